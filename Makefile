@@ -6,11 +6,11 @@ VAR ?= var
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
 
 # What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
-CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference nginx caddy promtool fixtures
+CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference synapse nginx caddy promtool fixtures
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up cluster test quick tour check bench bench-pds soak format clean install install-dev
+.PHONY: help up demo cluster test quick tour check messages privacy bench bench-pds soak format clean install install-dev hooks
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -33,27 +33,39 @@ help:  ## Show the commands
 	@touch $@
 
 install: .venv/.installed
-install-dev: .venv/.installed-dev
+install-dev: .venv/.installed-dev hooks
+
+# An archive without .git has nothing to hook into; a folder of one's own stays.
+hooks:
+	@[ ! -e .git ] || git config core.hooksPath >/dev/null || git config core.hooksPath checks/hooks
 
 up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" …)
 	@$(BIN)/openmeet up --data $(VAR) $(ARGS)
+
+demo: install  ## The same with an invented town in it, kept nowhere: to look around, and for screenshots
+	@$(BIN)/openmeet up --ephemeral --demo $(ARGS)
 
 cluster: install-dev  ## Start the distributed form on running servers (ARGS="--database postgresql://… --broker amqp://…")
 	@$(BIN)/openmeet cluster --data $(VAR)-cluster $(ARGS)
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare
-	@$(BIN)/python -m checks.suite --workers $(WORKERS)
+	@$(BIN)/python -m checks.suite --workers $(WORKERS) --compare
 
-quick: install-dev  ## Check, then at most 90 seconds of the tests that a change reaches, on SQLite
-	@$(BIN)/python -m checks
+quick: install-dev  ## In two minutes: check, and the tests that a change reaches, on SQLite
 	@$(BIN)/python -m checks.quick
 
 tour: install-dev  ## Walk the product's main job on a throw-away network
-	@$(BIN)/python -m tests.tour
+	@$(BIN)/python -m tests.system.tour
 
 check: install-dev  ## Formatter, linter, strict types, import contracts, house rules
 	@$(BIN)/python -m checks
+
+messages: install-dev  ## Bring the catalogues of messages up to date with the sources
+	@$(BIN)/python -m checks.messages
+
+privacy: install-dev  ## Bring docs/privacy.md up to date with the table of all columns
+	@$(BIN)/python -m checks.privacy
 
 format: install-dev
 	@$(BIN)/ruff format src tests checks
@@ -66,7 +78,7 @@ bench-pds: install-dev  ## Measure the PDS beside the reference PDS; writes docs
 	@$(BIN)/python -m tests.bench.reference $(ARGS)
 
 soak: install-dev  ## The long scale of the long tests; writes docs/soak.md
-	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build src/*.egg-info
+	rm -rf .venv .synapse .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build src/*.egg-info

@@ -15,6 +15,7 @@ COMMANDS: dict[str, list[str]] = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "src", "tests", "checks"],
     "types": [str(BIN / "mypy"), "--no-error-summary"],
     "imports": [str(BIN / "lint-imports"), "--no-logo"],
+    "messages": [sys.executable, "-m", "checks.messages", "--check"],
 }
 
 

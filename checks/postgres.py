@@ -15,16 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 # What tests read: the URL of the server to use. Without it they use the one on port 5432.
 VARIABLE = "OPENMEET_TEST_POSTGRES"
 
 _DEBIAN = Path("/usr/lib/postgresql")
 _START_SECONDS = 60
-_SETTINGS = {
+SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
@@ -37,9 +37,14 @@ _PARENT_DIES = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 @contextlib.contextmanager
-def throw_away_server(memory: Path | None) -> Iterator[str | None]:
-    """The URL of a server that ends with the context; None where this machine has no ``initdb``, or root no user to run it as."""
-    programs, identity = _programs(), _identity()
+def throw_away_server(
+    memory: Path | None, *, settings: Mapping[str, str] = SETTINGS, log: Path | None = None
+) -> Iterator[str | None]:
+    """The URL of a server that ends with the context; None where this machine has no ``initdb``, or root no user to run it as.
+
+    ``log``: where it logs, if that is wanted afterwards.
+    """
+    programs, identity = server_programs(), _identity()
     if programs is None or identity is None:
         yield None
         return
@@ -54,17 +59,18 @@ def throw_away_server(memory: Path | None) -> Iterator[str | None]:
             yield None
             return
         port = _free_port()
-        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
-        with Path(folder, "log").open("wb") as log:
-            command: list[str | Path] = [programs / "postgres", "-D", data, *settings]
+        options = [f"--{name}={value}" for name, value in {**settings, "port": str(port)}.items()]
+        log = log or Path(folder, "log")
+        with log.open("wb") as said:
+            command: list[str | Path] = [programs / "postgres", "-D", data, *options]
             server: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
-                stderr=log,
+                stderr=said,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 — no thread runs yet
                 **quiet,
             )
         try:
-            problem = _wait_for(server, port, Path(folder, "log"))
+            problem = _wait_for(server, port, log)
             if problem:
                 print(f"{problem}\nThe tests use the PostgreSQL server on port 5432.", file=sys.stderr)
             yield None if problem else f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -74,7 +80,7 @@ def throw_away_server(memory: Path | None) -> Iterator[str | None]:
             server.wait()
 
 
-def _programs() -> Path | None:
+def server_programs() -> Path | None:
     """The folder of the newest ``initdb``: Debian keeps it off the path."""
     versions = sorted((int(found.parent.parent.name), found.parent) for found in _DEBIAN.glob("[0-9]*/bin/initdb"))
     if versions:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from checks import reference
+from checks import reference, synapse
 
 
 def debian_packages() -> None:
@@ -34,17 +34,23 @@ def debian_packages() -> None:
             print(f"{', '.join(missing)} could not be installed; their tests will say so.", file=sys.stderr)
 
 
-def reference_pds() -> int:
-    """Install the reference PDS; the exit status."""
-    try:
-        reference.install()
-    except reference.CannotInstall as problem:
-        print(f"THE REFERENCE PDS COULD NOT BE INSTALLED; tests with it are skipped: {problem}", file=sys.stderr)
-        is_required = "reference" in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
-        return 1 if os.environ.get("CI") == "true" and is_required else 0
-    return 0
+def peers() -> int:
+    """Install the servers that tests talk to, the reference PDS and Synapse; the exit status."""
+    status = 0
+    for name, what, install in (
+        ("reference", "REFERENCE PDS", reference.install),
+        ("synapse", "HOMESERVER SYNAPSE", synapse.install),
+    ):
+        try:
+            install()
+        except (reference.CannotInstall, synapse.CannotInstallSynapse) as problem:
+            print(f"THE {what} COULD NOT BE INSTALLED; tests with it are skipped: {problem}", file=sys.stderr)
+            is_required = name in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
+            if os.environ.get("CI") == "true" and is_required:
+                status = 1
+    return status
 
 
 if __name__ == "__main__":
     debian_packages()
-    sys.exit(reference_pds())
+    sys.exit(peers())

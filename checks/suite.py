@@ -3,7 +3,8 @@
 Each worker is one pytest process that asks for a file, collects it, runs it and asks again (``checks/suite_worker.py``): nothing is
 collected twice, and whoever is free takes what is left. Long files come first, by the times recorded in ``checks/durations.json``.
 
-A failing test fails the run, also one that would pass alone: docs/decisions/0087-a-failing-test-fails.md. Why a runner of our own: docs/decisions/0096-workers-collect-the-files-they-run.md.
+A failing test fails the run. Where at most six failed, they are run again, each alone: docs/decisions/0116-unsteady-tests-are-run-again-alone.md.
+Why a runner of our own: docs/decisions/0096-workers-collect-the-files-they-run.md.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checks import postgres
+from checks import inventory, postgres, second_look
 
 # Every commit of a database waits for the disk, tens of thousands of times; what lies in memory is as safe from a program's end.
 MEMORY = Path("/dev/shm")
@@ -33,27 +34,43 @@ ROOM_BYTES = 4 << 30
 DURATIONS = Path("checks/durations.json")
 # A file that takes longer is spread over the workers, test by test.
 SPREAD_SECONDS = 45.0
-# Where nothing is recorded: files of these folders take minutes, others seconds.
-LONG = ("tests/world/", "tests/attack/", "tests/witnesses/", "tests/journeys/")
+# Where nothing is recorded: files of these folders take minutes, others seconds, but for some that are known to take longer.
+LONG = ("tests/simulation/", "tests/attack/", "tests/interop/", "tests/system/")
 LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
+ESTIMATES = {
+    "tests/simulation/test_simulation.py": 290.0,
+    "tests/browser/test_every_page.py": 240.0,
+    "tests/openmeet/privacy/test_secrets.py": 130.0,
+    "tests/browser/test_main_flows.py": 120.0,
+    "tests/browser/test_pages_of_groups.py": 100.0,
+    "tests/openmeet/account_merge/test_side_by_side.py": 100.0,
+    "tests/system/test_health_of_roles.py": 100.0,
+    "tests/system/test_up.py": 90.0,
+    "tests/browser/test_pages_of_moderation.py": 40.0,
+    "tests/browser/test_consent.py": 30.0,
+    "tests/browser/test_door.py": 30.0,
+    "tests/browser/test_taking_over.py": 30.0,
+    "tests/openmeet/events/test_new_field.py": 30.0,
+}
 
 # Files that one worker runs one after the other: what they start is shared between them, or is too much for a machine twice at once.
-# Of PostgreSQL's hundred connections those of "cluster" leave few.
+# Of PostgreSQL's hundred connections those of "cluster" leave few. Two groups start whole installations, so that two run at a time:
+# with four, servers took longer to start than the tests wait for them.
 TOGETHER = {
     "tests/aurora_locus/reference_import/test_adopt.py": "reference",
-    "tests/journeys/test_claiming.py": "up",
-    "tests/journeys/test_cluster_kills.py": "cluster",
-    "tests/journeys/test_communities.py": "cluster",
-    "tests/journeys/test_disk_full.py": "pds",
-    "tests/journeys/test_durable_answers.py": "pds",
-    "tests/journeys/test_parts_away.py": "workers",
-    "tests/journeys/test_pds_kills.py": "pds",
-    "tests/journeys/test_publishing.py": "up",
-    "tests/journeys/test_tour.py": "up",
-    "tests/journeys/test_up.py": "up",
-    "tests/journeys/test_worker_kills.py": "workers",
+    "tests/system/test_claiming.py": "up",
+    "tests/system/test_cluster_kills.py": "cluster",
+    "tests/system/test_communities.py": "cluster",
+    "tests/system/test_disk_full.py": "up",
+    "tests/system/test_durable_answers.py": "up",
+    "tests/system/test_parts_away.py": "cluster",
+    "tests/system/test_pds_kills.py": "up",
+    "tests/system/test_publishing.py": "up",
+    "tests/system/test_tour.py": "up",
+    "tests/system/test_up.py": "up",
+    "tests/system/test_worker_kills.py": "cluster",
     "tests/openmeet/site/test_openapi.py": "openapi",
-    "tests/witnesses/parity/test_parity.py": "parity",
+    "tests/interop/parity/test_parity.py": "parity",
 }
 
 
@@ -74,12 +91,23 @@ class Unit:
     parts: tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Seconds by file. ``wall`` decides about order, since a worker is taken by what waits, too; ``cpu`` is what runs are compared by.
+
+    ``pace``: of the machine, see ``measured_pace``; 0 where nothing is recorded.
+    """
+
+    pace: float
+    files: dict[str, dict[str, float]]
+
+
 def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> list[Unit]:
     """All tests of all files, each once; the longest units first."""
     units: list[Unit] = []
     groups: dict[str, list[str]] = {}
     for file in sorted(files):
-        expected = durations.get(file, LONG_SECONDS if file.startswith(LONG) else SHORT_SECONDS)
+        expected = durations.get(file) or _estimate(file)
         if file in TOGETHER:
             groups.setdefault(TOGETHER[file], []).append(file)
         elif expected > SPREAD_SECONDS:
@@ -88,9 +116,14 @@ def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> 
             units.append(Unit(expected, (Part(file),)))
     for group in groups.values():
         units.append(
-            Unit(sum(durations.get(file, LONG_SECONDS) for file in group), tuple(Part(file) for file in group))
+            Unit(sum(durations.get(file) or _estimate(file) for file in group), tuple(Part(file) for file in group))
         )
     return sorted(units, key=lambda unit: -unit.seconds)
+
+
+def _estimate(file: str) -> float:
+    is_long = file.startswith(LONG) or file in TOGETHER
+    return ESTIMATES.get(file, LONG_SECONDS if is_long else SHORT_SECONDS)
 
 
 @dataclass
@@ -98,10 +131,12 @@ class Outcome:
     """What the workers have reported; each of them writes here from a thread of its own."""
 
     passed: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: list[second_look.Failure] = field(default_factory=list)
+    unsteady: list[second_look.Unsteady] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     cpu: Counter[str] = field(default_factory=Counter)
+    cases: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,14 +146,17 @@ class Outcome:
             file = report["id"].partition("::")[0]
             self.seconds[file] += report["seconds"]
             self.cpu[file] += report["cpu"]
+            if report["when"] == "call" or report["outcome"] == "skipped":
+                self.cases.append(report["id"])
             match report["outcome"]:
                 case "passed" if report["when"] == "call":
                     self.passed += 1
                 case "skipped":
                     self.skipped[report["text"]] += 1
                 case "failed":
-                    self.failed.append(f"{report['id']} ({report['when']})")
-                    print(f"\nFAILED {report['id']} ({report['when']})\n{report['text']}", flush=True)
+                    name, text = f"{report['id']} ({report['when']})", report["text"]
+                    self.failed.append(second_look.Failure(name, report.get("test", ""), text))
+                    print(f"\nFAILED {name}\n{text}", flush=True)
 
 
 class Suite:
@@ -194,33 +232,81 @@ def main() -> int:
     parser.add_argument(
         "--compare", action="store_true", help=f"fail when processor time has grown by a fifth since {DURATIONS}"
     )
+    parser.add_argument(
+        "--inventory", type=Path, metavar="FILE", help="write what the run held: see checks/inventory.py"
+    )
     arguments = parser.parse_args()
-    recorded = json.loads(DURATIONS.read_text()) if DURATIONS.is_file() else {}
+    recorded, pace = read_record(), measured_pace()
     files = _files(arguments.paths)
-    units = plan(files, {file: times["wall"] for file, times in recorded.items()}, arguments.workers)
+    units = plan(files, {file: times["wall"] for file, times in recorded.files.items()}, arguments.workers)
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
-        _bring_postgres(stack)
+        log = Path(folder, "postgres.log") if arguments.inventory else None
+        _bring_postgres(stack, log)
         suite = Suite(units, Path(folder), [*options, *arguments.paths])
         with ThreadPoolExecutor(arguments.workers) as pool:
             list(pool.map(suite.work, range(arguments.workers)))
-    outcome = suite.outcome
+        outcome = suite.outcome
+        if not outcome.broken:
+            outcome.failed, outcome.unsteady = second_look.look_again(outcome.failed, options, _environment())
+        if arguments.inventory:
+            inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
+    ran = Record((pace + measured_pace()) / 2, _times(outcome))
     if arguments.record:
-        _record(outcome)
+        write_record(recorded, ran)
     status = _summary(outcome)
-    before = sum(recorded[file]["cpu"] for file in files & recorded.keys())
-    has_grown = has_grown_by_a_fifth(before, outcome.cpu.total())
+    print(f"{_all_processor_seconds():.0f} s of processor time, servers and programs that the tests started included")
+    has_grown = has_grown_by_a_fifth(recorded, ran)
     return 1 if arguments.compare and has_grown else status
 
 
-def has_grown_by_a_fifth(before: float, now: float) -> bool:
-    """Say both; whether it is so. In processor time, which says more of the tests and less of what else the machine does."""
-    print(f"{now:.0f} s of processor time; {before:.0f} s when it was recorded")
+def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
+    """Say both; whether it is so. Of files that are in both, as this machine would have taken for what is recorded."""
+    both = recorded.files.keys() & ran.files.keys()
+    before = sum(recorded.files[file]["cpu"] for file in both) * ran.pace / (recorded.pace or 1.0)
+    now = sum(ran.files[file]["cpu"] for file in both)
+    print(f"{len(both)} files that are recorded took {now:.0f} s of it; expected of this machine: {before:.0f} s")
     has_grown = before > 0 and now > 1.2 * before
     if has_grown:
         print(f"The tests take a fifth more than recorded: make them cheaper, or record again ({DURATIONS}).")
     return has_grown
+
+
+def measured_pace() -> float:
+    """How many seconds of processor time a fixed piece of work takes: the least of several tries.
+
+    Processor time says more of the tests than wall time, and less of what else a machine does; but machines differ in it, too.
+    """
+    tries = []
+    for _ in range(5):
+        began = time.process_time()
+        for number in range(500):
+            json.loads(json.dumps({str(key): [key, number, "text"] for key in range(20)}))
+        tries.append(time.process_time() - began)
+    return min(tries)
+
+
+def _all_processor_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def read_record() -> Record:
+    """Empty where nothing has been recorded."""
+    if not DURATIONS.is_file():
+        return Record(0.0, {})
+    found = json.loads(DURATIONS.read_text())
+    return Record(found["pace"], found["files"])
+
+
+def write_record(before: Record, ran: Record) -> None:
+    """What ran, and what is known of other files that are still there; folders may be recorded one after the other."""
+    pace = before.pace or ran.pace
+    # In the time of the machine that has recorded the others.
+    now = {file: {"wall": times["wall"], "cpu": times["cpu"] * pace / ran.pace} for file, times in ran.files.items()}
+    files = {file: times for file, times in {**before.files, **now}.items() if Path(file).is_file()}
+    rounded = {file: {kind: round(spent, 1) for kind, spent in files[file].items()} for file in sorted(files)}
+    DURATIONS.write_text(json.dumps({"pace": round(pace, 4), "files": rounded}, indent=1) + "\n")
 
 
 def _files(paths: Iterable[str]) -> set[str]:
@@ -242,11 +328,14 @@ def _has_room() -> bool:
     return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
 
 
-def _bring_postgres(stack: contextlib.ExitStack) -> None:
-    """A server of the run's own where the tests are not told of another."""
+def _bring_postgres(stack: contextlib.ExitStack, log: Path | None) -> None:
+    """A server of the run's own where the tests are not told of another. ``log``: where it logs each statement, if it shall."""
     if postgres.VARIABLE in os.environ:
+        if log is not None:
+            raise SystemExit(f"unset {postgres.VARIABLE}: an inventory needs the log of a server of its own")
         return
-    url = stack.enter_context(postgres.throw_away_server(MEMORY if _has_room() else None))
+    settings = postgres.SETTINGS if log is None else {**postgres.SETTINGS, **inventory.SERVER_SETTINGS}
+    url = stack.enter_context(postgres.throw_away_server(MEMORY if _has_room() else None, settings=settings, log=log))
     if url is not None:
         os.environ[postgres.VARIABLE] = url
 
@@ -259,14 +348,10 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _record(outcome: Outcome) -> None:
-    """Wall time decides about order, since a worker is taken by what waits, too; processor time is what runs are compared by."""
-    times = {
-        file: {"wall": round(wall, 1), "cpu": round(outcome.cpu[file], 1)}
-        for file, wall in sorted(outcome.seconds.items())
-        if file.endswith(".py")
+def _times(outcome: Outcome) -> dict[str, dict[str, float]]:
+    return {
+        file: {"wall": wall, "cpu": outcome.cpu[file]} for file, wall in outcome.seconds.items() if file.endswith(".py")
     }
-    DURATIONS.write_text(json.dumps(times, indent=1) + "\n")
 
 
 def _summary(outcome: Outcome) -> int:
@@ -275,10 +360,14 @@ def _summary(outcome: Outcome) -> int:
         print(f"  {spent:6.1f} s  {file}")
     for reason, count in outcome.skipped.most_common():
         print(f"SKIPPED [{count}] {reason}")
-    for what in (*outcome.failed, *outcome.broken):
+    for one in outcome.unsteady:
+        print(
+            f"\nUNSTEADY {one.test}\n{one.text}\nIt failed beside others and passed alone: see CONTRIBUTING.md, and {one.file}"
+        )
+    for what in (*(failure.name for failure in outcome.failed), *outcome.broken):
         print(f"FAILED {what}")
-    skipped = outcome.skipped.total()
-    print(f"{len(outcome.failed)} failed, {outcome.passed} passed, {skipped} skipped")
+    unsteady = f", {len(outcome.unsteady)} unsteady" if outcome.unsteady else ""
+    print(f"{len(outcome.failed)} failed, {outcome.passed} passed, {outcome.skipped.total()} skipped{unsteady}")
     return 1 if outcome.failed or outcome.broken or not outcome.passed else 0
 
 

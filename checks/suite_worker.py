@@ -92,14 +92,14 @@ class Worker:
         return items
 
     def _ask(self) -> list[tuple[str, int, int]]:
-        self._say({})
+        self._send({})
         answer = self._stream.readline()
         return [(file, first, of) for file, first, of in json.loads(answer)] if answer else []
 
     def _tell(self, **what: Any) -> None:
-        self._say(what)
+        self._send(what)
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         self._stream.write(json.dumps(message) + "\n")
         self._stream.flush()
 
@@ -115,13 +115,15 @@ class Worker:
             text = report.longrepr[2] if isinstance(report.longrepr, tuple) else "fails as expected"
         elif report.outcome == "failed":
             text = "\n".join([report.longreprtext, *(f"--- {name} ---\n{said}" for name, said in report.sections)])
-        self._report(report.nodeid, report.when, report.outcome, report.duration, text)
+        context = getattr(report, "context", None)  # a subtest has one, and what it is about in it
+        name = report.nodeid if context is None else f"{report.nodeid} {context.msg or ''} {dict(context.kwargs)}"
+        self._report(name, report.when, report.outcome, report.duration, text, test=report.nodeid)
 
-    def _report(self, nodeid: str, when: str, outcome: str, seconds: float, text: str) -> None:
+    def _report(self, nodeid: str, when: str, outcome: str, seconds: float, text: str, **more: object) -> None:
         # Since the last report, so that importing a file counts for its first test.
         cpu, self._cpu_told = self._cpu_told, _cpu_seconds()
         told = {"id": nodeid, "when": when, "outcome": outcome, "seconds": seconds, "text": text}
-        self._tell(report={**told, "cpu": self._cpu_told - cpu})
+        self._tell(report={**told, **more, "cpu": self._cpu_told - cpu})
 
 
 def _cpu_seconds() -> float:

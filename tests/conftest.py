@@ -1,16 +1,21 @@
 """Shared by all tests: the event loop, the closing list of parts that are not here."""
 
+import functools
 import gc
 import os
 import sys
 from typing import Any
 
+import httpx
+import httpx._config
 import jinja2
 import pytest
+import starlette.routing
 import structlog
 
-from tests import properties
+from tests import preloaded, properties
 from tests.parts import PARTS, is_here, is_required
+from tests.patience import PATIENCE_SECONDS
 
 properties.register_profiles()
 
@@ -20,7 +25,8 @@ _compiled: dict[tuple[object, ...], Any] = {}
 
 def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filename: Any = None, **how: Any) -> Any:
     """Each test opens servers of its own, and a server compiles its templates: the same code each time."""
-    key = (source, name, filename, self.autoescape, self.trim_blocks, self.lstrip_blocks, *sorted(how.items()))
+    settings = (self.autoescape, self.trim_blocks, self.lstrip_blocks, self.finalize, *sorted(self.extensions))
+    key = (source, name, filename, *settings, *sorted(how.items()))
     if key not in _compiled:
         _compiled[key] = _compile(self, source, name, filename, **how)
     return _compiled[key]
@@ -29,17 +35,37 @@ def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filen
 # Looking for cycles among a million objects of imported modules took a tenth of all processor time. It is done still, more rarely.
 gc.set_threshold(50_000, 10, 10)
 
+# The default of five seconds says something about the machine. No source uses this library, so only tests wait longer.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE_SECONDS)
+
 # httpx asks before every request whether this is trio, and Python looks for the missing module on the whole path each time.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # how Python notes that there is none
 
 jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
+# Every server of a test has hundreds of routes, and their paths are the same in each.
+starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 
-pytest_plugins = ["tests.databases", "tests.buckets", "tests.passwords", "tests.pauses"]
+pytest_plugins = [
+    "tests.kept_connections",
+    "tests.databases",
+    "tests.later_revisions",
+    "tests.buckets",
+    "tests.passwords",
+    "tests.pauses",
+]
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    from tests.kept_connections import LOOPS  # here, because pytest rewrites the assertions of plugins that it imports
+
+    return "asyncio", {"loop_factory": LOOPS.new}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_property() -> None:
+    properties.run_one_property()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -60,6 +86,7 @@ def _log_plainly() -> None:
 
 
 def pytest_configure() -> None:
+    preloaded.is_wanted = True
     _log_plainly()
 
 

@@ -25,12 +25,13 @@ import asyncpg
 import pytest
 import sqlalchemy
 import sqlalchemy.event
-from checks import postgres
 
+from checks import postgres
 from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
+from tests.kept_connections import forget, processes
 from tests.left_databases import drop_left_behind, name_of_own
 from tests.parts import is_here
 from tests.postgres_schemas import Emptied
@@ -173,6 +174,7 @@ async def make_database(
         await database.close()
     for schema, package in schemas.items():
         if package is None or not await emptied.give_back(url, schema, package):
+            forget(url)
             await drop_schemas(url, [schema])
 
 
@@ -234,8 +236,9 @@ class PostgresDatabases:
 
     async def give_back(self, url: str, package: str) -> None:
         """Whoever is still connected is cut off, as when a server goes."""
-        await self._emptied.cut_off_others(url)
+        await self._emptied.cut_off_others(url, processes())
         if not await self._emptied.empty(url, package):
+            forget(url)
             await drop_schemas(url, [package])
         self._free.append(url)
 
@@ -245,6 +248,7 @@ class PostgresDatabases:
 
     async def give_back_blank(self, url: str) -> None:
         """What was made in it goes, not the database: to drop one, the server writes all that it holds in memory to the disk."""
+        forget(url)
         await self._emptied.cut_off_others(url)
         connection = await asyncpg.connect(url)
         try:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from checks import postgres, reference
+
+from checks import postgres, reference, synapse
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(os.environ.get("OPENMEET_FIXTURES", ROOT.parent / "shared"))
@@ -54,6 +55,7 @@ PARTS = {
     "node": Part("Node.js 20 or newer with npm", "apt-get install nodejs npm"),
     "compiler": Part("a C++ compiler and make", "apt-get install build-essential"),
     "reference": Part("the reference PDS (it wants node and compiler)", "python -m checks.prepare"),
+    "synapse": Part("the Matrix homeserver Synapse", "python -m checks.prepare"),
     "fixtures": Part("vectors and captured data beside the repository", "set OPENMEET_FIXTURES to their folder"),
     "strace": Part("strace", "apt-get install strace"),
     "curl": Part("curl", "apt-get install curl"),
@@ -82,6 +84,8 @@ def is_here(name: str) -> bool:
             return shutil.which("g++") is not None and shutil.which("make") is not None
         case "reference":
             return reference.is_installed()
+        case "synapse":
+            return synapse.is_installed()
         case "fixtures":
             return (FIXTURES / "vectors").is_dir()
         case "strace":

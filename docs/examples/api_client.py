@@ -9,8 +9,8 @@ import asyncio
 import sys
 
 from openmeet_client.client import OpenMeet
-from openmeet_client.model import NewEvent, Venue
 from openmeet_client.errors import Problem
+from openmeet_client.model import NewEvent, Venue
 
 
 async def main(url: str, token: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from at_network.circuits import Circuits
 from at_network.xrpc_client import XrpcClient
+from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.xrpc.errors import ErrorBody
@@ -17,6 +18,7 @@ from groundwork.clock import Clock
 from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 
+_FULL_ACCESS = "com.atproto.access"
 # Names for an expired access token: current servers 400 ExpiredToken, others 401.
 _WORTH_REFRESHING = frozenset({"ExpiredToken", "InvalidToken"})
 
@@ -28,6 +30,16 @@ class BearerTokens:
     did: Did
     access: str = field(repr=False)
     refresh: str = field(repr=False)
+
+    @property
+    def may_be_of_app_password(self) -> bool:
+        """Unless the server says in its token that the session may do everything, as deployed servers do: no specification
+        names another way to tell the account's own password from an app password.
+        """
+        try:
+            return jwt.read(self.access).claims.get("scope") != _FULL_ACCESS
+        except Malformed:
+            return True
 
 
 async def _keep_nothing(_tokens: BearerTokens) -> None:
@@ -60,7 +72,7 @@ class BearerSession:
         return
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """Refresh unless another task has done so since; NotSignedIn when the session has ended."""
+        """Refresh the tokens unless another task has done so since. Raises NotSignedIn if the session has ended."""
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         async with self._lock:

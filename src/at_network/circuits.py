@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Clock, Instant
-from groundwork.errors import Failure, RemoteFailed, RemoteSlow, TooMany, Unavailable
+from groundwork.errors import Explanation, Failure, NotAsked, RemoteFailed, RemoteSlow, TooMany, reason_of
 
 OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = 30 * SECOND
@@ -32,10 +32,6 @@ class CircuitState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class NotAsked(Unavailable):
-    """The circuit is open: the call was not made. ``after_seconds`` says when to retry."""
-
-
 @dataclass(frozen=True, slots=True)
 class Circuit:
     """One server's circuit. ``failures`` in a row; ``pauses`` since it last worked; ``open_until`` is None while
@@ -46,7 +42,7 @@ class Circuit:
     failures: int = 0
     pauses: int = 0
     open_until: Instant | None = None
-    reason: str = ""
+    reason: Explanation | None = None
     changed_at: Instant = _NEVER
 
     def state(self, now: Instant) -> CircuitState:
@@ -73,7 +69,7 @@ class Circuits:
         return self.of(service).state(self._clock.now())
 
     def may_try(self, service: str) -> bool:
-        """Whether it is half open and nobody is probing."""
+        """Whether one call may probe this server now: its circuit is half open and no probe is under way."""
         now = self._clock.now()
         return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._trying_until.get(service, now)
 
@@ -103,9 +99,9 @@ class Circuits:
             case TooMany():
                 self._note_busy(service, account, failure)
             case RemoteSlow():
-                self._note_failed(service, failure.why)
+                self._note_failed(service, reason_of(failure))
             case RemoteFailed() if failure.status is None or failure.status >= 500:
-                self._note_failed(service, failure.why)
+                self._note_failed(service, reason_of(failure))
             case _:
                 self._note_worked(service)
 
@@ -131,7 +127,7 @@ class Circuits:
         if known is not None and known.open_until is not None:
             self._changed.add(service)
 
-    def _note_failed(self, service: str, why: str) -> None:
+    def _note_failed(self, service: str, why: Explanation) -> None:
         now, known = self._clock.now(), self.of(service)
         state = known.state(now)
         if state is CircuitState.OPEN:
@@ -143,14 +139,14 @@ class Circuits:
             self._open(failed, Instant(now + pause))
 
     def _note_busy(self, service: str, account: str, failure: TooMany) -> None:
-        """From one account it is that account's budget; from two, or without an account, it is the server's."""
+        """Treat 429 for one account as that account's limit; for two accounts, or without one, as the server's limit."""
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
         is_trying = self.state_of(service) is CircuitState.HALF_OPEN
         told = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
         self._busy[service] = {**told, account: until}
         if not account or is_trying or len(self._busy[service]) > 1:
-            known = replace(self.of(service), reason=failure.why, changed_at=now)
+            known = replace(self.of(service), reason=reason_of(failure), changed_at=now)
             until = min(until, Instant(now + LONGEST_BUSY))
             if known.open_until is None or until > known.open_until:
                 self._open(known, until)

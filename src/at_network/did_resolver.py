@@ -93,9 +93,9 @@ class DidResolver:
             raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
         return tuple(key for key in keys if isinstance(key, str))
 
-    def doubt(self, did: Did) -> None:
+    def recheck(self, did: Did) -> None:
         """The identity may have changed (``#identity``): revalidate before the next use."""
-        self._cache.doubt(did)
+        self._cache.recheck(did)
 
     async def close(self) -> None:
         await self._cache.close()

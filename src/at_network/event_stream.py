@@ -32,7 +32,7 @@ CONNECT_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds. ``steady_seconds`` is how long a connection must have lasted to reset the delay."""
+    """Reconnect delays in seconds. ``steady_seconds``: how long a connection must have lasted to reset the delay."""
 
     first_seconds: float = 1.0
     longest_seconds: float = 120.0

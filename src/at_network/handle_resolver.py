@@ -92,9 +92,9 @@ class HandleResolver:
         self._check(handle)
         return await self._cache.refresh(handle)
 
-    def doubt(self, handle: Handle) -> None:
+    def recheck(self, handle: Handle) -> None:
         """Revalidate the handle before its next use."""
-        self._cache.doubt(handle)
+        self._cache.recheck(handle)
 
     async def verified_handle(self, document: DidDocument) -> Handle:
         """The handle to show for an account: ``handle.invalid`` unless the claimed one resolves to its DID.
@@ -128,7 +128,7 @@ class HandleResolver:
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
     async def ask_both_ways(self, handle: Handle) -> Ways:
-        """What DNS and HTTPS answer now, separately: for somebody who is setting one of them up."""
+        """Resolve a handle by DNS and by HTTPS, each reported by itself: for somebody who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
             return Ways(None, None)
         by_https = asyncio.create_task(_outcome(self._from_https(handle)))

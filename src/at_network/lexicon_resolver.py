@@ -109,7 +109,7 @@ class LexiconResolver:
         try:
             document = await self._dids.resolve(did)
         except (NotFound, InvalidInput) as failure:
-            raise _absent(nsid, failure.why) from None
+            raise _absent(nsid, str(failure.why)) from None
         proof = await self._proof(nsid, document)
         proven = await self._verified(nsid, document, proof)
         if proven.cid is None or proven.record is None:

@@ -105,7 +105,7 @@ class LookupCache(Generic[K, V]):
         self._forced[window] = self._forced.get(window, 0) + 1
         return await self._ask(key)
 
-    def doubt(self, key: K) -> None:
+    def recheck(self, key: K) -> None:
         """Revalidate before the next use (a change was announced); if nobody answers, the value stays usable."""
         entry = self._entries.get(key)
         if entry is not None:

@@ -180,10 +180,10 @@ class OAuthCalls:
             self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
 
     def _authentication(self, server: ServerMetadata, client: OAuthClientIdentity) -> dict[str, str]:
-        said = {"client_id": client.client_id}
+        fields = {"client_id": client.client_id}
         if client.key is not None:
-            said["client_assertion_type"] = ASSERTION_TYPE
-            said["client_assertion"] = make_assertion(
+            fields["client_assertion_type"] = ASSERTION_TYPE
+            fields["client_assertion"] = make_assertion(
                 client.key,
                 key_id=client.key_id,
                 client_id=client.client_id,
@@ -191,7 +191,7 @@ class OAuthCalls:
                 token_id=_token_id(),
                 now_seconds=self._now(),
             )
-        return said
+        return fields
 
     def _refusal(self, server: ServerMetadata, answer: HttpResponse, name: str) -> Failure:
         """OAuth's descriptions are for programs, so a person is told which server refused and by what error name."""

@@ -66,9 +66,9 @@ class OAuthServers:
         except NotFound:
             return await self.at(origin)
 
-    def doubt(self, pds: str) -> None:
+    def recheck(self, pds: str) -> None:
         """Revalidate the PDS before its authorization server is used again."""
-        self._issuers.doubt(pds)
+        self._issuers.recheck(pds)
 
     async def close(self) -> None:
         await self._issuers.close()

@@ -115,4 +115,5 @@ def _refused(name: str, why: str) -> NotSignedIn:
 
 
 def _lower(failure: Failure) -> str:
-    return f"{failure.why[:1].lower()}{failure.why[1:].rstrip('.')}"
+    why = str(failure.why)
+    return f"{why[:1].lower()}{why[1:].rstrip('.')}"

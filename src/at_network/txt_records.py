@@ -20,7 +20,7 @@ class Dns:
         self._resolver: dns.asyncresolver.Resolver | None = None
 
     async def txt(self, name: str) -> list[tuple[bytes, ...]]:
-        """The TXT records of a name, each a tuple of character strings; empty if there are none.
+        """The TXT records of a DNS name, each a tuple of character strings; empty if there are none.
 
         Raises RemoteFailed and RemoteSlow if no server answered.
         """
@@ -28,7 +28,7 @@ class Dns:
         return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
 
     async def has_address(self, name: str) -> bool:
-        """Whether a name has any address. Raises as ``txt``."""
+        """Whether a DNS name has any A or AAAA record. Raises as ``txt``."""
         if await self._ask(name, dns.rdatatype.A) is not None:
             return True
         return await self._ask(name, dns.rdatatype.AAAA) is not None

@@ -218,7 +218,7 @@ class XrpcClient:
             attempt += 1
 
     def _wait(self, failure: TooMany) -> None:
-        """Also if no header stated a bucket: no more calls for this account until then."""
+        """Record that this account makes no more calls until then, even if no header stated a limit."""
         now = self._clock.now()
         resets_at = Instant(now + int(failure.after_seconds * SECOND))
         limit = 0 if self.pace is None else self.pace.limit

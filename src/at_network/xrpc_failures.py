@@ -8,6 +8,7 @@ from groundwork.clock import Instant
 from groundwork.errors import (
     Conflict,
     Failure,
+    FailureReason,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -17,6 +18,7 @@ from groundwork.errors import (
     RemoteSlow,
     TooLarge,
     TooMany,
+    coded,
 )
 
 # XRPC answers 400 for these (HTTP API specification, "Error Responses"), so the status says nothing.
@@ -48,9 +50,13 @@ _ABSENT_NAMES = frozenset(
 
 
 def failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, str], now: Instant) -> Failure:
-    """The failure for an unsuccessful answer; it keeps the protocol's error name."""
-    why = f"{host} says: {error.message or error.name}"
-    name = error.name
+    """The failure for an unsuccessful answer; it keeps the protocol's error name, and what the server said."""
+    words = error.message or error.name
+    failure = _failure_of(f"{host} says: {words}", status, error.name, headers, now)
+    return coded(failure, FailureReason.SERVER_SAID(host=host, words=words))
+
+
+def _failure_of(why: str, status: int, name: str, headers: Mapping[str, str], now: Instant) -> Failure:
     if status == 401 or (status < 500 and name in _TOKEN_NAMES):
         return NotSignedIn(why, name=name)
     if status in {400, 404} and name in _ABSENT_NAMES:

@@ -22,12 +22,12 @@ from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from aurora_locus import pages, well_known
-from aurora_locus.account_migration.actions import Mover
+from aurora_locus.account_migration.actions import MigrationContext
 from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
-from aurora_locus.accounts.letters import email_handler
+from aurora_locus.accounts.emails import email_handler
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
@@ -44,6 +44,7 @@ from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.standing import standing
 from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.federation.watching import FederationGauges, watch
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import IdentityResolver
@@ -91,13 +92,14 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox import dispatcher as job_dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
+from groundwork.workers.pool import PoolLimits, WorkerPool
 
 # This process wakes the dispatcher for its own jobs; retries and jobs of other processes are polled.
 JOBS_IDLE_SECONDS = 5.0
@@ -105,10 +107,11 @@ JOBS_IDLE_SECONDS = 5.0
 JOBS_PATIENCE_SECONDS = 5.0
 # Longer than a normal migration step: a repository is sent in one.
 MOVE_LEASE_SECONDS = 900.0
-
 BLOBS_TRIED_EVERY_SECONDS = 30.0
-_DATABASE = "database"
 
+# Each import sets limits by the size of its file. The quota, for ten minutes, is an estimate: a few of the largest repositories.
+WORKER_LIMITS = PoolLimits(processes=2, queue=12, cpu_seconds_per_person=120.0)
+_DATABASE = "database"
 _ANY_ACCOUNT = "select 1 from accounts limit 1"
 
 
@@ -152,7 +155,7 @@ async def open_server(
         stack.push_async_callback(handles.close)
 
         directory = PlcClient(chosen_http, settings.did_plc_url)
-        network = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
+        network = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.recheck)
         registry = await _open_registry(settings, db, clock, sealer, directory, network, stack)
         credentials = CredentialReader(
             registry.repositories,
@@ -182,6 +185,8 @@ async def open_server(
         live = registry.repositories.live
         _measure(metrics, live)
         crawling = _crawling(settings, http, clock, live, metrics)
+        workers = WorkerPool(WORKER_LIMITS, metrics)
+        stack.push_async_callback(workers.close)
         proxying = await stack.enter_async_context(
             open_proxying(
                 settings, dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
@@ -201,6 +206,7 @@ async def open_server(
             crawling,
             # In development, and where rate limits are off, all requests may come from one address.
             StreamPlaces(is_limited=settings.counts_requests and not settings.has_wide_limits),
+            workers,
             proxying,
             authorization.nonces.newest,
             gate=gate,
@@ -232,23 +238,21 @@ async def open_server(
         app.state.authorization = authorization
         app.state.streams = host.streams
         app.state.ask_both_ways = handles.ask_both_ways
-        app.state.office = Office(settings, registry, labels, crawling, federation, BlobFigures(registry))
+        app.state.office = Office(
+            settings, registry, labels, crawling, federation, BlobFigures(registry), version, clock.now()
+        )
 
+        deliveries: dict[str, JobDelivery] = {}
         mailer = _mailer(settings, clock)
         if mailer is not None:
             stack.push_async_callback(mailer.close)
             checking = asyncio.create_task(_check_mail(mailer), name="pds mail check")
             stack.push_async_callback(_end, checking)
-            await stack.enter_async_context(
-                _dispatching(registry, _letters(registry, mailer, settings.hostname), "debts")
-            )
-        # A worker of its own: a migration takes minutes, and e-mail must not wait for it.
-        mover = Mover(registry, http, sealer)
-        app.state.mover = mover
-        moving: dict[str, HandlerOptions] = {
-            PdsJobKind.MOVE: HandlerOptions(move_handler(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
-        }
-        await stack.enter_async_context(_dispatching(registry, moving, "moves"))
+            deliveries |= _email_deliveries(registry, mailer, settings.hostname)
+        migration = MigrationContext(registry, http, sealer)
+        app.state.migration = migration
+        deliveries[PdsJobKind.MOVE] = one_by_one(move_handler(migration), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
+        await stack.enter_async_context(_dispatching(registry, deliveries))
 
         housekeeping = asyncio.create_task(
             keep_house(settings, registry, authorization, clock), name="pds housekeeping"
@@ -286,6 +290,7 @@ async def _open_registry(
     stack: AsyncExitStack,
 ) -> Registry:
     live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
+    stack.push_async_callback(live.close)
     blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
     stack.push_async_callback(blobs.settle)
     repositories = await open_repositories(
@@ -321,6 +326,7 @@ async def _open_registry(
         is_development=settings.dev_mode,
         has_wide_limits=settings.has_wide_limits,
         shares_private_addresses=settings.shares_private_addresses,
+        counts_requests=settings.counts_requests,
         needs_invite=settings.needs_invite,
         confirms_email=settings.confirms_email,
         operators_key=parse_did_key(settings.recovery_did_key) if settings.recovery_did_key else None,
@@ -366,7 +372,13 @@ def _application(
             *operators,
             WebSocketRoute(
                 JETSTREAM,
-                Jetstream(host.db, host.repositories.live, host.streams, is_served=host.settings.serves_firehose),
+                Jetstream(
+                    host.db,
+                    host.repositories.live,
+                    host.streams,
+                    TakenDown(host.db, registry.clock),
+                    is_served=host.settings.serves_firehose,
+                ),
             ),
         ],
         metrics,
@@ -409,27 +421,23 @@ async def _check_mail(mailer: Mailer) -> None:
     try:
         await mailer.check()
     except Failure as failure:
-        log.warning(
-            "mail.cannot_leave", reason=failure.why, advice="Look at PDS_EMAIL_SMTP_URL; what is to be sent waits."
-        )
+        log.warning("mail.cannot_leave", reason=failure.why, advice="Check PDS_EMAIL_SMTP_URL; e-mails wait.")
 
 
-def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, HandlerOptions]:
+def _email_deliveries(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, JobDelivery]:
     return {
-        PdsJobKind.MAIL: HandlerOptions(
-            email_handler(registry.db, registry.email_tokens, mailer, hostname, registry.url)
-        ),
-        PdsJobKind.NOTICE: HandlerOptions(notice_handler(registry.db, mailer, hostname)),
+        PdsJobKind.MAIL: one_by_one(email_handler(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
+        PdsJobKind.NOTICE: one_by_one(notice_handler(registry.db, mailer, hostname)),
     }
 
 
 @asynccontextmanager
-async def _dispatching(registry: Registry, handlers: Mapping[str, HandlerOptions], name: str) -> AsyncIterator[None]:
+async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]) -> AsyncIterator[None]:
     """Run the dispatcher while the block lasts; jobs in progress at its end get a moment to finish."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        job_dispatcher.run(registry.db, handlers, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),
-        name=f"pds {name}",
+        job_dispatcher.run(registry.db, deliveries, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),
+        name="pds jobs",
     )
     try:
         yield
@@ -482,7 +490,7 @@ def _crawling(settings: PdsSettings, http: HttpClient, clock: Clock, live: Live,
 
 
 def _measure(metrics: Metrics, live: Live) -> None:
-    metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.ring.head)
+    metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.buffer.head)
     metrics.gauge_of("firehose_subscribers", "Open firehose connections", lambda: len(live.listeners))
 
 

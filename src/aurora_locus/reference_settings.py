@@ -43,7 +43,7 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_ID_RESOLVER_TIMEOUT": "identities are looked up within fixed times",
     "PDS_HANDLE_BACKUP_NAMESERVERS": "handles are looked up by the machine's resolver",
     "PDS_LEXICON_AUTHORITY_DID": "schemas are looked up where their authority's DNS entry says",
-    "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "letters carry the code and no link of an app",
+    "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "e-mails contain the code and no link to an app",
 }
 
 # Features of the reference that do not exist here.
@@ -58,8 +58,8 @@ MISSING: Final[Mapping[str, str]] = {
     "PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX": _ENTRYWAY,
     "PDS_ENTRYWAY_PLC_ROTATION_KEY": _ENTRYWAY,
     "PDS_ENTRYWAY_ADMIN_TOKEN": _ENTRYWAY,
-    "PDS_MODERATION_EMAIL_SMTP_URL": "the host's letters go by PDS_EMAIL_SMTP_URL",
-    "PDS_MODERATION_EMAIL_ADDRESS": "the host's letters are sent from PDS_EMAIL_FROM_ADDRESS",
+    "PDS_MODERATION_EMAIL_SMTP_URL": "e-mails of the host are sent by PDS_EMAIL_SMTP_URL",
+    "PDS_MODERATION_EMAIL_ADDRESS": "e-mails of the host are sent from PDS_EMAIL_FROM_ADDRESS",
     "PDS_PLC_ROTATION_KEY_KMS_KEY_ID": "the rotation key is kept here, sealed, or given in hexadecimal",
 }
 
@@ -76,5 +76,5 @@ def unknown(environment: Iterable[str]) -> list[str]:
 
 
 def what_of(name: str) -> str:
-    """One of :func:`unknown` explained in a sentence."""
+    """A sentence for the operator about a setting name that :func:`unknown` found."""
     return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"

@@ -8,8 +8,8 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import (
     deletion,
     email_tokens,
+    hosting_status,
     password_guesses,
-    residence,
     sessions,
     sign_in_links,
     signing_key_change,
@@ -24,9 +24,11 @@ from aurora_locus.identity import plc_updates
 from aurora_locus.moderation import subject_acts
 from aurora_locus.oauth.opening import sweep as sweep_authorizations
 from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.repository import import_file
 from aurora_locus.sequencer import retention
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, SECOND, Clock, Instant
+from groundwork.database.deleted_pages import discard_deleted
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 
@@ -86,6 +88,13 @@ async def keep_house(
     async def delete() -> object:
         return await deletion.delete_forgotten(registry)
 
+    async def discard() -> object:
+        return await discard_deleted(registry.db)
+
+    async def sweep_imports() -> None:
+        await asyncio.to_thread(import_file.sweep, import_file.import_folder(settings.data_directory))
+        await repositories.sweep_imports()
+
     chores: dict[str, Callable[[], Awaitable[object]]] = {
         "sessions": expire,
         "apps that were let in": leave,
@@ -93,9 +102,10 @@ async def keep_house(
         "uploads": sweep,
         "files": walk,
         "exports": repositories.keep_exports,
-        "imports that were cut off": repositories.sweep_imports,
+        "imports that were cut off": sweep_imports,
         "what nobody waits for": forget,
         "deletions": delete,
+        "pages of deleted rows": discard,
         "suspensions": resume,
     }
     await asyncio.sleep(FIRST_ROUND_SECONDS)
@@ -122,7 +132,7 @@ async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, Pl
             await signing_key_change.mend(registry)
             if left == 0:
                 rows = None
-                await residence.go_round(registry)
+                await hosting_status.go_round(registry)
         except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
             log.error("chore.failed", chore="identities", exc_info=error)
         pause = min(pause * 2, HOUSEKEEPING_SECONDS) if left else FIRST_RETRY_SECONDS

@@ -58,10 +58,10 @@ def _health(probes: Probes, version: str) -> Endpoint:
         outcomes = probes.outcomes()
         shown: dict[str, object] = {
             "version": version,
-            "checks": {name: one.said for name, one in outcomes.items()},
+            "checks": {name: one.outcome for name, one in outcomes.items()},
             "ages": {name: one.age_seconds for name, one in outcomes.items()},
         }
-        if outcomes[WRITES].said != OK:
+        if outcomes[WRITES].outcome != OK:
             shown["error"] = "Nothing can be written at the moment."
             return json_response(shown, HTTPStatus.SERVICE_UNAVAILABLE)
         return json_response(shown)

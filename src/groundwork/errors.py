@@ -1,42 +1,129 @@
 """Kinds of failure. The kind alone decides status, retry and what a person is shown.
 
-Raise a kind where the fact is known; only an edge (HTTP, XRPC, worker, page) translates it, by ``KINDS``. Messages are
-sentences for the person who caused them; they never contain secrets or other people's data.
+Raise a kind where the fact is known; only an edge (HTTP, XRPC, worker, page) translates it, by ``KINDS``. Why it failed
+is a ``Reason`` with parameters where the program has a catalogue of messages, and an English sentence elsewhere. Neither
+contains secrets or other people's data.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """Base of reason codes. A package has one enum of them, with values like ``event.full``.
+
+    The values are stored and sent to clients: they stay, whatever the sentence becomes.
+    """
+
+    def __call__(self, **params: object) -> "Explanation":
+        """The reason with its parameters."""
+        return Explanation(self.value, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The code of a reason and the parameters of its sentence. The edge turns it into the reader's language."""
+
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """For logs: ``event.full places=3``."""
+        return " ".join([self.code, *(f"{name}={value}" for name, value in self.params.items())])
+
+
+# Why something failed: a reason, or a sentence where there is no catalogue.
+Why = str | Explanation
+
+
+def explanation(why: Why) -> Why:
+    """The same, with a bare reason as an explanation."""
+    return Explanation(why.value) if isinstance(why, Reason) else why
+
+
+def packed(why: Explanation | Reason | None) -> str:
+    """The form in which a database keeps it: JSON of code and parameters, empty for None. Sentences are not stored."""
+    if why is None:
+        return ""
+    plain = Explanation(why.value) if isinstance(why, Reason) else why
+    return msgspec.json.encode(_members(plain)).decode()
+
+
+def unpacked(text: str) -> Explanation | None:
+    """What ``packed`` made the text of."""
+    return _of_members(msgspec.json.decode(text)) if text else None
+
+
+def _members(why: Explanation) -> dict[str, object]:
+    return {"code": why.code, "params": {name: _plain(value) for name, value in why.params.items()}}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Explanation():
+            return _members(value)
+        case Reason():
+            return _members(Explanation(value.value))
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case bool() | int() | float():
+            return value
+        case _:
+            return str(value)
+
+
+def _of_members(found: Any) -> Explanation:
+    return Explanation(found["code"], {name: _of_plain(value) for name, value in found["params"].items()})
+
+
+def _of_plain(value: Any) -> object:
+    match value:
+        case {"code": str()}:
+            return _of_members(value)
+        case list():
+            return tuple(map(_of_plain, value))
+        case _:
+            return value
 
 
 class Failure(Exception):
     """A failure with a kind.
 
-    ``name`` overrides the protocol's error name where a Lexicon gives one; ``headers`` go on the HTTP response (a rate
-    limit's state, an authentication challenge).
+    ``stored_reason`` is the code of a failure whose ``why`` is a sentence, where the sentence itself must not be stored.
+
+    ``params`` are those of a reason. ``name`` overrides the protocol's error name where a Lexicon gives one;
+    ``headers`` go on the HTTP response (a rate limit's state, an authentication challenge).
     """
 
-    def __init__(self, why: str, *, name: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(
+        self, why: Why, *, name: str | None = None, headers: Mapping[str, str] | None = None, **params: object
+    ) -> None:
+        self.why: Why = Explanation(why.value, params) if isinstance(why, Reason) else why
+        super().__init__(str(self.why))
         self.name = name
         self.headers = dict(headers or {})
+        self.stored_reason: Explanation | None = None
 
 
 class InvalidInput(Failure):
     """What was sent cannot be read as what it should be; ``field`` says where (``""`` for the whole)."""
 
-    def __init__(self, field: str, why: str, *, name: str | None = None) -> None:
-        super().__init__(why, name=name)
+    def __init__(self, field: str, why: Why, *, name: str | None = None, **params: object) -> None:
+        super().__init__(why, name=name, headers=None, **params)
         self.field = field
 
 
 class InvalidForm(InvalidInput):
-    """Several fields of one form are wrong at once; ``problems`` maps field name to sentence."""
+    """Several fields of one form are wrong at once; ``problems`` maps each field's name to why."""
 
-    def __init__(self, problems: dict[str, str]) -> None:
+    def __init__(self, problems: Mapping[str, Why]) -> None:
         first = next(iter(problems))
         super().__init__(first, problems[first])
-        self.problems = problems
+        self.problems = {name: explanation(why) for name, why in problems.items()}
 
 
 class NotSignedIn(Failure):
@@ -75,17 +162,23 @@ class TooMany(Failure):
     """Too many requests; ``after_seconds`` says when to come back, ``headers`` tell a client the limit."""
 
     def __init__(
-        self, why: str, *, after_seconds: float, name: str | None = None, headers: dict[str, str] | None = None
+        self,
+        why: Why,
+        *,
+        after_seconds: float,
+        name: str | None = None,
+        headers: dict[str, str] | None = None,
+        **params: object,
     ) -> None:
-        super().__init__(why, name=name, headers=headers)
+        super().__init__(why, name=name, headers=headers, **params)
         self.after_seconds = after_seconds
 
 
 class RemoteFailed(Failure):
     """Another server answered with a failure or an invalid response. ``status`` is its HTTP status where there was one."""
 
-    def __init__(self, why: str, *, name: str | None = None, status: int | None = None) -> None:
-        super().__init__(why, name=name)
+    def __init__(self, why: Why, *, name: str | None = None, status: int | None = None, **params: object) -> None:
+        super().__init__(why, name=name, headers=None, **params)
         self.status = status
 
 
@@ -100,14 +193,19 @@ class Unavailable(Failure):
 
     def __init__(
         self,
-        why: str,
+        why: Why,
         *,
         after_seconds: float | None = None,
         name: str | None = None,
         headers: dict[str, str] | None = None,
+        **params: object,
     ) -> None:
-        super().__init__(why, name=name, headers=headers)
+        super().__init__(why, name=name, headers=headers, **params)
         self.after_seconds = after_seconds
+
+
+class NotAsked(Unavailable):
+    """Another server was not called, because it keeps failing; ``after_seconds`` says when to retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +247,69 @@ def kind_of(failure: Failure) -> ErrorKind:
         if kind is not None:
             return kind
     raise TypeError(f"{type(failure).__name__} has no row in KINDS")
+
+
+class FailureReason(Reason):
+    """What is stored of a failure that has a sentence and no reason: its kind. The log has the sentence."""
+
+    INVALID_INPUT = "failure.invalid_input"
+    NOT_SIGNED_IN = "failure.not_signed_in"
+    FORBIDDEN = "failure.forbidden"
+    NOT_FOUND = "failure.not_found"
+    CONFLICT = "failure.conflict"
+    REFUSED = "failure.refused"
+    TOO_LARGE = "failure.too_large"
+    TOO_MANY = "failure.too_many"
+    REMOTE_FAILED = "failure.remote_failed"
+    REMOTE_SLOW = "failure.remote_slow"
+    NOT_ASKED = "failure.not_asked"
+    UNAVAILABLE = "failure.unavailable"
+    SERVER_SAID = "failure.server_said"
+    ANSWERED_WITH_STATUS = "failure.answered_with_status"
+    ANSWER_TOO_LONG = "failure.answer_too_long"
+    NO_ANSWER_IN_TIME = "failure.no_answer_in_time"
+    NOT_PUBLIC = "failure.not_public"
+    CONNECTION_BROKEN = "failure.connection_broken"
+    UNREACHABLE = "failure.unreachable"
+    UNFORESEEN = "failure.unforeseen"
+
+
+_REASON_OF_KIND: dict[type[Exception], FailureReason] = {
+    InvalidInput: FailureReason.INVALID_INPUT,
+    NotSignedIn: FailureReason.NOT_SIGNED_IN,
+    Forbidden: FailureReason.FORBIDDEN,
+    NotFound: FailureReason.NOT_FOUND,
+    Conflict: FailureReason.CONFLICT,
+    Refused: FailureReason.REFUSED,
+    TooLarge: FailureReason.TOO_LARGE,
+    TooMany: FailureReason.TOO_MANY,
+    RemoteFailed: FailureReason.REMOTE_FAILED,
+    RemoteSlow: FailureReason.REMOTE_SLOW,
+    NotAsked: FailureReason.NOT_ASKED,
+    Unavailable: FailureReason.UNAVAILABLE,
+}
+
+
+F = TypeVar("F", bound=Failure)
+
+
+def coded(failure: F, reason: Explanation) -> F:
+    """The failure, with what may be stored of it beside its sentence."""
+    failure.stored_reason = reason
+    return failure
+
+
+def reason_of(raised: Exception) -> Explanation:
+    """What may be stored of an exception: its reason, or the code of its kind.
+
+    Nothing of the text of an exception without a kind: that is for the log, and its class is enough to find it there.
+    """
+    if isinstance(raised, Failure):
+        if isinstance(raised.why, Explanation):
+            return raised.why
+        if raised.stored_reason is not None:
+            return raised.stored_reason
+    for parent in type(raised).__mro__:
+        if parent in _REASON_OF_KIND:
+            return _REASON_OF_KIND[parent]()
+    return FailureReason.UNFORESEEN(error=type(raised).__name__)

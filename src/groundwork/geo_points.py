@@ -61,6 +61,18 @@ def spot(latitude: float, longitude: float) -> Spot:
     )
 
 
+def degrees_of(point: Spot) -> tuple[float, float]:
+    """Latitude and longitude of a point, to about a metre."""
+    x, y, z = point
+    return math.degrees(math.asin(max(-1.0, min(1.0, z / EARTH)))), math.degrees(math.atan2(y, x))
+
+
+def kilometres(one: Spot, other: Spot) -> float:
+    """The distance on the ground."""
+    line = math.dist(one, other)
+    return 2 * EARTH * math.asin(min(1.0, line / (2 * EARTH))) / 1_000
+
+
 def chord(metres: float) -> int:
     """The chord, in metres, of a distance on the ground."""
     return math.ceil(2 * EARTH * math.sin(min(metres / (2 * EARTH), math.pi / 2)))

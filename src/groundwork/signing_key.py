@@ -8,6 +8,8 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from groundwork.sealing import Sealer
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
@@ -23,6 +25,10 @@ class SigningKey:
     def each(self) -> Iterator["SigningKey"]:
         """Every kept key as a ``SigningKey`` of its own, the newest first."""
         return (SigningKey(one) for one in (self.newest, *self.before))
+
+    def sealer(self, purpose: bytes) -> Sealer:
+        """Seals values for one purpose: with a key derived from the newest key, opens with those of every kept key."""
+        return Sealer([one.digest(purpose) for one in self.each()])
 
     def made(self, token: str, make: Callable[["SigningKey"], str]) -> bool:
         """Whether ``make`` makes this token with one of the keys."""

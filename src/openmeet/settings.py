@@ -4,6 +4,7 @@ Every default suits a laptop. Settings that are dangerous with a public host nam
 ``groundwork.startup_checks``; contradictory ones are in ``contradictions``.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +34,10 @@ class Settings:
     """
 
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
+    language: str = setting(
+        "en",
+        what="The language of pages and e-mails for people who chose none and whose browser asks for none that the site has",
+    )
     public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
     host: str = setting("127.0.0.1", what="The address to listen on")
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
@@ -43,11 +48,21 @@ class Settings:
         what="Believes the header x-tenant-id: those proxies name the community that is asked, and let nobody else’s through",
     )
     moderators: tuple[str, ...] = setting(
-        (), what="E-mail addresses or DIDs of people who moderate, besides those named by openmeet moderation name"
+        (), what="E-mail addresses or DIDs of moderators, in addition to those named by openmeet moderation name"
     )
     time_zone: str = setting("UTC", what="The zone of people who have not chosen one, as an IANA name")
 
     data_directory: Path = setting(Path("var/openmeet"), what="Where files are kept: databases, keys, mail")
+    places_file: Path | None = setting(
+        None, what="The list of towns, built when it is first needed; empty: a file of 20 MB below the data directory"
+    )
+    map_tiles: Path | None = setting(
+        None,
+        what="A folder of map tiles, as zoom/x/y.png (or jpg, webp): the streets below the pins; empty: a map of towns alone",
+    )
+    map_credit: str = setting(
+        "", what="What must stand below maps with these tiles, such as © OpenStreetMap contributors"
+    )
     database_url: str = setting("", what="The database of the site; empty: SQLite below the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
     network_database_url: str = setting(
@@ -106,6 +121,11 @@ class Settings:
         what="How many of these one address (of IPv6 one /64) may have open; 0: a quarter; not counted behind proxies of yours",
         least=0,
     )
+    live_streams: int = setting(
+        2_000,
+        what="How many live streams of chats one process keeps open; further pages are asked to come back later",
+        least=0,
+    )
 
     pages_per_minute: int = setting(
         1800,
@@ -116,13 +136,36 @@ class Settings:
     addresses_kept_days: int = setting(
         90,
         what="For how many days after the last event they answered, or after their invitation ended, addresses of people without"
-        " an account are kept; 0: for good",
+        " an account are kept; 0: for ever",
+    )
+    deleted_kept_days: int = setting(
+        30,
+        what="For how many days texts, places, links and pictures of deleted events, series and groups are kept, texts of withdrawn"
+        " answers, and dead letters; 0: for ever",
+    )
+    answers_kept_days: int = setting(
+        90,
+        what="For how many days after an event names of guests, answers to questions and imported lists of people are kept; 0: for"
+        " ever",
+    )
+
+    erasure_grace: Seconds = setting(
+        14 * 86400.0,
+        what="How long somebody who deletes their account can change their mind: signing in keeps it",
+    )
+    erasure_ledger: Path | None = setting(
+        None,
+        what="The file that lists deleted accounts, and requests for it, by numbers without names, for `openmeet people erase-again`"
+        " after a restore. Keep it outside of everything that is backed up and restored together with the database; default:"
+        " `erasures.jsonl` in the data directory, which is right only if that directory is never restored",
     )
 
     worker_processes: int = setting(
         2, what="How many processes read files, pages and pictures that people send; they start with the first one"
     )
-    worker_queue: int = setting(24, what="How many files wait for one of them; further ones are told to come back")
+    worker_queue: int = setting(
+        24, what="How many files may wait for a worker; further requests get 503 with Retry-After"
+    )
     worker_cpu_seconds: Seconds = setting(20.0, what="How much processor time reading one file may take")
     worker_wall_seconds: Seconds = setting(60.0, what="How long reading one file may take")
     worker_memory: Bytes = setting(1024**3, what="How much memory reading one file may take; macOS does not enforce it")
@@ -199,6 +242,21 @@ class Settings:
         default=True,
         what="Takes service tokens made out to the site’s DID alone, as older PDSes write them, not only to did#openmeet",
     )
+    matrix_url: str = setting(
+        "", what="The Matrix homeserver that chat rooms can be mirrored to, as we reach it; empty: no Matrix bridge"
+    )
+    matrix_server_name: str = setting(
+        "", what="Its server_name: what follows the colon in names of its users, like example.org"
+    )
+    matrix_as_token: Path | None = setting(
+        None,
+        what="The file with the bridge’s token, which `openmeet matrix registration` writes; default: `matrix.token` in the data"
+        " directory",
+    )
+    matrix_federate: bool = setting(
+        default=False,
+        what="Lets people of other homeservers into mirrored rooms; holds for rooms made from then on",
+    )
     jetstream_dictionary: Path | None = setting(
         None, what="The zstd dictionary of those servers; none: their streams are deflated"
     )
@@ -240,6 +298,10 @@ class Settings:
         return self.network_database_url or f"sqlite:///{(self.data_directory / 'network.db').absolute()}"
 
     @property
+    def matrix_token_file(self) -> Path:
+        return self.matrix_as_token or self.data_directory / "matrix.token"
+
+    @property
     def public_host(self) -> str:
         """As in ``Host`` headers: lower-cased."""
         return urlsplit(self.public_url).hostname or ""
@@ -257,6 +319,8 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
+    if settings.map_tiles is not None and not settings.map_credit:
+        found.append(f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: who made the map, as its licence wants it.")
     found += [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
         for name, urls in (
@@ -278,6 +342,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     if settings.time_zone not in available_timezones():
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
     found += _near(settings)
+    found += _matrix(settings)
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
@@ -301,8 +366,11 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(
             f"{PREFIX}WORKER_MEMORY must be at least 256MiB: that is what the readers themselves and a picture take."
         )
-    if settings.addresses_kept_days < 0:
-        found.append(f"{PREFIX}ADDRESSES_KEPT_DAYS cannot be negative.")
+    found += [
+        f"{PREFIX}{name.upper()} cannot be negative."
+        for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days")
+        if getattr(settings, name) < 0
+    ]
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     if settings.proxies_name_tenant and not settings.trusted_proxy_hops:
@@ -335,6 +403,19 @@ def _is_did(text: str) -> bool:
     except Malformed:
         return False
     return True
+
+
+def _matrix(settings: Settings) -> list[str]:
+    if not settings.matrix_url and not settings.matrix_server_name:
+        return []
+    if not settings.matrix_url or not settings.matrix_server_name:
+        return [f"{PREFIX}MATRIX_URL and {PREFIX}MATRIX_SERVER_NAME belong together: set both or neither."]
+    found = []
+    if not _is_origin(settings.matrix_url, {"http", "https"}):
+        found.append(f"{PREFIX}MATRIX_URL must be http(s)://host[:port] without a path.")
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?", settings.matrix_server_name):
+        found.append(f"{PREFIX}MATRIX_SERVER_NAME must be the name of a server, like example.org.")
+    return found
 
 
 def _near(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
+from openmeet_client.chat import Chat, ChatModerating
 from openmeet_client.model import (
     Answer,
     Event,
@@ -42,6 +43,8 @@ class OpenMeet:
         self.answers = Answers(self._transport)
         self.series = AllSeries(self._transport)
         self.groups = Groups(self._transport)
+        self.chat = Chat(self._transport)
+        self.chat_moderation = ChatModerating(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,7 +107,7 @@ class Events:
         return await self._transport.change("POST", f"{_event(slug)}/publish", Event, body, if_match=if_match)
 
     async def unpublish(self, slug: str, *, if_match: int | None = None) -> Event:
-        """Back to a draft, while nobody has answered."""
+        """Make a published event a draft again; only possible while nobody has answered."""
         return await self._transport.change("POST", f"{_event(slug)}/unpublish", Event, if_match=if_match)
 
     async def duplicate(self, slug: str, starts_local: str, ends_local: str | None = None) -> Event:
@@ -120,7 +123,7 @@ class Events:
     async def set_joining(
         self, slug: str, wanted: Joining, *, for_series: bool = False, if_match: int | None = None
     ) -> Joining:
-        """Replace them; answers to a question stay if its ``question_id`` stays. ``if_match``: the ``revision`` that
+        """Replace the settings; answers to a question stay if its ``question_id`` stays. ``if_match``: the ``revision`` that
         was read.
 
         ``for_series``: for every date of its series that has no settings of its own.

@@ -87,7 +87,7 @@ def problem_of(status: int, body: bytes) -> Problem:
     """The exception for an answer; also for one that is no problem document."""
     kind = _BY_STATUS.get(status, Problem)
     try:
-        said = msgspec.json.decode(body, type=_Document)
+        problem = msgspec.json.decode(body, type=_Document)
     except msgspec.MsgspecError:
         return kind(status, "NoProblemDocument", "The server's answer cannot be read.")
-    return kind(status, said.title, said.detail, fields=said.fields, request_id=said.request_id)
+    return kind(status, problem.title, problem.detail, fields=problem.fields, request_id=problem.request_id)

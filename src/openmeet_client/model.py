@@ -72,7 +72,7 @@ class Joining(msgspec.Struct, rename="camel"):
 
 
 class Counts(msgspec.Struct, rename="camel"):
-    """Numbers of RSVPs."""
+    """Numbers of RSVPs to an event, by status."""
 
     going: int
     interested: int
@@ -167,7 +167,7 @@ class SeriesPage(msgspec.Struct, rename="camel"):
 
 
 class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Changes; what is not set stays.
+    """An edit of a series; fields that are not set stay.
 
     ``this`` date, this and ``following``, or ``all``: the first two, and a new time, name the edited date
     (``original_date``).
@@ -219,8 +219,8 @@ class ChangedSeries(msgspec.Struct, rename="camel"):
 
 
 class Dates(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Single dates by their names, or a range from the first to the last (names or plain days); nothing: the whole
-    series.
+    """Which dates of a series an action is for: single ones by their original dates, or a range from the first to the last
+    (original dates or days). Empty: the whole series.
     """
 
     dates: list[str] | None = None

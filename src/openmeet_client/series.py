@@ -29,7 +29,7 @@ class AllSeries:
         self._transport = transport
 
     async def mine(self, *, per_page: int = 100) -> AsyncIterator[Series]:
-        """Those that one hosts, all pages."""
+        """Series that one hosts, all pages."""
         query: Query = {"limit": per_page}
         async for page in self._transport.pages("/api/series", SeriesPage, lambda page: page.cursor, query):
             for series in page.series:
@@ -64,7 +64,7 @@ class AllSeries:
         return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
 
     async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
-        """Undo the last edit, within ten minutes."""
+        """Undo the last edit of a series; possible for ten minutes."""
         return await self._transport.change("POST", f"{_series(slug)}/undo", Series, if_match=if_match)
 
     async def cancel(

@@ -15,6 +15,8 @@ T = TypeVar("T")
 TRIES: Final = 4
 _FIRST_WAIT_SECONDS: Final = 0.5
 _LONGEST_WAIT_SECONDS: Final = 30.0
+# A stream has no end of its own; the server sends at least a comment every 25 seconds.
+_STREAM: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _WORTH_RETRYING: Final = frozenset({429, 502, 503, 504})
 
 Query = Mapping[str, str | int | None]
@@ -48,6 +50,11 @@ class Transport:
         body, _ = await self._ask("GET", path, None, query, {})
         return msgspec.json.decode(body, type=shape)
 
+    async def get_file(self, path: str) -> bytes:
+        """GET a file."""
+        body, _ = await self._ask("GET", path, None, None, {})
+        return body
+
     async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
         """GET a resource whose body lacks its revision; adds it from the ETag."""
         body, tag = await self._ask("GET", path, None, None, {})
@@ -56,7 +63,7 @@ class Transport:
     async def change(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> T:
-        """A change with one effect, however often it is sent. ``if_match``: only while this revision is the newest."""
+        """Send a change that has one effect even if it is retried. ``if_match``: only while this revision is the newest."""
         found, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
         return found
 
@@ -70,7 +77,7 @@ class Transport:
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
     ) -> None:
-        """The same where there is nothing to be read in the answer."""
+        """Send a change, as :meth:`change`, whose response has no body to be read."""
         await self._ask(method, path, body, query, _headers(if_match))
 
     async def pages(
@@ -84,6 +91,37 @@ class Transport:
             cursor = next_of(page)
             if cursor is None:
                 return
+
+    async def events(self, path: str, query: Query) -> AsyncIterator[tuple[str, bytes]]:
+        """Names and data of the events of a stream, which is opened again behind the last one where the connection is lost.
+
+        Raises Problem, and NoAnswer after as many failures in a row as other requests are tried.
+        """
+        params = {name: value for name, value in query.items() if value is not None}
+        headers: dict[str, str] = {}
+        failures, pause, name = 0, _FIRST_WAIT_SECONDS, ""
+        while True:
+            try:
+                async with self._session.get(
+                    self._base + path, params=params, headers=headers, timeout=_STREAM
+                ) as response:
+                    if response.status >= 400 and response.status not in _WORTH_RETRYING:
+                        raise problem_of(response.status, await response.read())
+                    async for field, value in _fields(response):
+                        if field == b"id":
+                            headers["last-event-id"] = value.decode()
+                        elif field == b"event":
+                            name, failures = value.decode(), 0
+                        elif field == b"data":
+                            yield name, value
+            except (aiohttp.ClientError, TimeoutError) as failure:
+                lost = str(failure)
+            else:
+                lost = ""
+            failures += 1
+            if failures >= self._tries:
+                raise NoAnswer(lost or "The stream ended.")
+            await self._wait(min(_LONGEST_WAIT_SECONDS, pause * 2**failures))
 
     async def _ask(
         self, method: str, path: str, body: object, query: Query | None, headers: Mapping[str, str]
@@ -116,6 +154,14 @@ class Transport:
             if not is_last:
                 await self._wait(wait)
         raise NoAnswer(lost)
+
+
+async def _fields(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[bytes, bytes]]:
+    """Names and values of the lines of an event stream; none of a response that is worth a retry."""
+    if response.status < 400:
+        async for line in response.content:
+            field, _, value = line.rstrip(b"\n").partition(b": ")
+            yield field, value
 
 
 def _revision(tag: str) -> int | None:

@@ -44,7 +44,7 @@ MAX_EXPORT = 1000
 async def open_directory(
     settings: PlcSettings, clock: Clock, *, version: str, access_log: bool = True
 ) -> AsyncIterator[Application]:
-    """Migrate, open and close at the end of the block."""
+    """Migrate and open the database; yields the application, and closes the database at the end of the block."""
     await migrate(settings.database, "plc_directory", "plc_directory")
     db = await open_database(settings.database, schema="plc_directory", clock=clock)
     try:
@@ -57,7 +57,7 @@ async def open_directory(
 
 
 def probes_of(db: Database) -> dict[str, Probe]:
-    """What the directory is there for, tried in the background: reading, and taking operations."""
+    """Health checks, run in the background: reading the database, and writing to it."""
 
     async def answers() -> None:
         async with db.reader() as reader:
@@ -118,7 +118,7 @@ def _render(_connection: HTTPConnection, fault: Fault) -> Response:
 
 def _health(version: str, probes: Probes | None) -> Endpoint:
     async def health(_request: Request) -> Response:
-        if probes is None or all(one.said == OK for one in probes.outcomes().values()):
+        if probes is None or all(one.outcome == OK for one in probes.outcomes().values()):
             return json_response({"version": version})
         return json_response({"version": version, "error": "Service Unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -53,7 +53,7 @@ class ExportStream:
         self.subscribers = 0
 
     def announce(self) -> None:
-        """An operation was accepted."""
+        """Wake all subscribers, because an operation was accepted."""
         self._news.set()
         self._news = asyncio.Event()
 

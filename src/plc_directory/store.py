@@ -47,7 +47,7 @@ class OperationLimits:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A line of the export."""
+    """One accepted operation, as a line of the export."""
 
     seq: int
     did: Did

@@ -27,33 +27,36 @@ MISUSED: Final = 2
 # name -> (module, what it does)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("programs.up", "The whole network on this machine, in one process"),
-    "cluster": ("programs.cluster", "The same as processes on this machine, on PostgreSQL, RabbitMQ and Redis"),
+    "cluster": ("programs.cluster", "The same as separate processes, with PostgreSQL, RabbitMQ and Redis"),
     "web": ("programs.web", "Pages and API of the events platform"),
-    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, work on it"),
+    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, administer it"),
     "plc": ("programs.plc", "A did:plc directory for development"),
-    "firehose-consumer": ("programs.firehose_consumer", "From event streams into the queue"),
-    "event-processor": ("programs.event_processor", "From the queue into the database"),
-    "publisher": ("programs.outbox_dispatcher", "Pays what the platform owes: records, mail, accounts"),
-    "scheduler": ("programs.scheduler", "Does what is due by the clock"),
+    "firehose-consumer": ("programs.firehose_consumer", "Read event streams into the queue"),
+    "event-processor": ("programs.event_processor", "Apply messages from the queue to the database"),
+    "publisher": ("programs.outbox_dispatcher", "Deliver outbox jobs: records, e-mails, accounts"),
+    "scheduler": ("programs.scheduler", "Run scheduled tasks"),
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
-    "calendar": ("programs.commands.calendar", "See what the importer understands of a calendar file"),
-    "debts": ("programs.commands.debts", "What is owed outside and was given up"),
-    "export": ("programs.commands.export", "A whole site, or one person's data, as a file"),
-    "firehose": ("programs.commands.firehose", "Watch an event stream, verify captured frames"),
-    "import": ("programs.commands.import_", "Take in what export wrote"),
-    "flags": ("programs.commands.flags", "What of the synchronisation is switched on"),
-    "legacy": ("programs.commands.legacy", "Bring in a database of the older model of recurring events"),
-    "lexicon": ("programs.commands.lexicon", "Our Lexicons, published for others"),
-    "moderation": ("programs.commands.moderation", "Who moderates the site, and what waits for them"),
+    "calendar": ("programs.commands.calendar", "Show how the importer reads a calendar file"),
+    "jobs": ("programs.commands.jobs", "List, retry and delete failed outbox jobs"),
+    "export": ("programs.commands.export", "Export a whole site, or one person's data, to a file"),
+    "firehose": ("programs.commands.firehose", "Watch an event stream; verify captured frames"),
+    "import": ("programs.commands.import_", "Import a file that `openmeet export` wrote"),
+    "flags": ("programs.commands.flags", "Switch parts of the synchronisation on and off"),
+    "legacy": ("programs.commands.legacy", "Import a database with the older model of recurring events"),
+    "lexicon": ("programs.commands.lexicon", "Publish our Lexicons"),
+    "matrix": ("programs.commands.matrix", "Connect chat rooms to a Matrix homeserver"),
+    "moderation": ("programs.commands.moderation", "Appoint moderators; show how much waits for them"),
+    "people": ("programs.commands.people", "Delete people's accounts; apply deletions again after a restore"),
     "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
-    "queue": ("programs.commands.queue", "What waits for the processor; dead letters"),
-    "records": ("programs.commands.records", "Inspect how calendar records are understood"),
+    "places": ("programs.commands.places", "Build the list of towns; look up what a name means"),
+    "queue": ("programs.commands.queue", "Show what waits for the event processor; dead letters"),
+    "records": ("programs.commands.records", "Show how calendar records are read"),
     "repo": ("programs.commands.repo", "Verify a repository file"),
-    "series": ("programs.commands.series", "What a rule of recurring events means; records of series"),
-    "services": ("programs.commands.services", "Credentials of programs that work for the installation"),
-    "sync": ("programs.commands.sync", "Sources, publications, what was not understood"),
+    "series": ("programs.commands.series", "Preview a recurrence rule; publish the records of series"),
+    "services": ("programs.commands.services", "Credentials of programs that may call this installation"),
+    "sync": ("programs.commands.sync", "Status and repair of the synchronisation"),
 }
 
 # role -> its verbs, for roles that also have operators' commands
@@ -137,6 +140,7 @@ def _ending_when_asked() -> Iterator[None]:
 
 def _run(name: str, module: str, rest: list[str]) -> int:
     from groundwork.errors import Failure  # here, because --help does not need it
+    from openmeet.i18n.reasons.messages import explain  # the same
 
     app = importlib.import_module(module).app
     try:
@@ -144,7 +148,7 @@ def _run(name: str, module: str, rest: list[str]) -> int:
     except SystemExit as finished:  # how Typer ends, with the status that the command chose
         return finished.code if isinstance(finished.code, int) else REFUSED
     except Failure as failure:
-        print(f"{name}: {failure.why}", file=sys.stderr)
+        print(f"{name}: {explain(failure.why)}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells count

@@ -31,7 +31,7 @@ from programs import dev_accounts
 from programs.balancer import balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
 from programs.command_line import role
-from programs.dev_accounts import Household
+from programs.dev_accounts import DevAccounts
 from programs.platform_settings import read_installation_settings
 from programs.running import free_port, run_until_stopped, stopping
 
@@ -93,29 +93,30 @@ def main(
     database: Annotated[
         str,
         typer.Option(
-            help="A PostgreSQL database of its own; it gets the schemas it needs.", envvar="OPENMEET_CLUSTER_DATABASE"
+            help="A PostgreSQL database for this alone; the schemas are created in it.",
+            envvar="OPENMEET_CLUSTER_DATABASE",
         ),
     ] = "postgresql://postgres@127.0.0.1:5432/openmeet_cluster",
     broker: Annotated[
-        str, typer.Option(help="A RabbitMQ.", envvar="OPENMEET_CLUSTER_BROKER")
+        str, typer.Option(help="Address of a RabbitMQ.", envvar="OPENMEET_CLUSTER_BROKER")
     ] = "amqp://guest:guest@127.0.0.1:5672/",
     cache: Annotated[
-        str, typer.Option(help="A Redis and the number of its database.", envvar="OPENMEET_CLUSTER_CACHE")
+        str, typer.Option(help="Address of a Redis, with the database number.", envvar="OPENMEET_CLUSTER_CACHE")
     ] = "redis://127.0.0.1:6379/0",
-    name: Annotated[str, typer.Option(help="What exchange and queues are called on the broker.")] = "cluster",
+    name: Annotated[str, typer.Option(help="Name of the exchange and prefix of the queues on the broker.")] = "cluster",
     pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = 3000,
     web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = 8080,
     tenant: Annotated[
         list[str] | None,
-        typer.Option(help="One more community, by its name, at http://NAME.localhost:PORT; may be repeated."),
+        typer.Option(help="Name of a further community, at http://NAME.localhost:PORT; may be repeated."),
     ] = None,
 ) -> None:
     """Start every part as a process of its own and keep them running until Ctrl-C."""
-    wishes = ClusterOptions(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
+    options = ClusterOptions(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
 
     async def run() -> None:
-        async with stopping() as stop, running(wishes, stop) as ready:
-            typer.echo(greeting(ready, wishes.folder))
+        async with stopping() as stop, running(options, stop) as ready:
+            typer.echo(greeting(ready, options.folder))
             await stop.wait()
             typer.echo("Stopping …")
 
@@ -123,15 +124,15 @@ def main(
 
 
 @asynccontextmanager
-async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[ClusterReady]:
+async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[ClusterReady]:
     """The running cluster. Raises Refused where a part does not start, a port is taken, or ``stop`` is set before all answer."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(dev_accounts.alone_in(wishes.folder))
-        home = dev_accounts.find_or_make(wishes.folder, wishes.pds_port)
-        await _make_schemas(wishes)
-        members, ports = _members(wishes, home)
-        shown = _MembersFile(wishes, home, members)
-        for public, kind in ((wishes.pds_port, "pds"), (wishes.web_port, "web")):
+        stack.enter_context(dev_accounts.alone_in(options.folder))
+        home = dev_accounts.find_or_make(options.folder, options.pds_port)
+        await _make_schemas(options)
+        members, ports = _members(options, home)
+        shown = _MembersFile(options, home, members)
+        for public, kind in ((options.pds_port, "pds"), (options.web_port, "web")):
             try:
                 await stack.enter_async_context(balanced(HOST, public, ports[kind]))
             except OSError as error:
@@ -143,10 +144,10 @@ async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[
         firsts = [next(one for one in members if one.role == kind) for kind in ("plc", "pds", "web")]
         for together in (*([one] for one in firsts), [one for one in members if one not in firsts]):
             for member in together:
-                await _start(wishes, member)
-            await asyncio.gather(*(_until_ready(wishes, member, stop) for member in together))
+                await _start(options, member)
+            await asyncio.gather(*(_until_ready(options, member, stop) for member in together))
             watches += [
-                asyncio.create_task(_keep(wishes, member, shown, over), name=f"watch {member.name}")
+                asyncio.create_task(_keep(options, member, shown, over), name=f"watch {member.name}")
                 for member in together
             ]
         shown.write()
@@ -158,15 +159,15 @@ async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[
 class _MembersFile:
     """The file that lists the running members."""
 
-    wishes: ClusterOptions
-    home: Household
+    options: ClusterOptions
+    home: DevAccounts
     members: list[Member]
 
     def ready(self) -> ClusterReady:
         return ClusterReady(
-            openmeet=f"http://{HOST}:{self.wishes.web_port}",
-            communities={name: self.wishes.address_of(name) for name in self.wishes.communities},
-            pds=f"http://localhost:{self.wishes.pds_port}",
+            openmeet=f"http://{HOST}:{self.options.web_port}",
+            communities={name: self.options.address_of(name) for name in self.options.communities},
+            pds=f"http://localhost:{self.options.pds_port}",
             plc=next(one.ready_url.rpartition("/")[0] for one in self.members if one.role == "plc"),
             admin_password=self.home.admin_password,
             members={
@@ -177,23 +178,23 @@ class _MembersFile:
         )
 
     def write(self) -> None:
-        private_file.write(self.wishes.folder / "members.json", msgspec.json.encode(self.ready()))
+        private_file.write(self.options.folder / "members.json", msgspec.json.encode(self.ready()))
 
     def write_environment(self) -> None:
         """Write the shell environment for commands that work on the cluster. It has the administrator's password."""
         told = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(told.items())]
-        private_file.write(self.wishes.folder / ENVIRONMENT_FILE, "".join(lines).encode())
+        private_file.write(self.options.folder / ENVIRONMENT_FILE, "".join(lines).encode())
 
     def _of(self, kind: str) -> dict[str, str]:
         return next(one.environment for one in self.members if one.role == kind)
 
 
-async def _make_schemas(wishes: ClusterOptions) -> None:
+async def _make_schemas(options: ClusterOptions) -> None:
     try:
-        connection = await asyncpg.connect(wishes.database)
+        connection = await asyncpg.connect(options.database)
     except (OSError, asyncpg.PostgresError) as error:
-        host = urlsplit(wishes.database).hostname
+        host = urlsplit(options.database).hostname
         raise Refused(f"The database at {host} cannot be used: {error}.") from error
     try:
         for schema in (OPENMEET_SCHEMA, NETWORK_SCHEMA):
@@ -202,15 +203,15 @@ async def _make_schemas(wishes: ClusterOptions) -> None:
         await connection.close()
 
 
-def _members(wishes: ClusterOptions, home: Household) -> tuple[list[Member], dict[str, list[int]]]:
+def _members(options: ClusterOptions, home: DevAccounts) -> tuple[list[Member], dict[str, list[int]]]:
     ports = {kind: [free_port(HOST) for _ in range(number)] for kind, number in COUNTS.items()}
     plc_url = f"http://{HOST}:{ports['plc'][0]}"
-    keys = _keys(wishes.folder)
+    keys = _keys(options.folder)
     members = []
     for kind, number in COUNTS.items():
         for index, port in enumerate(ports[kind]):
             path = {"plc": "/_health", "pds": "/xrpc/_health"}.get(kind, "/health/ready")
-            environment = environment_of(kind, wishes, home, port=port, plc_url=plc_url, keys=keys)
+            environment = environment_of(kind, options, home, port=port, plc_url=plc_url, keys=keys)
             name = f"{kind}-{index + 1}" if number > 1 else kind
             if kind == "web":
                 read_installation_settings(
@@ -228,11 +229,11 @@ def _keys(folder: Path) -> str:
     return path.read_text()
 
 
-async def _start(wishes: ClusterOptions, member: Member) -> None:
+async def _start(options: ClusterOptions, member: Member) -> None:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
     }
-    with (wishes.folder / f"{member.name}.log").open("ab") as output:
+    with (options.folder / f"{member.name}.log").open("ab") as output:
         member.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -244,7 +245,7 @@ async def _start(wishes: ClusterOptions, member: Member) -> None:
         )
 
 
-async def _until_ready(wishes: ClusterOptions, member: Member, stop: asyncio.Event) -> None:
+async def _until_ready(options: ClusterOptions, member: Member, stop: asyncio.Event) -> None:
     """Wait until every member answers. Raises Refused with the log to look at."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -258,10 +259,10 @@ async def _until_ready(wishes: ClusterOptions, member: Member, stop: asyncio.Eve
             if stop.is_set():
                 raise Refused("Stopped before everything had started; what had is stopped as well.")
             await asyncio.sleep(0.1)
-    raise Refused(f"{member.name} did not start; see {wishes.folder / f'{member.name}.log'}.")
+    raise Refused(f"{member.name} did not start; see {options.folder / f'{member.name}.log'}.")
 
 
-async def _keep(wishes: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
+async def _keep(options: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
     """Restart it whenever it ends, until the cluster stops."""
     while member.process is not None:
         status = await member.process.wait()
@@ -272,7 +273,7 @@ async def _keep(wishes: ClusterOptions, member: Member, shown: _MembersFile, ove
             await asyncio.wait_for(over.wait(), _AGAIN_SECONDS)
             return
         member.restarts += 1
-        await _start(wishes, member)
+        await _start(options, member)
         shown.write()
 
 

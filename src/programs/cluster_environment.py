@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from openmeet.tenants.configured import VARIABLE
-from programs.dev_accounts import Household
+from programs.dev_accounts import DevAccounts
 
 HOST = "127.0.0.1"
 # Beside the PDS's own, aurora_locus.
@@ -47,33 +47,33 @@ class ClusterOptions:
 
 
 def environment_of(
-    kind: str, wishes: ClusterOptions, home: Household, *, port: int, plc_url: str, keys: str
+    kind: str, options: ClusterOptions, home: DevAccounts, *, port: int, plc_url: str, keys: str
 ) -> dict[str, str]:
     """The environment of a process of this kind that listens on this port; ``keys``: the shared sealing keys."""
     match kind:
         case "plc":
-            own = _directory(wishes, port)
+            own = _directory(options, port)
         case "pds":
-            own = _pds(wishes, home, port, plc_url, keys)
+            own = _pds(options, home, port, plc_url, keys)
         case _:
             listens = "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT"
-            own = {**_platform(wishes, home, plc_url, keys), listens: str(port)}
-    return own | wishes.environment
+            own = {**_platform(options, home, plc_url, keys), listens: str(port)}
+    return own | options.environment
 
 
-def _directory(wishes: ClusterOptions, port: int) -> dict[str, str]:
+def _directory(options: ClusterOptions, port: int) -> dict[str, str]:
     limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}
-    return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(wishes.folder / "plc"), **limits}
+    return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(options.folder / "plc"), **limits}
 
 
-def _pds(wishes: ClusterOptions, home: Household, port: int, plc_url: str, keys: str) -> dict[str, str]:
-    redis = urlsplit(wishes.cache)
+def _pds(options: ClusterOptions, home: DevAccounts, port: int, plc_url: str, keys: str) -> dict[str, str]:
+    redis = urlsplit(options.cache)
     return {
         "PDS_HOSTNAME": "localhost",
         "PDS_PORT": str(port),
-        "PDS_PUBLIC_URL": _pds_url(wishes),
-        "PDS_DATA_DIRECTORY": str(wishes.folder / "pds"),
-        "PDS_DATABASE_URL": wishes.database,
+        "PDS_PUBLIC_URL": _pds_url(options),
+        "PDS_DATA_DIRECTORY": str(options.folder / "pds"),
+        "PDS_DATABASE_URL": options.database,
         "PDS_DATABASE_CONNECTIONS": FEW_CONNECTIONS,
         "PDS_SEALING_KEYS": keys,
         "PDS_DID_PLC_URL": plc_url,
@@ -83,38 +83,38 @@ def _pds(wishes: ClusterOptions, home: Household, port: int, plc_url: str, keys:
     }
 
 
-def _platform(wishes: ClusterOptions, home: Household, plc_url: str, keys: str) -> dict[str, str]:
+def _platform(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: str) -> dict[str, str]:
     return {
-        "OPENMEET_PUBLIC_URL": f"http://{HOST}:{wishes.web_port}",
-        "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
-        "OPENMEET_DATABASE_URL": wishes.database,
+        "OPENMEET_PUBLIC_URL": f"http://{HOST}:{options.web_port}",
+        "OPENMEET_DATA_DIRECTORY": str(options.folder / "openmeet"),
+        "OPENMEET_DATABASE_URL": options.database,
         "OPENMEET_DATABASE_SCHEMA": OPENMEET_SCHEMA,
-        "OPENMEET_DATABASE_CONNECTIONS": FEWER_CONNECTIONS if wishes.communities else FEW_CONNECTIONS,
-        "OPENMEET_NETWORK_DATABASE_URL": wishes.database,
+        "OPENMEET_DATABASE_CONNECTIONS": FEWER_CONNECTIONS if options.communities else FEW_CONNECTIONS,
+        "OPENMEET_NETWORK_DATABASE_URL": options.database,
         "OPENMEET_NETWORK_DATABASE_SCHEMA": NETWORK_SCHEMA,
-        "OPENMEET_BROKER_URL": wishes.broker,
-        "OPENMEET_BROKER_NAME": wishes.name,
-        "OPENMEET_CACHE_URL": wishes.cache,
+        "OPENMEET_BROKER_URL": options.broker,
+        "OPENMEET_BROKER_NAME": options.name,
+        "OPENMEET_CACHE_URL": options.cache,
         "OPENMEET_SEALING_KEYS": keys,
         "OPENMEET_OPERATORS": OPERATOR,
         "OPENMEET_MODERATORS": OPERATOR,
         "OPENMEET_DEV_MODE": "true",
         "OPENMEET_DEV_MAILBOX": "true",
         "OPENMEET_ALLOW_PRIVATE_ADDRESSES": "true",
-        "OPENMEET_PDS_URL": _pds_url(wishes),
+        "OPENMEET_PDS_URL": _pds_url(options),
         "OPENMEET_PDS_ADMIN_PASSWORD": home.admin_password,
         "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
         "OPENMEET_PLC_URL": plc_url,
-        "OPENMEET_FIREHOSE_URLS": _pds_url(wishes).replace("http", "ws", 1),
-        VARIABLE: f"[{', '.join(_community(wishes, name) for name in wishes.communities)}]",
+        "OPENMEET_FIREHOSE_URLS": _pds_url(options).replace("http", "ws", 1),
+        VARIABLE: f"[{', '.join(_community(options, name) for name in options.communities)}]",
     }
 
 
-def _community(wishes: ClusterOptions, name: str) -> str:
+def _community(options: ClusterOptions, name: str) -> str:
     """A community's table, inline; JSON strings are valid TOML strings."""
-    told = {"name": name, "public_url": wishes.address_of(name), "site_name": name.replace("-", " ").capitalize()}
+    told = {"name": name, "public_url": options.address_of(name), "site_name": name.replace("-", " ").capitalize()}
     return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in told.items()) + " }"
 
 
-def _pds_url(wishes: ClusterOptions) -> str:
-    return f"http://localhost:{wishes.pds_port}"
+def _pds_url(options: ClusterOptions) -> str:
+    return f"http://localhost:{options.pds_port}"

@@ -14,7 +14,7 @@ _ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with a table for this program.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The community, by its name in the settings file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 
 
 def role() -> typer.Typer:

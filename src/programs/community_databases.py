@@ -26,7 +26,7 @@ from programs.community_queues import tables_of
 PATIENCE_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
 # Missing databases are logged repeatedly, because operators read the newest lines.
-_TOLD_EVERY = 12
+_REPORTED_EVERY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,10 @@ def away_gauge(metrics: Metrics) -> Gauge:
 async def open_databases(
     settings: Mapping[str, Settings], clock: Clock, metrics: Metrics
 ) -> AsyncIterator[Mapping[str, Stores]]:
-    """By the community's name, migrated. Raises the first error where none can be opened; Refused, ValueError:
-    settings.
+    """Open the database and the queue of every community, migrated, by community name; closed at the end of the block.
+
+    One that cannot be reached is opened later, in the background. Raises the first error if none can be reached;
+    Refused and ValueError for wrong settings.
     """
     opening = _Opening(clock, away_gauge(metrics), asyncio.Lock())
     async with AsyncExitStack() as stack:
@@ -70,7 +72,7 @@ async def open_databases(
                 found[name] = Stores(one, queue)
                 continue
             if isinstance(one, BaseException):
-                _tell(name, one)
+                _report(name, one)
             late = LateDatabase("postgresql" if own.tenant_database_url.startswith(POSTGRES) else "sqlite")
             stack.push_async_callback(late.close)
             late_queue = LateDatabase("sqlite") if isinstance(queue, BaseException) else None
@@ -125,8 +127,8 @@ class _Opening:
                     await self._open_late_queue(name, settings, late_queue)
                 late.open_as(await self.try_(settings))
             except Exception as failure:  # noqa: BLE001 - the edge of one community: the others are served meanwhile
-                if tries % _TOLD_EVERY == 0:
-                    _tell(name, failure)
+                if tries % _REPORTED_EVERY == 0:
+                    _report(name, failure)
         self.away.labels(name).set(0)
         log.info("tenant.database_came", tenant=name)
 
@@ -141,7 +143,7 @@ def _is_our_fault(failure: BaseException) -> bool:
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 
 
-def _tell(name: str, failure: BaseException) -> None:
+def _report(name: str, failure: BaseException) -> None:
     why = failure.__cause__ or failure
     log.error("tenant.database_away", tenant=name, reason=f"{type(why).__name__}: {why}", exc_info=None)
 

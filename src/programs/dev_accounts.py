@@ -30,7 +30,7 @@ class DevAccount(msgspec.Struct, frozen=True):
     password: str
 
 
-class Household(msgspec.Struct, frozen=True):
+class DevAccounts(msgspec.Struct, frozen=True):
     """Every password of one local network, and the port of its PDS, which the identities name."""
 
     admin_password: str
@@ -38,9 +38,9 @@ class Household(msgspec.Struct, frozen=True):
     pds_port: int
 
 
-def make(pds_port: int) -> Household:
+def make(pds_port: int) -> DevAccounts:
     """New passwords for a new network."""
-    return Household(
+    return DevAccounts(
         admin_password=secrets.token_urlsafe(18),
         people=tuple(
             DevAccount(handle, f"{handle.split('.')[0]}@example.test", secrets.token_urlsafe(9)) for handle in PEOPLE
@@ -49,12 +49,12 @@ def make(pds_port: int) -> Household:
     )
 
 
-def find_or_make(folder: Path, pds_port: int) -> Household:
+def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
     """The accounts stored in ``folder``, made at the first call. Raises Refused when the file is damaged."""
     path = folder / FILE_NAME
     if path.exists():
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=Household)
+            found = msgspec.json.decode(path.read_bytes(), type=DevAccounts)
         except msgspec.DecodeError as error:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
         if found.pds_port != pds_port:

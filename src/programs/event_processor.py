@@ -16,4 +16,4 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     await processor.run(Processor(platform.db, platform.queue, platform.here, counts, platform.clock), stop)
 
 
-app = worker_role(for_each(work), "Apply messages until stopped.", PROCESSOR)
+app = worker_role(for_each(work), "Apply messages from the queue until stopped.", PROCESSOR)

@@ -89,4 +89,4 @@ async def _community(
             await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
 
 
-app = worker_role(work, "Follow the sources until stopped.", CONSUMER)
+app = worker_role(work, "Read event streams into the queue until stopped.", CONSUMER)

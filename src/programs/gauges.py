@@ -48,7 +48,7 @@ class ProgramGauges:
     labellers: Gauge
     labellers_cursor: Gauge
     disagreements: Gauge
-    put_aside: Gauge
+    quarantine: Gauge
     circuits: Gauge
     shadows: Gauge
     migrated: Gauge
@@ -58,8 +58,8 @@ class ProgramGauges:
 def registered(metrics: Metrics) -> ProgramGauges:
     """Gauges of one program, for all its communities."""
     return ProgramGauges(
-        metrics.gauge("debts", "What is owed outside and not paid", ["tenant", "kind", "state"]),
-        metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["tenant", "kind"]),
+        metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
+        metrics.gauge("jobs_oldest_age_seconds", "How long the most overdue job has been due", ["tenant", "kind"]),
         metrics.gauge("publications", "Records promised to repositories, by state", ["tenant", "kind", "state"]),
         metrics.gauge(
             "publications_oldest_age_seconds", "How long the longest overdue record has been due", ["tenant", "kind"]
@@ -76,9 +76,9 @@ def registered(metrics: Metrics) -> ProgramGauges:
         metrics.gauge(
             "discrepancies", "Where a repository and what is kept here disagreed", ["tenant", "kind", "state"]
         ),
-        metrics.gauge("records_put_aside", "Records that reading their repositories failed on", ["tenant"]),
+        metrics.gauge("records_quarantined", "Records that could not be applied", ["tenant"]),
         metrics.gauge(
-            "pds_circuits", "Servers that are not asked, or only tried, since they fail", ["tenant", "state"]
+            "pds_circuit_breakers", "Servers that are not asked, or only tried, because they fail", ["tenant", "state"]
         ),
         metrics.gauge(
             "shadow_accounts", "People known by their DID alone, and those of them who came", ["tenant", "state"]
@@ -126,7 +126,7 @@ async def read(platform: Platform, gauges: ProgramGauges) -> None:
     await _heard(platform, gauges.quiet)
     await _labelled(platform, gauges)
     await _disagreed(platform, gauges)
-    await _left_alone(platform, gauges.circuits)
+    await _open_circuits(platform, gauges.circuits)
     await _met(platform, gauges.shadows, gauges.migrated)
     depth = await platform.queue.depth()
     gauges.waiting.labels(tenant).set(depth.waiting)
@@ -139,7 +139,7 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
     counts = {(kind, state): number for kind, state, number, _ in rows}
     since = {kind: due_at for kind, state, _, due_at in rows if state is JobState.DUE}
     for kind in JobKind:
-        for state in (JobState.DUE, JobState.LEASED, JobState.GIVEN_UP):
+        for state in (JobState.DUE, JobState.LEASED, JobState.FAILED):
             number.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 
@@ -184,17 +184,17 @@ async def _labelled(platform: Platform, gauges: ProgramGauges) -> None:
     _show(gauges.labellers_cursor, cursors, of=(tenant,))
 
 
-async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
+async def _open_circuits(platform: Platform, gauge: Gauge) -> None:
     async with platform.db.reader() as reader:
         counts = circuits.counts(await circuits.known(reader), reader.now)
     for state, number in counts.items():
-        left_alone.labels(platform.tenant.name, state.value).set(number)
+        gauge.labels(platform.tenant.name, state.value).set(number)
 
 
 async def _disagreed(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
         counts = await discrepancies.counts(reader)
-        gauges.put_aside.labels(platform.tenant.name).set(await dead_letters.count(reader))
+        gauges.quarantine.labels(platform.tenant.name).set(await dead_letters.count(reader))
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):
             gauges.disagreements.labels(platform.tenant.name, kind.value, state).set(counts.get((kind, is_repaired), 0))

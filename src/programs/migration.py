@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from at_network.migration import account, identity, migrate, servers
 from at_network.migration import progress as steps
-from at_network.migration.progress import MigrationResult, MigrationStep, Tell
+from at_network.migration.progress import MigrationResult, MigrationStep, OnProgress
 from at_network.migration.servers import MigrationServer
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
@@ -47,7 +47,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class MigrationOptions:
-    """Options beside those in the state file; codes and keys that are used once."""
+    """Command-line options of an account migration that its state file does not store: codes and keys used once."""
 
     invite_code: str | None
     recovery_key: str | None
@@ -75,8 +75,8 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
     say(
         f"{_WORDS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
     )
-    with _shown() as tell:
-        move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, tell)
+    with _shown() as on_progress:
+        move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, on_progress)
         outcome = await migrate.bring(move)
     _note(state, outcome)
     _keep(asked, state)
@@ -84,12 +84,12 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
     if not await identity.names_new_server(new):
         _confirm(asked, state, outcome)
     token = await _token(old, new, state)
-    with _shown() as tell:
-        move = migrate.Migration(old, new, move.folder, asked.directory, tell)
+    with _shown() as on_progress:
+        move = migrate.Migration(old, new, move.folder, asked.directory, on_progress)
         await migrate.finish(move, token, delete_after=asked.delete_after)
     state.is_finished = True
     _keep(asked, state)
-    say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to anew, there.")
+    say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to again, there.")
 
 
 async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> MigrationServer:
@@ -145,7 +145,7 @@ def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult
     if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():
-        raise Refused("Not everything came along (see above). To move all the same, give the same command with --yes.")
+        raise Refused("Not everything came along (see above). To move anyway, give the same command with --yes.")
     what = "Everything is there" if is_whole else "Not everything came along (see above)"
     if not typer.confirm(f"{what}. Make {state.new} the account's server?", default=is_whole, err=True):
         raise Refused("Nothing was changed at the old server. The same command goes on from here.")
@@ -175,7 +175,7 @@ def _tell_of(outcome: MigrationResult) -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[Tell]:
+def _shown() -> Iterator[OnProgress]:
     """Progress bars on a terminal, and otherwise a line for each completed step."""
     console = Console(stderr=True)
     columns = (
@@ -191,7 +191,7 @@ def _shown() -> Iterator[Tell]:
 def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
     running: dict[MigrationStep, TaskID] = {}
 
-    def tell(one: steps.Progress) -> None:
+    def on_progress(one: steps.Progress) -> None:
         word = _WORDS[one.step]
         if one.is_complete:
             if one.step in running:
@@ -204,4 +204,4 @@ def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
         count = f"{one.done}/{one.total}" if one.step is MigrationStep.BLOBS else f"{one.done / 1e6:.1f} MB"
         bars.update(task, completed=one.done, total=one.total or None, count=count)
 
-    return tell
+    return on_progress

@@ -106,13 +106,6 @@ async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> A
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platform]:
-    """``open_installation`` for one community."""
-    async with open_installation({DEFAULT_TENANT: settings}, clock) as installation:
-        yield installation.default
-
-
-@asynccontextmanager
 async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stores) -> AsyncIterator[Platform]:
     clock = shared.clock
     async with AsyncExitStack() as stack:
@@ -129,9 +122,9 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             shared.sealer,
             shared.servers,
             cache,
+            shared.workers,
             app=app_of(settings.public_url, settings.site_name),
             tenant=name,
-            large_reads=shared.large_reads,
             pds_keys=shared.pds_keys,
         )
         stack.push_async_callback(network.settle)

@@ -9,7 +9,7 @@ from groundwork.database.open_ import SQLITE, sqlite_path
 from groundwork.errors import NotFound, Refused
 from groundwork.settings import read_file
 from openmeet.settings import Settings
-from openmeet.tenants.configured import DEFAULT_TENANT, TABLE, checked, read_tenants
+from openmeet.tenants.configured import TABLE, checked, read_tenants
 
 
 def read_installation_settings(
@@ -21,13 +21,6 @@ def read_installation_settings(
     """
     table: Mapping[str, Any] = read_file(file).get(TABLE, {})
     return checked(read_tenants(table, environment), sends_mail=sends_mail)
-
-
-def read_platform_settings(
-    file: Path | None = None, environment: Mapping[str, str] = os.environ, *, sends_mail: bool = True
-) -> Settings:
-    """Those of the default community."""
-    return read_installation_settings(file, environment, sends_mail=sends_mail)[DEFAULT_TENANT]
 
 
 def read_settings_of_installation(

@@ -37,7 +37,7 @@ LONG_SECONDS = 600.0
 CREATE_ACCOUNT = Nsid("com.atproto.server.createAccount")
 _PREFERENCES = "app.bsky."
 
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ async def point_at(
 
 
 async def move(
-    means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Say
+    means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Print
 ) -> Mapping[str, object]:
     """Make the account on the new server, import the archive, and change the identity.
 
@@ -133,7 +133,7 @@ async def move(
     recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
     present = await basis(means)
     operation = await point_at(means, **_recommended(recommended))
-    if _says_the_same(present.operation, operation):
+    if _is_same_identity(present.operation, operation):
         say("identity   names the new server already")
     else:
         await means.directory.submit(means.did, operation)
@@ -144,7 +144,7 @@ async def move(
     return status
 
 
-async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> XrpcClient:
+async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> XrpcClient:
     """A session of the account on the new server; the account is created unless an earlier attempt did that."""
     try:
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
@@ -156,7 +156,7 @@ async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> Xrp
     return XrpcClient(means.http, means.clock, wanted.service, credentials=session, timeout_seconds=LONG_SECONDS)
 
 
-async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> None:
+async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> None:
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
@@ -182,7 +182,7 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> Non
     say(f"account    made at {wanted.service} as {wanted.handle}; nobody sees it yet")
 
 
-async def _bring(side: MigrationServer, file: AccountFile, say: Say) -> None:
+async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
     """Import repository, blobs and preferences of the archive, as far as they are missing."""
     client = side.client
     _, snapshot = check_repository(file)
@@ -229,5 +229,5 @@ def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
         raise RemoteFailed("The new server does not say what the identity should be.") from None
 
 
-def _says_the_same(one: PlcOperation, other: PlcOperation) -> bool:
+def _is_same_identity(one: PlcOperation, other: PlcOperation) -> bool:
     return replace(one, prev=None, sig=None) == replace(other, prev=None, sig=None)

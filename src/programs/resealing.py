@@ -4,22 +4,40 @@ A value whose key is gone is skipped: its person signs in again, its webhook rep
 """
 
 from groundwork.database.resealing import Sealed, reseal
+from groundwork.sealing import Sealer
+from groundwork.signing_key import SigningKey
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE
+from openmeet.domain.chat import messages
+from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WebhookId
 from openmeet.network.repositories import oauth_client_keys, recovery_keys, session_sealing
+from openmeet.outbox import left_alone
 from programs.platform import Platform
 
 
 def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
-    """Every sealed column; a test looks for more in the schema."""
+    """Columns sealed with the keys of the installation; a test looks for more in the schema."""
     return (
         Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
         Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
         Sealed("recovery_keys", "public_key", "sealed", recovery_keys.purpose_of),
-        Sealed("client_keys", "key_id", "sealed", lambda key_id: oauth_client_keys.purpose_of(tenant, key_id)),
+        Sealed("oauth_client_keys", "key_id", "sealed", lambda key_id: oauth_client_keys.purpose_of(tenant, key_id)),
         Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
         Sealed("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),
+    )
+
+
+def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, Sealed], ...]:
+    """Sealed columns whose keys are derived from the key of a community's links."""
+    return (
+        (left_alone.sealer_of(key), left_alone.SEALED_KEY),
+        (
+            messages.removal_sealer(key),
+            Sealed(
+                "chat_removed", "message_id", "body_sealed", lambda message: messages.purpose_of(ChatMessageId(message))
+            ),
+        ),
     )
 
 
@@ -27,4 +45,7 @@ async def reseal_stale(platform: Platform) -> int:
     """Returns how many were stale."""
     network = platform.network
     _, stale = await reseal(platform.db, network.sealer, sealed_columns(network.tenant), passes_over_lost=True)
+    for sealer, column in columns_of_code_key(platform.code_key):
+        _, more = await reseal(platform.db, sealer, [column], passes_over_lost=True)
+        stale += more
     return stale

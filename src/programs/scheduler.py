@@ -13,10 +13,16 @@ from groundwork.telemetry.metrics import stopwatch
 from openmeet.domain.account_merge import queries as claims
 from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import tasks as attendance
-from openmeet.domain.attendance.tasks import tell_of_new_events
+from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.calendars import tasks as calendars
 from openmeet.domain.calendars.fetch import CalendarFetcher
-from openmeet.domain.events import drafts
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat import readers as chat_readers
+from openmeet.domain.chat import rooms as chat_rooms
+from openmeet.domain.chat.mirroring import reconcile_rooms
+from openmeet.domain.chat.retention import forget_expired_messages
+from openmeet.domain.erasure.retention import RetentionTimes, purge_expired
+from openmeet.domain.events import drafts, town_positions
 from openmeet.domain.events.trust import FrontPagePolicy, shown_in
 from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
@@ -24,17 +30,21 @@ from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as arrivals
 from openmeet.domain.media import pictures as media
 from openmeet.domain.notifications import emails as notifications
-from openmeet.domain.saved_searches.tasks import forget_departed, tell_of_finds
+from openmeet.domain.places.gazetteer import Gazetteer, places_path
+from openmeet.domain.saved_searches.tasks import announce_public_events, forget_departed
 from openmeet.domain.series import tasks as series
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.webhooks import actions as webhooks
+from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.intake import decide_due
+from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.network.records import seen
 from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys
 from openmeet.network.repositories import session_tasks as identities
-from openmeet.outbox import in_flight
+from openmeet.outbox import in_flight, left_alone
 from openmeet.settings import Settings
+from programs.person_erasing import discard_old_pages, person_erasing
 from programs.platform import Platform
 from programs.probes import SCHEDULER
 from programs.resealing import reseal_stale
@@ -52,6 +62,15 @@ class Chore:
     run: Callable[[Platform], Awaitable[object]]
 
 
+async def _derive_positions(platform: Platform) -> int:
+    """Give events with a town and no point the position of their town."""
+    gazetteer = Gazetteer(places_path(platform.settings))
+    try:
+        return await town_positions.derive(platform.db, gazetteer)
+    finally:
+        await gazetteer.close()
+
+
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
@@ -59,26 +78,39 @@ CHORES: dict[str, Chore] = {
     "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
+    "address_key": Chore(3600, lambda platform: left_alone.ensure_key(platform.db, platform.code_key)),
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
     "expired_drafts": Chore(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
+    "chat_access": Chore(5, lambda platform: chat_readers.follow_changes(platform.db)),
+    "ended_chats": Chore(3600, lambda platform: chat_rooms.archive_ended(platform.db)),
+    "expired_chat": Chore(3600, lambda platform: forget_expired_messages(platform.db)),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
     "old_addresses": Chore(
         3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),
+    "retention": Chore(3600, lambda platform: purge_expired(platform.db, _kept(platform.settings))),
+    "deleted_accounts": Chore(600, lambda platform: take_due(platform.db, person_erasing(platform))),
+    "old_pages": Chore(3600, discard_old_pages),
+    "old_dead_letters": Chore(
+        3600, lambda platform: dead_letters.forget_buried(platform.queue, _buried_before(platform))
+    ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
-    "group_events": Chore(120, lambda platform: tell_of_new_events(platform.db)),
-    "search_finds": Chore(60, lambda platform: tell_of_finds(platform.db, _shown(platform.settings))),
+    "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
+    "derived_positions": Chore(20, _derive_positions),
+    "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
+    # Between these looks, what happens wakes a room; this finds what was changed over there meanwhile.
+    "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
-    "old_doubts": Chore(3600, lambda platform: _forget_doubts(platform.db)),
+    "old_doubts": Chore(3600, lambda platform: _forget_in_flight(platform.db)),
     "old_circuits": Chore(3600, lambda platform: _forget_circuits(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
     "repaired_discrepancies": Chore(3600, lambda platform: forget_discrepancies(platform.db)),
@@ -90,8 +122,18 @@ CHORES: dict[str, Chore] = {
         3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
     ),
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
-    "paid_debts": Chore(3600, lambda platform: _forget_completed(platform.db)),
+    "unused_chat_pictures": Chore(3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)),
+    "completed_jobs": Chore(3600, lambda platform: _forget_completed(platform.db)),
 }
+
+
+def _kept(settings: Settings) -> RetentionTimes:
+    return RetentionTimes(settings.deleted_kept_days, settings.answers_kept_days)
+
+
+def _buried_before(platform: Platform) -> Instant | None:
+    days = platform.settings.deleted_kept_days
+    return Instant(platform.clock.now() - days * DAY) if days else None
 
 
 def _shown(settings: Settings) -> FrontPagePolicy:
@@ -103,7 +145,7 @@ async def _expire_parked(db: Database) -> int:
         return await seen.expire_parked(tx)
 
 
-async def _forget_doubts(db: Database) -> int:
+async def _forget_in_flight(db: Database) -> int:
     async with db.transaction() as tx:
         return await in_flight.forget_old(tx)
 
@@ -160,4 +202,4 @@ async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Even
                 await stop.wait()
 
 
-app = worker_role(for_each(work), "Do the chores until stopped.", SCHEDULER)
+app = worker_role(for_each(work), "Run scheduled tasks until stopped.", SCHEDULER)

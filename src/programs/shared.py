@@ -4,7 +4,6 @@ None of it depends on a community: data that another server gives to one communi
 and cache.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -48,14 +47,13 @@ class Shared:
     servers: OAuthServers
     metrics: Metrics
     counters: Counters
-    large_reads: asyncio.Lock
     pds_keys: Mapping[str, Secret]
     workers: WorkerPool
 
 
 @asynccontextmanager
 async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Shared]:
-    """``settings``: of every community, by its name. The first start makes keys and folders."""
+    """Open what all communities share. ``settings``: by name of the community. The first start creates keys and folders."""
     base = settings[DEFAULT_TENANT]
     async with AsyncExitStack() as stack:
         keys = _sealing_keys(base)
@@ -93,7 +91,6 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
             servers=servers,
             metrics=metrics,
             counters=counters,
-            large_reads=asyncio.Lock(),
             pds_keys=pds_keys(settings),
             workers=workers,
         )

@@ -21,7 +21,7 @@ import typer
 from starlette.types import ASGIApp
 
 from aurora_locus import settings as pds_settings
-from aurora_locus.accounts import creation, queries, wishes
+from aurora_locus.accounts import account_requests, creation, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from aurora_locus.identity import handles
@@ -32,14 +32,15 @@ from groundwork.http.client import HttpClient
 from groundwork.http.connection_limit import MAX_CONNECTIONS
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import Serving, serve
-from groundwork.settings import Secret
-from openmeet.settings import Settings
+from groundwork.settings import Secret, read_settings
+from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
 from programs.command_line import role
-from programs.dev_accounts import Household
+from programs.demo.fill import fill
+from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.sources import find_out
@@ -54,7 +55,7 @@ MAX_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Ports of the three servers."""
+    """TCP ports of the servers that ``openmeet up`` starts: PLC directory, PDS and website."""
 
     plc: int
     pds: int
@@ -87,23 +88,26 @@ class NetworkReady(msgspec.Struct, frozen=True):
 
 @app.command()
 def main(
-    data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("var"),
+    data: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
     plc_port: Annotated[int, typer.Option(help="Port of the PLC directory.")] = PLC_PORT,
     pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = PDS_PORT,
     web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = WEB_PORT,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Free ports, whatever --…-port says, and nothing is kept.")
+        bool, typer.Option("--ephemeral", help="Use free ports, ignoring --…-port, and keep no data.")
     ] = False,
     source: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Listen to this PDS, relay or Jetstream server (…/subscribe), too; may be given several times."
-        ),
+        typer.Option(help="Also follow this PDS, relay or Jetstream server (…/subscribe); may be given several times."),
     ] = None,
     second_plc: Annotated[
         str, typer.Option(help="A PLC directory that knows the accounts of --source, like https://plc.directory.")
     ] = "",
-    ready_file: Annotated[Path | None, typer.Option(help="Written as JSON when everything answers.")] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="JSON file that is written when all servers are ready.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Fill it with an invented town: people, groups and events of six weeks.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
 ) -> None:
     """Start a network on this machine and keep it running until Ctrl-C."""
@@ -113,7 +117,8 @@ def main(
     ports = free_ports() if ephemeral else ports_of(plc=plc_port, pds=pds_port, web=web_port)
 
     async def run() -> None:
-        async with network(folder, ports, ready_file, further=FurtherSources(tuple(source or ()), second_plc)) as ready:
+        further = FurtherSources(tuple(source or ()), second_plc)
+        async with network(folder, ports, ready_file, further=further, with_demo=demo) as ready:
             typer.echo(greeting(ready))
             await wait_for_stop()
             typer.echo("Stopping …")
@@ -143,9 +148,14 @@ def free_ports() -> Ports:
 
 @asynccontextmanager
 async def network(
-    folder: Path, ports: Ports, ready_file: Path | None = None, *, further: FurtherSources = FurtherSources()
+    folder: Path,
+    ports: Ports,
+    ready_file: Path | None = None,
+    *,
+    further: FurtherSources = FurtherSources(),
+    with_demo: bool = False,
 ) -> AsyncIterator[NetworkReady]:
-    """The running network. The parts communicate over sockets only."""
+    """The running network. The parts communicate over sockets only. ``with_demo``: the demo town is written first."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(dev_accounts.alone_in(folder))
@@ -159,23 +169,29 @@ async def network(
         stack.push_async_callback(plc.stop)
 
         uncounted = Secret(secrets.token_hex(16))  # known to the two servers only, as long as they run
-        pds_wishes = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
-        pds = await stack.enter_async_context(open_server(pds_wishes, clock, version=VERSION))
-        pds_url = pds_wishes.url
+        pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
+        pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
+        pds_url = pds_settings.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
         stack.push_async_callback(pds_serving.stop)
         operators = await settle_in(pds.registry, home)
 
-        wishes = replace(_platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted)
-        wishes = replace(wishes, operators=operators, moderators=operators)
-        wishes = await _listening_to(wishes, further)
-        found = checked({DEFAULT_TENANT: wishes})
+        platform_settings = replace(
+            _platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=uncounted
+        )
+        platform_settings = replace(platform_settings, operators=operators, moderators=operators)
+        platform_settings = await _listening_to(platform_settings, further)
+        found = checked({DEFAULT_TENANT: platform_settings})
         settings = found[DEFAULT_TENANT]
-        keep_settings(settings, pds_wishes, plc_settings, folder / SETTINGS_FILE)
+        keep_settings(settings, pds_settings, plc_settings, folder / SETTINGS_FILE)
         installation = await stack.enter_async_context(open_installation(found, clock))
+        if with_demo:
+            await fill(installation.default.db)
         await stack.enter_async_context(workers.running(installation))
-        web = await listen(await stack.enter_async_context(sites(installation)), "web", ports.web)
+        hosts = await stack.enter_async_context(sites(installation))
+        web = await listen(hosts, "web", ports.web)
         stack.push_async_callback(web.stop)
+        stack.callback(hosts.end_streams)
 
         ready = NetworkReady(
             settings.public_url,
@@ -201,24 +217,31 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
         raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
 
 
-def _pds(folder: Path, port: int, plc_url: str, home: Household) -> pds_settings.PdsSettings:
+def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
+    """Raises SettingsRefused for an environment variable that makes no sense."""
+    chosen = read_settings(
+        pds_settings.PdsSettings,
+        prefix=pds_settings.PREFIX,
+        environment=_only("PDS_RATE_LIMITS_ENABLED"),
+        table={"hostname": "localhost", "admin_password": home.admin_password},
+    )
     return pds_settings.checked(
-        pds_settings.PdsSettings(
-            hostname="localhost",
+        replace(
+            chosen,
             service_name="Aurora Locus",
             port=port,
             public_url=f"http://localhost:{port}",
             data_directory=folder / "pds",
             did_plc_url=plc_url,
-            admin_password=Secret(home.admin_password),
             dev_mode=True,
         )
     )
 
 
-def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Household) -> Settings:
+def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevAccounts) -> Settings:
+    """Raises SettingsRefused for an environment variable that makes no sense."""
     return replace(
-        Settings(),
+        read_settings(Settings, prefix=PREFIX, environment=_only("OPENMEET_DEV_LIMITS")),
         public_url=f"http://{HOST}:{ports.web}",
         port=ports.web,
         data_directory=folder / "openmeet",
@@ -235,7 +258,12 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
     )
 
 
-async def _listening_to(wishes: Settings, further: FurtherSources) -> Settings:
+def _only(name: str) -> dict[str, str]:
+    """That variable of the environment; the others are for installations, and this network chooses its own settings."""
+    return {name: os.environ[name]} if name in os.environ else {}
+
+
+async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
     """Raises InvalidInput for a source that is no address or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
@@ -243,15 +271,15 @@ async def _listening_to(wishes: Settings, further: FurtherSources) -> Settings:
     finally:
         await http.close()
     return replace(
-        wishes,
-        firehose_urls=(*wishes.firehose_urls, *found.pdses),
+        chosen,
+        firehose_urls=(*chosen.firehose_urls, *found.pdses),
         relay_urls=found.relays,
         jetstream_urls=found.jetstreams,
         second_plc_url=further.plc_url.rstrip("/"),
     )
 
 
-async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
+async def settle_in(registry: Registry, home: DevAccounts) -> tuple[str, ...]:
     """Create the development accounts that are missing; returns the DID of the first, who also runs the site.
 
     Empty where no account has that handle any more: accounts may be deleted or renamed, and are not restored.
@@ -261,9 +289,11 @@ async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
             known = await queries.find_by_handle(reader, person.handle)
         if known is None:
             try:
-                await creation.create(registry, wishes.AccountRequest(person.handle, person.email, person.password))
+                await creation.create(
+                    registry, account_requests.AccountRequest(person.handle, person.email, person.password)
+                )
             except Refused as refused:
-                if refused.name in {handles.taken().name, wishes.email_taken().name}:
+                if refused.name in {handles.taken().name, account_requests.email_taken().name}:
                     continue
                 raise Refused(f"The account {person.handle} could not be made: {refused.why}") from refused
     async with registry.db.reader() as reader:

@@ -12,11 +12,14 @@ from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.places.gazetteer import Gazetteer, places_path
+from openmeet.i18n import catalogue
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
+from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
@@ -51,6 +54,7 @@ def main(settings_file: SettingsFile = None) -> None:
                 try:
                     await wait_for_stop()
                 finally:
+                    app.end_streams()
                     await serving.stop()
 
     run_until_stopped(run)
@@ -59,18 +63,35 @@ def main(settings_file: SettingsFile = None) -> None:
 @asynccontextmanager
 async def sites(installation: Installation) -> AsyncIterator[Hosts]:
     """Every community's site, by its host name; probes run until the block ends."""
+    catalogue.read_all()
     checks = checks_of(one.tenant for one in installation.platforms)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))
-        yield Hosts(
-            {one.tenant.name: await site(one, health) for one in installation.platforms},
-            {one.settings.public_host: one.tenant.name for one in installation.platforms},
-            proxies_name_tenant=installation.default.settings.proxies_name_tenant,
-        )
+        live_rooms = {one.tenant.name: LiveRooms() for one in installation.platforms}
+        places = Gazetteer(places_path(installation.default.settings))
+        try:
+            yield Hosts(
+                {
+                    one.tenant.name: await site(one, health, live_rooms[one.tenant.name], places)
+                    for one in installation.platforms
+                },
+                {one.settings.public_host: one.tenant.name for one in installation.platforms},
+                proxies_name_tenant=installation.default.settings.proxies_name_tenant,
+                live_rooms=live_rooms.values(),
+            )
+        finally:
+            await places.close()
 
 
-async def site(platform: Platform, health: ProgramHealth | None = None) -> Application:
-    """One community's site over an open platform; ``health``: of every community that the program serves."""
+async def site(
+    platform: Platform,
+    health: ProgramHealth | None = None,
+    live_rooms: LiveRooms | None = None,
+    places: Gazetteer | None = None,
+) -> Application:
+    """One community's site over an open platform; ``health``: of every community that the program serves. ``live_rooms``: its
+    streams, for who ends them. ``places``: shared by all communities.
+    """
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
     # The default community's operators run the installation; names of other communities are shown to nobody else.
@@ -90,6 +111,8 @@ async def site(platform: Platform, health: ProgramHealth | None = None) -> Appli
         engines=Engines(platform.installation, platform.queue, platform.here, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
+        live_rooms=live_rooms or LiveRooms(),
+        places=places,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )
     return create_app(services, platform.metrics, health=health)

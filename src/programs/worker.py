@@ -43,7 +43,10 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
 
 
 def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
-    """The command that runs one worker alone; ``what`` is its help, ``needed`` what its health depends on."""
+    """The CLI command that runs one worker in a process of its own.
+
+    ``what`` is its help text; ``needed`` are the services that its health check depends on.
+    """
     app = role()
 
     @app.command(help=what)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from at_network.circuits import FIRST_PAUSE, LONGEST_BUSY, LONGEST_PAUSE, OPENS_AFTER, Circuits, CircuitState, NotAsked
+from at_network.circuits import FIRST_PAUSE, LONGEST_BUSY, LONGEST_PAUSE, OPENS_AFTER, Circuits, CircuitState
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock, Instant
-from groundwork.errors import NotFound, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import NotAsked, NotFound, RemoteFailed, RemoteSlow, TooMany
 
 HERE, THERE = "https://a.example", "https://b.example"
 SLOW = RemoteSlow("a.example did not answer in time.")

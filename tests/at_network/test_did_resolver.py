@@ -105,7 +105,7 @@ async def test_closed_identity_is_noticed(resolver, directory):
     """After ``#identity`` a tombstone counts at once."""
     await resolver.resolve(DID)
     directory.answer = lambda: web.Response(status=410)
-    resolver.doubt(DID)
+    resolver.recheck(DID)
     with pytest.raises(NotFound):
         await resolver.resolve(DID)
 
@@ -206,7 +206,7 @@ async def test_nobody_waits_for_what_is_known(http, clock, directory):
         assert resolver.known(DID) is None
         await resolver.resolve(DID)
         assert resolver.known(DID) is not None
-        resolver.doubt(DID)
+        resolver.recheck(DID)
         assert resolver.known(DID) is None
         await resolver.resolve(DID)
         clock.turn(25 * HOUR)

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import WSCloseCode, web
 from tests.at_network.peers import serve
 from tests.parts import fixture_path, needs
-from tests.world.relay import Relay
-from tests.world.relay import read_frames as captured_frames
+from tests.simulation.relay import Relay
+from tests.simulation.relay import read_frames as captured_frames
 
 from at_network import event_stream
 from at_network.event_stream import Backoff, failures_after, follow, read_frames, reconnect_delay, stream_url

@@ -233,7 +233,7 @@ async def test_moved_handle_is_asked_for_again(world):
     world.clock.turn(MINUTE)
     world.documents = {OTHER: ALICE, DID: None}
     world.names.records = {RECORD: [f'"did={OTHER}"']}
-    world.dids.doubt(DID)
+    world.dids.recheck(DID)
     assert (await world.resolver.identify(ALICE)).did == OTHER
 
 

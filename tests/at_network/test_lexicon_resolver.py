@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
-from tests.world.lexicon_publisher import Publisher, lexicon, open_publisher
+from tests.simulation.lexicon_publisher import Publisher, lexicon, open_publisher
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.lexicon_resolver import LexiconResolver

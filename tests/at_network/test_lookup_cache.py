@@ -139,14 +139,14 @@ async def test_doubt_asks_before_the_next_use(cache, source):
     """After an announced change the old value is not used unseen."""
     await cache.get("a")
     source.answer = 2
-    cache.doubt("a")
+    cache.recheck("a")
     assert await cache.get("a") == 2
 
 
 async def test_doubted_value_counts_when_nobody_answers(cache, source):
     await cache.get("a")
     source.answer = RemoteFailed("down")
-    cache.doubt("a")
+    cache.recheck("a")
     assert await cache.get("a") == 1
 
 

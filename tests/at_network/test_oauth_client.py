@@ -5,12 +5,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
-from at_network.circuits import FIRST_PAUSE, OPENS_AFTER, Circuits, CircuitState, NotAsked
+from at_network.circuits import FIRST_PAUSE, OPENS_AFTER, Circuits, CircuitState
 from at_network.oauth_client import OAuthCalls, OAuthClientIdentity, ServerNonces
 from at_protocol.crypto import p256
 from at_protocol.oauth.server_metadata import ServerMetadata, describe_server, parse_server
 from groundwork.clock import SECOND, HandClock
-from groundwork.errors import Failure, NotSignedIn, RemoteFailed, TooMany
+from groundwork.errors import Failure, NotAsked, NotSignedIn, RemoteFailed, TooMany
 from groundwork.http.client import HttpClient
 from groundwork.http.server import serving
 

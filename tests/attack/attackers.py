@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.journeys.servers import Account
 from tests.patience import PATIENCE_SECONDS
+from tests.system.servers import Account
 
 # Who is cut off comes back so soon.
 PAUSE_SECONDS = 0.5

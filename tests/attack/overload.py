@@ -25,15 +25,15 @@ from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import Did
 from tests.attack.attackers import ATTACKS, BRACKETS, REQUESTS, Pressure, Report, Target, attacked, prepare
-from tests.journeys import end_state
-from tests.journeys.guests import TOKENS, WORDS, Guest, account_on, sign_in, write_event
-from tests.journeys.stream import whole_stream
 from tests.patience import PATIENCE_SECONDS
-from tests.tour.stage import WORKERS, pds_program
-from tests.tour.watching import eventually
-from tests.world.oracle import EVENT, RSVP
-from tests.world.processes import Program, free_port
-from tests.world.relay import Relay
+from tests.simulation.oracle import EVENT, RSVP
+from tests.simulation.processes import Program, free_port
+from tests.simulation.relay import Relay
+from tests.system import end_state
+from tests.system.guests import TOKENS, WORDS, Guest, account_on, sign_in, write_event
+from tests.system.stream import whole_stream
+from tests.system.tour.stage import WORKERS, pds_program
+from tests.system.tour.watching import eventually
 
 # So often the canary asks before it counts as turned away for good; altogether it is served more often than not.
 TRIES = 5

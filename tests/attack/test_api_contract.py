@@ -4,7 +4,7 @@ from pathlib import Path
 
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import HandClock
-from openmeet.app import operations
+from openmeet.routes import operations
 from tests.attack.api_contract import hold
 from tests.attack.garbage import SEED
 from tests.databases import MakeDatabase

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 
 from groundwork.clock import HandClock
-from openmeet.app import operations
+from openmeet.routes import operations
 from openmeet.web.api.operations import ApiOperation
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase

@@ -5,8 +5,8 @@ import re
 import httpx
 
 from groundwork.clock import HandClock
-from openmeet.app import pages
 from openmeet.domain.events.queries import by_slug
+from openmeet.routes import pages
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import sign_up, site_on

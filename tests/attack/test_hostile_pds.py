@@ -7,11 +7,12 @@ from aiohttp import web
 
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, HOUR
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records import seen
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.town import Town, town
+from tests.openmeet.deployment import Deployment, deployment
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 _WRONG_CID = "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"
 
@@ -64,50 +65,52 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_a_write_with_any_answer_is_settled_in_the_end(town: Town, name: str) -> None:
-    ana = await town.person()
-    event = await town.event(ana)
-    town.proxy.twists = lambda request, answer: ANSWERS[name](answer) if request.path.endswith("putRecord") else None
+async def test_a_write_with_any_answer_is_settled_in_the_end(deployment: Deployment, name: str) -> None:
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    deployment.proxy.twists = lambda request, answer: (
+        ANSWERS[name](answer) if request.path.endswith("putRecord") else None
+    )
     for _ in range(3):
-        await town.pay()
-        await town.ingest()
-        town.clock.turn(HOUR)
-    standing = await town.standing(PublicationKind.EVENT, event.id)
+        await deployment.deliver_publications()
+        await deployment.ingest()
+        deployment.clock.turn(HOUR)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
     assert standing.state in {
         PublicationState.PUBLISHED,
         PublicationState.RETRYING,
         PublicationState.DUE,
         PublicationState.CONFLICTED,
     }
-    words = standing.words(town.clock.now(), is_allowed=True)
+    words = explain(standing.shown(deployment.clock.now(), is_allowed=True))
     assert len(words) < 1000
     assert not {"\x00", "\u202e", "\n"} & set(words)
-    town.proxy.twists = lambda _request, _answer: None
+    deployment.proxy.twists = lambda _request, _answer: None
     for _ in range(6):
-        town.clock.turn(2 * DAY)
-        await town.pay()
-        await town.ingest()
-    standing = await town.standing(PublicationKind.EVENT, event.id)
+        deployment.clock.turn(2 * DAY)
+        await deployment.deliver_publications()
+        await deployment.ingest()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
     assert standing.state is PublicationState.PUBLISHED
-    assert (await town.record(standing.uri))["name"] == event.title
-    async with town.db.reader() as reader:
+    assert (await deployment.record(standing.uri))["name"] == event.title
+    async with deployment.db.reader() as reader:
         known = await seen.find(reader, standing.uri)
     assert known is not None
-    assert to_microseconds(parse_tid(known.rev)) <= town.clock.now()
+    assert to_microseconds(parse_tid(known.rev)) <= deployment.clock.now()
     # And the next edit still finds its way.
-    await town.revise(ana, event.slug, title="Coffee in the park")
-    await town.pay()
-    assert (await town.record(standing.uri))["name"] == "Coffee in the park"
+    await deployment.revise(ana, event.slug, title="Coffee in the park")
+    await deployment.deliver_publications()
+    assert (await deployment.record(standing.uri))["name"] == "Coffee in the park"
 
 
 @pytest.mark.parametrize("message", ["x\x00y", "x" * 500_000, "\u202ex\r\ny"])
-async def test_a_refusal_in_any_words_is_a_refusal(town: Town, message: str) -> None:
-    ana = await town.person()
-    event = await town.event(ana)
-    town.proxy.twists = lambda request, _: (
+async def test_a_refusal_in_any_words_is_a_refusal(deployment: Deployment, message: str) -> None:
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    deployment.proxy.twists = lambda request, _: (
         _error("InvalidRequest", message) if request.path.endswith("putRecord") else None
     )
-    await town.pay()
-    standing = await town.standing(PublicationKind.EVENT, event.id)
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
     assert standing.state is PublicationState.REFUSED
-    assert len(standing.words(town.clock.now(), is_allowed=True)) < 1000
+    assert len(explain(standing.shown(deployment.clock.now(), is_allowed=True))) < 1000

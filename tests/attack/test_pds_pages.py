@@ -7,9 +7,9 @@ import pytest
 from starlette.routing import Route
 
 from aurora_locus import pages
+from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.apps import App
 from tests.aurora_locus.oauth.test_pages import hidden_in, open_page
-from tests.aurora_locus.town import Town, open_town
 from tests.aurora_locus.visitor import Visitor, token_in, visitor
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -69,31 +69,31 @@ NAMES = [
 
 
 @pytest.fixture
-async def town(make_sqlite, clock, tmp_path):
+async def deployment(make_sqlite, clock, tmp_path):
     plc = await make_sqlite("plc_directory")
-    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
+    async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-async def ada(town: Town):
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def ada(deployment: Deployment):
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     await browser.sign_in("ada")
     yield browser
     await browser.http.aclose()
 
 
-def paths(town: Town, method: str) -> list[str]:
+def paths(deployment: Deployment, method: str) -> list[str]:
     """Every page without a parameter in its path."""
-    routes: list[Route] = pages.routes(town.pds.app.state.site, town.settings)
+    routes: list[Route] = pages.routes(deployment.pds.app.state.site, deployment.settings)
     return sorted({route.path for route in routes if method in (route.methods or ()) and "{" not in route.path})
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_every_field_of_every_form(town: Town, ada: Visitor, text: str) -> None:
+async def test_every_field_of_every_form(deployment: Deployment, ada: Visitor, text: str) -> None:
     """All of them at once and with the right token, so that what reads them is reached."""
-    for path in paths(town, "POST"):
+    for path in paths(deployment, "POST"):
         if path in _ENDS_THE_VISIT:
             continue
         token = token_in(await ada.get("/sign-in?another"))
@@ -112,8 +112,8 @@ async def test_every_field_of_every_form(town: Town, ada: Visitor, text: str) ->
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_every_parameter_of_every_address(town: Town, ada: Visitor, text: str) -> None:
-    for path in paths(town, "GET"):
+async def test_every_parameter_of_every_address(deployment: Deployment, ada: Visitor, text: str) -> None:
+    for path in paths(deployment, "GET"):
         query = "&".join(f"{name}={text[:200]}" for name in NAMES) if text.startswith("%") else ""
         parameters = dict.fromkeys(NAMES, text[:200])
         answer = await (ada.get(f"{path}?{query}") if query else ada.get(path, **parameters))
@@ -140,26 +140,26 @@ async def test_every_parameter_of_every_address(town: Town, ada: Visitor, text: 
     ],
     ids=["empty", "JSON", "cut off", "a file", "no boundary", "thousands", "no names"],
 )
-async def test_bodies_that_are_no_form_of_ours(town: Town, ada: Visitor, content: bytes, kind: str) -> None:
-    for path in paths(town, "POST"):
+async def test_bodies_that_are_no_form_of_ours(deployment: Deployment, ada: Visitor, content: bytes, kind: str) -> None:
+    for path in paths(deployment, "POST"):
         answer = await ada.http.post(path, content=content, headers={**ada.sends, "content-type": kind})
         assert 400 <= answer.status_code < 500, (path, answer.status_code)
     assert await ada.is_signed_in()
 
 
 @pytest.mark.parametrize("value", ["", "x", "A" * 22, "A" * 5000, "../../etc", "%00", "é"], ids=range(7))
-async def test_cookies_that_were_never_ours(town: Town, ada: Visitor, value: str) -> None:
-    cookie = f"aurora_browser={value}; aurora_session={value}; aurora_said={value}".encode("utf-8", "replace")
-    for path in paths(town, "GET"):
+async def test_cookies_that_were_never_ours(deployment: Deployment, ada: Visitor, value: str) -> None:
+    cookie = f"aurora_browser={value}; aurora_session={value}; aurora_flash={value}".encode("utf-8", "replace")
+    for path in paths(deployment, "GET"):
         headers = [(b"cookie", cookie), (b"sec-fetch-site", b"same-origin")]
         answer = await ada.http.request("GET", path, headers=headers)
         assert answer.status_code < 500, path
         assert "@ada.test" not in answer.text
 
 
-async def test_a_consent_form_with_everything_wrong(ada: Visitor, town: Town) -> None:
+async def test_a_consent_form_with_everything_wrong(ada: Visitor, deployment: Deployment) -> None:
     """The request is there and the account signed in: only the form lies."""
-    app = App(town)
+    app = App(deployment)
     page = await open_page(ada, app)
     right = hidden_in(page, "approve")
     for name in ("account", "proof", "client_id", "request_uri"):
@@ -168,4 +168,4 @@ async def test_a_consent_form_with_everything_wrong(ada: Visitor, town: Town) ->
             assert answer.status_code < 500
             if name != "proof":
                 assert "code=" not in answer.headers.get("location", "")
-    assert await town.count("oauth_sessions") == 0
+    assert await deployment.count("oauth_sessions") == 0

@@ -7,10 +7,12 @@ from at_protocol.data import cbor, json_form
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import NetworkAnswer
-from openmeet.domain.events.model import EventStatus, Mode, Venue
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import Mode, Venue
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import EVENT, LEGACY_EVENT, LEGACY_RSVP, RSVP
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
+from openmeet.network.records.event_writer import Publishable, is_up_to_date, write_event
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.rsvp import read_rsvp, write_rsvp
 from tests.attack.garbage import SEED, Garbage
@@ -85,7 +87,7 @@ def test_any_event_is_read_or_refused_with_a_sentence_and_takes_our_changes() ->
                 garbage.dice.choice([EVENT, LEGACY_EVENT]), record, rkey=garbage.text()[:100], indexed_at=NOW
             )
         except Unmappable as refused:
-            reasons.add(refused.why[-1])
+            reasons.add(explain(refused.why)[-1])
             continue
         read += 1
         assert len(seen.event.name) <= 200
@@ -145,7 +147,7 @@ def test_our_changes_fit_into_any_record_that_was_understood() -> None:
             "description",
             "text",
         }
-        assert owes_nothing(ours, record)
+        assert is_up_to_date(ours, record)
         assert write_event(ours, record) == record
 
 
@@ -164,7 +166,7 @@ def test_any_answer_is_read_or_refused_with_a_sentence_and_takes_our_changes() -
         try:
             seen = read_rsvp(garbage.dice.choice([RSVP, LEGACY_RSVP]), record, rkey=garbage.text()[:100])
         except Unmappable as refused:
-            reasons.add(refused.why[-1])
+            reasons.add(explain(refused.why)[-1])
             continue
         assert "\x00" not in seen.status_text
         ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", said_at=NOW, previous=record)

@@ -13,7 +13,7 @@ from tests.attack.garbage import SEED, Garbage
 from tests.openmeet.firehose.conftest import Bench, bench, captured_documents, captured_frames
 from tests.openmeet.firehose.test_consumer import follow_until
 from tests.parts import needs
-from tests.world.relay import Relay
+from tests.simulation.relay import Relay
 
 __all__ = ["bench"]
 

@@ -22,10 +22,10 @@ from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import Method
 from aurora_locus.xrpc.table import table
 from tests.attack.garbage import TEXTS, internals_in
-from tests.aurora_locus.conftest import open_the_town, pds_url, town
-from tests.aurora_locus.town import CATALOG, Person, Town
+from tests.aurora_locus.conftest import deployment, make_deployment, pds_url
+from tests.aurora_locus.deployment import CATALOG, Deployment, Person
 
-__all__ = ["open_the_town", "pds_url", "town"]
+__all__ = ["deployment", "make_deployment", "pds_url"]
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -144,17 +144,17 @@ def is_refused_query(nsid: str, query: str) -> bool:
     return False
 
 
-async def rows(town: Town) -> dict[str, int]:
+async def rows(deployment: Deployment) -> dict[str, int]:
     """How much is stored, table by table."""
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         names = await reader.fetch("select name from sqlite_master where type = 'table' order by name")
-    return {row["name"]: await town.count(row["name"]) for row in names}
+    return {row["name"]: await deployment.count(row["name"]) for row in names}
 
 
-async def test_what_a_lexicon_refuses_changes_nothing(town: Town) -> None:
-    ada = await town.sign_up("ada")
+async def test_what_a_lexicon_refuses_changes_nothing(deployment: Deployment) -> None:
+    ada = await deployment.sign_up("ada")
     asked: list[tuple[str, Method, bytes | None, str]] = []
-    for nsid, method in sorted(table(town.pds.registry, town.pds.labels).methods.items()):
+    for nsid, method in sorted(table(deployment.pds.registry, deployment.pds.labels).methods.items()):
         definition = CATALOG.find_method(nsid)
         if isinstance(definition, document.QueryType) and definition.parameters is not None:
             queries = {query for query in hurt_queries(definition.parameters) if is_refused_query(nsid, query)}
@@ -170,31 +170,35 @@ async def test_what_a_lexicon_refuses_changes_nothing(town: Town) -> None:
             hurt = texts if schema is None else [text for text in texts if is_refused_input(nsid, text)]
             asked += [(nsid, method, text, "") for text in dict.fromkeys(hurt)]
     assert len({nsid for nsid, *_ in asked}) > 60
-    before = await rows(town)
+    before = await rows(deployment)
     wrong: list[str] = []
     for start in range(0, len(asked), AT_ONCE):
         together = asked[start : start + AT_ONCE]
-        answers = await asyncio.gather(*(send(town, ada, *one) for one in together))
+        answers = await asyncio.gather(*(send(deployment, ada, *one) for one in together))
         for (nsid, _, body, query), answer in zip(together, answers, strict=True):
             if complaint := complaint_about(answer, f"{body!r}{query}"):
                 wrong.append(
                     f"{complaint}: {nsid} {(body or query.encode())[:200]!r} -> {answer.status_code} {answer.text[:200]}"
                 )
     assert not wrong, f"{len(wrong)} of {len(asked)}\n" + "\n".join(wrong[:40])
-    assert await rows(town) == before
+    assert await rows(deployment) == before
 
 
-async def send(town: Town, ada: Person, nsid: str, method: Method, body: bytes | None, query: str) -> httpx.Response:
+async def send(
+    deployment: Deployment, ada: Person, nsid: str, method: Method, body: bytes | None, query: str
+) -> httpx.Response:
     headers = dict(ada.headers)
     if method.need is Need.ARRIVAL:
         headers = {}  # a session's token is refused there before anything else
     elif method.need not in _OF_ACCOUNTS:
-        headers = dict(town.administration.headers)
+        headers = dict(deployment.administration.headers)
     elif method.need is Need.REFRESH:
         headers = {"authorization": f"Bearer {ada.refresh_token}"}
     if body is None:
-        return await town.http.get(f"/xrpc/{nsid}?{query}", headers=headers)
-    return await town.http.post(f"/xrpc/{nsid}", content=body, headers={**headers, "content-type": "application/json"})
+        return await deployment.http.get(f"/xrpc/{nsid}?{query}", headers=headers)
+    return await deployment.http.post(
+        f"/xrpc/{nsid}", content=body, headers={**headers, "content-type": "application/json"}
+    )
 
 
 def complaint_about(answer: httpx.Response, asked: str) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 from at_protocol.lexicon import document
 from aurora_locus.xrpc.table import table
 from tests.attack.garbage import BODIES, SEED, Garbage, internals_in
-from tests.aurora_locus.conftest import open_the_town, pds_url, town
-from tests.aurora_locus.town import ADMIN_PASSWORD, CATALOG, Person, Town
+from tests.aurora_locus.conftest import deployment, make_deployment, pds_url
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, CATALOG, Deployment, Person
 
-__all__ = ["open_the_town", "pds_url", "town"]
+__all__ = ["deployment", "make_deployment", "pds_url"]
 
 ROUNDS = 15
 
@@ -16,7 +16,7 @@ _NOTE = "org.example.note"
 _TYPES = ("application/json", "text/plain", "application/json; charset=utf-16", "", "multipart/form-data", "*/*")
 
 
-async def _known(town: Town, ada: Person, ben: Person) -> dict[str, list[str]]:
+async def _known(deployment: Deployment, ada: Person, ben: Person) -> dict[str, list[str]]:
     """Things that are there, under the names by which methods ask for them."""
     written = await ada.post(
         "com.atproto.repo.createRecord",
@@ -42,41 +42,41 @@ async def _known(town: Town, ada: Person, ben: Person) -> dict[str, list[str]]:
     }
 
 
-async def _ask(town: Town, garbage: Garbage, nsid: str, callers: list[dict[str, str]]) -> tuple[str, Any]:
+async def _ask(deployment: Deployment, garbage: Garbage, nsid: str, callers: list[dict[str, str]]) -> tuple[str, Any]:
     method = CATALOG.find_method(nsid)
     headers = dict(garbage.dice.choice(callers))
     if isinstance(method, document.QueryType):
         parameters = garbage.near(method.parameters) if method.parameters else {}
         asked = dict(parameters) if isinstance(parameters, dict) else {"q": "x"}
-        answer = await town.http.get(f"/xrpc/{nsid}", params=asked, headers=headers)
+        answer = await deployment.http.get(f"/xrpc/{nsid}", params=asked, headers=headers)
         return f"GET {nsid} {asked!r}", answer
     assert isinstance(method, document.ProcedureType)
     schema = method.input.schema if method.input else None
     body = garbage.encoded(garbage.near(schema)) if schema else garbage.dice.choice(BODIES)
     headers["content-type"] = garbage.dice.choice(_TYPES) if garbage.is_hurt(0.1) else _TYPES[0]
-    answer = await town.http.post(f"/xrpc/{nsid}", content=body, headers=headers)
+    answer = await deployment.http.post(f"/xrpc/{nsid}", content=body, headers=headers)
     return f"POST {nsid} {body[:2000]!r}", answer
 
 
-async def test_no_method_breaks(town: Town) -> None:
+async def test_no_method_breaks(deployment: Deployment) -> None:
     print(f"seed {SEED}")
-    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
-    known = await _known(town, ada, ben)
+    ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
+    known = await _known(deployment, ada, ben)
     callers = [
         ada.headers,
         ada.headers,
         ada.headers,
         ben.headers,
         {},
-        town.administration.headers,
+        deployment.administration.headers,
         {"authorization": f"Bearer {ada.refresh_token}"},
         {"authorization": "Bearer x.y.z"},
     ]
     wrong = []
-    for number, nsid in enumerate(sorted(table(town.pds.registry, town.pds.labels).methods)):
+    for number, nsid in enumerate(sorted(table(deployment.pds.registry, deployment.pds.labels).methods)):
         garbage = Garbage(SEED + number, known)
         for _ in range(ROUNDS):
-            asked, answer = await _ask(town, garbage, nsid, callers)
+            asked, answer = await _ask(deployment, garbage, nsid, callers)
             if complaint := _complaint(answer, asked):
                 wrong.append(f"{complaint}: {asked[:500]} -> {answer.status_code} {answer.text[:300]}")
     assert not wrong, "\n".join(wrong)

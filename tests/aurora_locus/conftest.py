@@ -16,8 +16,8 @@ from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import Clock, HandClock
 from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
+from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.hosted import Hosted
-from tests.aurora_locus.town import Town, open_town
 from tests.databases import MakeDatabase, PostgresDatabases, sqlite_url
 
 _numbers = itertools.count(1)
@@ -30,7 +30,18 @@ async def assemble(db: Database, clock: Clock, folder: Path, *, ring_frames: int
     live = await open_live(db, max_frames=ring_frames)
     blobs = BlobService(db, DiskBlobStore(folder / "blobs"), LIMITS)
     keys = SigningKeys(db, Sealer([bytes(32)]))
-    return await open_repositories(db, live, keys, blobs, clock, clock_id=7)
+    assembled = await open_repositories(db, live, keys, blobs, clock, clock_id=7)
+    _open.append(assembled)
+    return assembled
+
+
+_open: list[Repositories] = []
+
+
+async def close_assembled() -> None:
+    """Before their database is closed: what still reads it in the background would fail in the middle of a later test."""
+    while _open:
+        await _open.pop().close()
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +50,10 @@ def _hashes_cheaply(cost_of_passwords: None) -> None:
 
 
 @pytest.fixture
-async def db(make_database: MakeDatabase) -> Database:
+async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
     """An empty PDS database."""
-    return await make_database("aurora_locus")
+    yield await make_database("aurora_locus")
+    await close_assembled()
 
 
 @pytest.fixture
@@ -49,7 +61,7 @@ async def repositories(db: Database, clock: HandClock, tmp_path: Path) -> AsyncI
     """The repositories of a PDS that has none yet."""
     assembled = await assemble(db, clock, tmp_path)
     yield assembled
-    await assembled.blobs.settle()
+    await assembled.close()
 
 
 @pytest.fixture
@@ -78,24 +90,24 @@ async def pds_url(
     await databases.give_back(url, "aurora_locus")
 
 
-OpenTown = Callable[..., Awaitable[Town]]
+MakeDeployment = Callable[..., Awaitable[Deployment]]
 
 
 @pytest.fixture
-async def open_the_town(
+async def make_deployment(
     pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[OpenTown]:
+) -> AsyncIterator[MakeDeployment]:
     """Opens a whole PDS with its directory; settings of the PDS may be given."""
     async with AsyncExitStack() as stack:
 
-        async def open_it(**changes: Any) -> Town:
+        async def open_it(**changes: Any) -> Deployment:
             plc = await make_sqlite("plc_directory")
-            return await stack.enter_async_context(open_town(pds_url, plc, clock, tmp_path, **changes))
+            return await stack.enter_async_context(open_deployment(pds_url, plc, clock, tmp_path, **changes))
 
         yield open_it
 
 
 @pytest.fixture
-async def town(open_the_town: OpenTown) -> Town:
+async def deployment(make_deployment: MakeDeployment) -> Deployment:
     """A PDS in development mode."""
-    return await open_the_town()
+    return await make_deployment()

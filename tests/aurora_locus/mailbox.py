@@ -1,4 +1,4 @@
-"""The letters that a PDS in development sent."""
+"""The e-mails that a PDS in development sent."""
 
 import asyncio
 import re
@@ -7,33 +7,33 @@ from groundwork.clock import SECOND
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox, KeptMail
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.deployment import Deployment
 from tests.patience import PATIENCE_SECONDS
 
-_UNPAID = "select count(*) from debts where state <> 'paid'"
+_UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 
 
-async def letters(town: Town, to: str) -> list[KeptMail]:
+async def letters(deployment: Deployment, to: str) -> list[KeptMail]:
     """All of them, newest first, when nothing is owed any more."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await _unpaid(town):  # noqa: ASYNC110 - the server's own task pays them, and tells nobody
+        while await _unpaid(deployment):  # noqa: ASYNC110 - the server's own task pays them, and tells nobody
             await asyncio.sleep(0.01)
     sender = Sender("test", parse_address("test@example.org"))
-    mailbox = FolderMailbox(town.settings.data_directory / "mail", sender, town.clock)
+    mailbox = FolderMailbox(deployment.settings.data_directory / "mail", sender, deployment.clock)
     return await mailbox.newest(to=to)
 
 
-async def newest_token(town: Town, to: str) -> str:
+async def newest_token(deployment: Deployment, to: str) -> str:
     """The token of the newest letter; later ones get a later time."""
-    newest, *_ = await letters(town, to)
-    town.clock.turn(SECOND)
+    newest, *_ = await letters(deployment, to)
+    deployment.clock.turn(SECOND)
     found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", newest.text, re.MULTILINE)
     assert found is not None
     return found[1]
 
 
-async def _unpaid(town: Town) -> int:
-    async with town.db.reader() as reader:
+async def _unpaid(deployment: Deployment) -> int:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one(_UNPAID)
     assert row is not None
     return int(row[0])

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, visitor
-from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, chromium, sideways, small_targets
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, chromium, sideways, small_targets
 from tests.parts import needs
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -18,16 +18,16 @@ PEOPLE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture
-async def browser(town: Town) -> AsyncIterator[Visitor]:
-    opened = visitor(town)
+async def browser(deployment: Deployment) -> AsyncIterator[Visitor]:
+    opened = visitor(deployment)
     opened.sends |= PEOPLE
     yield opened
     await opened.http.aclose()
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json"])
-async def test_programs_get_plain_text(town: Town, accept: str) -> None:
-    answer = await town.http.get("/", headers={"accept": accept})
+async def test_programs_get_plain_text(deployment: Deployment, accept: str) -> None:
+    answer = await deployment.http.get("/", headers={"accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert answer.headers["vary"].lower() == "accept"
@@ -35,13 +35,13 @@ async def test_programs_get_plain_text(town: Town, accept: str) -> None:
     assert "/xrpc/" in answer.text
 
 
-async def test_people_get_the_ways_in(town: Town, browser: Visitor) -> None:
+async def test_people_get_the_ways_in(deployment: Deployment, browser: Visitor) -> None:
     answer = await browser.get("/")
     assert answer.status_code == 200
-    assert heading_of(answer) == "One account, many apps, and it is yours"
-    assert f'href="{town.settings.url}/sign-in"' in answer.text
-    assert f'href="{town.settings.url}/sign-up"' in answer.text
-    assert f'href="{town.settings.url}/account"' not in answer.text
+    assert heading_of(answer) == "One account. Every open app."
+    assert f'href="{deployment.settings.url}/sign-in"' in answer.text
+    assert f'href="{deployment.settings.url}/sign-up"' in answer.text
+    assert f'href="{deployment.settings.url}/account"' not in answer.text
     assert "noindex" not in answer.text
     assert not browser.cookies()
 
@@ -54,45 +54,57 @@ async def test_other_pages_lead_there(browser: Visitor) -> None:
     assert '<a class="button" href="/">' in lost.text
 
 
-async def test_who_is_signed_in_gets_the_way_to_their_account(town: Town, browser: Visitor) -> None:
-    await town.sign_up("ada")
+async def test_who_is_signed_in_gets_the_way_to_their_account(deployment: Deployment, browser: Visitor) -> None:
+    await deployment.sign_up("ada")
     await browser.sign_in("ada")
     answer = await browser.get("/")
     assert "@ada.test" in answer.text
-    assert f'href="{town.settings.url}/account"' in answer.text
+    assert f'href="{deployment.settings.url}/account"' in answer.text
     assert "/sign-up" not in answer.text
 
 
-async def test_at_a_handles_name_the_links_lead_to_the_server(town: Town) -> None:
+async def test_at_a_handles_name_the_links_lead_to_the_server(deployment: Deployment) -> None:
     """Nobody can sign in at the name of a handle: cookies and forms belong to the server's own."""
-    await town.sign_up("ada")
-    answer = await town.http.get("/", headers={**PEOPLE, "host": "ada.test"})
-    assert f'href="{town.settings.url}/sign-in"' in answer.text
+    await deployment.sign_up("ada")
+    answer = await deployment.http.get("/", headers={**PEOPLE, "host": "ada.test"})
+    assert f'href="{deployment.settings.url}/sign-in"' in answer.text
 
 
-async def test_who_runs_it_and_by_which_rules(open_the_town: OpenTown) -> None:
-    town = await open_the_town(
+async def test_who_runs_it_and_by_which_rules(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(
         contact_email_address="ops@town.example",
         terms_of_service_url="https://town.example/terms",
         privacy_policy_url="https://town.example/privacy",
         service_name="Town <Hall>",
         invite_required="true",
     )
-    answer = await town.http.get("/", headers=PEOPLE)
+    answer = await deployment.http.get("/", headers=PEOPLE)
     assert 'href="mailto:ops@town.example"' in answer.text
     assert answer.text.count('href="https://town.example/terms"') == 2
     assert answer.text.count('href="https://town.example/privacy"') == 2
-    assert "Town &lt;Hall&gt; keeps accounts" in answer.text
+    assert "Who runs Town &lt;Hall&gt;" in answer.text
+    assert "invite code" in answer.text
+
+
+async def test_people_with_an_account_elsewhere_learn_how_to_bring_it(make_deployment: MakeDeployment) -> None:
+    """The page names the address to type at the old server, and says that an invite code is needed where one is."""
+    deployment = await make_deployment(invite_required="true")
+    front = await deployment.http.get("/", headers=PEOPLE)
+    assert f'href="{deployment.settings.url}/move-here"' in front.text
+    answer = await deployment.http.get("/move-here", headers=PEOPLE)
+    assert heading_of(answer) == "Move your account here"
+    assert f'<output class="address">{deployment.settings.hostname}</output>' in answer.text
     assert "invite code" in answer.text
 
 
 @needs("chromium")
+@pytest.mark.parametrize("path", ["/", "/move-here"])
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone, dark", "desk, light"])
-async def test_it_is_fit_to_be_used(open_the_town: OpenTown, size: Any, scheme: Any) -> None:
-    town = await open_the_town(contact_email_address="somebody-with-a-long-name@a-long-name.town.example")
+async def test_it_is_fit_to_be_used(make_deployment: MakeDeployment, size: Any, scheme: Any, path: str) -> None:
+    deployment = await make_deployment(contact_email_address="somebody-with-a-long-name@a-long-name.town.example")
     async with chromium() as browser:
         page = await browser.new_page(viewport=size, color_scheme=scheme)
-        await page.goto(f"{town.url}/")
+        await page.goto(f"{deployment.url}{path}")
         assert await sideways(page) <= 0
         assert await small_targets(page) == []
         assert await complaints(page) == []

@@ -14,7 +14,7 @@ from at_protocol.syntax.handle import Handle
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import make_service_token
 from groundwork.clock import SECOND
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 
 CREATE = f"{SERVER}.createAccount"
 ELSEWHERE = "https://old.example"
@@ -24,31 +24,31 @@ ELSEWHERE = "https://old.example"
 class Traveller:
     """``rotation`` may change the identity, ``signing`` signs for it."""
 
-    town: Town
+    deployment: Deployment
     name: str
     rotation: K256PrivateKey
     signing: K256PrivateKey
     did: Did
 
     @classmethod
-    async def born(cls, town: Town, name: str, pds: str = ELSEWHERE) -> "Traveller":
-        """A new identity in the town's directory that says it is hosted elsewhere."""
+    async def born(cls, deployment: Deployment, name: str, pds: str = ELSEWHERE) -> "Traveller":
+        """A new identity in the deployment's directory that says it is hosted elsewhere."""
         rotation, signing = K256PrivateKey(secrets.token_bytes(32)), K256PrivateKey(secrets.token_bytes(32))
         unsigned = plc_operation.account_operation(
             rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
         )
         genesis = plc_operation.sign(unsigned, rotation)
         did = plc_operation.did_of(genesis)
-        await town.pds.registry.directory.submit(did, genesis)
-        return cls(town, name, rotation, signing, did)
+        await deployment.pds.registry.directory.submit(did, genesis)
+        return cls(deployment, name, rotation, signing, did)
 
     def token(self, **changes: Any) -> str:
         """What their old server, or they themselves, sign for this server."""
         claims: dict[str, Any] = {
             "issuer": self.did,
-            "audience": self.town.settings.did,
+            "audience": self.deployment.settings.did,
             "method": Nsid(CREATE),
-            "now_seconds": self.town.clock.now() // SECOND,
+            "now_seconds": self.deployment.clock.now() // SECOND,
             "token_id": secrets.token_hex(8),
             **changes,
         }
@@ -63,13 +63,13 @@ class Traveller:
             "did": self.did,
             **changes,
         }
-        asking = self.town.stranger.bearing(self.token() if token is None else token)
+        asking = self.deployment.stranger.bearing(self.token() if token is None else token)
         return await asking.post(CREATE, {key: value for key, value in wish.items() if value is not None})
 
     async def arrive(self, **changes: Any) -> Person:
         answer = await self.ask(**changes)
         assert answer.status_code == 200, answer.text
-        return self.town.person(answer)
+        return self.deployment.person(answer)
 
     async def point_here(self, person: Person) -> None:
         """Change the identity as this server recommends, with a key of one's own, directly in the directory."""
@@ -83,7 +83,7 @@ class Traveller:
 
     async def change(self, **fields: Any) -> None:
         """Any change of the identity, signed with the key that may."""
-        directory = self.town.pds.registry.directory
+        directory = self.deployment.pds.registry.directory
         newest = await directory.last(self.did)
         assert isinstance(newest, PlcOperation)
         changed = plc_operation.parse_operation(

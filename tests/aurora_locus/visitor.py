@@ -6,7 +6,7 @@ from html import unescape
 
 import httpx
 
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.deployment import Deployment
 from tests.plain_http import NO_TLS
 
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
@@ -54,9 +54,9 @@ class Visitor:
         return {cookie.name: cookie.value or "" for cookie in self.http.cookies.jar}
 
 
-def visitor(town: Town) -> Visitor:
-    """A new browser in front of a town; redirects are not followed. Close its ``http``."""
-    return Visitor(httpx.AsyncClient(verify=NO_TLS, base_url=town.url, trust_env=False, timeout=20), town.url)
+def visitor(deployment: Deployment) -> Visitor:
+    """A new browser in front of a deployment; redirects are not followed. Close its ``http``."""
+    return Visitor(httpx.AsyncClient(verify=NO_TLS, base_url=deployment.url, trust_env=False), deployment.url)
 
 
 def token_in(answer: httpx.Response) -> str:

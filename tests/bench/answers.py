@@ -9,8 +9,8 @@ from typing import Final
 
 import asyncpg
 
+from groundwork.database.batch import GROUP_MEMBERS
 from groundwork.database.transaction import Database
-from groundwork.database.turns import GROUP_MEMBERS, in_turn
 from openmeet.domain.attendance import actions, queries
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
@@ -75,7 +75,7 @@ async def _per_second(db: Database) -> float:
 
 async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
     for one in some:
-        await in_turn(db, slug, partial(actions.answer, caller=one, slug=slug, reply=RsvpReply.GOING))
+        await db.batch(partial(actions.answer, caller=one, slug=slug, reply=RsvpReply.GOING), key=slug)
 
 
 async def _rows_alone() -> float:

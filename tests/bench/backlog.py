@@ -8,23 +8,20 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 from aurora_locus.accounts import limits
-from groundwork.clock import HOUR, MINUTE, Clock, HandClock, Instant
-from groundwork.database.migrate import migrate
-from groundwork.database.open_ import open_database
-from groundwork.database.transaction import Database
+from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.http.client import HttpClient, HttpResponse
 from groundwork.telemetry.logs import LogFormat, configure
 from openmeet.domain.events import actions as events
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress
-from tests.openmeet.town import Town, details, open_town
+from tests.databases import SqliteFiles
+from tests.openmeet.deployment import Deployment, details, open_deployment
 
 PEOPLE: Final = 5
 EVENTS_EACH: Final = 2_000
@@ -53,12 +50,12 @@ def measure() -> Iterator[Figure]:
 async def _drained() -> tuple[float, float, Counter[int]]:
     """Seconds, hours on the clock, and the answers to our requests by status."""
     clock = HandClock(START)
-    async with _town(clock) as town:
+    async with _deployment(clock) as deployment:
         progress(f"{PEOPLE * EVENTS_EACH:,} events of {PEOPLE} people")
         for number in range(PEOPLE):
-            host = await town.connected(f"host{number}")
+            host = await deployment.connected(f"host{number}")
             for first in range(0, EVENTS_EACH, 50):
-                async with town.db.transaction() as tx:
+                async with deployment.db.transaction() as tx:
                     for place in range(first, first + 50):
                         await events.create(tx, host, details(title=f"Evening {number} {place}"))
         answers: Counter[int] = Counter()
@@ -73,17 +70,17 @@ async def _drained() -> tuple[float, float, Counter[int]]:
         progress("writing them")
         began = perf_counter()
         try:
-            await _drain(town, clock)
+            await _drain(deployment, clock)
         finally:
             HttpClient.request = request  # type: ignore[method-assign]
         return perf_counter() - began, (clock.now() - START) / HOUR, answers
 
 
-async def _drain(town: Town, clock: HandClock) -> None:
+async def _drain(deployment: Deployment, clock: HandClock) -> None:
     while True:
-        while await town.pay():
+        while await deployment.deliver_publications():
             pass
-        async with town.db.reader() as reader:
+        async with deployment.db.reader() as reader:
             standing = {row["state"]: row for row in await reader.fetch(STANDING)}
         waiting = [int(row["due_at"]) for state, row in standing.items() if state != "published"]
         if not waiting:
@@ -94,18 +91,11 @@ async def _drain(town: Town, clock: HandClock) -> None:
 
 
 @asynccontextmanager
-async def _town(clock: HandClock) -> AsyncIterator[Town]:
+async def _deployment(clock: HandClock) -> AsyncIterator[Deployment]:
     """A small network in this process, on SQLite."""
-    numbers = count()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-bench-")))
-
-        async def make(package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
-            address = f"sqlite://{folder / f'{next(numbers)}.db'}"
-            if package is not None:
-                await migrate(address, "", package)
-            db = await open_database(address, clock=clock or HandClock(START), **settings)  # type: ignore[arg-type]
-            stack.push_async_callback(db.close)
-            return db
-
-        yield await stack.enter_async_context(open_town(await make("openmeet", clock=clock), make, clock, folder))
+        (folder / "templates").mkdir()
+        files = SqliteFiles(folder, folder / "templates", clock)
+        stack.push_async_callback(files.close)
+        yield await stack.enter_async_context(open_deployment(await files("openmeet"), files, clock, folder))

@@ -6,7 +6,7 @@ from typing import Any
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
 from tests.parts import fixture_path
-from tests.world.relay import read_frames
+from tests.simulation.relay import read_frames
 
 FRAMES = "data/firehose/relay-2026-07-04-a.frames.bin"
 DOCUMENTS = "data/firehose/relay-2026-07-04-a.did-docs.json"

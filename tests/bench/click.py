@@ -25,8 +25,8 @@ from tests.bench.captured import EVENT
 from tests.bench.figure import Figure, Wrong, check
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
-from tests.world.processes import Program, free_port
-from tests.world.visitor import Visitor
+from tests.simulation.processes import Program, free_port
+from tests.simulation.visitor import Visitor
 
 CLICKS = 100
 WARM_UP = 5
@@ -126,7 +126,7 @@ async def _click(visitor: Visitor, socket: Any, database: "_Database", path: str
 
 async def _write_events(ready: dict[str, Any], person: dict[str, str], count: int) -> list[str]:
     """Records by any client of the PDS; the paths of the pages that OpenMeet made for them."""
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False) as http:
         body = {"identifier": person["handle"], "password": person["password"]}
         session = (await http.post(f"{ready['pds']}/xrpc/com.atproto.server.createSession", json=body)).json()
         headers = {"authorization": f"Bearer {session['accessJwt']}"}

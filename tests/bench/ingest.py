@@ -33,17 +33,16 @@ WARM = 50
 HERE = Here("https://meet.example")
 # What an applied record writes to.
 TABLES = [
-    "subjects",
+    "record_subjects",
     "records",
     "users",
     "identities",
-    "debts",
+    "outbox_jobs",
     "events",
-    "chat_rooms",
     "attendances",
-    "attendance_changes",
-    "network_authors",
-    "network_hosts",
+    "attendance_history",
+    "remote_authors",
+    "remote_hosts",
     "moderation_states",
 ]
 # Of the tables of applied records, about what the middle one has: text, numbers, a key and two more indexes.

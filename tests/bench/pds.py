@@ -32,7 +32,7 @@ from tests.bench.figure import Wrong
 from tests.bench.loop import run
 from tests.bench.machine import processor_seconds, resident_mb
 from tests.parts import ROOT
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 
 T = TypeVar("T")
 

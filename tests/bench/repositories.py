@@ -19,6 +19,7 @@ from at_network.oauth_servers import OAuthServers
 from at_protocol.crypto.did_key import format_multikey
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
@@ -29,7 +30,7 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import enqueue_many
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
@@ -45,10 +46,13 @@ from tests.bench.pds import Account, Pds, make_accounts
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
 from tests.parts import is_here
+from tests.worker_pool import POOL
 
 STRANGERS: Final = 1_000
 RECORDS_EACH: Final = 20
 OWN_EVENTS: Final = 500
+# The time in the first record key, 2026-03-01T12:00Z.
+FIRST_KEY_US: Final = 1_772_366_400_000_000
 RSVP: Final = "community.lexicon.calendar.rsvp"
 HERE: Final = Here("https://meet.example")
 
@@ -93,7 +97,7 @@ async def _fill(registry: Registry) -> list[Account]:
         ]
         await commit(repositories, account.did, writes)
 
-    names = [f"e{number}" for number in range(OWN_EVENTS)]
+    names = [from_microseconds(FIRST_KEY_US + number, 1) for number in range(OWN_EVENTS)]
     for number, account in enumerate(accounts[:-1]):
         before = accounts[number - 1 if number else STRANGERS - 1]
         events = [{**EVENT, "name": f"Board games {number} {place}"} for place in range(RECORDS_EACH // 2)]
@@ -123,7 +127,7 @@ async def _read_in(
     async with store as db, _network(pds_url, accounts) as network:
         # As the publisher has it.
         handlers = {
-            JobKind.BACKFILL: HandlerOptions(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
+            JobKind.BACKFILL: one_by_one(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
         }
         progress("reading the strangers' repositories")
         async with db.transaction() as tx:
@@ -183,6 +187,6 @@ async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[N
         stack.push_async_callback(handles.close)
         servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(servers.close)
-        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock), POOL)
         stack.push_async_callback(network.settle)
         yield network

@@ -4,7 +4,7 @@ import random
 from time import perf_counter
 from typing import Final
 
-from openmeet.domain.events.model import Mode
+from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.search import search
 from openmeet.domain.search.search import EventOrigin, Near, SearchQuery

@@ -12,14 +12,15 @@ from dateutil.tz import gettz
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
+from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.series import actions, date_queries, materialize, queries, tasks
 from openmeet.domain.series.dates import details_of, original_text
-from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, Template, Timing
-from openmeet.domain.series.notify import fan_out_handler
+from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.actions import create_person
 from openmeet.domain.users.model import Caller
@@ -28,6 +29,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
+from programs.outbox_dispatcher import AUDIENCES
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
@@ -111,7 +113,7 @@ async def _with_series(db: Database) -> None:
     progress(f"making {SERIES:,} series")
     host = await _host(db)
     async with db.transaction() as tx:
-        first = await actions.create(tx, host, Template("Practice"), _weekly())
+        first = await actions.create(tx, host, Content("Practice"), _weekly())
         known = [held.event.place_in_series for held in await date_queries.stored(tx, first.id)]
     names = [datetime.fromisoformat(place.original_date) for place in known if place]
     for start in range(1, SERIES, 500):
@@ -123,17 +125,17 @@ async def _with_series(db: Database) -> None:
         for part in range(0, len(made), 100):
             async with db.transaction() as tx:
                 dates = [
-                    (details_of(one.template, one.timing, at), PlaceInSeries(one.id, original_text(at)))
+                    (details_of(one.content, one.timing, at), PlaceInSeries(one.id, original_text(at)))
                     for one in made[part : part + 100]
                     for at in names
                 ]
-                await create_dates(tx, host.user_id, dates, owes_record=False)
+                await create_dates(tx, host.user_id, dates, is_published_by_policy=False)
 
 
 def _copy(first: Series, number: int) -> Series:
-    template = replace(first.template, title=f"Practice {number}")
+    template = replace(first.content, title=f"Practice {number}")
     slug = SeriesSlug(f"practice-{number}")
-    return replace(first, id=SeriesId(new_id(NOW)), slug=slug, template=template, stored_until=NOW)
+    return replace(first, id=SeriesId(new_id(NOW)), slug=slug, content=template, stored_until=NOW)
 
 
 async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]) -> list[Figure]:
@@ -147,17 +149,17 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
         async with db.transaction() as tx:
             series = await actions.lock_own(tx, host, slug)
             template = replace(
-                series.template, title="Rehearsal", venue=replace(series.template.venue, name="The new hall")
+                series.content, title="Rehearsal", venue=replace(series.content.venue, name="The new hall")
             )
             plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await actions.apply(tx, series, plan)
         edited = perf_counter() - begun
-        while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db))}):
+        while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:
-            owed = await reader.fetch("select count(*) from news_mails where closed_at is null")
+            owed = await reader.fetch("select count(*) from notification_emails where closed_at is null")
         check(owed[0][0] == PEOPLE, f"{owed[0][0]} mails are owed to {PEOPLE} people")
     what = f"{DATES} dates with {PEOPLE:,} people, {engine}"
     return [
@@ -169,7 +171,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
 async def _with_people(db: Database, host: Caller) -> SeriesSlug:
     async with db.transaction() as tx:
         daily = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=DAILY")), timedelta(hours=2))
-        series = await actions.create(tx, host, Template("Practice"), daily)
+        series = await actions.create(tx, host, Content("Practice"), daily)
         held = await date_queries.stored(tx, series.id)
         ahead = expansion.following(series.timing.pattern, NOW, DATES)[len(held) :]
         await materialize.store(tx, series, [one.original for one in ahead])

@@ -33,6 +33,7 @@ SUBJECTS = (
     Subject("overload", "The front page under attack", has_pure=False),
     Subject("series", "Events that come again", has_pure=False),
     Subject("calendar", "A calendar and searches among many events", has_pure=False),
+    Subject("chat", "Chats", has_pure=False),
     Subject("writes", "Writing to the PDS over HTTP", has_pure=True),
     Subject("firehose", "The PDS's firehose", has_pure=False),
     Subject("export", "A large repository sent by the PDS", has_pure=False),

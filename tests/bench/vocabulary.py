@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _SYLLABLES: Final = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "in")]
-# A town's language: the most frequent of 20,000 words is one in ten of all that are written.
+# A deployment's language: the most frequent of 20,000 words is one in ten of all that are written.
 _WORDS: Final = 20_000
 _IN_TITLE: Final = 4
 _IN_TEXT: Final = 40

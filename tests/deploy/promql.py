@@ -1,6 +1,6 @@
 """As much of PromQL as the alert rules use, evaluated over scrapes of real programs.
 
-    rules: expression > number; a / b; sum(x), max(x), sum by (le) (x), rate(x[10m]), histogram_quantile(q, x), selectors
+    rules: expression > number; time() - x; a / b; sum(x), max(x), sum by (le) (x), rate(x[10m]), histogram_quantile(q, x), selectors
 
 Everything is a vector of (labels, value). As in Prometheus a comparison keeps what satisfies it, division by zero is no
 number, and what has no samples is an empty vector, which satisfies nothing. Anything else is a SyntaxError.
@@ -60,10 +60,15 @@ class _Parser:
         return self.tokens.pop(0)
 
     def comparison(self) -> Vector:
-        left = self.division()
+        left = self.age() if self.tokens[:1] == ["time"] else self.division()
         self.take(">")
         bound = float(self.take())
         return [(labels, value) for labels, value in left if value > bound]
+
+    def age(self) -> Vector:
+        for token in ("time", "(", ")", "-"):
+            self.take(token)
+        return [(labels, self.scrapes[-1].at - value) for labels, value in self.operand()]
 
     def division(self) -> Vector:
         left = self.operand()

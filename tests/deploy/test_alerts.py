@@ -28,10 +28,11 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from programs import gauges
 from programs.gauges import ProgramGauges
-from programs.platform import Platform, open_platform
+from programs.platform import Platform
 from tests.deploy.promql import Scrape, evaluate, scrape
 from tests.openmeet.ingestion.network import did, event, rev
 from tests.parts import ROOT, needs
+from tests.programs.platforms import open_platform
 
 RULES = {
     rule["alert"]: rule
@@ -129,7 +130,7 @@ async def _disagree(here: Installation) -> None:
         await discrepancies.note(tx, did(1), [], [RecordDiscrepancy(f"at://{did(1)}/e/1", Discrepancy.ROW_MISSING)])
 
 
-async def _put_aside(here: Installation) -> None:
+async def _quarantine(here: Installation) -> None:
     failed = Failed(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
     async with here.platform.db.transaction() as tx:
         await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, [failed])
@@ -152,11 +153,26 @@ async def _conflict(here: Installation) -> None:
 async def _give_up(here: Installation) -> None:
     await here.do(
         """
-        insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, owed_at)
-        values ('mail', 'x', 1, 'given_up', :now, 5, 'Refused', 0, :now)
+        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+        values ('mail', 'x', 1, 'failed', :now, 5, '', 2, 'Refused', '', 0, :now)
         """,
         now=here.clock.now(),
     )
+
+
+async def _hold_up_a_room(here: Installation) -> None:
+    await here.do(
+        """
+        insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+        values ('matrix_room', 'x', 1, 'due', :due, 0, '', 2, '', '', 0, :due)
+        """,
+        due=here.clock.now() - HOUR,
+    )
+
+
+async def _lose_the_homeserver(here: Installation) -> None:
+    read_at = here.platform.metrics.gauge("matrix_read_timestamp_seconds", "When it answered last", ["tenant"])
+    read_at.labels("default").set(here.clock.now() / SECOND - 10 * MINUTES)
 
 
 async def _fall_silent(here: Installation) -> None:
@@ -207,10 +223,12 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "DeadLetters": _bury,
     "QueueGrows": _pile_up,
     "Discrepancies": _disagree,
-    "RecordsPutAside": _put_aside,
+    "RecordsPutAside": _quarantine,
     "RecordsOverdue": _owe_a_record,
     "RecordsConflict": _conflict,
-    "DebtsGivenUp": _give_up,
+    "JobsFailed": _give_up,
+    "MatrixDelayed": _hold_up_a_room,
+    "MatrixNotRead": _lose_the_homeserver,
     "SourceQuiet": _fall_silent,
     "LabellerUnread": _lose_a_labeller,
     "DatabaseAway": _lose_the_database,

@@ -1,8 +1,8 @@
-"""For all rooms of the events platform."""
+"""Fixtures for all tests of the events platform."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def _hashes_cheaply(cost_of_passwords: None) -> None:
-    """A PDS beside the site hashes nothing that anybody could want to break."""
+    """Use cheap password hashes on the PDSes of these tests, whose passwords protect nothing."""

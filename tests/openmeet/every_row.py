@@ -6,7 +6,7 @@ from groundwork.database.transaction import Database, Engine
 async def every_row(db: Database, engine: Engine) -> dict[str, list[str]]:
     """Every row of every table, by table."""
     names = (
-        "select name from sqlite_master where type = 'table' and name <> 'search_index' order by name"
+        "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"
         if engine == "sqlite"
         else "select table_name as name from information_schema.tables where table_schema = current_schema()"
     )

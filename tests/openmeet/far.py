@@ -22,7 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -48,14 +48,14 @@ from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
+from tests.browser.browsers import PHONE
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import heard_until, worked_off
 from tests.openmeet.ingestion.network import counted
 from tests.openmeet.site_under_test import CODE_KEY
-from tests.openmeet.town import heard_until, worked_off
-from tests.pages.browsers import PHONE
+from tests.simulation.processes import free_port
+from tests.simulation.reference_pds import ReferencePds
 from tests.worker_pool import POOL
-from tests.world.processes import free_port
-from tests.world.reference_pds import ReferencePds
 
 PASSWORD = "password of a test"
 
@@ -78,7 +78,7 @@ class Far:
             (found,) = await queries.by_handle(reader, f"{name}.test")
         return found
 
-    async def pay(self) -> int:
+    async def deliver_publications(self) -> int:
         """Pay record debts that are due now."""
         return await schedule.run_once(self.publisher)
 
@@ -94,7 +94,7 @@ class Far:
         """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
         await dispatcher.run_once(
             self.db,
-            {JobKind.REFRESH_IDENTITY: HandlerOptions(identity_refresh.identity_handler(self.db, self.network))},
+            {JobKind.REFRESH_IDENTITY: one_by_one(identity_refresh.identity_handler(self.db, self.network))},
         )
         await intake.decide_due(self.db)
 
@@ -149,6 +149,7 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
             Sealer([bytes(32)]),
             servers,
             InProcessCache(clock),
+            POOL,
             app=app_of(url, "Meet"),
         )
         stack.push_async_callback(network.settle)

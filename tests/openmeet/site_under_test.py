@@ -19,6 +19,7 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
 from openmeet.app import create_app
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.sign_in import model
@@ -39,7 +40,7 @@ ORIGIN = "http://openmeet.test"
 
 @dataclass
 class Site:
-    """The application, its database, and a browser for anybody."""
+    """The application, its database, and browsers for it."""
 
     app: Application
     db: Database
@@ -65,7 +66,7 @@ def site_on(
     workers: WorkerPool | None = POOL,
     **changes: object,
 ) -> Site:
-    """The site on this database."""
+    """Build the site on this database."""
     settings = replace(Settings(), public_url=ORIGIN, **changes)
     tenant = Tenant("default", db)
     services = Services(
@@ -82,12 +83,12 @@ def site_on(
 
 
 def change_services(app: Application, **changes: object) -> None:
-    """From now on this site runs on other services than it was opened with."""
+    """Replace some of the services of a running site."""
     app.state.services = replace(app.state.services, **changes)
 
 
 async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_path: str = "/") -> httpx.Response:
-    """Walk through sign-up; the last answer (a redirect to ``next_path``)."""
+    """Sign up on the pages; returns the last response (a redirect to ``next_path``)."""
     asked = await browser.post("/sign-up", data={"email": email, "display_name": name, "next": next_path})
     assert asked.status_code == 303, asked.text
     (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
@@ -96,7 +97,7 @@ async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_pat
 
 
 async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict[str, str]:
-    """Headers of an API session opened by a code."""
+    """Sign in by an e-mailed code; returns the headers of the API session."""
     asked = await browser.post("/api/session/code", json={"email": email, "displayName": name})
     challenge = asked.json()["challengeId"]
     opened = await browser.post(
@@ -107,13 +108,13 @@ async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict
 
 
 async def person(tx: Transaction, name: str) -> Caller:
-    """Somebody who signed up."""
+    """Create a user who signed up."""
     user_id = await users.create_person(tx, display_name=name, email=f"{name.lower().replace(' ', '.')}@example.org")
     return Caller(user_id, name)
 
 
 def details(**typed: str) -> Details:
-    """What a host decides about an event: a sensible one, with these fields otherwise."""
+    """Valid details of an event, with some fields changed."""
     fields = {
         "title": "Board games",
         "starts": "2026-07-04T18:00",
@@ -125,14 +126,20 @@ def details(**typed: str) -> Details:
     return check(Submission(**{**fields, **typed}))
 
 
+def edited(event: Event, **changes: object) -> Details:
+    """Details of an existing event, with some fields of its content changed."""
+    before = details_in(event)
+    return replace(before, content=replace(before.content, **changes))
+
+
 async def event_by(tx: Transaction, host: Caller, **typed: str) -> Event:
-    """A new event of this host."""
+    """Create an event of this host."""
     return await events.create(tx, host, details(**typed))
 
 
 @asynccontextmanager
 async def signed_in(site: Site, user_id: UserId) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser in which this person has signed in already, however they do that."""
+    """A browser in which this person is signed in."""
     async with site.db.transaction() as tx:
         session = await open_session(tx, user_id, SessionTransport.BROWSER)
     async with site.browser() as browser:
@@ -153,13 +160,13 @@ class _Inputs(HTMLParser):
 
 
 def inputs_of(html: str) -> dict[str, str]:
-    """What a browser would send back from the page's inputs (not from text areas and selects)."""
+    """Names and values of the page's inputs as a browser would send them (without text areas and selects)."""
     parser = _Inputs()
     parser.feed(html)
     return parser.found
 
 
 def h1_of(html: str) -> str:
-    """The text of the one heading."""
+    """The text of the page's ``h1``."""
     (found,) = re.findall(r"<h1[^>]*>(.*?)</h1>", html, re.DOTALL)
     return re.sub(r"<[^>]+>", "", found).strip()

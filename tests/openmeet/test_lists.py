@@ -1,93 +1,174 @@
 """Every list of the JSON API can be read to its end: it has a cursor, or a bound that is named here."""
 
-import re
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from openmeet.app import operations
+from at_protocol.lexicon.authority import OWN_AUTHORITY
+from at_protocol.lexicon.catalog import Catalog
+from groundwork.sealing import Sealer
+from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.model import MOST_IN_PARTY, RsvpReply
+from openmeet.domain.attendance.registration import MAX_QUESTIONS
+from openmeet.domain.chat import export
+from openmeet.domain.chat.model import MAX_CHANNELS, MAX_EMOJI_KINDS, MAX_MENTIONS, MAX_PICTURES
+from openmeet.domain.erasure.model import MOST_LISTED
 from openmeet.domain.events import co_hosts
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.permissions import MAX_CO_HOSTS
+from openmeet.domain.events.values import MAX_CATEGORIES, MAX_LANGUAGES
+from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature
 from openmeet.domain.groups import administration
 from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation.model import ReportReason, Subject, Thing
+from openmeet.domain.places.gazetteer import MAX_CHOICES
+from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.safety import actions as safety
+from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import detection_queries
 from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
-from openmeet.domain.series.model import Template
+from openmeet.domain.series.splits import MOST_PARTS
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.webhooks import actions as webhooks
+from openmeet.domain.webhooks.model import Happening
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.recurrence.pattern import pattern
+from openmeet.network.problems import SHOWN
+from openmeet.recurrence.pattern import MAX_DATES, pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.routes import operations
+from openmeet.web.api.openapi import document
+from openmeet.web.profiles.pages import COMING, GROUPS
+from openmeet.web.xrpc.dispatch import QUERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import did
 from tests.openmeet.series.practice import FIRST, ZONE, Timing
 from tests.openmeet.site_under_test import event_by, person, site_on
 
-# Lists without a cursor, and why they stay short: what bounds each. A number that begins the line is in the documentation.
+# Lists without a cursor: parts of one thing, each with what keeps it short.
+_EVENT = {
+    "access": f"of {len(AccessFeature)} features",
+    "categories": f"at most {MAX_CATEGORIES}",
+    "tags": f"at most {MAX_TAGS}",
+    "languages": f"at most {MAX_LANGUAGES}",
+}
 BOUNDED = {
-    "/api/tokens": "50: api_tokens.tokens.MAX_TOKENS",
-    "/api/events/{slug}": "20: events.host_model.MAX_CO_HOSTS; questions as below",
-    "/api/events/{slug}/answer": "10: attendance.registration.MAX_QUESTIONS",
-    "/api/events/{slug}/joining": "10: attendance.registration.MAX_QUESTIONS",
-    "/api/events/{slug}/bluesky-settings": "the event's record and its series': 2",
-    "/api/me/reading": "one for each repository that one signed in with",
-    "/api/me/records": "one for each repository that one signed in with",
-    "/api/searches": "30: saved_searches.model.MAX_SEARCHES",
-    "/api/webhooks": "20: webhooks.model.MAX_WEBHOOKS",
-    "/api/me/calendars": "20: calendars.model.MOST_CALENDARS",
-    "/api/sync/status": "kinds of records and debts; the ten worst servers",
-    "/api/sync/flags": "the flags that there are",
-    "/api/sync/flags/changes": "50: feature_flags.queries.SHOWN_CHANGES, for operators",
+    "/api/me/deletion": {"events": f"at most {MOST_LISTED}", "recordsOutOfReach": f"at most {MOST_LISTED}"},
+    "/api/chat/messages/{id}": {
+        "mentions": f"at most {MAX_MENTIONS}",
+        "pictures": f"at most {MAX_PICTURES}",
+        "poll.choices": "at most 10",
+        "reactions": f"of at most {MAX_EMOJI_KINDS} kinds",
+    },
+    "/api/chat/rooms/{room}/sanctions/{person}": {"sanctions": "a mute and a ban"},
+    "/api/chat/rooms/{room}/export": {"messages": f"at most {export.MOST}"},
+    "/api/events/{slug}/chat": {"rooms": "of the event, of the date and of the hosts"},
+    "/api/series/{slug}/chat": {"rooms": "of the series and of the hosts"},
+    "/api/groups/{slug}/chat": {"rooms": f"at most {MAX_CHANNELS} channels and that of the hosts"},
+    "/api/events/{slug}": _EVENT
+    | {
+        "differsIn": "of the fields of an event",
+        "coHosts": f"at most {MAX_CO_HOSTS}",
+        "questions": f"at most {MAX_QUESTIONS}",
+    },
+    "/api/series/{slug}": _EVENT
+    | {
+        "rdates": f"at most {MAX_DATES}",
+        "exdates": f"at most {MAX_DATES}",
+        "continuedBy": f"at most {MOST_PARTS} parts",
+    },
+    "/api/events/{slug}/answer": {
+        "guestNames": f"at most {MOST_IN_PARTY - 1}",
+        "answers": f"to at most {MAX_QUESTIONS} questions",
+    },
+    "/api/events/{slug}/joining": {"questions": f"at most {MAX_QUESTIONS}"},
+    "/api/events/{slug}/bluesky-settings": {"publications": "the record of the event and that of its series"},
+    "/api/people/{userId}": {
+        "groups": f"the first {GROUPS}",
+        "events": f"the next {COMING}; the calendar file has all",
+    },
+    "/api/me/records": {"accounts": "one for each account that the person signed in with"},
+    "/api/places": {"places": f"at most {MAX_CHOICES}"},
+    "/api/webhooks/{id}": {"kinds": f"of {len(Happening)} kinds"},
+    "/api/sync/status": {
+        "sources": "of the settings",
+        "publications": "kinds and states",
+        "debts": "kinds and states",
+        "failingServers": f"the {SHOWN} with the most waiting records",
+    },
+    "/api/sync/flags": {"flags": f"the {len(Flag)} flags"},
 }
 
 
-def test_every_list_has_a_cursor_or_a_bound() -> None:
-    found = set()
-    for one in operations():
-        for shape in one.answers.values() if one.method == "GET" else ():
-            kind = msgspec.inspect.type_info(shape)
-            if not isinstance(kind, msgspec.inspect.StructType):
-                continue
-            lists = [
-                field
-                for field in kind.fields
-                if isinstance(field.type, msgspec.inspect.ListType)
-                and isinstance(field.type.item_type, msgspec.inspect.StructType)
-            ]
-            has_cursor = any(field.encode_name in {"cursor", "nextCursor"} for field in kind.fields)
-            # A cursor in the answer is of use only where one can be asked with.
-            asks = {parameter.name for parameter in one.parameters}
-            if lists and not (has_cursor and {"cursor", "limit"} <= asks):
-                found.add(one.path)
-    assert found == set(BOUNDED)
+def lists_in(schema: dict[str, Any], known: dict[str, Any], path: str = "") -> set[str]:
+    """The arrays in a response by the names that lead to them; what an array contains is not looked into."""
+    if "$ref" in schema:
+        return lists_in(known[schema["$ref"].rsplit("/", 1)[1]], known, path)
+    if schema.get("type") == "array":
+        return {path}
+    within = [(path, one) for kind in ("anyOf", "oneOf", "allOf") for one in schema.get(kind, ())]
+    within += [(f"{path}.{name}".strip("."), one) for name, one in schema.get("properties", {}).items()]
+    if isinstance(schema.get("additionalProperties"), dict):
+        within.append((f"{path}.*".strip("."), schema["additionalProperties"]))
+    return {found for name, one in within for found in lists_in(one, known, name)}
 
 
-def test_a_bound_is_in_the_documentation() -> None:
-    said = {one.path: re.findall("[0-9]+", one.summary) for one in operations() if one.method == "GET"}
-    for path, bound in BOUNDED.items():
-        number = re.match("[0-9]+", bound)
-        assert number is None or number[0] in said[path], path
+def test_every_list_has_a_limit_and_a_cursor_or_a_bound() -> None:
+    described = document("Site", "https://site.example", operations())
+    known, found = described["components"]["schemas"], {}
+    for path, methods in described["paths"].items():
+        answer = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        lists = lists_in(answer["application/json"]["schema"], known) if "application/json" in answer else set()
+        asks = {one["name"] for one in methods.get("get", {}).get("parameters", ())}
+        if lists and not {"limit", "cursor"} <= asks:
+            found[path] = lists
+    assert found == {path: set(bounds) for path, bounds in BOUNDED.items()}
+
+
+def test_whoever_asks_with_a_cursor_is_told_the_next_one() -> None:
+    described = document("Site", "https://site.example", operations())
+    for path, methods in described["paths"].items():
+        asked = methods.get("get", {})
+        if {"limit", "cursor"} & {one["name"] for one in asked.get("parameters", ())}:
+            assert {"limit", "cursor"} <= {one["name"] for one in asked["parameters"]}, path
+            name = asked["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+            assert {"cursor", "nextCursor"} & described["components"]["schemas"][name]["properties"].keys(), path
+
+
+def test_every_list_of_the_queries_has_a_limit_and_a_cursor() -> None:
+    catalog = Catalog()
+    for query in QUERIES:
+        main = json.loads(catalog.text(f"{OWN_AUTHORITY}.{query.name}") or b"")["defs"]["main"]
+        answer = main["output"]["schema"].get("properties", {})
+        if any(one["type"] == "array" for one in answer.values()):
+            assert {"limit", "cursor"} <= set(main["parameters"]["properties"]), query.name
+            assert "cursor" in answer, query.name
 
 
 @pytest.fixture
 async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.AsyncClient, dict[str, str]]]:
     """Ana with three of everything, all made in one moment; the values of her addresses."""
-    site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0)
+    site = site_on(await make_database("openmeet"), clock, api_requests_per_minute=0, operators=("ana@example.org",))
     async with site.db.transaction() as tx:
         host, ben = await person(tx, "Ana"), await person(tx, "Ben")
         groups = [await group_by(tx, host, name=f"Group {number}") for number in range(3)]
         others = [await person(tx, f"Other {number}") for number in range(3)]
         events = [await event_by(tx, host, title=f"Event {number}") for number in range(3)]
         made = [
-            await series.create(tx, host, Template(f"Series {number}"), Timing(pattern(FIRST, ZONE), None))
+            await series.create(tx, host, Content(f"Series {number}"), Timing(pattern(FIRST, ZONE), None))
             for number in range(3)
         ]
         for number, other in enumerate(others):
@@ -119,8 +200,35 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             guest = await person(tx, f"Guest {number}")
             await attendance.answer(tx, guest, events[2].slug, RsvpReply.GOING)
             await series.follow(tx, guest, made[1].slug)
+        for number in range(3):
+            # Blocked people cannot be followed; that is another list.
+            followed = await person(tx, f"Followed {number}")
+            await event_by(tx, followed, title=f"Followed {number}")
+            await profiles.follow(tx, host, followed.user_id)
+            await administration.follow(tx, host, groups[0].slug, f"did:plc:{'abc'[number] * 24}")
+            await api_tokens.make(tx, host, api_tokens.check(name=f"Token {number}", scopes=["read"], days=""))
+            await saved_searches.save(tx, host, {"q": f"jazz{number}"})
+            await webhooks.register(
+                tx,
+                host,
+                Sealer([b"s" * 32]),
+                url=f"https://hook.example/{number}",
+                kinds=[Happening.EVENT],
+                group_id=None,
+            )
+            await identity_queries.insert(
+                tx,
+                did(number + 5),
+                host.user_id,
+                IdentityKind.CONNECTED,
+                handle=f"ana{number}.example",
+                pds_url="https://pds.example",
+                is_default=number == 0,
+            )
+            await backfill_progress.ask(tx, did(number + 5))
+            await flags.switch(tx, Flag.DETECTION, is_on=bool(number % 2), changed_by="Ana")
         daily = pattern(FIRST, ZONE, parse_rule("FREQ=DAILY;COUNT=3"))
-        thrice = await series.create(tx, ben, Template("Thrice"), Timing(daily, None))
+        thrice = await series.create(tx, ben, Content("Thrice"), Timing(daily, None))
         session = await open_session(tx, host.user_id, SessionTransport.API)
     assert mine is not None
     async with site.browser() as client:
@@ -133,6 +241,10 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             "/api/imports", content=f"{file}END:VCALENDAR\r\n", headers={"content-type": "text/calendar"}
         )
         assert arrived.status_code == 201, arrived.text
+        for number in range(3):
+            other = file.replace("Tea", f"Coffee {number}") + "END:VCALENDAR\r\n"
+            subscribed = await client.post("/api/me/calendars", json={"ics": other, "name": f"Coffee {number}"})
+            assert subscribed.status_code == 201, subscribed.text
         assert (len(arrived.json()["events"]), arrived.json()["cursor"]) == (3, None)
         yield (
             client,
@@ -164,6 +276,14 @@ async def test_a_list_read_one_by_one_is_the_whole_list(ana: tuple[httpx.AsyncCl
         ("/api/series/{followed}/heirs", "people"),
         ("/api/series/{thrice}/dates", "dates"),
         ("/api/imports/{import}", "events"),
+        ("/api/my/people", "userIds"),
+        ("/api/groups/{group}/follows", "dids"),
+        ("/api/tokens", "tokens"),
+        ("/api/searches", "searches"),
+        ("/api/webhooks", "webhooks"),
+        ("/api/me/calendars", "calendars"),
+        ("/api/me/reading", "readings"),
+        ("/api/sync/flags/changes", "changes"),
     ):
         address = path.format(**names)
         whole = await client.get(address)

@@ -13,21 +13,23 @@ from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.notifications.model import NotificationKind
-from openmeet.domain.notifications.notify import tell
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.fan_out import fan_out_handler
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
-from openmeet.domain.series.model import WINDOW, Series, Template
-from openmeet.domain.series.notify import fan_out_handler
+from openmeet.domain.series.model import WINDOW, Series
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.calendar.feed import open_feed
+from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
 from tests.openmeet.series.practice import dates as dates_of
@@ -42,8 +44,8 @@ LARGE = (
     "event_series_followers",
     "attendances",
     "notifications",
-    "news_mails",
-    "debts",
+    "notification_emails",
+    "outbox_jobs",
     "publications",
 )
 
@@ -123,11 +125,11 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     """Ana hosts a series in her group, to a date of which Ben goes; around them are thousands of others. The group's address last."""
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
-    series = await series_actions.create(tx, ana, Template("Practice", capacity=20), weekly())
+    series = await series_actions.create(tx, ana, Content("Practice", capacity=20), weekly())
     found = await dates_of(tx, series)
     await attendance.answer(tx, ben, found[0].slug, RsvpReply.GOING)
     await series_actions.follow(tx, ben, series.slug)
-    await tell(tx, [ben.user_id], NotificationKind.EVENT_CHANGED, found[0].id, 1)
+    await notify(tx, kinds.EVENT_CHANGED, found[0].id, [ben.user_id], kinds.DatesChanged())
     await tx.execute("update events set group_id = :id", id=group.id)
     someone = f"'u' || (i * {_SPREAD} % {PEOPLE} + 1)"
     some_event = f"'e' || (i * {_SPREAD} % {EVENTS} + 1)"
@@ -166,8 +168,8 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     await copies(tx, "event_series_followers", PEOPLE * 3, **follower)
     news = {"user_id": someone, "subject_id": some_event, "created_at": "o.created_at + i", "subject_revision": "i"}
     await copies(tx, "notifications", ANSWERS, id="'n' || i", mail_id="null", **news)
-    await copies(tx, "news_mails", PEOPLE, id="'m' || i", user_id="'u' || i", subject=some_event)
-    await copies(tx, "debts", EVENTS, subject="'d' || i", state="'paid'")
+    await copies(tx, "notification_emails", PEOPLE, id="'m' || i", user_id="'u' || i", subject=some_event)
+    await copies(tx, "outbox_jobs", EVENTS, subject="'d' || i", state="'completed'")
     await copies(tx, "publications", EVENTS, subject_id="'e' || i", user_id=someone, uri="null")
     return ana, ben, series, group.slug
 
@@ -223,7 +225,7 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
         some = names(await dates_of(tx, series))[:2]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:

@@ -1,4 +1,4 @@
-"""What an installation refuses to start with."""
+"""Settings with which an installation refuses to start."""
 
 from dataclasses import replace
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock
 from groundwork.http.server import serve
 from openmeet_client import errors
@@ -58,8 +59,8 @@ class Weather:
 
 
 @pytest.fixture
-async def weather(make_sqlite: MakeDatabase, clock: HandClock) -> Weather:
-    return Weather(site_on(await make_sqlite("openmeet"), clock))
+async def weather(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> Weather:
+    return Weather(site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media")))
 
 
 @pytest.fixture

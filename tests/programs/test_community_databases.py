@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.tour.watching import eventually
-from tests.world.processes import free_port
+from tests.programs.platforms import open_platform
+from tests.simulation.processes import free_port
+from tests.system.tour.watching import eventually
 
 from groundwork.clock import HandClock
 from groundwork.database.deferred import LateDatabase, until_opened
@@ -23,7 +24,7 @@ from openmeet.tenants.configured import checks_of, read_tenants
 from programs import community_databases, gauges
 from programs.balancer import balanced
 from programs.community_databases import open_databases
-from programs.platform import open_installation, open_platform
+from programs.platform import open_installation
 
 HOST = "127.0.0.1"
 
@@ -33,8 +34,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(community_databases, "AGAIN_SECONDS", 0.1)
 
 
-def settings_of(folder: Path, *, village: str, schema: str = "", **town: object) -> dict[str, Settings]:
-    base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **town}
+def settings_of(folder: Path, *, village: str, schema: str = "", **deployment: object) -> dict[str, Settings]:
+    base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **deployment}
     own = {
         "name": "village",
         "public_url": "http://village.example",
@@ -54,7 +55,7 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
     door = free_port()
     found = settings_of(tmp_path, village=behind(door, postgres_url), schema="village_away")
     async with open_installation(found, clock) as installation:
-        town, village = installation.platforms
+        deployment, village = installation.platforms
         checks = checks_of(one.tenant for one in installation.platforms)
         with pytest.raises(DatabaseUnavailable):
             async with village.db.reader():
@@ -63,8 +64,8 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
             "database": "ok",
             "database of village": "the database does not answer yet",
         }
-        shown = gauges.registered(town.metrics)
-        assert 'openmeet_databases_away{tenant="village"} 1.0' in town.metrics.exposition().decode()
+        shown = gauges.registered(deployment.metrics)
+        assert 'openmeet_databases_away{tenant="village"} 1.0' in deployment.metrics.exposition().decode()
         stop = asyncio.Event()
         waiting = asyncio.create_task(until_opened(village.db, stop))
         async with balanced(HOST, door, [urlsplit(postgres_url).port or 5432]):
@@ -72,10 +73,10 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
             assert (await look(checks)).is_ready
             await gauges.read(village, shown)
             async with village.db.transaction() as tx:
-                await tx.execute("update debts set due_at = 0 where kind = 'none'")
+                await tx.execute("update outbox_jobs set due_at = 0 where kind = 'none'")
 
             async def is_told() -> bool:
-                return 'openmeet_databases_away{tenant="village"} 0.0' in town.metrics.exposition().decode()
+                return 'openmeet_databases_away{tenant="village"} 0.0' in deployment.metrics.exposition().decode()
 
             await eventually(is_told)
 
@@ -112,16 +113,16 @@ async def test_a_community_whose_files_are_away_stops_nobody_else(tmp_path: Path
     volume = tmp_path / "volume"
     volume.write_text("what is here instead of a mounted disk")
     own = {"name": "village", "public_url": "http://village.example", "data_directory": str(volume / "village")}
-    base = {"data_directory": str(tmp_path / "town"), "dev_mailbox": True, "dev_mode": True}
+    base = {"data_directory": str(tmp_path / "deployment"), "dev_mailbox": True, "dev_mode": True}
     async with open_installation(read_tenants({**base, "tenants": [own]}, {}), clock) as installation:
-        town, village = installation.platforms
+        deployment, village = installation.platforms
         letter = Message("event.create", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", b"", "1")
-        await town.queue.publish([letter])
-        assert (town.keeps_messages, village.keeps_messages) == (True, False)
+        await deployment.queue.publish([letter])
+        assert (deployment.keeps_messages, village.keeps_messages) == (True, False)
         for asked in (village.queue.publish([letter]), village.queue.depth(), village.db.read(lambda _: None)):
             with pytest.raises(DatabaseUnavailable):
                 await asked
-        seated = await delivery.seat(town.installation, [one.tenant for one in (town,)])
+        seated = await delivery.seat(deployment.installation, [one.tenant for one in (deployment,)])
         assert seated.seated == {"default"}
         volume.unlink()
         assert await asyncio.wait_for(until_opened(village.db, asyncio.Event()), 30)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.aurora_locus.town import SERVER, Town, open_town
+from tests.aurora_locus.deployment import SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
 from tests.plain_http import NO_TLS
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 
 from aurora_locus.accounts import password_guesses
 from groundwork.clock import HandClock
@@ -24,7 +24,7 @@ KEY = "a key of sixteen characters"
 GUESSES = 3
 OWNERS, STRANGERS = "198.51.100.7", "192.0.2.66"
 
-Open = Callable[[str], Awaitable[tuple[Town, httpx.AsyncClient]]]
+Open = Callable[[str], Awaitable[tuple[Deployment, httpx.AsyncClient]]]
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ async def both(
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", GUESSES, 86400))
     async with AsyncExitStack() as stack:
 
-        async def open_both(platforms_key: str) -> tuple[Town, httpx.AsyncClient]:
+        async def open_both(platforms_key: str) -> tuple[Deployment, httpx.AsyncClient]:
             port = free_port()
-            town = await stack.enter_async_context(
-                open_town(
+            deployment = await stack.enter_async_context(
+                open_deployment(
                     f"sqlite://{tmp_path / 'pds.db'}",
                     await make_sqlite("plc_directory"),
                     clock,
@@ -50,7 +50,7 @@ async def both(
                     rate_limit_bypass_key=Secret(KEY),
                 )
             )
-            served_pds = await stack.enter_async_context(serving(town.pds.app, port=port))
+            served_pds = await stack.enter_async_context(serving(deployment.pds.app, port=port))
             found = read_tenants(
                 {
                     "data_directory": str(tmp_path / "openmeet"),
@@ -60,7 +60,7 @@ async def both(
                     "trusted_proxy_hops": 1,
                     "pds_url": served_pds.url.replace("127.0.0.1", "localhost"),
                     "pds_rate_limit_bypass_key": platforms_key,
-                    "plc_url": town.directory.url,
+                    "plc_url": deployment.directory.url,
                 },
                 {},
             )
@@ -68,10 +68,10 @@ async def both(
             app = await site(installation.default)
             served = await stack.enter_async_context(serving(app))
             browser = await stack.enter_async_context(
-                httpx.AsyncClient(verify=NO_TLS, base_url=served.url, trust_env=False, timeout=20)
+                httpx.AsyncClient(verify=NO_TLS, base_url=served.url, trust_env=False)
             )
-            await town.sign_up("ada")
-            return town, browser
+            await deployment.sign_up("ada")
+            return deployment, browser
 
         yield open_both
 
@@ -82,29 +82,29 @@ async def attempt(browser: httpx.AsyncClient, password: str, address: str, handl
     return (await browser.post("/sign-in/handle", data=body, headers=headers)).status_code
 
 
-async def directly(town: Town, password: str, address: str) -> int:
+async def directly(deployment: Deployment, password: str, address: str) -> int:
     body = {"identifier": "ada.test", "password": password}
     headers = {"x-forwarded-for": address}
-    return (await town.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)).status_code
+    return (await deployment.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)).status_code
 
 
 async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> None:
     """With the key: the PDS learns where each visitor is, and the owner is known where they were before."""
-    town, browser = await both(KEY)
+    deployment, browser = await both(KEY)
     assert await attempt(browser, "password of ada", OWNERS) == 303
     spellings = ["ada.test", "@ADA.test", "ada.test", "ada.test"]
     guesses = [await attempt(browser, "wrong", f"192.0.2.{n}", name) for n, name in enumerate(spellings)]
     assert guesses == [401] * GUESSES + [429]
     assert await attempt(browser, "password of ada", STRANGERS) == 429
-    assert await directly(town, "password of ada", STRANGERS) == 429
+    assert await directly(deployment, "password of ada", STRANGERS) == 429
     assert await attempt(browser, "password of ada", OWNERS) == 303
-    assert await directly(town, "password of ada", OWNERS) == 200
+    assert await directly(deployment, "password of ada", OWNERS) == 200
 
 
 async def test_a_platform_without_the_key_is_one_stranger(both: Open) -> None:
     """Its address never becomes one from which the owner signed in: through it everybody comes."""
-    town, browser = await both("")
+    deployment, browser = await both("")
     assert await attempt(browser, "password of ada", OWNERS) == 303
     assert [await attempt(browser, "wrong", STRANGERS) for _ in range(GUESSES + 1)] == [401] * GUESSES + [429]
     assert await attempt(browser, "password of ada", OWNERS) == 429
-    assert await town.count("known_places") == 0
+    assert await deployment.count("known_places") == 0

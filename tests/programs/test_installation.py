@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
-from tests.tour.watching import eventually
+from tests.system.tour.watching import eventually
 from yarl import URL
 
 from groundwork.clock import DAY, HandClock
@@ -35,7 +35,7 @@ DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 
 def settings_of(folder: Path, **changes: object) -> dict[str, Settings]:
-    """The town and the village, below one folder."""
+    """The deployment and the village, below one folder."""
     base = {"data_directory": str(folder), "dev_mailbox": True, "dev_mode": True, **changes}
     village = {"name": "village", "public_url": "http://village.example", "site_name": "The village"}
     return read_tenants({**base, "tenants": [village]}, {})
@@ -53,17 +53,17 @@ def _key() -> Secret:
 
 
 def two(both: Installation) -> tuple[Platform, Platform]:
-    town, village = both.platforms
-    return town, village
+    deployment, village = both.platforms
+    return deployment, village
 
 
 async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Installation) -> None:
     """Codes and erasure keys of an installation of one are what they were before it had a second."""
-    town, village = two(both)
-    assert town.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
-    assert town.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
-    assert village.code_key != town.code_key
-    assert village.here.erasure_keys != town.here.erasure_keys
+    deployment, village = two(both)
+    assert deployment.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
+    assert deployment.here.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
+    assert village.code_key != deployment.code_key
+    assert village.here.erasure_keys != deployment.here.erasure_keys
 
 
 async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, clock: HandClock) -> None:
@@ -82,66 +82,69 @@ async def test_what_was_handed_out_is_known_by_the_key_before(tmp_path: Path, cl
 async def test_a_community_that_has_no_key_of_a_server_takes_nobodys_away(tmp_path: Path) -> None:
     """It names the installation's PDS itself; the key of the default site goes on being sent there."""
     url = "https://pds.example"
-    town, village = settings_of(tmp_path).values()
-    town = replace(town, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
+    deployment, village = settings_of(tmp_path).values()
+    deployment = replace(deployment, pds_url=url, pds_rate_limit_bypass_key=Secret("a-key"))
     for own, sent in (("", "a-key"), ("another", "another")):
         village = replace(village, pds_url=url, pds_rate_limit_bypass_key=Secret(own))
-        assert shared.uncounted({"default": town, "village": village}) == {url: {"x-ratelimit-bypass": sent}}
+        assert shared.uncounted({"default": deployment, "village": village}) == {url: {"x-ratelimit-bypass": sent}}
 
 
 async def test_what_is_sealed_for_one_opens_for_no_other(both: Installation) -> None:
-    town, village = two(both)
-    purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (town, village)]
-    sealed = town.network.sealer.seal(b"tokens", purposes[0])
-    assert town.network.sealer.unseal(sealed, purposes[0]) == b"tokens"
+    deployment, village = two(both)
+    purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (deployment, village)]
+    sealed = deployment.network.sealer.seal(b"tokens", purposes[0])
+    assert deployment.network.sealer.unseal(sealed, purposes[0]) == b"tokens"
     with pytest.raises(CannotUnseal):
         village.network.sealer.unseal(sealed, purposes[1])
 
 
 async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_path: Path) -> None:
     """A queue, a cache and flags of its own; one way to other servers, one registry, one count of addresses."""
-    town, village = two(both)
-    await town.network.cache.put("a name", b"a value", ttl_seconds=60)
+    deployment, village = two(both)
+    await deployment.network.cache.put("a name", b"a value", ttl_seconds=60)
     assert await village.network.cache.get("a name") is None
     await village.queue.publish([Message("event.create", DID, b"", "1")])
-    assert ((await town.queue.depth()).waiting, (await village.queue.depth()).waiting) == (0, 1)
-    assert town.tenant.flags is not village.tenant.flags
-    assert town.network.http is village.network.http
-    assert town.network.dids is village.network.dids
-    assert town.network.large_reads is village.network.large_reads
-    assert town.metrics is village.metrics
-    assert town.counters is village.counters
+    assert ((await deployment.queue.depth()).waiting, (await village.queue.depth()).waiting) == (0, 1)
+    assert deployment.tenant.flags is not village.tenant.flags
+    assert deployment.network.http is village.network.http
+    assert deployment.network.dids is village.network.dids
+    assert deployment.network.workers is village.network.workers
+    assert deployment.metrics is village.metrics
+    assert deployment.counters is village.counters
     for one in both.platforms:
         async with one.pictures.upload() as upload:
             await upload.keep("there")
     for name in ("openmeet.db", "queue.db", "media/there"):
         assert (tmp_path / "tenants" / "village" / name).exists()
         assert (tmp_path / name).exists()
-    assert [mailbox_folder(one.settings).parent for one in (town, village)] == [tmp_path, tmp_path / "tenants/village"]
+    assert [mailbox_folder(one.settings).parent for one in (deployment, village)] == [
+        tmp_path,
+        tmp_path / "tenants/village",
+    ]
     assert not (tmp_path / "tenants" / "village" / "network.db").exists()
 
 
 async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
     """Its quiet time would go on rising in a process that had shown it before."""
-    town, _ = two(both)
-    found = gauges.registered(town.metrics)
+    deployment, _ = two(both)
+    found = gauges.registered(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
-        async with town.installation.transaction() as tx:
+        async with deployment.installation.transaction() as tx:
             await cursors.keep_sources(tx, urls)
             for url in urls:
                 await cursors.add_source(tx, url)
-        await gauges.read(town, found)
+        await gauges.read(deployment, found)
         (quiet,) = found.quiet.collect()
         assert [sample.labels["source"] for sample in quiet.samples] == urls
 
 
 async def test_gauges_say_whose_they_are(both: Installation) -> None:
-    town, village = two(both)
+    deployment, village = two(both)
     await village.queue.publish([Message("event.create", DID, b"", "1")])
-    found = gauges.registered(town.metrics)
+    found = gauges.registered(deployment.metrics)
     for one in both.platforms:
         await gauges.read(one, found)
-    shown = town.metrics.exposition().decode()
+    shown = deployment.metrics.exposition().decode()
     assert 'openmeet_queue_waiting_messages{tenant="default"} 0.0' in shown
     assert 'openmeet_queue_waiting_messages{tenant="village"} 1.0' in shown
 
@@ -155,8 +158,8 @@ async def test_answers_written_are_counted_by_community(both: Installation) -> N
 
 
 PAID_LONG_AGO = """
-    insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, owed_at)
-    values ('mail', 'x', 1, 'paid', :then, 1, '', 0, :then)
+    insert into outbox_jobs (kind, subject, revision, state, due_at, attempts, partition, priority, reason_code, reason_params, lease, enqueued_at)
+    values ('mail', 'x', 1, 'completed', :then, 1, '', 2, '', '', 0, :then)
 """
 
 
@@ -172,7 +175,7 @@ async def test_chores_are_done_for_each(both: Installation, clock: HandClock) ->
         kept = 0
         for one in both.platforms:
             async with one.db.reader() as reader:
-                kept += len(await reader.fetch("select kind from debts where subject = 'x'"))
+                kept += len(await reader.fetch("select kind from outbox_jobs where subject = 'x'"))
         return kept == 0
 
     await eventually(forgotten, patience_seconds=20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.openmeet.firehose.labeller import Labeller, serving
 from tests.patience import PATIENCE_SECONDS
-from tests.world.directory import Directory
+from tests.simulation.directory import Directory
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import HandClock
@@ -37,7 +37,7 @@ async def test_one_community_chose_a_labeller_and_the_other_did_not(tmp_path: Pa
         }
         settings = checked(read_tenants({**base, "tenants": [village]}, {}))
         async with open_installation(settings, clock) as installation:
-            town, chooser = installation.platforms
+            deployment, chooser = installation.platforms
             stop = asyncio.Event()
             working = asyncio.create_task(firehose_consumer.work(installation, stop))
             try:
@@ -48,4 +48,4 @@ async def test_one_community_chose_a_labeller_and_the_other_did_not(tmp_path: Pa
                 stop.set()
                 await working
             assert await labels_of(chooser) == [(DID, "spam")]
-            assert await labels_of(town) == []
+            assert await labels_of(deployment) == []

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from tests.parts import ROOT
 from tests.patience import PATIENCE_SECONDS
-from tests.world.processes import OPENMEET, Program, free_port
+from tests.preloaded import STARTER
+from tests.simulation.processes import OPENMEET, Program, free_port
 
 from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
@@ -68,10 +69,10 @@ class Region:
         )
 
     async def run(self, server: str, *arguments: str, **more: str) -> Said:
-        process = await self.start(server, *arguments, **more)
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+        command = ("pds", "migrate", *arguments)
+        environment = self.environment(server, **more)
+        done = await asyncio.to_thread(STARTER.run, *command, environment=environment, folder=self.folder)
+        return Said(done.returncode, done.stdout, done.stderr)
 
     async def token(self, server: str, to: str = MAIL) -> str:
         """That of the newest letter; the one before is no good any more."""
@@ -86,13 +87,13 @@ class Region:
 
     async def call(self, server: str, nsid: str, body: Any, token: str = "") -> Any:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        async with httpx.AsyncClient(base_url=self.url(server), trust_env=False, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=self.url(server), trust_env=False) as http:
             answer = await http.post(f"/xrpc/{nsid}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json() if answer.content else None
 
     async def records(self, server: str, did: str) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=self.url(server), trust_env=False, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=self.url(server), trust_env=False) as http:
             wish = {"repo": did, "collection": NOTE, "limit": 100}
             page = await http.get("/xrpc/com.atproto.repo.listRecords", params=wish)
         assert page.status_code == 200, page.text
@@ -133,7 +134,7 @@ async def ana(region: Region) -> str:
     """The DID of somebody with twelve notes, each with a picture of its own."""
     made = await region.call("one", "com.atproto.server.createAccount", WISH)
     token = made["accessJwt"]
-    async with httpx.AsyncClient(base_url=region.url("one"), trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=region.url("one"), trust_env=False) as http:
         for number in range(12):
             headers = {"authorization": f"Bearer {token}", "content-type": "text/plain"}
             content = f"blob {number}\n".encode() * 50

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.world.processes import DidNotStart, Program
+from tests.simulation.processes import DidNotStart, Program
 
 
 async def test_free_port_is_part_of_the_public_address(tmp_path: Path) -> None:

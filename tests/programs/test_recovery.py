@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import secrets
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +11,11 @@ from typing import Any
 
 import pytest
 from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, save
-from tests.aurora_locus.town import IDENTITY, SERVER, Town, open_town
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
-from tests.parts import ROOT, needs
-from tests.world.reference_pds import ReferencePds
+from tests.parts import needs
+from tests.preloaded import STARTER
+from tests.simulation.reference_pds import ReferencePds
 
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
@@ -42,11 +41,11 @@ class Countryside:
         self.make, self.plc, self.clock, self.folder = make, plc, clock, folder
 
     @asynccontextmanager
-    async def town(self, name: str, domain: str) -> AsyncIterator[Town]:
+    async def deployment(self, name: str, domain: str) -> AsyncIterator[Deployment]:
         folder = self.folder / name
         folder.mkdir()
         url = f"sqlite://{folder / 'pds.db'}"
-        async with open_town(
+        async with open_deployment(
             url, self.plc, self.clock, folder, hostname=f"{name}.localhost", service_handle_domains=(domain,)
         ) as opened:
             yield opened
@@ -59,7 +58,7 @@ async def countryside(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Pat
 
 async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tuple[Did, Path, list[str]]:
     """An account with everything, whose server is then switched off: its DID, its archive, the paths of its records."""
-    async with countryside.town("old", ".old.test") as old:
+    async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(key.public))
         await furnish(old, ana)
         path = await save(old, ana, countryside.folder / "ana.zip")
@@ -68,23 +67,29 @@ async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tu
 
 
 @asynccontextmanager
-async def holding(town: Town, did: Did, key: P256PrivateKey = KEY) -> AsyncIterator[RecoveryContext]:
+async def holding(deployment: Deployment, did: Did, key: P256PrivateKey = KEY) -> AsyncIterator[RecoveryContext]:
     http = HttpClient(DEVELOPMENT)
     try:
-        yield RecoveryContext(http, town.clock, PlcClient(http, town.directory.url), did, key)
+        yield RecoveryContext(http, deployment.clock, PlcClient(http, deployment.directory.url), did, key)
     finally:
         await http.close()
 
 
-def wanted(town: Town, **changes: str) -> RecoveryTarget:
+def wanted(deployment: Deployment, **changes: str) -> RecoveryTarget:
     return RecoveryTarget(
-        **{"service": town.url, "handle": "ana.new.test", "email": "ana@example.org", "password": PASSWORD, **changes}
+        **{
+            "service": deployment.url,
+            "handle": "ana.new.test",
+            "email": "ana@example.org",
+            "password": PASSWORD,
+            **changes,
+        }
     )
 
 
 async def test_everything_comes_along_and_the_key_stays_first(countryside: Countryside) -> None:
     did, path, uris = await left_behind(countryside)
-    async with countryside.town("new", ".new.test") as new, holding(new, did) as means:
+    async with countryside.deployment("new", ".new.test") as new, holding(new, did) as means:
         lines: list[str] = []
         with open_account_file(path) as file:
             status = await move(means, wanted(new), file, lines.append)
@@ -109,7 +114,7 @@ async def test_everything_comes_along_and_the_key_stays_first(countryside: Count
 async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:
     """The directory fails between the two operations; the same command again ends the move, and adds none."""
     did, path, _ = await left_behind(countryside)
-    async with countryside.town("new", ".new.test") as new, holding(new, did) as means:
+    async with countryside.deployment("new", ".new.test") as new, holding(new, did) as means:
         with open_account_file(path) as file:
 
             def broken(line: str) -> None:
@@ -132,7 +137,7 @@ async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
     countryside: Countryside, clock: HandClock
 ) -> None:
     """The old server removed the recovery key with its own; the operation that did it is overruled."""
-    async with countryside.town("old", ".old.test") as old:
+    async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(KEY.public))
         registry = old.pds.registry
         async with holding(old, ana.did, KEY) as means:
@@ -155,7 +160,7 @@ async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
 
 async def test_a_wrong_password_on_the_new_server_makes_no_second_account(countryside: Countryside) -> None:
     did, _path, _ = await left_behind(countryside)
-    async with countryside.town("new", ".new.test") as new, holding(new, did) as means:
+    async with countryside.deployment("new", ".new.test") as new, holding(new, did) as means:
         await move(means, wanted(new), None, lambda _line: None)
         with pytest.raises((Refused, NotSignedIn)):
             await move(means, wanted(new, password="wrong password"), None, lambda _line: None)
@@ -165,7 +170,7 @@ async def test_a_wrong_password_on_the_new_server_makes_no_second_account(countr
 async def test_the_key_of_somebody_else_is_refused(countryside: Countryside) -> None:
     did, _, _ = await left_behind(countryside)
     stranger = P256PrivateKey.from_random(b"stranger" * 6)
-    async with countryside.town("new", ".new.test") as new, holding(new, did, stranger) as means:
+    async with countryside.deployment("new", ".new.test") as new, holding(new, did, stranger) as means:
         with pytest.raises(Refused, match="never was, a rotation key"):
             await move(means, wanted(new), None, lambda _line: None)
         assert await new.count("accounts") == 0
@@ -183,14 +188,7 @@ def test_the_file_is_read_as_it_was_written(make: Any, tmp_path: Path) -> None:
 
 
 def openmeet(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "programs.cli", "pds", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT / "src",
-        env={**os.environ, **environment},
-    )
+    return STARTER.run("pds", *arguments, environment=environment)
 
 
 @needs("reference")
@@ -204,7 +202,7 @@ async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clo
     assert isinstance(key, P256PrivateKey)
     assert format_did_key(key.public) == public
     did, path, uris = await left_behind(countryside, key)
-    async with countryside.town("directory", ".none.test") as standing:
+    async with countryside.deployment("directory", ".none.test") as standing:
         # It calls no literal addresses.
         reference = ReferencePds(tmp_path / "reference", standing.directory.url.replace("127.0.0.1", "localhost"))
         await reference.start()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.world.processes import OPENMEET
+from tests.simulation.processes import OPENMEET
 
 # Says that it runs, and once it is asked to stop waits for a thread that never ends.
 STUCK = """

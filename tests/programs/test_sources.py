@@ -1,9 +1,9 @@
 """What an address at the command line is: a PDS speaks for its own accounts, a relay forwards, Jetstream has a path."""
 
 import pytest
-from tests.openmeet.town import Town, town
-from tests.world.processes import free_port
-from tests.world.relay import Relay
+from tests.openmeet.deployment import Deployment, deployment
+from tests.simulation.processes import free_port
+from tests.simulation.relay import Relay
 
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput
@@ -11,7 +11,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs.sources import Sources, find_out
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 
 async def ask(*urls: str) -> Sources:
@@ -22,11 +22,11 @@ async def ask(*urls: str) -> Sources:
         await http.close()
 
 
-async def test_each_is_what_it_answers_as(town: Town):
+async def test_each_is_what_it_answers_as(deployment: Deployment):
     """Over real servers, in any spelling, each once."""
-    pds = town.pds_url.replace("http", "ws", 1)
+    pds = deployment.pds_url.replace("http", "ws", 1)
     async with Relay([], []) as relay:
-        found = await ask(town.pds_url + "/", pds, relay.url, "wss://jetstream.example/subscribe")
+        found = await ask(deployment.pds_url + "/", pds, relay.url, "wss://jetstream.example/subscribe")
     assert found == Sources((pds,), (relay.url.replace("http", "ws", 1),), ("wss://jetstream.example",))
 
 

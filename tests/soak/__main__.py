@@ -1,6 +1,6 @@
 """Run the simulation with many seeds and the storms with many kills, and write down what came of it.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,properties,pds,api,workers,cluster,foreign,legacy]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and ends with status 1.
@@ -18,16 +18,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from checks import second_look
 from groundwork.telemetry.logs import LogFormat, configure
 from tests.attack import api_contract, overload
 from tests.databases import SERVER
-from tests.journeys import cluster_storm, pds_storm, worker_storm
+from tests.openmeet.chat import comings_and_goings
 from tests.parts import ROOT
-from tests.soak import crowds
+from tests.simulation.simulation import simulate
+from tests.simulation.simulation_engines import Engine
+from tests.soak import crowds, unsteady
 from tests.soak.exploring import CasesFound, explore
 from tests.soak.ledger import FailingCase, Row, record
-from tests.world.simulation import simulate
-from tests.world.simulation_engines import Engine
+from tests.system import cluster_storm, pds_storm, worker_storm
 
 OPERATIONS = 10_000
 # A hundred thousand operations altogether.
@@ -62,6 +64,7 @@ def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
             lambda folder, seed: _simulate(folder, seed, wanted.operations, engine, is_at_once=wanted.at_once),
             least=wanted.runs,
         ),
+        *([UNSTEADY] if second_look.named(ROOT / second_look.FOLDER) else []),
         *PARTS,
     )
 
@@ -78,6 +81,7 @@ async def _simulate(folder: Path, seed: int, operations: int, engine: Engine, *,
     return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell, is_at_once=is_at_once)
 
 
+UNSTEADY = Part("unsteady", f"{unsteady.TIMES} runs of each unsteady test", unsteady.repeat)
 PARTS = (
     Part("properties", "every property test", explore),
     Part("pds", f"{KILLS} kills", lambda folder, seed: pds_storm.storm(folder, kills=KILLS, seed=seed)),
@@ -92,6 +96,7 @@ PARTS = (
         lambda folder, seed: cluster_storm.storm(folder, SERVER, rounds=ROUNDS, seed=seed),
     ),
     Part("foreign", f"{crowds.STRANGERS:,} answers, both engines", crowds.foreign),
+    Part("chats", f"{comings_and_goings.LONG:,} acts, both engines", crowds.chats),
     Part("legacy", f"{crowds.OLD_EVENTS:,} old events, both engines", crowds.legacy),
 )
 
@@ -103,7 +108,7 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="the first seed; the next are behind it"
     )
-    names = ",".join(["simulation", *(part.name for part in PARTS)])
+    names = ",".join(["simulation", *(part.name for part in (UNSTEADY, *PARTS))])
     parser.add_argument("--only", default=names, help="parts, separated by commas")
     parser.add_argument(
         "--engine", default=Engine.FILES.value, choices=[one.value for one in Engine], help="of the simulation"

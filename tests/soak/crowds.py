@@ -1,4 +1,6 @@
-"""What is small in every test, at the size that it was made for: ten thousand strangers at one event, ten thousand old events."""
+"""What is small in every test, at the size that it was made for: ten thousand strangers at one event, ten thousand old events, a
+thousand acts around a chat.
+"""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -15,11 +17,12 @@ from openmeet.domain.legacy_import.read import Dump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.openmeet.attendance.test_foreign import strangers, write
-from tests.openmeet.legacy.old_town import old_town
+from tests.openmeet.chat.comings_and_goings import LONG, play
+from tests.openmeet.legacy_import.legacy_site import legacy_site
 from tests.openmeet.site_under_test import event_by, person
 
 STRANGERS = 10_000
@@ -39,7 +42,7 @@ async def foreign(_folder: Path, _seed: int) -> str:
 
 async def legacy(folder: Path, seed: int) -> str:
     """An old database is read, brought in, compared with what was read, and taken back to the last row."""
-    town = old_town(OLD_EVENTS, seed=seed)
+    town = legacy_site(OLD_EVENTS, seed=seed)
     plan = analyse(await read_old(Dump(town.dump(folder / "old.jsonl"))), "UTC")
 
     async def come_and_go(db: Database) -> None:
@@ -58,6 +61,13 @@ async def legacy(folder: Path, seed: int) -> str:
     return await _on_both(come_and_go)
 
 
+async def chats(_folder: Path, seed: int) -> str:
+    """People come to a chat and go, are shut out and let in: nobody reads what is not for them, and no open page misses a word."""
+    # Of its own: it is turned by every act.
+    clock = HandClock(_CLOCK.now())
+    return await _on_both(lambda db: play(db, clock, seed, LONG), clock)
+
+
 async def _strangers_come(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -70,14 +80,14 @@ async def _strangers_come(db: Database) -> None:
         counts = (await queries.counts(tx, [event.id]))[event.id]
         assert counts == RsvpCounts(going=1, seats=1, unconfirmed=STRANGERS), f"{counts}"
         told = [one.kind for one in await newest(tx, ana.user_id, 50)]
-        assert told.count(NotificationKind.FOREIGN_ANSWERS) == 1, f"the host was told {told}"
+        assert told.count(kinds.FOREIGN_ANSWERS) == 1, f"the host was told {told}"
         last = await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
         assert last.status is AttendanceStatus.ATTENDING, f"a member is {last.status}"
 
 
-async def _on_both(work: Callable[[Database], Awaitable[None]]) -> str:
+async def _on_both(work: Callable[[Database], Awaitable[None]], clock: HandClock = _CLOCK) -> str:
     said = []
-    for engine, store in (("SQLite", on_sqlite(_CLOCK)), ("PostgreSQL", on_postgresql(_SCHEMA, _CLOCK))):
+    for engine, store in (("SQLite", on_sqlite(clock)), ("PostgreSQL", on_postgresql(_SCHEMA, clock))):
         async with store as db:
             began = monotonic()
             await work(db)

@@ -29,4 +29,4 @@ def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
 def test_a_run_that_could_not_run_is_no_success(tmp_path: Path):
     """A file without property tests is nothing tried."""
     with pytest.raises(AssertionError, match="pytest ended with"):
-        asyncio.run(explore(tmp_path, 7, "tests/house/test_suite.py"))
+        asyncio.run(explore(tmp_path, 7, "tests/checks/test_suite.py"))

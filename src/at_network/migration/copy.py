@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from at_network.migration.progress import MigrationResult, MigrationStep, Progress, Tell
+from at_network.migration.progress import MigrationResult, MigrationStep, OnProgress, Progress
 from at_network.migration.servers import MigrationServer, status
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
@@ -43,27 +43,29 @@ async def newest_rev(side: MigrationServer) -> str:
     return str((await status(side)).get("repoRev"))
 
 
-async def bring_repository(old: MigrationServer, new: MigrationServer, folder: Path, tell: Tell) -> CopiedRepository:
+async def bring_repository(
+    old: MigrationServer, new: MigrationServer, folder: Path, on_progress: OnProgress
+) -> CopiedRepository:
     """Import the old repository at the new server. Repeating it changes nothing.
 
     Not for an account that is active at the new server: what was written there since would be lost.
     """
     rev = await newest_rev(old)
     with _unnamed(folder) as file:
-        await _fetch(old, file, tell)
+        await _fetch(old, file, on_progress)
         size = file.tell()
 
         def pieces() -> AsyncIterator[bytes]:
-            return _pieces(file, tell, size)
+            return _pieces(file, on_progress, size)
 
         await new.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
     counted = (await status(new)).get("indexedRecords")
     records = counted if isinstance(counted, int) else 0
-    tell(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
+    on_progress(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
     return CopiedRepository(rev, records)
 
 
-async def _fetch(old: MigrationServer, file: BinaryIO, tell: Tell) -> None:
+async def _fetch(old: MigrationServer, file: BinaryIO, on_progress: OnProgress) -> None:
     received = 0
     async with old.client.stream(
         "com.atproto.sync.getRepo", {"did": old.did}, max_bytes=MAX_REPOSITORY_BYTES
@@ -72,16 +74,16 @@ async def _fetch(old: MigrationServer, file: BinaryIO, tell: Tell) -> None:
             await asyncio.to_thread(file.write, piece)
             received += len(piece)
             # The size is unknown in advance; the upload that follows takes as long again.
-            tell(Progress(MigrationStep.REPOSITORY, received, 0))
+            on_progress(Progress(MigrationStep.REPOSITORY, received, 0))
 
 
-async def _pieces(file: BinaryIO, tell: Tell, size: int) -> AsyncIterator[bytes]:
+async def _pieces(file: BinaryIO, on_progress: OnProgress, size: int) -> AsyncIterator[bytes]:
     file.seek(0)
     sent = 0
     while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
         yield piece
         sent += len(piece)
-        tell(Progress(MigrationStep.REPOSITORY, size + sent, 2 * size))
+        on_progress(Progress(MigrationStep.REPOSITORY, size + sent, 2 * size))
 
 
 def _unnamed(folder: Path) -> BinaryIO:
@@ -107,7 +109,9 @@ async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
             return
 
 
-async def bring_blobs(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
+async def bring_blobs(
+    old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
+) -> None:
     """Copy every blob that is missing at the new server and present at the old one; the others are listed in
     ``outcome``.
     """
@@ -125,15 +129,15 @@ async def bring_blobs(old: MigrationServer, new: MigrationServer, tell: Tell, ou
             except NotFound:
                 outcome.missing_blobs.append(cid)
             done += 1
-            tell(Progress(MigrationStep.BLOBS, done, len(wanted)))
+            on_progress(Progress(MigrationStep.BLOBS, done, len(wanted)))
 
-    tell(Progress(MigrationStep.BLOBS, 0, len(wanted)))
+    on_progress(Progress(MigrationStep.BLOBS, 0, len(wanted)))
     async with asyncio.TaskGroup() as group:
         for cid in wanted:
             group.create_task(bring(cid))
     lost = len(outcome.missing_blobs)
     note = f"{outcome.blobs_brought} brought" + (f", {lost} not at the old server any more" if lost else "")
-    tell(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
+    on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
 
 
 async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
@@ -157,7 +161,7 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
         )
     except Refused as refused:
         # The reference says "Blob not found" without the Lexicon's error name.
-        if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in refused.why.lower():
+        if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in str(refused.why).lower():
             raise NotFound(refused.why, name="BlobNotFound") from None
         raise
     media_type = answer.headers.get("content-type", "application/octet-stream")
@@ -169,7 +173,9 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
         raise RemoteFailed(f"{old.origin} sent other bytes than the blob {cid}.")
 
 
-async def bring_preferences(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
+async def bring_preferences(
+    old: MigrationServer, new: MigrationServer, on_progress: OnProgress, outcome: MigrationResult
+) -> None:
     """Replace the preferences at the new server by those of the old one; a server that stores none is no failure."""
     try:
         told = await old.client.query("app.bsky.actor.getPreferences")
@@ -187,7 +193,7 @@ async def bring_preferences(old: MigrationServer, new: MigrationServer, tell: Te
         # Preferences are a convenience; not migrating because of them would be worse. The owner is told.
         outcome.differences.append(f"Preferences did not come along: {failure.why}")
         note = "did not come along"
-    tell(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
+    on_progress(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
 
 
 _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records refer to"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from at_network.migration import copy, identity
-from at_network.migration.progress import MigrationResult, MigrationStep, Progress, Tell, tell_nobody
+from at_network.migration.progress import MigrationResult, MigrationStep, OnProgress, Progress, no_progress
 from at_network.migration.servers import MigrationServer, require_same, status
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
@@ -24,7 +24,7 @@ class Migration:
     new: MigrationServer
     folder: Path
     directory: PlcClient | None = None
-    tell: Tell = tell_nobody
+    on_progress: OnProgress = no_progress
 
 
 async def bring(move: Migration) -> MigrationResult:
@@ -39,19 +39,19 @@ async def bring(move: Migration) -> MigrationResult:
         # Records written at the new server since are newer than anything the old one has.
         counted = present.get("indexedRecords")
         outcome.records = counted if isinstance(counted, int) else 0
-        move.tell(
+        move.on_progress(
             Progress(MigrationStep.REPOSITORY, is_complete=True, note="the new server has it, and shows it already")
         )
-        await copy.bring_blobs(move.old, move.new, move.tell, outcome)
+        await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
         return outcome
-    brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
-    await copy.bring_blobs(move.old, move.new, move.tell, outcome)
+    brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
+    await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
         # Something was written at the old server meanwhile; it is little, but its blobs must not be missing either.
-        brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
-        await copy.bring_blobs(move.old, move.new, move.tell, outcome)
+        brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
+        await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
     outcome.records = brought.records
-    await copy.bring_preferences(move.old, move.new, move.tell, outcome)
+    await copy.bring_preferences(move.old, move.new, move.on_progress, outcome)
     await copy.compare(move.old, move.new, outcome)
     return outcome
 
@@ -65,17 +65,17 @@ async def finish(move: Migration, token: str | None, *, delete_after: str | None
     """
     require_same(move.old, move.new)
     if await identity.names_new_server(move.new):
-        move.tell(Progress(MigrationStep.IDENTITY, is_complete=True, note="names the new server"))
+        move.on_progress(Progress(MigrationStep.IDENTITY, is_complete=True, note="names the new server"))
     elif token is not None and is_plc(move.new.did):
         await identity.change(move.old, move.new, token, move.directory)
-        move.tell(Progress(MigrationStep.IDENTITY, is_complete=True, note=f"names {move.new.origin} now"))
+        move.on_progress(Progress(MigrationStep.IDENTITY, is_complete=True, note=f"names {move.new.origin} now"))
     else:
         raise Refused(_not_yet(move))
     await move.new.client.procedure("com.atproto.server.activateAccount")
-    move.tell(Progress(MigrationStep.ACTIVATION, is_complete=True, note=f"shown by {move.new.origin}"))
+    move.on_progress(Progress(MigrationStep.ACTIVATION, is_complete=True, note=f"shown by {move.new.origin}"))
     body = {} if delete_after is None else {"deleteAfter": delete_after}
     await move.old.client.procedure("com.atproto.server.deactivateAccount", body)
-    move.tell(Progress(MigrationStep.DEACTIVATION, is_complete=True, note=f"hidden at {move.old.origin}"))
+    move.on_progress(Progress(MigrationStep.DEACTIVATION, is_complete=True, note=f"hidden at {move.old.origin}"))
 
 
 def _not_yet(move: Migration) -> str:

@@ -8,7 +8,7 @@ from at_protocol.data.cid import Cid
 
 
 class MigrationStep(StrEnum):
-    """The steps, in their order."""
+    """Steps of a migration, in their order."""
 
     ACCOUNT = "account"
     """A hidden account at the new server."""
@@ -40,10 +40,10 @@ class Progress:
     note: str = ""
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
-def tell_nobody(_progress: Progress) -> None:
+def no_progress(_progress: Progress) -> None:
     """Ignore progress."""
 
 

@@ -28,7 +28,7 @@ class MigrationServer:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """A server's describeServer."""
+    """A server's response to ``describeServer``."""
 
     origin: str
     did: Did

@@ -62,7 +62,7 @@ def did_from_body(body: bytes) -> Did:
 def confirmed_handle(document: DidDocument, resolved: Did | None) -> Handle:
     """The handle to show: the one the document claims if ``resolved``, the DID that handle names, is the document's.
 
-    ``handle.invalid`` otherwise; an account without a handle works all the same.
+    ``handle.invalid`` otherwise; an account without a handle works anyway.
     """
     claimed = document.handle
     if claimed is None or claimed == INVALID or resolved != document.did:

@@ -67,7 +67,7 @@ class LegacyCreate:
 
     @property
     def prev(self) -> None:
-        """Nothing comes before it."""
+        """None: this operation is always the first of its log."""
         return
 
 

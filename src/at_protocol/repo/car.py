@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from at_protocol.data import cbor
-from at_protocol.data.cid import Cid
+from at_protocol.data.cid import LENGTH, Cid
 from at_protocol.failures import Malformed
 
 MEDIA_TYPE = "application/vnd.ipld.car"
@@ -65,14 +65,16 @@ def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
 class CarReader:
     """Incremental CAR reader: feed chunks of any size, get the completed blocks.
 
-    Memory is that of one block and one chunk. ``roots`` is None until the header has been read. Call :meth:`finish` at the end
-    of the input: it raises Malformed if the file was cut off.
+    Memory is that of one block and one chunk. ``roots`` is None until the header has been read; ``offset`` is the position in the
+    file behind the last block that was returned. Call :meth:`finish` at the end of the input: it raises Malformed if the file was
+    cut off.
     """
 
-    __slots__ = ("_buffer", "_max_block_bytes", "_needed", "roots")
+    __slots__ = ("_buffer", "_max_block_bytes", "_needed", "offset", "roots")
 
     def __init__(self, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> None:
         self.roots: tuple[Cid, ...] | None = None
+        self.offset = 0
         self._buffer = bytearray()
         self._needed = 0  # minimum buffered bytes before parsing again is worthwhile
         self._max_block_bytes = max_block_bytes
@@ -101,6 +103,7 @@ class CarReader:
             else:
                 found.append(_section(data[start:at]))
         del self._buffer[:at]
+        self.offset += at
         return found
 
     def finish(self) -> None:
@@ -128,6 +131,12 @@ def raw_section(address: bytes, block: bytes) -> bytes:
     """As :func:`section`, with the CID as bytes."""
     length = len(address) + len(block)
     return b"".join((_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length), address, block))
+
+
+def section_size(block: bytes) -> int:
+    """How many bytes a block takes in a CAR."""
+    length = LENGTH + len(block)
+    return len(_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length)) + length
 
 
 def encode_varint(number: int) -> bytes:

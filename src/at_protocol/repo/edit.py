@@ -18,7 +18,7 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 
 class Disagrees(Malformed):
-    """The tree's value under a path differs from the change's ``before``."""
+    """An edit does not fit the tree: its value under the path differs from the change's ``before``."""
 
     def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
         super().__init__(

@@ -2,7 +2,7 @@
 
 Source: sync and account specifications. A state is a value: a message comes in, the next state and a verdict come out,
 and the caller stores both together with its cursor. Messages of one account must be given in their order. A repository
-is fetched anew ("resync") when a commit does not follow the last one known.
+is fetched again ("resync") when a commit does not follow the last one known.
 
 ============== ======================= ========================= =====================================
 state          #commit that holds      #commit with a gap        #sync with another tree

@@ -45,7 +45,7 @@ class RepoOperation:
     prev: Cid | None = None
 
     def change(self) -> RepoChange:
-        """The operation as a change of the tree."""
+        """The record operation as a change of the repository's tree (MST)."""
         return RepoChange(self.path, self.prev, self.cid)
 
 

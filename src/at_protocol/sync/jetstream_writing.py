@@ -16,11 +16,12 @@ from at_protocol.syntax.datetime import parse_datetime
 
 @dataclass(frozen=True, slots=True)
 class JetstreamLine:
-    """One event. ``collection`` is None if filters by collection do not apply."""
+    """One event. ``collection`` is None if filters by collection do not apply; ``rkey``: of a record that it contains."""
 
     did: str
     collection: str | None
     text: str
+    rkey: str | None = None
 
 
 def lines_of(message: Message) -> list[JetstreamLine]:
@@ -59,12 +60,19 @@ def _operations(message: CommitMessage) -> list[JetstreamLine]:
             told |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
         # The last operation of a commit has the cursor after it; with earlier ones the commit is sent again.
         cursor = message.seq if number == len(message.operations) else message.seq - 1
-        lines.append(_line(message.repo, message.time, cursor, "commit", told, collection))
+        shown = None if operation.cid is None else rkey
+        lines.append(_line(message.repo, message.time, cursor, "commit", told, collection, shown))
     return lines
 
 
 def _line(
-    did: str, time: str, cursor: int, kind: str, told: dict[str, Value], collection: str | None = None
+    did: str,
+    time: str,
+    cursor: int,
+    kind: str,
+    told: dict[str, Value],
+    collection: str | None = None,
+    rkey: str | None = None,
 ) -> JetstreamLine:
     event: dict[str, Value] = {"did": did, "time_us": parse_datetime(time), "cursor": cursor, "kind": kind, kind: told}
-    return JetstreamLine(did, collection, json_form.encode(event).decode())
+    return JetstreamLine(did, collection, json_form.encode(event).decode(), rkey)

@@ -52,7 +52,7 @@ def to_microseconds(tid: Tid) -> int:
 
 
 def to_clock_id(tid: Tid) -> int:
-    """The lowest ten bits."""
+    """The clock identifier of a TID: its lowest ten bits."""
     return to_integer(tid) & MAX_CLOCK_ID
 
 

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mover:
+class MigrationContext:
     """Dependencies of outgoing migrations."""
 
     registry: Registry
@@ -48,48 +48,48 @@ class MoveRequest:
     invite_code: str = ""
 
 
-async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
+async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> None:
     """Create the hidden account on the other server, or find it, and enqueue the copy.
 
     Raises InvalidInput for a form field (``target``, ``handle``, ``email``, ``password``), Refused and the other
     server's own errors; RemoteFailed and RemoteSlow when it does not respond.
     """
-    if not web_identities.is_ours(mover.registry, did):
+    if not web_identities.is_ours(context.registry, did):
         own_identity.require_plc(did)
-    target = _origin(wanted.target, is_development=mover.registry.is_development)
-    if target == mover.registry.url:
-        raise InvalidInput("target", "Your account is on this server already.")
+    target = _origin(wanted.target, is_development=context.registry.is_development)
+    if target == context.registry.url:
+        raise InvalidInput("target", "Your account is already on this server.")
     if not wanted.password:
         raise InvalidInput("password", "Choose a password for the other server.")
-    tokens = await _account_there(mover, did, target, wanted)
-    async with mover.registry.db.transaction() as tx:
+    tokens = await _account_there(context, did, target, wanted)
+    async with context.registry.db.transaction() as tx:
         earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
         # Revisions continue where an earlier move stopped: completed revisions are not enqueued again.
         revision = 1 if earlier is None else earlier.revision + 1
-        if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
-            raise Refused("A move is being finished at this moment; look again in a minute.")
+        if not await moves.begin(tx, context.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
+            raise Refused("A move is in its last step. Look again in a minute.")
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
-async def finish(mover: Mover, did: Did, token: str | None) -> None:
+async def finish(context: MigrationContext, did: Did, token: str | None) -> None:
     """Sign the operation that names the other server and enqueue the rest; consumes the code from the e-mail.
 
     For a did:web that we serve, stores what its document will say instead. The owner's own keys stay, and stay first.
     Raises Refused before everything is copied, InvalidInput (``TokenRequired``), NotSignedIn for the code, and the
     other server's errors.
     """
-    registry = mover.registry
+    registry = context.registry
     async with registry.db.reader() as reader:
         move = await moves.find(reader, did)
     if move is None or move.stage is not MoveStage.WAITING:
         raise Refused("Not everything has been copied yet.")
-    recommended = await (await client(mover, move.did, move.target)).query(
+    recommended = await (await client(context, move.did, move.target)).query(
         "com.atproto.identity.getRecommendedDidCredentials"
     )
     if web_identities.is_ours(registry, did):
         there = web_moves.destination_of(move, recommended)
         await web_moves.spend_code(registry, did, token)
-        await _signed(mover, did, web_moves.kept(there))
+        await _signed(context, did, web_moves.kept(there))
         return
     present = (await own_identity.newest(registry, did)).operation
     ours = format_did_key(registry.rotation_key.public)
@@ -100,71 +100,75 @@ async def finish(mover: Mover, did: Did, token: str | None) -> None:
     names = ("alsoKnownAs", "verificationMethods", "services")
     wishes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
     operation = await own_identity.signed(registry, did, wishes, token)
-    await _signed(mover, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
+    await _signed(context, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
 
 
-async def _signed(mover: Mover, did: Did, what: str) -> None:
+async def _signed(context: MigrationContext, did: Did, what: str) -> None:
     """Store what the last step will publish, and enqueue that step."""
-    async with mover.registry.db.transaction() as tx:
+    async with context.registry.db.transaction() as tx:
         revision = await moves.signed(tx, did, what)
         if revision is None:
-            raise Refused("This move was given up meanwhile.")
+            raise Refused("This move was stopped.")
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
-async def try_again(mover: Mover, did: Did) -> None:
+async def try_again(context: MigrationContext, did: Did) -> None:
     """Retry a step that failed."""
-    async with mover.registry.db.transaction() as tx:
+    async with context.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:
             await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
-async def give_up(mover: Mover, did: Did) -> None:
+async def give_up(context: MigrationContext, did: Did) -> None:
     """Cancel and leave everything here unchanged; the other server drops its hidden account.
 
     Raises Refused when it is too late: the directory already has the operation.
     """
-    async with mover.registry.db.reader() as reader:
+    async with context.registry.db.reader() as reader:
         move = await moves.find(reader, did)
     if move is None:
         return
-    if move.stage is MoveStage.FINISHING and web_identities.is_ours(mover.registry, did):
-        if await web_moves.is_pointed(mover.registry, move):
-            raise Refused("The identity names the other server already: the move cannot be given up any more.")
+    if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
+        if await web_moves.is_pointed(context.registry, move):
+            raise Refused("Your name already leads to the other server. The move can’t be stopped any more.")
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
-        if (await own_identity.newest(mover.registry, did)).cid == plc_operation.cid_of(operation):
-            raise Refused("The identity names the other server already: the move cannot be given up any more.")
-    async with mover.registry.db.transaction() as tx:
+        if (await own_identity.newest(context.registry, did)).cid == plc_operation.cid_of(operation):
+            raise Refused("Your name already leads to the other server. The move can’t be stopped any more.")
+    async with context.registry.db.transaction() as tx:
         if not await moves.give_up(tx, move):
-            raise Refused("The move went on at this moment. Look at where it stands now.")
+            raise Refused("The move has just gone on. Look where it is now.")
 
 
-async def client(mover: Mover, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> XrpcClient:
+async def client(
+    context: MigrationContext, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS
+) -> XrpcClient:
     """Client for the other server, with the session of the account there. Raises NotFound when that session has ended."""
-    from_row = await _tokens(mover, did)
+    from_row = await _tokens(context, did)
 
     async def keep(fresh: BearerTokens) -> None:
-        async with mover.registry.db.transaction() as tx:
-            await moves.keep_tokens(tx, mover.sealer, fresh)
+        async with context.registry.db.transaction() as tx:
+            await moves.keep_tokens(tx, context.sealer, fresh)
 
-    session = BearerSession(mover.http, mover.registry.clock, target, from_row, keep=keep)
-    return XrpcClient(mover.http, mover.registry.clock, target, credentials=session, timeout_seconds=timeout_seconds)
+    session = BearerSession(context.http, context.registry.clock, target, from_row, keep=keep)
+    return XrpcClient(
+        context.http, context.registry.clock, target, credentials=session, timeout_seconds=timeout_seconds
+    )
 
 
-async def _tokens(mover: Mover, did: Did) -> BearerTokens:
-    async with mover.registry.db.reader() as reader:
-        found = await moves.tokens(reader, mover.sealer, did)
+async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
+    async with context.registry.db.reader() as reader:
+        found = await moves.tokens(reader, context.sealer, did)
     if found is None:
         raise NotFound("There is no such move.")
     return found
 
 
-async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveRequest) -> BearerTokens:
-    registry = mover.registry
+async def _account_there(context: MigrationContext, did: Did, target: str, wanted: MoveRequest) -> BearerTokens:
+    registry = context.registry
     try:
-        there = await describe(mover.http, registry.clock, target, registry.network.resolve_did)
+        there = await describe(context.http, registry.clock, target, registry.network.resolve_did)
     except (RemoteFailed, Refused, NotFound, InvalidInput) as failure:
         why = (
             failure.why
@@ -173,7 +177,7 @@ async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveReques
         )
         raise InvalidInput("target", why) from None
     try:
-        return await create_session(mover.http, registry.clock, target, did, wanted.password)
+        return await create_session(context.http, registry.clock, target, did, wanted.password)
     except NotSignedIn:
         pass  # the usual case: there is no account yet
     key = await registry.repositories.keys.signing_key(did)
@@ -182,7 +186,7 @@ async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveReques
     body = {"did": did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
     if wanted.invite_code:
         body["inviteCode"] = wanted.invite_code
-    server = XrpcClient(mover.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
+    server = XrpcClient(context.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
     try:
         await server.procedure(CREATE_ACCOUNT, body)
     except Failure as failure:
@@ -190,7 +194,7 @@ async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveReques
         if field is None:
             raise
         raise InvalidInput(field, failure.why, name=failure.name) from None
-    return await create_session(mover.http, registry.clock, target, did, wanted.password)
+    return await create_session(context.http, registry.clock, target, did, wanted.password)
 
 
 # Form field for each refusal of the other server.
@@ -211,9 +215,9 @@ def _origin(text: str, *, is_development: bool) -> str:
         parts = urlsplit(typed)
         port = parts.port
     except ValueError:
-        raise InvalidInput("target", "This is not the address of a server.") from None
+        raise InvalidInput("target", "This isn’t the address of a server. Try one like pds.example.com.") from None
     if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
-        raise InvalidInput("target", "Write the server's address alone, as in pds.example.com.")
+        raise InvalidInput("target", "Type only the address, like pds.example.com.")
     if parts.scheme != "https" and not is_development:
-        raise InvalidInput("target", "Servers are reached by https.")
+        raise InvalidInput("target", "The address must begin with https.")
     return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"

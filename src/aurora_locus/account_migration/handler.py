@@ -17,16 +17,16 @@ from at_protocol.identity import plc_operation
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves, web_moves
-from aurora_locus.account_migration.actions import Mover, client
+from aurora_locus.account_migration.actions import MigrationContext, client
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
-from aurora_locus.accounts import activation, own_identity, preferences, residence, web_identities
+from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 
 # A repository over a slow connection, imported before the response.
@@ -38,59 +38,62 @@ _PREFERENCES = "app.bsky"
 Note = Callable[[int, int, int], Awaitable[bool]]
 
 
-def move_handler(mover: Mover) -> JobHandler:
-    """Handle ``PdsJobKind.MOVE``. Failures are stored where the owner sees them."""
+def move_handler(context: MigrationContext) -> JobHandler:
+    """The handler of ``PdsJobKind.MOVE``, which continues an account migration.
 
-    async def pay(job: Job) -> None:
-        async with mover.registry.db.reader() as reader:
+    A failure is stored with the migration, where the account's owner sees it, and raised.
+    """
+
+    async def deliver(job: Job) -> None:
+        async with context.registry.db.reader() as reader:
             move = await moves.find(reader, Did(job.subject))
         if move is None or move.revision != job.revision:
             return
         try:
-            await _go_on(mover, move)
+            await _go_on(context, move)
         except Failure as failure:
-            async with mover.registry.db.transaction() as tx:
-                await moves.note_problem(tx, move, failure.why)
+            async with context.registry.db.transaction() as tx:
+                await moves.note_problem(tx, move, str(failure.why))
             raise
 
-    return pay
+    return deliver
 
 
-async def _go_on(mover: Mover, move: AccountMove) -> None:
+async def _go_on(context: MigrationContext, move: AccountMove) -> None:
     match move.stage:
         case MoveStage.COPYING:
-            await _copy(mover, move)
+            await _copy(context, move)
         case MoveStage.FINISHING:
-            await _finish(mover, move)
+            await _finish(context, move)
         case MoveStage.WAITING | MoveStage.DONE:
             return
 
 
-async def _copy(mover: Mover, move: AccountMove) -> None:
-    there = await _side(mover, move)
+async def _copy(context: MigrationContext, move: AccountMove) -> None:
+    there = await _side(context, move)
 
     async def note(total: int, sent: int, lost: int) -> bool:
-        async with mover.registry.db.transaction() as tx:
+        async with context.registry.db.transaction() as tx:
             return await moves.note(tx, move, has_records=True, blobs=total, blobs_sent=sent, blobs_lost=lost)
 
     if not move.has_records:
-        await _send_repository(mover, there)
-    if not await _send_blobs(mover, there, note):
+        await _send_repository(context, there)
+    if not await _send_blobs(context, there, note):
         return  # cancelled, or started again
-    await _send_preferences(mover, move, there.client)
-    async with mover.registry.db.transaction() as tx:
+    await _send_preferences(context, move, there.client)
+    async with context.registry.db.transaction() as tx:
         await moves.copied(tx, move)
 
 
-async def _side(mover: Mover, move: AccountMove) -> MigrationServer:
-    there = await client(mover, move.did, move.target, timeout_seconds=LONG_SECONDS)
+async def _side(context: MigrationContext, move: AccountMove) -> MigrationServer:
+    there = await client(context, move.did, move.target, timeout_seconds=LONG_SECONDS)
     return MigrationServer(move.target, move.did, there)
 
 
-async def _send_repository(mover: Mover, there: MigrationServer) -> None:
+async def _send_repository(context: MigrationContext, there: MigrationServer) -> None:
     """Through a temporary file: the request needs its length up front, and it may be large."""
     with tempfile.TemporaryFile() as file:
-        async for chunk in export(mover.registry.repositories, there.did):
+        async for chunk in export(context.registry.repositories, there.did):
             await asyncio.to_thread(file.write, chunk)
         size = file.tell()
 
@@ -102,7 +105,7 @@ async def _send_repository(mover: Mover, there: MigrationServer) -> None:
         await there.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
 
 
-async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
+async def _send_blobs(context: MigrationContext, there: MigrationServer, note: Note) -> bool:
     """Send every blob that is missing there and present here; False when ``note`` reports that the migration was
     cancelled.
     """
@@ -113,7 +116,7 @@ async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
     if not await note(total, sent, lost):
         return False
     for cid in missing:
-        if await _send_blob(mover, there, cid):
+        if await _send_blob(context, there, cid):
             sent += 1
         else:
             lost += 1
@@ -122,10 +125,10 @@ async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
     return True
 
 
-async def _send_blob(mover: Mover, there: MigrationServer, cid: Cid) -> bool:
+async def _send_blob(context: MigrationContext, there: MigrationServer, cid: Cid) -> bool:
     """Send one blob; False if it is not here, or if the other server does not accept it."""
-    store = mover.registry.repositories.blobs.store
-    blob = await blobs.find(mover.registry.db, there.did, cid)
+    store = context.registry.repositories.blobs.store
+    blob = await blobs.find(context.registry.db, there.did, cid)
     if blob is None or blob.is_taken_down:
         return False
     try:
@@ -140,8 +143,8 @@ async def _send_blob(mover: Mover, there: MigrationServer, cid: Cid) -> bool:
     return True
 
 
-async def _send_preferences(mover: Mover, move: AccountMove, there: XrpcClient) -> None:
-    async with mover.registry.db.reader() as reader:
+async def _send_preferences(context: MigrationContext, move: AccountMove, there: XrpcClient) -> None:
+    async with context.registry.db.reader() as reader:
         kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
     if not kept:
         return
@@ -153,46 +156,46 @@ async def _send_preferences(mover: Mover, move: AccountMove, there: XrpcClient) 
             raise
 
 
-async def _activate(mover: Mover, there: MigrationServer) -> None:
+async def _activate(context: MigrationContext, there: MigrationServer) -> None:
     """Activate the account there. Raises RemoteSlow while that server still has the old DID document cached."""
     try:
         await there.client.procedure("com.atproto.server.activateAccount")
     except (InvalidInput, Refused) as refused:
-        if not web_identities.is_ours(mover.registry, there.did):
+        if not web_identities.is_ours(context.registry, there.did):
             raise
         raise RemoteSlow(f"{refused.why} It is asked again in a moment.") from None
 
 
-async def _send_newest(mover: Mover, there: MigrationServer) -> None:
+async def _send_newest(context: MigrationContext, there: MigrationServer) -> None:
     """Send what was written here while the code was awaited: from now on this server accepts no writes for the account."""
-    await _send_repository(mover, there)
+    await _send_repository(context, there)
     # Without counting blobs: checkAccountStatus makes the other server resolve the identity, and it may then serve that
     # answer from its cache when the new one matters.
     for cid in [cid async for cid in missing_blobs(there)]:
-        await _send_blob(mover, there, cid)
+        await _send_blob(context, there, cid)
 
 
-async def _finish(mover: Mover, move: AccountMove) -> None:
-    registry, did = mover.registry, move.did
-    there = await _side(mover, move)
+async def _finish(context: MigrationContext, move: AccountMove) -> None:
+    registry, did = context.registry, move.did
+    there = await _side(context, move)
     if web_identities.is_ours(registry, did):
         if not await web_moves.is_pointed(registry, move):
-            await _send_newest(mover, there)
+            await _send_newest(context, there)
             await web_moves.point(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
-            await _send_newest(mover, there)
+            await _send_newest(context, there)
             document = plc_operation.to_json(operation)
             await there.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
-    registry.network.doubt_did(did)
-    await _activate(mover, there)
+    registry.network.recheck_did(did)
+    await _activate(context, there)
 
     def hide(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)
 
     # Only now: at every moment at least one server shows the account.
     await registry.db.write(hide)
-    await residence.look(registry, did)
+    await hosting_status.look(registry, did)
     async with registry.db.transaction() as tx:
         await moves.done(tx, move)

@@ -16,13 +16,13 @@ from aurora_locus.account_migration.moves import AccountMove
 from aurora_locus.accounts import email_tokens, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.web_identities import NewResidence
+from aurora_locus.accounts.web_identities import NewServer
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed
 
 
-def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewResidence:
+def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewServer:
     """What the other server says the document must name. Raises RemoteFailed if it does not say so."""
     services, methods = recommended.get("services"), recommended.get("verificationMethods")
     service = services.get(PDS_SERVICE) if isinstance(services, dict) else None
@@ -34,7 +34,7 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewR
         raise RemoteFailed(f"{move.target} does not say with which key it signs.") from None
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise RemoteFailed(f"{move.target} does not say where the account will be.")
-    return NewResidence(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
+    return NewServer(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
@@ -46,7 +46,7 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
     email_tokens.require_good(verdict)
 
 
-def kept(there: NewResidence) -> str:
+def kept(there: NewServer) -> str:
     """The destination as stored in the ``moves`` row."""
     return msgspec.json.encode(there).decode()
 
@@ -68,5 +68,5 @@ async def point(registry: Registry, move: AccountMove) -> None:
     await registry.db.write(work)
 
 
-def _kept(move: AccountMove) -> NewResidence:
-    return msgspec.json.decode(move.operation or "{}", type=NewResidence)
+def _kept(move: AccountMove) -> NewServer:
+    return msgspec.json.decode(move.operation or "{}", type=NewServer)

@@ -33,7 +33,7 @@ async def change_app_passwords(request: Request) -> Response:
     registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))
-        return go(PATH, said="app_password_revoked")
+        return go(PATH, flash="app_password_revoked")
     try:
         made, password = await app_passwords.create(
             registry.db,

@@ -1,18 +1,37 @@
 """OAuth apps of the account: which they are, their scopes, their last use; each can be revoked."""
 
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from at_protocol.oauth.client_id import ClientId
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
-from aurora_locus.oauth.describing import describe_scopes
+from aurora_locus.oauth.describing import ScopeGroup, describe_scopes, summary_of
+from aurora_locus.oauth.model import ConnectedApp
+from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
+from groundwork.clock import Instant
 
 PATH = "/account/apps"
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedApp:
+    """An app of the account: what it may do in a few words, and each of its scopes."""
+
+    id: str
+    name: str
+    client_id: ClientId
+    summary: str
+    groups: list[ScopeGroup]
+    created_at: Instant
+    used_at: Instant
 
 
 def routes() -> list[Route]:
@@ -25,8 +44,8 @@ async def show_apps(request: Request) -> Response:
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
         apps = await authorization.list_sessions(_server(request), reader, account.did)
-    described = [(app, describe_scopes(app.scopes, {}, ())) for app in apps]
-    return page(request, "account_pages/apps.html", {"apps": described, "now": registry.clock.now()})
+    context = {"apps": [_described(app) for app in apps], "account": account, "now": registry.clock.now()}
+    return page(request, "account_pages/apps.html", context)
 
 
 async def shut_out(request: Request) -> Response:
@@ -34,7 +53,19 @@ async def shut_out(request: Request) -> Response:
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:
         await authorization.revoke_session(_server(request), tx, account.did, form.get("app", ""))
-    return go(PATH, said="app_shut_out")
+    return go(PATH, flash="app_shut_out")
+
+
+def _described(app: ConnectedApp) -> DescribedApp:
+    return DescribedApp(
+        app.id,
+        app_name(app.client_id, app.client_name),
+        app.client_id,
+        summary_of(app.scopes),
+        describe_scopes(app.scopes, {}, ()),
+        app.created_at,
+        app.refreshed_at,
+    )
 
 
 def _server(request: Request) -> AuthorizationServer:

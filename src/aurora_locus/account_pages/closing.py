@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_pages.answering import TOKEN, count, kept_for, own_account, refused
-from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, residence
+from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, hosting_status
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
@@ -51,13 +51,13 @@ async def change_activation(request: Request) -> Response:
     try:
         if form.get("act") == "activate":
             await _activate(request, account)
-            return go("/account", said="activated")
+            return go("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
-            raise InvalidInput("after", "Choose one of the terms.")
+            raise InvalidInput("after", "Choose one of these.")
         await _deactivate(request, account, _TERMS[form.get("after", "")])
     except Failure as failure:
         return refused(request, _HIDE_TEMPLATE, _standing(account), form, failure, "after")
-    return go(HIDE, said="deactivated")
+    return go(HIDE, flash="deactivated")
 
 
 async def _deactivate(request: Request, account: Account, days: int | None) -> None:
@@ -72,13 +72,13 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
 
     await registry.db.write(work)
     # Whoever deactivates may just have migrated: check now where the account lives.
-    await residence.look(registry, account.did)
+    await hosting_status.look(registry, account.did)
 
 
 async def _activate(request: Request, account: Account) -> None:
     registry = edge.registry_of(request)
     await registry.db.write(lambda w: confirming.require_confirmed(w, account.did))
-    await residence.require_here(registry, account.did)
+    await hosting_status.require_here(registry, account.did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, account.did, account.handle))
 
 
@@ -96,9 +96,9 @@ async def delete(request: Request) -> Response:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_DELETION)
             await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
-            return go(f"{DELETE}#code", said="mail_sent")
+            return go(f"{DELETE}#code", flash="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
-            raise InvalidInput("handle", f"Type {account.handle}, so that it is this account and no other.")
+            raise InvalidInput("handle", f"Type {account.handle} to confirm that it’s this account.")
         await count(request, account.did, DELETE_ACCOUNT)
         await deletion.delete_own(
             registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip(), edge.source_here(request)
@@ -106,7 +106,7 @@ async def delete(request: Request) -> Response:
     except Failure as failure:
         return refused(request, _DELETE_TEMPLATE, await _belongings(request, account), form, failure, "password")
     await edge.sign_out(request, account.did)
-    return go("/sign-in", said="account_deleted")
+    return go("/sign-in", flash="account_deleted")
 
 
 def _standing(account: Account) -> dict[str, object]:
@@ -120,7 +120,11 @@ def _standing(account: Account) -> dict[str, object]:
 def _in_words(days: int | None) -> str:
     if days is None:
         return "Keep everything until I come back"
-    return "Delete everything after a year" if days == 365 else f"Delete everything after {days} days"
+    return (
+        "Delete everything if I’m not back after a year"
+        if days == 365
+        else f"Delete everything if I’m not back after {days} days"
+    )
 
 
 async def _belongings(request: Request, account: Account) -> dict[str, object]:

@@ -46,7 +46,7 @@ async def end_session(request: Request) -> Response:
             raise InvalidInput("browser", "There is no such browser in the list.") from None
         if id_hash == here:
             await edge.sign_out(request, did)
-            return go("/sign-in", said="signed_out")
+            return go("/sign-in", flash="signed_out")
         await registry.db.write(lambda w: browser_sessions.end(w, id_hash, did))
     elif "app" in form:
         await registry.db.write(lambda w: sessions.end_one(w, did, form["app"]))
@@ -60,4 +60,4 @@ async def end_session(request: Request) -> Response:
         async with registry.db.reader() as reader:
             others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != here]
         await registry.db.write(work)
-    return go(PATH, said="signed_out_there")
+    return go(PATH, flash="signed_out_there")

@@ -48,15 +48,15 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
             await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
-            return go(PATH, said="mail_sent")
+            return go(PATH, flash="mail_sent")
         case "confirm":
             token = form.get(TOKEN, "").strip()
             await email_changes.confirm(registry, account.did, account.email or "", token)
-            return go(PATH, said="email_confirmed")
+            return go(PATH, flash="email_confirmed")
         case "ask_to_change":
             await count(request, account.did, *REQUEST_EMAIL_UPDATE)
             await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)
-            return go(PATH, said="mail_sent")
+            return go(PATH, flash="mail_sent")
         case "change":
             await email_changes.update(
                 registry,
@@ -65,9 +65,9 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
                 form.get(TOKEN, "").strip() or None,
                 is_proven=True,
             )
-            return go(PATH, said="email_changed")
+            return go(PATH, flash="email_changed")
         case _:
-            raise InvalidInput("", "Choose what shall be done.")
+            raise InvalidInput("", "Choose one of the buttons.")
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:

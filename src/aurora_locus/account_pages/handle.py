@@ -55,7 +55,7 @@ async def change_handle(request: Request) -> Response:
         return refused(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))
     except Failure as failure:
         return refused(request, _TEMPLATE, context, form, failure, "domain" if is_own_domain else "name")
-    return go(PATH, said="handle_changed")
+    return go(PATH, flash="handle_changed")
 
 
 async def _look(request: Request, account: Account, form: dict[str, str]) -> Response:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_migration import actions, moves
-from aurora_locus.account_migration.actions import Mover, MoveRequest
+from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
@@ -23,7 +23,7 @@ _TEMPLATE = "account_pages/move.html"
 
 
 def routes() -> list[Route]:
-    """Every page of this file."""
+    """Routes of the page on which an owner migrates their account to another server."""
     return [show(PATH, show_move), take(PATH, change_move)]
 
 
@@ -38,34 +38,34 @@ async def change_move(request: Request) -> Response:
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
-        return go(PATH, said=await _act(request, account, form))
+        return go(PATH, flash=await _act(request, account, form))
     except Failure as failure:
         field = TOKEN if form.get("act") == "finish" else "target" if form.get("act") == "begin" else ""
         return refused(request, _TEMPLATE, await _context(request, account), form, failure, field)
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
-    mover = _mover(request)
+    context = _migration_context(request)
     match form.get("act"):
         case "begin":
             await count(request, account.did, MOVE)
-            await actions.begin(mover, account.did, _wanted(form))
+            await actions.begin(context, account.did, _wanted(form))
             return "move_begun"
         case "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(mover.registry, account, TokenPurpose.PLC_OPERATION)
+            await email_changes.ask(context.registry, account, TokenPurpose.PLC_OPERATION)
             return "mail_sent"
         case "finish":
-            await actions.finish(mover, account.did, form.get(TOKEN, "").strip() or None)
+            await actions.finish(context, account.did, form.get(TOKEN, "").strip() or None)
             return "move_finishing"
         case "again":
-            await actions.try_again(mover, account.did)
+            await actions.try_again(context, account.did)
             return ""
         case "give_up":
-            await actions.give_up(mover, account.did)
+            await actions.give_up(context, account.did)
             return "move_given_up"
         case _:
-            raise InvalidInput("", "Choose what shall be done.")
+            raise InvalidInput("", "Choose one of the buttons.")
 
 
 def _wanted(form: dict[str, str]) -> MoveRequest:
@@ -97,6 +97,6 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     }
 
 
-def _mover(request: Request) -> Mover:
-    mover: Mover = request.app.state.mover
-    return mover
+def _migration_context(request: Request) -> MigrationContext:
+    context: MigrationContext = request.app.state.migration
+    return context

@@ -1,14 +1,49 @@
-"""Start page of the account: who is signed in, storage use, and links to everything else."""
+"""Start page of the account: who is signed in, what needs attention, apps, security, storage use and ways out."""
+
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from at_protocol.syntax.did import Did
 from aurora_locus.account_pages.answering import own_account
-from aurora_locus.accounts import holdings
+from aurora_locus.accounts import app_passwords, browser_sessions, holdings, record_search, sessions
+from aurora_locus.accounts.second_factors import checking
+from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
+from aurora_locus.oauth import authorization
+from aurora_locus.oauth.describing import summary_of
+from aurora_locus.oauth.model import ConnectedApp
+from aurora_locus.oauth.plain_names import app_name
+from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.frame import page
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database
+
+# Newest first; the rest has a page of its own.
+_APPS = 3
+# Longer names are not shown: apps write the profile.
+_MAX_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AppRow:
+    """An app in the short list; ``summary`` says what it may do in a few words."""
+
+    id: str
+    name: str
+    summary: str
+    used_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PublicProfile:
+    """What the account's own profile record says; empty texts where it says nothing. ``avatar``: an address here."""
+
+    name: str = ""
+    avatar: str = ""
 
 
 def routes() -> list[Route]:
@@ -17,15 +52,58 @@ def routes() -> list[Route]:
 
 
 async def show_overview(request: Request) -> Response:
-    """Handle, DID, address, status, storage, and links."""
+    """Name, the one thing that most needs attention, apps, security, storage, ways out."""
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
+    server: AuthorizationServer = request.app.state.authorization
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
+        apps = await authorization.list_sessions(server, reader, account.did)
+        browsers = await browser_sessions.of_account(reader, account.did)
+        opened = await sessions.list_open(reader, account.did)
+        passwords = await app_passwords.list_all(reader, account.did)
+    factors = await checking.find(registry, account.did)
+    quota = registry.repositories.blobs.limits.quota_bytes
     context = {
         "account": account,
+        "profile": await _profile(registry.db, account.did),
+        "apps": [_row(app) for app in apps[:_APPS]],
+        "app_count": len(apps),
+        "factors": factors,
+        "second_steps": _second_steps(factors),
+        "browsers": len(browsers),
+        "sessions": len(opened),
+        "app_passwords": len(passwords),
         "storage": storage,
-        "quota_bytes": registry.repositories.blobs.limits.quota_bytes,
+        "quota_bytes": quota,
+        "is_nearly_full": storage.blob_bytes > quota * 0.9,
+        "sends_mail": registry.sends_mail,
         "server": registry.url,
+        "now": registry.clock.now(),
     }
     return page(request, "account_pages/overview.html", context)
+
+
+def _row(app: ConnectedApp) -> AppRow:
+    return AppRow(app.id, app_name(app.client_id, app.client_name), summary_of(app.scopes), app.refreshed_at)
+
+
+def _second_steps(factors: Factors) -> str:
+    kinds = {"Passkey": factors.passkeys, "authenticator app": factors.totp_since, "code by e-mail": factors.mail_since}
+    words = " or ".join(kind for kind, is_set in kinds.items() if is_set)
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+async def _profile(db: Database, did: Did) -> PublicProfile:
+    """From the record that apps of the network show; anything in it may have any type."""
+    found = await record_search.read(db, did, "app.bsky.actor.profile", "self")
+    value = found.value if found is not None else {}
+    name = value.get("displayName")
+    picture = value.get("avatar")
+    avatar = ""
+    if isinstance(picture, dict) and str(picture.get("mimeType", "")).startswith("image/"):
+        ref = picture.get("ref")
+        cid = ref.get("$link") if isinstance(ref, dict) else None
+        avatar = f"/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}" if isinstance(cid, str) else ""
+    plain = " ".join(name.split()) if isinstance(name, str) and name.replace(" ", "x").isprintable() else ""
+    return PublicProfile(plain if len(plain) <= _MAX_NAME else "", avatar)

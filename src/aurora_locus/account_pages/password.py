@@ -32,10 +32,10 @@ async def change_password(request: Request) -> Response:
     signed_in, form = edge.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):
-            raise InvalidForm({"repeated": "This is not the same password. Type it once more."})
+            raise InvalidForm({"repeated": "The two passwords differ. Type the same one twice."})
         await password_reset.change(edge.registry_of(request), signed_in.did, form.get("password", ""))
     except Failure as failure:
         return refused(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")
     account = await own_account(request, signed_in.did)
     await edge.sign_in(request, account.did, account.tokens_valid_after, remember=signed_in.is_remembered)
-    return go(PATH, said="password_changed")
+    return go(PATH, flash="password_changed")

@@ -9,6 +9,7 @@ from aurora_locus.accounts import holdings, record_search
 from aurora_locus.accounts.record_search import RecordMatch
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
+from aurora_locus.oauth.plain_names import PLAIN_NAMES
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.forms import Typed
@@ -39,12 +40,13 @@ async def show_records(request: Request) -> Response:
             registry.db, account.did, collection=asked["collection"], words=asked["q"], cursor=asked["cursor"]
         )
     except InvalidInput as wrong:
-        problems = {wrong.field: wrong.why}
+        problems = {wrong.field: str(wrong.why)}
     context = {
         "typed": Typed(asked, problems),
         "collections": collections,
         "found": found,
         "excerpts": [excerpt(one) for one in found.records],
+        "kind_of": kind_of,
     }
     return page(request, "account_pages/records.html", context, status=400 if problems else 200)
 
@@ -55,10 +57,22 @@ async def show_record(request: Request) -> Response:
     names = request.path_params
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if found is None:
-        raise NotFound("You have no such record.")
+        raise NotFound("You have no such entry.")
     text = msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
-    uri = f"at://{account.did}/{found.collection}/{found.rkey}"
-    return page(request, "account_pages/record.html", {"record": found, "uri": uri, "json": text})
+    context = {
+        "record": found,
+        "title": excerpt(found),
+        "kind": kind_of(found.collection),
+        "uri": f"at://{account.did}/{found.collection}/{found.rkey}",
+        "json": text,
+    }
+    return page(request, "account_pages/record.html", context)
+
+
+def kind_of(collection: str) -> str:
+    """What entries of a collection are called in lists: ``Your posts``; for kinds that are not well known their name."""
+    plain = PLAIN_NAMES.get(collection, collection)
+    return f"{plain[:1].upper()}{plain[1:]}" if plain != collection else plain
 
 
 def excerpt(found: RecordMatch) -> str:

@@ -57,11 +57,11 @@ async def change_keys(request: Request) -> Response:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
             await email_changes.ask(edge.registry_of(request), account, TokenPurpose.PLC_OPERATION)
-            return go(f"{PATH}#key", said="mail_sent")
+            return go(f"{PATH}#key", flash="mail_sent")
         await _set(request, account, form)
     except Failure as failure:
         return refused(request, _TEMPLATE, await _context(request, account), form, failure)
-    return go(PATH, said="recovery_key_set")
+    return go(PATH, flash="recovery_key_set")
 
 
 async def _set(request: Request, account: Account, form: dict[str, str]) -> None:
@@ -89,7 +89,7 @@ def _checked(text: str) -> str:
     except Malformed as error:
         why = f"This is not a public key (did:key:…): {error.why}."
         if text.startswith("z"):
-            why = "This looks like a private key: give it to nobody. Here only the public part (did:key:…) belongs."
+            why = "This looks like a private key. Never share it. Paste only the public part (did:key:…) here."
         raise InvalidInput("public_key", why) from None
 
 
@@ -104,7 +104,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
             newest = await own_identity.newest(registry, account.did)
             keys = [RotationKey(key, key == servers) for key in newest.operation.rotation_keys]
         except Failure as failure:
-            problem = failure.why
+            problem = str(failure.why)
     return {
         "account": account,
         "is_plc": own_identity.is_plc(account.did),

@@ -16,22 +16,22 @@ from aurora_locus.account_pages import (
     records,
     recovery_key,
 )
-from aurora_locus.site.frame import SAID
+from aurora_locus.site.frame import FLASH_MESSAGES
 
-SAID |= {
+FLASH_MESSAGES |= {
     "activated": "Your account is shown again.",
     "account_deleted": "The account is deleted.",
-    "app_password_revoked": "Revoked. Apps that use it are signed out within two hours.",
-    "app_shut_out": "The app is shut out.",
-    "deactivated": "Your account is hidden.",
+    "app_password_revoked": "Removed. Apps that use it are signed out within two hours.",
+    "app_shut_out": "The app is removed. It can’t use your account any more.",
+    "deactivated": "Your account is paused.",
     "email_changed": "Your address is changed. Confirm it next.",
     "email_confirmed": "Your address is confirmed.",
-    "handle_changed": "Your handle is changed.",
-    "mail_sent": "A mail with a code is on its way. The code works for fifteen minutes.",
-    "move_begun": "It has begun. You may close this page: it goes on by itself.",
-    "move_finishing": "Your identity is being changed.",
-    "move_given_up": "The move is given up. Everything here is as it was.",
-    "password_changed": "Your password is changed. Every other session has ended.",
+    "handle_changed": "Your name is changed.",
+    "mail_sent": "An e-mail with a code is on its way. The code works for 15 minutes.",
+    "move_begun": "The move has started. You can close this page, it goes on.",
+    "move_finishing": "Your name is moving to the other server.",
+    "move_given_up": "The move is stopped. Everything here is as before.",
+    "password_changed": "Your password is changed. You’re signed out everywhere else.",
     "recovery_key_set": "The keys of your identity are changed.",
     "signed_out_there": "Signed out.",
 }

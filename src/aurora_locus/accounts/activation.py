@@ -33,7 +33,7 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) -> None:
     """Activate the account, again or for the first time after a migration; its identity must name this server
-    (``residence``).
+    (``hosting_status``).
 
     Raises Refused: ``AccountTakedown`` when the host has decided otherwise, and for an unconfirmed address.
     """

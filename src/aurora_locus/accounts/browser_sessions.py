@@ -17,7 +17,7 @@ from hashlib import sha256
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts.wishes import Awaits
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Row, Writer

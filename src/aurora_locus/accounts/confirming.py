@@ -8,9 +8,9 @@ in thousands must not reach the network in thousands.
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import email_tokens, queries
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.repository import hosting
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import DAY
@@ -21,7 +21,7 @@ from groundwork.errors import Refused
 PATIENCE = 7 * DAY
 
 
-async def send_first_letter(registry: Registry, did: Did) -> None:
+async def send_first_email(registry: Registry, did: Did) -> None:
     """The token that confirms the address; later ones are requested (requestEmailConfirmation)."""
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)

@@ -20,11 +20,11 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import confirming, invites, queries, sessions, web_identities, wishes
+from aurora_locus.accounts import account_requests, confirming, invites, queries, sessions, web_identities
+from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CheckedAccountRequest, CreatedAccount
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
-from aurora_locus.accounts.wishes import AccountRequest, Awaits, CheckedAccountRequest, Made
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import require_registrable, taken
 from aurora_locus.repository import hosting
@@ -34,21 +34,24 @@ from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Conflict, RemoteFailed, RemoteSlow
 
 
-async def create(registry: Registry, wish: AccountRequest, did_web: Did | None = None) -> Made:
+async def create(registry: Registry, request: AccountRequest, did_web: Did | None = None) -> CreatedAccount:
     """Create an account with a new did:plc, or with the did:web of its handle (``web_identities``).
 
     Raises InvalidInput or Refused with the Lexicons' names; see the module.
     """
     handle = require_registrable(
-        wish.handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
+        request.handle,
+        registry.handle_domains,
+        is_development=registry.is_development,
+        reserved=registry.reserved_names,
     )
-    asked = wishes.particulars(registry, wish)
+    asked = account_requests.check(registry, request)
     async with registry.db.reader() as reader:
-        invite = await wishes.invite_of(registry, reader, wish)
-        await wishes.require_free(registry, reader, handle, asked.email, did_web)
+        invite = await account_requests.invite_of(registry, reader, request)
+        await account_requests.require_free(registry, reader, handle, asked.email, did_web)
         if did_web is not None:
             await web_identities.require_new(reader, did_web, handle)
-    awaits = None if invite or wish.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
+    awaits = None if invite or request.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
 
     password_hash = await registry.passwords.hash(asked.password)
     signing = K256PrivateKey.from_bytes(secrets.token_bytes(32))
@@ -62,16 +65,16 @@ async def create(registry: Registry, wish: AccountRequest, did_web: Did | None =
             pds=registry.url,
         )
     did = of_handle(handle) if operation is None else plc_operation.did_of(operation)
-    coming = _Coming(did, handle, asked, password_hash, invite, awaits, signing, operation, wish.note)
+    coming = _Coming(did, handle, asked, password_hash, invite, awaits, signing, operation, request.note)
     making = asyncio.create_task(_make(registry, coming))
     try:
         tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
-        # The client hung up. Finish all the same: stopped half-way, directory and database might disagree.
+        # The client hung up. Finish anyway: stopped half-way, directory and database might disagree.
         with contextlib.suppress(Exception):
             await making
         raise
-    return Made(did, handle, tokens, awaits)
+    return CreatedAccount(did, handle, tokens, awaits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ async def _make(registry: Registry, coming: _Coming) -> TokenPair:
         tokens = await _register(registry, coming, coming.operation)
     if coming.awaits is Awaits.CONFIRMATION:
         # A crash before this costs an e-mail, which requestEmailConfirmation sends again.
-        await confirming.send_first_letter(registry, coming.did)
+        await confirming.send_first_email(registry, coming.did)
     return tokens
 
 
@@ -150,7 +153,7 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
     try:
         return await registry.db.write(work)
     except UniqueViolated as lost:
-        raise wishes.lost_race(lost.constraint) from lost
+        raise account_requests.lost_race(lost.constraint) from lost
     except Conflict as lost:
         # Somebody else has just signed up with this did:web: the name in it is their handle.
         raise taken() from lost

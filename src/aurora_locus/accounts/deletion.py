@@ -2,20 +2,21 @@
 
 The identity in the directory belongs to the person and stays; it is ended only for an account that was never announced
 and of which nobody but us holds a key. One transaction removes everything, so no deletion is half done; blob files
-follow, each account has its own.
+follow, each account has its own. Then SQLite's log is truncated: it has pages as they were before.
 """
 
 from collections.abc import Callable
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, invites, password_guesses, queries, sessions
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
-from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.identity import plc_updates
 from aurora_locus.repository import hosting
 from groundwork.clock import Instant
+from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Writer
 
 
@@ -35,6 +36,7 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
 
     async with registry.repositories.locks.hold(did):
         email_tokens.require_good(await registry.db.write(work))
+    await discard_deleted(registry.db)
 
 
 async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], None]) -> None:
@@ -46,6 +48,7 @@ async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], 
 
     async with registry.repositories.locks.hold(did):
         await registry.db.write(work)
+    await discard_deleted(registry.db)
 
 
 async def delete_forgotten(registry: Registry) -> int:

@@ -56,7 +56,7 @@ class TokenEmail:
 
 _ASK = """
     insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, letter)
-    values (:did, :purpose, :token_hash, 0, :requested_at, :letter)
+    values (:did, :purpose, :token_hash, 0, :requested_at, :email_id)
     on conflict (did, purpose) do update
        set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter
 """
@@ -71,10 +71,10 @@ _COUNT = "update email_tokens set wrong_tries = wrong_tries + 1 where did = :did
 _END = "delete from email_tokens where did = :did and purpose = :purpose and wrong_tries >= :limit"
 _DROP_ALL = "delete from email_tokens where did = :did"
 _SWEEP = "delete from email_tokens where requested_at < :before"
-_FIND_LETTER = """
+_FIND_EMAIL = """
     select t.did, a.handle, a.email, t.purpose, t.requested_at
       from email_tokens t join accounts a on a.did = t.did
-     where t.letter = :letter
+     where t.letter = :email_id
 """
 
 
@@ -84,14 +84,14 @@ class EmailTokens:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def of_letter(self, letter: str) -> str:
+    def of_email(self, email_id: str) -> str:
         """``XXXXX-XXXXX`` in base32: fifty bits, enough for ten guesses in fifteen minutes."""
-        letters = b32encode(self._mac("token", letter)).decode()[:10]
+        letters = b32encode(self._mac("token", email_id)).decode()[:10]
         return f"{letters[:5]}-{letters[5:]}"
 
-    def of_link(self, letter: str) -> str:
+    def of_link(self, email_id: str) -> str:
         """The token in a link: 160 bits in base32, because nobody types it."""
-        return b32encode(self._mac("link", letter)[:20]).decode()
+        return b32encode(self._mac("link", email_id)[:20]).decode()
 
     def hash(self, purpose: TokenPurpose, typed: str) -> bytes:
         """The stored form; case and surrounding space do not matter. Keyed, because fifty bits could be brute-forced."""
@@ -103,10 +103,12 @@ class EmailTokens:
 
 async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
     """Create a token, and enqueue its e-mail."""
-    letter = secrets.token_hex(16)
-    token_hash = tokens.hash(purpose, tokens.of_letter(letter))
-    await tx.execute(_ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, letter=letter)
-    await enqueue(tx, PdsJobKind.MAIL, letter)
+    email_id = secrets.token_hex(16)
+    token_hash = tokens.hash(purpose, tokens.of_email(email_id))
+    await tx.execute(
+        _ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, email_id=email_id
+    )
+    await enqueue(tx, PdsJobKind.MAIL, email_id)
 
 
 def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:
@@ -158,9 +160,9 @@ def sweep(w: Writer) -> int:
     return w.execute(_SWEEP, before=w.now - LIFETIME)
 
 
-async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
+async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
     """Content of the e-mail; None when its token was used, replaced or has expired, or the account has no address."""
-    row = await reader.fetch_one(_FIND_LETTER, letter=letter)
+    row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id)
     if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
         return None
     return TokenEmail(

@@ -13,6 +13,8 @@ from aurora_locus.accounts.registry import Registry
 from groundwork.http.client_addresses import is_private
 from groundwork.rate_limit.contract import Limit
 
+# As many as XRPC requests: an office never comes near it, a program does.
+PAGES = Limit("pages", 3000, 5 * 60)
 CREATE_ACCOUNT = Limit("create_account", 100, 5 * 60)
 SIGN_IN = Limit("create_session", 30, 5 * 60)
 SIGN_IN_DAILY = Limit("create_session_daily", 300, 86400)
@@ -37,7 +39,7 @@ UPDATE_HANDLE = Limit("update_handle", 10, 5 * 60)
 UPDATE_HANDLE_DAILY = Limit("update_handle_daily", 50, 86400)
 # Of a million codes three are valid at any time: fifty guesses a day find one in eighteen years.
 SECOND_FACTOR = (Limit("second_factor", 10, 15 * 60), Limit("second_factor_daily", 50, 86400))
-SIGN_IN_LETTER = (Limit("sign_in_letter", 5, 3600), Limit("sign_in_letter_daily", 30, 86400))
+SIGN_IN_EMAIL = (Limit("sign_in_letter", 5, 3600), Limit("sign_in_letter_daily", 30, 86400))
 # As every request that sends an e-mail.
 REQUEST_SIGNATURE = (Limit("request_plc_signature", 5, 3600), Limit("request_plc_signature_daily", 15, 86400))
 

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database
 class Account:
     """One account with the status of its repository.
 
-    ``awaits``: what a never announced account waits for (``wishes.Awaits``). ``recovery_key`` is its owner's did:key.
+    ``awaits``: what a never announced account waits for (``account_requests.Awaits``). ``recovery_key`` is its owner's did:key.
     ``moved_to`` is the server that its identity names instead of this one. ``asks_mail_code``: signing in takes an
     e-mailed code, or another second factor.
     """

@@ -96,7 +96,7 @@ async def submit(registry: Registry, network: IdentityResolver, did: Did, operat
     try:
         await asyncio.shield(submitting)
     except asyncio.CancelledError:
-        # The client hung up: what the directory has accepted must be announced all the same.
+        # The client hung up: what the directory has accepted must be announced anyway.
         with contextlib.suppress(Exception):
             await submitting
         raise
@@ -109,7 +109,7 @@ async def _submit(registry: Registry, network: IdentityResolver, did: Did, opera
         require_hosting_kept(operation, await hosting_of(registry, account))
         if (await newest(registry, did)).cid != plc_operation.cid_of(operation):
             await registry.directory.submit(did, operation)
-        network.doubt_did(did)
+        network.recheck_did(did)
         live = registry.repositories.live
         # Without the handle, as the reference announces it: readers resolve what the operation says.
         await registry.db.write(lambda w: log.append_identity(w, live, did, None))

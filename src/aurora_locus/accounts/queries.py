@@ -197,7 +197,7 @@ def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Insta
 
 @dataclass(frozen=True, slots=True)
 class UnannouncedAccount:
-    """A never announced account, and what it waits for (``wishes.Awaits``)."""
+    """A never announced account, and what it waits for (``account_requests.Awaits``)."""
 
     handle: str
     awaits: str

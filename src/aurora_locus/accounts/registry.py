@@ -24,7 +24,7 @@ class Registry:
     """Everything account actions need. ``url`` is the service endpoint of our repositories; ``network`` resolves
     identities and handles that are not ours. ``handle_quarantine``: microseconds for which a released handle stays
     reserved, so that nobody is impersonated on the day they leave. ``has_wide_limits``: loose limits, in development.
-    ``shares_private_addresses``: a private address may stand for many clients. ``confirms_email``: accounts without an
+    ``shares_private_addresses``: a private address may stand for many clients. ``counts_requests``: pages have a limit. ``confirms_email``: accounts without an
     invite wait for e-mail confirmation.
     """
 
@@ -52,6 +52,7 @@ class Registry:
     handle_quarantine: int
     reserved_names: frozenset[str] = frozenset()
     shares_private_addresses: bool = False
+    counts_requests: bool = True
     renames: Locks = field(default_factory=Locks)
 
     @property

@@ -1,5 +1,6 @@
-"""Tokens by which an account speaks to another service (``getServiceAuth``): for whom, for what,
-for how long, and who may have one. Each is signed with the account's own key.
+"""Service tokens (``getServiceAuth``): audience, method, lifetime, and which sessions may have one.
+
+An account shows them to another service. They are signed with the account's own key.
 """
 
 import re
@@ -15,12 +16,12 @@ from aurora_locus.accounts.model import SessionScope
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Forbidden, InvalidInput
 
-# A token that is good for every method is dangerous in proportion to its life.
+# A stolen token without a method can call every method: it must expire soon.
 MAX_LIFETIME_WITHOUT_METHOD_SECONDS = 60
 
 CREATE_ACCOUNT = "com.atproto.server.createAccount"
 
-# What changes or reveals the account itself is done with the account's own session, by nobody on its behalf.
+# Methods that change or reveal the account itself: they need a session of the account, no service may call them for it.
 PROTECTED = frozenset(
     name.lower()
     for name in (
@@ -44,13 +45,13 @@ PROTECTED = frozenset(
 )
 PRIVILEGED_SCOPES = frozenset({SessionScope.FULL, SessionScope.PRIVILEGED_APP_PASSWORD})
 
-# The name of a service in a DID document, behind the ``#``.
+# Identifier of a service in a DID document, after the ``#``.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceTokenRequest:
-    """What a token is asked for; ``expires_at`` in seconds since 1970."""
+    """Parameters of ``getServiceAuth``; ``expires_at`` in seconds since 1970."""
 
     audience: str
     method: Nsid | None
@@ -58,15 +59,15 @@ class ServiceTokenRequest:
 
 
 def is_privileged(method: str) -> bool:
-    """Methods that an ordinary app password does not reach: private conversations, and moving the account away."""
+    """Whether ordinary app passwords may not call this method: private conversations, and migrating the account away."""
     name = method.lower()
     return name.startswith("chat.bsky.") or name == CREATE_ACCOUNT.lower()
 
 
-def require_allowed(wish: ServiceTokenRequest, scope: SessionScope | None) -> None:
+def require_allowed(request: ServiceTokenRequest, scope: SessionScope | None) -> None:
     """Raise InvalidInput or Forbidden unless a session of this scope may have such a token."""
-    _require_audience(wish.audience)
-    method = "" if wish.method is None else wish.method
+    _require_audience(request.audience)
+    method = "" if request.method is None else request.method
     if method.lower() in PROTECTED:
         raise InvalidInput("lxm", f"No token is given for {method}: call it here, with the account's own session.")
     is_move = method == CREATE_ACCOUNT
@@ -76,31 +77,31 @@ def require_allowed(wish: ServiceTokenRequest, scope: SessionScope | None) -> No
         raise InvalidInput("lxm", f"This app password is not privileged, which {method} needs.")
 
 
-def lifetime_seconds(wish: ServiceTokenRequest, now: Instant) -> int:
-    """How long the token lives. Raises InvalidInput (``BadExpiration``)."""
-    if wish.expires_at is None:
+def lifetime_seconds(request: ServiceTokenRequest, now: Instant) -> int:
+    """Lifetime of the token. Raises InvalidInput (``BadExpiration``)."""
+    if request.expires_at is None:
         return LIFETIME_SECONDS
-    lifetime = wish.expires_at - now // SECOND
+    lifetime = request.expires_at - now // SECOND
     if lifetime <= 0:
         raise _bad_expiration("The expiration is not in the future; it is in seconds since 1970.")
     if lifetime > MAX_LIFETIME_SECONDS:
         raise _bad_expiration(f"A token lives for {MAX_LIFETIME_SECONDS} seconds at most.")
-    if wish.method is None and lifetime > MAX_LIFETIME_WITHOUT_METHOD_SECONDS:
+    if request.method is None and lifetime > MAX_LIFETIME_WITHOUT_METHOD_SECONDS:
         why = f"A token without a method (lxm) lives for {MAX_LIFETIME_WITHOUT_METHOD_SECONDS} seconds at most."
         raise _bad_expiration(why)
     return lifetime
 
 
-def make(key: PrivateKey, did: Did, wish: ServiceTokenRequest, now: Instant) -> str:
-    """The signed token. Raises InvalidInput (``BadExpiration``)."""
+def make(key: PrivateKey, did: Did, request: ServiceTokenRequest, now: Instant) -> str:
+    """Make and sign a token. Raises InvalidInput (``BadExpiration``)."""
     return make_service_token(
         key,
         issuer=did,
-        audience=wish.audience,
-        method=wish.method,
+        audience=request.audience,
+        method=request.method,
         now_seconds=now // SECOND,
         token_id=secrets.token_hex(16),
-        lifetime_seconds=lifetime_seconds(wish, now),
+        lifetime_seconds=lifetime_seconds(request, now),
     )
 
 

@@ -1,7 +1,7 @@
 """Session tokens: JWTs under one secret of this server, with the lifetimes of the reference.
 
-Access and refresh tokens differ in header type, scope and use, and neither is ever taken for the other, nor a token of
-another kind for one of them: anything with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.
+Access and refresh tokens differ in header type and scope; neither is accepted as the other. Nor is a token of another kind:
+one with ``lxm`` (service auth) or ``cnf`` (OAuth) is no session token.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from groundwork.errors import NotSignedIn
 
 ACCESS_LIFETIME = 120 * MINUTE
 REFRESH_LIFETIME = 90 * DAY
-# The reference PDS's installer gives 16 random bytes in hexadecimal.
+# The installer of the reference PDS makes 16 random bytes, in hexadecimal.
 MIN_SECRET_BYTES = 16
 
 _ACCESS_TYPE = "at+jwt"
@@ -115,13 +115,13 @@ class SessionTokenSigner:
 
 def _key(secret: bytes) -> OctKey:
     with warnings.catch_warnings():
-        # A short secret of an existing installation is told of by whoever opens it.
+        # The server's start-up warns about the short secret of an existing installation.
         warnings.simplefilter("ignore", SecurityWarning)
         return OctKey.import_key(secret)
 
 
 def expired() -> NotSignedIn:
-    """The refusal of a token after its time."""
+    """The error for an expired token."""
     return NotSignedIn("This token has expired. Refresh the session, or sign in again.", name="ExpiredToken")
 
 

@@ -1,8 +1,8 @@
-"""Signing in, refreshing, signing out.
+"""Sessions of apps: sign-in, refresh, sign-out.
 
-A refresh token has exactly one successor: the first use fixes its identifier and shortens the old token to two hours of
-grace; every reuse within the grace, from however many requests at once, gets the same successor. Signing out with any of
-them ends them all, so that none can bring the session back.
+A refresh token has exactly one successor. The first use fixes the successor's identifier and lets the old token expire in two
+hours, its grace period; every further use in that period, also by concurrent requests, gets the same successor. Signing out
+with any token of a chain ends the whole chain.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from groundwork.errors import NotSignedIn
 
 GRACE = 2 * HOUR
 
-# No DID: nobody has an app password under it.
+# No DID: no account and no app password has it.
 _NOBODY = Did("")
 
-# A refusal takes at least this long: what the database did meanwhile drowns in it.
+# A refusal takes at least this long, so that its duration does not tell whether the account exists.
 LEAST_SECONDS_OF_REFUSAL = 0.35
 
 _INSERT = """
@@ -41,7 +41,7 @@ _FIX_SUCCESSOR = """
      where id = :id and did = :did and expires_at > :now
     returning next_id, app_password_name
 """
-# The whole chain, both ways: whoever signs out with a token in its grace wants to be signed out as well.
+# The whole chain, in both directions: the token may be one in its grace period.
 _DELETE = """
     with recursive chain (id, next_id) as (
         select s.id, s.next_id from sessions s where s.id = :id and s.did = :did
@@ -50,7 +50,7 @@ _DELETE = """
     )
     delete from sessions where id in (select id from chain)
 """
-# The newest of each chain: those before it are in their grace.
+# The newest of each chain: those before it are in their grace period.
 _OPEN = """
     select id, app_password_name, created_at, expires_at from sessions
      where did = :did and next_id is null and expires_at > :now
@@ -63,14 +63,14 @@ _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 @dataclass(frozen=True, slots=True)
 class ProvenAccount:
-    """An account and what opened it; ``app_password`` is None for the account's own password."""
+    """An account and the password that was verified; ``app_password`` is None for the account's own one."""
 
     account: Account
     app_password: AppPassword | None
 
 
 async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, password: str) -> None:
-    """Hash a password that has just fitted anew, where its hash is one of another time or server."""
+    """Store a new hash of a verified password if the old one has other parameters, or comes from another server."""
     old = proof.account.password_hash
     if proof.app_password is not None or old is None or not passwords.is_outdated(old):
         return
@@ -79,7 +79,7 @@ async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, p
 
 
 async def prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
-    """What opened an account: its own password or one of its app passwords. Guesses are counted by ``password_guesses``.
+    """Verify a password: the account's own, or one of its app passwords. Guesses are counted by ``password_guesses``.
 
     Raises NotSignedIn with one sentence and one cost for nobody and for a wrong password.
     """
@@ -93,14 +93,14 @@ async def prove(db: Database, passwords: Passwords, account: Account | None, pas
 
 
 def not_proven() -> NotSignedIn:
-    """The refusal of an unknown identifier and of a wrong password."""
+    """The error for an unknown identifier and for a wrong password: the same, so that it tells nothing."""
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
 
 async def prove_app_password(
     db: Database, passwords: Passwords, account: Account | None, password: str
 ) -> ProvenAccount | None:
-    """What an app password opens; None where it is none of this account's. Costs nothing for what cannot be one."""
+    """Verify an app password; None if the account has no such one. Text that does not have its form is not hashed."""
     if not app_passwords.has_form(password):
         return None
     did = _NOBODY if account is None else account.did
@@ -111,7 +111,7 @@ async def prove_app_password(
 
 
 async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
-    # Which hashes are computed follows from the typed password alone, so that their time tells nothing about accounts.
+    # Which hashes are computed depends on the typed password alone, so that the duration tells nothing about accounts.
     by_app = await prove_app_password(db, passwords, account, password)
     app_password = None if by_app is None else by_app.app_password
     fits = await passwords.check(None if account is None else account.password_hash, password)
@@ -128,7 +128,7 @@ def open_session(
     *,
     is_takendown: bool = False,
 ) -> TokenPair:
-    """A new session in the caller's transaction. Raises NotSignedIn for an app password that was revoked meanwhile.
+    """Create a session in the caller's transaction. Raises NotSignedIn if the app password was revoked meanwhile.
 
     That of an account that was taken down can do little, and cannot be refreshed while the account is.
     """
@@ -140,7 +140,7 @@ def open_session(
 
 
 def open_proven(w: Writer, tokens: SessionTokenSigner, proof: ProvenAccount) -> TokenPair:
-    """The session of whoever has just given a password. Raises NotSignedIn when sessions were ended since it was checked:
+    """Create a session after the password was verified. Raises NotSignedIn if sessions were ended since then:
     a password that was reset meanwhile must not open one more.
     """
     account = proof.account
@@ -152,7 +152,7 @@ def open_proven(w: Writer, tokens: SessionTokenSigner, proof: ProvenAccount) -> 
 
 
 def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> TokenPair:
-    """Spend a refresh token. Raises NotSignedIn (``ExpiredToken``) when it is gone or its grace is over."""
+    """Use a refresh token. Raises NotSignedIn (``ExpiredToken``) if its session has ended or its grace period is over."""
     row = w.fetch_one(
         _FIX_SUCCESSOR,
         id=token.id,
@@ -184,13 +184,13 @@ def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> Token
 
 
 def close_session(w: Writer, token: RefreshToken) -> None:
-    """Sign out; a session that is gone already is as good."""
+    """Sign out; nothing happens if the session has already ended."""
     w.execute(_DELETE, id=token.id, did=token.did)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session of an app as its owner sees it in a list. ``id`` names it and opens nothing by itself: tokens are signed.
+    """A session of an app, as listed for its owner. ``id`` is no secret: tokens are signed.
 
     ``app_password_name`` is None where the account's own password opened it; ``used_at`` is its last refresh.
     """
@@ -202,7 +202,7 @@ class OpenSession:
 
 
 async def list_open(reader: Reader, did: Did) -> list[OpenSession]:
-    """The sessions that can be refreshed, last used first."""
+    """Sessions that can be refreshed, last used first."""
     return [
         OpenSession(row["id"], row["app_password_name"], Instant(row["created_at"]), Instant(row["expires_at"]))
         for row in await reader.fetch(_OPEN, did=did, now=reader.now)
@@ -210,28 +210,28 @@ async def list_open(reader: Reader, did: Did) -> list[OpenSession]:
 
 
 def end_one(w: Writer, did: Did, session_id: str) -> None:
-    """End one session of an account; one that is gone already is as good. Access tokens live out their time."""
+    """End one session; nothing happens if it has already ended. Its access token is valid until it expires."""
     w.execute(_DELETE, id=session_id, did=did)
 
 
 def end_all_apps(w: Writer, did: Did) -> None:
-    """No app can refresh its session with this account any more; browsers stay signed in."""
+    """End the sessions of all apps; browsers stay signed in."""
     w.execute(_DELETE_ALL, did=did)
 
 
 def end_all(w: Writer, did: Did) -> None:
-    """No session of this account can be refreshed any more, and no browser is signed in to it."""
+    """End the sessions of all apps and browsers."""
     w.execute(_DELETE_ALL, did=did)
     browser_sessions.end_all(w, did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired sessions; how many there were."""
+    """Delete expired sessions; returns how many."""
     return w.execute(_DELETE_EXPIRED, now=w.now)
 
 
 def _issued_at(w: Writer, did: Did) -> Instant:
-    # Tokens tell whole seconds: one made in the same second in which older ones were ended must not look older.
+    # Tokens contain whole seconds: one made in the second in which older ones were ended must not look older.
     row = w.fetch_one(_VALID_AFTER, did=did)
     return w.now if row is None else Instant(max(w.now, row["tokens_valid_after"]))
 

@@ -1,8 +1,8 @@
-"""Links that are mailed to the owner of an account whose guesses strangers used up.
+"""Sign-in links: e-mailed to the owner of an account whose password guesses strangers have used up.
 
-A link lets a browser try the password where nobody is known; it opens nothing without the password. Opening it changes nothing,
-so that programs that look into mail spend none; it is spent by signing in. Several are good at once, each for a day: a stranger
-who asks for links makes mail, and takes none from the owner.
+A link lets an unknown browser try the password; without the password it opens nothing. Opening it changes nothing, because
+mail scanners open links; signing in uses it up. Several are valid at once, each for a day: strangers who request links cause
+e-mails, but invalidate none of the owner's links.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from groundwork.database.transaction import Reader, Writer
 from groundwork.outbox.jobs import enqueue
 
 LIFETIME = DAY
-# Who has so many that were not used needs no other one.
+# With so many unused links the owner needs no further one.
 MAX_OPEN = 5
 
 _COUNT = "select count(*) from sign_in_links where did = :did and requested_at > :after"
 _INSERT = """
-    insert into sign_in_links (letter, token_hash, did, requested_at) values (:letter, :token_hash, :did, :requested_at)
+    insert into sign_in_links (letter, token_hash, did, requested_at) values (:email_id, :token_hash, :did, :requested_at)
 """
 _FIND = "select did, token_hash from sign_in_links where token_hash = :token_hash and requested_at > :after"
-_FIND_LETTER = """
+_FIND_EMAIL = """
     select l.did, a.handle, a.email, l.requested_at
       from sign_in_links l join accounts a on a.did = l.did
-     where l.letter = :letter and l.requested_at > :after
+     where l.letter = :email_id and l.requested_at > :after
 """
 _SPEND = "delete from sign_in_links where token_hash = :token_hash"
 _FORGET = "delete from sign_in_links where did = :did"
@@ -40,16 +40,16 @@ _SWEEP = "delete from sign_in_links where requested_at <= :after"
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """A link that is good. ``place`` is where guesses with it are counted."""
+    """A valid link. ``place`` is the key under which guesses with it are counted."""
 
     did: Did
     place: bytes
 
 
 async def ask(registry: Registry, identifier: str) -> None:
-    """Send a link to the owner of an account, if there is one. The same answer in the same time for everybody.
+    """E-mail a link to the owner of an account, if there is one. The result and its duration tell nothing about accounts.
 
-    Raises Refused where no mail can be sent at all.
+    Raises Refused if this server sends no e-mail.
     """
     email_changes.require_mail(registry)
     loop = asyncio.get_running_loop()
@@ -62,27 +62,27 @@ async def ask(registry: Registry, identifier: str) -> None:
 
 
 async def _send(registry: Registry, did: Did) -> None:
-    letter = secrets.token_hex(16)
+    email_id = secrets.token_hex(16)
     tokens = registry.email_tokens
-    token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, tokens.of_link(letter))
+    token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, tokens.of_link(email_id))
     async with registry.db.transaction() as tx:
         row = await tx.fetch_one(_COUNT, did=did, after=tx.now - LIFETIME)
         if row is not None and row[0] >= MAX_OPEN:
             return
-        await tx.execute(_INSERT, letter=letter, token_hash=token_hash, did=did, requested_at=tx.now)
-        await enqueue(tx, PdsJobKind.MAIL, letter)
+        await tx.execute(_INSERT, email_id=email_id, token_hash=token_hash, did=did, requested_at=tx.now)
+        await enqueue(tx, PdsJobKind.MAIL, email_id)
 
 
 async def find(reader: Reader, tokens: EmailTokens, token: str) -> SignInLink | None:
-    """The link with this token, while it is good."""
+    """The link with this token, while it is valid."""
     token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, token)
     row = await reader.fetch_one(_FIND, token_hash=token_hash, after=reader.now - LIFETIME)
     return None if row is None else SignInLink(Did(row["did"]), bytes(row["token_hash"]))
 
 
-async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
-    """What the mail must say; None when its link was used or is over, or the account has no address."""
-    row = await reader.fetch_one(_FIND_LETTER, letter=letter, after=reader.now - LIFETIME)
+async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
+    """Content of the e-mail; None if its link was used or has expired, or the account has no address."""
+    row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id, after=reader.now - LIFETIME)
     if row is None or row["email"] is None:
         return None
     requested_at = Instant(row["requested_at"])
@@ -90,15 +90,15 @@ async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
 
 
 def spend(w: Writer, link: SignInLink) -> None:
-    """Its owner has signed in with it."""
+    """Delete a link after its owner has signed in with it."""
     w.execute(_SPEND, token_hash=link.place)
 
 
 def forget(w: Writer, did: Did) -> None:
-    """No link of this account is good any more."""
+    """Delete all links of an account."""
     w.execute(_FORGET, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete links that are over; how many."""
+    """Delete expired links; returns how many."""
     return w.execute(_SWEEP, after=w.now - LIFETIME)

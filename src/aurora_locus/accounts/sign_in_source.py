@@ -1,4 +1,4 @@
-"""Where a password comes from: an address, perhaps a browser that was here before."""
+"""The source of a sign-in: the client's address, and the browser if it was here before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _NO_KEY = Secret("")
 
 @dataclass(frozen=True, slots=True)
 class SignInSource:
-    """``is_personal``: the address is one person's and no proxy's, as far as can be known. ``is_local``: a program on the
+    """``is_personal``: the address belongs to one person and to no proxy, as far as is known. ``is_local``: a program on the
     server's own machine. ``device`` is the identifier in a browser's cookie; empty for apps and for browsers that come for the
     first time.
     """
@@ -29,18 +29,18 @@ class SignInSource:
 
     @property
     def network(self) -> str:
-        """What is counted together."""
+        """The unit of counting: an IPv4 address, or the /64 of an IPv6 address."""
         return network_of(self.address)
 
     def places(self, key: bytes) -> Sequence[bytes]:
-        """Keyed hashes of what may be known of it, what tells most first. Addresses are few enough to be tried out."""
+        """Keyed hashes of the device and the address, the more specific first. Keyed, because all addresses can be tried out."""
         device = [_place(key, "device", self.device)] if self.device else []
         address = [_place(key, "address", self.network)] if self.is_personal else []
         return [*device, *address]
 
 
 def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO_KEY) -> SignInSource:
-    """Whoever sent a request, or the visitor for whom a service that has our ``key`` sent it."""
+    """The sender of a request, or the visitor on whose behalf one of our own services (it has ``key``) sent it."""
     headers = dict(connection.scope["headers"])
     named = vouched_address(key, headers) if CLIENT_ADDRESS in headers else ""
     if named:

@@ -1,8 +1,7 @@
-"""Changing the key that signs an account's repository: in the directory, here, and on the firehose, all of them or none
-(``identity_change``).
+"""Change the signing key of an account: in the directory, here, and on the firehose, all of them or none (``identity_change``).
 
-Afterwards the repository is signed anew with an empty commit that is told as the state that it is. The transaction that makes
-the key current notes that this is due, so that a crash in between leaves nothing undone: :func:`mend` does it at the next start.
+Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that makes the key
+current also stores that this commit is due; after a crash :func:`mend` makes it at the next start.
 """
 
 from at_protocol.crypto.did_key import format_did_key
@@ -21,7 +20,7 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import NotFound, Refused
 
 _ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
-# An account that is hidden by now is signed anew when it is shown: its next commit is the first that anybody sees.
+# An account that is not active gets its new signature with the first commit after its activation.
 _FIND_DUE = """
     select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
 """
@@ -29,19 +28,19 @@ _SETTLE = "delete from signatures_due where did = :did"
 
 
 async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
-    """Give the account this key. Raises NotFound, RemoteFailed, Refused (no did:plc, not active, identity not ours)."""
+    """Change the key. Raises NotFound, RemoteFailed, Refused (no did:plc, not active, or the identity names another server)."""
     if not did.startswith("did:plc:"):
         raise Refused("Only the directory of did:plc can be told another key; this identity is its owner's to change.")
     await to_its_end(_change(registry, did, key, note))
 
 
 async def mend(registry: Registry) -> int:
-    """Sign anew what a crash left signed with the key before; how many repositories."""
+    """Make the commits that a crash left due; returns how many."""
     async with registry.db.reader() as reader:
         due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]
     for did in due:
         async with registry.renames.hold(did):
-            await _sign_anew(registry, did)
+            await _sign_again(registry, did)
     return len(due)
 
 
@@ -52,15 +51,15 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
         if account is None:
             raise NotFound("There is no such account on this server.", name="NotFound")
         if account.status is not HostingStatus.ACTIVE:
-            # Its repository could not be signed anew, and would come back with a signature that the identity denies.
+            # Its repository cannot be signed now; reactivated, it would have a signature that does not fit the identity.
             raise Refused("Only an active account's key is changed.", name="InvalidRequest")
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
         await carry_out(registry, did, operation, lambda: _store(registry, account, key, operation, note))
-        await _sign_anew(registry, did)
+        await _sign_again(registry, did)
 
 
-async def _sign_anew(registry: Registry, did: Did) -> None:
+async def _sign_again(registry: Registry, did: Did) -> None:
     await commit.recommit(registry.repositories, did, as_sync=True)
     await registry.db.write(lambda w: w.execute(_SETTLE, did=did))
 
@@ -80,6 +79,6 @@ async def _store(
         note(w, before, format_did_key(key.public))
         log.append_identity(w, registry.repositories.live, did, account.handle)
 
-    # A commit that is under way was signed with the old key: none may land behind the new one.
+    # A commit in progress was signed with the old key: it must not be stored after the new one.
     async with registry.repositories.locks.hold(did):
         await registry.db.write(work)

@@ -32,27 +32,27 @@ _POINT = """
 
 
 @dataclass(frozen=True, slots=True)
-class NewResidence:
-    """Where an identity of ours lives that has moved away, and the did:key that signs for it there."""
+class NewServer:
+    """Server and signing key (did:key) of an account that has moved away; its did:web document is still served here."""
 
     pds: str
     signing_key: str
     handle: str
 
 
-async def destination(reader: Reader, did: Did) -> NewResidence | None:
-    """None for one that lives here."""
+async def destination(reader: Reader, did: Did) -> NewServer | None:
+    """Where the account has moved; None if it is here."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
-    return None if row is None else NewResidence(row["pds"], row["signing_key"], row["handle"])
+    return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
 
 
-def point_elsewhere(w: Writer, did: Did, there: NewResidence) -> None:
-    """From now on the document names another server."""
+def point_elsewhere(w: Writer, did: Did, there: NewServer) -> None:
+    """Let the document name another server."""
     w.execute(_POINT, did=did, pds=there.pds, signing_key=there.signing_key, handle=there.handle, now=w.now)
 
 
 def is_ours(registry: Registry, did: Did) -> bool:
-    """Whether the document of this DID is this server's to serve."""
+    """Whether this server serves the document of this DID."""
     if not registry.hosts_did_web or not did.startswith("did:web:"):
         return False
     try:
@@ -62,12 +62,12 @@ def is_ours(registry: Registry, did: Did) -> bool:
 
 
 def of_handle(handle: Handle) -> Did:
-    """The identity that has this name in it."""
+    """The did:web of a handle."""
     return Did(f"did:web:{handle}")
 
 
 async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
-    """Raise Refused unless the DID is that of the handle, and nobody has it or ever had it here."""
+    """Raise Refused unless the DID is that of the handle and no account here has or ever had it."""
     if did != of_handle(handle):
         raise Refused(
             f"The identity that this server can make for {handle} is {of_handle(handle)}.", name="IncompatibleDidDoc"
@@ -77,7 +77,7 @@ async def require_new(reader: Reader, did: Did, handle: Handle) -> None:
 
 
 async def document(registry: Registry, host: str) -> dict[str, Any]:
-    """The document of ``did:web:<host>``. Raises NotFound where no account here has it, or not yet."""
+    """The document of ``did:web:<host>``. Raises NotFound if no account here has it, or it is not active yet."""
     did = of_handle(Handle(host))
     account = there = None
     if is_ours(registry, did):

@@ -3,18 +3,20 @@ minute, however many pages show its result (:class:`BlobFigures`).
 """
 
 import asyncio
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts.particulars import literally
+from aurora_locus.accounts.account_details import literally
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
 from aurora_locus.moderation.reports import ReportState
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import queries as sequence
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
@@ -39,7 +41,10 @@ _LARGEST = """
 # Maximum age of figures that operators see.
 KEPT = MINUTE
 LARGEST = 25
+# Share of the disk above which an operator should act.
+_FULL = 0.9
 
+_IDENTITIES = "select count(*) from plc_operations where state in ('intended', 'ending')"
 _LAST_BACKUP = "select max(ended_at) from backups where state = 'done'"
 _SEARCH = """
     select a.did, a.handle, a.email, r.status, a.created_at
@@ -114,20 +119,36 @@ class BlobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Figures of the first page. ``events_of_a_day`` is from the event log; ``letters`` counts failed e-mails, by whether an
-    operator must act.
+    """Figures of the first page. ``hours``: events of each of the last 24 hours, oldest first. ``emails_since``: when the
+    oldest unsent e-mail was due. ``disk``: bytes used and all, where this server keeps its files.
     """
 
     accounts: dict[str, int]
     new_accounts: int
-    events_of_a_day: int
+    hours: list[int]
     head: int
     reports: dict[ReportState, tuple[int, Instant]]
     blobs: int
     blob_bytes: int
-    letters_waiting: int
-    letters_given_up: int
+    emails_waiting: int
+    emails_failed: int
+    emails_since: Instant | None
+    identities_waiting: int
     last_backup_at: Instant | None
+    disk: tuple[int, int]
+
+    @property
+    def events_of_a_day(self) -> int:
+        return sum(self.hours)
+
+    @property
+    def oldest_report_at(self) -> Instant | None:
+        return min((at for state, (_, at) in self.reports.items() if state is not ReportState.RESOLVED), default=None)
+
+    @property
+    def disk_is_full(self) -> bool:
+        used, size = self.disk
+        return used > size * _FULL
 
     @property
     def unresolved(self) -> int:
@@ -145,11 +166,14 @@ class AccountRow:
     created_at: Instant
 
 
-async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
-    """Everything on the first page."""
+async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dashboard:
+    """Everything on the first page; ``folder``: where files are kept."""
     now = registry.clock.now()
-    head = await sequence.head(registry.db)
-    a_day_ago = await sequence.position_at(registry.db, Instant(now - DAY))
+    # What happens now is in the last of 24 hours, not in a 25th.
+    a_day_ago = Instant(now - DAY + 1)
+    position = await sequence.position_at(registry.db, a_day_ago)
+    counted = await sequence.counts_by_span(registry.db, position, a_day_ago, HOUR)
+    room = disk_of(folder)
     async with registry.db.reader() as reader:
         accounts = {row["status"]: int(row["n"]) for row in await reader.fetch(_ACCOUNTS)}
         waiting = await jobs.waiting(reader)
@@ -157,16 +181,24 @@ async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
         return Dashboard(
             accounts,
             await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
-            # For a day without any event this is the position of the first one.
-            max(0, head - a_day_ago) if head else 0,
-            head,
+            [counted.get(hour, 0) for hour in range(24)],
+            await sequence.head(registry.db),
             await reports.counts(reader),
             blobs.number,
             blobs.bytes,
-            sum(n for _, state, n, _ in waiting if state is not JobState.GIVEN_UP),
-            sum(n for _, state, n, _ in waiting if state is JobState.GIVEN_UP),
+            sum(n for _, state, n, _ in waiting if state is not JobState.FAILED),
+            sum(n for _, state, n, _ in waiting if state is JobState.FAILED),
+            min((due for _, state, _, due in waiting if state is not JobState.FAILED and due <= now), default=None),
+            await _number(reader, _IDENTITIES),
             None if backup is None or backup[0] is None else Instant(backup[0]),
+            room,
         )
+
+
+def disk_of(folder: Path) -> tuple[int, int]:
+    """Bytes used and all, of the disk of a folder. A server that keeps its files elsewhere may not have the folder."""
+    room = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists()))
+    return room.total - room.free, room.total
 
 
 async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:

@@ -11,11 +11,14 @@ from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.settings import PdsSettings
+from groundwork.clock import Instant
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag."""
+    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag; ``started_at``:
+    this process.
+    """
 
     settings: PdsSettings
     registry: Registry
@@ -23,6 +26,8 @@ class Office:
     crawling: CrawlRequests
     standing: Callable[[], Awaitable[dict[str, Any]]]
     blobs: BlobFigures
+    version: str
+    started_at: Instant
 
 
 def office_of(connection: HTTPConnection) -> Office:

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Database, Row, Writer
 _FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid = :cid"
 _EXISTING = "select cid, takedown_ref from blobs where did = :did and cid in :cids"
 
-# The same bytes uploaded again keep their first type; their age starts anew, so that the sweep does not delete them before the
+# The same bytes uploaded again keep their first type; their age starts again, so that the sweep does not delete them before the
 # record that is about to refer to them. An import may have referred to them before they arrived: then they are public at once.
 _PUT = """
     insert into blobs (did, cid, mime_type, size, state, created_at)

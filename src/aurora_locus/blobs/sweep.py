@@ -46,7 +46,7 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
                 removed += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
         if len(stale) < _BATCH:
             break
-    await remove_owed(blobs)
+    await remove_due(blobs)
     await blobs.settle()
     return removed
 
@@ -58,7 +58,7 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
     return True
 
 
-async def remove_owed(blobs: BlobService) -> int:
+async def remove_due(blobs: BlobService) -> int:
     """Remove queued files, those of stopped processes included; returns how many."""
     removed = 0
     after: tuple[int, str, bytes] = (0, "", b"")
@@ -66,14 +66,14 @@ async def remove_owed(blobs: BlobService) -> int:
         for owed_at, did, cid in page:
             after = (owed_at, did, bytes(cid))
             async with blobs.locks.hold(did):
-                removed += await blobs.remove_owed(did, [cid])
+                removed += await blobs.remove_due(did, [cid])
     return removed
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
     """Everything, including what needs a scan of the whole store: files without a row, and the quarantine."""
     uploads = await sweep(blobs, now, grace)
-    files = await remove_owed(blobs)
+    files = await remove_due(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 
@@ -103,7 +103,7 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
         if unknown := [cid for cid in dict.fromkeys(cids) if cid not in known]:
             await blobs.db.write(lambda w, did=did, unknown=unknown: removals.enqueue(w, did, unknown))  # type: ignore[misc]  # defaults bind now
             async with blobs.locks.hold(did):
-                removed += await blobs.remove_owed(did, unknown)
+                removed += await blobs.remove_due(did, unknown)
     return removed
 
 

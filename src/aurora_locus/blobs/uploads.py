@@ -62,12 +62,12 @@ class BlobService:
     async def _remove_files(self, did: Did, cids: list[Cid]) -> None:
         try:
             async with self.locks.hold(did):
-                await self.remove_owed(did, cids)
+                await self.remove_due(did, cids)
         except Failure as failure:
             # The removal stays queued: the sweep retries it.
             log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
 
-    async def remove_owed(self, did: Did, cids: Sequence[Cid]) -> int:
+    async def remove_due(self, did: Did, cids: Sequence[Cid]) -> int:
         """Remove those of the files that are queued and unclaimed; returns how many."""
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import browser_sessions, password_guesses
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
+from aurora_locus.accounts.limits import PAGES, effective, network_of, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
@@ -18,6 +19,8 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import client_address
+from groundwork.rate_limit.contract import spend
+from groundwork.ui.tones import tone_of
 
 # How long sensitive actions stay available after the password was entered.
 PROOF_LASTS = 15 * MINUTE
@@ -65,9 +68,7 @@ def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> S
     if found is None:
         raise NotSignedIn("Sign in first.", name="AuthMissing")
     if found.status in OF_THE_HOST and not even_if_closed:
-        raise Forbidden(
-            "This account has been taken down. What is left to you is to take your things with you.", name=CLOSED
-        )
+        raise Forbidden("This account has been taken down. You can still download everything.", name=CLOSED)
     return found
 
 
@@ -77,18 +78,21 @@ def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = Fals
     """
     account = account_of(connection, even_if_closed=even_if_closed)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
-        raise NotSignedIn("Show once more that it is you.", name=PROOF_NEEDED)
+        raise NotSignedIn("Show again that it is you.", name=PROOF_NEEDED)
     return account
 
 
 async def identify(connection: HTTPConnection) -> None:
-    """Identify the browser and fill the layout's account menu; a session that is old enough is rotated."""
+    """Identify the browser and fill the layout's account menu; a session that is old enough is rotated. Raises RateLimited,
+    before the database is read.
+    """
     visit = Visit(cookies.read(connection, cookies.BROWSER))
     connection.scope[_VISIT] = visit
     mark_as_page(connection, LayoutContext(lambda: csrf_token(connection)))
+    registry = registry_of(connection)
+    await _count(registry, client_address(connection))
     if not visit.browser_id:
         return
-    registry = registry_of(connection)
     async with registry.db.reader() as reader:
         browser = await browser_sessions.find(reader, visit.browser_id)
         accounts = [] if browser is None else await browser_sessions.signed_in(reader, browser.id_hash)
@@ -221,6 +225,12 @@ async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
     cookies.change(connection, cookies.SESSION, "")
 
 
+async def _count(registry: Registry, address: str) -> None:
+    if registry.counts_requests:
+        limit = of_address(PAGES, address, is_shared=registry.shares_private_addresses)
+        await spend(registry.counters, [(effective(registry, limit), network_of(address))], now=registry.clock.now())
+
+
 def _note(
     connection: HTTPConnection, accounts: list[SignedInAccount] | tuple[SignedInAccount, ...], chosen_did: str | None
 ) -> None:
@@ -229,7 +239,7 @@ def _note(
     newest = visit.accounts[0] if visit.accounts else None
     visit.chosen = next((account for account in visit.accounts if account.did == chosen_did), newest)
     if shown is not None:
-        shown.face = None if visit.chosen is None else Face(visit.chosen.handle, len(visit.accounts) - 1)
+        shown.face = None if visit.chosen is None else Face(visit.chosen.handle, tone_of(visit.chosen.did))
 
 
 def _send(connection: HTTPConnection, browser_id: str, session_id: str) -> None:

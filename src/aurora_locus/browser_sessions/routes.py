@@ -36,7 +36,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
                 forms.keep(request, form)
             return await endpoint(request)
         finally:
-            # Also when the page failed: the session was rotated all the same.
+            # Also when the page failed: the session was rotated anyway.
             cookies.send(request)
 
     return Route(path, answer, methods=list(methods))

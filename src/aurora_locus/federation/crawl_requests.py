@@ -86,7 +86,7 @@ class CrawlRequests:
     async def ask_due(self) -> None:
         """Ask the relays that are due."""
         await self._ask(
-            lambda relay, now: is_due(relay, now, head=self._live.ring.head, is_read=bool(self._live.listeners))
+            lambda relay, now: is_due(relay, now, head=self._live.buffer.head, is_read=bool(self._live.listeners))
         )
 
     async def ask_now(self) -> None:
@@ -102,7 +102,7 @@ class CrawlRequests:
         async with self._asking:
             for index, relay in enumerate(self.relays):
                 if wanted(relay, self._clock.now()):
-                    head = self._live.ring.head
+                    head = self._live.buffer.head
                     problem = await self._request(relay)
                     chance = random.random()  # noqa: S311 - no secret
                     self.relays[index] = asked(relay, self._clock.now(), head=head, problem=problem, chance=chance)
@@ -123,7 +123,7 @@ def over_http(http: HttpClient) -> Ask:
         try:
             answer = await http.post_json(url, {"hostname": hostname}, timeout_seconds=_TIMEOUT_SECONDS)
         except Failure as failure:
-            return failure.why
+            return str(failure.why)
         return None if answer.is_ok else f"{answer.status}: {answer.body[:_SENTENCE].decode(errors='replace')}"
 
     return ask

@@ -1,6 +1,7 @@
 """``/subscribe``: this server's stream as JSON in Jetstream's format, for readers who trust this server.
 
-The same log, read by the same code as the firehose; only the encoding differs. Compression is refused: it needs a dictionary
+The same log, read by the same code as the firehose. The encoding differs; and records that were taken down are left out:
+nothing is signed here, so nothing is broken by that. Compression is refused: it needs a dictionary
 that is not ours.
 """
 
@@ -16,8 +17,15 @@ from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.sync import events, frames
 from at_protocol.sync.jetstream_writing import JetstreamLine, lines_of
-from aurora_locus.federation.jetstream_wishes import JetstreamOptions, is_time, parse_cursor, parse_update, parse_wishes
+from aurora_locus.federation.jetstream_wishes import (
+    JetstreamOptions,
+    is_time,
+    parse_cursor,
+    parse_options,
+    parse_update,
+)
 from aurora_locus.federation.stream_places import StreamPlaces
+from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
 from aurora_locus.sequencer.patience import read_patiently
@@ -40,11 +48,14 @@ _BAD_MESSAGE = StreamError("InvalidRequest", "The message is no options_update."
 class Jetstream:
     """The WebSocket endpoint; invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
-    def __init__(self, db: Database, live: Live, places: StreamPlaces, *, is_served: bool) -> None:
+    def __init__(
+        self, db: Database, live: Live, places: StreamPlaces, taken_down: TakenDown, *, is_served: bool
+    ) -> None:
         self._db = db
         self._live = live
         self._places = places
         self._is_served = is_served
+        self._taken_down = taken_down
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
@@ -60,39 +71,43 @@ class Jetstream:
         try:
             query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             cursor = parse_cursor(_one(query, "cursor"))
-            wishes = _wishes(query, scope)
+            options = _options(query, scope)
         except (Malformed, ValueError) as error:
             await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
             return
         await send({"type": "websocket.accept"})
-        reader = _JetstreamReader(send, wishes, waits=_one(query, "requireHello") == "true")
+        reader = _JetstreamReader(send, options, self._taken_down, waits=_one(query, "requireHello") == "true")
         await _serve(self._db, self._live, cursor, peer, reader, receive)
 
 
 class _JetstreamReader:
     """One subscriber with its options, which it may change at any time."""
 
-    def __init__(self, send: Send, wishes: JetstreamOptions, *, waits: bool) -> None:
+    def __init__(self, send: Send, options: JetstreamOptions, taken_down: TakenDown, *, waits: bool) -> None:
         self._send = send
-        self._wishes = wishes
+        self._taken_down = taken_down
+        self._options = options
         self.ready = asyncio.Event()
         if not waits:
             self.ready.set()
 
     async def take(self, frame: bytes) -> None:
-        for line in _lines(frame):
-            if self._wishes.want(line):
+        lines = _lines(frame)
+        if any(line.rkey is not None for line in lines):
+            await self._taken_down.refresh()
+        for line in lines:
+            if self._options.want(line) and not self._taken_down.hides(line):
                 await self._send({"type": "websocket.send", "text": line.text})
 
     async def listen(self, receive: Receive) -> StreamError | None:
         """Process the subscriber's messages until it disconnects (None) or sends an invalid one."""
         while (message := await receive())["type"] != "websocket.disconnect":
             try:
-                wishes = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
+                options = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
             except Malformed:
                 return _BAD_MESSAGE
-            if wishes is not None:
-                self._wishes = wishes
+            if options is not None:
+                self._options = options
                 self.ready.set()
         return None
 
@@ -133,7 +148,7 @@ async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
         return None
     if is_time(cursor):
         return await queries.position_at(db, Instant(cursor - _SKEW))
-    return cursor if cursor <= live.ring.head else None
+    return cursor if cursor <= live.buffer.head else None
 
 
 def _lines(frame: bytes) -> Sequence[JetstreamLine]:
@@ -148,11 +163,11 @@ def _read_lines(frame: bytes) -> Sequence[JetstreamLine]:
 _kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
 
 
-def _wishes(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:
+def _options(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:
     if _one(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
         raise Malformed("jetstream", "zstd", "compressed messages are not offered here")
     collections, dids = query.get("wantedCollections", ()), query.get("wantedDids", ())
-    return parse_wishes(collections, dids, _one(query, "maxMessageSizeBytes"))
+    return parse_options(collections, dids, _one(query, "maxMessageSizeBytes"))
 
 
 def _one(query: Mapping[str, list[str]], name: str) -> str | None:

@@ -34,7 +34,7 @@ class JetstreamOptions:
         return line.collection in self.collections or line.collection.startswith(self.prefixes)
 
 
-def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
+def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
     """Raises Malformed for an invalid collection, prefix or account, or for too many of them."""
     if len(collections) > MAX_WANTED_COLLECTIONS:
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
@@ -64,7 +64,7 @@ def parse_update(message: object) -> JetstreamOptions | None:
     for texts in (collections, dids):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise _bad(texts, "wanted collections and accounts are lists of texts")
-    return parse_wishes(collections, dids, payload.get("maxMessageSizeBytes"))
+    return parse_options(collections, dids, payload.get("maxMessageSizeBytes"))
 
 
 def parse_cursor(text: str | None) -> int | None:

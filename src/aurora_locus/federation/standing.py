@@ -15,7 +15,7 @@ from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
 
 _TIMEOUT_SECONDS = 3.0
-_TOLD = ("seq", "accountCount", "status")
+_COPIED_FIELDS = ("seq", "accountCount", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Lag:
 
 async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
     """Lag of every subscriber, unordered."""
-    head = live.ring.head
+    head = live.buffer.head
     behind = {listener.position for listener in live.listeners if listener.position < head}
     since = await queries.times_after(db, sorted(behind)) if behind else {}
     now = clock.now()
@@ -64,12 +64,12 @@ async def standing(
     A host that is not ``is_federated`` asks nobody: opening a page on a laptop must not reveal it to the world.
     """
     asked = crawling.relays if is_federated else ()
-    told = await asyncio.gather(*(_told(http, relay, crawling.hostname) for relay in asked))
+    told = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))
     told = told or [{} for _ in crawling.relays]
     accounts = await standing_of_accounts(db, [relay.url for relay in crawling.relays])
     return {
         "hostname": crawling.hostname,
-        "head": live.ring.head,
+        "head": live.buffer.head,
         "announces": is_automatic,
         "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
         "relays": [
@@ -105,11 +105,11 @@ def _relay(relay: Relay, told: dict[str, Any], accounts: Mapping[str, Any]) -> d
     }
 
 
-async def _told(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
+async def _copied(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
     """A relay's status of this host: how far it has read, how many accounts it knows, whether it throttles them."""
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:
         answer = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()
     except Failure as failure:
         return {"problem": failure.why}
-    return {name: answer[name] for name in _TOLD if name in answer} if isinstance(answer, dict) else {}
+    return {name: answer[name] for name in _COPIED_FIELDS if name in answer} if isinstance(answer, dict) else {}

@@ -19,4 +19,4 @@ class IdentityResolver:
     resolve_handle: Callable[[Handle], Awaitable[Did]]
     refresh_handle: Callable[[Handle], Awaitable[Did]]
     # The identity changed: revalidate before the cache is used again.
-    doubt_did: Callable[[Did], None]
+    recheck_did: Callable[[Did], None]

@@ -135,13 +135,13 @@ async def _write(
     source.scratch.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
 
-    def tell(table: str, rows: int) -> None:
+    def on_progress(table: str, rows: int) -> None:
         counts[table] = counts.get(table, 0) + rows
         progress("database", sum(counts.values()), 0)
 
     async with read_contents(source.url, SCHEMA, source.scratch) as contents:
         made_at = clock.now()
-        size = await vault.write(part_name(backup, DATABASE), dump.write(contents, tell))
+        size = await vault.write(part_name(backup, DATABASE), dump.write(contents, on_progress))
         last_number = await _last_number(contents)
         copying = _Copying(vault, source.store, progress, counts.get("blobs", 0))
         await copying.copy(contents)

@@ -20,15 +20,15 @@ _LONGEST_FRAME = 2 << 30
 # The fastest level: most of the data are hashes and signatures, which do not compress.
 _LEVEL = 1
 
-Told = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 
 
 def _untold(_what: str, _rows: int) -> None:
     return None
 
 
-async def write(contents: Contents, tell: Told = _untold) -> AsyncIterator[bytes]:
-    """The stream of a database; ``tell`` is called with each table's name and the number of rows just read."""
+async def write(contents: Contents, on_progress: OnProgress = _untold) -> AsyncIterator[bytes]:
+    """The stream of a database; ``on_progress`` is called with each table's name and the number of rows just read."""
     packer = zlib.compressobj(_LEVEL)
     counts: dict[str, int] = {}
     for table in contents.tables:
@@ -37,11 +37,11 @@ async def write(contents: Contents, tell: Told = _untold) -> AsyncIterator[bytes
         async for rows in contents.rows(table):
             counts[table.name] += len(rows)
             yield await asyncio.to_thread(lambda rows=rows: packer.compress(_frame(["rows", rows])))  # type: ignore[misc]  # a default binds it now
-            tell(table.name, len(rows))
+            on_progress(table.name, len(rows))
     yield packer.compress(_frame(["end", counts])) + packer.flush()
 
 
-async def load(stream: AsyncIterator[bytes], loading: Loading, tell: Told = _untold) -> Mapping[str, int]:
+async def load(stream: AsyncIterator[bytes], loading: Loading, on_progress: OnProgress = _untold) -> Mapping[str, int]:
     """Load a stream into an empty database; returns the row count of each table. Raises Refused for an invalid or incomplete
     dump.
     """
@@ -55,7 +55,7 @@ async def load(stream: AsyncIterator[bytes], loading: Loading, tell: Told = _unt
             case "rows":
                 counts[table] += len(rest[0])
                 await loading.put(table, columns, rest[0])
-                tell(table, len(rest[0]))
+                on_progress(table, len(rest[0]))
             case "end" if rest[0] == counts:
                 return counts
             case _:

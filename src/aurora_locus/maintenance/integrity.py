@@ -121,16 +121,20 @@ async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
 
 
 async def examine(
-    db: Database, size_of: SizeOf | None, *, only: Did | None = None, tell: Callable[[int], None] = lambda _: None
+    db: Database,
+    size_of: SizeOf | None,
+    *,
+    only: Did | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> IntegrityReport:
-    """Check everything, or one repository; ``tell`` is called with the number checked. Without ``size_of`` blob files are not
+    """Check everything, or one repository; ``on_progress`` is called with the number checked. Without ``size_of`` blob files are not
     checked.
     """
     report = IntegrityReport()
     async for did in _dids(db, only):
         await _examine_repository(db, did, size_of, report)
         report.repositories += 1
-        tell(report.repositories)
+        on_progress(report.repositories)
     if only is None:
         await _examine_log(db, report)
         await _examine_accounts(db, report)

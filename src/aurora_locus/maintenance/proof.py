@@ -54,7 +54,7 @@ async def prove(
             report = await integrity.examine(
                 db,
                 _Held(vault, await blob_digests(vault, manifest), await _sizes(vault), fresh).size,
-                tell=lambda done: progress("checking", done, 0),
+                on_progress=lambda done: progress("checking", done, 0),
             )
         finally:
             await db.close()
@@ -77,7 +77,7 @@ def total(manifest: Manifest) -> int:
 
 
 async def load_database(
-    vault: Vault, manifest: Manifest, url: str, schema: str, tell: Callable[[int], None] = lambda _: None
+    vault: Vault, manifest: Manifest, url: str, schema: str, on_progress: Callable[[int], None] = lambda _: None
 ) -> None:
     """Create the backup's schema in an empty database and fill it. Raises Refused."""
     await migrate(url, schema, PACKAGE, to=manifest.revision)
@@ -86,7 +86,7 @@ async def load_database(
     def told(_table: str, rows: int) -> None:
         nonlocal done
         done += rows
-        tell(done)
+        on_progress(done)
 
     try:
         async with load_contents(url, schema) as loading:

@@ -30,8 +30,9 @@ _BLOBS = "select cid, size from blobs where did = :did order by cid"
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """``from_tree``: the tree was intact. ``lost`` are the paths of lost records, ``missing_blobs`` had no file, or an invalid
-    one, which was removed.
+    """Result of repairing one repository. ``from_tree``: the tree was intact. ``lost``: paths of lost records.
+
+    ``missing_blobs``: blobs without a file, or with an invalid one, which was removed.
     """
 
     records: int

@@ -96,7 +96,7 @@ async def restore(
         first = manifest.last_number + left_out
         announced = await _announce(db, target, keys, clock, first, progress)
         report = await integrity.examine(
-            db, integrity.in_store(target.store), tell=lambda done: progress("checking", done, 0)
+            db, integrity.in_store(target.store), on_progress=lambda done: progress("checking", done, 0)
         )
     finally:
         await db.close()
@@ -222,11 +222,14 @@ async def _announce(
     number = await reader.count_repositories(db)
     done = 0
     at, last = Instant(-1), ""
-    while page := await reader.heads_after(db, at, last, _AT_ONCE):
-        await asyncio.gather(*(_announce_one(repositories, head) for _, head in page))
-        done += len(page)
-        progress("repositories", done, number)
-        at, last = page[-1][0], page[-1][1].did
+    try:
+        while page := await reader.heads_after(db, at, last, _AT_ONCE):
+            await asyncio.gather(*(_announce_one(repositories, head) for _, head in page))
+            done += len(page)
+            progress("repositories", done, number)
+            at, last = page[-1][0], page[-1][1].did
+    finally:
+        await repositories.close()
     return done
 
 
@@ -235,8 +238,8 @@ async def _announce_one(repositories: Repositories, present: Head) -> None:
         await recommit(repositories, present.did, as_sync=True)
         return
 
-    def tell(w: Writer) -> None:
+    def on_progress(w: Writer) -> None:
         # It may have been reactivated after the backup.
         log.append_account(w, repositories.live, present.did, present.status.value)
 
-    await repositories.db.write(tell)
+    await repositories.db.write(on_progress)

@@ -34,9 +34,9 @@ async def next_key(db: Database, sealer: Sealer) -> K256PrivateKey:
 
 
 async def rotate(
-    db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, tell: Callable[[int, int], None]
+    db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, on_progress: Callable[[int, int], None]
 ) -> Rotated:
-    """Change every did:plc identity of this server; ``tell`` is called with done and total.
+    """Change every did:plc identity of this server; ``on_progress`` is called with done and total.
 
     Raises what the directory raises; earlier changes stay.
     """
@@ -45,7 +45,7 @@ async def rotate(
     done = Rotated()
     for number, row in enumerate(rows, 1):
         await _rotate_one(directory, Did(row["did"]), old, new, done)
-        tell(number, len(rows))
+        on_progress(number, len(rows))
     return done
 
 

@@ -39,7 +39,7 @@ class BackupGauges:
     """Metrics for an operator's alarms."""
 
     outcomes: Counter
-    tell_last: Callable[[history.Backup | None], None]
+    report_last: Callable[[history.Backup | None], None]
 
 
 def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
@@ -51,12 +51,12 @@ def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
         # NaN: there is none, which no alarm's comparison takes for a recent one.
         return float("nan") if newest is None else (clock.now() - newest.started_at) / SECOND
 
-    def tell(newest: history.Backup | None) -> None:
+    def on_progress(newest: history.Backup | None) -> None:
         last[0] = newest
 
     metrics.gauge_of("backup_age_seconds", "How old the newest proven backup is; NaN: there is none", age)
     outcomes = metrics.counter("backups", "Backups made, by how they ended", ["outcome"])
-    return BackupGauges(outcomes, tell)
+    return BackupGauges(outcomes, on_progress)
 
 
 async def keep_backups(
@@ -78,7 +78,7 @@ async def make_if_due(
     async with db.reader() as reader:
         last = await history.last_backup(reader)
         newest = await history.newest(reader, limit=1)
-    measured.tell_last(last)
+    measured.report_last(last)
     if not settings.backup_url or not _is_due(last, newest[0] if newest else None, settings, clock.now()):
         return False
     vault = await configured.vault(settings, make=True)
@@ -92,7 +92,7 @@ async def make_if_due(
     measured.outcomes.labels("done").inc()
     log.info("backup.made", backup=made.id, bytes=made.bytes, blobs=made.blobs, missing=len(made.missing))
     async with db.reader() as reader:
-        measured.tell_last(await history.last_backup(reader))
+        measured.report_last(await history.last_backup(reader))
     older_than = Instant(clock.now() - round(settings.backup_retention * SECOND))
     await retention.prune(vault, older_than)
     await history.forget(db, older_than)

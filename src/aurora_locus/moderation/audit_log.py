@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from aurora_locus.accounts.particulars import literally
+from aurora_locus.accounts.account_details import literally
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer

@@ -16,7 +16,7 @@ from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_labe
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.particulars import literally
+from aurora_locus.accounts.account_details import literally
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.clock import Instant
@@ -63,7 +63,7 @@ class Label:
     sig: bytes
 
     def unsigned(self) -> dict[str, Value]:
-        """The signed content: every field present."""
+        """The fields of the label that its signature covers, as a record without ``sig``."""
         return unsigned_label(
             src=self.src,
             uri=self.uri,
@@ -150,7 +150,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
         if not pattern.isprintable():
             continue
         values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
-        # On SQLite `like` ignores case: the prefix is compared once more.
+        # On SQLite `like` ignores case: the prefix is compared again.
         clauses.append(
             f"(l.uri like :p{number} escape '!' and substr(l.uri, 1, {len(beginning)}) = :b{number})"
             if star

@@ -11,7 +11,7 @@ import nh3
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, queries
-from aurora_locus.accounts.letters import ANSWER_LOST
+from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
@@ -22,7 +22,7 @@ from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.uuid7 import new_id
 
@@ -46,7 +46,7 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
     """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
     email_changes.require_mail(registry)
     if not content.strip() or len(content) > MAX_CONTENT:
-        raise InvalidInput("content", f"A letter has 1 to {MAX_CONTENT} characters.")
+        raise InvalidInput("content", f"An e-mail has 1 to {MAX_CONTENT} characters.")
     if len(subject) > MAX_SUBJECT or not subject.isprintable():
         raise InvalidInput("subject", f"A subject is one line of at most {MAX_SUBJECT} characters.")
     async with registry.db.reader() as reader:
@@ -65,18 +65,20 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
 def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
     """Handle ``PdsJobKind.NOTICE``; a lost answer is retried once, as with other e-mails."""
 
-    async def pay(job: Job) -> None:
+    async def deliver(job: Job) -> None:
         async with db.reader() as reader:
             row = await reader.fetch_one(_FIND, id=job.subject)
         if row is not None and row["email"] is not None:
             try:
                 await mailer.send(compose(row["email"], row["subject"], row["content"], job.subject, hostname))
             except RemoteSlow:
-                if job.reason != ANSWER_LOST:
-                    raise RemoteSlow(ANSWER_LOST) from None
+                if job.reason_code != ANSWER_LOST:
+                    raise RemoteSlow(
+                        "The mail server did not answer after the message was sent.", name=ANSWER_LOST
+                    ) from None
         await db.write(lambda w: w.execute(_FORGET, id=job.subject))
 
-    return pay
+    return deliver
 
 
 def compose(email: str, subject: str, content: str, number: str, hostname: str) -> Mail:

@@ -1,7 +1,7 @@
 """OAuth clients by their metadata documents, fetched from the client id's URL and cached for ten minutes.
 
 Every URL is untrusted: it is called through the guarded client, without redirects, and only JSON with status 200 and at most
-512 KiB is accepted (invariant 7). Keys are fetched separately, and once more if an assertion names an unknown one; a removed
+512 KiB is accepted (invariant 7). Keys are fetched separately, and again if an assertion names an unknown one; a removed
 key is rejected after ten minutes at the latest.
 """
 

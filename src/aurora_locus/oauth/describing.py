@@ -1,15 +1,16 @@
-"""Scopes in plain words, grouped by topic; each can be declined separately.
+"""Scopes in plain words: what an app could do and could not, and each scope as a choice, grouped by topic.
 
-One entry is one scope as the app wrote it: an unticked one is not granted. Only ``atproto`` cannot be declined. A permission
-set is described by its permissions below its title, not by its author's words alone.
+One choice is one scope as the app wrote it: an unticked one is not granted. Only ``atproto`` cannot be declined. A permission
+set is described by its permissions below its title, not by its author's words alone. Identifiers are technical details.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from at_protocol.lexicon.document import PermissionSetType
-from at_protocol.oauth.grant import understood
+from at_protocol.oauth.grant import read_grant, understood
 from at_protocol.oauth.permission_sets import expand
 from at_protocol.oauth.permissions import (
     ANY,
@@ -25,7 +26,8 @@ from at_protocol.oauth.permissions import (
     Transition,
     Writing,
 )
-from aurora_locus.oauth.plain_names import with_plain_name
+from aurora_locus.oauth.permission_documents import expanded
+from aurora_locus.oauth.plain_names import plain_name
 
 
 class ScopeTopic(StrEnum):
@@ -44,9 +46,9 @@ class ScopeTopic(StrEnum):
 TITLES: Mapping[ScopeTopic, str] = {
     ScopeTopic.IDENTIFY: "Know who you are",
     ScopeTopic.SETS: "Use a feature of an app",
-    ScopeTopic.RECORDS: "Write to your repository",
+    ScopeTopic.RECORDS: "Write in your account",
     ScopeTopic.FILES: "Upload files",
-    ScopeTopic.SERVICES: "Speak to other services in your name",
+    ScopeTopic.SERVICES: "Use other services in your name",
     ScopeTopic.ACCOUNT: "Your account here",
     ScopeTopic.IDENTITY: "Change your identity",
     ScopeTopic.EVERYTHING: "Act for you nearly everywhere",
@@ -59,13 +61,26 @@ _VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "d
 
 @dataclass(frozen=True, slots=True)
 class DescribedScope:
-    """One scope. ``sentence`` completes "This app wants to …"; ``details`` are collapsible lines."""
+    """One scope. ``sentence`` completes "This app could …"; ``details`` are collapsible lines; ``names`` are identifiers of
+    what it gives.
+    """
 
     scope: str
     sentence: str
     details: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     can_be_refused: bool = True
     is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Something that an app could do, as a sentence with a capital and one more sentence about it."""
+
+    sentence: str
+    note: str = ""
+    is_grave: bool = False
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +102,7 @@ def describe_scopes(
     """Every scope of a request in its group, groups in the order of ``ScopeTopic``; ``locales`` are the reader's, best first."""
     found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
-        who = DescribedScope(
-            ATPROTO, "know your handle, your identity and what is public about you", can_be_refused=False
-        )
+        who = DescribedScope(ATPROTO, "see your name and what is public about you", can_be_refused=False)
         found[ScopeTopic.IDENTIFY].append(who)
     for scope, permission in understood(scopes):
         topic, described = _describe(scope, permission, sets, locales)
@@ -97,40 +110,99 @@ def describe_scopes(
     return [ScopeGroup(topic, TITLES[topic], tuple(entries)) for topic, entries in found.items() if entries]
 
 
+def abilities(
+    scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
+) -> list[Ability]:
+    """What an app with these scopes could do, one line each; types of entries with the same verbs share a line."""
+    written: dict[frozenset[Writing], list[str]] = {}
+    lines: list[tuple[ScopeTopic, Ability]] = []
+    for scope, permission in understood(scopes):
+        if isinstance(permission, RepoPermission) and ANY not in permission.collections:
+            written.setdefault(permission.writings, []).extend(permission.collections)
+            continue
+        topic, told = _describe(scope, permission, sets, locales)
+        lines.append((topic, Ability(_capital(told.sentence), _note_of(permission), told.is_grave, told.details)))
+    for writings, collections in written.items():
+        what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
+        lines.append((ScopeTopic.RECORDS, Ability(_capital(f"{_verbs(writings)} {what}"), "They are public.")))
+    # What matters most to people first; that an app knows who they are goes without saying, and last.
+    lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
+    who = "Your e-mail address stays here." if not read_grant(" ".join(scopes)).may_read_email() else ""
+    known = [Ability("See your name and what is public about you", who)] if ATPROTO in scopes else []
+    return [ability for _, ability in lines] + known
+
+
+def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) -> str:
+    """What an app with these scopes could not do, of what people may fear; completes "It could not"."""
+    grant = read_grant(expanded(scopes, sets))
+    fears = {
+        "post for you": grant.may_write("app.bsky.feed.post", Writing.CREATE),
+        "read your messages": grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
+        "see your e-mail address": grant.may_read_email(),
+        "change your name": grant.may_change_identity("handle"),
+        # These take the password.
+        "change your password": False,
+        "delete your account": False,
+    }
+    return _capital(_listed([fear for fear, may_be in fears.items() if not may_be], "or"))
+
+
+def summary_of(scopes: Sequence[str]) -> str:
+    """What an app may do, in a few words, for lists."""
+    found = dict(understood(scopes)).values()
+    if Transition.GENERIC in found:
+        return "Full access, and your private messages" if Transition.CHAT in found else "Full access"
+    collections = dict.fromkeys(name for each in found if isinstance(each, RepoPermission) for name in each.collections)
+    parts = []
+    if ANY in collections:
+        parts.append("change everything you have written")
+    elif collections:
+        named = [plain_name(each) for each in list(collections)[:2]]
+        parts.append(f"change {_listed(named)}{' and more' if len(collections) > len(named) else ''}")
+    parts += [sentence_of(each) for each in found if not isinstance(each, RepoPermission)]
+    if not parts:
+        return "Can see your name"
+    others = len(parts) - 1
+    return f"Can {parts[0]}" + (f", and {others} other {'thing' if others == 1 else 'things'}" if others else "")
+
+
 def sentence_of(permission: Permission) -> str:
     """What a permission allows, as the end of a sentence."""
     match permission:
         case RepoPermission():
-            verbs = _listed([_VERBS[each] for each in Writing if each in permission.writings])
-            if ANY in permission.collections:
-                return f"{verbs} records of every kind in your repository"
-            return f"{verbs} {_listed([with_plain_name(each) for each in permission.collections])}"
+            what = (
+                "everything"
+                if ANY in permission.collections
+                else _listed([plain_name(e) for e in permission.collections])
+            )
+            return f"{_verbs(permission.writings)} {what}{' in your account' if ANY in permission.collections else ''}"
         case RpcPermission():
-            what = "any method" if ANY in permission.methods else _listed(permission.methods)
-            where = "any service" if permission.audience == ANY else permission.audience
-            return f"call {what} of {where} in your name"
+            where = "any service" if permission.audience == ANY else _host_of(permission.audience)
+            if ANY in permission.methods:
+                return f"do anything at {where} in your name"
+            return f"use {where} in your name: {_listed([_spoken(each) for each in permission.methods])}"
         case BlobPermission():
             return f"upload {_files(permission.accept)}"
         case AccountPermission(attribute="email", may_manage=False):
-            return "read your e-mail address"
+            return "see your e-mail address"
         case AccountPermission(attribute="email"):
-            return "read your e-mail address and have it confirmed"
+            return "see your e-mail address and have it confirmed"
         case AccountPermission(may_manage=False):
-            return "see how much of your repository is here"
+            return "see how much of your data is here"
         case AccountPermission():
-            return "replace your whole repository by a file"
+            return "replace everything you have written by a file"
         case IdentityPermission(attribute="handle"):
-            return "change your handle"
+            return "change your name"
         case IdentityPermission():
-            return "change your identity: its handle, its keys and where your account lives"
+            return "change your identity: its name, its keys and where your account lives"
         case Inclusion():
-            return f"use the permissions of {permission.nsid}"
+            return f"use the feature {permission.nsid}"
         case Transition.GENERIC:
-            return "write and delete anything in your repository, upload any file, and use most services in your name"
+            return "write and delete anything in your account, upload any file, and use most services in your name"
         case Transition.CHAT:
             return "read and send your private messages"
         case Transition.EMAIL:
-            return "read your e-mail address"
+            return "see your e-mail address"
 
 
 def _describe(
@@ -139,10 +211,14 @@ def _describe(
     match permission:
         case RepoPermission():
             grave = ANY in permission.collections and permission.writings >= EVERY_WRITING
-            return ScopeTopic.RECORDS, DescribedScope(scope, sentence_of(permission), is_grave=grave)
+            names = tuple(each for each in permission.collections if each != ANY)
+            return ScopeTopic.RECORDS, DescribedScope(scope, sentence_of(permission), names=names, is_grave=grave)
         case RpcPermission():
             return ScopeTopic.SERVICES, DescribedScope(
-                scope, sentence_of(permission), is_grave=ANY in permission.methods
+                scope,
+                sentence_of(permission),
+                names=(*permission.methods, permission.audience),
+                is_grave=ANY in permission.methods,
             )
         case BlobPermission():
             return ScopeTopic.FILES, DescribedScope(scope, sentence_of(permission))
@@ -172,7 +248,8 @@ def _inclusion(
     return DescribedScope(
         scope,
         f"{title} ({permission.nsid})",
-        ((detail,) if detail else ()) + tuple(f"{line[:1].upper()}{line[1:]}" for line in lines),
+        ((detail,) if detail else ()) + tuple(_capital(line) for line in lines),
+        (permission.nsid,),
     )
 
 
@@ -202,7 +279,43 @@ def _files(accept: Sequence[str]) -> str:
     return _listed([names.get(each, f"files of the type {each}") for each in accept])
 
 
-def _listed(words: Sequence[str]) -> str:
+def _note_of(permission: Permission) -> str:
+    match permission:
+        case RepoPermission():
+            return "This is a lot. Allow it only for an app that you trust with everything."
+        case BlobPermission():
+            return "What your posts and events show is public."
+        case IdentityPermission(attribute="handle"):
+            return "With this an app can take your name away from you."
+        case IdentityPermission():
+            return "With this an app can take your name, or your whole account, away from you."
+        case Transition.GENERIC | Transition.CHAT | AccountPermission(attribute="repo", may_manage=True):
+            return "This is a lot. Allow it only for an app that you trust with everything."
+        case RpcPermission() if ANY in permission.methods:
+            return "This is a lot. Allow it only for an app that you trust with everything."
+        case _:
+            return ""
+
+
+def _verbs(writings: frozenset[Writing]) -> str:
+    return _listed([_VERBS[each] for each in Writing if each in writings])
+
+
+def _host_of(audience: str) -> str:
+    """``did:web:api.example.com#app`` is called by its host; other services have no name but their identifier."""
+    return audience.removeprefix("did:web:").partition("#")[0].partition("%3A")[0]
+
+
+def _spoken(method: str) -> str:
+    """``app.bsky.feed.getTimeline`` as ``get timeline``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", method.rpartition(".")[2]).lower()
+
+
+def _capital(sentence: str) -> str:
+    return f"{sentence[:1].upper()}{sentence[1:]}"
+
+
+def _listed(words: Sequence[str], last: str = "and") -> str:
     if len(words) == 1:
         return words[0]
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -31,7 +31,10 @@ async def open_authorization(
     catalog: Catalog,
     resolve: Resolve | None = None,
 ) -> AsyncIterator[AuthorizationServer]:
-    """``fetch`` gets client documents, ``resolve`` permission sets not known here. Raises Refused if the cache is unavailable."""
+    """Open the OAuth authorization server. Raises Refused if the cache is unavailable.
+
+    ``fetch`` gets client metadata, ``resolve`` permission sets that the catalog lacks.
+    """
     db, clock = registry.db, registry.clock
     standings = Standings(db, clock)
     registry.repositories.when_forgotten(standings.forget_account)

@@ -44,11 +44,6 @@ def invalid_client_metadata(why: str) -> InvalidInput:
     return InvalidInput("client_id", why, name="invalid_client_metadata")
 
 
-def unauthorized_client(why: str) -> InvalidInput:
-    """The client is known and may not do this."""
-    return InvalidInput("client_id", why, name="unauthorized_client")
-
-
 def invalid_client(why: str) -> NotSignedIn:
     """The client failed to authenticate."""
     return NotSignedIn(why, name="invalid_client")

@@ -135,7 +135,7 @@ def _members(body: bytes) -> list[tuple[str, str]]:
     try:
         value = parse_json(body)
     except InvalidInput as failure:
-        raise refusals.invalid_request(failure.why) from None
+        raise refusals.invalid_request(str(failure.why)) from None
     if not isinstance(value, dict) or not all(isinstance(each, str) and "\x00" not in each for each in value.values()):
         raise refusals.invalid_request("The body is not a JSON object of texts.")
     return list(value.items())

@@ -83,7 +83,7 @@ def insert(w: Writer, opening: Opening) -> None:
 
 
 async def find(reader: Reader, session_id: str) -> OAuthSession | None:
-    """The session, expired or not."""
+    """The OAuth session with this id, expired or not."""
     row = await reader.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 
@@ -120,12 +120,12 @@ def end_now(w: Writer, session_id: str) -> bool:
 
 
 async def end(tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one of this account's; returns whether it existed."""
+    """End one OAuth session of an account; False if the account has no such session."""
     return await tx.execute(_END_OWN, id=session_id, did=did) == 1
 
 
 def end_all_now(w: Writer, did: Did) -> int:
-    """End all of this account's; returns how many."""
+    """End all OAuth sessions of an account; returns how many."""
     return w.execute(_END_ALL, did=did)
 
 

@@ -87,8 +87,8 @@ async def for_refresh_token(
     if known is None:
         raise refusals.invalid_grant()
     if set(form.get("scope", "").split()) - {*known.scope.split(), *known.expanded_scope.split()}:
-        raise refusals.invalid_scope("A refresh brings no more than was granted; ask anew for other scopes.")
-    expanded_scope = await _expanded_anew(server, known)
+        raise refusals.invalid_scope("A refresh brings no more than was granted; ask again for other scopes.")
+    expanded_scope = await _expanded_again(server, known)
 
     def work(w: Writer) -> Issued | None:
         session = sessions.find_now(w, name.session_id)
@@ -160,7 +160,7 @@ def _answer(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
     return answer
 
 
-async def _expanded_anew(server: AuthorizationServer, session: OAuthSession) -> str:
+async def _expanded_again(server: AuthorizationServer, session: OAuthSession) -> str:
     """The session's permissions by the sets as published now.
 
     Resolved before the transaction, which must not wait for the network. A set that cannot be fetched changes nothing.

@@ -29,7 +29,7 @@ async def thread(
 
 
 async def missing_thread(author: ViewingAccount, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
-    """The thread of a post that only this server has yet; None if it is no recent post of the caller's."""
+    """The thread of a post of the caller that the app view does not have yet; None if it is no recent post of theirs."""
     wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
     post = next((one for one in recent.posts if one.uri == wanted), None)
     if post is None:

@@ -155,21 +155,21 @@ async def _fill(
     async with _new_server(settings, clock) as new:
         db = new.db
         await _keep_secrets(db, new.sealer, environment)
-        signed_anew: set[Did] = set()
+        re_signed: set[Did] = set()
         with opened(folder.accounts, scratch) as accounts:
             for done, person in enumerate(found.people):
                 progress(done, len(found.people), person.new_handle)
                 with opened(folder.store(person.did), scratch) as store:
                     reading = await _take_account(new, folder, accounts, store, person)
-                if reading.is_signed_anew:
-                    signed_anew.add(person.did)
+                if reading.is_re_signed:
+                    re_signed.add(person.did)
             await db.write(lambda w: people.keep_invites(w, accounts))
             await db.write(lambda w: apps.keep_apps(w, accounts))
         await _keep_reserved_keys(new, folder)
         progress(len(found.people), len(found.people), "(copying the firehose's events)")
         with opened(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
-            await _take_events(db, sequencer, since, found, signed_anew)
+            await _take_events(db, sequencer, since, found, re_signed)
         await verifying.verify(db, found, progress)
 
 
@@ -212,16 +212,16 @@ async def _take_account(
 
 
 async def _take_events(
-    db: Database, sequencer: sqlite3.Connection, since: Instant, found: Survey, signed_anew: set[Did]
+    db: Database, sequencer: sqlite3.Connection, since: Instant, found: Survey, re_signed: set[Did]
 ) -> None:
     first: int | None = None
     unreadable: set[Did] = set()
     async for rows in _beside(events.events(sequencer, since, unreadable)):
         first = rows[0]["seq"] if first is None else first
         await db.write(lambda w, rows=rows: events.keep_events(w, rows))  # type: ignore[misc]  # a default binds it now
-    found.lost += [f"{did}: an event cannot be read; its repository is announced anew (#sync)." for did in unreadable]
+    found.lost += [f"{did}: an event cannot be read; its repository is announced again (#sync)." for did in unreadable]
     number = events.last_number(sequencer)
-    for did in sorted(unreadable | signed_anew):
+    for did in sorted(unreadable | re_signed):
         commit = await _active_head(db, did)
         if commit is not None:
             number += 1

@@ -58,7 +58,7 @@ class OldFolder:
 
 def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
     """The paths from the environment, with ``folder`` as its data directory. Raises Refused if it is no such folder."""
-    said = environment.get("PDS_DATA_DIRECTORY", "")
+    directory = environment.get("PDS_DATA_DIRECTORY", "")
 
     def place(name: str, usual: str) -> Path:
         given = environment.get(name)
@@ -66,7 +66,7 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
             return folder / usual
         path = Path(given)
         # The environment may be a container's, where the folder had another name.
-        return folder / path.relative_to(said) if said and path.is_relative_to(said) else path
+        return folder / path.relative_to(directory) if directory and path.is_relative_to(directory) else path
 
     blobs = place("PDS_BLOBSTORE_DISK_LOCATION", "blocks") if not environment.get("PDS_BLOBSTORE_S3_BUCKET") else None
     temporary = None if blobs is None else blobs / _TEMPORARY

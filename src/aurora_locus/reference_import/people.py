@@ -42,7 +42,7 @@ _INSERT_SESSION = """
     insert into sessions (id, did, app_password_name, next_id, expires_at, created_at)
     values (:id, :did, :app_password_name, :next_id, :expires_at, :created_at)
 """
-_INSERT_LETTER = """
+_INSERT_EMAIL = """
     insert into email_tokens (did, purpose, token_hash, requested_at)
     values (:did, :purpose, :token_hash, :requested_at)
 """
@@ -122,7 +122,7 @@ def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person:
     _keep(w, _INSERT_SECOND_KEY, [_app_password(person.did, row) for row in old.execute(_APP_PASSWORDS, [person.did])])
     _keep(w, _INSERT_SESSION, [_session(person.did, row) for row in old.execute(_SESSIONS, [person.did])])
     tokens_of_person = old.execute(_EMAIL_TOKENS, [person.did])
-    _keep(w, _INSERT_LETTER, [_email_token(tokens, person.did, row) for row in tokens_of_person])
+    _keep(w, _INSERT_EMAIL, [_email_token(tokens, person.did, row) for row in tokens_of_person])
 
 
 def keep_invites(w: Writer, old: sqlite3.Connection) -> None:

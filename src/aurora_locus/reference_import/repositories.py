@@ -77,7 +77,7 @@ class ReadRepository:
     is_foreign: bool
 
     @property
-    def is_signed_anew(self) -> bool:
+    def is_re_signed(self) -> bool:
         """Whether the head here differs from the old one."""
         return self.is_foreign or bool(self.plan.refused)
 
@@ -88,7 +88,7 @@ class ReadRepository:
 
 
 def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) -> ReadRepository:
-    """Verify one repository. Raises Malformed with the first error."""
+    """Read an account's repository from the reference PDS's store, and verify it. Raises Malformed with the first error."""
     try:
         key = K256PrivateKey.from_bytes(key_file.read_bytes())
     except OSError as error:

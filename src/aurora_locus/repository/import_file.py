@@ -1,119 +1,154 @@
-"""An uploaded CAR: each block is verified and written to disk; memory holds one block and an index.
+"""The files of an import, in a folder of its own: the uploaded CAR, and what the server and the check tell each other.
 
-The file is anonymous, so nothing of it is left after a crash.
+The server appends the bytes that arrive and decodes none of them; a worker process reads the file by its path
+(``import_check``). The folder is locked while its import runs and deleted afterwards; after a crash it is no longer locked,
+and ``sweep`` deletes it.
 """
 
 import asyncio
+import fcntl
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from at_protocol.data.cid import Cid
-from at_protocol.failures import Malformed
-from at_protocol.repo import car
-from groundwork.errors import InvalidInput, TooLarge, Unavailable
+from groundwork.errors import TooLarge, Unavailable
+from groundwork.threads import on_thread
 
 # The smallest records that apps write (a like, a follow) take some 150 bytes in a CAR. Many more and smaller blocks are sent
-# only to fill the index, which takes some 200 bytes for each.
+# only to fill the index of the check, which takes some 200 bytes for each.
 _LEAST_SECTION_BYTES = 100
 _WRITTEN_AT_ONCE = 256 * 1024
+# A new folder is not locked for a moment.
+_LOCKED_WITHIN_SECONDS = 60.0
 # Bits of a packed position: blocks are shorter than 16 MiB.
 _LENGTH_BITS = 24
 
 
-class ImportFile:
-    """The blocks of a CAR by their CIDs; created by :func:`receive`. Reading is quick but blocking."""
+@dataclass(frozen=True, slots=True)
+class ImportFiles:
+    """The files of one import; created by :func:`receive`. ``most_blocks``: how many blocks the CAR may have."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.roots: tuple[Cid, ...] = ()
-        self._file = file
-        self._places: dict[bytes, int] = {}
-        self._end = 0
+    folder: Path
+    most_blocks: int
 
-    def find(self, cid: Cid) -> bytes | None:
-        """The block of a CID, or None."""
-        place = self._places.get(bytes(cid))
-        if place is None:
-            return None
-        self._file.seek(place >> _LENGTH_BITS)
-        return self._file.read(place & ((1 << _LENGTH_BITS) - 1))
+    @property
+    def car(self) -> Path:
+        """The upload, as it came."""
+        return self.folder / "repository.car"
 
-    def note(self, cid: Cid, block: bytes) -> bool:
-        """Record where a block will be; False for a known one."""
-        key = bytes(cid)
-        if key in self._places:
-            return False
-        self._places[key] = self._end << _LENGTH_BITS | len(block)
-        self._end += len(block)
-        return True
+    @property
+    def exchange(self) -> Path:
+        """What the server and the check tell each other (``import_check.Exchange``)."""
+        return self.folder / "exchange.db"
 
-    def append(self, blocks: bytes) -> None:
-        """Write the recorded blocks, in order."""
-        self._file.write(blocks)
+    @property
+    def size(self) -> int:
+        """Bytes of the upload."""
+        return self.car.stat().st_size
 
-    def __len__(self) -> int:
-        return len(self._places)
+
+def pack_place(offset: int, length: int) -> int:
+    """Where a block is in the file, as one number: millions of them are held in memory."""
+    return offset << _LENGTH_BITS | length
+
+
+def read_place(file: BinaryIO, place: int) -> bytes:
+    """The block at a packed place."""
+    file.seek(place >> _LENGTH_BITS)
+    return file.read(place & ((1 << _LENGTH_BITS) - 1))
+
+
+def import_folder(data_directory: Path) -> Path:
+    """Where uploads of the server lie, each in its own folder."""
+    return data_directory / "imports"
 
 
 @asynccontextmanager
 async def receive(
     folder: Path, body: AsyncIterator[bytes], *, max_bytes: int, content_length: int | None
-) -> AsyncIterator[ImportFile]:
-    """The whole file, every block's hash verified; deleted when the context ends.
+) -> AsyncIterator[ImportFiles]:
+    """The whole upload on disk, nothing of it looked at; deleted when the context ends.
 
-    Raises TooLarge, before anything is read if ``content_length`` says so, and InvalidInput for an invalid CAR.
+    Raises TooLarge, before anything is read if ``content_length`` says so, and Unavailable if the disk is full.
     """
     if content_length is not None and content_length > max_bytes:
         raise _too_large(max_bytes)
     try:
-        # Not on another thread: a cancellation at that moment would leave it open.
-        file = _unnamed(folder)
+        # Not on another thread: a cancellation at that moment would leave it behind.
+        path, lock = _locked_folder(folder)
     except OSError as error:
-        raise _no_room() from error
-    with file:
-        received = ImportFile(file)
+        raise no_room() from error
+    try:
+        files = ImportFiles(path, max(1, max_bytes // _LEAST_SECTION_BYTES))
         try:
-            await _read(received, body, max_bytes)
-        except Malformed as error:
-            raise InvalidInput("", f"This is not a repository's file: {error.why}.") from None
+            await _append(files.car, body, max_bytes)
         except OSError as error:
-            raise _no_room() from error
-        yield received
+            raise no_room() from error
+        yield files
+    finally:
+        # Deleting a large file takes a while; a cancelled caller does not wait for it.
+        await asyncio.shield(asyncio.to_thread(_remove, path, lock))
 
 
-def _unnamed(folder: Path) -> BinaryIO:
+def sweep(folder: Path) -> None:
+    """Delete what imports left whose process has ended."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        try:
+            lock = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # its import has just ended
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_mtime < time.time() - _LOCKED_WITHIN_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+        except BlockingIOError:
+            pass  # it is running
+        finally:
+            os.close(lock)
+
+
+def no_room() -> Unavailable:
+    """The disk is full, or cannot be written."""
+    return Unavailable("The file cannot be kept here at the moment.")
+
+
+def _locked_folder(folder: Path) -> tuple[Path, int]:
     folder.mkdir(parents=True, exist_ok=True)
-    return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
+    path = Path(tempfile.mkdtemp(dir=folder))
+    lock = os.open(path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return path, lock
 
 
-async def _read(received: ImportFile, body: AsyncIterator[bytes], max_bytes: int) -> None:
-    reader = car.CarReader()
+def _remove(path: Path, lock: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(lock)
+
+
+async def _append(path: Path, body: AsyncIterator[bytes], max_bytes: int) -> None:
     pending: list[bytes] = []
     pending_bytes = size = 0
-    async for chunk in body:
-        size += len(chunk)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        for cid, block in reader.feed(chunk):
-            if received.note(cid, block):
-                pending.append(block)
-                pending_bytes += len(block)
-        if len(received) > max_bytes // _LEAST_SECTION_BYTES:
-            raise Malformed("car", None, "it has more blocks than a repository of this size can have")
-        if pending_bytes >= _WRITTEN_AT_ONCE:
-            await asyncio.to_thread(received.append, b"".join(pending))
-            pending.clear()
-            pending_bytes = 0
-    await asyncio.to_thread(received.append, b"".join(pending))
-    reader.finish()
-    received.roots = reader.roots or ()
+    with path.open("wb") as file:
+        async for chunk in body:
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            pending.append(chunk)
+            pending_bytes += len(chunk)
+            if pending_bytes >= _WRITTEN_AT_ONCE:
+                await on_thread(file.write, b"".join(pending))
+                pending.clear()
+                pending_bytes = 0
+        await on_thread(file.write, b"".join(pending))
 
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The file is larger than the {limit} bytes allowed here.", name="PayloadTooLarge")
-
-
-def _no_room() -> Unavailable:
-    return Unavailable("The file cannot be kept here at the moment.")

@@ -11,7 +11,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import add_imported_references, collect, drop_references
 from aurora_locus.repository import writer
-from aurora_locus.repository.import_plan import ImportPlan
+from aurora_locus.repository.import_check import Exchange
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.writer import Keeps, StaleHead
 from aurora_locus.sequencer import log
@@ -86,9 +86,9 @@ def _go_on(w: Writer, made: Commit) -> None:
 
 
 def store(
-    w: Writer, live: Live, before: Head, made: Commit, plan: ImportPlan, changes: Sequence[RepoChange], *, keeps: Keeps
+    w: Writer, live: Live, before: Head, made: Commit, plan: Exchange, changes: Sequence[RepoChange], *, keeps: Keeps
 ) -> list[Cid]:
-    """Apply the plan, under the commit made for it; returns the blobs whose files must be removed.
+    """Apply the plan that the check wrote, under the commit made for it; returns the blobs whose files must be removed.
 
     ``changes`` are those whose index rows were not staged. Raises StaleHead if the repository, or the staged rows, have
     changed.
@@ -108,18 +108,18 @@ def store(
     # If another process took the staged rows for garbage, the row of the import says so.
     if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
-    for rows in _portions({"did": did, "cid": bytes(c), "more": n, "rev": rev} for c, n in plan.more_uses.items()):
+    for rows in _portions({"did": did, "cid": cid, "more": more, "rev": rev} for cid, more in plan.more_uses()):
         w.execute_many(_USE_MORE, rows)
     collected = _store_index(w, did, made, plan, changes)
     removed = [change.before for change in changes if change.before is not None]
-    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes], removed, keep_removed=keeps(w, did))
+    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed, keep_removed=keeps(w, did))
     if before.status is HostingStatus.ACTIVE:
         # Far more than a commit message can carry: consumers are told to fetch the repository again.
         log.append_sync(w, live, made)
     return collected
 
 
-def _store_index(w: Writer, did: Did, made: Commit, plan: ImportPlan, changes: Sequence[RepoChange]) -> list[Cid]:
+def _store_index(w: Writer, did: Did, made: Commit, plan: Exchange, changes: Sequence[RepoChange]) -> list[Cid]:
     dropped: list[bytes] = []
     for change in changes:
         if change.before is not None:
@@ -127,9 +127,7 @@ def _store_index(w: Writer, did: Did, made: Commit, plan: ImportPlan, changes: S
     _write_records(w, _PUT_RECORDS, made, [change for change in changes if change.after is not None])
     for rows in _portions(_key(did, change.path) for change in changes if change.after is None):
         w.execute_many(writer.REMOVE_RECORD, rows)
-    for rows in _portions(
-        {**_key(did, path), "cid": bytes(blob.cid)} for path, blobs in plan.blobs.items() for blob in blobs
-    ):
+    for rows in _portions({**_key(did, path), "cid": cid} for path, cid in plan.blobs()):
         add_imported_references(w, did, rows)
     return collect(w, did, dropped)
 

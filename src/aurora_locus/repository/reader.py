@@ -1,6 +1,6 @@
 """Queries for heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
@@ -219,7 +219,7 @@ async def repositories_with(db: Database, collection: Nsid, cursor: str, limit: 
 
 
 async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
-    """Those of these blocks that are here. A few hundred at a time."""
+    """Blocks of a repository by CID; those that are not stored are left out. Ask for a few hundred at a time."""
     wanted = [bytes(cid) for cid in cids]
     rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=wanted))
     return {Cid(row[0]): row[1] for row in rows}
@@ -247,19 +247,20 @@ async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit:
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
-    """Every path of a repository with its record's CID, those taken down included, those of a running import left out; read in
-    pages.
-    """
-    entries: dict[str, Cid] = {}
+    """Every path of a repository with its record's CID, those taken down included, those of a running import left out."""
+    return {path: Cid(cid) async for page in entry_pages(db, did) for path, cid in page}
+
+
+async def entry_pages(db: Database, did: Did) -> AsyncIterator[list[tuple[str, bytes]]]:
+    """``all_entries`` in pages, in order."""
     collection = rkey = ""
     while True:
         async with db.reader() as reader:
             rows = await reader.fetch(_ENTRIES, did=did, collection=collection, rkey=rkey, limit=_ENTRIES_AT_ONCE)
-        for row in rows:
-            collection, rkey = row["collection"], row["rkey"]
-            entries[f"{collection}/{rkey}"] = Cid(row["cid"])
+        yield [(f"{row['collection']}/{row['rkey']}", row["cid"]) for row in rows]
         if len(rows) < _ENTRIES_AT_ONCE:
-            return entries
+            return
+        collection, rkey = rows[-1]["collection"], rows[-1]["rkey"]
 
 
 async def is_importing(db: Database, did: Did) -> bool:

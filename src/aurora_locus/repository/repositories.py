@@ -64,6 +64,11 @@ class Repositories:
         # Another process has written this repository, or changed its account.
         live.when_foreign(self.forget_head)
 
+    async def close(self) -> None:
+        """End what runs in the background, before the database is closed: wait for removals of files, stop reading the log."""
+        await self.blobs.settle()
+        await self.live.close()
+
     async def head(self, did: Did) -> Head:
         """The current head. Raises NotFound (``RepoNotFound``)."""
         head = self._heads.get(did)

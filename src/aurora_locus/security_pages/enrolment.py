@@ -14,12 +14,12 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.sign_in.factor_step import party_of
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import SAID, go, page, site_of
+from aurora_locus.site.frame import FLASH_MESSAGES, go, page, site_of
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, Typed, typed_again
 
-SAID |= {
+FLASH_MESSAGES |= {
     "app_added": "From now on a code of your authenticator app is asked for.",
     "passkey_added": "Your passkey works from now on.",
 }
@@ -40,7 +40,7 @@ def routes(above: str) -> list[Route]:
         except (InvalidForm, TooMany) as wrong:
             problem = wrong.problems["code"] if isinstance(wrong, InvalidForm) else wrong.why
             return await _app_page(request, Typed(form, {"code": problem}), above, status=400)
-        return shown_once(request, codes) if codes else go(above, said="app_added")
+        return shown_once(request, codes) if codes else go(above, flash="app_added")
 
     async def show_passkey(request: Request) -> Response:
         return await _passkey_page(request, EMPTY)
@@ -57,7 +57,7 @@ def routes(above: str) -> list[Route]:
             codes = await registry.db.write(work)
         except InvalidInput as wrong:
             return await _passkey_page(request, typed_again(form, wrong), status=400)
-        return shown_once(request, codes) if codes else go(above, said="passkey_added")
+        return shown_once(request, codes) if codes else go(above, flash="passkey_added")
 
     return [
         show(f"{above}/app", show_app),

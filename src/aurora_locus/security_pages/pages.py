@@ -12,22 +12,22 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.security_pages import enrolment
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import SAID, go, page
+from aurora_locus.site.frame import FLASH_MESSAGES, go, page
 from groundwork.database.transaction import Writer
 from groundwork.http.forms import EMPTY, Typed
 
 PATH = "/account/security"
 
-SAID |= {
-    "app_off": "No code of an authenticator app is asked for any more.",
-    "mail_on": "A code by e-mail is asked for from now on.",
-    "mail_off": "No code by e-mail is asked for any more.",
-    "passkey_removed": "The passkey is removed here. Remove it on your device as well.",
+FLASH_MESSAGES |= {
+    "app_off": "The authenticator app is off.",
+    "mail_on": "Codes by e-mail are on.",
+    "mail_off": "Codes by e-mail are off.",
+    "passkey_removed": "The passkey is removed here. Remove it on your device, too.",
 }
 
 
 def routes() -> list[Route]:
-    """The overview, and the pages that set something up."""
+    """Routes of the sign-in security pages: the overview, and the pages that set up a second factor."""
     return [show(PATH, overview), take(PATH, change), *enrolment.routes(PATH)]
 
 
@@ -46,21 +46,21 @@ async def change(request: Request) -> Response:
             return go(f"{PATH}/app")
         case "app-off":
             await registry.db.write(lambda w: _without(w, did, lambda: totp.remove(w, did)))
-            return go(PATH, said="app_off")
+            return go(PATH, flash="app_off")
         case "mail-on":
             if not account.email_is_confirmed:
                 return await _page(request, Typed({}, {"mail": "Confirm your e-mail address first."}), status=400)
             codes = await registry.db.write(
                 lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))
             )
-            return enrolment.shown_once(request, codes) if codes else go(PATH, said="mail_on")
+            return enrolment.shown_once(request, codes) if codes else go(PATH, flash="mail_on")
         case "mail-off":
             await registry.db.write(lambda w: checking.end_mail(w, did))
-            return go(PATH, said="mail_off")
+            return go(PATH, flash="mail_off")
         case "remove-passkey":
             credential_id = _bytes_of(form.get("passkey", ""))
             await registry.db.write(lambda w: _without(w, did, lambda: passkeys.remove(w, did, credential_id)))
-            return go(PATH, said="passkey_removed")
+            return go(PATH, flash="passkey_removed")
         case "new-codes":
             if not (await checking.find(registry, did)).are_set:
                 return go(PATH)

@@ -15,7 +15,7 @@ from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.patience import read_patiently
-from aurora_locus.sequencer.ring import Ring
+from aurora_locus.sequencer.ring_buffer import RingBuffer
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
@@ -40,8 +40,8 @@ class Listener(Protocol):
 class Live:
     """One per process and log; created by :func:`open_live`."""
 
-    def __init__(self, db: Database, ring: Ring) -> None:
-        self.ring = ring
+    def __init__(self, db: Database, buffer: RingBuffer) -> None:
+        self.buffer = buffer
         self.listeners: set[Listener] = set()
         self._db = db
         self._loop = asyncio.get_running_loop()
@@ -50,17 +50,28 @@ class Live:
         self._look_again = False
         self._foreign: list[Callable[[Did], None]] = []
         self._catching_up: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Stop reading the log: the database is about to be closed. Later announcements cause no reading either."""
+        self._is_closed = True
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.gather(self._catching_up, return_exceptions=True)
+            self._catching_up = None  # it may have been cancelled before it began
 
     def announce(self, seq: int, frame: bytes) -> None:
         """A frame is durable."""
-        if seq == self.ring.head + 1:
-            self.ring.append(seq, frame)
+        if seq == self.buffer.head + 1:
+            self.buffer.append(seq, frame)
             self._wake_soon()
-        elif seq > self.ring.head:
+        elif seq > self.buffer.head:
             self.look()
 
     def look(self) -> None:
-        """Another process may have written to the log."""
+        """Another process may have written to the log: read what is new, in the background, unless this is closed."""
+        if self._is_closed:
+            return
         if self._catching_up is None:
             # A context of its own: this outlives the transaction and the request that caused it.
             self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
@@ -68,22 +79,17 @@ class Live:
             # The current read may have started too early to see it.
             self._look_again = True
 
-    @property
-    def is_catching_up(self) -> bool:
-        """Whether events of other processes are being read at this moment."""
-        return self._catching_up is not None
-
     def when_foreign(self, call: Callable[[Did], None]) -> None:
         """Register a callback for each account with an event of another process."""
         self._foreign.append(call)
 
     def forget(self, numbers: frozenset[int]) -> None:
         """Frames were purged from the log."""
-        self.ring.forget(numbers)
+        self.buffer.forget(numbers)
 
     async def wait(self, position: int) -> None:
         """Return when there is something above ``position``."""
-        while self.ring.head <= position:
+        while self.buffer.head <= position:
             await self._news.wait()
 
     async def _catch_up(self) -> None:
@@ -92,8 +98,8 @@ class Live:
                 self._look_again = False
                 deletes = False
                 for seq, did, frame in page:
-                    if seq > self.ring.head:  # announced while this page was being read
-                        self.ring.append(seq, frame)
+                    if seq > self.buffer.head:  # announced while this page was being read
+                        self.buffer.append(seq, frame)
                         deletes = deletes or _is_deletion(frame)
                         for call in self._foreign:
                             call(did)
@@ -105,14 +111,14 @@ class Live:
 
     async def _forget_purged(self) -> None:
         """Another process has deleted an account: its earlier events are no longer sent."""
-        first, last = self.ring.floor, self.ring.head
+        first, last = self.buffer.floor, self.buffer.head
         here = await read_patiently(lambda: queries.numbers(self._db, first, last))
-        self.ring.forget({number for number in self.ring.numbers() if first < number <= last} - here)
+        self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)
 
     async def _next_page(self) -> list[tuple[int, Did, bytes]]:
         while True:
             try:
-                return await read_patiently(lambda: queries.page_with_accounts(self._db, self.ring.head, limit=1000))
+                return await read_patiently(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
             except Unavailable:
                 # Waiters for what is missing here have waited long enough; the ring keeps trying.
                 for listener in tuple(self.listeners):
@@ -129,7 +135,7 @@ class Live:
         self._wake_is_due = False
         self._news.set()
         self._news = asyncio.Event()
-        floor = self.ring.floor
+        floor = self.buffer.floor
         for listener in tuple(self.listeners):
             if listener.is_live and listener.position < floor:
                 listener.expel()
@@ -144,4 +150,4 @@ def _is_deletion(frame: bytes) -> bool:
 
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:
     """Start at the current end of the log."""
-    return Live(db, Ring(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))
+    return Live(db, RingBuffer(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))

@@ -18,6 +18,11 @@ _LISTED = """
     select seq, kind, did, sequenced_at, length(frame) as size from events
      where {clauses} order by seq {direction} limit :limit
 """
+_BY_SPAN = """
+    select (sequenced_at - cast(:since as bigint)) / cast(:span as bigint) as number, count(*) as n
+      from events where seq > :position and sequenced_at >= :since
+     group by 1 order by 1
+"""
 _NUMBERS = "select seq from events where seq > :after and seq <= :up_to"
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
@@ -102,6 +107,13 @@ async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Insta
             if row is not None:
                 found[position] = Instant(row[0])
     return found
+
+
+async def counts_by_span(db: Database, position: int, since: Instant, span: int) -> dict[int, int]:
+    """Events above ``position`` by the number of spans (microseconds) since an instant; spans without any are left out."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_BY_SPAN, position=position, since=since, span=span)
+    return {int(row["number"]): int(row["n"]) for row in rows}
 
 
 async def position_at(db: Database, instant: Instant) -> int:

@@ -94,9 +94,11 @@ async def follow(
     A cursor before the window gets ``OutdatedCursor`` and starts with the window. A cursor of 0 (everything) starts there as
     well, without that message.
     """
-    if cursor is not None and cursor > live.ring.head:
-        return StreamError("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
-    subscription = StreamSubscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
+    if cursor is not None and cursor > live.buffer.head:
+        return StreamError(
+            "FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.buffer.head}."
+        )
+    subscription = StreamSubscription(live.buffer.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
             border = await read_patiently(lambda: retention.border_before(db, window_starts_at))
@@ -124,14 +126,14 @@ async def follow(
 
 async def _feed(db: Database, live: Live, subscription: StreamSubscription, send: Send) -> None:
     """Send everything above the position, forever; returns when a live subscriber has fallen out of the ring."""
-    ring = live.ring
+    buffer = live.buffer
     while True:
-        batch = ring.after(subscription.position, BURST)
+        batch = buffer.after(subscription.position, BURST)
         if batch is None:
             if subscription.is_live:
                 return
             # Taken before the page is read: whatever the page then lacks up to here does not exist.
-            floor = ring.floor
+            floor = buffer.floor
             position = subscription.position
             batch = await read_patiently(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now
             if not batch:

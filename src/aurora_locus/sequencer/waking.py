@@ -26,7 +26,7 @@ async def keep_awake(live: Live, database_url: str, schema: str) -> None:
     looking = asyncio.create_task(_look(live.look), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
-            await listen(database_url, channel(schema), lambda told: _hear(live, told))
+            await listen(database_url, channel(schema), lambda told: _listen(live, told))
         else:
             await looking
     finally:
@@ -34,7 +34,7 @@ async def keep_awake(live: Live, database_url: str, schema: str) -> None:
         await asyncio.gather(looking, return_exceptions=True)
 
 
-def _hear(live: Live, told: str) -> None:
+def _listen(live: Live, told: str) -> None:
     """Something was announced, or (without a number) may have been."""
     if not told:
         live.look()
@@ -44,7 +44,7 @@ def _hear(live: Live, told: str) -> None:
 
 
 def _look_for(live: Live, number: int) -> None:
-    if live.ring.head < number:
+    if live.buffer.head < number:
         live.look()
 
 

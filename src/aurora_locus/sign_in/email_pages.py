@@ -31,13 +31,13 @@ def routes(after: str) -> list[Route]:
         form = posted(request)
         next_path = local_path(form.get("next", ""), after)
         try:
-            if form.get("step") == "new-letter":
-                await send_letter(request)
-                return go(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", said="letter_sent")
+            if form.get("step") == "new-email":
+                await send_code(request)
+                return go(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", flash="email_sent")
             await confirm(request, form.get("code", ""))
         except InvalidForm as wrong:
             return await _page(request, Typed(form, wrong.problems), next_path, status=400)
-        return go(next_path, said="email_confirmed")
+        return go(next_path, flash="email_confirmed")
 
     return [show("/confirm-email", show_code), take("/confirm-email", take_code)]
 
@@ -46,14 +46,14 @@ async def confirm(request: Request, code: str) -> None:
     """Check the code sent to the chosen account. Raises InvalidForm."""
     account = edge.account_of(request)
     if not code.strip():
-        raise InvalidForm({"code": "Write the code from the letter."})
+        raise InvalidForm({"code": "Type the code from the e-mail."})
     try:
         await email_changes.confirm(edge.registry_of(request), account.did, account.email or "", code)
     except NotSignedIn as wrong:
         raise InvalidForm({"code": wrong.why}) from None
 
 
-async def send_letter(request: Request) -> None:
+async def send_code(request: Request) -> None:
     """Send another e-mail to the chosen account. Raises InvalidForm if none can be sent now."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     charges = [(effective(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]

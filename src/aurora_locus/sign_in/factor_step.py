@@ -26,7 +26,7 @@ from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 
 TICKET_LASTS = 10 * MINUTE
 
-_NOT_PROVEN = "This passkey does not belong to the account, or its answer came too late. Try again."
+_NOT_PROVEN = "This passkey isn’t one of this account, or it took too long. Try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +81,17 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
                 raise InvalidForm({"code": _NOT_PROVEN})
             return
         if not code.strip():
-            raise InvalidForm({"code": "Write the code."})
+            raise InvalidForm({"code": "Type the code."})
         if not await checking.take_code(registry, did, code):
             raise InvalidForm({"code": checking.WRONG})
     except TooMany as limit:
         raise InvalidForm({"code": limit.why}) from None
 
 
-async def send_letter(connection: HTTPConnection, did: Did) -> None:
+async def send_code(connection: HTTPConnection, did: Did) -> None:
     """Send a code by e-mail. Raises InvalidForm if none can be sent now."""
     try:
-        await checking.send_letter(registry_of(connection), did)
+        await checking.send_code(registry_of(connection), did)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": refused.why}) from None
 
@@ -135,4 +135,4 @@ def _mac(connection: HTTPConnection, body: str) -> str:
 
 
 def _over() -> NotSignedIn:
-    return NotSignedIn("This took too long, or was begun in another browser. Sign in again.", name="AuthMissing")
+    return NotSignedIn("That took too long, or you started in another browser. Sign in again.", name="AuthMissing")

@@ -94,9 +94,9 @@ async def take_factor(request: Request) -> Response:
     ticket = factor_step.read_ticket(request, text)
     did = Did(ticket.did)
     try:
-        if form.get("step") == "factor-letter":
-            await factor_step.send_letter(request, did)
-            return go(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", said="letter_sent")
+        if form.get("step") == "factor-email":
+            await factor_step.send_code(request, did)
+            return go(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _factor(request, typed_again(form, wrong), text, next_path, status=400)
@@ -117,7 +117,7 @@ async def choose_account(request: Request) -> Response:
     form = posted(request)
     if "leave" in form:
         await edge.sign_out(request, form["leave"])
-        return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", said="signed_out")
+        return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
     await edge.choose(request, form.get("account", ""))
     return go(local_path(form.get("next", ""), AFTER))
 
@@ -134,9 +134,9 @@ async def prove(request: Request) -> Response:
     next_path = local_path(form.get("next", ""), AFTER)
     factors = await checking.find(edge.registry_of(request), account.did)
     try:
-        if form.get("step") == "factor-letter":
-            await factor_step.send_letter(request, account.did)
-            return go(f"/sign-in/again?{urlencode({'next': next_path})}", said="letter_sent")
+        if form.get("step") == "factor-email":
+            await factor_step.send_code(request, account.did)
+            return go(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
         # The passkey of a signed-in person is two factors by itself.
         if not (factors.passkeys and form.get("passkey")):
             await check_password(request, form, account.did, even_if_closed=True)
@@ -155,13 +155,13 @@ async def sign_out(request: Request) -> Response:
     account = edge.account_or_none(request)
     everybody = account is None or "everybody" in posted(request)
     await edge.sign_out(request, None if everybody or account is None else account.did)
-    return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", said="signed_out")
+    return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
 
 
 def _signed_in(request: Request, next_path: str) -> Response:
     """Redirect to the requested page; the owner of a taken-down account to the one page that is left."""
     is_closed = edge.account_of(request, even_if_closed=True).status in OF_THE_HOST
-    return go(EXPORT if is_closed else next_path, said="signed_in")
+    return go(EXPORT if is_closed else next_path, flash="signed_in")
 
 
 async def _form(

@@ -61,7 +61,7 @@ async def choose_password(request: Request) -> Response:
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}
     if not code.strip():
-        problems["code"] = "Write the code from the letter."
+        problems["code"] = "Write the code from the e-mail."
     if not password:
         problems["password"] = "Choose a password."  # noqa: S105 - a sentence
     if problems:
@@ -75,7 +75,7 @@ async def choose_password(request: Request) -> Response:
         return _code(request, Typed(form, {"code": wrong.why}), status=400)
     except TooMany as limit:
         return _code(request, Typed(form, {"code": limit.why}), status=429)
-    return go("/sign-in?another", said="password_changed")
+    return go("/sign-in?another", flash="password_changed")
 
 
 async def _count(registry: Registry, request: Request, *limits: Limit) -> None:

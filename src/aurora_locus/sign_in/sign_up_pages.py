@@ -33,7 +33,7 @@ def routes(after: str) -> list[Route]:
             return _form(request, Typed(form, {"name": limit.why}), next_path, status=429)
         if account.is_waiting:
             return go(f"/confirm-email?{urlencode({'next': next_path})}")
-        return go(next_path, said="welcome")
+        return go(next_path, flash="welcome")
 
     return [show("/sign-up", show_form), take("/sign-up", create)]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from starlette.requests import HTTPConnection
 
 from aurora_locus.accounts import creation, queries, sessions
+from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective, network_of
 from aurora_locus.accounts.model import Account
-from aurora_locus.accounts.wishes import AccountRequest
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
@@ -60,7 +60,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
     if account is None:
-        raise NotFound("The account was made, and is gone already.")
+        raise NotFound("The account was created and deleted at once. Create it again.")
     return await _enter(connection, account, remember="remember" in form)
 
 

@@ -12,9 +12,9 @@ Rgb = tuple[int, int, int]
 
 _WHITE: Rgb = (255, 255, 255)
 _BLACK: Rgb = (0, 0, 0)
-# Surface colours of the two schemes in static/tokens.css.
+# Surface colours of the two schemes in sky.css.
 _LIGHT_SHEET: Rgb = (255, 255, 255)
-_DARK_SHEET: Rgb = (0x18, 0x1C, 0x2D)
+_DARK_SHEET: Rgb = (0x19, 0x1C, 0x2C)
 # WCAG asks for 4.5; links also appear on the page background, which is a little closer to the colour than the surface.
 _LEAST_CONTRAST = 5.0
 _STEPS = 40

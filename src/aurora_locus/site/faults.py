@@ -18,18 +18,18 @@ PROVE = "/sign-in/again"
 EXPORT = "/account/export"
 
 _HEADINGS = {
-    400: "That could not be read",
-    401: "Please sign in",
+    400: "We couldn’t read that",
+    401: "Sign in first",
     403: "You can’t do this here",
     404: "There is nothing here",
     405: "This address does something else",
-    409: "It changed meanwhile",
-    413: "That is too much at once",
-    422: "That is not possible",
+    409: "It has changed meanwhile",
+    413: "That’s too much at once",
+    422: "That’s not possible",
     429: "Wait a moment",
-    500: "Something broke on our side",
-    502: "Another server did not answer well",
-    503: "We cannot serve this at the moment",
+    500: "That didn’t work on our side",
+    502: "Another server gave no good answer",
+    503: "We can’t do this right now",
     504: "Another server took too long",
 }
 _HEADINGS_BY_NAME = {"PageTooOld": "This page is too old", CLOSED: "This account is closed"}
@@ -43,7 +43,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     context = {
         "heading": _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, "That did not work"),
         # The page shows the id of the request below.
-        "why": "Try again in a minute." if fault.kind == "Bug" else fault.why,
+        "why": "Nothing you saved is lost. Try again in a minute." if fault.kind == "Bug" else fault.why,
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",

@@ -26,7 +26,7 @@ def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
     given = form.get(CSRF_FIELD, "")
     if not device_id or not hmac.compare_digest(given.encode(), token_for(key, device_id).encode()):
         raise Forbidden(
-            "This page was made for another visit, or your browser keeps no cookies. Open it again and send it once more.",
+            "This page was made for another visit, or your browser keeps no cookies. Open it again and send it again.",
             name="PageTooOld",
         )
 

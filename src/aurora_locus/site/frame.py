@@ -15,35 +15,38 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from aurora_locus.site import times
 from aurora_locus.site.branding import Branding
+from groundwork import ui
 from groundwork.http.security_headers import content_policy, page_headers
 from groundwork.http.static_files import StaticFiles
+from groundwork.ui.tones import tone_of
 
 _HERE = Path(__file__).parent
 _ROOMS = _HERE.parent
 
 # Flash messages: the key travels in a cookie, the text never does. Page packages add theirs.
-SAID = {
+FLASH_MESSAGES = {
     "signed_in": "You are signed in.",
     "signed_out": "You are signed out.",
     "saved": "Saved.",
     "done": "Done, and noted in the audit log.",
     "welcome": "Welcome! Your account is ready.",
-    "letter_sent": "A letter is on its way.",
+    "email_sent": "An e-mail is on its way.",
     "email_confirmed": "Your e-mail address is confirmed.",
     "password_changed": "Your password is changed. Sign in with the new one.",
 }
-_SAID_COOKIE = "aurora_said"
-_SAID_SECONDS = 60
+_STYLES = ("tokens.css", "sky.css", "base.css", "forms.css", "frame.css", "inputs.css")
+_FLASH_COOKIE = "aurora_flash"
+_FLASH_SECONDS = 60
 
 _PAGE = "aurora_locus.page"
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The viewer of the page, as far as the layout needs it."""
+    """The viewer of the page, as far as the layout needs it; ``tone``: the colours of their face."""
 
     handle: str
-    others: int = 0
+    tone: int
 
 
 @dataclass(slots=True)
@@ -77,20 +80,23 @@ class Site:
 
 def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
     """The pages of a server; every package may have templates."""
-    files = StaticFiles(_HERE / "static", {"brand.css": branding.stylesheet})
+    files = StaticFiles([ui.STATIC, _HERE / "static"], {"site.css": _STYLES}, more={"brand.css": branding.stylesheet})
     return Site(branding, url, csrf_key, files, _environment(branding, files))
 
 
 def _environment(branding: Branding, files: StaticFiles) -> jinja2.Environment:
     folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _ROOMS.glob(pattern)]
     made = jinja2.Environment(
-        loader=jinja2.PrefixLoader({_room_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}),
+        loader=jinja2.PrefixLoader(
+            {_room_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}
+            | {"ui": jinja2.FileSystemLoader(ui.TEMPLATES)}
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"brand": branding, "static": files.url, "times": times}
+    made.globals |= {"brand": branding, "static": files.url, "times": times, "tone_of": tone_of}
     made.filters["breakable"] = _breakable
     return made
 
@@ -133,13 +139,13 @@ def page(
     again.
     """
     site, shown = site_of(connection), shown_of(connection)
-    said = SAID.get(connection.cookies.get(_SAID_COOKIE, ""), "")
+    flash = FLASH_MESSAGES.get(connection.cookies.get(_FLASH_COOKIE, ""), "")
     frame = {
         "face": None if shown is None else shown.face,
         "csrf": (lambda: "") if shown is None else shown.csrf,
         "path": connection.url.path,
         "here": here(connection),
-        "said": said,
+        "flash": flash,
         **(context or {}),
     }
     response = HTMLResponse(
@@ -153,8 +159,8 @@ def page(
             **(headers or {}),
         },
     )
-    if said:
-        response.delete_cookie(_SAID_COOKIE, path="/", httponly=True, samesite="lax")
+    if flash:
+        response.delete_cookie(_FLASH_COOKIE, path="/", httponly=True, samesite="lax")
     return response
 
 
@@ -172,11 +178,11 @@ def _policy(site: Site, shown: LayoutContext | None) -> str:
     return content_policy(img_src=pictures, form_action=targets)
 
 
-def go(path: str, *, said: str = "") -> Response:
-    """Redirect (303) after a form. ``said`` is a key of ``SAID``: a flash message on the next page."""
+def go(path: str, *, flash: str = "") -> Response:
+    """Redirect (303) after a form. ``flash`` is a key of ``FLASH_MESSAGES``: a flash message on the next page."""
     response = RedirectResponse(path, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
-    if said:
-        if said not in SAID:
-            raise KeyError(said)
-        response.set_cookie(_SAID_COOKIE, said, max_age=_SAID_SECONDS, path="/", httponly=True, samesite="lax")
+    if flash:
+        if flash not in FLASH_MESSAGES:
+            raise KeyError(flash)
+        response.set_cookie(_FLASH_COOKIE, flash, max_age=_FLASH_SECONDS, path="/", httponly=True, samesite="lax")
     return response

@@ -55,7 +55,7 @@ class PdsCaller:
     is_arriving: bool = False
 
     def may_see(self, did: Did) -> bool:
-        """Owners and the host read a repository whatever its status."""
+        """Whether the caller may read this repository whatever its status: its owner and the host may."""
         return self.is_admin or self.did == did
 
     @property

@@ -10,9 +10,9 @@ from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.credentials import BASIC, AccountSession, AdministratorCaller, CredentialReader, scheme_of
 from aurora_locus.accounts.model import Account, SessionScope
-from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.moderation.roles import ADMINISTRATION, OperatorRole, PdsOperator
 from aurora_locus.oauth.access_tokens import AccessClaims
 from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
@@ -154,7 +154,7 @@ async def _of_an_app(credentials: CredentialReader, access: AccessClaims) -> Acc
     except NotSignedIn as refused:
         # Apps refresh on OAuth's own error name, and then learn that the session is over.
         if refused.name == "InvalidToken":
-            raise refused_token("invalid_token", refused.why) from None
+            raise refused_token("invalid_token", str(refused.why)) from None
         raise
 
 

@@ -36,7 +36,7 @@ _VERBS = frozenset({"GET", "HEAD", "POST"})
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The dispatcher's access to other services."""
+    """What the dispatcher needs to call another service on behalf of the caller."""
 
     host: XrpcHost
     proxying: Proxying

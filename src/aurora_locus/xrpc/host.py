@@ -16,6 +16,7 @@ from aurora_locus.xrpc.authentication import Authenticate
 from aurora_locus.xrpc.gate import Gate
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
+from groundwork.workers.pool import WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class XrpcHost:
     network: IdentityResolver
     crawling: CrawlRequests
     streams: StreamPlaces
+    # Check uploaded repositories.
+    workers: WorkerPool
     # None: no service proxying.
     proxying: Proxying | None = None
     # For the next proof of an app (RFC 9449 section 8.2); None without OAuth.

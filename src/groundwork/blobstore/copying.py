@@ -28,8 +28,8 @@ class Copied:
         return self.sent + self.known + self.gone
 
 
-async def copy_missing(source: BlobStore, target: BlobStore, tell: Callable[[Copied], None]) -> Copied:
-    """Copy what the target lacks; ``tell`` is called for each value that was checked.
+async def copy_missing(source: BlobStore, target: BlobStore, on_progress: Callable[[Copied], None]) -> Copied:
+    """Copy what the target lacks; ``on_progress`` is called for each value that was checked.
 
     Raises Unavailable where either store cannot work; what was copied by then stays, and the next run continues after
     it.
@@ -41,7 +41,7 @@ async def copy_missing(source: BlobStore, target: BlobStore, tell: Callable[[Cop
     async def one(stored: StoredBlob) -> None:
         try:
             await _copy(source, target, stored, copied)
-            tell(copied)
+            on_progress(copied)
         finally:
             places.release()
 

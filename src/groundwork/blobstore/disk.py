@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -36,15 +37,24 @@ def _no_room() -> Unavailable:
 class DiskUpload:
     """One file in ``incoming/``."""
 
-    def __init__(self, store: "DiskBlobStore", path: Path, file: BinaryIO) -> None:
+    def __init__(self, store: "DiskBlobStore", path: Path) -> None:
         self.size = 0
         self._store = store
         self._path = path
-        self._file = file
+        self._file: BinaryIO | None = None
+        self._is_discarded = False
+        # A cancelled caller goes on while the thread that works for it is still at it.
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Create the file, unless the upload has been discarded meanwhile."""
+        with self._lock:
+            if not self._is_discarded:
+                self._file = self._path.open("xb")
 
     async def write(self, piece: bytes, /) -> None:
         try:
-            await asyncio.to_thread(self._file.write, piece)
+            await asyncio.to_thread(self._opened().write, piece)
         except OSError as error:
             raise _no_room() from error
         self.size += len(piece)
@@ -56,20 +66,31 @@ class DiskUpload:
         except OSError as error:
             raise _no_room() from error
 
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise RuntimeError("this upload has no file")
+        return self._file
+
     def _finish(self, target: Path) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        _make_folder(target.parent)
-        self._path.replace(target)
-        _sync_folder(target.parent)
+        with self._lock:
+            file = self._opened()
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            _make_folder(target.parent)
+            self._path.replace(target)
+            _sync_folder(target.parent)
 
     def discard(self) -> None:
         """Close and remove what was not kept."""
-        # Closing flushes the buffer: on a full disk that fails again, and nobody needs those bytes.
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._path.unlink(missing_ok=True)
+        with self._lock:
+            self._is_discarded = True
+            if self._file is None:
+                return
+            # Closing flushes the buffer: on a full disk that fails again, and nobody needs those bytes.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._path.unlink(missing_ok=True)
 
 
 class DiskBlobStore:
@@ -105,17 +126,17 @@ class DiskBlobStore:
 
     @asynccontextmanager
     async def upload(self) -> AsyncIterator[DiskUpload]:
-        path = self._incoming / secrets.token_hex(16)
+        upload = DiskUpload(self, self._incoming / secrets.token_hex(16))
         try:
-            await asyncio.to_thread(self._prepare)
-            file = await asyncio.to_thread(path.open, "xb")
-        except OSError as error:
-            raise _no_room() from error
-        upload = DiskUpload(self, path, file)
-        try:
+            try:
+                await asyncio.to_thread(self._prepare)
+                await asyncio.to_thread(upload.open)
+            except OSError as error:
+                raise _no_room() from error
             yield upload
         finally:
-            await asyncio.to_thread(upload.discard)
+            # Shielded: who is cancelled a second time must not take this out of the queue for a thread.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
 
     async def size(self, key: str) -> int:
         path = self.path_of(key)

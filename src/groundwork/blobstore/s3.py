@@ -51,7 +51,7 @@ class S3Upload:
 
 
 class S3BlobStore:
-    """One bucket, or a folder in it."""
+    """Blobs in an S3 bucket, or below a prefix of it."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._upload_seconds = bucket.upload_timeout_seconds

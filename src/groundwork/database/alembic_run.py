@@ -11,10 +11,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -25,6 +23,8 @@ from groundwork.database.postgres import check_schema_name
 
 # How long a process waits for one that migrates the same file.
 _TURN_SECONDS = 600
+
+_ENVIRONMENT = Path(__file__).parent / "alembic_environment"
 
 _one_at_a_time = threading.Lock()
 
@@ -85,38 +85,10 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _run(connection: Connection, versions: Path, version_table: str, target: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(versions.parent).replace("%", "%%"))
+    config = Config(attributes={"connection": connection, "version_table": version_table})
+    config.set_main_option("script_location", str(_ENVIRONMENT).replace("%", "%%"))
+    config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    # Of lists of folders; the default is a space, which a folder's name may have.
     config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
-
-    def wanted(revision: Any, _context: object) -> Any:
-        return script._upgrade_revs(target, revision)  # noqa: SLF001 - what alembic.command.upgrade itself calls
-
-    environment = EnvironmentContext(config, script, fn=wanted)
-    with environment:
-        environment.configure(
-            connection=connection,
-            version_table=version_table,
-            transaction_per_migration=connection.dialect.name != "sqlite",
-            # Alembic believes that SQLite cannot do this; it can, once the driver's own BEGIN is out of the way.
-            transactional_ddl=True,
-            on_version_apply=_refuse_broken_references,
-        )
-        with environment.begin_transaction():
-            environment.run_migrations()
+    command.upgrade(config, target)
     connection.commit()
-
-
-def _refuse_broken_references(
-    ctx: MigrationContext,
-    step: object,  # noqa: ARG001 - Alembic passes all four by name
-    heads: object,  # noqa: ARG001
-    run_args: object,  # noqa: ARG001
-) -> None:
-    connection = ctx.connection
-    if connection is None or connection.dialect.name != "sqlite":
-        return
-    broken = connection.exec_driver_sql("pragma foreign_key_check").fetchall()
-    if broken:
-        raise ValueError(f"the revision leaves {len(broken)} rows whose foreign key finds nothing, in {broken[0][0]}")

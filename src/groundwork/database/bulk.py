@@ -1,14 +1,21 @@
-"""One statement for many rows: what a batch writes to a table, in one round trip with one plan.
+"""One round trip for many rows, with one plan, and for several writes.
 
 The rows are a table in the statement, ``each(uri text, rev text) as given``: its columns with PostgreSQL's types, and
 its alias. PostgreSQL gets an array per column. SQLite, which has no round trips, runs the statement once per row; so
 what it does to one row must not depend on the others.
+
+Several writes (``execute_together``) are one statement on PostgreSQL, ``with … as (insert …)``, whose parts all see the rows from
+before it and must not change the same row; an error undoes all. SQLite runs them one after another, in one hop to its thread.
 """
 
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from groundwork.database import statements
+from groundwork.database.postgres import PostgresTransaction
+from groundwork.database.sqlite import SqliteTransaction
 from groundwork.database.transaction import Reader, Row, Transaction
 
 _EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
@@ -16,7 +23,7 @@ _EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
 _WRITTEN = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+where 1 = 1\b")
 
 
-async def for_each(
+async def fetch_each(
     reader: Reader, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object
 ) -> Sequence[Row]:
     """The returned rows, in no order; ``shared`` are parameters that are the same for all rows.
@@ -27,14 +34,14 @@ async def for_each(
     if not rows:
         return []
     if reader.engine == "sqlite":
-        text = _for_one(sql)
+        text = for_one(sql)
         return [found for row in rows for found in await reader.fetch(text, **row, **shared)]
-    text, names = _for_many(sql)
+    text, names = for_many(sql)
     return await reader.fetch(text, **{name: [row[name] for row in rows] for name in names}, **shared)
 
 
-async def write_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
-    """``for_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``,
+async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
+    """``fetch_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``,
     without results.
 
     SQLite runs it with one ``executemany``.
@@ -44,7 +51,7 @@ async def write_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, obje
     if tx.engine == "sqlite":
         await tx.execute_many(_with_values(sql), [{**row, **shared} for row in rows] if shared else rows)
         return
-    text, names = _for_many(sql)
+    text, names = for_many(sql)
     await tx.execute(text, **{name: [row[name] for row in rows] for name in names}, **shared)
 
 
@@ -56,7 +63,7 @@ def inserting(table: str, columns: Mapping[str, str]) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _for_many(sql: str) -> tuple[str, tuple[str, ...]]:
+def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
     found = _EACH.search(sql)
     if found is None:
         raise ValueError("the statement names no table of rows: each(column type, …) as name")
@@ -80,9 +87,38 @@ def _with_values(sql: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _for_one(sql: str) -> str:
+def for_one(sql: str) -> str:
     found = _EACH.search(sql)
     if found is None:
         raise ValueError("the statement names no table of rows: each(column type, …) as name")
     values = ", ".join(f":{name} as {name}" for name, _ in (column.split() for column in found["columns"].split(",")))
     return f"{sql[: found.start()]}(select {values}) as {found['name']}{sql[found.end() :]}"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlWrite:
+    """A statement that changes rows, and its parameters."""
+
+    sql: str
+    parameters: Mapping[str, object]
+
+
+async def execute_together(tx: Transaction, writes: Sequence[SqlWrite]) -> None:
+    """Run all of these; none may depend on what another did."""
+    if isinstance(tx, SqliteTransaction) and len(writes) > 1:
+        await tx.execute_together([(one.sql, one.parameters) for one in writes])
+        return
+    if not isinstance(tx, PostgresTransaction) or len(writes) < 2:
+        for one in writes:
+            await tx.execute(one.sql, **one.parameters)
+        return
+    parameters = {
+        f"{name}_{number}": value for number, one in enumerate(writes) for name, value in one.parameters.items()
+    }
+    await tx.execute(_joined(tuple(one.sql for one in writes)), **parameters)
+
+
+@functools.lru_cache(maxsize=256)
+def _joined(parts: tuple[str, ...]) -> str:
+    named = (f"write_{number} as ({statements.renamed(one, f'_{number}')})" for number, one in enumerate(parts))
+    return f"with {', '.join(named)} select 1"

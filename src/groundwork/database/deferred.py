@@ -16,6 +16,7 @@ from groundwork.database.transaction import (
     PlainReader,
     Reader,
     Transaction,
+    Work,
     Writer,
 )
 
@@ -46,10 +47,6 @@ class LateDatabase:
     def engine(self) -> Engine:
         return self._engine
 
-    @property
-    def is_one_transaction(self) -> bool:
-        return False
-
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self.opened.transaction()
 
@@ -61,6 +58,9 @@ class LateDatabase:
 
     async def write(self, work: Callable[[Writer], T], /) -> T:
         return await self.opened.write(work)
+
+    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:
+        return await self.opened.batch(work, key=key)
 
     async def close(self) -> None:
         if self._found is not None:

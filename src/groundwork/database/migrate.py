@@ -1,8 +1,9 @@
 """Migrate a database to the revision that the code needs, creating file, folder or schema first.
 
-Each package has its own version table (``alembic_version_<package>``) in the schema, so several packages may share one.
+Each package has its own version table (``schema_revision_<package>``) in the schema, so several packages may share one.
 An up-to-date database costs one query: Alembic is imported only when there is work. A database newer than the code is
-left alone, because old code may run beside a new schema.
+left alone, because old code may run beside a new schema. A database from before the baseline is refused: its tables have
+other names, and no revision leads from them to these.
 """
 
 import asyncio
@@ -13,14 +14,20 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
 from groundwork.database.transaction import DatabaseUnavailable
+from groundwork.errors import Refused
 
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
+VERSION_TABLE_PREFIX: Final = "schema_revision_"
+# What these tables were called before the baseline.
+_PREFIX_BEFORE: Final = "alembic_version_"
+
 # Alembic takes a third of a second to import, which an up-to-date start must not pay.
 _RUNNER = "groundwork.database.alembic_run"
 
@@ -29,8 +36,8 @@ async def migrate(database_url: str, schema: str, package: str, *, to: str | Non
     """Apply the missing revisions of ``<package>/migrations/versions``; ``to`` stops at one.
 
     On PostgreSQL each is a transaction, on SQLite all together are one. Concurrent migrations wait for each other.
-    Raises DatabaseUnavailable where the database cannot be reached, and the database's own error where a revision
-    fails; that revision is then rolled back.
+    Raises Refused for a database from before the baseline, DatabaseUnavailable where it cannot be reached, and the
+    database's own error where a revision fails; that revision is then rolled back.
     """
     versions = versions_folder(package)
     if await current_revision(database_url, schema, package) >= (to or head(versions)):
@@ -54,7 +61,7 @@ async def migrate_apart(database_url: str, schema: str, package: str) -> None:
 
 
 def versions_folder(package: str) -> Path:
-    """The folder of a package's revisions."""
+    """The folder with the Alembic revisions of a package. Raises ValueError for an unknown package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"there is no package {package}")
@@ -63,7 +70,7 @@ def versions_folder(package: str) -> Path:
 
 def version_table(package: str) -> str:
     """The name of the table that holds a package's revision."""
-    return "alembic_version_" + package.replace(".", "_")
+    return VERSION_TABLE_PREFIX + package.replace(".", "_")
 
 
 def head(versions: Path) -> str:
@@ -73,37 +80,60 @@ def head(versions: Path) -> str:
 
 
 async def current_revision(database_url: str, schema: str, package: str) -> str:
-    """The database's revision, ``""`` if it has none or does not exist yet."""
-    table = version_table(package)
+    """The database's revision, ``""`` if it has none or does not exist yet. Raises Refused and DatabaseUnavailable as
+    ``migrate`` does.
+    """
     if database_url.startswith(POSTGRES):
-        return await _current_in_postgres(database_url, check_schema_name(schema or "public"), table)
-    return await asyncio.to_thread(_current_in_sqlite, sqlite_path(database_url, schema), table)
+        return await _current_in_postgres(database_url, check_schema_name(schema or "public"), package)
+    return await asyncio.to_thread(_current_in_sqlite, sqlite_path(database_url, schema), package)
 
 
-async def _current_in_postgres(url: str, schema: str, table: str) -> str:
+async def _current_in_postgres(url: str, schema: str, package: str) -> str:
     try:
         connection = await asyncpg.connect(url)
     except (OSError, asyncpg.PostgresError) as failure:
         raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
     try:
-        if await connection.fetchval("select to_regclass($1)", f'"{schema}"."{table}"') is None:
-            return ""
-        return str(await connection.fetchval(f'select max(version_num) from "{schema}"."{table}"') or "")
+        revision = await connection.fetchval(f'select max(version_num) from "{schema}"."{version_table(package)}"')
+        return str(revision or "")
+    except asyncpg.UndefinedTableError:
+        if await connection.fetchval("select to_regclass($1)", f'"{schema}"."{_table_before(package)}"') is not None:
+            raise _before_the_baseline(package) from None
+        return ""
     finally:
         await connection.close()
 
 
-def _current_in_sqlite(path: Path, table: str) -> str:
+def _current_in_sqlite(path: Path, package: str) -> str:
     if not path.exists():
         return ""
     connection = sqlite3.connect(path, timeout=5)
     try:
-        found = connection.execute("select 1 from sqlite_master where name = ?", (table,)).fetchone()
-        if found is None:
-            return ""
-        return str(connection.execute(f"select max(version_num) from {table}").fetchone()[0] or "")
+        tables = {
+            row[0]
+            for row in connection.execute(
+                "select name from sqlite_master where name in (?, ?)", (version_table(package), _table_before(package))
+            )
+        }
+        if version_table(package) in tables:
+            revision = connection.execute(f"select max(version_num) from {version_table(package)}").fetchone()[0]
+            return str(revision or "")
+        if tables:
+            raise _before_the_baseline(package)
+        return ""
     finally:
         connection.close()
+
+
+def _table_before(package: str) -> str:
+    return _PREFIX_BEFORE + package.replace(".", "_")
+
+
+def _before_the_baseline(package: str) -> Refused:
+    return Refused(
+        f"The database of {package} was made by a development version from before the first release and cannot be migrated."
+        " Start with an empty database."
+    )
 
 
 if __name__ == "__main__":

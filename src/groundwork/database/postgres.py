@@ -25,6 +25,7 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import statements
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.after_commit import run_calls
+from groundwork.database.batch import at_once, in_turn
 from groundwork.database.plain import run_plain
 from groundwork.database.transaction import (
     UNSTORABLE_NUMBER,
@@ -41,6 +42,7 @@ from groundwork.database.transaction import (
     TransactionConflict,
     TransactionTooLong,
     UniqueViolated,
+    Work,
     Writer,
     mark_open,
     require_none_open,
@@ -84,7 +86,7 @@ class _PlainConnection(asyncpg.Connection):
 
 
 class PostgresTransaction:
-    """The ``Transaction`` (or ``Reader``) of one block."""
+    """One PostgreSQL transaction, the ``Transaction`` (or ``Reader``) of one ``async with`` block."""
 
     def __init__(self, connection: Connection, clock: Clock, limit_seconds: float, too_long: type[Exception]) -> None:
         self._connection = connection
@@ -155,7 +157,7 @@ class PostgresTransaction:
         try:
             yield part
             if part.failure is not None:
-                raise part.failure  # noqa: TRY301 - it was caught and passed over inside: undone all the same
+                raise part.failure  # noqa: TRY301 - it was caught and passed over inside: undone anyway
         except BaseException as failure:
             is_lost = isinstance(part.failure, (self._too_long, DatabaseUnavailable))
             if is_lost or (not has_savepoint and (part.failure is not None or part._has_written)):
@@ -229,10 +231,6 @@ class PostgresDatabase:
         self._finishing: set[asyncio.Task[None]] = set()
 
     @property
-    def is_one_transaction(self) -> bool:
-        return False
-
-    @property
     def engine(self) -> Engine:
         return "postgresql"
 
@@ -275,6 +273,9 @@ class PostgresDatabase:
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         async with self.reader() as reader:
             return await run_plain(work, cast("Transaction", reader))
+
+    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:
+        return await (at_once(self, work) if key is None else in_turn(self, key, work))
 
     async def write(self, work: Callable[[Writer], T], /) -> T:
         for attempt in range(_RETRIES):
@@ -325,11 +326,12 @@ class PostgresDatabase:
 
     async def _drop(self, connection: Connection) -> None:
         """Remove it from the pool. A closed connection belongs to the pool again and cannot be terminated a second
-        time.
+        time; nor can it be given back to a pool that was terminated meanwhile.
         """
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
-        await self._pool.release(connection)
+        with contextlib.suppress(asyncpg.InterfaceError):
+            await self._pool.release(connection)
 
     def _finish(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> asyncio.Task[None]:
         """End the transaction in a task of its own, which survives cancellation of the caller."""
@@ -452,6 +454,30 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
+def open_pool(url: str, *, connections: int, hung_seconds: float) -> "asyncpg.Pool[Any]":
+    """A pool, to be awaited, that serves any schema of the database. ``hung_seconds``: an open transaction in which nothing
+    happens for as long is ended by the server, the last resort for a process that hangs.
+    """
+    return asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=connections,
+        connection_class=_PlainConnection,
+        statement_cache_size=512,
+        server_settings={
+            "search_path": "",
+            "timezone": "UTC",
+            # Statements here take milliseconds; JIT compilation or parallel workers take hundreds, and the planner
+            # chooses them where it overestimates the rows.
+            "jit": "off",
+            "max_parallel_workers_per_gather": "0",
+            # With the default of 4 MB a search for a common word forgets which rows matched, and reads whole pages.
+            "work_mem": "32MB",
+            "idle_in_transaction_session_timeout": str(int(hung_seconds * 1000)),
+        },
+    )
+
+
 async def open_postgres(
     url: str,
     schema: str,
@@ -464,28 +490,8 @@ async def open_postgres(
     """Open a pool of connections for one schema. Raises DatabaseUnavailable where the server does not answer."""
     check_schema_name(schema)
     try:
-        pool = await _as_soon_as_one_is_free(
-            lambda: asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=connections,
-                connection_class=_PlainConnection,
-                statement_cache_size=512,
-                server_settings={
-                    "search_path": "",
-                    "timezone": "UTC",
-                    # Statements here take milliseconds; JIT compilation or parallel workers take hundreds, and the
-                    # planner chooses them where it overestimates the rows.
-                    "jit": "off",
-                    "max_parallel_workers_per_gather": "0",
-                    # With the default of 4 MB a search for a common word forgets which rows matched, and reads whole
-                    # pages.
-                    "work_mem": "32MB",
-                    # The last resort for a process that hangs with an open transaction.
-                    "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
-                },
-            )
-        )
+        hung_seconds = max(transaction_seconds, reader_seconds) * 2
+        pool = await _as_soon_as_one_is_free(lambda: open_pool(url, connections=connections, hung_seconds=hung_seconds))
     except asyncpg.TooManyConnectionsError as failure:
         raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
     except (OSError, asyncpg.PostgresError) as failure:

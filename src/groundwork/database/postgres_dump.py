@@ -9,8 +9,9 @@ from typing import Any
 
 import asyncpg
 
+from groundwork.database.migrate import VERSION_TABLE_PREFIX
 from groundwork.database.postgres import check_schema_name, meaning
-from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
+from groundwork.database.table_order import ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 from groundwork.database.transaction import DatabaseUnavailable
 
 _COLUMNS = """
@@ -69,7 +70,7 @@ class PostgresLoading:
 
 @asynccontextmanager
 async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
-    """All rows in one transaction."""
+    """Load a dump in place of a schema's rows, in one transaction. Raises ValueError for broken references."""
     check_schema_name(schema)
     async with _connected(url) as connection:
         try:
@@ -100,7 +101,7 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
 async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[DatabaseTable]:
     columns: dict[str, list[str]] = {}
     for row in await connection.fetch(_COLUMNS, schema):
-        if not row[0].startswith(COUNTER_PREFIX):
+        if not row[0].startswith(VERSION_TABLE_PREFIX):
             columns.setdefault(row[0], []).append(row[1])
     references = [(row[0], row[1]) for row in await connection.fetch(_REFERENCES, schema)]
     return in_order(columns, references)

@@ -2,7 +2,7 @@
 
 A revision is ``<package>/migrations/versions/NNNN_slug.py``::
 
-    \"\"\"Events and their answers.\"\"\"
+    \"\"\"Events have a colour.\"\"\"
 
     from groundwork.database.revision import apply
 
@@ -10,29 +10,67 @@ A revision is ``<package>/migrations/versions/NNNN_slug.py``::
     down_revision = "0001"
 
     SQL = \"\"\"
-    create table events (id text primary key, starts_at bigint not null);
-    create index events_by_start on events (starts_at);
+    alter table events add column colour text not null default '';
+    create index events_by_colour on events (colour);
     \"\"\"
 
 
     def upgrade() -> None:
         apply(SQL)
 
-``revision`` is the file's number. Revisions go forward only, and none catches its own failure.
+``revision`` is the file's number. Revisions go forward only, and none catches its own failure. ``0001`` is the baseline, every
+table as SQL files in ``<package>/migrations/baseline/``.
+
+Where the engines differ inside a statement, ``/*sqlite … */`` and ``/*postgresql … */`` hold the words for one of them.
 """
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 
 from alembic import op
 
 from groundwork.database import statements
 
+_FOR_ONE_ENGINE = re.compile(r"/\*(sqlite|postgresql)\s(.*?)\s*\*/", re.DOTALL)
+
 
 def apply(script: str) -> None:
     """Run the statements of a script in order."""
-    connection = op.get_bind()
-    for statement in statements.split(script):
-        connection.exec_driver_sql(statement)
+    own = engine()
+    script = _FOR_ONE_ENGINE.sub(lambda match: match[2] if match[1] == own else "", script)
+    for statement in _with_whole_triggers(script) if own == "sqlite" else statements.split(script):
+        execute(statement)
+
+
+def apply_folder(folder: Path) -> None:
+    """Run every ``*.sql`` file of a folder in the order of their names; ``*.sqlite.sql`` and ``*.postgresql.sql`` are for one
+    engine only.
+    """
+    own = engine()
+    for path in sorted(folder.glob("*.sql")):
+        if path.suffixes in ([".sql"], [f".{own}", ".sql"]):
+            apply(path.read_text(encoding="utf-8"))
+
+
+def execute(statement: str) -> None:
+    """Run a single statement."""
+    op.get_bind().exec_driver_sql(statement)
 
 
 def engine() -> str:
     """``sqlite`` or ``postgresql``, for the rare revision where the engines differ."""
     return str(op.get_bind().dialect.name)
+
+
+def _with_whole_triggers(script: str) -> Iterator[str]:
+    """Statements in a trigger of SQLite end in semicolons, too: it ends where SQLite itself says so."""
+    begun = ""
+    for piece in statements.split(script):
+        begun += f"{piece};\n"
+        if sqlite3.complete_statement(begun):
+            yield begun.rstrip().removesuffix(";")
+            begun = ""
+    if begun:
+        raise ValueError(f"a statement has no end: {begun[:80]}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from groundwork import private_file
 from groundwork.clock import Clock, Instant
+from groundwork.database.batch import at_once
 from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
 from groundwork.database.sqlite_short_reads import ShortReads
 from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Interactive, Plain, Verb, WriterRequest, WriterThread
@@ -16,6 +17,7 @@ from groundwork.database.transaction import (
     Engine,
     PlainReader,
     TransactionTooLong,
+    Work,
     Writer,
     mark_open,
     require_none_open,
@@ -58,6 +60,10 @@ class SqliteTransaction:
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
         if rows:
             await self._ask(Verb.EXECUTE_MANY, sql, rows)
+
+    async def execute_together(self, writes: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        """Run these statements one after another in one hop."""
+        await self._ask(Verb.EXECUTE_TOGETHER, "", writes)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._member.calls.append(call)
@@ -107,10 +113,6 @@ class SqliteDatabase:
         self._short_reads = short_reads
 
     @property
-    def is_one_transaction(self) -> bool:
-        return False
-
-    @property
     def engine(self) -> Engine:
         return "sqlite"
 
@@ -143,7 +145,7 @@ class SqliteDatabase:
             if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
                 _give_up(done)
             else:
-                await _hear(done, failure)
+                await _listen(done, failure)
             raise
         else:
             failed = transaction.failure
@@ -171,6 +173,9 @@ class SqliteDatabase:
         self._writer.put(Plain(work, done))
         return await done
 
+    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - the writer has one line for all
+        return await at_once(self, work)
+
     def wal_bytes(self) -> int:
         """Size of the write-ahead log: a metric with a bound (``WAL_BOUND_BYTES`` and one reader's limit of writes)."""
         return self._writer.wal_bytes()
@@ -188,7 +193,7 @@ def _give_up(done: "asyncio.Future[None]") -> None:
         done.exception()
 
 
-async def _hear(done: "asyncio.Future[None]", failure: BaseException) -> None:
+async def _listen(done: "asyncio.Future[None]", failure: BaseException) -> None:
     """Wait for the end of a failed member's group; rows that it read in a rolled-back group never existed."""
     try:
         await done

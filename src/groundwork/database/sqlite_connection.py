@@ -24,6 +24,9 @@ from groundwork.errors import InvalidInput
 
 BUSY_TIMEOUT_MS = 5000
 
+# What SQLite stores.
+_Stored = str | bytes | int | float | None
+
 _UNIQUE = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_ROWID"}
 _CHECK = {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE"}
 # Primary result codes (the low byte of the extended ones) that say the store, not the statement, is at fault.
@@ -47,6 +50,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma cache_size = -8000")
+    # What is deleted is overwritten: somebody may have asked for it to be gone.
+    connection.execute("pragma secure_delete = on").fetchall()
     return connection
 
 
@@ -68,7 +73,13 @@ def _connect(uri: str, *, cached_statements: int) -> sqlite3.Connection:
         cached_statements=cached_statements,
     )
     connection.row_factory = sqlite3.Row
+    # SQLite's own knows the letters of ASCII alone: names with others were found on PostgreSQL only.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     return connection
+
+
+def _lower(value: _Stored) -> _Stored:
+    return value.lower() if isinstance(value, str) else value
 
 
 def fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[sqlite3.Row]:

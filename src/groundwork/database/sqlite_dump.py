@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from groundwork import private_file
+from groundwork.database.migrate import VERSION_TABLE_PREFIX
 from groundwork.database.sqlite_connection import meaning
-from groundwork.database.table_order import COUNTER_PREFIX, DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
+from groundwork.database.table_order import DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
+from groundwork.threads import on_thread
 
 # Interval at which a cancelled caller is noticed.
 _PAGES_AT_ONCE = 4096
@@ -46,7 +48,8 @@ async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
     """The file as of now; the copy is removed at the end of the block."""
     copy = scratch / "contents.db"
     try:
-        await asyncio.to_thread(copy_file, path, copy)
+        # A thread that went on would leave a copy of everything behind.
+        await on_thread(copy_file, path, copy)
         contents = SqliteContents(copy)
         try:
             yield contents
@@ -81,7 +84,7 @@ def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
     names = [
         row[0]
         for row in connection.execute("select name from sqlite_master where type = 'table'")
-        if not row[0].startswith(("sqlite_", COUNTER_PREFIX, DERIVED_PREFIX))
+        if not row[0].startswith(("sqlite_", VERSION_TABLE_PREFIX, DERIVED_PREFIX))
     ]
     columns = {name: [row[1] for row in connection.execute(f'pragma table_info("{name}")')] for name in names}
     references = [(name, row[2]) for name in names for row in connection.execute(f'pragma foreign_key_list("{name}")')]
@@ -124,9 +127,9 @@ async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
     """All rows in one transaction."""
     load = SqliteLoading(path)
     try:
-        await asyncio.to_thread(load.begin)
+        await on_thread(load.begin)
         yield load
-        await asyncio.to_thread(load.commit)
+        await on_thread(load.commit)
     except sqlite3.Error as failure:
         raise meaning(failure) from failure
     finally:

@@ -66,16 +66,16 @@ class _ReaderThread:
                 value = ask.work()
             except Exception as caught:  # noqa: BLE001 - an edge: the asking task gets it
                 failure = driver.meaning(caught)
-            self._tell(ask.answer, value, failure)
+            self._call_in_loop(ask.answer, value, failure)
             self._running = None
         self.connection.close()
-        self._tell(self.ended, None, None)
+        self._call_in_loop(self.ended, None, None)
 
     def _is_unwanted(self) -> bool:
         ask = self._running
         return ask is not None and (ask.answer.cancelled() or ask.is_unwanted())
 
-    def _tell(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
+    def _call_in_loop(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
         if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(_resolve, future, value, failure)
 

@@ -105,9 +105,9 @@ class ShortReads:
                     break
             is_open = asks[-1] is not None
             told = [self._do(connection, ask) for ask in asks if ask is not None]
-            self._tell(_resolve, told)
+            self._call_in_loop(_resolve, told)
         connection.close()
-        self._tell(_end, self._ended)
+        self._call_in_loop(_end, self._ended)
 
     def _do(self, connection: sqlite3.Connection, ask: _ShortReadRequest) -> _ShortReadResult:
         if ask.answer.cancelled():
@@ -125,7 +125,7 @@ class ShortReads:
             connection.execute("rollback")
         return _ShortReadResult(ask.answer, value, failure)
 
-    def _tell(self, call: Callable[[Any], None], about: object) -> None:
+    def _call_in_loop(self, call: Callable[[Any], None], about: object) -> None:
         if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(call, about)
 

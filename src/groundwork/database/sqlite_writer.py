@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
@@ -50,6 +50,8 @@ class Verb(Enum):
     FETCH = auto()
     EXECUTE = auto()
     EXECUTE_MANY = auto()
+    # Several statements, each with its parameters; in place of ``sql`` nothing.
+    EXECUTE_TOGETHER = auto()
     COMMIT = auto()
     ROLLBACK = auto()
 
@@ -195,7 +197,7 @@ class WriterThread:
                     break
         finally:
             self._connection.close()
-            self._tell(self._end)
+            self._call_in_loop(self._end)
 
     def _end(self) -> None:
         """On the event loop, which alone appends members: no caller waits for a thread that has ended."""
@@ -235,7 +237,7 @@ class WriterThread:
                 group.append(_Outcome(member.done))
                 if isinstance(member, Interactive):
                     group.append(_Outcome(member.opened))
-        self._tell(_settle, group, failure)
+        self._call_in_loop(_settle, group, failure)
         self._keep_wal_small()
         return member is not None
 
@@ -261,14 +263,14 @@ class WriterThread:
         connection = self._connection
         connection.execute("savepoint member")
         self._deadline = time.monotonic() + self._limit
-        self._tell(_resolve, member.opened, self._clock.now(), None)
+        self._call_in_loop(_resolve, member.opened, self._clock.now(), None)
         doomed: BaseException | None = None
         while True:
             try:
                 ask = member.asks.get(timeout=max(self._deadline - time.monotonic(), 0.0))
             except queue.Empty:
                 self._roll_back_member()
-                self._tell(member.too_long)
+                self._call_in_loop(member.too_long)
                 return _Outcome(member.done, failure=TransactionTooLong("the transaction was open for too long"))
             if ask.verb is Verb.ROLLBACK:
                 self._roll_back_member()
@@ -283,7 +285,7 @@ class WriterThread:
                     value = self._answer(ask)
                 except Exception as failure:  # noqa: BLE001 - an edge: the asking task gets it
                     doomed = driver.meaning(failure)
-            self._tell(_resolve, ask.answer, value, doomed)
+            self._call_in_loop(_resolve, ask.answer, value, doomed)
             if not connection.in_transaction:
                 return _Outcome(member.done, failure=doomed)
 
@@ -293,6 +295,10 @@ class WriterThread:
                 return driver.fetch(self._connection, ask.sql, ask.parameters)
             case Verb.EXECUTE:
                 return driver.execute(self._connection, ask.sql, ask.parameters)
+            case Verb.EXECUTE_TOGETHER:
+                for sql, parameters in cast("Sequence[tuple[str, Mapping[str, object]]]", ask.parameters):
+                    driver.execute(self._connection, sql, parameters)
+                return None
             case _:
                 return driver.execute_many(self._connection, ask.sql, ask.parameters)
 
@@ -319,7 +325,7 @@ class WriterThread:
             self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         self._connection.execute(f"pragma busy_timeout = {driver.BUSY_TIMEOUT_MS}")
 
-    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+    def _call_in_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(call, *arguments)
 

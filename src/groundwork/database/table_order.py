@@ -10,9 +10,6 @@ Rows = Sequence[Sequence[int | str | bytes | None]]
 # Rows in memory at once.
 ROWS_AT_ONCE = 1000
 
-# Alembic's version tables, one per package.
-COUNTER_PREFIX = "alembic_version"
-
 # Tables of one engine alone, filled by triggers on other tables: a search index.
 DERIVED_PREFIX = "search_"
 

@@ -2,7 +2,8 @@
 
 Statements carry named parameters (``:name``); values are always parameters; ``in :names`` takes a list or tuple. Rows
 leave as ``Row``, readable by column name or position. A ``Transaction`` is interactive: only it may be awaited while it
-is open, and it is rolled back when it has been open for two seconds. ``Database.write`` and ``Database.read`` run a plain
+is open, and it is rolled back when it has been open for two seconds. ``Database.batch`` runs an async function over one:
+many statements in one hop, or many callers that wait for one row. ``Database.write`` and ``Database.read`` run a plain
 function in one hop for hot paths; on PostgreSQL a writing one is run again when it lost against a concurrent transaction.
 
 A statement that fails dooms its transaction on both engines (PostgreSQL knows no other way): later statements raise, and
@@ -14,7 +15,7 @@ is avoided in statements: a comparison as a value is a boolean on one and 0/1 on
 a ``bigint`` is a decimal on PostgreSQL (write ``cast(sum(x) as bigint)``), ``like`` ignores case on SQLite only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol, TypeVar
@@ -98,11 +99,6 @@ class Database(Protocol):
     @property
     def engine(self) -> Engine: ...
 
-    @property
-    def is_one_transaction(self) -> bool:
-        """Whether everything asked of it runs in one transaction, which its caller has begun and will end."""
-        ...
-
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction; leaving the block returns after the commit is durable. An exception rolls it back."""
         ...
@@ -124,7 +120,24 @@ class Database(Protocol):
         """
         ...
 
+    async def batch(self, work: "Work[T]", /, *, key: str | None = None) -> T:
+        """Run ``work`` in a transaction; returns its result after the commit is durable. An exception undoes this work
+        alone.
+
+        For many statements, or with a ``key`` for many callers that wait for one row: work with the same key runs in the
+        order of its calls, several pieces in one transaction.
+
+        ``work`` may await its transaction's verbs and nothing else, and may be called again, as with ``write``. It may run on
+        another thread, in a copy of the caller's context (the request id in log lines), and may touch nothing shared
+        besides the transaction.
+        """
+        ...
+
     async def close(self) -> None: ...
+
+
+# What ``batch`` runs.
+Work = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
 class ConstraintViolated(Exception):

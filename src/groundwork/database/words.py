@@ -54,11 +54,11 @@ def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
         return ""
     plain = dict.fromkeys(_indexed(text))
     titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
-    found = (*plain, *titled, *map(topic_word, topics))
+    found = (*plain, *titled, *map(topic_term, topics))
     return "".join(f" {word}" for word in found) + " " if found else ""
 
 
-def topic_word(topic: str) -> str:
+def topic_term(topic: str) -> str:
     """An exact term, like ``category:music``."""
     return f"{_TOPIC}{_form(topic)}"
 

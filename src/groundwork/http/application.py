@@ -11,6 +11,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from contextvars import Token
 from dataclasses import replace
 from http import HTTPStatus
@@ -32,7 +33,7 @@ from groundwork.http.client_addresses import (
 )
 from groundwork.http.compression import compressed
 from groundwork.http.cors import Cors, rule_for
-from groundwork.http.faults import Fault, Renderer, Translations, fault_of, render_problem
+from groundwork.http.faults import Explain, Fault, Renderer, Translations, fault_of, render_problem
 from groundwork.http.security_headers import API_HEADERS
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
@@ -124,13 +125,18 @@ class Application:
         trusted_private_proxies: bool = False,
         access_log: bool = True,
         compresses: bool = False,
+        explain: Explain = str,
+        around: Callable[[Scope], AbstractContextManager[None]] | None = None,
     ) -> None:
+        """``explain`` finds the sentence for a reason; a request is answered within the context that ``around`` makes."""
         self.state = State()
         # A redirect that adds or removes a slash would be built from the Host header.
         self.router = Router(routes, redirect_slashes=False)
         self._answering: ASGIApp = compressed(self.router) if compresses else self.router
         self._render = render
         self._translations = translations or {}
+        self._explain = explain
+        self._around = around
         self._headers = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
         self._cors = cors
         self._body_limit = body_limit
@@ -159,10 +165,12 @@ class Application:
                 see_through_proxies(scope, self.hops)
             elif self._trusted_private_proxies:
                 see_through_private_proxies(scope)
-            if scope["type"] == "http":
-                await self._answer(scope, receive, send)
+            answer = self._answer if scope["type"] == "http" else self._converse
+            if self._around is None:
+                await answer(scope, receive, send)
             else:
-                await self._converse(scope, receive, send)
+                with self._around(scope):
+                    await answer(scope, receive, send)
         finally:
             _leave(token)
 
@@ -225,11 +233,11 @@ class Application:
 
     def _note(self, error: Exception) -> Fault:
         """The fault for an error; logged where an operator should look."""
-        fault = fault_of(error, request_id.get(), self._translations)
+        fault = fault_of(error, request_id.get(), self._translations, self._explain)
         if fault.kind == "Bug":
             log.error("request.failed", kind=fault.kind, exc_info=error)
         elif fault.http_status >= 500:
-            log.warning("request.failed", kind=fault.kind, name=fault.name, why=fault.why)
+            log.warning("request.failed", kind=fault.kind, name=fault.name, why=fault.cause)
         return fault
 
     def _account(self, exchange: "_Exchange", fault: Fault | None, seconds: float) -> None:

@@ -11,12 +11,9 @@ checked against the system's list, or ``SSL_CERT_FILE``.
 """
 
 import asyncio
-import os
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -26,7 +23,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from groundwork.database.transaction import transaction_is_open
-from groundwork.errors import InvalidInput, RemoteFailed, RemoteSlow
+from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, coded
 from groundwork.http.json_bodies import parse_json
 from groundwork.http.reach import (
     PUBLIC,
@@ -39,6 +36,7 @@ from groundwork.http.reach import (
     leads_inside,
     public_socket,
 )
+from groundwork.tls import trusted_authorities
 
 # The reference PDS's limits for fetching a stranger's document: 512 KiB and 10 s in total.
 ANSWER_BYTES = 512 * 1024
@@ -81,7 +79,9 @@ class HttpResponse:
     def expect_ok(self) -> "HttpResponse":
         """The response itself, or ``RemoteFailed`` with its status."""
         if not self.is_ok:
-            raise RemoteFailed(f"{_host(self.url)} answered with status {self.status}.", status=self.status)
+            host = _host(self.url)
+            failed = RemoteFailed(f"{host} answered with status {self.status}.", status=self.status)
+            raise coded(failed, FailureReason.ANSWERED_WITH_STATUS(host=host, status=str(self.status)))
         return self
 
 
@@ -93,12 +93,6 @@ class StreamedAnswer:
     headers: CIMultiDictProxy[str]
     url: str
     pieces: Callable[[], AsyncIterator[bytes]]
-
-
-@lru_cache(maxsize=4)
-def _authorities(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Trusted certificates, from OpenSSL's paths. Loading takes 20 ms, so the clients of a process share them."""
-    return ssl.create_default_context()
 
 
 class HttpClient:
@@ -129,7 +123,7 @@ class HttpClient:
         }
         names = resolver or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
-            ssl=_authorities(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+            ssl=trusted_authorities(),
             resolver=names if reach.private_addresses else PublicNames(names),
             socket_factory=None if reach.private_addresses else public_socket,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -325,9 +319,9 @@ async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> 
         left -= len(piece)
         if left < 0:
             response.close()
-            raise AnswerTooLarge(
-                f"{at.host} sent more than the {max_bytes} bytes that are read.", status=response.status
-            )
+            why = f"{at.host} sent more than the {max_bytes} bytes that are read."
+            too_large = AnswerTooLarge(why, status=response.status)
+            raise coded(too_large, FailureReason.ANSWER_TOO_LONG(host=at.host or "", most=max_bytes))
         yield piece
 
 
@@ -347,15 +341,24 @@ class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         match error:
             case TimeoutError():
-                raise RemoteSlow(f"{_host(self._url)} did not answer in time.") from error
+                host = _host(self._url)
+                slow = RemoteSlow(f"{host} did not answer in time.")
+                raise coded(slow, FailureReason.NO_ANSWER_IN_TIME(host=host)) from error
             case aiohttp.WSServerHandshakeError():
-                why = f"{_host(self._url)} answered with status {error.status} instead of a WebSocket."
-                raise RemoteFailed(why, status=error.status) from error
+                host = _host(self._url)
+                why = f"{host} answered with status {error.status} instead of a WebSocket."
+                reason = FailureReason.ANSWERED_WITH_STATUS(host=host, status=str(error.status))
+                raise coded(RemoteFailed(why, status=error.status), reason) from error
             case aiohttp.ClientError() | OSError():
+                host = _host(self._url)
                 if leads_inside(error):
-                    raise AddressRefused(f"{_host(self._url)} does not lead to a public address.") from error
-                why = "broke the connection" if _was_connected(error) else "cannot be reached"
-                raise RemoteFailed(f"{_host(self._url)} {why}.") from error
+                    refused = AddressRefused(f"{host} does not lead to a public address.")
+                    raise coded(refused, FailureReason.NOT_PUBLIC(host=host)) from error
+                if _was_connected(error):
+                    broken = RemoteFailed(f"{host} broke the connection.")
+                    raise coded(broken, FailureReason.CONNECTION_BROKEN(host=host)) from error
+                unreachable = RemoteFailed(f"{host} cannot be reached.")
+                raise coded(unreachable, FailureReason.UNREACHABLE(host=host)) from error
 
 
 def _was_connected(error: BaseException) -> bool:

@@ -22,6 +22,7 @@ from groundwork.errors import (
     TooLarge,
     TooMany,
     Unavailable,
+    Why,
     kind_of,
 )
 from groundwork.http.json_names import json_name
@@ -43,7 +44,9 @@ _OF_HTTP = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What may be shown of a failure. ``problems`` maps form fields to sentences; ``kind`` is a log and metric label."""
+    """What may be shown of a failure, in the reader's language. ``problems`` maps form fields to sentences; ``kind`` is a
+    log and metric label; ``cause`` is for the log: the reason's code with its parameters.
+    """
 
     kind: str
     http_status: int
@@ -54,12 +57,16 @@ class Fault:
     field: str = ""
     problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cause: str = ""
 
+
+# The sentence for an explanation, in the reader's language.
+Explain = Callable[[Why], str]
 
 Renderer = Callable[[HTTPConnection, Fault], Response]
 
 
-def fault_of(error: Exception, request_id: str, translations: Translations) -> Fault:
+def fault_of(error: Exception, request_id: str, translations: Translations, explain: Explain = str) -> Fault:
     """The fault for an exception; an exception without a kind is a bug, and its fault has no details."""
     if not isinstance(error, Failure):
         for parent in type(error).__mro__:
@@ -67,7 +74,7 @@ def fault_of(error: Exception, request_id: str, translations: Translations) -> F
                 error = translations[parent](error)
                 break
     if isinstance(error, Failure):
-        return _of_failure(error, request_id)
+        return _of_failure(error, request_id, explain)
     if isinstance(error, HTTPException):
         name, why = _OF_HTTP.get(error.status_code, ("InvalidRequest", "The request was refused."))
         headers = dict(error.headers or {})
@@ -76,7 +83,7 @@ def fault_of(error: Exception, request_id: str, translations: Translations) -> F
     return Fault("Bug", 500, 500, "InternalServerError", why, request_id)
 
 
-def _of_failure(failure: Failure, request_id: str) -> Fault:
+def _of_failure(failure: Failure, request_id: str, explain: Explain) -> Fault:
     kind = kind_of(failure)
     name = failure.name or kind.xrpc_name
     return Fault(
@@ -84,11 +91,14 @@ def _of_failure(failure: Failure, request_id: str) -> Fault:
         http_status=kind.http_status,
         xrpc_status=400 if name in NAMES_ANSWERED_WITH_400 else kind.xrpc_status,
         name=name,
-        why=failure.why,
+        why=explain(failure.why),
         request_id=request_id,
         field=failure.field if isinstance(failure, InvalidInput) else "",
-        problems=failure.problems if isinstance(failure, InvalidForm) else {},
+        problems={name: explain(why) for name, why in failure.problems.items()}
+        if isinstance(failure, InvalidForm)
+        else {},
         headers=headers_of(failure),
+        cause=str(failure.why),
     )
 
 

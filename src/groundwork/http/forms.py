@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Why
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -24,17 +24,17 @@ class Typed:
     """Content of a shown form: the texts in its fields, their problems, and what somebody else changed them to
     meanwhile.
 
-    A problem is a sentence, or Markup where a link says what to do. ``others`` has only the fields that differ.
+    A problem is a reason or a sentence, Markup where a link says what to do. ``others`` has only the fields that differ.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, Why] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
         return self.values.get(name, "")
 
-    def problem(self, name: str) -> str:
+    def problem(self, name: str) -> Why:
         return self.problems.get(name, "")
 
     def other(self, name: str) -> str | None:
@@ -101,5 +101,5 @@ def local_path(text: str, otherwise: str = "/") -> str:
 
 def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
     """The same form with what was typed and its problems."""
-    problems = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
+    problems: Mapping[str, Why] = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
     return Typed(values, problems)

@@ -93,8 +93,8 @@ def shape_json(value: Any, shape: type[T]) -> T:
     try:
         return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        said = _WHERE.match(str(error))
-        field, why = (said["path"], said["why"]) if said else ("", str(error))
+        matched = _WHERE.match(str(error))
+        field, why = (matched["path"], matched["why"]) if matched else ("", str(error))
         allowed = _allowed(shape, field) if why.startswith("Invalid enum value") else ()
         why = f"Choose one of: {', '.join(allowed)}" if allowed else why.replace("`", "")
         raise InvalidInput(field, why + ".") from None

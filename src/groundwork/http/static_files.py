@@ -1,6 +1,8 @@
 """Static files of a release, cacheable for ever: each is served under the hash of its content."""
 
 import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -9,20 +11,48 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 _HASH_CHARACTERS = 12
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+_COMMENT = re.compile(rb"/\*.*?\*/\n?", re.DOTALL)
+_REFERENCE = re.compile(rb'url\("([a-z0-9.-]+)"\)')
 
 
 class StaticFiles:
-    """The stylesheets, scripts and pictures of one folder, read once, because the folder belongs to the release.
+    """The stylesheets, scripts, pictures and fonts of some folders, read once, because they belong to the release.
 
-    ``more`` are files that are generated at start (name to content).
+    ``bundles``: name of a stylesheet to the names of the stylesheets it is made of, in their order, so that a page asks for
+    one. ``more``: files that are generated at start (name to content). What a stylesheet names by ``url("name")`` is one of
+    these files. Raises ValueError if two folders have a file of the same name.
     """
 
-    def __init__(self, folder: Path, more: dict[str, bytes] | None = None) -> None:
-        contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in _TYPES}
-        self._files = {name: (content, _tag(content)) for name, content in (contents | (more or {})).items()}
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        bundles: Mapping[str, Sequence[str]] | None = None,
+        more: Mapping[str, bytes] | None = None,
+    ) -> None:
+        paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in _TYPES]
+        contents = {path.name: path.read_bytes() for path in paths}
+        if len(contents) < len(paths):
+            raise ValueError(f"two files of {', '.join(map(str, folders))} have the same name")
+        contents |= {
+            name: _COMMENT.sub(b"", b"".join(contents[part] for part in parts))
+            for name, parts in (bundles or {}).items()
+        }
+        self._files: dict[str, tuple[bytes, str]] = {}
+        # Stylesheets last: their content has the addresses of the others.
+        for name, content in sorted((contents | dict(more or {})).items(), key=lambda one: one[0].endswith(".css")):
+            served = _REFERENCE.sub(self._address, content) if name.endswith(".css") else content
+            self._files[name] = (served, hashlib.sha256(served).hexdigest()[:_HASH_CHARACTERS])
+
+    def _address(self, reference: re.Match[bytes]) -> bytes:
+        return f'url("{self.url(reference[1].decode())}")'.encode()
 
     def url(self, name: str) -> str:
         """The address of a file of this release; it changes with the content. Raises KeyError."""
@@ -39,7 +69,3 @@ class StaticFiles:
         if not tag or tag != request.path_params["hash"]:
             raise NotFound("There is nothing at this address.")
         return Response(content, media_type=_TYPES[Path(name).suffix], headers=_FOR_EVER)
-
-
-def _tag(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:_HASH_CHARACTERS]

@@ -58,10 +58,10 @@ class FolderMailbox:
         return await asyncio.to_thread(self._read, mail_id)
 
     async def check(self) -> None:
-        """Nothing to check: the folder is made when it is needed."""
+        """Do nothing: a folder has no connection to check, and is created when the first e-mail is written."""
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file stays open between e-mails."""
 
     def _keep(self, mail_id: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from groundwork.mail.contract import Mail
 
 
 class NoMailer:
-    """Raises Unavailable, so that no e-mail counts as sent."""
+    """The mailer without a mail server: sending raises Unavailable, so that no e-mail counts as sent."""
 
     async def send(self, mail: Mail) -> None:
         raise Unavailable(f"No mail server is set up here: a mail with the id {mail.message_id} waits.")

@@ -4,7 +4,6 @@ One setting, a URL: ``smtp://user:password@host:587`` (STARTTLS where offered, r
 ``smtps://host:465`` (implicit TLS).
 """
 
-import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from groundwork.clock import Clock
 from groundwork.errors import Refused, RemoteFailed, RemoteSlow
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.settings import Secret
+from groundwork.tls import trusted_authorities
 
 # RFC 5321 4.5.3.2 allows minutes per step; a worker's lease is shorter.
 _STEP_SECONDS = 30.0
@@ -79,7 +79,7 @@ class SmtpMailer:
             # A password is never sent in the clear; without one, encryption is used where it is offered.
             start_tls=False if self._server.uses_tls else (True if self._server.password else None),
             timeout=_STEP_SECONDS,
-            tls_context=ssl.create_default_context(),
+            tls_context=trusted_authorities(),
         )
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:

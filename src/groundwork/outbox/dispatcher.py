@@ -1,99 +1,69 @@
-"""Dispatcher: lease some due jobs, call the handler of each outside any transaction, store the result.
+"""Dispatcher: lease due jobs, call their delivery outside any transaction, store the results.
 
-A handler is an async function of one job. Returning completes the job. A ``Failure`` is retried or fails as its kind
-says (``groundwork.errors``); any other exception is retried a few times and then waits for an operator. A lease that
-ends makes the row due again, so a handler must tolerate a second call for one revision.
+A kind never waits for another one, nor a partition of a kind for another partition: each has a round of its own, and
+while that runs no more of its jobs are leased. A result counts only under the lease with which the job was taken.
 """
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
-from groundwork.outbox import retry
-from groundwork.outbox.jobs import COLUMNS, Job, job_of
+from groundwork.outbox import jobs
+from groundwork.outbox.delivery import (
+    Completed,
+    JobDelivery,
+    JobFailed,
+    NotAttempted,
+    Result,
+    RetryLater,
+    result_of,
+    result_of_bug,
+    wait_seconds,
+)
+from groundwork.outbox.jobs import Job, JobState, SettledJob
 from groundwork.telemetry.logs import log
 
-JobHandler = Callable[[Job], Awaitable[None]]
 
-
-@dataclass(frozen=True, slots=True)
-class HandlerOptions:
-    """How jobs of one kind are handled: by what, how many at a time, with how long a lease, and how they are retried."""
-
-    handler: JobHandler
-    batch: int = 20
-    lease_seconds: float = 60.0
-    policy: retry.RetryPolicy = retry.DEFAULT
-
-
-# The guards stand in the outer statement too: two workers on PostgreSQL may choose the same rows, and the second
-# sees the first one's lease only when its own row check runs again.
-LEASE = f"""
-    update debts set state = 'leased', lease = lease + 1, leased_until = :until
-     where kind = :kind
-       and ((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))
-       and subject in (
-           select subject from debts
-            where kind = :kind
-              and ((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))
-            order by due_at, subject limit :limit)
-    returning {COLUMNS}
-"""
-
-# A newer revision was enqueued while this one was being handled: the row is due again at that revision's time.
-SETTLE = """
-    update debts
-       set state = case when revision > :revision then 'due' else 'paid' end,
-           due_at = case when revision > :revision then due_at else :now end, attempts = 0, reason = '', leased_until = null
-     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
-"""
-
-POSTPONE = """
-    update debts set state = 'due', due_at = :due_at, attempts = attempts + 1, reason = :reason, leased_until = null
-     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
-"""
-
-GIVE_UP = """
-    update debts
-       set state = case when revision > :revision then 'due' else 'given_up' end,
-           due_at = :now, attempts = attempts + 1, reason = :reason, leased_until = null
-     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
-"""
-
-
-async def run_once(db: Database, handlers: Mapping[str, HandlerOptions]) -> int:
-    """Handle everything that is due now, one batch of each kind; returns how many jobs were taken."""
+async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
+    """Deliver what is due now, one batch of each kind, kind by kind; returns how many jobs were taken."""
     taken = 0
-    for kind, paying in handlers.items():
-        jobs = await lease(db, kind, limit=paying.batch, seconds=paying.lease_seconds)
-        await asyncio.gather(*(_pay(db, paying, job) for job in jobs))
-        taken += len(jobs)
+    for kind, delivery in deliveries.items():
+        by_partition = await lease(db, kind, delivery)
+        await asyncio.gather(*(_round(db, delivery, some) for some in by_partition.values()))
+        taken += sum(len(some) for some in by_partition.values())
     return taken
 
 
 async def run(
     db: Database,
-    handlers: Mapping[str, HandlerOptions],
+    deliveries: Mapping[str, JobDelivery],
     stop: asyncio.Event,
     *,
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
 ) -> None:
-    """Handle jobs until ``stop`` is set; ``wake`` (set when this process commits a job) cuts the idle wait short."""
-    while not stop.is_set():
-        wake.clear()
-        try:
-            taken = await run_once(db, handlers)
-        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
-            log.error("debts.lease_failed", exc_info=failure)
-            taken = 0
-        if taken == 0:
-            await idle(stop, wake, idle_seconds)
+    """Deliver until ``stop`` is set, then finish what has begun; ``wake`` (set when this process commits a job) cuts
+    the idle wait short.
+    """
+    under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+    try:
+        while not stop.is_set():
+            wake.clear()
+            try:
+                begun = await _begin(db, deliveries, under_way, wake)
+            except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
+                log.error("jobs.lease_failed", exc_info=failure)
+                begun = 0
+            if begun == 0:
+                await idle(stop, wake, idle_seconds)
+        if under_way:
+            await asyncio.wait(list(under_way.values()))
+    finally:
+        for task in under_way.values():
+            task.cancel()
 
 
 async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:
@@ -108,56 +78,100 @@ async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None
                 await one
 
 
-async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[Job]:
-    """Take jobs of a kind that are due, or whose lease has ended."""
+async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequence[str] = ()) -> dict[str, list[Job]]:
+    """Take what a delivery is to get next, by partition."""
     async with db.transaction() as tx:
-        rows = await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
-    return [job_of(row) for row in rows]
+        until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
+        taken = await jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
+    by_partition: dict[str, list[Job]] = {}
+    for job in taken:
+        by_partition.setdefault(job.partition, []).append(job)
+    return by_partition
 
 
-async def _pay(db: Database, paying: HandlerOptions, job: Job) -> None:
+async def _begin(
+    db: Database,
+    deliveries: Mapping[str, JobDelivery],
+    under_way: dict[tuple[str, str], asyncio.Task[None]],
+    wake: asyncio.Event,
+) -> int:
+    """Begin a round for each partition with due jobs that has none; returns how many. Its end sets ``wake``."""
+    busy: dict[str, list[str]] = {kind: [] for kind in deliveries}
+    for kind, partition in under_way:
+        busy[kind].append(partition)
+    free = [kind for kind, delivery in deliveries.items() if len(busy[kind]) < delivery.partitions_at_once]
+    if not free:
+        return 0
+    async with db.reader() as reader:
+        due = await jobs.kinds_due(reader, free)
+    begun = 0
+    for kind in due:
+        delivery = deliveries[kind]
+        leased = await lease(db, kind, delivery, busy=busy[kind])
+        for partition, some in leased.items():
+            task = asyncio.create_task(_round_of_one(db, delivery, some))
+            under_way[kind, partition] = task
+            task.add_done_callback(_ends(under_way, (kind, partition), wake))
+            begun += 1
+    return begun
+
+
+def _ends(
+    under_way: dict[tuple[str, str], asyncio.Task[None]], key: tuple[str, str], wake: asyncio.Event
+) -> Callable[[asyncio.Task[None]], None]:
+    def ended(_task: asyncio.Task[None]) -> None:
+        del under_way[key]
+        wake.set()
+
+    return ended
+
+
+async def _round_of_one(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
+    """``_round`` as a task that nobody awaits: results that cannot be stored are lost with their leases."""
     try:
-        await paying.handler(job)
+        await _round(db, delivery, leased)
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
+        log.error("jobs.round_failed", kind=leased[0].kind, exc_info=failure)
+
+
+async def _round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
+    """Deliver what was leased of one partition. When every call is over, raises what storing a result raised."""
+    size = delivery.jobs_per_call
+    calls = [leased[start : start + size] for start in range(0, len(leased), size)]
+    ended = await asyncio.gather(*(_call(db, delivery, some) for some in calls), return_exceptions=True)
+    for failure in ended:
+        if failure is not None:
+            raise failure
+
+
+async def _call(db: Database, delivery: JobDelivery, some: Sequence[Job]) -> None:
+    try:
+        results = await delivery.deliver(some)
     except Failure as failure:
-        if retry.is_worth_retrying(failure):
-            await _postpone(db, paying, job, failure.why, retry.asked_seconds(failure))
-        else:
-            await _give_up(db, job, f"{type(failure).__name__}: {failure.why}")
-    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the debt must not be lost
-        log.error("debt.failed_unforeseen", kind=job.kind, subject=job.subject, exc_info=failure)
-        if job.attempts + 1 < paying.policy.unforeseen_tries:
-            await _postpone(db, paying, job, type(failure).__name__, None)
-        else:
-            await _give_up(db, job, type(failure).__name__)
-    else:
-        async with db.transaction() as tx:
-            await tx.execute(
-                SETTLE, kind=job.kind, subject=job.subject, revision=job.revision, lease=job.lease, now=tx.now
+        if isinstance(failure.why, str):
+            # Jobs keep a code of it.
+            log.warning("jobs.delivery_failed", kind=some[0].kind, subject=some[0].subject, why=failure.why)
+        results = [result_of(failure)] * len(some)
+    except Exception as raised:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the job must not be lost
+        log.error("job.failed_unforeseen", kind=some[0].kind, subject=some[0].subject, exc_info=raised)
+        results = [result_of_bug(raised, job.attempts, delivery.retry) for job in some]
+    async with db.transaction() as tx:
+        settled = [_settled(tx.now, delivery, job, result) for job, result in zip(some, results, strict=True)]
+        await jobs.settle(tx, settled)
+
+
+def _settled(now: Instant, delivery: JobDelivery, job: Job, result: Result) -> SettledJob:
+    match result:
+        case Completed():
+            return SettledJob(job, JobState.COMPLETED, now, 0)
+        case RetryLater(reason) | NotAttempted(reason):
+            seconds = wait_seconds(result, job.attempts, delivery.retry)
+            log.warning(
+                "job.postponed", kind=job.kind, subject=job.subject, seconds=round(seconds, 1), reason=str(reason)
             )
-
-
-async def _postpone(db: Database, paying: HandlerOptions, job: Job, reason: str, asked: float | None) -> None:
-    wait = retry.wait_seconds(
-        job.attempts + 1,
-        random.random(),  # noqa: S311 - spreads retries, guards nothing
-        policy=paying.policy,
-        asked_seconds=asked,
-    )
-    log.warning("debt.postponed", kind=job.kind, subject=job.subject, seconds=round(wait, 1), reason=reason)
-    async with db.transaction() as tx:
-        due_at = Instant(tx.now + int(wait * SECOND))
-        await tx.execute(POSTPONE, kind=job.kind, subject=job.subject, lease=job.lease, due_at=due_at, reason=reason)
-
-
-async def _give_up(db: Database, job: Job, reason: str) -> None:
-    log.error("debt.given_up", kind=job.kind, subject=job.subject, reason=reason)
-    async with db.transaction() as tx:
-        await tx.execute(
-            GIVE_UP,
-            kind=job.kind,
-            subject=job.subject,
-            revision=job.revision,
-            lease=job.lease,
-            reason=reason,
-            now=tx.now,
-        )
+            attempts = job.attempts + isinstance(result, RetryLater)
+            due_at = Instant(now + int(seconds * SECOND))
+            return SettledJob(job, JobState.DUE, due_at, attempts, reason.code, reason.params)
+        case JobFailed(reason):
+            log.error("job.failed", kind=job.kind, subject=job.subject, reason=str(reason))
+            return SettledJob(job, JobState.FAILED, now, job.attempts + 1, reason.code, reason.params)

@@ -1,32 +1,52 @@
-"""Queries on the outbox table ``debts``: one row per (kind, subject), with the newest revision enqueued.
+"""Queries on the outbox table ``outbox_jobs``: one row per (kind, subject), with the newest revision enqueued.
 
 Enqueuing the same revision twice is one job; a newer revision makes the row due again, whatever the state of the older.
 Each server that has an outbox creates the table in its own migrations.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Final
+
+import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import write_each
-from groundwork.database.together import SqlWrite
+from groundwork.database.bulk import SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Explanation, FailureReason, unpacked
 from groundwork.outbox.wakeup import wake_dispatchers
+
+# The parameter of a reason whose code is a failure's name or kind: what else may be stored of it, ``packed``.
+CAUSE: Final = "cause"
 
 
 class JobState(StrEnum):
-    """``given_up``: failed; the job waits for an operator, and its reason is kept."""
+    """``failed``: the job waits for an operator, and its reason is kept."""
 
     DUE = "due"
     LEASED = "leased"
-    PAID = "paid"
-    GIVEN_UP = "given_up"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Priority(IntEnum):
+    """Which of the due jobs of a kind goes first, whatever is due longer."""
+
+    FIRST = 0
+    EARLY = 1
+    NORMAL = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. ``attempts`` counts earlier failures of this revision."""
+    """One job. ``attempts`` counts earlier failures of this revision.
+
+    ``partition``: what is slow or down together, for example the address of a server; empty where nothing is.
+    ``lease``: the number of the lease under which it was taken. ``reason_code`` and ``reason_params``: of the last
+    failure.
+    """
 
     kind: str
     subject: str
@@ -34,103 +54,219 @@ class Job:
     state: JobState
     attempts: int
     due_at: Instant
-    reason: str
     lease: int
+    partition: str = ""
+    priority: Priority = Priority.NORMAL
+    reason_code: str = ""
+    reason_params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def why(self) -> Explanation | None:
+        """Why it failed last; None if it did not fail."""
+        cause = self.reason_params.get(CAUSE)
+        if isinstance(cause, str):
+            return unpacked(cause)
+        if "sentence" in self.reason_params:
+            # Stored by an earlier version, which had no code for it.
+            return FailureReason.UNFORESEEN(error=self.reason_code)
+        return Explanation(self.reason_code, self.reason_params) if self.reason_code else None
 
 
-_INTO = "insert into debts (kind, subject, revision, state, due_at, attempts, reason, lease, leased_until, owed_at)"
-_IF_NEWER = """
-    on conflict (kind, subject) do update
-       set revision = excluded.revision,
-           state = case when debts.state = 'leased' then 'leased' else 'due' end,
-           due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
-     where excluded.revision > debts.revision
+@dataclass(frozen=True, slots=True)
+class SettledJob:
+    """A leased job and what becomes of it: its next state, when it is due, and the failures of this revision."""
+
+    job: Job
+    state: JobState
+    due_at: Instant
+    attempts: int
+    reason_code: str = ""
+    reason_params: Mapping[str, object] = field(default_factory=dict)
+
+
+_INTO: Final = """
+    insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, reason_code,
+                             reason_params, lease, leased_until, enqueued_at)
 """
+_RENEWED: Final = """
+           state = case when outbox_jobs.state = 'leased' then 'leased' else 'due' end,
+           partition = excluded.partition, priority = excluded.priority, due_at = excluded.due_at, attempts = 0,
+           reason_code = '', reason_params = '', enqueued_at = excluded.enqueued_at
+"""
+_IF_NEWER: Final = f"""
+    on conflict (kind, subject) do update
+       set revision = excluded.revision, {_RENEWED}
+     where excluded.revision > outbox_jobs.revision
+"""
+_NEW: Final = "'due', {due_at}, 0, '', '', 0, null, cast(:now as bigint)"
+_PLAIN: Final = f"'', {Priority.NORMAL.value}"
 ENQUEUE = f"""
     {_INTO}
-    select cast(:kind as text), given.subject, given.revision, 'due', given.due_at, 0, '', 0, null, cast(:now as bigint)
-      from each(subject text, revision bigint, due_at bigint) as given where 1 = 1
+    select cast(:kind as text), given.subject, given.revision, given.partition, cast(:priority as smallint),
+           {_NEW.format(due_at="given.due_at")}
+      from each(subject text, revision bigint, partition text, due_at bigint) as given where 1 = 1
     {_IF_NEWER}
 """
-ENQUEUE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now) {_IF_NEWER}"
+ENQUEUE_ONE = f"""
+    {_INTO} values (:kind, :subject, :revision, :partition, :priority, 'due', :due_at, 0, '', '', 0, null, :now)
+    {_IF_NEWER}
+"""
 
 # ``chosen``: a subselect that names each subject once, in order.
 _ENQUEUE_SELECTED = f"""
     {_INTO}
-    select cast(:kind as text), chosen.subject, cast(:revision as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
-           cast(:now as bigint)
+    select cast(:kind as text), chosen.subject, cast(:revision as bigint), {_PLAIN},
+           {_NEW.format(due_at="cast(:due_at as bigint)")}
       from ({{}}) as chosen where 1 = 1
     {_IF_NEWER}
 """
 
 # Two requests in the same instant, or by clocks that differ, are two requests.
+_NEXT_REVISION: Final = f"""
+    on conflict (kind, subject) do update
+       set revision = case when excluded.revision > outbox_jobs.revision then excluded.revision
+                           else outbox_jobs.revision + 1 end, {_RENEWED}
+"""
 ENQUEUE_AGAIN = f"""
     {_INTO}
-    select cast(:kind as text), given.subject, cast(:now as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
-           cast(:now as bigint)
+    select cast(:kind as text), given.subject, cast(:now as bigint), {_PLAIN},
+           {_NEW.format(due_at="cast(:now as bigint)")}
       from each(subject text) as given where 1 = 1
-    on conflict (kind, subject) do update
-       set revision = case when excluded.revision > debts.revision then excluded.revision else debts.revision + 1 end,
-           state = case when debts.state = 'leased' then 'leased' else 'due' end,
-           due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
+    {_NEXT_REVISION}
+"""
+_ENQUEUE_ONE_AGAIN: Final = f"""
+    {_INTO} values (:kind, :subject, :now, :partition, :priority, 'due', :now, 0, '', '', 0, null, :now)
+    {_NEXT_REVISION}
+"""
+_ENQUEUE_SELECTED_AGAIN = f"""
+    {_INTO}
+    select cast(:kind as text), chosen.subject, cast(:now as bigint), chosen.partition, chosen.priority,
+           {_NEW.format(due_at="cast(:now as bigint)")}
+      from ({{}}) as chosen where 1 = 1
+    {_NEXT_REVISION}
 """
 
 # A job that is leased at this moment is completed under its old subject.
 RENAME = """
-    update debts set subject = :after
+    update outbox_jobs set subject = :after
      where kind = :kind and subject = :before and state = 'due'
-       and not exists (select 1 from debts k where k.kind = :kind and k.subject = :after)
+       and not exists (select 1 from outbox_jobs k where k.kind = :kind and k.subject = :after)
 """
 
-COLUMNS = "kind, subject, revision, state, attempts, due_at, reason, lease"
+COLUMNS = """kind, subject, revision, partition, priority, state, attempts, due_at, lease, reason_code, reason_params"""
 
-FIND = f"select {COLUMNS} from debts where kind = :kind and subject = :subject"
+FIND = f"select {COLUMNS} from outbox_jobs where kind = :kind and subject = :subject"
 
 LIST = f"""
-    select {COLUMNS} from debts
+    select {COLUMNS} from outbox_jobs
      where state = :state and (kind = :kind or cast(:kind as text) = '') and (kind, subject) > (:after_kind, :after_subject)
      order by kind, subject limit :limit
 """
 
 WAKE = """
-    update debts set state = 'due', due_at = :now, attempts = 0, reason = ''
-     where kind = :kind and subject = :subject and state in ('due', 'given_up')
+    update outbox_jobs set state = 'due', due_at = :now, attempts = 0, reason_code = '', reason_params = ''
+     where kind = :kind and subject = :subject and state in ('due', 'failed')
 """
 
 FORGET = """
-    delete from debts
+    delete from outbox_jobs
      where kind = :kind and subject = :subject and revision <= coalesce(cast(:revision as bigint), revision)
 """
 
+DROP = "delete from outbox_jobs where kind = :kind and subject = :subject and state in ('due', 'failed')"
+
 COMPLETE_FAILED = """
-    update debts set state = 'paid', attempts = 0, reason = ''
-     where kind = :kind and subject in :subjects and state = 'given_up'
+    update outbox_jobs set state = 'completed', attempts = 0, reason_code = '', reason_params = ''
+     where kind = :kind and subject in :subjects and state = 'failed'
 """
 
-FORGET_COMPLETED = "delete from debts where state = 'paid' and owed_at < :before"
+FORGET_COMPLETED = "delete from outbox_jobs where state = 'completed' and enqueued_at < :before"
 
-COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts where state <> 'paid' group by kind, state"
+COUNT = """
+    select kind, state, count(*) as n, min(due_at) as oldest from outbox_jobs where state <> 'completed'
+     group by kind, state
+"""
+
+# Each priority by itself, so that an index gives the first ones however many are due.
+_BY_PRIORITY: Final = " union all ".join(
+    f"""
+        select * from (
+            select subject, priority, due_at from outbox_jobs
+             where kind = :kind and state = 'due' and priority = {priority.value} and due_at <= :now
+               and partition not in :busy
+             order by due_at, subject limit :limit) as p{priority.value}
+    """
+    for priority in Priority
+)
+_READY: Final = "((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))"
+
+# The guards stand in the outer statement too: two workers on PostgreSQL may choose the same rows, and the second
+# sees the first one's lease only when its own row check runs again.
+LEASE = f"""
+    update outbox_jobs set state = 'leased', lease = lease + 1, leased_until = :until
+     where kind = :kind and {_READY}
+       and subject in (
+           select subject from (
+               {_BY_PRIORITY}
+               union all
+               select subject, priority, due_at from outbox_jobs
+                where kind = :kind and state = 'leased' and leased_until <= :now and partition not in :busy
+           ) as ready
+            order by priority, due_at, subject limit :limit)
+    returning {COLUMNS}
+"""
+
+# A newer revision was enqueued while this one was delivered: whatever became of this one, that one starts afresh, at
+# its own time. Where this one is to be retried, it waits as long.
+SETTLE = """
+    update outbox_jobs
+       set state = case when revision > :revision then 'due' else cast(:state as text) end,
+           due_at = case when revision > :revision and cast(:state as text) <> 'due' then due_at
+                         else cast(:due_at as bigint) end,
+           attempts = case when revision > :revision then attempts else cast(:attempts as integer) end,
+           reason_code = cast(:reason_code as text), reason_params = cast(:reason_params as text), leased_until = null
+     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
+"""
 
 
 async def enqueue(
-    tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None
+    tx: Transaction,
+    kind: str,
+    subject: str,
+    revision: int = 1,
+    *,
+    partition: str = "",
+    priority: Priority = Priority.NORMAL,
+    due_at: Instant | None = None,
 ) -> None:
     """Enqueue a job; due now unless ``due_at`` is later. A revision that was completed is not enqueued again."""
-    await enqueue_many(tx, kind, [(subject, revision, tx.now if due_at is None else due_at)])
+    due_at = tx.now if due_at is None else due_at
+    await enqueue_many(tx, kind, [(subject, revision, due_at)], partitions={subject: partition}, priority=priority)
 
 
-async def enqueue_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
+async def enqueue_many(
+    tx: Transaction,
+    kind: str,
+    subjects: Sequence[tuple[str, int, Instant]],
+    *,
+    partitions: Mapping[str, str] | None = None,
+    priority: Priority = Priority.NORMAL,
+) -> None:
     """``enqueue`` for many (subject, revision, due_at) in one statement; in order of subjects, so that two writers do
-    not deadlock.
+    not deadlock. ``partitions``: by subject; without one, the partition is empty.
     """
-    newest: dict[str, tuple[int, Instant]] = {}
-    for subject, revision, due_at in sorted(owed):
-        newest[subject] = (revision, due_at)
+    newest = {subject: (revision, due_at) for subject, revision, due_at in sorted(subjects)}
     rows = [
-        {"subject": subject, "revision": revision, "due_at": due_at} for subject, (revision, due_at) in newest.items()
+        {
+            "subject": subject,
+            "revision": revision,
+            "partition": "" if partitions is None else partitions.get(subject, ""),
+            "due_at": due_at,
+        }
+        for subject, (revision, due_at) in newest.items()
     ]
     if rows:
-        await write_each(tx, ENQUEUE, rows, kind=str(kind), now=tx.now)
+        await execute_each(tx, ENQUEUE, rows, kind=str(kind), priority=priority.value, now=tx.now)
         tx.after_commit(wake_dispatchers)
 
 
@@ -153,20 +289,103 @@ async def enqueue_selected(
 
 
 async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
-    """Enqueue work that depends on the present alone (fetch, re-read): due now, and once more if a handler has it
+    """Enqueue work that depends on the present alone (fetch, re-read): due now, and again if a handler has it
     already.
     """
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
-        await write_each(tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
+        await execute_each(tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now)
         tx.after_commit(wake_dispatchers)
+
+
+async def enqueue_again_selected(tx: Transaction, kind: str, chosen: str, **parameters: object) -> None:
+    """``enqueue_again`` for any number of subjects, as one statement that loads no row.
+
+    ``chosen``: a select of ours of each ``subject`` once, in order, with its ``partition`` and ``priority``.
+    """
+    await tx.execute(_ENQUEUE_SELECTED_AGAIN.format(chosen), kind=str(kind), now=tx.now, **parameters)
+    tx.after_commit(wake_dispatchers)
 
 
 def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
     """The statement of ``enqueue``, to be written together with the change that causes the job."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
-        ENQUEUE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
+        ENQUEUE_ONE,
+        {
+            "kind": str(kind),
+            "subject": subject,
+            "revision": revision,
+            "partition": "",
+            "priority": Priority.NORMAL.value,
+            "due_at": due_at,
+            "now": tx.now,
+        },
+    )
+
+
+def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: str = "") -> SqlWrite:
+    """The statement of ``enqueue_again`` for one subject, to be written together with the change that causes the job."""
+    tx.after_commit(wake_dispatchers)
+    return SqlWrite(
+        _ENQUEUE_ONE_AGAIN,
+        {
+            "kind": str(kind),
+            "subject": subject,
+            "partition": partition,
+            "priority": Priority.NORMAL.value,
+            "now": tx.now,
+        },
+    )
+
+
+async def kinds_due(reader: Reader, kinds: Sequence[str]) -> list[str]:
+    """Those of these kinds of which a job is due, or a lease has ended; in their order."""
+    names = {f"k{number}": str(kind) for number, kind in enumerate(kinds)}
+    rows = await reader.fetch(_kinds_due(len(kinds)), now=reader.now, **names)
+    found = {row["kind"] for row in rows}
+    return [kind for kind in kinds if str(kind) in found]
+
+
+@functools.lru_cache(maxsize=64)
+def _kinds_due(number: int) -> str:
+    every = ", ".join(str(priority.value) for priority in Priority)
+    due = f"state = 'due' and priority in ({every}) and due_at <= :now"
+    return " union all ".join(
+        f"select cast(:k{n} as text) as kind"
+        f" where exists (select 1 from outbox_jobs where kind = :k{n} and {due})"
+        f" or exists (select 1 from outbox_jobs where kind = :k{n} and state = 'leased' and leased_until <= :now)"
+        for n in range(number)
+    )
+
+
+async def lease(tx: Transaction, kind: str, *, limit: int, until: Instant, busy: Sequence[str] = ()) -> list[Job]:
+    """Take jobs of a kind that are due, or whose lease has ended, the most urgent first; none of ``busy`` partitions."""
+    return _by_urgency(await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=until, busy=list(busy), limit=limit))
+
+
+def _by_urgency(rows: Sequence[Row]) -> list[Job]:
+    return sorted(map(job_of, rows), key=lambda one: (one.priority, one.due_at, one.subject))
+
+
+async def settle(tx: Transaction, settled: Sequence[SettledJob]) -> None:
+    """Store the results of leased jobs. A job that another worker has leased since is left unchanged."""
+    await tx.execute_many(
+        SETTLE,
+        [
+            {
+                "kind": one.job.kind,
+                "subject": one.job.subject,
+                "revision": one.job.revision,
+                "lease": one.job.lease,
+                "state": one.state.value,
+                "due_at": one.due_at,
+                "attempts": one.attempts,
+                "reason_code": one.reason_code,
+                "reason_params": msgspec.json.encode(one.reason_params).decode() if one.reason_params else "",
+            }
+            for one in settled
+        ],
     )
 
 
@@ -176,10 +395,12 @@ async def find(reader: Reader, kind: str, subject: str) -> Job | None:
     return None if row is None else job_of(row)
 
 
-async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Job]:
-    """Failed jobs, in (kind, subject) order after the keyset ``after``."""
+async def in_state(
+    reader: Reader, state: JobState, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100
+) -> list[Job]:
+    """Jobs in this state, of one kind or of all, in (kind, subject) order after the keyset ``after``."""
     rows = await reader.fetch(
-        LIST, state="given_up", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
+        LIST, state=state.value, kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
     return [job_of(row) for row in rows]
 
@@ -188,6 +409,11 @@ async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     """Make a waiting or failed job due now; False when there is none."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
+
+
+async def drop(tx: Transaction, kind: str, subject: str) -> bool:
+    """An operator decided that a waiting or failed job is not to be done; False when there is none."""
+    return await tx.execute(DROP, kind=str(kind), subject=subject) == 1
 
 
 async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
@@ -202,7 +428,7 @@ async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, 
 
 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
-    """Delete a job: its subject is gone, or an operator decided so. ``revision``: not if a newer one is enqueued."""
+    """Delete a job: its subject is gone. ``revision``: not if a newer one is enqueued."""
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 
@@ -227,6 +453,9 @@ def job_of(row: Row) -> Job:
         JobState(row["state"]),
         row["attempts"],
         Instant(row["due_at"]),
-        row["reason"],
         row["lease"],
+        row["partition"],
+        Priority(row["priority"]),
+        row["reason_code"],
+        msgspec.json.decode(row["reason_params"], type=dict[str, object]) if row["reason_params"] else {},
     )

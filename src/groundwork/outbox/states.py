@@ -13,17 +13,17 @@ State = TypeVar("State", bound=StrEnum)
 
 
 class ImpossibleMove(Exception):
-    """A move that the graph does not list."""
+    """A change of state that the graph does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph(Generic[State]):
-    """``moves`` maps each state to the states that may follow it; a state may list itself."""
+    """Allowed changes of state. ``moves`` maps each state to the states that may follow it; a state may list itself."""
 
     moves: Mapping[State, frozenset[State]]
 
     def allows(self, current: State, following: State) -> bool:
-        """Whether this move is declared."""
+        """Whether the state ``following`` may come after ``current``."""
         return following in self.moves[current]
 
     def require(self, current: State, following: State) -> None:

@@ -115,5 +115,5 @@ class Queue(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release leases and disconnect."""
+        """Disconnect from the queue; leased messages go back to it."""
         ...

@@ -6,7 +6,7 @@
   ``event.#``.
 - Publishing waits for the broker's confirmation. A full queue refuses (``reject-publish``): some messages of the call
   may have been taken, and the caller repeats the whole call.
-- Leases and delays are kept by the worker (``held.py``) while the broker holds the message unacknowledged. When the
+- Leases and delays are kept by the worker (``leases.py``) while the broker holds the message unacknowledged. When the
   connection is lost the broker delivers again, and ``attempts`` counts that too.
 - Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was delivered too often.
   Listing takes them out and puts them back, so only one process should list at a time.
@@ -45,7 +45,7 @@ from groundwork.queue.contract import (
     QueueFull,
     QueueUnavailable,
 )
-from groundwork.queue.held import Item, LeaseBook
+from groundwork.queue.leases import Item, LeaseBook
 
 # Messages of one bucket that a worker holds: enough to keep it busy, few enough to move quickly to another worker.
 PREFETCH = 500
@@ -77,7 +77,7 @@ class RabbitQueue:
         self._dead_exchange: AbstractExchange | None = None
         self._queues: list[AbstractQueue] = []
         self._incoming: dict[int, AbstractIncomingMessage] = {}
-        self._held = LeaseBook()
+        self._leases = LeaseBook()
         self._news = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._looking = asyncio.Lock()
@@ -98,7 +98,7 @@ class RabbitQueue:
         # Cleared before looking: a message that arrives from now on wakes the next waiter.
         self._news.clear()
         now = self._clock.now()
-        deliveries = self._held.take(limit, now, Instant(now + round(lease_seconds * SECOND)))
+        deliveries = self._leases.take(limit, now, Instant(now + round(lease_seconds * SECOND)))
         if len(deliveries) == limit:
             self._news.set()
         return deliveries
@@ -117,11 +117,11 @@ class RabbitQueue:
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:  # noqa: ARG002 - AMQP keeps no reason for a message that it still holds
         delay = round(min(after_seconds, MAX_RETRY_SECONDS) * SECOND)
-        self._held.postpone(delivery, Instant(self._clock.now() + delay))
+        self._leases.postpone(delivery, Instant(self._clock.now() + delay))
         self._news.set()
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
-        item = self._held.find(delivery)
+        item = self._leases.find(delivery)
         if item is None:
             return
         async with self._broker():
@@ -158,7 +158,7 @@ class RabbitQueue:
                 (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
                 for name in names
             ]
-        return Depth(sum(counts[:-1]) + len(self._held), counts[-1], self._held.oldest_at())
+        return Depth(sum(counts[:-1]) + len(self._leases), counts[-1], self._leases.oldest_at())
 
     async def try_round_trip(self) -> None:
         """Publish a message to a queue of this connection's own, and read it back."""
@@ -250,15 +250,15 @@ class RabbitQueue:
         self._incoming[tag] = message
         attempts = message.headers.get("x-delivery-count", 0)
         published_at = Instant(_number(message.headers.get("published_at")))
-        self._held.add(Item(tag, _read(message), _number(attempts), published_at))
+        self._leases.add(Item(tag, _read(message), _number(attempts), published_at))
         self._news.set()
 
     async def _settle(self, delivery: Delivery) -> None:
-        item = self._held.find(delivery)
+        item = self._leases.find(delivery)
         if item is None:
             return
         # Settled here first, so that no other caller gets it meanwhile.
-        self._held.settle(delivery)
+        self._leases.settle(delivery)
         self._news.set()
         await self._incoming.pop(item.tag).ack()
 
@@ -272,7 +272,7 @@ class RabbitQueue:
 
     def _forget_held(self) -> None:
         self._consuming = None
-        self._held.clear()
+        self._leases.clear()
         self._incoming.clear()
 
     @asynccontextmanager

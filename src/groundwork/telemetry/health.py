@@ -28,13 +28,13 @@ class Readiness:
 
     @property
     def is_ready(self) -> bool:
-        return all(said == OK for said in self.checks.values())
+        return all(outcome == OK for outcome in self.checks.values())
 
 
 async def look(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
     """Run all checks concurrently, each with the same timeout."""
-    said = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
-    return Readiness(dict(zip(checks, said, strict=True)))
+    outcome = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
+    return Readiness(dict(zip(checks, outcome, strict=True)))
 
 
 async def _one(name: str, check: Check, timeout_seconds: float) -> str:
@@ -44,7 +44,7 @@ async def _one(name: str, check: Check, timeout_seconds: float) -> str:
     except TimeoutError:
         return f"no answer within {timeout_seconds:g} s"
     except Failure as failure:
-        return failure.why
+        return str(failure.why)
     except Exception as error:  # noqa: BLE001  # an edge: any trouble means "not ready", and its text may be internal
         log.warning("check.failed", check=name, exc_info=error)
         return "failed; the log says why"

@@ -60,7 +60,7 @@ class _FromStandardLibrary(logging.Handler):
     def __init__(self, level: int) -> None:
         super().__init__(level)
         # (logger, message) -> start of the period, count.
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._written: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         write = log.error if record.levelno >= logging.ERROR else log.warning
@@ -77,11 +77,11 @@ class _FromStandardLibrary(logging.Handler):
 
     def _unsaid(self, library: str, message: str, at: float) -> int | None:
         """None when this message has reached its limit; else how many lines were left out before this one."""
-        since, count = self._said.pop((library, message), (at, 0))
+        since, count = self._written.pop((library, message), (at, 0))
         is_new_window = at - since >= _SAME_SECONDS
-        while len(self._said) >= _MOST_DIFFERENT:
-            del self._said[next(iter(self._said))]
-        self._said[library, message] = (at, 1) if is_new_window else (since, count + 1)
+        while len(self._written) >= _MOST_DIFFERENT:
+            del self._written[next(iter(self._written))]
+        self._written[library, message] = (at, 1) if is_new_window else (since, count + 1)
         if is_new_window:
             return max(0, count - _SAME_LINES)
         return 0 if count < _SAME_LINES else None

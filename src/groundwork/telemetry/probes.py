@@ -34,9 +34,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """``said``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
+    """``outcome``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
 
-    said: str
+    outcome: str
     age_seconds: float | None
 
 
@@ -57,12 +57,12 @@ class Probes:
     async def try_one(self, name: str) -> None:
         """Run the probe and store its result; never raises."""
         found = await look({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
-        said = found.checks[name]
+        outcome = found.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
-        if said != before:
-            log.warning("probe.changed", probe=name, said=said, before=before)
-        self._last[name] = (said, self._now())
-        self._failed.labels(name).set(said != OK)
+        if outcome != before:
+            log.warning("probe.changed", probe=name, outcome=outcome, before=before)
+        self._last[name] = (outcome, self._now())
+        self._failed.labels(name).set(outcome != OK)
         self._tried_at.labels(name).set_to_current_time()
 
     async def try_all(self) -> None:
@@ -76,10 +76,10 @@ class Probes:
     def _outcome(self, name: str, probe: Probe) -> ProbeResult:
         if name not in self._last:
             return ProbeResult("not tried yet", None)
-        said, at = self._last[name]
+        outcome, at = self._last[name]
         age = self._now() - at
         is_stale = age > _MISSED_ROUNDS * probe.every_seconds + PATIENCE_SECONDS
-        return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else said, round(age, 1))
+        return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else outcome, round(age, 1))
 
     async def run(self) -> None:
         """Run each at its own interval until cancelled, independently of the others."""

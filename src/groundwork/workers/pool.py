@@ -49,6 +49,10 @@ class ChargedPool:
         """``WorkerPool.run``, charged to these holders."""
         return await self.pool.run(job, handlers=self.handlers, limits=limits)
 
+    def require_quota(self) -> None:
+        """Raises TooMany where a quota is used up, before a file is received in vain."""
+        self.pool.require_quota(self.handlers)
+
 
 @dataclass(eq=False, slots=True)
 class _Turn:
@@ -115,8 +119,12 @@ class WorkerPool:
         value: T = ended.value
         return value
 
+    def require_quota(self, handlers: Sequence[QuotaHolder]) -> None:
+        """Raises TooMany where one of these quotas is used up."""
+        self._quota.check(handlers, self._clock())
+
     def charged_to(self, *handlers: QuotaHolder) -> ChargedPool:
-        """The same pool, charged to these holders."""
+        """The same pool, for jobs whose CPU time is charged to the quotas of these holders."""
         return ChargedPool(self, handlers)
 
     async def close(self) -> None:

@@ -88,7 +88,7 @@ class Worker:
 
     @property
     def is_worn(self) -> bool:
-        """Whether it should take no further job."""
+        """Whether the process has run so many jobs, or grown so large, that another should take its place."""
         return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
 
     async def run(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:

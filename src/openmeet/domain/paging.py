@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
 from groundwork.errors import InvalidInput
+from openmeet.domain.validation import GeneralReason
 
 DEFAULT_LIMIT: Final = 30
 MAX_LIMIT: Final = 100
@@ -62,7 +63,7 @@ WHOLE: Final = Page(None)
 def page_of(limit: str, cursor: str) -> Page:
     """The page from query parameters. InvalidInput names ``limit`` or ``cursor``."""
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
-        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+        raise InvalidInput("limit", GeneralReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
     if not cursor:
         return Page(int(limit))
     found = unpacked(_MARK, cursor)
@@ -81,5 +82,5 @@ def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
     except (Malformed, UnicodeDecodeError):
         found = None
     if found is None:
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
     return found

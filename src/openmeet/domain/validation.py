@@ -3,13 +3,24 @@
 from enum import StrEnum
 from typing import TypeVar
 
+from groundwork.errors import Reason, Why
+
 C = TypeVar("C", bound=StrEnum)
 
 
-def choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
+class GeneralReason(Reason):
+    """Reasons that several packages give."""
+
+    CHOOSE_ONE = "general.choose_one"
+    LIMIT_OUT_OF_RANGE = "general.limit_out_of_range"
+    INVALID_CURSOR = "general.invalid_cursor"
+    CHOOSE_FROM = "general.choose_from"
+
+
+def choice(kind: type[C], text: str, field: str, problems: dict[str, Why]) -> C | None:
     """The member that the text names; None, with a message in ``problems`` at the field, for anything else."""
     try:
         return kind(text)
     except ValueError:
-        problems[field] = "Choose one of: " + ", ".join(member.value for member in kind) + "."
+        problems[field] = GeneralReason.CHOOSE_ONE(choices=", ".join(member.value for member in kind))
         return None

@@ -20,20 +20,21 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
-from openmeet.domain.notifications.model import Notification, NotificationDetails, NotificationKind
+from openmeet.domain.notifications.kinds import Rejection
+from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import FormerPlace, sequences
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.users.model import UserId
-from openmeet.emails.render import Letterhead
+from openmeet.emails.render import EmailContext
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 
 
 async def file_of(
     reader: Reader,
-    head: Letterhead,
+    head: EmailContext,
     event: Event,
     user_id: UserId,
     *,
@@ -66,7 +67,7 @@ async def file_of(
 
 
 async def end_of(
-    reader: Reader, head: Letterhead, event: Event, mine: Attendance, *, is_shut_out: bool = False
+    reader: Reader, head: EmailContext, event: Event, mine: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
     """A cancellation for somebody who no longer attends; None while the event has no date.
 
@@ -80,7 +81,7 @@ async def end_of(
 
 
 async def file_of_dates(
-    reader: Reader, head: Letterhead, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
+    reader: Reader, head: EmailContext, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
     """The dates of a series that this person attends, and cancellations of those that they no longer attend."""
     entries = await _entries(reader, head, come, user_id)
@@ -90,7 +91,7 @@ async def file_of_dates(
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method) if entries else None
 
 
-async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
+async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
     """Entries with the same SEQUENCE as in every other file; after a withdrawal, stamped with the time of the latest
     RSVP.
 
@@ -116,14 +117,14 @@ async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], us
 
 
 async def _entry(
-    reader: Reader, head: Letterhead, event: Event, mine: Attendance | None, number: int, user_id: UserId
+    reader: Reader, head: EmailContext, event: Event, mine: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
     seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
     url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
     return written(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 
-def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
+def _ended(head: EmailContext, event: Event, former: FormerPlace) -> WrittenEvent:
     """A cancelled entry: the UID, and a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None
@@ -140,24 +141,21 @@ def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
     )
 
 
-def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> NotificationDetails | None:
+def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Rejection | None:
     """The newest of these notifications if it says that they were removed, and still are; else None. Pure."""
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
-    removals = [
-        one.particulars for one in news if one.kind is NotificationKind.ANSWER_DECLINED and one.particulars.said
-    ]
+    removals = [one.payload for one in news if isinstance(one.payload, Rejection) and one.payload.title]
     return removals[-1] if removals else None
 
 
-def as_known(event: Event, known: NotificationDetails) -> Event:
+def as_known(event: Event, known: Rejection) -> Event:
     """The event with the name and the time that they knew. Pure."""
+    said = replace(event, content=replace(event.content, title=known.title), ends_at=None)
     starts = known.starts
     if starts is None:
-        return replace(event, title=known.said, starts_at=None, ends_at=None)
-    return replace(
-        event, title=known.said, starts_at=starts.at, ends_at=None, time_zone=starts.time_zone, is_all_day=starts.is_day
-    )
+        return replace(said, starts_at=None)
+    return replace(said, starts_at=starts.at, time_zone=starts.time_zone, is_all_day=starts.is_day)
 
 
 def bare(entry: WrittenEvent) -> WrittenEvent:

@@ -7,9 +7,10 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.moderation.blocks import apart, apart_from_address
-from openmeet.domain.users.model import UNNAMED
+from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.outbox import emails
+from openmeet.i18n.catalogue import gettext
+from openmeet.outbox import emails, left_alone
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
@@ -33,26 +34,24 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
                 return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
             address = one.email or (invited and invited.email)
-            if address and await emails.is_left_alone(reader, emails.hash_of(address)):
+            if address and await left_alone.is_left_alone(reader, key, address):
                 return None
         if event is None or event.is_gone or not address:
             return None
-        never = emails.url_of(key, public_url, address)
-        name = " ".join(((host and host.display_name) or UNNAMED).split())
-        title = event.title or "an event"
-        reach = (
-            "\nThis is for every coming date of the series, also for those that are made later."
-            if one.is_for_series
-            else ""
-        )
-        return OutgoingEmail(
-            address,
-            f"{name} asks you to host {title} together",
-            f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{time_words.start_words(event)}{reach}\n\n"
-            f"Look at it, and say yes or no:\n{public_url}/co-hosting/{token_of(key, one.id)}\n\n"
-            "You host nothing before you say yes; if you do nothing, you hear nothing more of this.\n\n"
-            f"{emails.closing(never)}",
-            unsubscribe_url=never,
-        )
+        never = left_alone.url_of(key, public_url, address)
+        name = " ".join(((host and host.display_name) or unnamed()).split())
+        title = event.title or gettext("an event")
+        about = [title, time_words.start_words(event)]
+        if one.is_for_series:
+            about.append(gettext("This is for every coming date of the series, also for those that are made later."))
+        parts = [
+            gettext("%(name)s asks you to host an event together on %(site)s:", name=name, site=site_name),
+            "\n".join(about),
+            emails.link(gettext("Look at it, and say yes or no"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
+            gettext("You don’t host anything until you say yes. If you do nothing, we won’t write again."),
+            emails.closing(never),
+        ]
+        subject = gettext("%(name)s asks you to host %(title)s together", name=name, title=title)
+        return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never)
 
     return compose

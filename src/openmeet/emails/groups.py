@@ -8,10 +8,11 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import invitation_queries, queries, rules
 from openmeet.domain.groups.model import LAST_CALL_MAIL, GroupId, InvitationId
 from openmeet.domain.moderation.blocks import apart_from_address
-from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.outbox import emails
+from openmeet.i18n.catalogue import gettext
+from openmeet.outbox import emails, left_alone
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
@@ -34,18 +35,27 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await invitation_queries.is_inside_with(reader, group.id, invitation.email):
                 return None
-            if await emails.is_left_alone(reader, emails.hash_of(invitation.email)):
+            if await left_alone.is_left_alone(reader, key, invitation.email):
                 return None
-        name = (host and host.display_name) or UNNAMED
+        name = (host and host.display_name) or unnamed()
         token = rules.token_of(key, invitation.id)
+        parts = [
+            gettext(
+                "%(name)s invites you to the group %(group)s on %(site)s.",
+                name=name,
+                group=group.details.name,
+                site=site_name,
+            ),
+            emails.link(gettext("Look at it, and say yes or no"), f"{public_url}/groups/invitations/{token}"),
+            gettext(
+                "The link works once, for two weeks. You don’t join the group until you say yes; if you do nothing, we won’t write again. If you say no there, the group never writes to this address again."
+            ),
+            emails.closing(left_alone.url_of(key, public_url, invitation.email)),
+        ]
         return OutgoingEmail(
             invitation.email,
-            f"{name} invites you to {group.details.name}",
-            f"{name} invites you to the group {group.details.name} on {site_name}.\n\n"
-            f"Look at it, and say yes or no:\n{public_url}/groups/invitations/{token}\n\n"
-            "The link works once, for two weeks. You are in no group before you say yes; if you do nothing, you hear"
-            " nothing more of this. Say no there, and the group never writes to this address again.\n\n"
-            f"{emails.closing(emails.url_of(key, public_url, invitation.email))}",
+            gettext("%(name)s invites you to %(title)s", name=name, title=group.details.name),
+            "\n\n".join(parts),
             unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
         )
 
@@ -66,23 +76,36 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             asking = await by_id(reader, group.succession.successor_id)
         if owner is None or owner.email is None or owner.id != group.owner_id:
             return None
-        name = (asking and asking.display_name) or UNNAMED
+        name = (asking and asking.display_name) or unnamed()
         is_last = due.kind == LAST_CALL_MAIL
         ends_at = Instant(group.succession.asked_at + group.keeping.wait)
         day = formatting.day(local_of(ends_at, group.details.time_zone))
-        by_whom = (
-            f"{name}, whom you named for this, is to take over."
-            if group.keeping.backup_admin_id == group.succession.successor_id
-            else f"{name}, who is in it, asks to take over."
-        )
-        return OutgoingEmail(
-            owner.email,
-            f"Last call: {group.details.name} passes on to {name}"
-            if is_last
-            else f"{name} is to take over {group.details.name}",
-            f"You own the group {group.details.name} on {site_name} and have not been there for a while. {by_whom}\n\n"
-            f"If you want to keep it, sign in and say so:\n{public_url}/groups/{quote(group.slug)}/ownership\n\n"
-            f"If you do nothing, it passes on to them on {day}. You stay an admin, and can take it back.\n",
-        )
+        title = group.details.name
+        if is_last:
+            subject = gettext("Last call: %(group)s passes on to %(name)s", group=title, name=name)
+        else:
+            subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
+        if group.keeping.backup_admin_id == group.succession.successor_id:
+            happening = gettext(
+                "You own the group %(group)s on %(site)s and have not been there for a while. %(name)s, your chosen successor, is about to take over.",
+                group=title,
+                site=site_name,
+                name=name,
+            )
+        else:
+            happening = gettext(
+                "You own the group %(group)s on %(site)s and have not been there for a while. %(name)s, who is in it, asks"
+                " to take over.",
+                group=title,
+                site=site_name,
+                name=name,
+            )
+        page = f"{public_url}/groups/{quote(group.slug)}/ownership"
+        parts = [
+            happening,
+            emails.link(gettext("If you want to keep it, sign in and say so"), page),
+            gettext("If you do nothing, it passes to them on %(day)s. You stay an admin and can undo this.", day=day),
+        ]
+        return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")
 
     return compose

@@ -7,16 +7,19 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.imports.model import ContactStage, PersonId
 from openmeet.domain.imports.people import shown, token_of
-from openmeet.domain.users.model import UNNAMED
+from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.outbox import emails
+from openmeet.i18n.catalogue import gettext
+from openmeet.outbox import emails, left_alone
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """Composer of ``ARRIVAL_MAIL``; nothing for a person who has responded, or when there is nothing left to attend."""
+    """Composer of ``ARRIVAL_MAIL``; nothing for a person who has responded, also to an
+    earlier list or to an invitation of the same group, or when there is nothing left to attend.
+    """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         person_id = PersonId(due.subject_id)
@@ -26,7 +29,9 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             except NotFound:
                 return None
             host = await by_id(reader, person.invited_by)
-            if await emails.is_left_alone(reader, emails.hash_of(person.email)):
+            if await left_alone.is_left_alone(reader, key, person.email):
+                return None
+            if await left_alone.declined_among(reader, key, person.target, [person.email]):
                 return None
         if person.stage is not ContactStage.INVITED or host is None:
             return None
@@ -36,7 +41,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             subject_of(host.display_name, event, group),
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
             + "\n"
-            + emails.closing(emails.url_of(key, public_url, person.email)),
+            + emails.closing(left_alone.url_of(key, public_url, person.email)),
             # Declining opts out of every further e-mail of that kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )
@@ -46,7 +51,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
 def subject_of(host: str, event: Event | None, group: Group | None) -> str:
     """The subject of the e-mail."""
-    return f"{host or UNNAMED} invites you to {title_of(event, group)}"
+    return gettext("%(name)s invites you to %(title)s", name=host or unnamed(), title=title_of(event, group))
 
 
 def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
@@ -55,13 +60,18 @@ def text_of(host: str, event: Event | None, group: Group | None, message: str, s
     if event is not None and event.starts_at is not None:
         when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"
     said = f"\n{message}\n" if message else ""
-    kind = "the group " if group is not None else ""
-    return (
-        f"{host or UNNAMED} invites you to {kind}{title_of(event, group)} on {site_name}.\n{when}{said}\n"
-        f"Look at it, and say yes or no:\n{link}\n\n"
-        f"Your address was on a list that {host or UNNAMED} brought along. This is the only letter: you are on no list of guests or"
-        " members before you say yes, and if you do nothing, you hear nothing more of this.\n"
+    name, title = host or unnamed(), title_of(event, group)
+    if group is not None and event is None:
+        invites = gettext(
+            "%(name)s invites you to the group %(group)s on %(site)s.", name=name, group=title, site=site_name
+        )
+    else:
+        invites = gettext("%(name)s invites you to %(title)s on %(site)s.", name=name, title=title, site=site_name)
+    about = gettext(
+        "Your address was on a list from %(name)s. This is the only e-mail about it. You’re on no list before you say yes. If you do nothing, you get nothing more.",
+        name=name,
     )
+    return f"{invites}\n{when}{said}\n{emails.link(gettext('Look at it, and say yes or no'), link)}\n\n{about}\n"
 
 
 def title_of(event: Event | None, group: Group | None) -> str:

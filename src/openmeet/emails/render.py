@@ -8,16 +8,21 @@ from urllib.parse import urlsplit
 import jinja2
 
 from groundwork.signing_key import SigningKey
+from openmeet.i18n.catalogue import SOURCE, current
+from openmeet.i18n.templates import speak
 from openmeet.outbox.emails import OutgoingEmail
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
-    """Common context of e-mails. ``key``: the tokens in links are derived from it."""
+class EmailContext:
+    """Common context of e-mails. ``key``: the tokens in links are derived from it. ``language``: for recipients of whom
+    none is known.
+    """
 
     key: SigningKey
     site_name: str
     public_url: str
+    language: str = SOURCE
 
     @property
     def host(self) -> str:
@@ -34,12 +39,12 @@ class Paragraph:
     is_main: bool = False
 
 
-def with_html(letter: OutgoingEmail, public_url: str) -> OutgoingEmail:
+def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
     """The e-mail with its text as HTML, unless it has some."""
-    if letter.html:
-        return letter
-    context = {"subject": letter.subject, "paragraphs": paragraphs(letter.text, public_url)}
-    return replace(letter, html=TEMPLATES.get_template("plain.html").render(context))
+    if email.html:
+        return email
+    context = {"subject": email.subject, "paragraphs": paragraphs(email.text, public_url)}
+    return replace(email, html=TEMPLATES.get_template("plain.html").render(context))
 
 
 def paragraphs(text: str, public_url: str) -> list[Paragraph]:
@@ -63,4 +68,7 @@ TEMPLATES: Final = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=["jinja2.ext.i18n"],
 )
+speak(TEMPLATES)
+TEMPLATES.globals["language"] = lambda: current().tag

@@ -15,13 +15,14 @@ from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import file_of_dates
-from openmeet.emails.render import Letterhead
+from openmeet.emails.render import EmailContext
 from openmeet.emails.unsubscribe import addressee_of
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
 
 
-def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
+def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
     """Composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; nothing when that has
     changed.
     """
@@ -45,10 +46,13 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
                 return None
             if not is_end:
                 await notify.note_mailed(tx, [mine[one.id].id for one in goes])
-        title = one_line(series.template.title)
+        title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
-        subject = f"You are not going: {title}" if is_end else f"Your answers: {title}"
+        if is_end:
+            subject = gettext("You are not going: %(title)s", title=title)
+        else:
+            subject = gettext("Your answers: %(title)s", title=title)
         text = "\n\n".join([*parts, to.closing]) + "\n"
         return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
 
@@ -56,30 +60,45 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
 
 
 def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance], page: str) -> list[str]:
-    lines = [_line(one, mine[one.id]) for one in goes]
+    going = ngettext(
+        "You are going to one date of %(title)s:",
+        "You are going to %(number)s dates of %(title)s:",
+        len(goes),
+        title=title,
+    )
     return [
-        f"You are going to {_dates(goes)} of {title}:\n" + "\n".join(lines),
-        "The file with this mail has an entry for each.",
-        f"Change your answers, or stop going to later dates:\n{page}",
+        "\n".join([going, *(_line(one, mine[one.id]) for one in goes)]),
+        gettext("The file with this e-mail has an entry for each."),
+        link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
 
 def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
-    """``goes``: dates to which they go all the same."""
-    what = f"You go to no date of {title} any more. The file with this mail takes them out of your calendar."
-    if goes:
-        lines = "\n".join(f"- {time_words.start_words(one)}" for one in ended)
-        them = "it" if len(ended) == 1 else "them"
-        what = f"You do not go to {_dates(ended)} of {title} any more:\n{lines}\n\nThe file with this mail takes {them} out of your calendar."
-    return [what, f"The series:\n{page}"]
+    """``goes``: dates to which they go anyway."""
+    series = link(gettext("The series"), page)
+    if not goes:
+        end = gettext(
+            "You’re no longer going to any date of %(title)s. The file with this e-mail removes them from your calendar.",
+            title=title,
+        )
+        return [end, series]
+    no_more = ngettext(
+        "You’re no longer going to one date of %(title)s:",
+        "You’re no longer going to %(number)s dates of %(title)s:",
+        len(ended),
+        title=title,
+    )
+    taken_out = ngettext(
+        "The file with this e-mail removes it from your calendar.",
+        "The file with this e-mail removes them from your calendar.",
+        len(ended),
+    )
+    return ["\n".join([no_more, *(f"- {time_words.start_words(one)}" for one in ended)]), taken_out, series]
 
 
-def _dates(events: Sequence[Event]) -> str:
-    return "one date" if len(events) == 1 else f"{len(events)} dates"
-
-
-def _line(event: Event, mine: Attendance) -> str:
-    return f"- {time_words.start_words(event)}" + ("" if mine.is_seated else " (no place yet)")
+def _line(one: Event, mine: Attendance) -> str:
+    when = time_words.start_words(one)
+    return f"- {when}" if mine.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 
 # The most dates of one window; later e-mails have the later ones.

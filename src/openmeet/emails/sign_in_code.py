@@ -5,6 +5,7 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 LINK_PATH = "/sign-in/link"
@@ -19,18 +20,28 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
         code = model.spaced(model.code_of(key, challenge.id))
-        link = ""
+        minutes = CODE_LIFE // MINUTE
+        parts = [
+            code,
+            ngettext(
+                "Type it on the page of %(site)s where you asked for it. It works once, for %(number)s minute.",
+                "Type it on the page of %(site)s where you asked for it. It works once, for %(number)s minutes.",
+                minutes,
+                site=site_name,
+            ),
+        ]
         if challenge.browser_hash is not None:
-            link = (
-                f"Or open this link in the same browser:\n\n{url}{LINK_PATH}/{model.link_token(key, challenge.id)}\n\n"
+            parts += [
+                gettext("Or open this link in the same browser:"),
+                f"{url}{LINK_PATH}/{model.link_token(key, challenge.id)}",
+            ]
+        parts.append(
+            gettext(
+                "You get this because somebody typed your address to sign in. If it wasn’t you, you don’t need to do"
+                " anything."
             )
-        return OutgoingEmail(
-            challenge.email,
-            f"Your code: {code}",
-            f"{code}\n\n"
-            f"Type it on the page of {site_name} where you asked for it. It works once, for {CODE_LIFE // MINUTE} minutes.\n\n"
-            f"{link}"
-            "You get this because somebody typed your address to sign in. If it wasn’t you, you don’t need to do anything.\n",
         )
+        subject = gettext("Your code: %(code)s", code=code)
+        return OutgoingEmail(challenge.email, subject, "\n\n".join(parts) + "\n")
 
     return compose

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Transaction
+from openmeet.domain.chat import readers
+from openmeet.domain.chat.model import RoomId
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import links, notify, preferences
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
@@ -14,7 +16,9 @@ from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
-from openmeet.emails.render import Letterhead
+from openmeet.emails.render import EmailContext
+from openmeet.i18n.catalogue import LazyText, gettext, pgettext, plazy
+from openmeet.outbox import emails as outbox_emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,14 @@ class EmailRecipient:
     stop_url: str
     closing: str
 
-    async def answer_url(self, tx: Transaction, head: Letterhead, event_id: EventId) -> str:
+    async def answer_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
         """The link for changing their RSVP without signing in."""
         token = await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
         return f"{head.public_url}/mail/answer/{token}"
 
 
 async def addressee_of(
-    tx: Transaction, head: Letterhead, user_id: UserId, *, is_asked_for: bool = False
+    tx: Transaction, head: EmailContext, user_id: UserId, *, is_asked_for: bool = False
 ) -> EmailRecipient | None:
     """None where no address is known, or they opted out of e-mails about their own RSVPs.
 
@@ -51,36 +55,41 @@ async def addressee_of(
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
     token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
-    words = (
-        "Get no more mail about what you answered"
-        if guest
-        else f"Stop mail about {TOPIC_WORDS[NotificationTopic.OWN_ANSWERS]}"
-    )
-    return EmailRecipient(user_id, address, guest is not None, stop_url, f"{words}:\n{stop_url}")
+    words = gettext("Stop e-mails about your answers") if guest else stop_words(NotificationTopic.OWN_ANSWERS)
+    return EmailRecipient(user_id, address, guest is not None, stop_url, outbox_emails.link(words, stop_url))
 
 
 # The subject of a link that stops the digest as a whole.
 DIGEST: Final = "digest"
 _SEARCH: Final = "search "
+_ROOM: Final = "room "
 # The subject of a link that stops every e-mail to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
 
-TOPIC_WORDS: Mapping[NotificationTopic, str] = {
-    NotificationTopic.CHANGES: "changed and cancelled events",
-    NotificationTopic.WAITLIST: "places that become free, and what hosts decide",
-    NotificationTopic.REMINDERS: "what is coming up",
-    NotificationTopic.NEW_DATES: "new dates of series you follow",
-    NotificationTopic.ANSWERS: "answers to your events",
-    NotificationTopic.MESSAGES: "messages of hosts",
-    NotificationTopic.GROUP_EVENTS: "new events of your groups",
-    NotificationTopic.ANNOUNCEMENTS: "what is announced in your groups",
-    NotificationTopic.REQUESTS: "requests to get into groups that you run",
-    NotificationTopic.MEMBERSHIP: "your place in groups",
-    NotificationTopic.MENTIONS: "mentions of you",
-    NotificationTopic.OWN_ANSWERS: "your own answers",
-    NotificationTopic.HOSTS: "new events of people you follow",
-    NotificationTopic.SEARCHES: "what is new and fits your searches",
+_TOPIC_WORDS: Mapping[NotificationTopic, LazyText] = {
+    NotificationTopic.CHANGES: plazy("what e-mails are about", "changed and cancelled events"),
+    NotificationTopic.WAITLIST: plazy("what e-mails are about", "places that become free, and what hosts decide"),
+    NotificationTopic.REMINDERS: plazy("what e-mails are about", "what is coming up"),
+    NotificationTopic.NEW_DATES: plazy("what e-mails are about", "new dates of series you follow"),
+    NotificationTopic.ANSWERS: plazy("what e-mails are about", "answers to your events"),
+    NotificationTopic.MESSAGES: plazy("what e-mails are about", "messages of hosts"),
+    NotificationTopic.GROUP_EVENTS: plazy("what e-mails are about", "new events of your groups"),
+    NotificationTopic.ANNOUNCEMENTS: plazy("what e-mails are about", "what is announced in your groups"),
+    NotificationTopic.REQUESTS: plazy("what e-mails are about", "requests to join groups that you run"),
+    NotificationTopic.MEMBERSHIP: plazy("what e-mails are about", "your place in groups"),
+    NotificationTopic.MENTIONS: plazy("what e-mails are about", "mentions of you"),
+    NotificationTopic.OWN_ANSWERS: plazy("what e-mails are about", "your own answers"),
+    NotificationTopic.CHAT: plazy("what e-mails are about", "mentions and replies in chat"),
+    NotificationTopic.DIRECT: plazy("what e-mails are about", "questions to hosts, and their answers"),
+    NotificationTopic.ROOMS: plazy("what e-mails are about", "unread messages in chat"),
+    NotificationTopic.HOSTS: plazy("what e-mails are about", "new events of people you follow"),
+    NotificationTopic.SEARCHES: plazy("what e-mails are about", "what is new and fits your searches"),
 }
+
+
+def stop_words(topic: NotificationTopic) -> str:
+    """The words of a link that unsubscribes from a topic."""
+    return gettext("Stop mail about %(topic)s", topic=_TOPIC_WORDS[topic])
 
 
 def search_subject(search_id: str) -> str:
@@ -88,21 +97,30 @@ def search_subject(search_id: str) -> str:
     return f"{_SEARCH}{search_id}"
 
 
+def room_subject(room_id: str) -> str:
+    """The subject of a link that mutes one chat."""
+    return f"{_ROOM}{room_id}"
+
+
 def stopped_words(link: EmailLink) -> str:
-    """What the link stops, in words: ``mail about …``, the digest, one saved search, or everything."""
+    """What the link stops, in words: ``mail about …`` , the digest, one saved search, one chat, or everything."""
     if link.subject.startswith(_SEARCH):
-        return "news of one of your kept searches"
+        return pgettext("what is stopped", "news of one of your kept searches")
+    if link.subject.startswith(_ROOM):
+        return pgettext("what is stopped", "everything about one chat")
     if link.subject == EVERYTHING:
-        return "all mail about what you answered"
-    return (
-        "the daily digest" if link.subject == DIGEST else f"mail about {TOPIC_WORDS[NotificationTopic(link.subject)]}"
-    )
+        return pgettext("what is stopped", "all mail about what you answered")
+    if link.subject == DIGEST:
+        return pgettext("what is stopped", "the daily digest")
+    return pgettext("what is stopped", "mail about %(topic)s", topic=_TOPIC_WORDS[NotificationTopic(link.subject)])
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:
     """Unsubscribe; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
+    elif link.subject.startswith(_ROOM):
+        await readers.silence(tx, RoomId(link.subject.removeprefix(_ROOM)), link.user_id)
     elif link.subject == EVERYTHING:
         by_mail = (Channel.EMAIL, Channel.DIGEST)
         await preferences.put(tx, link.user_id, {(topic, one): False for topic in NotificationTopic for one in by_mail})

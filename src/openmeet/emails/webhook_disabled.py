@@ -7,7 +7,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.webhooks import queries
 from openmeet.domain.webhooks.model import WebhookId
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.reasons.messages import explain
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
 
 
 def off_composer(site_name: str, public_url: str) -> Composer:
@@ -19,14 +21,20 @@ def off_composer(site_name: str, public_url: str) -> Composer:
             owner = await by_id(reader, UserId(due.person))
         if webhook is None or webhook.is_on or owner is None or owner.email is None:
             return None
-        host = urlsplit(webhook.url).hostname or "the address"
-        return OutgoingEmail(
-            owner.email,
-            f"{site_name} tells {host} no more",
-            f"{site_name} could not reach {host} for a while and has switched your webhook off. The last thing it heard:"
-            f" {webhook.off_why}\n\n"
-            f"When it works again, switch the webhook on; what was missed can be sent again from its list:\n"
-            f"{public_url}/settings/webhooks\n",
-        )
+        host = urlsplit(webhook.url).hostname or gettext("the address")
+        parts = [
+            gettext(
+                "%(site)s could not reach %(host)s for a while and has switched your webhook off. The last answer was: %(reason)s",
+                site=site_name,
+                host=host,
+                reason=explain(webhook.off_why),
+            ),
+            link(
+                gettext("When it works again, switch the webhook on. You can resend what it missed from its list"),
+                f"{public_url}/settings/webhooks",
+            ),
+        ]
+        subject = gettext("%(site)s no longer sends to %(host)s", site=site_name, host=host)
+        return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")
 
     return compose

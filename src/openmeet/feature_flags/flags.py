@@ -1,6 +1,6 @@
 """Feature flags: defaults, switching, all SQL about them, and a cache for frequent reads."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -68,6 +68,7 @@ UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() i
 class FlagChange:
     """A change of a flag. ``changed_by``: the name of the person in the place where they changed it."""
 
+    id: str
     flag: Flag
     is_on: bool
     changed_by: str
@@ -77,6 +78,10 @@ class FlagChange:
 
 # Changes shown to operators.
 SHOWN_CHANGES = 50
+
+_NAMES = frozenset(flag.value for flag in Flag)
+# After every change: no time is that late.
+_LATEST = (2**62, "")
 
 SWITCHED = "select name, is_on from feature_flags order by name"
 
@@ -92,8 +97,10 @@ NOTE = """
     values (:id, :name, :is_on, :changed_by, :why, :now)
 """
 
+# Newest first; a row of a flag that this version does not know is left out.
 CHANGES = """
-    select name, is_on, changed_by, why, changed_at from feature_flag_changes order by changed_at desc, id desc limit :limit
+    select id, name, is_on, changed_by, why, changed_at from feature_flag_changes
+     where name in :names and (changed_at, id) < (:changed_at, :id) order by changed_at desc, id desc limit :limit
 """
 
 
@@ -121,16 +128,22 @@ async def note(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why
     await tx.execute(NOTE, id=new_id(tx.now), name=flag, is_on=int(is_on), changed_by=changed_by, why=why, now=tx.now)
 
 
-async def changes(reader: Reader, *, limit: int = SHOWN_CHANGES) -> Sequence[FlagChange]:
-    """The newest changes first."""
+async def changes(
+    reader: Reader, *, before: tuple[int, str] | None = None, limit: int = SHOWN_CHANGES
+) -> list[FlagChange]:
+    """Newest first, from the one after ``before`` on (a change's time and id)."""
+    changed_at, change_id = before or _LATEST
     return [
-        FlagChange(Flag(row["name"]), bool(row["is_on"]), row["changed_by"], row["why"], Instant(row["changed_at"]))
-        for row in await reader.fetch(CHANGES, limit=limit)
-        if row["name"] in _NAMES
+        FlagChange(
+            row["id"],
+            Flag(row["name"]),
+            bool(row["is_on"]),
+            row["changed_by"],
+            row["why"],
+            Instant(row["changed_at"]),
+        )
+        for row in await reader.fetch(CHANGES, names=sorted(_NAMES), changed_at=changed_at, id=change_id, limit=limit)
     ]
-
-
-_NAMES = frozenset(flag.value for flag in Flag)
 
 
 async def switch(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "") -> bool:
@@ -151,7 +164,7 @@ MAX_AGE = 5 * SECOND
 
 
 class Switchboard:
-    """Cached flags of one tenant. One per database, for as long as that is open."""
+    """Feature flags of one tenant, cached for ``MAX_AGE``. One per open database."""
 
     def __init__(self) -> None:
         self._known: Switches | None = None

@@ -1,15 +1,29 @@
-"""Dates and times as text, always in a named zone."""
+"""Dates and times as text, always in a named zone.
+
+The patterns of dates (Unicode LDML, part 4, "Date Format Patterns") are messages: German writes ``EEEE, d. MMMM y``.
+"""
 
 from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import available_timezones
 
-from babel.dates import format_date, format_time, format_timedelta, get_timezone_name
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.dates import (
+    format_date,
+    format_interval,
+    format_time,
+    format_timedelta,
+    get_day_names,
+    get_month_names,
+    get_timezone_location,
+    get_timezone_name,
+)
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from groundwork.clock import Instant, to_datetime
-
-LOCALE = "en_GB"
+from openmeet.i18n.catalogue import SOURCE, current, gettext, language, pgettext
 
 
 def iso(instant: Instant) -> str:
@@ -21,32 +35,89 @@ def iso(instant: Instant) -> str:
 
 def day(moment: datetime | date) -> str:
     """``Saturday 4 July 2026``."""
-    return format_date(moment, "EEEE d MMMM y", locale=LOCALE)
+    return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM y"), locale=current().locale)
 
 
 def short_day(moment: datetime | date) -> str:
     """``Sat 4 July``."""
-    return format_date(moment, "EEE d MMMM", locale=LOCALE)
+    return format_date(moment, pgettext("pattern of a date", "EEE d MMMM"), locale=current().locale)
+
+
+def long_day(moment: datetime | date) -> str:
+    """``Saturday 4 July``."""
+    return format_date(moment, pgettext("pattern of a date", "EEEE d MMMM"), locale=current().locale)
+
+
+def short_days(first: date, last: date) -> str:
+    """``23–29 Nov``, or ``30 Nov – 6 Dec``."""
+    return str(format_interval(first, last, "MMMd", locale=current().locale))
 
 
 def month(moment: datetime | date) -> str:
     """``Jul``: for the date tile."""
-    return format_date(moment, "MMM", locale=LOCALE).rstrip(".")
+    return format_date(moment, "MMM", locale=current().locale).rstrip(".")
+
+
+def weekdays() -> list[tuple[str, str]]:
+    """(``Monday``, ``Mon``) to Sunday."""
+    long = get_day_names("wide", "stand-alone", locale=current().locale)
+    short = get_day_names("abbreviated", "stand-alone", locale=current().locale)
+    return [(long[number], short[number]) for number in range(7)]
+
+
+def weekday_in_short(moment: datetime | date) -> str:
+    """``Tue``."""
+    return format_date(moment, "EEE", locale=current().locale).rstrip(".")
+
+
+def weekday(number: int) -> str:
+    """``Monday`` for 0 to ``Sunday`` for 6."""
+    return str(get_day_names("wide", "stand-alone", locale=current().locale)[number])
+
+
+def first_weekday(zone: str) -> int:
+    """The first day of the week where this zone is (CLDR, supplemental week data): 0 is Monday.
+
+    For a zone of no country, that of the language.
+    """
+    territory = get_global("zone_territories").get(zone)
+    try:
+        locale = Locale.parse(f"und_{territory}" if territory else current().locale)
+    except UnknownLocaleError:
+        return 0
+    return int(locale.first_week_day)
+
+
+def month_of(number: int) -> str:
+    """``January`` for 1 to ``December`` for 12."""
+    return str(get_month_names("wide", "stand-alone", locale=current().locale)[number])
+
+
+def number(value: int) -> str:
+    """``1,000``."""
+    return str(format_decimal(value, locale=current().locale))
 
 
 def month_name(moment: datetime | date) -> str:
     """``July``."""
-    return format_date(moment, "LLLL", locale=LOCALE)
+    return format_date(moment, "LLLL", locale=current().locale)
 
 
 def clock(moment: datetime) -> str:
     """``18:00``."""
-    return format_time(moment, "HH:mm", locale=LOCALE)
+    return format_time(moment, "HH:mm", locale=current().locale)
 
 
 @cache
+def _city_in(zone: str, locale: str) -> str:
+    city = zone.rpartition("/")[2].replace("_", " ")
+    # English names of cities are those of the zones.
+    return city if locale == language(SOURCE).locale else get_timezone_location(zone, locale, return_city=True) or city
+
+
 def _zone_city(zone: str) -> str:
-    return zone.rpartition("/")[2].replace("_", " ")
+    """``Vienna`` for ``Europe/Vienna``; in German ``Wien``."""
+    return _city_in(zone, current().locale)
 
 
 def zone_words(moment: datetime, zone: str) -> str:
@@ -56,23 +127,28 @@ def zone_words(moment: datetime, zone: str) -> str:
     offset = moment.strftime("%z")
     hours, minutes = int(offset[1:3]), offset[3:5]
     words = "UTC" + (f"{'−' if offset[0] == '-' else '+'}{hours}" + (f":{minutes}" if minutes != "00" else ""))
-    return words if zone[0] in "+-" else f"{_zone_city(zone)} time ({words})"
+    return words if zone[0] in "+-" else gettext("%(city)s time (%(offset)s)", city=_zone_city(zone), offset=words)
+
+
+def zone_of_series(zone: str) -> str:
+    """The zone of dates in summer and winter: ``Berlin time``, ``UTC``."""
+    return "UTC" if zone == "UTC" else gettext("%(city)s time", city=_zone_city(zone))
 
 
 def zone_name(zone: str) -> str:
     """The zone in the list of zones: ``Europe/Berlin – Central European Time``."""
     if zone == "UTC":
         return "UTC"
-    return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=LOCALE)}"
+    return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=current().locale)}"
 
 
 def span(starts: datetime, ends: datetime | None) -> str:
     """``Saturday 4 July 2026, 18:00–20:00``, or both days when it ends on another."""
     if ends is None:
-        return f"{day(starts)}, {clock(starts)}"
+        return gettext("%(day)s, %(time)s", day=day(starts), time=clock(starts))
     if ends.date() == starts.date():
-        return f"{day(starts)}, {clock(starts)}–{clock(ends)}"
-    return f"{day(starts)}, {clock(starts)} – {day(ends)}, {clock(ends)}"
+        return gettext("%(day)s, %(start)s–%(end)s", day=day(starts), start=clock(starts), end=clock(ends))
+    return f"{span(starts, None)} – {span(ends, None)}"
 
 
 def days(first: date, last: date) -> str:
@@ -91,16 +167,16 @@ def time_tag(instant: Instant, words: str) -> Markup:
 
 
 def date_words(instant: Instant) -> str:
-    """``4 July 2026``: where the day suffices and the zone does not matter."""
-    return format_date(to_datetime(instant), "d MMMM y", locale=LOCALE)
+    """The day of an instant, such as ``4 July 2026``; for places where neither the time nor the zone matters."""
+    return format_date(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"), locale=current().locale)
 
 
 def ago(instant: Instant, now: Instant) -> str:
     """``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
     apart = to_datetime(instant) - to_datetime(now)
     if abs(apart) < timedelta(minutes=1):
-        return "just now"
-    return format_timedelta(apart, add_direction=True, locale=LOCALE)
+        return gettext("just now")
+    return format_timedelta(apart, add_direction=True, locale=current().locale)
 
 
 _REGIONS = frozenset(

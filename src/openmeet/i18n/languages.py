@@ -5,6 +5,8 @@ from functools import cache
 
 from babel import Locale
 
+from openmeet.i18n.catalogue import current
+
 # Languages in which names of languages are understood, beside each language's own name for itself.
 _UNDERSTOOD = ("en", "es", "fr", "de")
 
@@ -18,10 +20,11 @@ _BY_OWN_NAME = (
 )
 
 
+@cache
 def _names_in(language: str) -> dict[str, str]:
     return {
         code: name
-        for code, name in Locale(language).languages.items()
+        for code, name in Locale.parse(language).languages.items()
         if code.isalpha() and code.islower() and 2 <= len(code) <= 3 and code not in _NO_LANGUAGES
     }
 
@@ -43,6 +46,11 @@ def _codes() -> dict[str, str]:
     return codes
 
 
+@cache
+def _codes_in(locale: str) -> dict[str, str]:
+    return {name.casefold(): code for code, name in _names_in(locale).items()}
+
+
 def is_code(text: str) -> bool:
     """Whether this is a stored form of a language code."""
     return text in _names()
@@ -52,12 +60,12 @@ def known_code(text: str) -> str | None:
     """The code of a language, typed as code or as name; None for an unknown one."""
     typed = text.strip().casefold()
     # Names in all languages are many tables, which take time to load.
-    return typed if is_code(typed) else _codes().get(typed)
+    return typed if is_code(typed) else _codes().get(typed) or _codes_in(current().locale).get(typed)
 
 
 def name_of(code: str) -> str:
-    """``German`` for ``de``; the code itself where it has no name."""
-    return _names().get(code, code)
+    """``German`` for ``de``, in the current language; the code itself where it has no name."""
+    return _names_in(current().locale).get(code, code)
 
 
 def joined(codes: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """People's texts as safe HTML: Markdown without raw HTML or images, headings below the page's own.
 
 Texts come from anybody's repository and are rendered on the event loop, so input that is slow for a Markdown parser is
-shown as plain paragraphs: very long texts, and those full of brackets (quadratic time).
+shown as plain paragraphs: very long texts, those full of brackets (quadratic time), and those that are little but markup
+(thousands of tokens).
 """
 
 import re
@@ -21,6 +22,9 @@ _DEEPEST = 6
 # The limit of our own form; longer texts come from the network only.
 _MAX_MARKDOWN = 20_000
 _MAX_BRACKETS = 400
+# Emphasis, code, escapes and entities: each is a token or more. The longest text that people write has some hundred.
+_MAX_MARKS = 3_000
+_MARKS = "*_`<&\\"
 _MAX_LINES = 2_000
 _MAX_SHOWN = 50_000
 # Cached renderings: few pages are popular at any time; a list has a summary of each event.
@@ -28,6 +32,7 @@ _KEPT = 128
 _KEPT_SUMMARIES = 1024
 # Brackets in the short text of a summary; a link has two pairs.
 _MAX_SUMMARY_BRACKETS = 40
+_MAX_SUMMARY_MARKS = 300
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -53,7 +58,13 @@ _WITH_A_SIDE = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_o
 def html_of(text: str) -> Markup:
     """The text as HTML that is safe in a page."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > _MAX_MARKDOWN or text.count("[") > _MAX_BRACKETS or text.count("\n") > _MAX_LINES:
+    is_slow = (
+        len(text) > _MAX_MARKDOWN
+        or text.count("[") > _MAX_BRACKETS
+        or text.count("\n") > _MAX_LINES
+        or _marks_in(text) > _MAX_MARKS
+    )
+    if is_slow:
         return _plain(text)
     tokens = _markdown.parse(text)
     is_mixed = any(unicodedata.bidirectional(char) in {"R", "AL"} for char in text)
@@ -94,6 +105,10 @@ def folded(text: str) -> str:
     """The text folded for search: without case and diacritics, so "zurich" finds "Zürich"."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
     return "".join(char for char in apart if not unicodedata.combining(char))
+
+
+def _marks_in(text: str) -> int:
+    return sum(map(text.count, _MARKS))
 
 
 def _linked(tokens: Sequence[Token]) -> list[Token]:
@@ -148,7 +163,7 @@ def summary_of(text: str, limit: int = 160) -> str:
 
 @lru_cache(maxsize=_KEPT_SUMMARIES)
 def _summary(text: str, limit: int) -> str:
-    if text.count("[") <= _MAX_SUMMARY_BRACKETS:
+    if text.count("[") <= _MAX_SUMMARY_BRACKETS and _marks_in(text) <= _MAX_SUMMARY_MARKS:
         text = Markup(nh3.clean(_markdown.render(text), tags=set())).unescape()  # noqa: S704  # unescaped: the template escapes it
     words = " ".join(text.split())
     return words if len(words) <= limit else words[:limit].rsplit(" ", 1)[0].rstrip(",.;:") + " …"

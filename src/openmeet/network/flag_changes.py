@@ -8,6 +8,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.markdown import one_line
 from openmeet.network.firehose import sources
 from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.ingestion.reasons import IngestionReason
 
 MAX_WHY: Final = 200
 
@@ -17,7 +18,7 @@ def flag_named(name: str) -> Flag:
     try:
         return Flag(name)
     except ValueError:
-        raise NotFound(f"There is no such flag. There are: {', '.join(flag.value for flag in Flag)}.") from None
+        raise NotFound(IngestionReason.NO_SUCH_FLAG, flags=", ".join(flag.value for flag in Flag)) from None
 
 
 async def switch_flag(
@@ -29,7 +30,7 @@ async def switch_flag(
     """
     why = one_line(why)
     if not why or len(why) > MAX_WHY:
-        raise InvalidInput("why", f"Say why, in at most {MAX_WHY} characters: it is kept with the change.")
+        raise InvalidInput("why", IngestionReason.WHY_NEEDED, most=MAX_WHY)
     async with installation.reader() as reader:
         followed = (await sources.load(reader)).followed
     async with db.transaction() as tx:

@@ -8,11 +8,12 @@ from at_protocol.data import cbor, json_form
 from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import Explanation, NotFound, unpacked
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import DeadLetterView
 from openmeet.network.ingestion.merge_decisions import OPEN
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits
 
@@ -32,7 +33,7 @@ FAILING = """
 
 OPEN_CONFLICTS = f"""
     select c.uri, c.field, c.policy, c.result, c.decided_at, e.slug, e.title
-      from conflicts c left join events e on e.record_uri = c.uri and e.visibility = 'public' and e.deleted_at is null
+      from merge_decisions c left join events e on e.record_uri = c.uri and e.visibility = 'public' and e.deleted_at is null
      where {OPEN} order by c.decided_at desc, c.uri, c.field limit :limit
 """
 
@@ -49,18 +50,8 @@ class FailingServer:
     records: int
     attempts: int
     next_at: Instant
-    reason: str
+    reason: Explanation | None
     circuit: CircuitState
-
-    @property
-    def words(self) -> str:
-        match self.circuit:
-            case CircuitState.CLOSED:
-                return "failing"
-            case CircuitState.OPEN:
-                return "not asked (circuit open)"
-            case CircuitState.HALF_OPEN:
-                return "being tried (circuit half open)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +80,23 @@ class Opened:
 
 async def failing_servers(reader: Reader) -> list[FailingServer]:
     """Servers by number of waiting records, most first; then servers with an open circuit that nothing waits for."""
-    left_alone = {one.service: one for one in await circuits.known(reader)}
+    open_circuits = {one.service: one for one in await circuits.known(reader)}
     found = []
     for row in await reader.fetch(FAILING, limit=SHOWN):
-        circuit = left_alone.pop(row["pds_url"].rstrip("/"), None)
+        circuit = open_circuits.pop(row["pds_url"].rstrip("/"), None)
         found.append(
             FailingServer(
                 row["pds_url"],
                 row["n"],
                 row["attempts"],
                 Instant(row["next_at"]) if circuit is None else circuit.open_until or reader.now,
-                row["reason"] if circuit is None else circuit.reason,
+                unpacked(row["reason"]) if circuit is None else circuit.reason,
                 CircuitState.CLOSED if circuit is None else circuit.state(reader.now),
             )
         )
     found += [
         FailingServer(one.service, 0, one.failures, one.open_until or reader.now, one.reason, one.state(reader.now))
-        for one in left_alone.values()
+        for one in open_circuits.values()
     ]
     return found[:SHOWN]
 
@@ -126,7 +117,7 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
     ]
 
 
-async def open_letter(queue: Queue, letter_id: str) -> Opened:
+async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
     """Raises NotFound if it was retried or discarded meanwhile."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
@@ -134,10 +125,10 @@ async def open_letter(queue: Queue, letter_id: str) -> Opened:
         if found is not None:
             return Opened(dead_letters.shown(found), _content(found))
         after = letters[-1].letter_id
-    raise NotFound("There is no such message: it was delivered again or forgotten.")
+    raise NotFound(IngestionReason.NO_SUCH_MESSAGE)
 
 
-async def letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
+async def dead_letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
     """One page of dead letters, and where the next page begins; empty on the last page."""
     found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
     return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""

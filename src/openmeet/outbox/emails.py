@@ -1,4 +1,4 @@
-"""E-mail jobs: one job per recipient, kind and subject, sent at most once per revision; and opt-outs of addresses.
+"""E-mail jobs: one job per recipient, kind and subject, sent at most once per revision.
 
 The job names the e-mail, not its text: a composer reads the present when the job is handled, and may find that there is
 nothing left to say. The Message-ID is derived from the job, so that mail programs recognise an e-mail that had to be
@@ -6,28 +6,27 @@ sent twice (invariant 10).
 """
 
 import hashlib
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NewType
 
 from groundwork.clock import Instant
-from groundwork.database.together import SqlWrite
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.database.bulk import SqlWrite
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
-from groundwork.outbox.jobs import Job
-from groundwork.signing_key import SigningKey
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job, Priority
+from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.kinds import JobKind
 
-ANSWER_LOST = "The mail server did not answer after the message was sent."
+# Reason code of a job whose mail server took the message and did not answer.
+ANSWER_LOST = "AnswerLost"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Which e-mail goes to whom: ``person`` is a user id, or whatever else the composer knows its recipient by."""
+    """The kind of an e-mail and its recipient: ``person`` is a user id, or another id by which the composer finds the recipient."""
 
     kind: str
     person: str
@@ -60,18 +59,29 @@ Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 
-async def enqueue_email(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
-    """Enqueue an e-mail; its text and address are read when it is sent."""
-    await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision)
+async def enqueue_email(
+    tx: Transaction,
+    *,
+    kind: str,
+    person: str,
+    subject_id: str,
+    revision: int = 1,
+    priority: Priority = Priority.NORMAL,
+) -> None:
+    """Enqueue an e-mail; its text and address are read when it is sent.
+
+    ``priority``: ``FIRST`` if somebody is waiting for it (a sign-in code): it goes before any bundle of notifications.
+    """
+    await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, priority=priority)
 
 
 def email_job(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
-    """The statement of ``enqueue_email``, to be written together with its cause; due at ``due_at``."""
+    """The SQL write of ``enqueue_email``, to be executed in one batch with its cause; due at ``due_at``."""
     return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def enqueue_emails(
-    tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]], *, renews: bool = False
+    tx: Transaction, kind: str, mails: Sequence[tuple[str, str, Instant]], *, renews: bool = False
 ) -> None:
     """Enqueue e-mails to many: (person, subject, due at). Jobs that exist already stay as they are.
 
@@ -82,19 +92,19 @@ async def enqueue_emails(
         JobKind.MAIL,
         [
             (_name(kind, person, subject_id), int(due_at) if renews else 1, due_at)
-            for person, subject_id, due_at in owed
+            for person, subject_id, due_at in mails
         ],
     )
 
 
-async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
-    """Give waiting e-mails (kind, subject) of one person to another; where that one has the same job already, one
-    stays.
+async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
+    """Change the recipient of waiting e-mails, given as (kind, subject). If the new recipient has the same job already,
+    only one stays.
     """
     await jobs.rename_many(
         tx,
         JobKind.MAIL,
-        [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in owed],
+        [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in mails],
     )
 
 
@@ -105,7 +115,7 @@ def _name(*parts: str) -> str:
 
 
 def due_of(job: Job) -> Due:
-    """What a job of kind ``MAIL`` sends."""
+    """Parse the subject of a job of kind ``MAIL``: kind of e-mail, recipient, subject."""
     kind, person, subject_id = job.subject.split(_SEPARATOR)
     return Due(kind, person, subject_id, job.revision)
 
@@ -114,75 +124,30 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     """Handler of ``JobKind.MAIL``: ``composers`` by kind of e-mail; ``send`` gets the e-mail and the local part of its
     Message-ID.
 
-    ``send`` raises RemoteSlow only when the reply after the message was lost: then it is sent once more, and a second
+    ``send`` raises RemoteSlow only when the reply after the message was lost: then it is sent again, and a second
     lost reply counts as sent, because a third copy helps nobody.
     """
 
-    async def pay(job: Job) -> None:
+    async def deliver(job: Job) -> None:
         due = due_of(job)
-        letter = await composers[due.kind](db, due)
-        if letter is None:
+        email = await composers[due.kind](db, due)
+        if email is None:
             return
         try:
-            await send(letter, due.message_id_local)
+            await send(email, due.message_id_local)
         except RemoteSlow:
-            if job.reason == ANSWER_LOST:
+            if job.reason_code == ANSWER_LOST:
                 return
-            raise RemoteSlow(ANSWER_LOST) from None
+            raise RemoteSlow("The mail server did not answer after the message was sent.", name=ANSWER_LOST) from None
 
-    return pay
-
-
-AddressHash = NewType("AddressHash", str)
-
-_TOKEN = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{32})")
-
-
-def hash_of(email: str) -> AddressHash:
-    """The stored hash of an address; upper and lower case are the same."""
-    return AddressHash(hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest())
-
-
-def url_of(key: SigningKey, public_url: str, email: str) -> str:
-    """Link by which the owner of an address opts out; for the header and the end of the e-mail."""
-    return f"{public_url}/mail/never/{token_of(key, hash_of(email))}"
-
-
-def token_of(key: SigningKey, address: AddressHash) -> str:
-    proof = key.digest(b"left alone\x00" + address.encode()).hex()
-    return f"{address}.{proof[:32]}"
-
-
-def address_in(key: SigningKey, token: str) -> AddressHash | None:
-    """The address hash that a link is for; None for a forged link."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
-        return None
-    address = AddressHash(found[1])
-    return address if key.made(token, lambda one: token_of(one, address)) else None
-
-
-async def is_left_alone(reader: Reader, address: AddressHash) -> bool:
-    row = await reader.fetch_one(
-        "select 1 as found from addresses_left_alone where address = :address", address=address
-    )
-    return row is not None
-
-
-async def leave_alone(tx: Transaction, address: AddressHash) -> None:
-    """Opt out of such e-mails; idempotent."""
-    await tx.execute(
-        "insert into addresses_left_alone (address, created_at) values (:address, :now) on conflict (address) do nothing",
-        address=address,
-        now=tx.now,
-    )
-
-
-async def write_again(tx: Transaction, address: AddressHash) -> None:
-    """Undo the opt-out: the owner asked for it, or has used the site themselves."""
-    await tx.execute("delete from addresses_left_alone where address = :address", address=address)
+    return deliver
 
 
 def closing(url: str) -> str:
-    """Closing lines of an e-mail that somebody else has caused."""
-    return f"Never get such letters from this site again, whoever wants to send them:\n{url}\n"
+    """Closing lines, with the opt-out link, of an e-mail that another person caused."""
+    return link(gettext("Stop all e-mails like this from this site, from anyone"), url) + "\n"
+
+
+def link(words: str, url: str) -> str:
+    """A link in a text; in HTML the words are the link."""
+    return f"{words}:\n{url}"

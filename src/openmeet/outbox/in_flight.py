@@ -1,15 +1,15 @@
 """In-flight writes: creates and updates whose outcome is unknown, stored before they are sent, deleted when answered.
 
-A request without an answer may take effect much later. While its key belongs to a publication, the echo finds the row
-there. A key that was abandoned meanwhile (its subject became private or was deleted) belongs to no publication: a
+A request without an answer may take effect much later. While its key belongs to a publication, the echo is matched with
+that row. A key that has been abandoned (its subject became private or was deleted) belongs to no publication: a
 record that arrives there later is recognised by this table and deleted again (``publishing.in_flight``).
 
-An update is for one version and fails once that is replaced. But an RSVP may return to the very same bytes: going,
-interested, going. An update for the first version that takes effect after the third is an outdated write of ours, not
-an edit in another app; both CIDs together tell them apart. A delete leads to a new key, or to bytes with another time.
-After a late create an update of it may follow: both are ours, whichever of them is found.
+An update names the version that it replaces, and fails once that is gone. But an RSVP may return to the very same
+bytes: going, interested, going. An update of the first version that takes effect after the third is an outdated write
+of ours, not an edit in another app; both CIDs together tell them apart. After a delete, a record gets a new key, or
+bytes with another time. A late create may be followed by an update of it: both are ours, whichever of them is found.
 
-A create that arrived, but whose answer was lost, also stays here: which of several equal ones it was is unknown.
+A create that arrived, but whose answer was lost, also stays here: it is unknown which of several equal ones it was.
 """
 
 from collections.abc import Sequence
@@ -27,57 +27,57 @@ MAY_ARRIVE_FOR: Final = DAY
 FIRST_LOOK_AFTER: Final = 5 * MINUTE
 
 REMEMBER = """
-    insert into creates_in_doubt (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
+    insert into in_flight_creates (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
         on conflict (uri, cid) do update
-       set sends = creates_in_doubt.sends + 1, last_sent_at = excluded.last_sent_at
+       set sends = in_flight_creates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
-FORGET_LAST = "delete from creates_in_doubt where uri = :uri and cid = :cid and sends = 1"
-FORGET_ONE = "update creates_in_doubt set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
+FORGET_LAST = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
+FORGET_ONE = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
 REMEMBER_UPDATE = """
-    insert into updates_in_doubt (uri, cid, instead_of, did, sends, last_sent_at)
+    insert into in_flight_updates (uri, cid, instead_of, did, sends, last_sent_at)
     values (:uri, :cid, :instead_of, :did, 1, :now)
         on conflict (uri, cid, instead_of) do update
-       set sends = updates_in_doubt.sends + 1, last_sent_at = excluded.last_sent_at
+       set sends = in_flight_updates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
 _UPDATE = "uri = :uri and cid = :cid and instead_of = :instead_of"
-FORGET_LAST_UPDATE = f"delete from updates_in_doubt where {_UPDATE} and sends = 1"
-FORGET_ONE_UPDATE = f"update updates_in_doubt set sends = sends - 1 where {_UPDATE} and sends > 1"
-FORGET_OLD_UPDATES = "delete from updates_in_doubt where last_sent_at <= :before"
+FORGET_LAST_UPDATE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
+FORGET_ONE_UPDATE = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
+FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
 
 # Where no create can arrive, no update under an abandoned key finds anything.
-_BEHIND_A_CREATE = "exists (select 1 from creates_in_doubt c where c.uri = u.uri)"
+_BEHIND_A_CREATE = "exists (select 1 from in_flight_creates c where c.uri = u.uri)"
 AMONG = f"""
-    select uri, cid from creates_in_doubt where uri in :uris
+    select uri, cid from in_flight_creates where uri in :uris
      union
-    select u.uri, u.cid from updates_in_doubt u where u.uri in :uris and {_BEHIND_A_CREATE}
+    select u.uri, u.cid from in_flight_updates u where u.uri in :uris and {_BEHIND_A_CREATE}
 """
 
 OF_URI = f"""
-    select cid, last_sent_at from creates_in_doubt where uri = :uri
+    select cid, last_sent_at from in_flight_creates where uri = :uri
      union all
-    select u.cid, u.last_sent_at from updates_in_doubt u where u.uri = :uri and {_BEHIND_A_CREATE}
+    select u.cid, u.last_sent_at from in_flight_updates u where u.uri = :uri and {_BEHIND_A_CREATE}
 """
 
-FORGET_URI = "delete from creates_in_doubt where uri = :uri and last_sent_at <= :before"
-FORGET_UPDATES = "delete from updates_in_doubt where uri = :uri and last_sent_at <= :before"
+FORGET_URI = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
+FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
 
-# Where a publication holds the key, old rows go without a check: none of those writes can still arrive.
+# Where a publication has the key, old rows are deleted without a check: none of those writes can still arrive.
 FORGET_OLD = """
-    delete from creates_in_doubt
-     where last_sent_at <= :before and exists (select 1 from publications p where p.uri = creates_in_doubt.uri)
+    delete from in_flight_creates
+     where last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
 """
 
-URIS_OF = "select distinct uri from creates_in_doubt where did = :did order by uri"
-ERASE = "delete from creates_in_doubt where did = :did"
-ERASE_UPDATES = "delete from updates_in_doubt where did = :did"
+URIS_OF = "select distinct uri from in_flight_creates where did = :did order by uri"
+ERASE = "delete from in_flight_creates where did = :did"
+ERASE_UPDATES = "delete from in_flight_updates where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
 class InFlightWrite:
-    """A write under a key: the version it leaves, and the version it replaces, which is None for a create."""
+    """A write under a key: the CID of the version that it writes, and of the one that it replaces; None for a create."""
 
     uri: str
     cid: str
@@ -85,7 +85,7 @@ class InFlightWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubts:
+class UnansweredWrites:
     """Writes that may still arrive under one key: their CIDs, and when the last of them was sent."""
 
     cids: frozenset[str]
@@ -93,12 +93,12 @@ class Doubts:
 
     @property
     def end_at(self) -> Instant:
-        """After this instant none of them can arrive."""
+        """The instant after which none of these writes can take effect."""
         return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
 
 
 async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
-    """Store a write before it is sent; call it in the transaction that fixes the bytes."""
+    """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
     if sent.instead_of is None:
         await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
@@ -106,7 +106,7 @@ async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 
 
 async def answered(tx: Transaction, sent: InFlightWrite) -> None:
-    """One of these writes was answered, with whatever result: it will not arrive later."""
+    """Delete a write that was answered, whatever the result: it cannot take effect later."""
     if sent.instead_of is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
@@ -117,22 +117,22 @@ async def answered(tx: Transaction, sent: InFlightWrite) -> None:
 
 
 async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str]]:
-    """(uri, CID) of writes that may still arrive under these uris."""
+    """Writes under these URIs that may still take effect, as pairs of URI and CID."""
     if not uris:
         return frozenset()
     return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(AMONG, uris=list(uris)))
 
 
-async def of_uri(reader: Reader, uri: str) -> Doubts | None:
-    """Writes that may still arrive under one uri; None where there are none."""
+async def of_uri(reader: Reader, uri: str) -> UnansweredWrites | None:
+    """Writes under one URI that may still take effect; None if there are none."""
     rows = await reader.fetch(OF_URI, uri=uri)
     if not rows:
         return None
-    return Doubts(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
+    return UnansweredWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
 
 
 async def watch(tx: Transaction, uri: str, *, is_gone: bool) -> None:
-    """The key is abandoned: enqueue checks for late writes until none can arrive.
+    """Enqueue checks of an abandoned key for late writes, until none can take effect.
 
     ``is_gone``: it is proven that no record is there; otherwise the first check is due now.
     """
@@ -141,37 +141,37 @@ async def watch(tx: Transaction, uri: str, *, is_gone: bool) -> None:
 
 
 async def look_now(tx: Transaction, uri: str) -> None:
-    """One of them has arrived: check now."""
+    """Check an abandoned key now, because a late write took effect there."""
     await _look_at(tx, uri, tx.now)
 
 
-async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
-    """No record is there, and one may still arrive: check again, ever more rarely, the last time when none can."""
-    waited = tx.now - doubts.last_sent_at
-    due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(doubts.end_at, tx.now + FIRST_LOOK_AFTER))
+async def recheck(tx: Transaction, uri: str, unanswered: UnansweredWrites) -> None:
+    """Check a key without a record again, at growing intervals, the last time when no write can take effect any more."""
+    waited = tx.now - unanswered.last_sent_at
+    due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(unanswered.end_at, tx.now + FIRST_LOOK_AFTER))
     await _look_at(tx, uri, Instant(due_at))
 
 
 async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
-    """Enqueue another check, whatever was enqueued before. Two callers enqueue one check, at the time of one of them."""
+    """Enqueue another check, whatever was enqueued before. Two callers at once enqueue one, at one of their times."""
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
     await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
-    """Whatever was sent until then is not there and can no longer arrive: delete those rows."""
+    """Delete the writes sent before an instant: they had no effect and can have none any more."""
     await tx.execute(FORGET_URI, uri=uri, before=before)
     await tx.execute(FORGET_UPDATES, uri=uri, before=before)
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete rows that are too old to arrive: updates, and creates under keys that publications hold; returns how many."""
+    """Delete writes too old to take effect: updates, and creates under keys of publications. Returns how many."""
     before = tx.now - MAY_ARRIVE_FOR
     return await tx.execute(FORGET_OLD, before=before) + await tx.execute(FORGET_OLD_UPDATES, before=before)
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """The account is gone: nothing can arrive there."""
+    """Delete the writes to a deleted account's repository."""
     for row in await tx.fetch(URIS_OF, did=did):
         await jobs.forget(tx, JobKind.LATE_CREATE, row["uri"])
     await tx.execute(ERASE, did=did)

@@ -10,7 +10,7 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publicati
 
 
 async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState, int, Instant]]:
-    """(kind, state, count, oldest due)."""
+    """Number of publications by kind and state, with the oldest due time: (kind, state, number, due at)."""
     return [
         (PublicationKind(row["kind"]), PublicationState(row["state"]), row["n"], Instant(row["oldest"]))
         for row in await reader.fetch(COUNT)
@@ -21,8 +21,10 @@ async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState
 _AT_A_TIME = 1000
 
 
-async def promised_among(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these subjects that have a publication, in whatever state."""
+async def subjects_with_publication(
+    reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]
+) -> frozenset[str]:
+    """The subjects among these that have a publication, in any state."""
     found: set[str] = set()
     for start in range(0, len(subject_ids), _AT_A_TIME):
         rows = await reader.fetch(

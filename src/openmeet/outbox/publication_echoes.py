@@ -1,28 +1,29 @@
 """What the network reports about records with a publication: an echo of our own write, an edit or deletion by somebody
 else, a deleted account.
 
-Each statement moves a row only from the states that the graph allows; a handler that holds a lease then settles
-nothing.
+Each statement moves a row only from the states that the graph allows; the result of a handler that holds its lease then
+changes nothing.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Transaction
+from groundwork.errors import packed
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import (
     DUE_OR_MARKED,
-    FORMER_OF,
     GRAPH,
     LEASED,
-    SWITCHED_OFF,
+    SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
 )
+from openmeet.outbox.reasons import PublicationReason
 
-# What is due or waits for a login may have to be retracted: seeing the record decides nothing about that (invariant 3).
+# A row that is due or waits for a login may have to be retracted; an echo does not change that (invariant 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
 
 # The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last settled write.
@@ -47,8 +48,8 @@ SETTLE_BY_LATE_ECHO = """
            due_at = :now, changed_at = :now
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
-            or (base_cid is null and exists (select 1 from creates_in_doubt d where d.uri = :uri and d.cid = :cid))
-            or exists (select 1 from updates_in_doubt d
+            or (base_cid is null and exists (select 1 from in_flight_creates d where d.uri = :uri and d.cid = :cid))
+            or exists (select 1 from in_flight_updates d
                         where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
 """
 
@@ -59,11 +60,11 @@ TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_
 # row's content of that time, because the record may come back and more edits may follow until then.
 LOSE = f"""
     update publications
-       set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
+       set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = :edits, merged = :merged, was_merged = 0,
-           sent_revision = case when cast(:is_owed as integer) = 1 then sent_revision else revision end,
+           sent_revision = case when cast(:is_due_again as integer) = 1 then sent_revision else revision end,
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
-           was_lost = 1 - cast(:is_owed as integer)
+           was_lost = 1 - cast(:is_due_again as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
@@ -73,8 +74,8 @@ KEEP_EDITS = """
     update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# Edits from before that were never sent, and the record is back. A handler that looked meanwhile had no record to write
-# them to.
+# The record is back, and there are earlier edits that were never sent: a handler that ran in between had no record
+# to write them to.
 ENQUEUE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
@@ -113,7 +114,7 @@ ERASE = """
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
            sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
-           reason = 'The account was deleted.'
+           reason = :reason
      where did = :did
 """
 
@@ -127,8 +128,8 @@ ATTACH = """
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# What was sent last is history: the same bytes again are no echo of ours, somebody has reverted to them. A publication
-# that was withheld before its subject had a record stays withheld.
+# The bytes that were sent last are forgotten: if they appear again, that is no echo of ours, somebody has reverted to
+# them. A publication that was withheld before its subject had a record stays withheld.
 ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
@@ -142,7 +143,7 @@ ADOPT = f"""
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Edits made here that are in no record, and everything the row said when its record was deleted (encoded by
+    """Local edits that no record contains, and all values of the subject when its record was deleted (encoded by
     ``three_way_merge``).
     """
 
@@ -151,9 +152,9 @@ class Unsent:
 
 
 async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
-    """A message of the network has our bytes under our key: the write arrived, whatever its answer was.
+    """Mark a write as published because the firehose delivered our bytes under our key, whatever the response was.
 
-    ``is_over``: the record is known to be deleted since; then only the write that is fixed now is settled by it.
+    ``is_over``: the record is known to have been deleted since; then only the write that is fixed now can be settled.
     """
     if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
@@ -163,19 +164,25 @@ async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body:
 
 
 async def lose(
-    tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False, unsent: Unsent | None = None
+    tx: Transaction,
+    *,
+    uri: str,
+    rev: str,
+    reason: PublicationReason,
+    is_due_again: bool = False,
+    unsent: Unsent | None = None,
 ) -> bool:
-    """Somebody else deleted the record in the repository; the publication is void until a new edit.
+    """Mark a publication as void until its next edit, because somebody else deleted its record.
 
-    ``is_owed``: the edit was made after the deletion already, and a new record is due. ``unsent``: edits that are in no
+    ``is_due_again``: an edit was made here after the deletion, so a new record is due. ``unsent``: edits that are in no
     record.
     """
     changed = await tx.execute(
         LOSE,
         uri=uri,
         rev=rev,
-        reason=reason,
-        is_owed=int(is_owed),
+        reason=packed(reason),
+        is_due_again=int(is_due_again),
         edits=None if unsent is None else unsent.edits,
         merged=None if unsent is None else unsent.said,
         now=tx.now,
@@ -191,18 +198,18 @@ async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: Unsent) 
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
-    """Enqueue publications that became void with a deleted record: it is back, attached to one of them."""
+    """Enqueue a publication that became void when its record was deleted: the record is back and attached to it."""
     return await tx.execute(ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """The account is gone, and every record with it: nothing is due there, and no copy of what was sent stays."""
-    await tx.execute(ERASE, did=did, now=tx.now)
+    """Mark all publications in a deleted account's repository as retracted, and delete their stored records."""
+    await tx.execute(ERASE, did=did, reason=packed(PublicationReason.ACCOUNT_DELETED), now=tx.now)
     await in_flight.erase(tx, did)
 
 
 async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
-    """A later RSVP elsewhere made ours obsolete: this revision is no longer due.
+    """Give up the revision that is due, because a later RSVP in another app made it obsolete.
 
     A create that the PDS refused or never answered leaves no record: its key is abandoned, and late writes are looked
     for.
@@ -215,19 +222,19 @@ async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
 
 
 async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
-    """Somebody else changed the record and nothing was edited here: their version is the new base."""
+    """Make another app's version the base of the publication, because nothing was edited here."""
     return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
 
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
-    """Store the inputs and the result of a merge; what still differs from the record is due."""
+    """Store the local edits and the result of a merge, and make the publication due."""
     await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
 
 
 async def attach(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
 ) -> bool:
-    """The subject has a record already, written by another app or before a restore: it is ours to update."""
+    """Attach an existing record to a subject, from another app or from before a restore: updates go to this record."""
     return (
         await tx.execute(
             ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
@@ -247,13 +254,13 @@ _WAITING_OF: Final = f"""
 
 
 async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
-    """Publishing of this kind is on again: rows withheld for that are due now; returns how many."""
+    """Make publications of a kind due that waited while its flag was off; returns how many."""
     tx.after_commit(wake_dispatchers)
-    kinds = [kind, FORMER_OF.get(kind, kind)]
-    return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=SWITCHED_OFF, now=tx.now)
+    kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
+    return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=packed(PublicationReason.SWITCHED_OFF), now=tx.now)
 
 
 async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
-    """An account of this person has been read: rows that waited for that are due now; returns how many."""
+    """Make a person's publications due that waited until an account of theirs was read; returns how many."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)

@@ -1,9 +1,9 @@
 """What the publisher does to a publication: lease it, fix what will be sent, store the answer.
 
-Every statement carries the lease number, so the result of a handler whose lease ended changes nothing, and the states
-from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a decision
-depends on may change while it is carried out: ``looks_again`` says so until the row is leased next, and settling then
-leaves it due.
+Every statement names the lease number, so that the result of a handler whose lease ended changes nothing, and the
+states from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a
+decision depends on may change while it is carried out: then ``looks_again`` is set, and the row is due again when it is
+settled.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Explanation, Reason, packed, unpacked
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState
@@ -45,12 +46,12 @@ class LeasedPublication:
     attempts: int
     lease: int
     edited_at: Instant
-    reason: str
+    reason: Explanation | None
     is_recalled: bool
 
     @property
     def is_pending(self) -> bool:
-        """Whether something was edited here that the PDS has not confirmed."""
+        """Whether there is an edit made here that the PDS has not confirmed."""
         return self.revision > self.sent_revision
 
     @property
@@ -59,7 +60,7 @@ class LeasedPublication:
         return self.chosen_revision is not None
 
     @property
-    def may_be_out_there(self) -> bool:
+    def may_exist_remotely(self) -> bool:
         """Whether the PDS may hold a record: a key was chosen, so a request may have left."""
         return self.uri is not None
 
@@ -150,7 +151,7 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
 
 
-async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes) -> int | None:
+async def fix(tx: Transaction, leased: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes) -> int | None:
     """Store what will be sent.
 
     Returns the writes of this record in the past hour without a local edit, this one included; None when the lease is
@@ -158,14 +159,14 @@ async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, 
     """
     row = await tx.fetch_one(
         FIX,
-        kind=held.kind,
-        subject_id=held.subject_id,
-        lease=held.lease,
+        kind=leased.kind,
+        subject_id=leased.subject_id,
+        lease=leased.lease,
         did=did,
         uri=sent.uri,
         cid=sent.cid,
         body=body,
-        revision=held.revision,
+        revision=leased.revision,
         now=tx.now,
         an_hour_ago=tx.now - HOUR,
     )
@@ -176,23 +177,30 @@ async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, 
 
 
 async def confirm(
-    tx: Transaction, held: LeasedPublication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
+    tx: Transaction,
+    leased: LeasedPublication,
+    *,
+    revision: int,
+    cid: str,
+    body: bytes,
+    rev: str,
+    reason: Explanation | Reason | None = None,
 ) -> bool:
-    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is due.
+    """Store that the PDS has these bytes, made of ``revision``, as of ``rev``; a newer revision stays due.
 
     ``reason``: what the record lacks of what was asked for, and why.
     """
     return (
         await tx.execute(
             CONFIRM,
-            kind=held.kind,
-            subject_id=held.subject_id,
-            lease=held.lease,
+            kind=leased.kind,
+            subject_id=leased.subject_id,
+            lease=leased.lease,
             revision=revision,
             cid=cid,
             body=body,
             rev=rev,
-            reason=reason,
+            reason=packed(reason),
             now=tx.now,
         )
         == 1
@@ -201,10 +209,10 @@ async def confirm(
 
 async def move(
     tx: Transaction,
-    held: LeasedPublication,
+    leased: LeasedPublication,
     state: PublicationState,
     *,
-    reason: str = "",
+    reason: Explanation | Reason | None = None,
     due_at: Instant | None = None,
     failed: bool = False,
     round_: bool = False,
@@ -215,16 +223,16 @@ async def move(
     ImpossibleMove when the graph does not list the move.
     """
     waits = failed or round_ or state is PublicationState.RETRACTING
-    leased_as = PublicationState.RETRACTING if held.state is PublicationState.RETRACTING else PublicationState.SENDING
+    leased_as = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.SENDING
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
         MOVE,
-        kind=held.kind,
-        subject_id=held.subject_id,
-        lease=held.lease,
+        kind=leased.kind,
+        subject_id=leased.subject_id,
+        lease=leased.lease,
         state=state,
         due_at=tx.now if due_at is None else due_at,
-        reason=reason,
+        reason=packed(reason),
         now=tx.now,
         failed=int(failed),
         round=int(round_),
@@ -235,59 +243,66 @@ async def move(
     return moved == 1
 
 
-async def leave(tx: Transaction, held: LeasedPublication) -> bool:
-    """Nothing is due for this revision, whatever the repository holds."""
+async def leave(tx: Transaction, leased: LeasedPublication) -> bool:
+    """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
     return (
         await tx.execute(
             LEAVE,
-            kind=held.kind,
-            subject_id=held.subject_id,
-            lease=held.lease,
-            revision=held.revision,
+            kind=leased.kind,
+            subject_id=leased.subject_id,
+            lease=leased.lease,
+            revision=leased.revision,
             now=tx.now,
         )
         == 1
     )
 
 
-async def attach_current(tx: Transaction, held: LeasedPublication, *, did: str, uri: str) -> None:
-    """An existing record says the same already: it becomes the record of this publication."""
-    await tx.execute(ATTACH_CURRENT, kind=held.kind, subject_id=held.subject_id, lease=held.lease, did=did, uri=uri)
+async def attach_current(tx: Transaction, leased: LeasedPublication, *, did: str, uri: str) -> None:
+    """Make an existing record with the same content the record of this publication."""
+    await tx.execute(
+        ATTACH_CURRENT, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, did=did, uri=uri
+    )
 
 
-async def start_retracting(tx: Transaction, held: LeasedPublication) -> bool:
-    """The record must be deleted from the PDS: from now on the row says so, also if this handler dies."""
+async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
+    """Set the state to RETRACTING before the record is deleted, so that another worker continues if this one dies."""
     return (
-        await tx.execute(START_RETRACTING, kind=held.kind, subject_id=held.subject_id, lease=held.lease, now=tx.now)
+        await tx.execute(
+            START_RETRACTING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, now=tx.now
+        )
         == 1
     )
 
 
-async def retracted(tx: Transaction, held: LeasedPublication, *, is_gone: bool) -> bool:
-    """The PDS no longer holds the record; its subject remembers the address. ``is_gone``: see ``in_flight.watch``."""
+async def retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
+    """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch``.
+
+    False if the lease is no longer ours.
+    """
     is_settled = (
         await tx.execute(
             RETRACTED,
-            kind=held.kind,
-            subject_id=held.subject_id,
-            lease=held.lease,
-            revision=held.revision,
+            kind=leased.kind,
+            subject_id=leased.subject_id,
+            lease=leased.lease,
+            revision=leased.revision,
             now=tx.now,
         )
         == 1
     )
-    if is_settled and held.uri is not None:
-        await in_flight.watch(tx, held.uri, is_gone=is_gone)
+    if is_settled and leased.uri is not None:
+        await in_flight.watch(tx, leased.uri, is_gone=is_gone)
     return is_settled
 
 
-def as_retracting(held: LeasedPublication) -> LeasedPublication:
-    """The same lease after ``start_retracting``."""
-    return replace(held, state=PublicationState.RETRACTING)
+def as_retracting(leased: LeasedPublication) -> LeasedPublication:
+    """The leased publication as it is after ``start_retracting``."""
+    return replace(leased, state=PublicationState.RETRACTING)
 
 
 def publication_of(row: Row) -> LeasedPublication:
-    """A row of ``COLUMNS`` as a value."""
+    """Decode a row with ``COLUMNS``."""
     return LeasedPublication(
         PublicationKind(row["kind"]),
         row["subject_id"],
@@ -309,7 +324,7 @@ def publication_of(row: Row) -> LeasedPublication:
         row["attempts"],
         row["lease"],
         Instant(row["edited_at"]),
-        row["reason"],
+        unpacked(row["reason"]),
         bool(row["is_recalled"]),
     )
 
@@ -323,8 +338,8 @@ _READY = """(
         or (state = 'retracting' and due_at <= :now and leased_until is null)
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
-# People whose server is not asked now, because it fails or a request to it runs. A record that was never sent has no
-# DID yet: its person's first one is used. This is the only query here into a higher package.
+# Leaves out people whose server is not called now, because it fails or a round for it is running. A record that was
+# never sent has no DID yet: its person's default one is used. Only this query here reads a table of a higher package.
 _NOT_SHUT = """not exists (
         select 1 from identities i
          where i.pds_url in :shut
@@ -344,7 +359,7 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# More rows of the same people that can go out in one call: those never sent; none that failed before.
+# More rows of the same people that can be sent in one call: rows that were never sent and never failed.
 _ALIKE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
 LEASE_ALIKE = f"""
@@ -364,8 +379,8 @@ SERVERS_OF = """
      where p.subject_id in :ids group by p.kind, p.subject_id order by p.kind, p.subject_id
 """
 
-# No server's address: a list in a statement needs one element.
-_NOBODYS = ["-"]
+# Matches no server: a list in a statement needs at least one element.
+_NO_SERVER = ["-"]
 
 LEASE_ONE = f"""
     update publications
@@ -379,16 +394,16 @@ LEASE_ONE = f"""
 async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[str] = ()) -> list[LeasedPublication]:
     """Lease what is due, retractions first, except for servers that are ``shut`` (circuit open)."""
     rows = await tx.fetch(
-        LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, shut=list(shut) or _NOBODYS
+        LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, shut=list(shut) or _NO_SERVER
     )
     return [publication_of(row) for row in rows]
 
 
 async def take_alike(
-    tx: Transaction, held: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
+    tx: Transaction, leased: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
 ) -> list[LeasedPublication]:
-    """Lease more rows of the same people that can go out together with the leased ones."""
-    user_ids = sorted({one.user_id for one in held})
+    """Lease more rows of the same people that can be sent in one call with the leased ones."""
+    user_ids = sorted({one.user_id for one in leased})
     if not user_ids:
         return []
     rows = await tx.fetch(
@@ -397,23 +412,23 @@ async def take_alike(
         until=tx.now + int(seconds * SECOND),
         limit=limit,
         user_ids=user_ids,
-        shut=list(shut) or _NOBODYS,
+        shut=list(shut) or _NO_SERVER,
     )
     return [publication_of(row) for row in rows]
 
 
-async def servers_of(reader: Reader, held: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
-    """The server that each of these goes to; people without a repository are left out."""
-    if not held:
+async def servers_of(reader: Reader, leased: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
+    """PDS of each publication, by kind and subject; those of people without a repository are left out."""
+    if not leased:
         return {}
-    rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in held}))
+    rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in leased}))
     return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
 async def take_one(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
 ) -> LeasedPublication | None:
-    """Lease this one if it is due: for a request that delivers its own publication at once."""
+    """Lease one publication if it is due, for a request that delivers its own publication at once."""
     row = await tx.fetch_one(
         LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
     )

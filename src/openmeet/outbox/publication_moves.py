@@ -1,5 +1,5 @@
-"""Publications that move: to another repository, to another subject, or to a record found again; and former records of
-a subject.
+"""Publications that pass to another repository, another subject or a record that was found again; and superseded
+records of subjects.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,11 +10,11 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import publications
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import (
-    FORMER_OF,
+    ATTACH_RECORD,
     GRAPH,
-    TAKE_ON,
+    SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
     enqueue,
@@ -27,22 +27,22 @@ from openmeet.outbox.publications import (
 # Account merge.
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
-# Two subjects turned out to be one: the publication that has a record goes on.
+# Two subjects turned out to be one: the publication that has a record is kept.
 DROP_UNSENT_TWIN = """
     delete from publications
      where kind = :kind and subject_id = :kept and uri is null
        and exists (select 1 from publications d where d.kind = :kind and d.subject_id = :dropped and d.uri is not null)
 """
-HAND_ON = """
+GIVE_TO_KEPT = """
     update publications set subject_id = :kept
      where kind = :kind and subject_id = :dropped
        and not exists (select 1 from publications k where k.kind = :kind and k.subject_id = :kept)
 """
 
 
-# Nothing was ever sent, or this very record was retracted here: a handler that holds the row, or has sent since, knows
-# better.
-FIND_AGAIN = f"""
+# Only if nothing was ever sent, or if this very record was retracted here; not if a handler has the row, or has sent
+# something since.
+REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
@@ -50,9 +50,9 @@ FIND_AGAIN = f"""
        and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
-# Somebody else deleted the record, and it is back: it is decided like every other record. Edits made meanwhile are no
-# longer lost, and its subject still knows that its record was deleted.
-FIND_LOST = f"""
+# Somebody else deleted the record, and it is back: it is decided about like every other record. Edits made since
+# are published then. The subject still says that its record was deleted.
+REATTACH_DELETED = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
            state = 'due', due_at = :now, changed_at = :now, leased_until = null
@@ -62,7 +62,7 @@ FIND_LOST = f"""
 """
 
 
-async def find_again(
+async def reattach(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -75,13 +75,13 @@ async def find_again(
     sent_revision: int,
     was_taken_back: bool,
 ) -> bool:
-    """The record was known before a database restore, or was retracted and is back: this version is the new base.
+    """Attach a record again that was known before a database restore, or was retracted and is back, as the new base.
 
     ``sent_revision``: the subject's revision that it represents; ``was_taken_back``: we retracted this very record.
-    False where a write is in flight, or was sent.
+    False if a write is in flight, or was sent.
     """
     changed = await tx.execute(
-        FIND_AGAIN,
+        REATTACH,
         kind=kind,
         subject_id=subject_id,
         did=did,
@@ -96,7 +96,7 @@ async def find_again(
     return changed == 1
 
 
-async def find_lost(
+async def reattach_deleted(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -108,13 +108,13 @@ async def find_lost(
     rev: str,
     is_asked_about: bool,
 ) -> bool:
-    """The record of this publication, which somebody had deleted, is back: this version is the new base.
+    """Attach a publication's record again, which somebody had deleted and which is back, as the new base.
 
     ``is_asked_about``: the host has not yet decided what follows from the deletion. False where nothing was lost, or
     where unsent edits are to be applied first (``publication_echoes.attach``).
     """
     changed = await tx.execute(
-        FIND_LOST,
+        REATTACH_DELETED,
         kind=kind,
         subject_id=subject_id,
         did=did,
@@ -128,8 +128,8 @@ async def find_lost(
     return changed == 1
 
 
-async def hand_to(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
-    """These stand in somebody else's repository from now on: each is decided again."""
+async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
+    """Move publications to another person's repository; each is decided again."""
     await tx.execute_many(
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
@@ -138,7 +138,7 @@ async def hand_to(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[
 
 
 async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
-    """Where the record is, or may be."""
+    """URI of a subject's record, which may not be written yet; None if none was chosen."""
     row = await reader.fetch_one(
         "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
     )
@@ -162,7 +162,7 @@ async def rename(
     user_id: str,
     revision: int,
 ) -> None:
-    """The record of this publication belongs to something else from now on: another kind, another subject.
+    """Give the record of a publication to another kind and subject.
 
     A handler that runs at this moment holds an older lease: its result changes nothing.
     """
@@ -181,16 +181,16 @@ async def rename(
     )
 
 
-async def take_on(
+async def create_for_record(
     tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """Create a publication for a record (DID and uri) that was not written from here."""
+    """Create a publication for a record (DID and URI) that was written by another app."""
     did, uri = record
     await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
+    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
 
 
-async def come_back(
+async def undo_rename(
     tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
 ) -> None:
     """Undo ``rename``: the former record is the one of this subject again, if a publication for it still exists."""
@@ -209,7 +209,7 @@ async def come_back(
 
 @dataclass(frozen=True, slots=True)
 class JoinedSubjects:
-    """Two subjects that turned out to be one. ``revision``: of the one that stays, greater than any enqueued for
+    """Two subjects to be merged into one. ``revision``: of the one that stays, greater than any enqueued for
     either.
     """
 
@@ -220,21 +220,21 @@ class JoinedSubjects:
 
 
 async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence[JoinedSubjects], user_id: str) -> None:
-    """Join the publications of such subjects: one record says what ``kept`` says now, a second one is retracted."""
+    """Join the publications of merged subjects: one record has the content of ``kept``, a second one is retracted."""
     if not joined:
         return
     subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
     await tx.execute_many(DROP_UNSENT_TWIN, subjects)
-    await tx.execute_many(HAND_ON, subjects)
+    await tx.execute_many(GIVE_TO_KEPT, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
-    await enqueue_edits(tx, kind=kind, owed=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
-    promised = await promised_among(tx, kind, [one.dropped for one in joined])
+    await enqueue_edits(tx, kind=kind, subjects=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
+    promised = await subjects_with_publication(tx, kind, [one.dropped for one in joined])
     taken_back = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in promised]
-    await enqueue_retractions(tx, kind=kind, owed=taken_back, records={})
+    await enqueue_retractions(tx, kind=kind, subjects=taken_back, records={})
 
 
-# A write in flight may still arrive, or come back as an echo or with somebody's edit: the mark makes the publisher look
-# again then, and nothing marked is sent.
+# A write in flight may still arrive, or come back as an echo or with somebody's edit: because of the mark the publisher
+# checks the row again then. Rows with the mark are never sent.
 _RECALL = """
     update publications
        set is_recalled = 1, changed_at = :now,
@@ -250,8 +250,8 @@ ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id
 
 
 async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """The person retracts this record; it is not sent again until ``publications.try_again``, or until they consent to
-    all again.
+    """Retract a record at its owner's request; it is not sent again before ``publications.try_again``, or before they
+    consent to publishing again.
     """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
@@ -260,31 +260,31 @@ async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> 
 async def recall_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """``recall`` of a record (DID and uri) that was not written from here, and that may have no publication yet."""
+    """``recall`` for a record (DID and URI) that another app wrote and that may have no publication yet."""
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     did, uri = record
-    await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
+    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
     await recall(tx, kind=kind, subject_id=subject_id)
     await publications.look_again(tx, kind=kind, subject_ids=[subject_id])
 
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:
-    """The person withdrew their consent: published records are retracted, others are not sent."""
+    """Withdraw a person's consent: published records are retracted, others are not sent. Returns the number of rows."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """The person consents (again): nothing of theirs is recalled any more."""
+    """Undo ``recall`` for everything of a person, because they consent (again). Returns the number of rows."""
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
-    """A former record. ``kind`` is that of the subject that goes on. ``is_authors``: its former owner wrote it in
-    another app, and only they may delete it.
+class SupersededRecord:
+    """A superseded record. ``kind``: that of its subject.
 
-    ``is_there``: the repository still has it, as far as is known.
+    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: the repository
+    still has it, as far as is known.
     """
 
     uri: str
@@ -298,7 +298,7 @@ class Former:
 _COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
 
 FORGET_OF: Mapping[Engine, str] = {
-    engine: f"delete from former_records where {authority_of(engine, 'uri')} = :did returning {_COLUMNS}"
+    engine: f"delete from superseded_records where {authority_of(engine, 'uri')} = :did returning {_COLUMNS}"
     for engine in ENGINES
 }
 
@@ -306,9 +306,9 @@ FORGET_OF: Mapping[Engine, str] = {
 async def note(
     tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
 ) -> None:
-    """The subject had its record here until now; ``is_there``: and the repository still has it."""
+    """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
     await tx.execute(
-        f"insert into former_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, :is_there, :now)"
+        f"insert into superseded_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, :is_there, :now)"
         " on conflict (uri) do update set is_there = excluded.is_there, created_at = excluded.created_at",
         uri=uri,
         kind=kind,
@@ -319,71 +319,73 @@ async def note(
     )
 
 
-async def find(reader: Reader, uri: str) -> Former | None:
-    """The former record at this address; None of every other record."""
-    row = await reader.fetch_one(f"select {_COLUMNS} from former_records where uri = :uri", uri=uri)
-    return None if row is None else _former_of(row)
+async def find(reader: Reader, uri: str) -> SupersededRecord | None:
+    """The superseded record with this URI; None if the record was never superseded."""
+    row = await reader.fetch_one(f"select {_COLUMNS} from superseded_records where uri = :uri", uri=uri)
+    return None if row is None else _superseded_record(row)
 
 
 async def subjects(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
-    """Subjects that went on from these records, by uri; uris that are no former record are missing."""
+    """The subject that each superseded record belonged to, by URI; URIs of other records are left out."""
     if not uris:
         return {}
     rows = await reader.fetch(
-        "select uri, subject_id from former_records where kind = :kind and uri in :uris", kind=kind, uris=sorted(uris)
+        "select uri, subject_id from superseded_records where kind = :kind and uri in :uris",
+        kind=kind,
+        uris=sorted(uris),
     )
     return {row["uri"]: row["subject_id"] for row in rows}
 
 
-# An address is free for a new record after a retraction, where its author wrote the event in another app or it was
-# deleted here.
+# A URI is free for a new record after its record was retracted, if the author wrote the event in another app, or if the
+# event was deleted here.
 _HELD = """
-    select f.uri from former_records f left join events e on f.kind = 'event' and e.id = f.subject_id
+    select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
      where f.uri in :uris
        and (f.is_there = 1 or f.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
             or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = f.uri))
 """
 
 
-async def held_among(reader: Reader, uris: Collection[str]) -> set[str]:
-    """Those of these addresses that belong to a subject here: a record written there is no event or series of its own."""
+async def owned_superseded(reader: Reader, uris: Collection[str]) -> set[str]:
+    """The URIs among these that still belong to a subject here: a record written there makes no new event or series."""
     if not uris:
         return set()
     return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
 
 
-async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[Former]:
-    """Every former record of a subject, oldest first."""
+async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[SupersededRecord]:
+    """Every superseded record of a subject, oldest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from former_records where kind = :kind and subject_id = :id order by created_at, uri",
+        f"select {_COLUMNS} from superseded_records where kind = :kind and subject_id = :id order by created_at, uri",
         kind=kind,
         id=subject_id,
     )
-    return [_former_of(row) for row in rows]
+    return [_superseded_record(row) for row in rows]
 
 
 async def in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
-    """The last address of a subject in one repository; None where it had none there."""
+    """URI of a subject's last superseded record in one repository; None if it had none there."""
     here = [one.uri for one in await of(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
     return here[-1] if here else None
 
 
 async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
-    """The last former address of each of these; subjects without one are missing."""
+    """URI of each subject's last superseded record; subjects without one are left out."""
     if not subject_ids:
         return {}
     rows = await reader.fetch(
-        "select subject_id, uri from former_records where kind = :kind and subject_id in :ids order by created_at, uri",
+        "select subject_id, uri from superseded_records where kind = :kind and subject_id in :ids order by created_at, uri",
         kind=kind,
         ids=sorted(subject_ids),
     )
     return {row["subject_id"]: row["uri"] for row in rows}
 
 
-async def hand_on(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
-    """Two subjects turned out to be one: the former records of both lead to the one that goes on."""
+async def assign_superseded(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
+    """Assign the superseded records of a dropped subject to the one that it was merged into."""
     await tx.execute(
-        "update former_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
+        "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,
         kept=kept,
         dropped=dropped,
@@ -391,39 +393,42 @@ async def hand_on(tx: Transaction, kind: PublicationKind, dropped: str, kept: st
 
 
 async def drop(tx: Transaction, uri: str) -> None:
-    """It is no former record: its subject has its record there (again)."""
+    """Delete a superseded record, because its subject has its record under this URI (again)."""
     await drop_each(tx, [uri])
 
 
 async def drop_each(tx: Transaction, uris: Collection[str]) -> None:
-    """The same of several."""
+    """Delete several superseded records, as ``drop``."""
     if uris:
-        await tx.execute("delete from former_records where uri in :uris", uris=sorted(uris))
+        await tx.execute("delete from superseded_records where uri in :uris", uris=sorted(uris))
 
 
-async def note_gone(tx: Transaction, uri: str) -> Former | None:
-    """The repository no longer has it. Its uri still leads on; no record names it."""
-    changed = await tx.execute("update former_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
+async def note_gone(tx: Transaction, uri: str) -> SupersededRecord | None:
+    """Store that the repository no longer has a superseded record. Its URI still leads to its subject.
+
+    Returns the record; None if it was known to be gone.
+    """
+    changed = await tx.execute("update superseded_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
     return await find(tx, uri) if changed else None
 
 
-async def forget_of(tx: Transaction, did: str) -> list[Former]:
-    """The repository is gone with its account: nothing there leads on, and no record names it."""
+async def forget_of(tx: Transaction, did: str) -> list[SupersededRecord]:
+    """Delete the superseded records in a deleted account's repository, with their publications; returns them."""
     rows = await tx.fetch(FORGET_OF[tx.engine], did=did)
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :uri",
-        [{"kind": FORMER_OF[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
+        [{"kind": SUPERSEDED_KIND[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
     )
-    return sorted(map(_former_of, rows), key=lambda one: one.uri)
+    return sorted(map(_superseded_record, rows), key=lambda one: one.uri)
 
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
-    """Account merge: all publications and former records pass to the account that stays."""
+    """Account merge: give all publications to the account that stays."""
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
 
 
-def _former_of(row: Row) -> Former:
-    return Former(
+def _superseded_record(row: Row) -> SupersededRecord:
+    return SupersededRecord(
         row["uri"],
         PublicationKind(row["kind"]),
         row["subject_id"],

@@ -1,8 +1,7 @@
-"""Publications: one row per record that belongs into a person's repository, with declared states.
+"""Publications: one row per record that is in a person's repository or may have to be, with declared states.
 
 Domain code calls ``enqueue`` in the transaction of the edit; pages read ``states``. What was sent, when and under which
-key is in ``publication_leases``, what the network reports in ``publication_echoes``. Revisions decide what is still
-due, never clocks.
+key is in ``publication_leases``, what the network reports in ``publication_echoes``. Revisions say what is due, not clocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,31 +10,33 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Instant
-from groundwork.database.together import SqlWrite, execute_together
+from groundwork.database.bulk import SqlWrite, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Explanation, unpacked
 from groundwork.outbox.states import Graph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
+from openmeet.outbox.reasons import PublicationReason, RecordStatus
 
 
 class PublicationKind(StrEnum):
-    """What the record is of: an event (subject: event id), an RSVP (attendance id), a series (series id) …"""
+    """Kind of a record and its subject: an event (event id), an RSVP (attendance id), a series (series id) …"""
 
     EVENT = "event"
     RSVP = "rsvp"
     SERIES = "series"
     GROUP = "group"  # group id
-    FORMER_GROUP = "former_group"  # the uri of a former record of a group: it says where the group went on
-    FORMER_EVENT = "former_event"  # the uri of a former record of an event: it says where the event went on
+    FORMER_GROUP = "former_group"  # URI of a superseded record of a group: it links to the present one
+    FORMER_EVENT = "former_event"  # URI of a superseded record of an event: it links to the present one
     FORMER_SERIES = "former_series"  # the same of a series
     MEMBERSHIP = "membership"  # membership id: what the member says
     ACCEPTANCE = "acceptance"  # membership id: what the group says
     GROUP_EVENT = "group_event"  # event id: that it is the group's
 
 
-# The content of a former record follows from its subject: a check of the subject checks its former records too.
-FORMER_OF: Mapping[PublicationKind, PublicationKind] = {
+# A superseded record depends on its subject: when the subject is checked again, so are its superseded records.
+SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
     PublicationKind.EVENT: PublicationKind.FORMER_EVENT,
     PublicationKind.SERIES: PublicationKind.FORMER_SERIES,
 }
@@ -60,18 +61,12 @@ class PublicationState(StrEnum):
 # Shown instead of a state for a record that another app wrote.
 IMPORTED: Final = "imported"
 
-# Reasons: the flag of the kind is off; an account of the person has not been read yet; the owner's server was not
-# asked, or refused; the record is published without its picture.
-SWITCHED_OFF = "Publishing is switched off on this site."
-BEING_READ = "What your accounts hold is being read first: one may have your answer already."
-NOT_ALLOWED = "You have not allowed this at your server."
-WITHOUT_PICTURE = "without its picture: "
 _S = PublicationState
 
-# Every move that may happen. A leased row may become anything a handler can find out; ``sending -> due`` is the end of
-# a lease or a swap conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached
-# the PDS is withheld, not retracted. Messages of the network move rows too: an echo publishes, another's edit becomes
-# the base, another's deletion leaves nothing to retract, also where an edit made here must not be sent.
+# Every move that is allowed. A handler may move a leased row to any state; ``sending -> due`` is the end of a lease or
+# a swap conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached the PDS is
+# withheld, not retracted. Messages of the network move rows, too: an echo publishes, another app's edit becomes the
+# base, another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
 GRAPH: Graph[PublicationState] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
@@ -102,16 +97,15 @@ DUE_ON_NEW_REVISION = (
 )
 
 
-# Sent once the person has consented and has a repository. Any other withheld row stays here.
-NOT_AGREED: Final = "You have not agreed to publishing."
-SPEAKER_NOT_AGREED: Final = "Who speaks for the group has not agreed to publishing."
-NO_REPOSITORY: Final = "You have no repository yet."
-NO_REPOSITORY_OF_GROUP: Final = "There is no repository to write it to yet."
-_NOT_YET: Final = frozenset({"", NOT_AGREED, SPEAKER_NOT_AGREED, NO_REPOSITORY, NO_REPOSITORY_OF_GROUP})
-# The record is another app's, and nobody has changed it here.
-ON_THE_NETWORK: Final = "on the network ✓"
-# The record of an event made here was deleted elsewhere, and the host has not decided what follows.
-DELETED_IN_ANOTHER_APP: Final = "Deleted in another app"
+# Withheld rows that are sent once the person has consented and has a repository. All others stay here.
+_NOT_YET: Final = frozenset(
+    {
+        PublicationReason.NOT_AGREED.value,
+        PublicationReason.SPEAKER_NOT_AGREED.value,
+        PublicationReason.NO_REPOSITORY.value,
+        PublicationReason.NO_REPOSITORY_OF_GROUP.value,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +119,7 @@ class PublicationStatus:
     revision: int
     sent_revision: int
     uri: str | None
-    reason: str
+    reason: Explanation | None
     due_at: Instant
     changed_at: Instant
     was_merged: bool
@@ -143,74 +137,80 @@ class PublicationStatus:
         """Whether the publisher decided that it stays here: its host or author keeps it off the network, or a moderator
         reviews it.
         """
-        return self.state is PublicationState.WITHHELD and self.reason not in _NOT_YET
+        return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _NOT_YET
 
-    def words(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> str:
-        """The text of the chip: words, never a code.
+    def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
+        """What its owner is shown.
 
-        ``is_allowed``: its owner has consented and it is public, as of now. The state is what the publisher found when
-        it last looked, so it may lag behind a decision. ``is_by_another_app``: its record is in a repository, where
-        this site did not write it.
+        ``is_allowed``: its owner has consented and it is public, as of now. The state is that of the last check by the
+        publisher, so it may be older than a decision. ``is_by_another_app``: its record is in a repository, and
+        another app wrote it.
         """
         if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
-                return ON_THE_NETWORK
+                return RecordStatus.ON_THE_NETWORK()
             if not is_allowed or (self._is_kept_here and self.revision > self.sent_revision):
-                return "changed only here"
+                return RecordStatus.CHANGED_ONLY_HERE()
         if self.is_recalled or not is_allowed:
-            return self._words_unwanted()
+            return self._shown_unwanted()
         match self.state:
             case PublicationState.WITHHELD:
                 is_pending = self.revision > self.sent_revision and not self._is_kept_here
-                return "waiting for your PDS" if is_pending else "only here"
-            case PublicationState.WAITING if self.reason == BEING_READ:
-                return "waiting until your accounts have been read"
+                return RecordStatus.WAITING_FOR_PDS() if is_pending else RecordStatus.ONLY_HERE()
+            case PublicationState.WAITING if self.reason == PublicationReason.BEING_READ():
+                return RecordStatus.WAITING_FOR_ACCOUNTS()
             case PublicationState.WAITING:
-                return "waiting for the event to be published"
+                return RecordStatus.WAITING_FOR_EVENT()
             case PublicationState.DUE | PublicationState.SENDING:
-                return "waiting for your PDS"
+                return RecordStatus.WAITING_FOR_PDS()
             case PublicationState.PUBLISHED:
-                lacks = f", {self.reason}" if self.reason.startswith(WITHOUT_PICTURE) else ""
-                return ("changed elsewhere, merged" if self.was_merged else "on your PDS ✓") + lacks
-            case PublicationState.RETRYING if self.reason == SWITCHED_OFF:
-                return "waiting: publishing is switched off on this site"
+                return self._shown_published()
+            case PublicationState.RETRYING if self.reason == PublicationReason.SWITCHED_OFF():
+                return RecordStatus.SWITCHED_OFF()
             case PublicationState.RETRYING:
-                return f"waiting for your PDS, next try {_in_words(self.due_at - now)}"
+                return _next_try(self.due_at - now)
             case PublicationState.BLOCKED:
-                return "not allowed at your server" if self.reason == NOT_ALLOWED else "sign in again to publish"
+                is_not_allowed = self.reason == PublicationReason.NOT_ALLOWED()
+                return RecordStatus.NOT_ALLOWED() if is_not_allowed else RecordStatus.SIGN_IN_TO_PUBLISH()
             case PublicationState.REFUSED:
-                return f"your PDS did not take it: {self.reason}"
+                return RecordStatus.REFUSED(problem=self.reason or "")
             case PublicationState.CONFLICTED:
-                return "changed here and elsewhere: please choose"
+                return RecordStatus.CONFLICTED()
             case PublicationState.RETRACTING:
-                return "being taken back from your PDS"
+                return RecordStatus.RETRACTING()
             case PublicationState.RETRACTED:
-                return "taken back from your PDS"
+                return RecordStatus.RETRACTED()
 
-    def _words_unwanted(self) -> str:
-        """For a record that must not be on the PDS."""
+    def _shown_published(self) -> Explanation:
+        if self.reason is None or self.reason.code != PublicationReason.PICTURE_TOO_LARGE:
+            return RecordStatus.MERGED() if self.was_merged else RecordStatus.PUBLISHED()
+        status = RecordStatus.MERGED_INCOMPLETE if self.was_merged else RecordStatus.PUBLISHED_INCOMPLETE
+        return status(problem=self.reason)
+
+    def _shown_unwanted(self) -> Explanation:
+        """What is shown about a record that must not be on the PDS."""
         if self.state is PublicationState.RETRACTED:
-            return "taken back from your PDS"
+            return RecordStatus.RETRACTED()
         if self.uri is None:
-            return "only here"
+            return RecordStatus.ONLY_HERE()
         match self.state:
             case PublicationState.PUBLISHED:
-                return "on your PDS ✓"
+                return RecordStatus.PUBLISHED()
             case PublicationState.BLOCKED:
-                return "sign in again to take it back from your PDS"
+                return RecordStatus.SIGN_IN_TO_RETRACT()
             case _:
-                return "being taken back from your PDS"
+                return RecordStatus.RETRACTING()
 
 
-def _in_words(microseconds: int) -> str:
+def _next_try(microseconds: int) -> Explanation:
     if microseconds <= SECOND:
-        return "now"
+        return RecordStatus.RETRYING_NOW()
     if microseconds < MINUTE:
-        return f"in {microseconds // SECOND} s"
-    return f"in {-(-microseconds // MINUTE)} min"
+        return RecordStatus.RETRYING_IN_SECONDS(seconds=microseconds // SECOND)
+    return RecordStatus.RETRYING_IN_MINUTES(minutes=-(-microseconds // MINUTE))
 
 
-ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was_merged=False)
+ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Instant(0), Instant(0), was_merged=False)
 
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
@@ -225,7 +225,7 @@ IF_NEWER = f"""
 """
 ENQUEUE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
-# What may have reached the PDS has a record key; a row without one is withheld by the publisher when it looks.
+# Only a row with a record key may have reached the PDS; the publisher withholds one without when it checks it.
 RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
@@ -233,7 +233,7 @@ RETRACT = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
 
-TAKE_ON = """
+ATTACH_RECORD = """
     update publications set did = :did, uri = :uri
      where kind = :kind and subject_id = :subject_id and uri is null and leased_until is null
 """
@@ -243,7 +243,7 @@ STATES = """
       from publications where kind = :kind and subject_id in ({})
 """
 
-# A retraction that runs is finished first, then the row is decided again.
+# A retraction that has started is finished first; then the row is decided again.
 TRY_AGAIN = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
            reason = '', is_recalled = 0
@@ -252,7 +252,7 @@ TRY_AGAIN = """
             or (state in ('retracting', 'retracted') and is_recalled = 1) or (state = 'retracted' and was_lost = 1))
 """
 
-# A handler that runs at this moment may have decided before this change: the mark makes it leave the row due.
+# A handler that runs now may have decided before this change: because of the mark it leaves the row due.
 LEASED = "state in ('sending', 'retracting')"
 DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
            due_at = case when {LEASED} then due_at else :now end,
@@ -279,7 +279,7 @@ LOOK_AGAIN_AT_KIND = f"""
     update publications set {DUE_OR_MARKED}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {LEASED})
 """
-_OF_FORMER = "select f.uri from former_records f where f.kind = :subject_kind and f.subject_id in"
+_SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 # Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
 _AT_A_TIME = 1000
 
@@ -293,21 +293,21 @@ async def enqueue(
     revision: int,
     edited_at: Instant | None = None,
 ) -> None:
-    """Enqueue: the repository of ``user_id`` will agree with this revision; the publisher decides how.
+    """Enqueue what makes the repository of ``user_id`` agree with this revision; the publisher decides how.
 
-    Call it with every edit of something that might be published, also when it must now be deleted: what to do (publish,
-    retract, nothing) is decided from the present when the row is leased. Older or equal revisions change nothing.
-    ``edited_at``: where an earlier edit is enqueued again, when that was made.
+    Call it with every edit of something that might be published, also if its record must now be deleted: what to do
+    (publish, retract, nothing) is decided from the present when the row is leased. Older or equal revisions change
+    nothing. ``edited_at``: the time of the edit, if not now.
     """
     await execute_together(
         tx,
-        [owing(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
+        [enqueue_write(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
     )
     if revision > 1:
-        await look_at_former(tx, kind, "(:subject_id)", subject_id=subject_id)
+        await look_at_superseded(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
-def owing(
+def enqueue_write(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -316,13 +316,15 @@ def owing(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """The statement of ``enqueue``, to be written together with the edit."""
+    """The SQL write of ``enqueue``, to be executed in one batch with the edit."""
     tx.after_commit(wake_dispatchers)
-    # From here on one record can be traced by its subject: to the PDS and back (``record.published``,
+    # From here on the record can be traced by its subject, to the PDS and back (``record.published``,
     # ``record.came_back``).
     request = request_id.get()
     tx.after_commit(
-        lambda: tracing.note("record.owed", subject_id, kind=kind.value, revision=revision, request_id=request or None)
+        lambda: tracing.note(
+            "record.enqueued", subject_id, kind=kind.value, revision=revision, request_id=request or None
+        )
     )
     return SqlWrite(
         ENQUEUE,
@@ -337,13 +339,13 @@ def owing(
     )
 
 
-async def enqueue_many(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int]]) -> None:
+async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int]]) -> None:
     """``enqueue`` for many: (subject, user id, revision)."""
-    await enqueue_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
+    await enqueue_edits(tx, kind=kind, subjects=[(*one, tx.now) for one in subjects])
 
 
 async def enqueue_edits(
-    tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int, Instant]]
+    tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int, Instant]]
 ) -> None:
     """``enqueue_many`` of edits that were made earlier, with the time of each."""
     tx.after_commit(wake_dispatchers)
@@ -358,12 +360,12 @@ async def enqueue_edits(
                 "now": tx.now,
                 "edited_at": edited_at,
             }
-            for subject_id, user_id, revision, edited_at in owed
+            for subject_id, user_id, revision, edited_at in subjects
         ],
     )
-    edited = [subject_id for subject_id, _, revision, _ in owed if revision > 1]
+    edited = [subject_id for subject_id, _, revision, _ in subjects if revision > 1]
     for start in range(0, len(edited), _AT_A_TIME):
-        await look_at_former(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
+        await look_at_superseded(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
 
 
 async def enqueue_retraction(
@@ -375,19 +377,19 @@ async def enqueue_retraction(
     revision: int,
     record: tuple[str, str] | None = None,
 ) -> None:
-    """Enqueue a retraction, for what was deleted or became private: it goes before everything else that is due.
+    """Enqueue a retraction, because something was deleted or became private. Retractions are leased first.
 
-    ``record``: DID and uri of a record that was not written from here, and must be deleted all the same.
+    ``record``: DID and URI of a record that another app wrote and that must be deleted, too.
     """
     records = {} if record is None else {subject_id: record}
-    await enqueue_retractions(tx, kind=kind, owed=[(subject_id, user_id, revision)], records=records)
+    await enqueue_retractions(tx, kind=kind, subjects=[(subject_id, user_id, revision)], records=records)
 
 
 async def enqueue_retractions(
     tx: Transaction,
     *,
     kind: PublicationKind,
-    owed: Sequence[tuple[str, str, int]],
+    subjects: Sequence[tuple[str, str, int]],
     records: Mapping[str, tuple[str, str]],
 ) -> None:
     """``enqueue_retraction`` for many: (subject, user id, revision); ``records`` by subject, where there is one."""
@@ -396,13 +398,13 @@ async def enqueue_retractions(
         RETRACT,
         [
             {"kind": kind, "subject_id": subject_id, "revision": revision, "now": tx.now}
-            for subject_id, _, revision in owed
+            for subject_id, _, revision in subjects
         ],
     )
     # A row that is being retracted has this revision already, and nothing changes.
-    await enqueue_many(tx, kind=kind, owed=owed)
+    await enqueue_many(tx, kind=kind, subjects=subjects)
     await tx.execute_many(
-        TAKE_ON,
+        ATTACH_RECORD,
         [
             {"kind": kind, "subject_id": subject_id, "did": did, "uri": uri}
             for subject_id, (did, uri) in records.items()
@@ -410,11 +412,11 @@ async def enqueue_retractions(
     )
 
 
-async def look_at_former(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """Look again at the former records of these subjects, after the subjects changed."""
-    if kind in FORMER_OF:
-        former = _LOOK_AGAIN.format(f"in ({_OF_FORMER} {chosen})")
-        await tx.execute(former, kind=FORMER_OF[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
+async def look_at_superseded(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
+    """Make publications of the superseded records of these subjects due, because the subjects changed."""
+    if kind in SUPERSEDED_KIND:
+        former = _LOOK_AGAIN.format(f"in ({_SUPERSEDED} {chosen})")
+        await tx.execute(former, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
 async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
@@ -429,15 +431,15 @@ async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[st
 
 
 async def try_again(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """A person asks for another try now, also of what they retracted, or deleted in another app; False when nothing
-    waits.
+    """Make a publication due now at a person's request, also if they retracted it or deleted its record in another app.
+    False if nothing waits.
     """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def wake_all_of(tx: Transaction, user_id: str) -> int:
-    """The person consented, connected or signed in again: every row of theirs that was held up is due."""
+    """Make a person's blocked publications due, because they consented, connected an account or signed in again."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
@@ -445,7 +447,7 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
 async def look_again(
     tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False
 ) -> None:
-    """What these depend on has changed: the publisher decides again.
+    """Make publications due, because something that the decision about them depends on has changed.
 
     Also for rows that the PDS refused or that are in conflict: an earlier version may have to be deleted. ``is_edit``:
     a person made the change, so the write does not count as one without an edit.
@@ -454,14 +456,14 @@ async def look_again(
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
         await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
-        await look_at_former(tx, kind, ":some", some=some)
+        await look_at_superseded(tx, kind, ":some", some=some)
 
 
 async def look_again_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """``look_again`` at any number as one statement: ``chosen`` is a subselect of ours that names them."""
+    """``look_again`` for any number in one statement. ``chosen``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
-    await look_at_former(tx, kind, f"({chosen})", **parameters)
+    await look_at_superseded(tx, kind, f"({chosen})", **parameters)
 
 
 async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:
@@ -490,7 +492,7 @@ def _standing(row: Row) -> PublicationStatus:
         row["revision"],
         row["sent_revision"],
         row["uri"],
-        row["reason"],
+        unpacked(row["reason"]),
         Instant(row["due_at"]),
         Instant(row["changed_at"]),
         was_merged=bool(row["was_merged"]),

@@ -4,7 +4,7 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
-from openmeet.outbox.publications import IF_NEWER, INTO, PublicationKind, look_at_former
+from openmeet.outbox.publications import IF_NEWER, INTO, PublicationKind, look_at_superseded
 
 _ENQUEUE: Final = f"""
     {INTO}
@@ -16,9 +16,9 @@ _ENQUEUE: Final = f"""
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
-    """``publications.enqueue`` for whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``,
-    in order of ids.
+    """``publications.enqueue`` for many subjects. ``chosen``: a trusted SQL select of ``id``, ``user_id`` and ``revision``,
+    ordered by id.
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE.format(chosen), kind=kind, now=tx.now)
-    await look_at_former(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")
+    await look_at_superseded(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

@@ -1,32 +1,96 @@
-"""A pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December"."""
+"""A pattern in words: "Every second week on Tuesday at 18:00, until 24 December 2026, except 8 December".
+
+Nothing is joined outside a message: what one adds to a sentence is a message with the sentence as its parameter
+``repeats``, so that a translation may put it anywhere.
+"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Final
 
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext, pgettext
+from openmeet.i18n.formatting import month_of, number, weekday
+from openmeet.i18n.reasons.message import Plural, plural
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, Weekday
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS: Final = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+_ORDINALS: Final = ("", lazy("first"), lazy("second"), lazy("third"), lazy("fourth"), lazy("fifth"))
+_FROM_THE_END: Final = (
+    "",
+    lazy("last"),
+    lazy("second last"),
+    lazy("third last"),
+    lazy("fourth last"),
+    lazy("fifth last"),
 )
-_ORDINALS: Final = ("", "first", "second", "third", "fourth", "fifth")
-_PERIODS: Final = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}
+
+
+@dataclass(frozen=True, slots=True)
+class _ByInterval:
+    """A pattern: of each period or of every so many, and of every second one, which has a word of its own."""
+
+    forms: Plural
+    second: LazyText
+
+    def filled(self, interval: int, **params: object) -> str:
+        if interval == 2:
+            return self.second.filled(**params)
+        return ngettext(self.forms.one, self.forms.many, interval, **{"number": number(interval), **params})
+
+
+_EVERY_DAY: Final = _ByInterval(
+    plural("every day", "every %(number)s days"),
+    lazy("every second day"),
+)
+_EVERY_DAY_WHERE: Final = _ByInterval(
+    plural("every day, where that is %(limits)s", "every %(number)s days, where that is %(limits)s"),
+    lazy("every second day, where that is %(limits)s"),
+)
+_EVERY_WEEK: Final = _ByInterval(
+    plural("every week on %(days)s", "every %(number)s weeks on %(days)s"),
+    lazy("every second week on %(days)s"),
+)
+_MONTHS_SPELT_OUT: Final = _ByInterval(
+    plural("every month on each day that is %(days)s", "every %(number)s months on each day that is %(days)s"),
+    lazy("every second month on each day that is %(days)s"),
+)
+_YEARS_SPELT_OUT: Final = _ByInterval(
+    plural("every year on each day that is %(days)s", "every %(number)s years on each day that is %(days)s"),
+    lazy("every second year on each day that is %(days)s"),
+)
+_DAYS_OF_MONTHS: Final = _ByInterval(
+    plural("on %(days)s of every month", "on %(days)s of every %(number)s months"),
+    lazy("on %(days)s of every second month"),
+)
+_DAYS_OF_YEARS: Final = _ByInterval(
+    plural("on %(days)s of every year", "on %(days)s of every %(number)s years"),
+    lazy("on %(days)s of every second year"),
+)
+_DAYS_OF_WEEKS: Final = _ByInterval(
+    plural("on %(days)s of %(weeks)s of every year", "on %(days)s of %(weeks)s of every %(number)s years"),
+    lazy("on %(days)s of %(weeks)s of every second year"),
+)
+_YEARS_ON_DATE: Final = _ByInterval(
+    plural("every year on %(day)s %(month)s", "every %(number)s years on %(day)s %(month)s"),
+    lazy("every second year on %(day)s %(month)s"),
+)
+_YEARS_ON_DAYS: Final = _ByInterval(
+    plural("every year on %(days)s of %(months)s", "every %(number)s years on %(days)s of %(months)s"),
+    lazy("every second year on %(days)s of %(months)s"),
+)
+_YEARS_ON_DAYS_OF_EACH_MONTH: Final = _ByInterval(
+    plural("every year on %(days)s of every month", "every %(number)s years on %(days)s of every month"),
+    lazy("every second year on %(days)s of every month"),
+)
+_ONLY_SOME: Final = {
+    "DAILY": lazy("%(repeats)s, but only %(dates)s of these in each day"),
+    "WEEKLY": lazy("%(repeats)s, but only %(dates)s of these in each week"),
+    "MONTHLY": lazy("%(repeats)s, but only %(dates)s of these in each month"),
+    "YEARLY": lazy("%(repeats)s, but only %(dates)s of these in each year"),
+}
 _WORKING = tuple(Weekday(day) for day in range(5))
 _WEEKEND = (Weekday(5), Weekday(6))
 _WHOLE_WEEK = tuple(Weekday(day) for day in range(7))
@@ -39,100 +103,105 @@ def describe(pattern: Pattern) -> str:
 
     An exception that removes no date is not named either.
     """
+    text = describe_inside(pattern)
+    return text[:1].upper() + text[1:]
+
+
+def describe_inside(pattern: Pattern) -> str:
+    """The same inside of a sentence: it begins with a small letter where the language writes one."""
     rule = pattern.rule
     if rule is None:
-        return _sentence(_single_dates(pattern))
-    # A limit may end in a comma, which the text after it needs.
-    often = f"{_how_often(rule, pattern.start)} {_at_time(pattern, rule)}"
-    text = often.rstrip().removesuffix(",") + _chosen(rule)
+        return _single_dates(pattern)
+    repeats = _only_some(rule, _at_times(pattern, rule, _how_often(rule, pattern.start)))
     if rule.count is not None:
-        text += f", {rule.count:,} times" if rule.count > 1 else ", once"
+        times = number(rule.count)
+        repeats = ngettext(
+            "%(repeats)s, once", "%(repeats)s, %(times)s times", rule.count, repeats=repeats, times=times
+        )
     if rule.until is not None:
-        text += f", until {_date(_last_day(rule.until, pattern))}"
+        repeats = gettext("%(repeats)s, until %(day)s", repeats=repeats, day=_date(_last_day(rule.until, pattern)))
     idle = set(expansion.idle_exceptions(pattern))
     if missing := [at for at in pattern.left_out if at not in idle]:
-        text += ", except " + _dates(missing, pattern)
+        repeats = gettext("%(repeats)s, except %(dates)s", repeats=repeats, dates=_dates(missing, pattern))
     if pattern.added:
-        text += ", and also on " + _dates(pattern.added, pattern)
-    return _sentence(text)
+        added = _dates(pattern.added, pattern)
+        repeats = gettext("%(repeats)s, and also on %(dates)s", repeats=repeats, dates=added)
+    return repeats
 
 
 def _single_dates(pattern: Pattern) -> str:
     """Single dates, in order; where all are excluded, the first one as it was."""
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
-    first = f"{_date(dates[0].date())} {_at_time(replace(pattern, start=dates[0]), None)}".rstrip()
+    first = _date(dates[0].date())
+    if not pattern.is_all_day:
+        first = gettext("%(day)s at %(time)s", day=first, time=_clock(dates[0]))
     if len(dates) == 1:
         return first
-    return f"{first} and on {_dates(dates[1:], replace(pattern, start=dates[0]))}"
+    return gettext("%(first)s and on %(dates)s", first=first, dates=_dates(dates[1:], replace(pattern, start=dates[0])))
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+@dataclass(frozen=True, slots=True)
+class _Repeats:
+    """How often. ``is_clause``: it ends with a clause that a comma closes."""
+
+    text: str
+    is_clause: bool = False
 
 
-def _how_often(rule: Rule, start: datetime) -> str:
+def _how_often(rule: Rule, start: datetime) -> _Repeats:
     match rule.freq:
         case "DAILY":
-            return _daily(rule)
+            return _in_months(rule, _daily(rule))
         case "WEEKLY":
-            return _weekly(rule, start)
+            return _in_months(rule, _Repeats(_weekly(rule, start)))
         case "MONTHLY" if _is_plain_monthly(rule):
-            return f"on {_days_of_month(rule, start)} of {_every('month', rule.interval)}{_in_months(rule)}"
+            return _in_months(rule, _Repeats(_DAYS_OF_MONTHS.filled(rule.interval, days=_days_of_month(rule, start))))
         case "YEARLY" if _is_plain_yearly(rule):
-            return _yearly(rule, start)
+            return _Repeats(_yearly(rule, start))
         case _:
-            return _spelt_out(rule)
+            return _Repeats(_spelt_out(rule), is_clause=True)
 
 
-def _every(period: str, interval: int) -> str:
-    match interval:
-        case 1:
-            return f"every {period}"
-        case 2:
-            return f"every second {period}"
-        case _:
-            return f"every {interval:,} {period}s"
-
-
-def _daily(rule: Rule) -> str:
+def _daily(rule: Rule) -> _Repeats:
     # Seven weekdays are every day.
-    limits = ["a " + _weekdays(rule, "or")] if rule.by_day not in {(), _WHOLE_WEEK} else []
+    limits = [gettext("a %(weekday)s", weekday=_weekdays(rule, "or"))] if rule.by_day not in {(), _WHOLE_WEEK} else []
     if rule.by_month_day:
-        limits.append(_month_days(rule.by_month_day, "or") + " of the month")
-    if limits and rule.interval == 1 and not rule.by_month_day:
-        return _each_weekday(rule.by_day) + _in_months(rule)
-    where = f", where that is {' and '.join(limits)}," if limits else ""
-    return _every("day", rule.interval) + where + _in_months(rule)
+        limits.append(gettext("%(days)s of the month", days=_month_days(rule.by_month_day, "or")))
+    if not limits:
+        return _Repeats(_EVERY_DAY.filled(rule.interval))
+    if rule.interval == 1 and not rule.by_month_day:
+        return _Repeats(_each_weekday(rule.by_day))
+    return _Repeats(_EVERY_DAY_WHERE.filled(rule.interval, limits=_list(limits, "and")), is_clause=True)
 
 
 def _weekly(rule: Rule, start: datetime) -> str:
     days = rule.by_day or (Weekday(start.weekday()),)
     if rule.interval == 1:
-        if len(days) == 7:
-            return "every day" + _in_months(rule)
-        return _each_weekday(days) + _in_months(rule)
+        return _EVERY_DAY.filled(1) if len(days) == 7 else _each_weekday(days)
     if len(days) == 1:
-        return f"every {_nth_word(rule.interval)} {WEEKDAYS[days[0].day]}{_in_months(rule)}"
-    named = "every day" if len(days) == 7 else _weekday_list(days)
-    return f"{_every('week', rule.interval)} on {named}{_weeks_begin(rule)}{_in_months(rule)}"
+        return gettext("every %(nth)s %(weekday)s", nth=_ordinal(rule.interval), weekday=weekday(days[0].day))
+    named = _any_day() if len(days) == 7 else _weekday_list(days)
+    return _weeks_begin(rule, _EVERY_WEEK.filled(rule.interval, days=named))
+
+
+def _any_day() -> str:
+    return pgettext("days of a week or month", "every day")
 
 
 def _each_weekday(days: Sequence[Weekday]) -> str:
-    return "every weekday (Monday to Friday)" if tuple(days) == _WORKING else f"every {_weekday_list(days)}"
-
-
-def _nth_word(interval: int) -> str:
-    return {2: "second", 3: "third", 4: "fourth", 5: "fifth"}.get(interval, f"{interval}th")
+    if tuple(days) == _WORKING:
+        return gettext("every weekday (Monday to Friday)")
+    return gettext("every %(days)s", days=_weekday_list(days))
 
 
 def _weekday_list(days: Sequence[Weekday]) -> str:
     if tuple(days) == _WORKING:
-        return "Monday to Friday"
-    return _list([WEEKDAYS[day.day] for day in days], "and")
+        return gettext("Monday to Friday")
+    return _list([weekday(day.day) for day in days], "and")
 
 
 def _weekdays(rule: Rule, joined: str) -> str:
-    return _list([WEEKDAYS[day.day] for day in rule.by_day], joined)
+    return _list([weekday(day.day) for day in rule.by_day], joined)
 
 
 def _is_plain_monthly(rule: Rule) -> bool:
@@ -154,9 +223,11 @@ def _days_of_month(rule: Rule, start: datetime) -> str:
     if _names_positions(rule):
         return _positions(rule)
     if rule.by_day == _WHOLE_WEEK:
-        return _month_days(rule.by_month_day, "and") if rule.by_month_day else "every day"
+        return _month_days(rule.by_month_day, "and") if rule.by_month_day else _any_day()
     if rule.by_day and rule.by_month_day:
-        return f"{_weekdays(rule, 'or')} {_month_days(rule.by_month_day, 'or')}"
+        return gettext(
+            "%(weekdays)s %(days)s", weekdays=_weekdays(rule, "or"), days=_month_days(rule.by_month_day, "or")
+        )
     if rule.by_day:
         return _list([_weekday_in_month(day) for day in rule.by_day], "and")
     return _month_days(rule.by_month_day or (start.day,), "and")
@@ -165,24 +236,32 @@ def _days_of_month(rule: Rule, start: datetime) -> str:
 def _spelt_out(rule: Rule) -> str:
     """The generic wording: every part, one after the other; a date must match all of them."""
     is_of_year = rule.freq == "YEARLY" and not rule.by_month
-    period = "year" if is_of_year else "month"
     parts = []
     if rule.by_day not in {(), _WHOLE_WEEK}:
-        named = [
-            f"the {_ordinal(day.nth)} {WEEKDAYS[day.day]} of the {period}" if day.nth else f"a {WEEKDAYS[day.day]}"
-            for day in rule.by_day
-        ]
-        parts.append(_list(named, "or"))
+        parts.append(_list([_weekday_of_period(day, is_of_year=is_of_year) for day in rule.by_day], "or"))
     if rule.by_month_day:
-        parts.append(_month_days(rule.by_month_day, "or") + " of the month")
+        parts.append(gettext("%(days)s of the month", days=_month_days(rule.by_month_day, "or")))
     if rule.by_year_day:
-        parts.append(_list([_year_day(day) for day in rule.by_year_day], "or") + " of the year")
+        days = _list([_year_day(day) for day in _in_order(rule.by_year_day)], "or")
+        parts.append(gettext("%(days)s of the year", days=days))
     if rule.by_week:
-        parts.append("in " + _weeks(rule, "or"))
+        parts.append(gettext("in %(weeks)s", weeks=_weeks(rule, "or")))
     if rule.by_month:
-        parts.append("in " + _list([MONTHS[month - 1] for month in rule.by_month], "or"))
-    every = _every("month" if rule.freq == "MONTHLY" else "year", rule.interval)
-    return f"{every} on each day that is {', and also '.join(parts)},"
+        parts.append(gettext("in %(months)s", months=_list([month_of(month) for month in rule.by_month], "or")))
+    days = parts[0]
+    for part in parts[1:]:
+        days = gettext("%(days)s, and also %(limit)s", days=days, limit=part)
+    spelt_out = _MONTHS_SPELT_OUT if rule.freq == "MONTHLY" else _YEARS_SPELT_OUT
+    return spelt_out.filled(rule.interval, days=days)
+
+
+def _weekday_of_period(day: Weekday, *, is_of_year: bool) -> str:
+    if not day.nth:
+        return gettext("a %(weekday)s", weekday=weekday(day.day))
+    params = {"nth": _ordinal(day.nth), "weekday": weekday(day.day)}
+    if is_of_year:
+        return gettext("the %(nth)s %(weekday)s of the year", **params)
+    return gettext("the %(nth)s %(weekday)s of the month", **params)
 
 
 def _names_positions(rule: Rule) -> bool:
@@ -198,88 +277,121 @@ def _names_positions(rule: Rule) -> bool:
     )
 
 
-def _chosen(rule: Rule) -> str:
-    """The positions after the set that they choose from, where the wording of the days does not include them."""
+def _only_some(rule: Rule, repeats: str) -> str:
+    """With the positions after the set that they choose from, where the wording of the days does not include them."""
     if not rule.by_position or _names_positions(rule):
-        return ""
-    named = _list([f"the {_ordinal(position)}" for position in _in_order(rule.by_position)], "and")
-    weeks = _weeks_begin(rule) if rule.freq == "WEEKLY" and rule.interval == 1 else ""
-    return f", but only {named} of these in each {_PERIODS[rule.freq]}{weeks}"
+        return repeats
+    named = _list([gettext("the %(nth)s", nth=_ordinal(position)) for position in _in_order(rule.by_position)], "and")
+    some = _ONLY_SOME[rule.freq].filled(repeats=repeats, dates=named)
+    return _weeks_begin(rule, some) if rule.freq == "WEEKLY" and rule.interval == 1 else some
 
 
 def _positions(rule: Rule) -> str:
-    what = {_WORKING: "working day", _WEEKEND: "day of a weekend", _WHOLE_WEEK: "day"}.get(
-        rule.by_day, _weekdays(rule, "or")
-    )
-    return _list([f"the {_ordinal(position)} {what}" for position in _in_order(rule.by_position)], "and")
+    kinds = {
+        _WORKING: lazy("the %(nth)s working day"),
+        _WEEKEND: lazy("the %(nth)s day of a weekend"),
+        _WHOLE_WEEK: lazy("the %(nth)s day"),
+    }
+    kind = kinds.get(rule.by_day, _NTH_WEEKDAY)
+    weekdays = _weekdays(rule, "or")
+    named = [kind.filled(nth=_ordinal(position), weekday=weekdays) for position in _in_order(rule.by_position)]
+    return _list(named, "and")
+
+
+_NTH_WEEKDAY: Final = lazy("the %(nth)s %(weekday)s")
 
 
 def _weekday_in_month(day: Weekday) -> str:
-    return f"the {_ordinal(day.nth)} {WEEKDAYS[day.day]}" if day.nth else f"every {WEEKDAYS[day.day]}"
+    if day.nth:
+        return _NTH_WEEKDAY.filled(nth=_ordinal(day.nth), weekday=weekday(day.day))
+    return gettext("every %(weekday)s", weekday=weekday(day.day))
 
 
-def _ordinal(number: int) -> str:
-    if number == -1:
-        return "last"
-    if number < 0:
-        return f"{_ordinal(-number)} last"
-    return _ORDINALS[number] if number < len(_ORDINALS) else _numbered(number)
+def _ordinal(nth: int) -> str:
+    if nth < 0:
+        return str(_FROM_THE_END[-nth]) if -nth < len(_FROM_THE_END) else gettext("%(nth)s last", nth=_numbered(-nth))
+    return str(_ORDINALS[nth]) if nth < len(_ORDINALS) else _numbered(nth)
 
 
-def _numbered(number: int) -> str:
-    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
+def _numbered(nth: int) -> str:
+    # English has four endings; other languages translate all of them alike.
+    if 10 <= nth % 100 <= 20 or nth % 10 not in {1, 2, 3}:
+        return gettext("%(number)sth", number=nth)
+    return {1: lazy("%(number)sst"), 2: lazy("%(number)snd"), 3: lazy("%(number)srd")}[nth % 10].filled(number=nth)
 
 
 def _month_days(days: Sequence[int], joined: str) -> str:
-    named = [
-        ("the last day" if d == -1 else f"the {_ordinal(d)} day") if d < 0 else f"the {_numbered(d)}" for d in days
-    ]
-    return _list(sorted(named, key=lambda name: name.startswith("the last")), joined)
+    """The last day stands behind the others."""
+    return _list([_month_day(day) for day in sorted(days, key=lambda day: day == -1)], joined)
+
+
+def _month_day(day: int) -> str:
+    return gettext("the %(nth)s", nth=_numbered(day)) if day > 0 else _year_day(day)
 
 
 def _yearly(rule: Rule, start: datetime) -> str:
-    years = _every("year", rule.interval)
+    interval = rule.interval
     if rule.by_week:
         # A week without a weekday means all of its days (``expand``).
-        days = "every day" if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
-        return f"on {days} of {_weeks(rule, 'and')} of {years}"
+        days = _any_day() if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
+        return _DAYS_OF_WEEKS.filled(interval, days=days, weeks=_weeks(rule, "and"))
     if rule.by_year_day:
-        return f"on {_list([_year_day(day) for day in rule.by_year_day], 'and')} of {years}"
+        return _DAYS_OF_YEARS.filled(
+            interval, days=_list([_year_day(day) for day in _in_order(rule.by_year_day)], "and")
+        )
     if rule.by_day and not rule.by_month and not rule.by_month_day:
-        return f"on {_days_of_month(rule, start)} of {years}"
+        return _DAYS_OF_YEARS.filled(interval, days=_days_of_month(rule, start))
     if not rule.by_month and not rule.by_day and not rule.by_month_day:
-        return f"{years} on {start.day} {MONTHS[start.month - 1]}"
+        return _YEARS_ON_DATE.filled(interval, day=start.day, month=month_of(start.month))
     if rule.by_month and not rule.by_day:
-        months = _list([MONTHS[m - 1] for m in rule.by_month], "and")
+        months = _list([month_of(month) for month in rule.by_month], "and")
         if any(day < 0 for day in rule.by_month_day):
-            return f"{years} on {_month_days(rule.by_month_day, 'and')} of {months}"
-        return f"{years} on {_list([str(day) for day in rule.by_month_day or (start.day,)], 'and')} {months}"
-    months = _list([MONTHS[m - 1] for m in rule.by_month], "and") if rule.by_month else "every month"
-    return f"{years} on {_days_of_month(rule, start)} of {months}"
+            return _YEARS_ON_DAYS.filled(interval, days=_month_days(rule.by_month_day, "and"), months=months)
+        days = _list([str(day) for day in rule.by_month_day or (start.day,)], "and")
+        return _YEARS_ON_DATE.filled(interval, day=days, month=months)
+    days = _days_of_month(rule, start)
+    if not rule.by_month:
+        return _YEARS_ON_DAYS_OF_EACH_MONTH.filled(interval, days=days)
+    months = _list([month_of(month) for month in rule.by_month], "and")
+    return _YEARS_ON_DAYS.filled(interval, days=days, months=months)
 
 
 def _weeks(rule: Rule, joined: str) -> str:
     """``week 20 and the last week``."""
-    named = [f"week {week}" if week > 0 else f"the {_ordinal(week)} week" for week in _in_order(rule.by_week)]
-    return _list(named, joined) + _weeks_begin(rule)
+    named = [
+        gettext("week %(number)s", number=week) if week > 0 else gettext("the %(nth)s week", nth=_ordinal(week))
+        for week in _in_order(rule.by_week)
+    ]
+    return _weeks_begin(rule, _list(named, joined))
 
 
-def _weeks_begin(rule: Rule) -> str:
-    """The first day of the week, where it differs from the default."""
-    return f" (weeks begin on {WEEKDAYS[rule.week_start]})" if rule.week_start else ""
+def _weeks_begin(rule: Rule, weeks: str) -> str:
+    """With the first day of the week, where it differs from the default."""
+    if not rule.week_start:
+        return weeks
+    return gettext("%(weeks)s (weeks begin on %(weekday)s)", weeks=weeks, weekday=weekday(rule.week_start))
 
 
 def _year_day(day: int) -> str:
-    return "the last day" if day == -1 else f"the {_ordinal(day)} day"
+    return gettext("the last day") if day == -1 else gettext("the %(nth)s day", nth=_ordinal(day))
 
 
-def _in_months(rule: Rule) -> str:
-    return f" in {_list([MONTHS[month - 1] for month in rule.by_month], 'and')}" if rule.by_month else ""
+def _in_months(rule: Rule, repeats: _Repeats) -> _Repeats:
+    if not rule.by_month:
+        return repeats
+    months = _list([month_of(month) for month in rule.by_month], "and")
+    if repeats.is_clause:
+        return _Repeats(gettext("%(repeats)s, in %(months)s", repeats=repeats.text, months=months))
+    return _Repeats(gettext("%(repeats)s in %(months)s", repeats=repeats.text, months=months))
 
 
-def _at_time(pattern: Pattern, rule: Rule | None) -> str:
-    return "" if pattern.is_all_day else "at " + _list(_times(pattern, rule), "and")
+def _at_times(pattern: Pattern, rule: Rule, repeats: _Repeats) -> str:
+    if pattern.is_all_day:
+        return repeats.text
+    times = _list(_times(pattern, rule), "and")
+    if repeats.is_clause:
+        return gettext("%(repeats)s, at %(times)s", repeats=repeats.text, times=times)
+    return gettext("%(repeats)s at %(times)s", repeats=repeats.text, times=times)
 
 
 def _times(pattern: Pattern, rule: Rule | None) -> list[str]:
@@ -301,17 +413,17 @@ def _last_day(until: Until, pattern: Pattern) -> date:
 
 
 def _date(day: date) -> str:
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+    return gettext("%(day)s %(month)s %(year)s", day=day.day, month=month_of(day.month), year=day.year)
 
 
 def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
     """The days; with times where these are not implied."""
     if len(dates) > _NAMED_DATES:
-        return f"{len(dates):,} dates"
+        return gettext("%(number)s dates", number=number(len(dates)))
     usual = _times(pattern, pattern.rule)
     if pattern.is_all_day or (len(usual) == 1 and all(_clock(at) == usual[0] for at in dates)):
         return _list([_date(at.date()) for at in dates], "and")
-    return _list([f"{_date(at.date())} at {_clock(at)}" for at in dates], "and")
+    return _list([gettext("%(day)s at %(time)s", day=_date(at.date()), time=_clock(at)) for at in dates], "and")
 
 
 def _in_order(positions: Sequence[int]) -> list[int]:
@@ -321,4 +433,7 @@ def _in_order(positions: Sequence[int]) -> list[int]:
 def _list(words: Sequence[str], joined: str) -> str:
     if len(words) <= 1:
         return "".join(words)
-    return f"{', '.join(words[:-1])} {joined} {words[-1]}"
+    first, last = ", ".join(words[:-1]), words[-1]
+    if joined == "or":
+        return gettext("%(words)s or %(last)s", words=first, last=last)
+    return gettext("%(words)s and %(last)s", words=first, last=last)

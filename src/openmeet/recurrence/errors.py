@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from groundwork.errors import InvalidInput
+from groundwork.errors import InvalidInput, Why
 
 FIELD = "recurrence"
 
@@ -41,9 +41,9 @@ class RuleErrorCode(StrEnum):
 
 
 class RuleRefused(InvalidInput):
-    """``code`` says what is wrong, ``part`` where (``BYDAY``, ``COUNT`` …; empty for the whole)."""
+    """A recurrence rule that is not accepted. ``code``: what is wrong; ``part``: where (``BYDAY``; empty: the whole)."""
 
-    def __init__(self, code: RuleErrorCode, part: str, why: str) -> None:
-        super().__init__(FIELD, why, name=code.value)
+    def __init__(self, code: RuleErrorCode, part: str, why: Why, **params: object) -> None:
+        super().__init__(FIELD, why, name=code.value, **params)
         self.code = code
         self.part = part

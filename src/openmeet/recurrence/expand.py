@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Final, TypeAlias
 
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule, Weekday
 
 # No dates after this day: a century after the last one that can be written.
@@ -38,7 +39,7 @@ class Steps:
         """Raises RuleRefused (TOO_MANY_DATES) beyond the limit."""
         self.taken += number
         if self.taken > self.most:
-            why = "The rule names more dates than are looked at in one go: ask for a shorter time, or write a plainer rule."
+            why = RecurrenceReason.TOO_MANY_STEPS
             raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", why)
 
 

@@ -29,6 +29,7 @@ from openmeet.recurrence import expand
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.expand import END, Steps, dates_by_rule
 from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
@@ -134,7 +135,7 @@ def check_occurs(pattern: Pattern) -> None:
         return
     horizon = pattern.start + timedelta(days=366 * HORIZON_YEARS)
     if next(dates_by_rule(pattern.start, rule, pattern.start, horizon), None) is None:
-        why = f"The rule names no date within {HORIZON_YEARS} years: what it asks for never comes, or too rarely."
+        why = RecurrenceReason.NEVER_OCCURS(years=HORIZON_YEARS)
         raise RuleRefused(RuleErrorCode.NEVER_OCCURS, "", why)
 
 
@@ -153,7 +154,7 @@ def check_asked(pattern: Pattern) -> None:
     if until.is_date:
         is_over = until.at.date() < pattern.start.date()
     if is_over:
-        why = f"The last day, {until.at.date()}, is before the first date, {pattern.start.date()}."
+        why = RecurrenceReason.ENDS_BEFORE_START(last=until.at.date(), first=pattern.start.date())
         raise RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", why)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, is_zone, zone
 
@@ -45,20 +46,14 @@ def pattern(
 ) -> Pattern:
     """A checked pattern. Raises RuleRefused (unknown zone, a rule with times for whole days, too many dates)."""
     if zone_name is not None and not is_zone(zone_name):
-        raise RuleRefused(
-            RuleErrorCode.UNKNOWN_ZONE, "zone", f"There is no time zone {zone_name[:60]!r}; write Europe/Berlin."
-        )
+        raise RuleRefused(RuleErrorCode.UNKNOWN_ZONE, "zone", RecurrenceReason.UNKNOWN_ZONE, zone=zone_name[:60])
     if is_all_day:
         if rule is not None and (rule.by_hour or rule.by_minute or rule.by_second):
-            raise RuleRefused(
-                RuleErrorCode.TIME_OF_ALL_DAY, "BYHOUR", "Whole days have no hours; leave BYHOUR and the like out."
-            )
+            raise RuleRefused(RuleErrorCode.TIME_OF_ALL_DAY, "BYHOUR", RecurrenceReason.HOURS_OF_ALL_DAY)
         start, left_out, added = _day(start), map(_day, left_out), map(_day, added)
     dates = tuple(sorted(set(left_out))), tuple(sorted(set(added)))
     if any(len(some) > MAX_DATES for some in dates):
-        raise RuleRefused(
-            RuleErrorCode.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates are left out, and as many added."
-        )
+        raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", RecurrenceReason.TOO_MANY_EXTRA_DATES, most=MAX_DATES)
     return Pattern(start.replace(microsecond=0, tzinfo=None, fold=0), zone_name, rule, *dates, is_all_day=is_all_day)
 
 
@@ -77,13 +72,15 @@ def parse_date(text: str, zone_name: str | None) -> datetime:
             raise ValueError(text)  # noqa: TRY301  # one sentence for both
         moment = datetime.fromisoformat(text)
     except ValueError:
+        raise RuleRefused(RuleErrorCode.BAD_DATE, "date", RecurrenceReason.MALFORMED_DATE, text=text[:40]) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise RuleRefused(
             RuleErrorCode.BAD_DATE,
             "date",
-            f"{text[:40]!r} is no date; write 2026-12-24, 2026-12-24T18:00 or 20261224T170000Z.",
-        ) from None
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise RuleRefused(RuleErrorCode.BAD_DATE, "date", f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+            RecurrenceReason.YEAR_OUT_OF_RANGE,
+            first=str(FIRST_YEAR),
+            last=str(LAST_YEAR),
+        )
     if moment.tzinfo is not None:
         # Of an hour that comes twice only the first is a date here (``wall_time``).
         return moment.astimezone(zone(zone_name) if zone_name else UTC).replace(tzinfo=None, fold=0)

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.reasons import RecurrenceReason
 
 DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -70,25 +71,23 @@ class Rule:
 def parse_rule(text: str) -> Rule:
     """Parse the value of an RRULE property (the prefix ``RRULE:`` is accepted). Raises RuleRefused."""
     if len(text) > MAX_TEXT:
-        raise RuleRefused(RuleErrorCode.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
+        raise RuleRefused(RuleErrorCode.TOO_LONG, "", RecurrenceReason.TOO_LONG, most=MAX_TEXT)
     if not text.strip():
-        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule is empty; write FREQ=WEEKLY, or leave it out.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", RecurrenceReason.EMPTY)
     parts = _parts(text.strip())
     freq = parts.pop("FREQ", None)
     if freq is None:
-        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", RecurrenceReason.FREQUENCY_MISSING)
     if freq in _BELOW_A_DAY:
-        raise RuleRefused(
-            RuleErrorCode.UNSUPPORTED_FREQ,
-            "FREQ",
-            f"FREQ={freq} is not taken; for several times a day use FREQ=DAILY with BYHOUR.",
-        )
+        raise RuleRefused(RuleErrorCode.UNSUPPORTED_FREQ, "FREQ", RecurrenceReason.TOO_FREQUENT, frequency=freq)
     if freq not in FREQUENCIES:
-        raise RuleRefused(RuleErrorCode.UNSUPPORTED_FREQ, "FREQ", f"FREQ must be one of {', '.join(FREQUENCIES)}.")
+        raise RuleRefused(
+            RuleErrorCode.UNSUPPORTED_FREQ, "FREQ", RecurrenceReason.UNKNOWN_FREQUENCY, choices=", ".join(FREQUENCIES)
+        )
     read: dict[str, object] = {"freq": freq}
     for name, value in parts.items():
         if name not in _READERS:
-            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, f"A rule has no part {name[:30]!r}.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, RecurrenceReason.UNKNOWN_PART, text=name[:30])
         attribute, reader = _READERS[name]
         read[attribute] = reader(value)
     return checked(Rule(**read))  # type: ignore[arg-type]  # each reader makes what its attribute is
@@ -100,22 +99,22 @@ def _parts(text: str) -> dict[str, str]:
     for piece in body.upper().split(";"):
         name, equals, value = piece.partition("=")
         if not equals or not value:
-            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], f"{piece[:60]!r} is not NAME=VALUE.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], RecurrenceReason.MALFORMED_PART, text=piece[:60])
         if name in found:
-            raise RuleRefused(RuleErrorCode.REPEATED_PART, name, f"{name} is given twice.")
+            raise RuleRefused(RuleErrorCode.REPEATED_PART, name, RecurrenceReason.REPEATED_PART, rule_part=name)
         found[name] = value
     return found
 
 
 def _numbers(name: str, code: RuleErrorCode, low: int, high: int, *, signed: bool) -> Callable[[str], tuple[int, ...]]:
-    described = f"{-high} to {-low} or {low} to {high}" if signed else f"{low} to {high}"
+    reason = RecurrenceReason.MALFORMED_SIGNED_NUMBER if signed else RecurrenceReason.MALFORMED_NUMBER
 
     def read(value: str) -> tuple[int, ...]:
         numbers = set()
         for text in value.split(","):
             number = int(text) if _NUMBER.fullmatch(text) else None
             if number is None or not (low <= number <= high or (signed and low <= -number <= high)):
-                raise RuleRefused(code, name, f"{name}={text[:20]} is not a number from {described}.")
+                raise RuleRefused(code, name, reason, rule_part=name, text=text[:20], least=low, most=high)
             numbers.add(number)
         return tuple(sorted(numbers))
 
@@ -125,7 +124,7 @@ def _numbers(name: str, code: RuleErrorCode, low: int, high: int, *, signed: boo
 def _one(name: str, code: RuleErrorCode, low: int, high: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not low <= int(value[:9]) <= high:
-            raise RuleRefused(code, name, f"{name} must be a number from {low} to {high:,}.")
+            raise RuleRefused(code, name, RecurrenceReason.NUMBER_OUT_OF_RANGE, rule_part=name, least=low, most=high)
         return int(value)
 
     return read
@@ -137,24 +136,20 @@ def _weekdays(value: str) -> tuple[Weekday, ...]:
         match = _BYDAY.fullmatch(text)
         nth = int(match[1] or 0) if match else 0
         if match is None or (match[1] and not 1 <= abs(nth) <= 53):
-            raise RuleRefused(
-                RuleErrorCode.BAD_BYDAY, "BYDAY", f"BYDAY={text[:20]} is no weekday; write MO, 2TU or -1FR."
-            )
+            raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.MALFORMED_WEEKDAY, text=text[:20])
         found.add(Weekday(DAYS.index(match[2]), nth))
     return tuple(sorted(found))
 
 
 def _week_start(value: str) -> int:
     if value not in DAYS:
-        raise RuleRefused(RuleErrorCode.BAD_WKST, "WKST", "WKST must be a weekday such as MO.")
+        raise RuleRefused(RuleErrorCode.BAD_WKST, "WKST", RecurrenceReason.MALFORMED_WEEK_START)
     return DAYS.index(value)
 
 
 def _until(value: str) -> Until:
     match = _UNTIL.fullmatch(value)
-    refused = RuleRefused(
-        RuleErrorCode.BAD_UNTIL, "UNTIL", f"UNTIL={value[:20]} is no date; write 20261224 or 20261224T170000Z."
-    )
+    refused = RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", RecurrenceReason.MALFORMED_UNTIL, text=value[:20])
     if match is None:
         raise refused
     try:
@@ -184,36 +179,36 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
 def checked(rule: Rule) -> Rule:
     """The same rule. Raises RuleRefused where parts contradict one another (the table of RFC 5545, section 3.3.10)."""
     if rule.count is not None and rule.until is not None:
-        raise RuleRefused(
-            RuleErrorCode.COUNT_AND_UNTIL, "UNTIL", "A rule ends after COUNT dates or at UNTIL, not both."
-        )
+        raise RuleRefused(RuleErrorCode.COUNT_AND_UNTIL, "UNTIL", RecurrenceReason.TWO_ENDS)
     if any(day.nth for day in rule.by_day) and (rule.freq not in {"MONTHLY", "YEARLY"} or rule.by_week):
         raise RuleRefused(
             RuleErrorCode.BYDAY_ORDINAL_NOT_ALLOWED,
             "BYDAY",
-            "“The second Monday” needs FREQ=MONTHLY or FREQ=YEARLY (and no BYWEEKNO).",
+            RecurrenceReason.NTH_WEEKDAY_NEEDS_MONTH,
         )
     if rule.freq == "MONTHLY" and any(abs(day.nth) > 5 for day in rule.by_day):
-        raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", "A month has at most five of each weekday.")
+        raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.NTH_WEEKDAY_TOO_HIGH)
     for name, is_given, allowed in (
         ("BYMONTHDAY", rule.by_month_day, {"DAILY", "MONTHLY", "YEARLY"}),
         ("BYYEARDAY", rule.by_year_day, {"YEARLY"}),
         ("BYWEEKNO", rule.by_week, {"YEARLY"}),
     ):
         if is_given and rule.freq not in allowed:
-            raise RuleRefused(RuleErrorCode.PART_NOT_ALLOWED, name, f"{name} does not go with FREQ={rule.freq}.")
+            raise RuleRefused(
+                RuleErrorCode.PART_NOT_ALLOWED,
+                name,
+                RecurrenceReason.PART_NOT_ALLOWED,
+                rule_part=name,
+                frequency=rule.freq,
+            )
     limits = (rule.by_month, rule.by_week, rule.by_year_day, rule.by_month_day, rule.by_day)
     times = (rule.by_hour, rule.by_minute, rule.by_second)
     if rule.by_position and not any((*limits, *times)):
-        raise RuleRefused(
-            RuleErrorCode.BYSETPOS_ALONE, "BYSETPOS", "BYSETPOS chooses among what another BY… part names; add one."
-        )
+        raise RuleRefused(RuleErrorCode.BYSETPOS_ALONE, "BYSETPOS", RecurrenceReason.POSITION_ALONE)
     a_day = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
     if a_day > MAX_A_DAY:
         raise RuleRefused(
-            RuleErrorCode.TOO_MANY_A_DAY,
-            "BYHOUR",
-            f"The rule names {a_day} times a day; at most {MAX_A_DAY} are taken.",
+            RuleErrorCode.TOO_MANY_A_DAY, "BYHOUR", RecurrenceReason.TOO_MANY_A_DAY, number=a_day, most=MAX_A_DAY
         )
     return rule
 

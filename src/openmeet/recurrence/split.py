@@ -11,6 +11,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.errors import Refused
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Until
 from openmeet.recurrence.wall_time import instant_of
 
@@ -23,10 +24,10 @@ def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
     """
     dates = (*pattern.added, *pattern.left_out)
     if at not in dates and not expansion.is_date_of(pattern, at):
-        raise Refused("The series has no such date.", name="NoSuchDate")
+        raise Refused(RecurrenceReason.NO_SUCH_DATE, name="NoSuchDate")
     before = _before(pattern, at)
     if before is None:
-        raise Refused("This is the first date of the series: change all dates instead.", name="FirstDate")
+        raise Refused(RecurrenceReason.FIRST_DATE, name="FirstDate")
     return before, behind(pattern, at)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, format_until, parse_rule
 
 _NUMBERS: Final = {
@@ -23,10 +24,10 @@ _NUMBERS: Final = {
 }
 _COUNTED: Final = (("interval", RuleErrorCode.BAD_INTERVAL), ("count", RuleErrorCode.BAD_COUNT))
 _NAMES_OF_DAY: Final = frozenset({"day", "nthOfPeriod"})
-_EXAMPLES: Final = {
-    "frequency": "one of daily, weekly, monthly, yearly",
-    "until": "a date such as 20261224, 20261224T180000 or 20261224T170000Z",
-    "firstDayOfWeek": "one of mo, tu, we, th, fr, sa, su",
+_EXPECTED: Final = {
+    "frequency": RecurrenceReason.FREQUENCY_EXPECTED,
+    "until": RecurrenceReason.UNTIL_EXPECTED,
+    "firstDayOfWeek": RecurrenceReason.WEEKDAY_EXPECTED,
 }
 _NAMES: Final = frozenset({"frequency", "interval", "count", "until", "byDay", "firstDayOfWeek", *_NUMBERS})
 
@@ -65,11 +66,11 @@ def from_json(value: Mapping[str, Any]) -> Rule:
 
     An unknown member, or one of another type, is refused: ignored or read as text, it would make another rule.
     """
-    _known_only(value, _NAMES, "A rule")
-    parts = [f"FREQ={_word(value, 'frequency', RuleErrorCode.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
+    _known_only(value, _NAMES, RecurrenceReason.MEMBER_UNKNOWN)
+    parts = [f"FREQ={_rule_text(value, 'frequency', RuleErrorCode.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
     parts += [f"{name.upper()}={_number(value[name], code, name)}" for name, code in _COUNTED if name in value]
     if "until" in value:
-        parts.append(f"UNTIL={_word(value, 'until', RuleErrorCode.BAD_UNTIL)}")
+        parts.append(f"UNTIL={_rule_text(value, 'until', RuleErrorCode.BAD_UNTIL)}")
     for name, part in _NUMBERS.items():
         if name in value:
             numbers = (_number(one, RuleErrorCode(f"BAD_{part}"), name) for one in _list(value, name))
@@ -77,35 +78,35 @@ def from_json(value: Mapping[str, Any]) -> Rule:
     if "byDay" in value:
         parts.append(f"BYDAY={','.join(_day(day) for day in _list(value, 'byDay'))}")
     if "firstDayOfWeek" in value:
-        parts.append(f"WKST={_word(value, 'firstDayOfWeek', RuleErrorCode.BAD_WKST)}")
+        parts.append(f"WKST={_rule_text(value, 'firstDayOfWeek', RuleErrorCode.BAD_WKST)}")
     return parse_rule(";".join(parts) or "COUNT=1")
 
 
-def _known_only(value: Mapping[str, Any], known: frozenset[str], whole: str) -> None:
+def _known_only(value: Mapping[str, Any], known: frozenset[str], reason: RecurrenceReason) -> None:
     unknown = sorted(value.keys() - known)
     if unknown:
-        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, unknown[0][:30], f"{whole} has no member {unknown[0][:30]!r}.")
+        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, unknown[0][:30], reason, text=unknown[0][:30])
 
 
-def _word(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
+def _rule_text(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
     """A text that cannot end the part of the rule in which it stands."""
-    word = value[name]
-    if not isinstance(word, str) or not word.isascii() or not word.isalnum():
-        raise RuleRefused(code, name, f"{name} must be {_EXAMPLES[name]}.")
-    return word
+    text = value[name]
+    if not isinstance(text, str) or not text.isascii() or not text.isalnum():
+        raise RuleRefused(code, name, _EXPECTED[name])
+    return text
 
 
 def _number(number: Any, code: RuleErrorCode, name: str) -> int:
     # JSON's true is an int to Python.
     if not isinstance(number, int) or isinstance(number, bool):
-        raise RuleRefused(code, name, f"{name} takes whole numbers only.")
+        raise RuleRefused(code, name, RecurrenceReason.NOT_A_NUMBER, member=name)
     return number
 
 
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
     found = value[name]
     if not isinstance(found, list) or not found:
-        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, f"{name} must be a list with something in it.")
+        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, RecurrenceReason.LIST_NEEDED, member=name)
     return found
 
 
@@ -114,9 +115,9 @@ def _day(day: Any) -> str:
         raise RuleRefused(
             RuleErrorCode.BAD_BYDAY,
             "byDay",
-            'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}; day is one of mo, tu, we, th, fr, sa, su.',
+            RecurrenceReason.MALFORMED_DAY,
         )
-    _known_only(day, _NAMES_OF_DAY, "A day of byDay")
+    _known_only(day, _NAMES_OF_DAY, RecurrenceReason.MEMBER_OF_DAY_UNKNOWN)
     nth = _number(day["nthOfPeriod"], RuleErrorCode.BAD_BYDAY, "nthOfPeriod") if "nthOfPeriod" in day else ""
     return f"{nth}{day['day']}"
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
+from openmeet.recurrence.reasons import RecurrenceReason
 
 # The widest offset that ISO 8601 and Python allow is below a day.
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -53,13 +54,13 @@ def zone(name: str) -> tzinfo:
 def parse_local(text: str, field: str) -> datetime:
     """A wall-clock time ``YYYY-MM-DDTHH:MM[:SS]``; InvalidInput names ``field``."""
     if not _LOCAL.fullmatch(text):
-        raise InvalidInput(field, "Write the date and time like 2026-07-04T18:00.")
+        raise InvalidInput(field, RecurrenceReason.MALFORMED_LOCAL)
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(field, "There is no such date or time.") from None
+        raise InvalidInput(field, RecurrenceReason.NO_SUCH_TIME) from None
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
-        raise InvalidInput(field, f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise InvalidInput(field, RecurrenceReason.YEAR_OUT_OF_RANGE, first=str(FIRST_YEAR), last=str(LAST_YEAR))
     return local
 
 

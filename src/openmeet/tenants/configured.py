@@ -40,6 +40,7 @@ VARIABLE: Final = f"{PREFIX}{KEY.upper()}"
 OWN: Final = frozenset(
     {
         "site_name",
+        "language",
         "public_url",
         "moderators",
         "operators",
@@ -48,6 +49,8 @@ OWN: Final = frozenset(
         "database_url",
         "database_schema",
         "addresses_kept_days",
+        "deleted_kept_days",
+        "answers_kept_days",
         "api_requests_per_minute",
         "pages_per_minute",
         "network_near",
@@ -230,7 +233,7 @@ class ProgramHealth:
 
 
 def ready(tenant: Tenant) -> Check:
-    """The check that a tenant's database answers."""
+    """Make the health check of a tenant: its database answers a query."""
 
     async def check() -> None:
         async with tenant.database.reader() as reader:

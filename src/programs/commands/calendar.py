@@ -11,12 +11,13 @@ from groundwork.errors import InvalidInput, TooLarge
 from openmeet.domain.icalendar.instances import masters
 from openmeet.domain.icalendar.model import ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.read import read_calendars
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import Occurrence, following
 from openmeet.recurrence.wall_time import local_of
 from programs.command_line import AsJson, noun, print_json, say
 
-app = noun("Calendar files.")
+app = noun("Inspect calendar files.")
 
 NEXT_DATES = 3
 
@@ -26,14 +27,14 @@ def inspect(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An iCalendar file (.ics).")],
     as_json: AsJson = False,
 ) -> None:
-    """Show every event as it is understood, its next dates, and warnings about what was not. Exits with 1 for no calendar."""
+    """Show each event as the importer reads it, its next dates, and warnings. Exits with 1 if it is no calendar."""
     try:
         calendars = read_calendars(file.read_bytes())
     except (InvalidInput, TooLarge) as refused:
         if as_json:
-            print_json({"file": str(file), "refused": refused.why})
+            print_json({"file": str(file), "refused": explain(refused.why)})
         else:
-            say(f"{file}: {refused.why}", err=True)
+            say(f"{file}: {explain(refused.why)}", err=True)
         raise typer.Exit(1) from None
     if as_json:
         print_json({"file": str(file), "calendars": [_calendar(calendar) for calendar in calendars]})
@@ -44,7 +45,7 @@ def inspect(
 
 
 def lines_of(calendar: ReadCalendar) -> Iterator[str]:
-    """A calendar for people."""
+    """The lines that describe a calendar on the terminal."""
     about = [calendar.zone_name or "no time zone of its own", f"{len(calendar.events)} events"]
     if calendar.method:
         about.append(calendar.method)
@@ -66,7 +67,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
-    """Series of which the file has single dates only, as they are imported."""
+    """Series of which the file has only single dates, in the form in which they are imported."""
     whole = {event.uid for event in calendar.events if event.overrides is None}
     return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 

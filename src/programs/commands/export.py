@@ -21,13 +21,13 @@ from programs.running import run_command
 
 app = role()
 
-To = Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.", dir_okay=False)]
-Person = Annotated[str, typer.Option("--person", help="Only what belongs to the person with this e-mail address.")]
+To = Annotated[Path, typer.Argument(help="The file to write; it must not exist yet.", dir_okay=False)]
+Person = Annotated[str, typer.Option("--person", help="Only export the data of the person with this e-mail address.")]
 
 
 @app.command()
 def export(to: To, person: Person = "", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Write everything of the site, or of one person. The file is its owner's alone to read."""
+    """Export the whole site, or one person's data, to a file that only its owner can read."""
     if to.exists():
         raise Refused(f"{to} is there already; choose another name.")
     if person:
@@ -53,7 +53,7 @@ def _site(to: Path, tenant: str, settings_file: Path | None) -> None:
     settings = read_settings_of_installation(settings_file, tenant)
     rows = 0
 
-    def tell(_table: str, count: int) -> None:
+    def on_progress(_table: str, count: int) -> None:
         nonlocal rows
         rows += count
 
@@ -61,7 +61,7 @@ def _site(to: Path, tenant: str, settings_file: Path | None) -> None:
         url, schema = settings.tenant_database_url, settings.database_schema or "public"
         with tempfile.TemporaryDirectory(dir=to.parent) as scratch, _new_file(to).open("ab") as file:
             schema = "" if url.startswith("sqlite") else schema
-            async for line in write(url, schema, Path(scratch), SystemClock().now(), settings.public_url, tell):
+            async for line in write(url, schema, Path(scratch), SystemClock().now(), settings.public_url, on_progress):
                 file.write(line)
         say(f"{to}: {rows:,} rows")
 

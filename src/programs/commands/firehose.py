@@ -4,6 +4,6 @@ from programs.command_line import noun
 from programs.commands.firehose_tail import tail
 from programs.commands.firehose_verify import verify
 
-app = noun("Event streams.")
+app = noun("Watch an event stream; verify captured frames.")
 app.command()(tail)
 app.command()(verify)

@@ -35,11 +35,11 @@ def tail(
     collection: Annotated[
         list[str] | None, typer.Option(help="Only operations in this collection; may be given several times.")
     ] = None,
-    cursor: Annotated[int | None, typer.Option(help="Start after this sequence number; absent: from now on.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many lines.")] = None,
+    cursor: Annotated[int | None, typer.Option(help="Start after this sequence number. Default: from now on.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this number of lines.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document per line, with the record.")] = False,
 ) -> None:
-    """Show decoded operations as they happen. Ctrl-C ends it."""
+    """Show decoded operations as they happen. Stop with Ctrl-C."""
     asyncio.run(_tail(url, frozenset(collection or ()), cursor, count, as_json=as_json))
 
 
@@ -48,7 +48,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
     shown = 0
     http = HttpClient(DEVELOPMENT, user_agent="openmeet-tail")
     try:
-        async with aclosing(follow(http, SystemClock(), url, position=lambda: position, on_lost=_say_lost)) as frames:
+        async with aclosing(follow(http, SystemClock(), url, position=lambda: position, on_lost=_print_lost)) as frames:
             async for frame in frames:
                 try:
                     message = events.read(frame)
@@ -72,13 +72,16 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
         await http.close()
 
 
-def _say_lost(failure: Failure | None, seconds: float) -> None:
+def _print_lost(failure: Failure | None, seconds: float) -> None:
     why = failure.why if failure is not None else "the connection was closed"
     say(f"{why} Trying again in {seconds:.1f} s.", err=True)
 
 
 def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:
-    """One line per operation, or one for another message; those are left out when collections are named."""
+    """Output of one firehose message: a line per operation of a commit, or one line for any other message.
+
+    With ``collections`` only operations in them are shown, and no other messages.
+    """
     match message:
         case CommitMessage():
             yield from _operations(message, collections)

@@ -61,7 +61,7 @@ class Tally:
 
 def verify(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Frames, each behind its length.")
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="File of frames, each after its length.")
     ],
     did_docs: Annotated[
         Path,

@@ -14,15 +14,15 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
-app = noun("What of the synchronisation is switched on.")
+app = noun("Switch parts of the synchronisation on and off.")
 
 Name = Annotated[Flag, typer.Argument(help="The flag; see `openmeet flags list`.", show_choices=True)]
-Why = Annotated[str, typer.Option(help="Why; kept with the change.")]
+Why = Annotated[str, typer.Option(help="The reason, stored with the change.")]
 
 
 @app.command(name="list")
 def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Every flag and how it stands."""
+    """List every flag and whether it is on."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
@@ -38,19 +38,19 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
 @app.command()
 def on(flag: Name, why: Why, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Switch a flag on: what waited for it goes on, and what was passed over is read."""
+    """Switch a flag on: what waited for it continues, and what was skipped is read."""
     _switch(flag, why, tenant, settings_file, is_on=True)
 
 
 @app.command()
 def off(flag: Name, why: Why, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Switch a flag off. What is published stays; what must vanish from a repository still does."""
+    """Switch a flag off. Published records stay; records that must be deleted are still deleted."""
     _switch(flag, why, tenant, settings_file, is_on=False)
 
 
 @app.command()
 def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Who switched what, newest first."""
+    """List the changes of flags and who made them, newest first."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:

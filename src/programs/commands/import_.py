@@ -29,10 +29,10 @@ _LET_GO: Final = {
 _WHY: Final = {
     "attendances": "the event is not here or not theirs to see, is over, or its host asks for what the answer does not say",
     "event_series_followers": "the series is not here, or not theirs to see",
-    "event_series_answers": "the series is not here, or not theirs to see",
+    "event_series_standing_rsvps": "the series is not here, or not theirs to see",
     "group_members": "the group is not here or lets in by invitation alone; no document brings a role along",
     "group_followers": "the group is not here, or not theirs to see",
-    "person_followers": "they are not here, or keep their distance",
+    "profile_followers": "they are not here, or keep their distance",
 }
 
 From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrote.", exists=True, dir_okay=False)]
@@ -40,7 +40,7 @@ From = Annotated[Path, typer.Argument(help="The file that `openmeet export` wrot
 
 @app.command()
 def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Take in a site (the database that the settings name must be empty) or a person. Which it is the file says."""
+    """Import a site (into an empty database) or one person's data, whichever the file contains."""
     person = _person_in(source)
     if person is None:
         _site(source, tenant, settings_file)

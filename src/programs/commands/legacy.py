@@ -23,25 +23,25 @@ from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_js
 from programs.platform import Platform, run_on_platform
 from programs.running import run_command
 
-app = noun("A database of the older model of recurring events.")
+app = noun("Import a database with the older model of recurring events.")
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 From = Annotated[
     str, typer.Argument(metavar="SOURCE", help="postgresql://… of the older database, or a dump of it in JSON lines.")
 ]
-Schema = Annotated[str, typer.Option("--schema", help="The schema of the older database's tenant.")]
-Zone = Annotated[str, typer.Option("--time-zone", help="The zone of events that say none, like Europe/Berlin.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only analyse: say what will happen and what is odd.")]
+Schema = Annotated[str, typer.Option("--schema", help="Schema of the tenant in the older database.")]
+Zone = Annotated[str, typer.Option("--time-zone", help="Time zone of events without one, for example Europe/Berlin.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported, and irregularities.")]
 
 
 @app.command()
 def analyse(source: From, schema: Schema = "public", zone: Zone = "UTC", as_json: AsJson = False) -> None:
-    """Say what bringing it in will do, and what is odd. Writes nothing and needs no installation."""
+    """Report what the import would do, and irregularities. Writes nothing; works without an installation."""
     chosen = _zone(zone)
 
     async def look() -> None:
-        _tell_plan(plan_of(await read_old(source_of(source, schema)), chosen), as_json=as_json)
+        _print_plan(plan_of(await read_old(source_of(source, schema)), chosen), as_json=as_json)
 
     run_command(look)
 
@@ -56,7 +56,7 @@ def import_(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring it in, or the rest after an interruption. Again: nothing changes. Exits with 1 where the counts do not agree."""
+    """Import the database, or continue after an interruption. Repeatable. Exits with 1 if the counts differ."""
     if dry_run:
         analyse(source, schema, zone, as_json)
         return
@@ -65,8 +65,8 @@ def import_(
     async def act(platform: Platform) -> None:
         named = source_of(source, schema)
         plan = plan_of(await read_old(named), chosen)
-        with _progress(is_shown=not as_json) as tell:
-            run_id = await _bring(platform, named, chosen, plan, tell)
+        with _progress(is_shown=not as_json) as on_progress:
+            run_id = await _bring(platform, named, chosen, plan, on_progress)
         async with platform.db.reader() as reader:
             found = await found_counts(reader, run_id)
         expected = plan.counts()
@@ -87,24 +87,26 @@ def import_(
 def rollback(
     source: From, schema: Schema = "public", tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 ) -> None:
-    """Take everything back that was imported from there; refused once people have built upon it."""
+    """Remove everything that was imported from this source; refused once people have changed or answered it."""
 
     async def act(platform: Platform) -> None:
-        with _progress(is_shown=True) as tell:
-            staying = await roll_back(platform.db, source_of(source, schema).name, tell)
+        with _progress(is_shown=True) as on_progress:
+            staying = await roll_back(platform.db, source_of(source, schema).name, on_progress)
         say(f"Taken back.{f' {staying} people stay: something here is theirs.' if staying else ''}")
 
     run_on_platform(settings_file, tenant, act)
 
 
-async def _bring(platform: Platform, source: LegacyDatabase, zone: str, plan: LegacyPlan, tell: Tell) -> str:
+async def _bring(
+    platform: Platform, source: LegacyDatabase, zone: str, plan: LegacyPlan, on_progress: OnProgress
+) -> str:
     try:
-        return (await bring_in(platform.db, source.name, zone, plan, tell)).id
+        return (await bring_in(platform.db, source.name, zone, plan, on_progress)).id
     except UniqueViolated:
         raise Conflict("The same source is being imported by another process at this moment.") from None
 
 
-def _tell_plan(plan: LegacyPlan, *, as_json: bool) -> None:
+def _print_plan(plan: LegacyPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(json_of(plan))
         return
@@ -119,16 +121,16 @@ def _zone(text: str) -> str:
 
 
 @contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Tell]:
-    """One bar per step, on the error stream of a terminal."""
+def _progress(*, is_shown: bool) -> Iterator[OnProgress]:
+    """Show a progress bar per step, on standard error if it is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not is_shown or not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, of: int) -> None:
+        def on_progress(what: str, done: int, of: int) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=of or None)
             bars.update(tasks[what], completed=done, total=of or None)
 
-        yield tell
+        yield on_progress

@@ -19,25 +19,25 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
-app = noun("Our Lexicons, published for others.")
+app = noun("Publish our Lexicons.")
 
 _PASSWORD = "OPENMEET_LEXICON_PASSWORD"  # noqa: S105  # the name of a variable
 
-Account = Annotated[str, typer.Option(help="Handle or DID of the account that publishes them.")]
+Account = Annotated[str, typer.Option(help="Handle or DID of the account that publishes the Lexicons.")]
 PasswordFile = Annotated[
     Path | None,
     typer.Option(
         exists=True,
         dir_okay=False,
         readable=True,
-        help=f"File with its password, or an app password; absent: {_PASSWORD}, or you are asked.",
+        help=f"File with its password or an app password. Default: {_PASSWORD}, or you are asked.",
     ),
 ]
 
 
 @app.command(name="list")
 def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """The names under which they would be published (OPENMEET_LEXICON_AUTHORITY)."""
+    """List the names under which the Lexicons would be published (OPENMEET_LEXICON_AUTHORITY)."""
 
     async def show(platform: Platform) -> None:
         names = [str(nsid) for nsid, _ in own_documents(platform.settings.lexicon_authority)]
@@ -57,7 +57,7 @@ def publish_(
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write them into the account's repository, and print the DNS entry that leads there. Again, it writes what has changed."""
+    """Write new and changed Lexicons to the account's repository, and print the DNS entries that point to it."""
     name = _name(account)
     password = _password(password_file)
 

@@ -16,14 +16,14 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
 from programs.platform import Platform, run_on_platform
 
-app = noun("Who moderates the site, and what waits for them.")
+app = noun("Appoint moderators; show how much waits for them.")
 
-Who = Annotated[str, typer.Argument(help="An e-mail address, a DID or a handle of somebody who has signed in here.")]
+Who = Annotated[str, typer.Argument(help="E-mail address, DID or handle of a person who has signed in here.")]
 
 
 @app.command()
 def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Let somebody moderate."""
+    """Make a person a moderator."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
@@ -35,7 +35,7 @@ def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFil
 
 @app.command()
 def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Let somebody moderate no more."""
+    """Remove a moderator whom this command added."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
@@ -47,7 +47,7 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Who moderates, and how much waits."""
+    """List the moderators, and count what waits for a decision."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:
@@ -72,7 +72,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 
 
 async def _person(reader: Reader, who: str) -> UserId:
-    """The person of this name. Raises NotFound."""
+    """The person with this e-mail address, DID or handle. Raises NotFound."""
     named = who.strip().lower()
     person = await users.by_email(reader, named) if "@" in named.lstrip("@") else None
     if person is not None:

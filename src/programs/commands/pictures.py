@@ -13,14 +13,14 @@ from programs.command_line import OfTenant, SettingsFile, noun
 from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command
 
-app = noun("Pictures of events, groups and people: where they are kept.")
+app = noun("Move pictures of events, groups and people between a folder and a bucket.")
 
 # Pictures between two progress lines.
-TOLD_EVERY = 100
+REPORTED_EVERY = 100
 
-Back = Annotated[bool, typer.Option("--back", help="From the bucket into the folder.")]
+Back = Annotated[bool, typer.Option("--back", help="Move from the bucket to the folder instead.")]
 Remove = Annotated[
-    bool, typer.Option("--remove", help="Then delete where they came from what stands in both, in the same size.")
+    bool, typer.Option("--remove", help="Afterwards delete from the source what is in both places with the same size.")
 ]
 
 
@@ -28,9 +28,9 @@ Remove = Annotated[
 def move(
     back: Back = False, remove: Remove = False, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 ) -> None:
-    """Copy the pictures of a community into the bucket that the settings name; what is there already is not sent again.
+    """Copy a community's pictures to the bucket that the settings name; pictures that are there already are skipped.
 
-    Run it with the new settings while the site still runs with the old ones, start the site anew, and run it once more.
+    Run it with the new settings while the site still runs with the old ones, restart the site, and run it again.
     """
     settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
     if not settings.blobs:
@@ -38,12 +38,12 @@ def move(
     folder, bucket = pictures_folder(settings), open_pictures(settings, tenant)
     source, target = (bucket, folder) if back else (folder, bucket)
 
-    def tell(copied: Copied) -> None:
-        if copied.looked_at % TOLD_EVERY == 0:
+    def on_progress(copied: Copied) -> None:
+        if copied.looked_at % REPORTED_EVERY == 0:
             typer.echo(_line(copied))
 
     async def run() -> None:
-        copied = await copy_missing(source, target, tell)
+        copied = await copy_missing(source, target, on_progress)
         typer.echo(f"{_line(copied)}. Done.")
         if remove:
             typer.echo(f"{await remove_copied(source, target):,} files removed where they came from.")

@@ -17,15 +17,15 @@ from programs.community_queues import open_queue_alone
 from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
 
-app = noun("Messages between the firehose and the database.")
+app = noun("Messages that wait for the event processor, and dead letters.")
 
-LetterIds = Annotated[list[str] | None, typer.Argument(help="Which dead letters; see `openmeet queue dead`.")]
-All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
+DeadLetterIds = Annotated[list[str] | None, typer.Argument(help="Ids of dead letters; see `openmeet queue dead`.")]
+All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """How much waits, since when, and how much was given up."""
+    """Show how many messages wait, since when, and how many dead letters there are."""
 
     async def show(queue: Queue) -> None:
         depth = await queue.depth()
@@ -44,10 +44,10 @@ def dead(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 100,
-    after: Annotated[str, typer.Option(help="Go on behind this one.")] = "",
+    after: Annotated[str, typer.Option(help="Continue after this dead letter.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Messages that could not be applied, and why."""
+    """List dead letters: messages that could not be applied, with the reason."""
 
     async def show(queue: Queue) -> None:
         letters = await dead_letters.show(queue, limit=limit, after=after)
@@ -64,12 +64,12 @@ def dead(
 
 @app.command()
 def retry(
-    letter_ids: LetterIds = None,
+    letter_ids: DeadLetterIds = None,
     everything: All = False,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Deliver dead letters again, behind what waits of the same repositories."""
+    """Deliver dead letters again, after the waiting messages of the same repositories."""
 
     async def act(queue: Queue) -> None:
         chosen = await _chosen(queue, letter_ids, everything=everything)
@@ -80,12 +80,12 @@ def retry(
 
 @app.command()
 def discard(
-    letter_ids: LetterIds = None,
+    letter_ids: DeadLetterIds = None,
     everything: All = False,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Forget dead letters for good."""
+    """Delete dead letters for good."""
 
     async def act(queue: Queue) -> None:
         chosen = await _chosen(queue, letter_ids, everything=everything)

@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput
 from openmeet.network.records.inspect import inspect_file, lines_of
 from programs.command_line import AsJson, noun, print_json, say
 
-app = noun("Calendar records as this program understands them.")
+app = noun("Show how calendar records are read.")
 
 
 @app.command()
@@ -21,12 +21,12 @@ def inspect(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="A record, an answer of getRecord or listRecords, or a file of several.",
+            help="A record, a response of getRecord or listRecords, or a file with several of them.",
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show every field of each record, where it came from, what was kept unmapped and why.
+    """Show how each record is read: every field, where it came from, and what is stored without being mapped, and why.
 
     Exits with 1 when the file is not JSON or nothing in it is a calendar record.
     """

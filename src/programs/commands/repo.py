@@ -18,7 +18,7 @@ from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from programs.account_file import AccountFile, check_blobs, check_repository, is_archive, open_account_file
 from programs.command_line import AsJson, counted, noun, print_json, say
 
-app = noun("Repositories as files.")
+app = noun("Verify repository files.")
 
 InputFile = Annotated[
     Path,
@@ -153,7 +153,7 @@ def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) ->
     )
     unlinked = len(file.blocks) - len({commit.cid, *snapshot.nodes, *snapshot.records})
     report.note(
-        f"tree       {len(snapshot.nodes)} nodes, canonical{f'; {unlinked} blocks hang nowhere' if unlinked else ''}",
+        f"tree       {len(snapshot.nodes)} nodes, canonical{f'; {unlinked} blocks unreachable' if unlinked else ''}",
         data=str(commit.data),
         nodes=len(snapshot.nodes),
         unlinked_blocks=unlinked,

@@ -7,11 +7,13 @@ import typer
 
 from groundwork.errors import Refused
 from openmeet.feature_flags.flags import Flag, switches
+from openmeet.i18n.formatting import weekday
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.flag_effects import enqueue_series
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import expansion
-from openmeet.recurrence.describe import WEEKDAYS, describe
+from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -21,7 +23,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
-app = noun("Series of events.")
+app = noun("Preview recurrence rules; publish the records of series.")
 
 FIRST_DATES = 10
 MOST_DATES = 5_000
@@ -29,7 +31,7 @@ MOST_DATES = 5_000
 
 @app.command()
 def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Give every series its record, and the dates that are out the link to it; their records and the answers to them stay.
+    """Publish a record for every series and link its published dates to it; their records and RSVPs stay.
 
     Exits with 1 where neither `series-lexicon` nor `native-recurrence` is on (`openmeet flags`).
     """
@@ -48,18 +50,20 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
 
 @app.command()
 def preview(
-    dtstart: Annotated[str, typer.Option(help="First date by the clock on the wall: 2026-11-24T18:00, or 2026-11-24.")],
-    timezone: Annotated[str, typer.Option(help="Time zone of that clock.")] = "UTC",
-    rrule: Annotated[str | None, typer.Option(help="Rule as RFC 5545 writes it; absent: single dates.")] = None,
-    exdate: Annotated[list[str] | None, typer.Option(help="A date left out; may be given several times.")] = None,
-    rdate: Annotated[list[str] | None, typer.Option(help="A date added; may be given several times.")] = None,
-    begin: Annotated[str | None, typer.Option("--from", help="Show dates from here; absent: from the start.")] = None,
+    dtstart: Annotated[str, typer.Option(help="First date in local time: 2026-11-24T18:00, or 2026-11-24.")],
+    timezone: Annotated[str, typer.Option(help="Time zone of the dates.")] = "UTC",
+    rrule: Annotated[str | None, typer.Option(help="Recurrence rule (RFC 5545). Default: single dates only.")] = None,
+    exdate: Annotated[list[str] | None, typer.Option(help="A date to leave out; may be given several times.")] = None,
+    rdate: Annotated[list[str] | None, typer.Option(help="A date to add; may be given several times.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Show dates from here on. Default: from the first.")
+    ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", help=f"Up to here, not included; absent: the next {FIRST_DATES} dates.")
+        str | None, typer.Option("--to", help=f"Show dates before this one. Default: the next {FIRST_DATES} dates.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a rule means. Exits with 1, a code and a sentence for one that is not taken."""
+    """Show the dates of a rule and describe it in words. Exits with 1 and the reason if the rule is not accepted."""
     try:
         made = _pattern(dtstart, timezone, rrule, exdate or [], rdate or [])
         dates = _dates(made, begin, end)
@@ -117,7 +121,7 @@ def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.
 
 def _as_text(made: Pattern, one: expansion.Occurrence) -> str:
     local = local_of(one.at, made.zone_name or "UTC")
-    text = f"{WEEKDAYS[local.weekday()][:3]} {local.date().isoformat()}"
+    text = f"{weekday(local.weekday())[:3]} {local.date().isoformat()}"
     if made.is_all_day:
         return text
     text += f" {local:%H:%M} {local:%z}"
@@ -136,9 +140,9 @@ def _as_json(made: Pattern, one: expansion.Occurrence) -> dict[str, object]:
 
 def _refuse(refused: RuleRefused, dtstart: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"refused": {"code": refused.code.value, "part": refused.part, "sentence": refused.why}})
+        print_json({"refused": {"code": refused.code.value, "part": refused.part, "sentence": explain(refused.why)}})
         return
-    say(f"{refused.code.value}: {refused.why}", err=True)
+    say(f"{refused.code.value}: {explain(refused.why)}", err=True)
     if refused.part in {"zone", "date"}:
         return
     try:

@@ -11,7 +11,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
-app = noun("Credentials of programs that work for the installation.")
+app = noun("Credentials of programs that may call this installation.")
 
 May = Annotated[
     list[ServiceScope],
@@ -21,12 +21,12 @@ May = Annotated[
 
 @app.command()
 def make(
-    name: Annotated[str, typer.Argument(help="What the program is.")],
+    name: Annotated[str, typer.Argument(help="Name of the program.")],
     may: May,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """A new credential; it is shown this once."""
+    """Create a credential. It is shown only now."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
@@ -39,7 +39,7 @@ def make(
 
 @app.command(name="list")
 def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Every credential, what it may and when it was used."""
+    """List credentials with their permissions and last use."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
@@ -70,11 +70,11 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
 @app.command()
 def revoke(
-    credential: Annotated[str, typer.Argument(help="Its id; see `openmeet services list`.")],
+    credential: Annotated[str, typer.Argument(help="Id of the credential; see `openmeet services list`.")],
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """It opens nothing any more."""
+    """Revoke a credential."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:

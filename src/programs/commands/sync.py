@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import jobs
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.engines import Engines
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
@@ -33,11 +34,11 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
 
-app = noun("Streams in, records out.")
+app = noun("Status and repair of the synchronisation, in both directions.")
 
 _COMPARE = "Compare it with the DID that the account itself shows: nothing was asked for."
 
-RepositoryDid = Annotated[str, typer.Argument(help="The repository.")]
+RepositoryDid = Annotated[str, typer.Argument(help="DID of the repository.")]
 
 Chosen = Annotated[
     list[str] | None,
@@ -47,7 +48,7 @@ Chosen = Annotated[
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Sources and how far they were read, what waits, records as understood, publications and other debts by state, what disagrees."""
+    """Show how far each source was read, queue length, records, publications and jobs by state, and discrepancies."""
 
     async def show(platform: Platform) -> None:
         now = await standing(platform.db, Engines(platform.installation, platform.queue, platform.here))
@@ -62,7 +63,9 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
             "records": now.records,
             "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
             "debts": {f"{one.kind} {one.state}": one.number for one in now.jobs},
-            "failing_servers": {one.pds_url: f"{one.words}: {one.reason}" for one in now.failing_servers},
+            "failing_servers": {
+                one.pds_url: f"{one.circuit.value}: {explain(one.reason)}" for one in now.failing_servers
+            },
             "open_conflicts": now.open_conflicts,
             "discrepancies": now.discrepancies,
             "records_put_aside": now.put_aside,
@@ -77,7 +80,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 
 @app.command()
 def rejected(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Frames that were not acted on, newest first, with the reason."""
+    """List rejected firehose frames with the reason, newest first."""
 
     async def show(platform: Platform) -> None:
         async with platform.installation.reader() as reader:
@@ -106,34 +109,37 @@ def rejected(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
 @app.command()
 def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Records that make no event and no answer here, and why."""
+    """List records that could not be mapped to an event or an RSVP, with the reason."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             found = await seen.unmapped(reader, limit=1000)
         if as_json:
-            print_json([{"uri": one.uri, "reason": one.reason} for one in found])
+            print_json([{"uri": one.uri, "reason": explain(one.reason)} for one in found])
             return
         for one in found:
-            say(f"{one.uri}\n    {one.reason}")
+            say(f"{one.uri}\n    {explain(one.reason)}")
         if not found:
             typer.echo("Every record was understood.")
 
     run_on_platform(settings_file, tenant, show)
 
 
-@app.command("put-aside")
-def list_aside(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Records that readings failed on, each for a reason of its own. ``sync read`` and ``sync reconcile`` try them again."""
+@app.command("quarantined")
+@app.command("put-aside", hidden=True)  # its name in earlier releases
+def list_quarantined(
+    tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False
+) -> None:
+    """List quarantined records with the reason. `sync read` and `sync reconcile` try them again."""
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             found = await dead_letters.page(reader, limit=1000)
         if as_json:
-            print_json([{"uri": one.uri, "step": one.step.value, "reason": one.reason} for one in found])
+            print_json([{"uri": one.uri, "step": one.step.value, "reason": explain(one.reason)} for one in found])
             return
         for one in found:
-            say(f"{one.uri}\n    {one.reason} ({one.step.value}, {one.times} times)")
+            say(f"{one.uri}\n    {explain(one.reason)} ({one.step.value}, {one.times} times)")
         if not found:
             typer.echo("Every record that was read was taken over.")
 
@@ -146,12 +152,14 @@ def read(
     collection: Chosen = None,
     whole_repository: Annotated[
         bool,
-        typer.Option("--whole-repository", help="Fetch the whole repository in one piece, whatever else is in it."),
+        typer.Option(
+            "--whole-repository", help="Download the whole repository as one file, with all its other records."
+        ),
     ] = False,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Read the records of a repository that concern this site again, or chosen collections of them: whatever was missed is made good."""
+    """Read a repository's records that concern this site again, or only some collections, and apply what was missed."""
     known, chosen = _did(did), chosen_collections(collection or [])
     if chosen and whole_repository:
         raise InvalidInput("collection", "Choose collections, or the whole repository.")
@@ -173,10 +181,10 @@ def discover(
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Have everybody's calendar read who has one there: for what was written before this site listened.
+    """Find all accounts on a host that have calendar records, and read them: for records older than this site.
 
-    With ``--collection`` only those are looked for who have records of the named collections, and only those records are read. A host
-    that cannot say who has them is asked for every account, one after the other, at the pace that it bears.
+    With `--collection` only accounts with records of these collections are read, and only these records. If the host
+    cannot list such accounts, all its accounts are read one after the other, within its rate limits.
     """
     chosen = chosen_collections(collection or [])
 
@@ -209,21 +217,23 @@ def discover(
 
 @app.command()
 def reconcile(
-    dids: Annotated[list[str] | None, typer.Argument(help="Repositories; none: all that this site writes to.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what disagrees.")] = False,
+    dids: Annotated[
+        list[str] | None, typer.Argument(help="DIDs of repositories. Default: all that this site writes to.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report discrepancies; change nothing.")] = False,
     tenant: OfTenant = DEFAULT_TENANT,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare repositories with what is kept here, record by record and field by field, and mend what disagrees.
+    """Compare repositories with the database, record by record and field by field, and repair discrepancies.
 
-    Each record is read again with its proof. A server is asked 300 times a minute at most, so a large calendar takes some minutes.
+    Each record is read again with its proof, at most 300 a minute per server, so a large calendar takes some minutes.
     """
     named = [_did(one) for one in dids or []]
 
     async def act(platform: Platform) -> None:
         for did in named:
-            await _must_be_somebodys(platform, did, otherwise="It is tried all the same.")
+            await _must_be_somebodys(platform, did, otherwise="It is tried anyway.")
         async with platform.db.reader() as reader:
             chosen = named or await written_to(reader)
         done: list[Reconciled] = []
@@ -246,7 +256,7 @@ def reconcile(
                         )
                     )
                 except (RemoteFailed, RemoteSlow) as failure:
-                    away[did] = failure.why
+                    away[did] = str(failure.why)
                 bars.advance(task)
         if as_json:
             print_json(_reconciled(done, away))
@@ -268,7 +278,7 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
                 "records": one.records,
                 "repaired": [_as_json(found) for found in one.repaired],
                 "standing": [_as_json(found) for found in one.standing],
-                "putAside": [{"uri": failed.uri, "reason": failed.reason} for failed in one.failed],
+                "putAside": [{"uri": failed.uri, "reason": explain(failed.reason)} for failed in one.failed],
             }
             for one in done
         ],
@@ -293,7 +303,7 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
             lines.append(f"{one.did}  is not served at present")
         lines += [f"{_words(found)}: mended" for found in one.repaired]
         lines += [_words(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
-        lines += [f"{failed.uri}  put aside: {failed.reason}" for failed in one.failed]
+        lines += [f"{failed.uri}  put aside: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]
     compared = [one for one in done if one.records is not None]
@@ -315,7 +325,7 @@ def _words(found: RecordDiscrepancy) -> str:
 
 @app.command()
 def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Start over with a repository that was made anew with lower revs: what is known of it counts as old."""
+    """Read a repository from scratch after its PDS recreated it with lower revs: what is stored about it counts as old."""
     known = _did(did)
 
     async def act(platform: Platform) -> None:
@@ -354,12 +364,16 @@ async def _must_be_somebodys(platform: Platform, did: Did, *, otherwise: str = "
         typer.echo(f"Whether {did} exists could not be looked up: {away.why} {otherwise}", err=True)
 
 
+# Where the key that programs read is not the word for people.
+_HEADINGS: Final = {"debts": "jobs"}
+
+
 def _as_text(found: dict[str, object]) -> str:
     lines = []
     for heading, content in found.items():
         match content:
             case dict():
-                lines.append(heading.replace("_", " "))
+                lines.append(_HEADINGS.get(heading, heading).replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
                 # Kinds and states appear as other commands accept them; these are words for people.
                 shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content

@@ -76,7 +76,7 @@ async def described(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     try:
         host.described = await host.xrpc.query("com.atproto.server.describeServer")
     except Failure as failure:
-        yield wrong(about, failure.why, "Send everything below /xrpc/ to the PDS unchanged; is this host a PDS?")
+        yield wrong(about, str(failure.why), "Send everything below /xrpc/ to the PDS unchanged; is this host a PDS?")
         return
     domains = host.described.get("availableUserDomains")
     names = ", ".join(map(str, domains)) if isinstance(domains, list) and domains else "none"
@@ -127,7 +127,7 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             },
         )
     except Failure as failure:
-        yield wrong(about, failure.why, "Let the reverse proxy pass the method OPTIONS.")
+        yield wrong(about, str(failure.why), "Let the reverse proxy pass the method OPTIONS.")
         return
     if not answer.is_ok or answer.headers.get("access-control-allow-origin") not in {"*", origin}:
         yield wrong(

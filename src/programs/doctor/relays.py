@@ -28,11 +28,11 @@ async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
             return
         yield note(about, f"{name} does not tell: {failure.why}")
         return
-    said = str(status.get("status", "active"))
-    told = f"{name} says {said}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"
-    if said in {"active", "idle"}:
+    status_now = str(status.get("status", "active"))
+    told = f"{name} says {status_now}, read to {status.get('seq', '?')}, accounts: {status.get('accountCount', '?')}"
+    if status_now in {"active", "idle"}:
         yield good(about, told)
-    elif said == "throttled":
+    elif status_now == "throttled":
         yield wrong(
             about, told, "The relay limits how many accounts or events it takes from this host: write to its operators."
         )

@@ -57,7 +57,7 @@ async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFindin
 
 
 async def accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """Identity of some accounts, and the whole repository of the first."""
+    """Check the identities of some of a server's accounts, and the whole repository of the first."""
     if not host.accounts:
         yield skipped("identity", "there is no active account to look at")
         yield skipped("repository", "there is no active account to look at")

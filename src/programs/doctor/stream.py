@@ -56,7 +56,7 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         yield _refused(failure)
         return
     except Failure as failure:
-        yield wrong(_ABOUT, failure.why, _UPGRADE)
+        yield wrong(_ABOUT, str(failure.why), _UPGRADE)
         return
     if seen.wrong:
         yield wrong(

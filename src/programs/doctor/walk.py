@@ -17,7 +17,7 @@ class CheckOptions:
     relay: str | None = None
 
 
-async def examine(host: CheckedHost, wishes: CheckOptions) -> AsyncIterator[CheckFinding]:
+async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[CheckFinding]:
     """Findings as they are made."""
     reached = False
     async for finding in address.reachable(host):
@@ -35,21 +35,21 @@ async def examine(host: CheckedHost, wishes: CheckOptions) -> AsyncIterator[Chec
         yield finding
     async for finding in handles.handle_domains(host):
         yield finding
-    async for finding in _accounts(host, wishes):
+    async for finding in _accounts(host, options):
         yield finding
     async for finding in stream.firehose(host):
         yield finding
-    if wishes.account is not None and wishes.password is not None:
-        async for finding in writing.record(host, wishes.account, wishes.password):
+    if options.account is not None and options.password is not None:
+        async for finding in writing.record(host, options.account, options.password):
             yield finding
-    if wishes.relay is not None:
-        async for finding in relays.read_by(host, wishes.relay):
+    if options.relay is not None:
+        async for finding in relays.read_by(host, options.relay):
             yield finding
 
 
-async def _accounts(host: CheckedHost, wishes: CheckOptions) -> AsyncIterator[CheckFinding]:
-    if wishes.account is not None:
-        async for finding in repositories.named(host, wishes.account):
+async def _accounts(host: CheckedHost, options: CheckOptions) -> AsyncIterator[CheckFinding]:
+    if options.account is not None:
+        async for finding in repositories.named(host, options.account):
             yield finding
     async for finding in repositories.enumerated(host):
         yield finding

@@ -68,7 +68,9 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
                     {"repo": did, "collection": COLLECTION, "rkey": path.rpartition("/")[2]},
                 )
     except Failure as failure:
-        return wrong(_ABOUT, failure.why, "Mend what is said above of the firehose and of the account, then try again.")
+        return wrong(
+            _ABOUT, str(failure.why), "Mend what is said above of the firehose and of the account, then try again."
+        )
     if not arrived:
         return wrong(
             _ABOUT,

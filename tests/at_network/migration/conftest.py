@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment, Directory, Person
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import ADMIN_PASSWORD, Directory, Person, Town
 from tests.databases import MakeDatabase, sqlite_url
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 
 from at_network.migration import account, migrate, servers
 from at_network.migration.account import NewAccount
@@ -40,55 +40,57 @@ NEW_PASSWORD = "another password of ana"
 class Journey:
     """Ana on her way from the first server to the second; ``told`` is what she saw of it."""
 
-    old_town: Town
-    new_town: Town
+    old_deployment: Deployment
+    new_deployment: Deployment
     http: HttpClient
     folder: Path
     ana: Person
     told: list[Progress] = field(default_factory=list)
 
     async def old(self) -> MigrationServer:
-        return await servers.sign_in(self.http, self.old_town.clock, self.old_town.url, "ana.one.test", PASSWORD)
+        return await servers.sign_in(
+            self.http, self.old_deployment.clock, self.old_deployment.url, "ana.one.test", PASSWORD
+        )
 
     async def arrive(self, **changes: Any) -> MigrationServer:
         wanted = NewAccount(
             **{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes}
         )
-        clock = self.new_town.clock
-        side, _ = await account.arrive(self.http, clock, await self.old(), self.new_town.url, wanted)
+        clock = self.new_deployment.clock
+        side, _ = await account.arrive(self.http, clock, await self.old(), self.new_deployment.url, wanted)
         return side
 
     async def move(self, **changes: Any) -> Migration:
         """As after a start of the program: everything from the beginning."""
-        directory = PlcClient(self.http, self.old_town.directory.url)
+        directory = PlcClient(self.http, self.old_deployment.directory.url)
         return migrate.Migration(
             await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append
         )
 
     async def token(self, move: Migration) -> str:
         await move.old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
-        return await newest_token(self.old_town, "ana@example.org")
+        return await newest_token(self.old_deployment, "ana@example.org")
 
-    async def repository(self, town: Town) -> dict[str, Any]:
+    async def repository(self, deployment: Deployment) -> dict[str, Any]:
         """Every record of the account as a stranger reads it, by its URI."""
         found: dict[str, Any] = {}
-        described = await town.http.get("/xrpc/com.atproto.repo.describeRepo", params={"repo": self.did})
+        described = await deployment.http.get("/xrpc/com.atproto.repo.describeRepo", params={"repo": self.did})
         assert described.status_code == 200, described.text
         for collection in described.json()["collections"]:
-            page = await town.http.get(
+            page = await deployment.http.get(
                 "/xrpc/com.atproto.repo.listRecords",
                 params={"repo": self.did, "collection": collection, "limit": 100},
             )
             found |= {one["uri"]: (one["cid"], one["value"]) for one in page.json()["records"]}
         return found
 
-    async def blobs(self, town: Town) -> dict[str, bytes]:
+    async def blobs(self, deployment: Deployment) -> dict[str, bytes]:
         """Every blob of the account as a stranger reads it, by its CID."""
-        listed = await town.http.get("/xrpc/com.atproto.sync.listBlobs", params={"did": self.did, "limit": 500})
+        listed = await deployment.http.get("/xrpc/com.atproto.sync.listBlobs", params={"did": self.did, "limit": 500})
         assert listed.status_code == 200, listed.text
         found = {}
         for cid in listed.json()["cids"]:
-            answer = await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": self.did, "cid": cid})
+            answer = await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": self.did, "cid": cid})
             found[cid] = answer.content
         return found
 
@@ -106,7 +108,7 @@ async def journey(
     directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with AsyncExitStack() as stack:
         directory.url = (await stack.enter_async_context(serving(directory))).url
-        towns = []
+        deployments = []
         for name in ("one", "two"):
             folder = tmp_path / name
             folder.mkdir()
@@ -123,15 +125,13 @@ async def journey(
             )
             pds = await stack.enter_async_context(open_server(settings, clock, version="test", access_log=False))
             await stack.enter_async_context(serving(pds.app, port=port))
-            http = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=settings.url, trust_env=False, timeout=20)
-            )
-            towns.append(Town(pds, directory, http, clock, settings))
+            http = await stack.enter_async_context(httpx.AsyncClient(base_url=settings.url, trust_env=False))
+            deployments.append(Deployment(pds, directory, http, clock, settings))
         client = HttpClient(DEVELOPMENT)
         stack.push_async_callback(client.close)
-        ana = await towns[0].sign_up("ana", handle="ana.one.test")
+        ana = await deployments[0].sign_up("ana", handle="ana.one.test")
         await furnish(ana)
-        yield Journey(*towns, client, tmp_path / "moving", ana)
+        yield Journey(*deployments, client, tmp_path / "moving", ana)
 
 
 async def furnish(person: Person) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.at_network.migration.conftest import NEW_PASSWORD, NOTE, Journey
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 from at_network.migration import account, copy, identity, migrate, servers
 from at_network.migration.progress import MigrationStep
@@ -16,23 +16,23 @@ from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
 
 async def test_everything_comes_along(journey: Journey) -> None:
     """Same identity, every record and blob byte for byte, preferences; told once at the new server, hidden at the old."""
-    records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
+    records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     assert (len(records), len(blobs)) == (7, 3)
     move = await journey.move()
     outcome = await migrate.bring(move)
     assert (outcome.records, outcome.blobs_brought, outcome.preferences) == (7, 3, 1)
     assert (outcome.missing_blobs, outcome.differences) == ([], [])
-    assert await journey.new_town.announced(journey.did) == []
+    assert await journey.new_deployment.announced(journey.did) == []
     await migrate.finish(move, await journey.token(move))
 
-    assert await journey.repository(journey.new_town) == records
-    assert await journey.blobs(journey.new_town) == blobs
-    document = (await journey.old_town.directory.document(journey.did)).json()
-    assert document["service"][0]["serviceEndpoint"] == journey.new_town.settings.url
+    assert await journey.repository(journey.new_deployment) == records
+    assert await journey.blobs(journey.new_deployment) == blobs
+    document = (await journey.old_deployment.directory.document(journey.did)).json()
+    assert document["service"][0]["serviceEndpoint"] == journey.new_deployment.settings.url
     assert document["alsoKnownAs"] == ["at://ana.two.test"]
-    told = await journey.new_town.announced(journey.did)
+    told = await journey.new_deployment.announced(journey.did)
     assert told[-3:] == ["account active", "identity ana.two.test", "sync"]
-    assert (await journey.old_town.announced(journey.did))[-1] == "account deactivated"
+    assert (await journey.old_deployment.announced(journey.did))[-1] == "account deactivated"
     steps = [one.step for one in journey.told if one.is_complete]
     assert steps == [
         *(
@@ -44,14 +44,14 @@ async def test_everything_comes_along(journey: Journey) -> None:
             MigrationStep.DEACTIVATION,
         ),
     ]
-    session = await (await signed_in(journey.old_town, "ana.one.test")).get(f"{SERVER}.getSession")
-    assert session.json()["movedTo"] == journey.new_town.settings.url
+    session = await (await signed_in(journey.old_deployment, "ana.one.test")).get(f"{SERVER}.getSession")
+    assert session.json()["movedTo"] == journey.new_deployment.settings.url
 
 
-async def signed_in(town: Town, handle: str, password: str = "password of ana") -> Person:
-    answer = await town.sign_in(handle, password)
+async def signed_in(deployment: Deployment, handle: str, password: str = "password of ana") -> Person:
+    answer = await deployment.sign_in(handle, password)
     assert answer.status_code == 200, answer.text
-    return town.person(answer)
+    return deployment.person(answer)
 
 
 async def write(person: Person, text: str = "after") -> Any:
@@ -63,8 +63,8 @@ async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
     move = await journey.move()
     await migrate.bring(move)
     await migrate.finish(move, await journey.token(move))
-    assert (await write(await signed_in(journey.new_town, "ana.two.test", NEW_PASSWORD))).status_code == 200
-    refused = await write(await signed_in(journey.old_town, "ana.one.test"))
+    assert (await write(await signed_in(journey.new_deployment, "ana.two.test", NEW_PASSWORD))).status_code == 200
+    refused = await write(await signed_in(journey.old_deployment, "ana.one.test"))
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     again = await journey.move()
     with pytest.raises(Refused):
@@ -77,10 +77,10 @@ STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "
 @pytest.mark.parametrize("stop", STOPS)
 async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) -> None:
     """Stopped after each step and begun anew with new sessions, the end is the same."""
-    records, blobs = await journey.repository(journey.old_town), await journey.blobs(journey.old_town)
+    records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     move = await journey.move()
     if stop != "account":
-        await copy.bring_repository(move.old, move.new, journey.folder, move.tell)
+        await copy.bring_repository(move.old, move.new, journey.folder, move.on_progress)
     if stop not in {"account", "repository"}:
         outcome = await migrate.bring(move)
         assert outcome.differences == []
@@ -90,18 +90,18 @@ async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) 
             await identity.change(move.old, move.new, token, move.directory)
         if stop == "activation":
             await move.new.client.procedure("com.atproto.server.activateAccount")
-            person = await signed_in(journey.new_town, "ana.two.test", NEW_PASSWORD)
+            person = await signed_in(journey.new_deployment, "ana.two.test", NEW_PASSWORD)
             uri = (await write(person, "written between")).json()["uri"]
-            records[uri] = (await journey.repository(journey.new_town))[uri]
+            records[uri] = (await journey.repository(journey.new_deployment))[uri]
 
     move = await journey.move()
     await migrate.bring(move)
     is_named = await identity.names_new_server(move.new)
     assert is_named == (stop in {"identity", "activation"})
     await migrate.finish(move, None if is_named else await journey.token(move))
-    assert await journey.repository(journey.new_town) == records
-    assert await journey.blobs(journey.new_town) == blobs
-    assert len(await journey.old_town.directory.log(journey.did)) == 2
+    assert await journey.repository(journey.new_deployment) == records
+    assert await journey.blobs(journey.new_deployment) == blobs
+    assert len(await journey.old_deployment.directory.log(journey.did)) == 2
 
 
 async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
@@ -112,17 +112,17 @@ async def test_what_is_written_meanwhile_comes_along(journey: Journey) -> None:
     assert (await journey.ana.post("com.atproto.repo.deleteRecord", body)).status_code == 200
     body = {**body, "rkey": "note-1", "record": {"$type": NOTE, "text": "changed"}}
     assert (await journey.ana.post("com.atproto.repo.putRecord", body)).status_code == 200
-    expected = await journey.repository(journey.old_town)
+    expected = await journey.repository(journey.old_deployment)
     move = await journey.move()
     assert (await migrate.bring(move)).differences == []
     await migrate.finish(move, await journey.token(move))
-    assert await journey.repository(journey.new_town) == expected
+    assert await journey.repository(journey.new_deployment) == expected
 
 
 async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
     """It stays on the list of what is missing."""
-    registry = journey.old_town.pds.registry
-    first = min(await journey.blobs(journey.old_town))
+    registry = journey.old_deployment.pds.registry
+    first = min(await journey.blobs(journey.old_deployment))
     await registry.db.write(
         lambda w: w.execute(
             "delete from blobs where did = :did and cid = :cid", did=journey.did, cid=bytes(Cid.parse(first))
@@ -132,7 +132,7 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
     outcome = await migrate.bring(move)
     assert [str(cid) for cid in outcome.missing_blobs] == [first]
     await migrate.finish(move, await journey.token(move))
-    assert len(await journey.blobs(journey.new_town)) == 2
+    assert len(await journey.blobs(journey.new_deployment)) == 2
     assert [str(cid) async for cid in copy.missing_blobs(move.new)] == [first]
 
 
@@ -149,7 +149,7 @@ async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
     await old.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": signed["operation"]})
     await migrate.bring(move)
     await migrate.finish(move, await journey.token(move))
-    newest = (await journey.old_town.directory.log(journey.did))[-1]
+    newest = (await journey.old_deployment.directory.log(journey.did))[-1]
     assert newest["rotationKeys"][0] == mine
     assert len(newest["rotationKeys"]) == 2
     assert not set(servers) & set(newest["rotationKeys"])
@@ -165,7 +165,7 @@ async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> Non
     ):
         with pytest.raises(Failure):
             await call
-    assert len(await journey.old_town.directory.log(journey.did)) == 1
+    assert len(await journey.old_deployment.directory.log(journey.did)) == 1
     await migrate.bring(move)
     await migrate.finish(move, await journey.token(move))
 
@@ -187,23 +187,27 @@ async def test_other_password_at_the_second_attempt_is_told(journey: Journey) ->
     ids=["taken", "too short", "address", "password"],
 )
 async def test_refusals_of_the_new_server_are_passed_on(journey: Journey, changes: dict[str, str], name: str) -> None:
-    await journey.new_town.sign_up("taken", handle="taken.two.test")
+    await journey.new_deployment.sign_up("taken", handle="taken.two.test")
     with pytest.raises((Refused, InvalidInput)) as refused:
         await journey.arrive(**changes)
     assert refused.value.name == name
-    assert await journey.new_town.count("accounts") == 1
+    assert await journey.new_deployment.count("accounts") == 1
 
 
 async def test_app_password_moves_nothing(journey: Journey) -> None:
     made = await journey.ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
-    clock = journey.old_town.clock
-    old = await servers.sign_in(journey.http, clock, journey.old_town.url, "ana.one.test", made.json()["password"])
+    clock = journey.old_deployment.clock
+    old = await servers.sign_in(
+        journey.http, clock, journey.old_deployment.url, "ana.one.test", made.json()["password"]
+    )
     wanted = account.NewAccount("ana.two.test", "ana@example.com", NEW_PASSWORD)
     with pytest.raises((Refused, Failure)):
-        await account.arrive(journey.http, clock, old, journey.new_town.url, wanted)
-    assert await journey.new_town.count("accounts") == 0
+        await account.arrive(journey.http, clock, old, journey.new_deployment.url, wanted)
+    assert await journey.new_deployment.count("accounts") == 0
 
 
 async def test_wrong_password_is_told(journey: Journey) -> None:
     with pytest.raises(NotSignedIn):
-        await servers.sign_in(journey.http, journey.old_town.clock, journey.old_town.url, "ana.one.test", "wrong")
+        await servers.sign_in(
+            journey.http, journey.old_deployment.clock, journey.old_deployment.url, "ana.one.test", "wrong"
+        )

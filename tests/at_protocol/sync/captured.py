@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.at_protocol.repo.trees import Repository
 from tests.parts import fixture_path
-from tests.world.relay import read_frames
+from tests.simulation.relay import read_frames
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
 from at_protocol.crypto.k256 import K256PrivateKey

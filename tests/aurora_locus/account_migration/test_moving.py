@@ -21,13 +21,13 @@ from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
 from groundwork.clock import HOUR, MINUTE, HandClock
 from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deployment
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import SERVER, Person, Town, open_town
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 from tests.databases import MakeDatabase
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
-from tests.world.reference_pds import ReferencePds
+from tests.simulation.reference_pds import ReferencePds
 
 RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"
@@ -37,8 +37,8 @@ PASSWORD = "another password"
 class Leaving:
     """Ada on the old server, with something of everything, in front of her page."""
 
-    old: Town
-    new: Town
+    old: Deployment
+    new: Deployment
     ada: Person
     browser: Visitor
 
@@ -76,8 +76,8 @@ async def leaving(
     plc = await make_sqlite("plc_directory")
     new_url = f"sqlite://{folder / 'new.db'}"
     async with (
-        open_town(url, plc, clock, folder / "old", **settings) as old,
-        open_town(
+        open_deployment(url, plc, clock, folder / "old", **settings) as old,
+        open_deployment(
             new_url, plc, clock, folder / "new", hostname="new.localhost", service_handle_domains=(".new.test",)
         ) as new,
     ):
@@ -140,7 +140,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     page = (await ada.browser.get("/account/move")).text
     assert "You have moved" in page
     overview = (await ada.browser.get("/account")).text
-    assert f'Your identity names <a href="{ada.new.settings.url}"' in overview
+    assert f'Your account is now at <a href="{ada.new.settings.url}"' in overview
     assert "Only when it names this server again" in (await ada.browser.get("/account/deactivate")).text
 
 
@@ -182,9 +182,9 @@ async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> Non
 async def test_what_cannot_be_is_said_at_its_field(ada: Leaving) -> None:
     await ada.new.sign_up("ben", handle="ben.new.test")
     cases = [
-        ({"target": ada.old.settings.url}, "target", "on this server already"),
+        ({"target": ada.old.settings.url}, "target", "already on this server"),
         ({"target": "http://127.0.0.1:9"}, "target", ""),
-        ({"target": "pds.example.com/path"}, "target", "address alone"),
+        ({"target": "pds.example.com/path"}, "target", "only the address"),
         ({"handle": ""}, "handle", "Choose a handle"),
         ({"handle": "ben.new.test"}, "handle", "taken"),
         ({"password": "short"}, "password", "at least 8"),
@@ -225,19 +225,19 @@ async def test_an_identity_that_we_serve_moves_too(
 ) -> None:
     """Its document goes on being served here, and names the other server and its key; also when the account is deleted."""
     ada_did = Did("did:web:ada.test")
-    asked, towns = DidResolver._fetch, []
+    asked, deployments = DidResolver._fetch, []
 
     async def fetch(self: DidResolver, did: Did) -> DidDocument:
         """The host of the name, which the other server would find by DNS."""
         return parse_did_document(await document(), did) if did == ada_did else await asked(self, did)
 
     async def document() -> Any:
-        return (await towns[0].http.get("/.well-known/did.json", headers={"host": "ada.test"})).json()
+        return (await deployments[0].http.get("/.well-known/did.json", headers={"host": "ada.test"})).json()
 
     monkeypatch.setattr(DidResolver, "_fetch", fetch)
     old = f"sqlite://{tmp_path / 'old.db'}"
     async with leaving(old, make_sqlite, clock, tmp_path, did=ada_did, did_web_accounts=True) as ada:
-        towns.append(ada.old)
+        deployments.append(ada.old)
         answer = await ada.begin()
         assert answer.status_code == 303, problems_in(answer)
         await ada.until(MoveStage.WAITING)

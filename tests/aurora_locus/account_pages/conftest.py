@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.deployment import Deployment, Person
 from tests.aurora_locus.visitor import Visitor, visitor
 
 
@@ -18,9 +18,9 @@ class Ada:
 
 
 @pytest.fixture
-async def ada(town: Town) -> AsyncIterator[Ada]:
-    app = await town.sign_up("ada")
-    browser = visitor(town)
+async def ada(deployment: Deployment) -> AsyncIterator[Ada]:
+    app = await deployment.sign_up("ada")
+    browser = visitor(deployment)
     assert (await browser.sign_in("ada")).status_code == 303
     yield Ada(browser, app)
     await browser.http.aclose()

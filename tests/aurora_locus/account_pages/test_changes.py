@@ -10,26 +10,50 @@ from groundwork.clock import DAY
 from programs.commands.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import furnish, write
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.oauth.apps import App, named
-from tests.aurora_locus.town import SERVER, Town
 from tests.aurora_locus.visitor import heading_of, problems_in, visitor
 
 ADDRESS = "ada@example.org"
 
 
-async def test_the_overview_tells_what_is_kept(town: Town, ada: Ada) -> None:
-    await furnish(town, ada.app)
+async def test_the_overview_tells_what_is_kept(deployment: Deployment, ada: Ada) -> None:
+    await furnish(deployment, ada.app)
     text = (await ada.browser.get("/account")).text
-    for said in ("@ada.test", ada.app.did, ADDRESS, "not confirmed yet", "2 records", "1 file", "768.0 kB of 5.37 GB"):
+    for said in ("@ada.test", ada.app.did, ADDRESS, "Not confirmed", "2 entries, 1 file", "768 kB of 5.4 GB"):
         assert said in text
 
 
-async def test_another_name_here(town: Town, ada: Ada) -> None:
+async def test_the_overview_shows_the_face_and_name_of_the_profile(deployment: Deployment, ada: Ada) -> None:
+    """As the account's own profile record says; what is no name is left out."""
+    blob = await furnish(deployment, ada.app)
+    for name, heading in (("Ada L.", "Ada L."), ("x" * 500, "@ada.test"), (7, "@ada.test"), ("a\u202eb", "@ada.test")):
+        record = {"$type": "app.bsky.actor.profile", "displayName": name, "avatar": blob}
+        wish = {"repo": ada.app.did, "collection": "app.bsky.actor.profile", "rkey": "self", "validate": False}
+        assert (await ada.app.post("com.atproto.repo.putRecord", {**wish, "record": record})).status_code == 200
+        page = await ada.browser.get("/account")
+        assert heading_of(page) == heading
+        assert f"cid={blob['ref']['$link']}" in page.text
+
+
+async def test_the_overview_asks_for_one_thing_at_a_time(deployment: Deployment, ada: Ada) -> None:
+    """First the address; a second step once that is confirmed."""
+    assert (await ada.browser.get("/account")).text.count('class="banner') == 1
+    assert "Confirm your e-mail address." in (await ada.browser.get("/account")).text
+    await ada.browser.send("/account/email", {"act": "ask_to_confirm"})
+    token = await newest_token(deployment, ADDRESS)
+    await ada.browser.send("/account/email", {"act": "confirm", "token": token})
+    text = (await ada.browser.get("/account")).text
+    assert "Only your password protects this account." in text
+    assert text.count('class="banner') == 1
+
+
+async def test_another_name_here(deployment: Deployment, ada: Ada) -> None:
     answer = await ada.browser.send("/account/handle", {"name": "ada-l", "ending": ".test"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/handle")
     assert "@ada-l.test" in (await ada.browser.get("/account/handle")).text
-    assert (await town.directory.log(ada.app.did))[-1]["alsoKnownAs"] == ["at://ada-l.test"]
+    assert (await deployment.directory.log(ada.app.did))[-1]["alsoKnownAs"] == ["at://ada-l.test"]
 
 
 REFUSED_NAMES = [
@@ -41,8 +65,8 @@ REFUSED_NAMES = [
 ]
 
 
-async def test_a_name_that_cannot_be_is_told_at_its_field(town: Town, ada: Ada) -> None:
-    await town.sign_up("ben")
+async def test_a_name_that_cannot_be_is_told_at_its_field(deployment: Deployment, ada: Ada) -> None:
+    await deployment.sign_up("ben")
     for fields, field, said in REFUSED_NAMES:
         answer = await ada.browser.send("/account/handle", fields)
         assert answer.status_code in {400, 422}
@@ -58,9 +82,9 @@ async def test_a_domain_is_looked_up_both_ways_while_it_is_set_up(ada: Ada) -> N
     assert f"did={ada.app.did}" in answer.text
 
 
-async def test_the_address_is_confirmed_and_then_changed_with_a_code(town: Town, ada: Ada) -> None:
+async def test_the_address_is_confirmed_and_then_changed_with_a_code(deployment: Deployment, ada: Ada) -> None:
     await ada.browser.send("/account/email", {"act": "ask_to_confirm"})
-    token = await newest_token(town, ADDRESS)
+    token = await newest_token(deployment, ADDRESS)
     answer = await ada.browser.send("/account/email", {"act": "confirm", "token": "AAAAA-AAAAA"})
     assert "wrong" in problems_in(answer)["token"]
     assert (
@@ -71,22 +95,22 @@ async def test_the_address_is_confirmed_and_then_changed_with_a_code(town: Town,
     wish = {"act": "change", "email": "ada@new.example"}
     assert "token" in problems_in(await ada.browser.send("/account/email", wish))
     await ada.browser.send("/account/email", {"act": "ask_to_change"})
-    token = await newest_token(town, ADDRESS)
+    token = await newest_token(deployment, ADDRESS)
     assert (await ada.browser.send("/account/email", {**wish, "token": token})).status_code == 303
     text = (await ada.browser.get("/account/email")).text
     assert "ada@new.example" in text
     assert "not confirmed" in text
 
 
-async def test_an_address_of_somebody_else_is_refused(town: Town, ada: Ada) -> None:
-    await town.sign_up("ben")
+async def test_an_address_of_somebody_else_is_refused(deployment: Deployment, ada: Ada) -> None:
+    await deployment.sign_up("ben")
     answer = await ada.browser.send("/account/email", {"act": "change", "email": "ben@example.org"})
     assert "already" in problems_in(answer)["email"]
     assert 'value="ben@example.org"' in answer.text
 
 
-async def test_another_password_ends_everything_but_this_browser(town: Town, ada: Ada) -> None:
-    elsewhere = visitor(town)
+async def test_another_password_ends_everything_but_this_browser(deployment: Deployment, ada: Ada) -> None:
+    elsewhere = visitor(deployment)
     await elsewhere.sign_in("ada")
     new = "correct horse battery"
     answer = await ada.browser.send("/account/password", {"password": new, "repeated": f"{new}!"})
@@ -100,13 +124,13 @@ async def test_another_password_ends_everything_but_this_browser(town: Town, ada
     refreshed = await ada.app.bearing(ada.app.refresh_token).post(f"{SERVER}.refreshSession")
     assert refreshed.status_code == 400
     assert (await ada.app.get(f"{SERVER}.getSession")).status_code == 400
-    assert (await town.sign_in("ada.test", new)).status_code == 200
-    assert (await town.sign_in("ada.test", "password of ada")).status_code == 401
+    assert (await deployment.sign_in("ada.test", new)).status_code == 200
+    assert (await deployment.sign_in("ada.test", "password of ada")).status_code == 401
     await elsewhere.http.aclose()
 
 
-async def test_sessions_are_ended_one_by_one_and_all_together(town: Town, ada: Ada) -> None:
-    elsewhere = visitor(town)
+async def test_sessions_are_ended_one_by_one_and_all_together(deployment: Deployment, ada: Ada) -> None:
+    elsewhere = visitor(deployment)
     elsewhere.sends["user-agent"] = "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"
     await elsewhere.sign_in("ada")
     page = (await ada.browser.get("/account/sessions")).text
@@ -116,11 +140,11 @@ async def test_sessions_are_ended_one_by_one_and_all_together(town: Town, ada: A
     assert len(app) == 1
     await ada.browser.send("/account/sessions", {"app": app[0]})
     assert (await ada.app.bearing(ada.app.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 400
-    await town.sign_in("ada.test", "password of ada")
+    await deployment.sign_in("ada.test", "password of ada")
     await ada.browser.send("/account/sessions", {"act": "others"})
     assert not await elsewhere.is_signed_in()
     assert await ada.browser.is_signed_in()
-    assert await town.count("sessions") == 0
+    assert await deployment.count("sessions") == 0
     await elsewhere.http.aclose()
 
 
@@ -132,11 +156,11 @@ async def test_this_browser_can_be_ended_in_the_list_too(ada: Ada) -> None:
     assert not await ada.browser.is_signed_in()
 
 
-async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(town: Town, ada: Ada) -> None:
+async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(deployment: Deployment, ada: Ada) -> None:
     answer = await ada.browser.send("/account/app-passwords", {"name": "Phone", "privileged": "yes"})
     (password,) = re.findall(r'<output class="secret">([a-z2-7-]{19})</output>', answer.text)
     assert answer.headers["cache-control"] == "no-store"
-    session = await town.sign_in("ada.test", password)
+    session = await deployment.sign_in("ada.test", password)
     assert session.status_code == 200
     again = await ada.browser.get("/account/app-passwords")
     assert password not in again.text
@@ -144,7 +168,7 @@ async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(town:
     twice = await ada.browser.send("/account/app-passwords", {"name": "Phone"})
     assert "already" in problems_in(twice)["name"]
     await ada.browser.send("/account/app-passwords", {"revoke": "Phone"})
-    assert (await town.sign_in("ada.test", password)).status_code == 401
+    assert (await deployment.sign_in("ada.test", password)).status_code == 401
 
 
 async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
@@ -158,15 +182,15 @@ async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
     assert "Note 0 " in rest
     assert "Next page" not in rest
     found = (await ada.browser.get("/account/records", q="note 17")).text
-    (link,) = re.findall(r'class="way" href="([^"]+)"', found)
+    (link,) = re.findall(r'href="(/account/records/[^"]+)"', found)
     record = (await ada.browser.get(link)).text
     assert "Note 17 &lt;b&gt;bold" in record
     assert f"at://{ada.app.did}/org.example.note/" in record
     assert "Nothing with these words" in (await ada.browser.get("/account/records", q="zzz")).text
 
 
-async def test_the_archive_is_saved_from_the_page(town: Town, ada: Ada, tmp_path: Path) -> None:
-    await furnish(town, ada.app)
+async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: Ada, tmp_path: Path) -> None:
+    await furnish(deployment, ada.app)
     answer = await ada.browser.send("/account/export", {})
     assert answer.headers["content-type"] == "application/zip"
     assert re.fullmatch(r'attachment; filename="ada\.test-\d{4}-\d\d-\d\d\.zip"', answer.headers["content-disposition"])
@@ -176,18 +200,18 @@ async def test_the_archive_is_saved_from_the_page(town: Town, ada: Ada, tmp_path
     assert zipfile.ZipFile(io.BytesIO(answer.content)).namelist()[0] == "README.txt"
 
 
-async def test_hidden_and_shown_again(town: Town, ada: Ada) -> None:
-    before = len(await town.announced(ada.app.did))
+async def test_hidden_and_shown_again(deployment: Deployment, ada: Ada) -> None:
+    before = len(await deployment.announced(ada.app.did))
     assert (await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": "30"})).status_code == 303
     page = await ada.browser.get("/account/deactivate")
     assert heading_of(page) == "Bring the account back"
     assert "hidden" in (await ada.browser.get("/account")).text
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select delete_after from accounts")
     assert row is not None
-    assert row["delete_after"] == town.clock.now() + 30 * DAY
+    assert row["delete_after"] == deployment.clock.now() + 30 * DAY
     assert (await ada.browser.send("/account/deactivate", {"act": "activate"})).status_code == 303
-    assert (await town.announced(ada.app.did))[before:] == [
+    assert (await deployment.announced(ada.app.did))[before:] == [
         "account deactivated",
         "account active",
         "identity ada.test",
@@ -195,41 +219,41 @@ async def test_hidden_and_shown_again(town: Town, ada: Ada) -> None:
     ]
 
 
-async def test_an_account_that_lives_elsewhere_is_not_shown_again(town: Town, ada: Ada) -> None:
+async def test_an_account_that_lives_elsewhere_is_not_shown_again(deployment: Deployment, ada: Ada) -> None:
     await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": ""})
-    town.directory.is_down = True
+    deployment.directory.is_down = True
     answer = await ada.browser.send("/account/deactivate", {"act": "activate"})
     assert answer.status_code == 502
     assert heading_of(answer) == "Bring the account back"
 
 
-async def test_deleted_with_code_password_and_name(town: Town, ada: Ada) -> None:
+async def test_deleted_with_code_password_and_name(deployment: Deployment, ada: Ada) -> None:
     await ada.browser.send("/account/delete", {"act": "ask"})
-    token = await newest_token(town, ADDRESS)
+    token = await newest_token(deployment, ADDRESS)
     wish = {"act": "delete", "token": token, "password": "password of ada", "handle": "@Ada.test"}
     assert "handle" in problems_in(await ada.browser.send("/account/delete", {**wish, "handle": "ben.test"}))
     wrong = await ada.browser.send("/account/delete", {**wish, "password": "wrong password"})
     assert "password" in problems_in(wrong)
-    assert await town.count("accounts") == 1
+    assert await deployment.count("accounts") == 1
     answer = await ada.browser.send("/account/delete", wish)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
-    assert await town.count("accounts") == 0
-    assert (await town.announced(ada.app.did))[-1] == "account deleted"
+    assert await deployment.count("accounts") == 0
+    assert (await deployment.announced(ada.app.did))[-1] == "account deleted"
     assert not await ada.browser.is_signed_in()
 
 
-async def test_wishes_count_together_with_those_that_come_by_methods(town: Town, ada: Ada) -> None:
+async def test_wishes_count_together_with_those_that_come_by_methods(deployment: Deployment, ada: Ada) -> None:
     """Five letters in an hour, by whichever way (a thousand times as many in development)."""
-    counters = town.pds.registry.counters
-    limit = effective(town.pds.registry, REQUEST_DELETION[0])
-    await counters.add(limit, str(ada.app.did), limit.points, town.clock.now())
+    counters = deployment.pds.registry.counters
+    limit = effective(deployment.pds.registry, REQUEST_DELETION[0])
+    await counters.add(limit, str(ada.app.did), limit.points, deployment.clock.now())
     answer = await ada.browser.send("/account/delete", {"act": "ask"})
     assert answer.status_code == 429
-    assert await letters(town, ADDRESS) == []
+    assert await letters(deployment, ADDRESS) == []
 
 
-async def test_an_app_is_seen_in_words_and_shut_out(town: Town, ada: Ada) -> None:
-    app = App(town)
+async def test_an_app_is_seen_in_words_and_shut_out(deployment: Deployment, ada: Ada) -> None:
+    app = App(deployment)
     tokens = await app.let_in(ada.app.did)
     page = await ada.browser.get("/account/apps")
     assert "http://localhost?scope=atproto" in page.text
@@ -240,8 +264,8 @@ async def test_an_app_is_seen_in_words_and_shut_out(town: Town, ada: Ada) -> Non
     assert "No app so far" in (await ada.browser.get("/account/apps")).text
 
 
-async def test_hiding_the_account_shuts_apps_out(town: Town, ada: Ada) -> None:
-    app = App(town)
+async def test_hiding_the_account_shuts_apps_out(deployment: Deployment, ada: Ada) -> None:
+    app = App(deployment)
     tokens = await app.let_in(ada.app.did)
     await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": ""})
     assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")

@@ -15,11 +15,11 @@ from programs import recovery_file
 from programs.account_file import open_account_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
 from tests.aurora_locus.accounts.test_archive import furnish, save
+from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import Town, open_town
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
 
 __all__ = ["browser", "chromium_of_file"]
@@ -43,8 +43,8 @@ PATHS = (
 )
 
 
-async def signed_in(browser: Browser, town: Town, **options: Any) -> Page:
-    context = await browser.new_context(base_url=town.url, locale="en-GB", **options)
+async def signed_in(browser: Browser, deployment: Deployment, **options: Any) -> Page:
+    context = await browser.new_context(base_url=deployment.url, locale="en-GB", **options)
     context.set_default_timeout(10_000)
     page = await context.new_page()
     await page.goto("/sign-in")
@@ -60,12 +60,12 @@ async def test_pages_are_fit_to_be_used(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser, size: Any, scheme: Any
 ) -> None:
     found: list[str] = []
-    async with open_town(
+    async with open_deployment(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
-    ) as town:
-        app = await town.sign_up("ada")
-        await furnish(town, app)
-        page = await signed_in(browser, town, viewport=size, color_scheme=scheme)
+    ) as deployment:
+        app = await deployment.sign_up("ada")
+        await furnish(deployment, app)
+        page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
         page.on("console", lambda said: found.append(f"console: {said.text}"))
         page.on("pageerror", lambda error: found.append(f"script: {error}"))
         records = await app.get("com.atproto.repo.listRecords", repo=app.did, collection="org.example.note")
@@ -97,6 +97,27 @@ async def test_pages_are_fit_to_be_used(
     assert found == []
 
 
+async def test_the_menu_behind_the_face_works_by_keyboard_and_without_scripts(
+    make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
+) -> None:
+    """It opens and closes by key, names the account, and signs it out."""
+    async with open_deployment(
+        f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
+    ) as deployment:
+        await deployment.sign_up("ada")
+        page = await signed_in(browser, deployment, viewport=PHONE, java_script_enabled=False)
+        face = page.get_by_role("button", name="Your account, @ada.test")
+        await face.focus()
+        await page.keyboard.press("Enter")
+        assert await page.get_by_role("link", name="Switch account").is_visible()
+        await page.keyboard.press("Escape")
+        assert not await page.get_by_role("link", name="Switch account").is_visible()
+        await face.press("Enter")
+        await page.get_by_role("button", name="Sign out").press("Enter")
+        await page.get_by_text("You are signed out.").wait_for()
+        await page.context.close()
+
+
 async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_server_is_off(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
@@ -104,7 +125,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
     plc = await make_sqlite("plc_directory")
     sent: list[Request] = []
     key_file = tmp_path / "key.txt"
-    async with open_town(f"sqlite://{tmp_path / 'old.db'}", plc, clock, tmp_path / "old") as old:
+    async with open_deployment(f"sqlite://{tmp_path / 'old.db'}", plc, clock, tmp_path / "old") as old:
         ada = await old.sign_up("ada")
         await furnish(old, ada)
         page = await signed_in(browser, old, viewport=PHONE, accept_downloads=True)
@@ -112,7 +133,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         await page.goto("/account/recovery-key")
         assert await page.get_by_text("Nobody but this server can change your identity").is_visible()
         await page.get_by_role("button", name="Send me a code").click()
-        await page.get_by_text("A mail with a code is on its way").wait_for()
+        await page.get_by_text("An e-mail with a code is on its way").wait_for()
         await page.get_by_role("button", name="Make a key").click()
         private = await page.locator("[data-private]").inner_text()
         public = await page.get_by_label("Public key").input_value()
@@ -146,7 +167,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         await page.context.close()
 
     changes = {"hostname": "new.localhost", "service_handle_domains": (".new.test",)}
-    async with open_town(f"sqlite://{tmp_path / 'new.db'}", plc, clock, tmp_path / "new", **changes) as new:
+    async with open_deployment(f"sqlite://{tmp_path / 'new.db'}", plc, clock, tmp_path / "new", **changes) as new:
         http = HttpClient(DEVELOPMENT)
         try:
             means = RecoveryContext(http, clock, PlcClient(http, new.directory.url), ada.did, kept.key)
@@ -165,11 +186,11 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
 async def test_without_scripts_the_page_says_how_a_key_is_made(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
-    async with open_town(
+    async with open_deployment(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
-    ) as town:
-        await town.sign_up("ada")
-        page = await signed_in(browser, town, java_script_enabled=False)
+    ) as deployment:
+        await deployment.sign_up("ada")
+        page = await signed_in(browser, deployment, java_script_enabled=False)
         await page.goto("/account/recovery-key")
         assert await page.get_by_text("openmeet pds recovery-key FILE").is_visible()
         assert not await page.get_by_role("button", name="Make a key").is_visible()

@@ -8,7 +8,7 @@ from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import furnish, write
-from tests.aurora_locus.town import SERVER, Town
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
 from tests.shown import words_of
 
@@ -41,8 +41,8 @@ ATTACKS = {
 }
 
 
-async def test_nobody_sees_one_without_signing_in(town: Town) -> None:
-    stranger = visitor(town)
+async def test_nobody_sees_one_without_signing_in(deployment: Deployment) -> None:
+    stranger = visitor(deployment)
     for path in (*DELICATE, *OTHERS):
         answer = await stranger.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={path.replace('/', '%2F')}")
@@ -58,42 +58,44 @@ async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None
         assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_pages_say_how_long_a_handle_is_kept(town: Town, ada: Ada) -> None:
+async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, ada: Ada) -> None:
     """As the operator has set it, and not as it is by default."""
     for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "at once")):
-        object.__setattr__(town.pds.registry, "handle_quarantine", round(days * DAY))
+        object.__setattr__(deployment.pds.registry, "handle_quarantine", round(days * DAY))
         for path in ("/account/handle", "/account/delete"):
             page = (await ada.browser.get(path)).text
             assert words in page
             assert days == 30 or "30 days" not in page
 
 
-async def test_the_page_of_app_passwords_says_what_they_may_do(town: Town, ada: Ada) -> None:
+async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deployment, ada: Ada) -> None:
     """One that changes the handle is not said to change nothing of the account."""
     page = (await ada.browser.get("/account/app-passwords")).text
     assert "change your handle" in page
     assert "neither change" not in page
 
 
-async def test_what_is_delicate_wants_the_password_shown_lately(town: Town, ada: Ada) -> None:
+async def test_what_is_delicate_wants_the_password_shown_lately(deployment: Deployment, ada: Ada) -> None:
     token = token_in(await ada.browser.get("/account"))
     # In steps, so that the session itself is used and stays.
     for _ in range(2):
-        town.clock.turn(PROOF_LASTS // 2 + SECOND)
+        deployment.clock.turn(PROOF_LASTS // 2 + SECOND)
         await ada.browser.get("/account")
     for path in DELICATE:
         wanted = f"/sign-in/again?next={path.replace('/', '%2F')}"
         for answer in (await ada.browser.get(path), await ada.browser.post(path, {"csrf": token, **ATTACKS[path]})):
             assert (answer.status_code, answer.headers["location"]) == (303, wanted)
-    assert (await town.count("app_passwords"), await town.count("email_tokens")) == (0, 0)
+    assert (await deployment.count("app_passwords"), await deployment.count("email_tokens")) == (0, 0)
 
 
-async def _state(town: Town) -> list[object]:
-    async with town.db.reader() as reader:
+async def _state(deployment: Deployment) -> list[object]:
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select handle, email, password_hash, deactivated_at from accounts order by did")
         kept: list[object] = [tuple(row) for row in rows]
-    counted = [await town.count(table) for table in ("app_passwords", "email_tokens", "sessions", "browser_sign_ins")]
-    return [*kept, *counted, await town.count("debts")]
+    counted = [
+        await deployment.count(table) for table in ("app_passwords", "email_tokens", "sessions", "browser_sign_ins")
+    ]
+    return [*kept, *counted, await deployment.count("outbox_jobs")]
 
 
 @pytest.mark.parametrize(
@@ -105,23 +107,25 @@ async def _state(town: Town) -> list[object]:
     ],
     ids=["another site", "a neighbour's handle", "without token"],
 )
-async def test_no_other_site_sends_a_form(town: Town, ada: Ada, headers: dict[str, str], has_token: bool) -> None:
+async def test_no_other_site_sends_a_form(
+    deployment: Deployment, ada: Ada, headers: dict[str, str], has_token: bool
+) -> None:
     token = token_in(await ada.browser.get("/account"))
-    before = await _state(town)
+    before = await _state(deployment)
     for path, fields in ATTACKS.items():
         answer = await ada.browser.post(path, {**fields, **({"csrf": token} if has_token else {})}, **headers)
         assert answer.status_code == 403, path
-        assert await _state(town) == before
+        assert await _state(deployment) == before
 
 
-async def test_no_page_shows_what_is_another_accounts(town: Town, ada: Ada) -> None:
+async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ada: Ada) -> None:
     """Records, app passwords and sessions of somebody else are neither shown nor ended, whatever the form names."""
-    ben = await town.sign_up("ben")
+    ben = await deployment.sign_up("ben")
     await write(ben, {"text": "Ben's own words"})
     await ben.post(f"{SERVER}.createAppPassword", {"name": "bens-phone"})
-    ben_browser = visitor(town)
+    ben_browser = visitor(deployment)
     await ben_browser.sign_in("ben")
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from sessions where did = :did", did=ben.did)
         browser = await reader.fetch_one("select id_hash from browser_sign_ins where did = :did", did=ben.did)
         listed = await reader.fetch("select collection, rkey from records where did = :did", did=ben.did)
@@ -131,7 +135,7 @@ async def test_no_page_shows_what_is_another_accounts(town: Town, ada: Ada) -> N
         await ada.browser.send("/account/sessions", fields)
     await ada.browser.send("/account/app-passwords", {"revoke": "bens-phone"})
     assert await ben_browser.is_signed_in()
-    assert await town.count("app_passwords") == 1
+    assert await deployment.count("app_passwords") == 1
     assert (await ben.bearing(ben.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
     for path in ("/account/records", "/account/sessions", "/account/app-passwords"):
         text = words_of((await ada.browser.get(path)).text)
@@ -142,9 +146,9 @@ async def test_no_page_shows_what_is_another_accounts(town: Town, ada: Ada) -> N
     await ben_browser.http.aclose()
 
 
-async def test_nothing_private_stands_in_an_address(town: Town, ada: Ada) -> None:
+async def test_nothing_private_stands_in_an_address(deployment: Deployment, ada: Ada) -> None:
     """Neither address, code nor password: not in a link, not in where a form leads to."""
-    await furnish(town, ada.app)
+    await furnish(deployment, ada.app)
     places: list[str] = []
     for path in (*DELICATE, *OTHERS):
         text = (await ada.browser.get(path)).text
@@ -163,11 +167,11 @@ async def test_a_mangled_address_is_answered_with_a_page(ada: Ada) -> None:
     for query in ("cursor=nonsense", "collection=%00", "q=%ff", "q=" + "x" * 500):
         answer = await ada.browser.http.get(f"/account/records?{query}", headers={"accept": "text/html"})
         assert answer.status_code in {200, 400}
-        assert heading_of(answer) == "Records"
+        assert heading_of(answer) == "Your data"
 
 
-async def test_a_browser_of_two_accounts_shows_the_chosen_one(town: Town, ada: Ada) -> None:
-    await town.sign_up("ben")
+async def test_a_browser_of_two_accounts_shows_the_chosen_one(deployment: Deployment, ada: Ada) -> None:
+    await deployment.sign_up("ben")
     browser: Visitor = ada.browser
     await browser.sign_in("ben")
     assert heading_of(await browser.get("/account")) == "@ben.test"

@@ -10,7 +10,7 @@ from at_protocol.identity.plc_operation import PlcOperation
 from aurora_locus.accounts.credentials import MAX_AGE
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 
 
 async def deactivate(person: Person) -> None:
@@ -18,13 +18,13 @@ async def deactivate(person: Person) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def test_coming_back_is_announced_in_order(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    before = len(await town.announced(ana.did))
+async def test_coming_back_is_announced_in_order(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    before = len(await deployment.announced(ana.did))
     await deactivate(ana)
     await deactivate(ana)
     assert (await ana.post(f"{SERVER}.activateAccount")).status_code == 200
-    assert (await town.announced(ana.did))[before:] == [
+    assert (await deployment.announced(ana.did))[before:] == [
         "account deactivated",
         "account deactivated",
         "account active",
@@ -43,57 +43,57 @@ async def test_coming_back_is_announced_in_order(town: Town) -> None:
     ],
 )
 async def test_hidden_account_is_hidden_everywhere(
-    town: Town, nsid: str, parameters: dict[str, str], error: str
+    deployment: Deployment, nsid: str, parameters: dict[str, str], error: str
 ) -> None:
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await deactivate(ana)
     asked = {name: value or ana.did for name, value in parameters.items()}
-    answer = await town.http.get(f"/xrpc/{nsid}", params=asked)
+    answer = await deployment.http.get(f"/xrpc/{nsid}", params=asked)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
 
 
-async def test_owner_of_a_hidden_account_signs_in_but_writes_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_owner_of_a_hidden_account_signs_in_but_writes_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await deactivate(ana)
-    session = (await town.sign_in("ana.test", "password of ana")).json()
+    session = (await deployment.sign_in("ana.test", "password of ana")).json()
     assert (session["active"], session["status"]) == (False, "deactivated")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     answer = await ana.post("com.atproto.repo.createRecord", record)
     assert (answer.status_code, answer.json()["error"]) == (401, "AccountDeactivated")
-    export = await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}, headers=ana.headers)
+    export = await deployment.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}, headers=ana.headers)
     assert export.status_code == 200
 
 
-async def test_owner_cannot_lift_what_the_host_decided(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    registry = town.pds.registry
+async def test_owner_cannot_lift_what_the_host_decided(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    registry = deployment.pds.registry
 
     def take_down(w: object) -> None:
         w.execute("update accounts set takedown_ref = 'x' where did = :did", did=ana.did)  # type: ignore[attr-defined]
         hosting.set_status(w, registry.repositories, ana.did, HostingStatus.TAKENDOWN)  # type: ignore[arg-type]
 
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
-    await town.db.write(take_down)
+    await deployment.db.write(take_down)
     answer = await ana.post(f"{SERVER}.activateAccount")
     assert (answer.status_code, answer.json()["error"]) == (401, "AccountTakedown")
-    assert (await town.sign_in("ana.test", "password of ana")).json()["error"] == "AccountTakedown"
+    assert (await deployment.sign_in("ana.test", "password of ana")).json()["error"] == "AccountTakedown"
     refreshed = await ana.bearing(ana.refresh_token).post(f"{SERVER}.refreshSession")
     assert (refreshed.status_code, refreshed.json()["error"]) == (401, "AccountTakedown")
 
 
-async def test_what_another_process_decided_is_seen_soon(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_another_process_decided_is_seen_soon(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
-    await town.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
-    town.clock.turn(MAX_AGE)
+    await deployment.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
+    deployment.clock.turn(MAX_AGE)
     assert (await ana.get(f"{SERVER}.getSession")).json()["error"] == "AccountTakedown"
 
 
-async def test_account_that_lives_elsewhere_is_not_activated(town: Town) -> None:
+async def test_account_that_lives_elsewhere_is_not_activated(deployment: Deployment) -> None:
     """Its identity was moved: two servers that both speak for it would contradict each other."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await deactivate(ana)
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     newest = await registry.directory.last(ana.did)
     assert isinstance(newest, PlcOperation)
     moved = replace(
@@ -105,4 +105,4 @@ async def test_account_that_lives_elsewhere_is_not_activated(town: Town) -> None
     answer = await ana.post(f"{SERVER}.activateAccount")
     assert answer.status_code == 400
     assert "is https://elsewhere.example, not http" in answer.json()["message"]
-    assert (await town.announced(ana.did))[-1] == "account deactivated"
+    assert (await deployment.announced(ana.did))[-1] == "account deactivated"

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from at_protocol.crypto import base64url
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import passwords
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, statuses, together
 
 CREATE, LIST, REVOKE = (f"{SERVER}.{name}" for name in ("createAppPassword", "listAppPasswords", "revokeAppPassword"))
 
@@ -21,10 +21,10 @@ async def make(person: Person, name: str = "phone", **more: Any) -> str:
     return str(answer.json()["password"])
 
 
-async def app_of(town: Town, person: Person, password: str) -> Person:
-    answer = await town.sign_in(person.did, password)
+async def app_of(deployment: Deployment, person: Person, password: str) -> Person:
+    answer = await deployment.sign_in(person.did, password)
     assert answer.status_code == 200, answer.text
-    return town.person(answer)
+    return deployment.person(answer)
 
 
 def scope_of(person: Person) -> str:
@@ -32,11 +32,11 @@ def scope_of(person: Person) -> str:
     return str(msgspec.json.decode(base64url.decode(token.split(".")[1]))["scope"])
 
 
-async def test_shown_once_and_listed_by_name(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_shown_once_and_listed_by_name(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     password = await make(ana, " phone ")
     assert re.fullmatch(r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", password)
-    town.clock.turn(1_000_000)
+    deployment.clock.turn(1_000_000)
     await make(ana, "chat", privileged=True)
     known = (await ana.get(LIST)).json()["passwords"]
     assert [(one["name"], one["privileged"]) for one in known] == [("phone", False), ("chat", True)]
@@ -46,22 +46,22 @@ async def test_shown_once_and_listed_by_name(town: Town) -> None:
 @pytest.mark.parametrize(
     ("privileged", "scope"), [(False, "com.atproto.appPass"), (True, "com.atproto.appPassPrivileged")]
 )
-async def test_scope_survives_refreshing(town: Town, privileged: bool, scope: str) -> None:
+async def test_scope_survives_refreshing(deployment: Deployment, privileged: bool, scope: str) -> None:
     """Refreshing gives neither more nor less, however often."""
-    ana = await town.sign_up("ana")
-    app = await app_of(town, ana, await make(ana, privileged=privileged))
+    ana = await deployment.sign_up("ana")
+    app = await app_of(deployment, ana, await make(ana, privileged=privileged))
     for _ in range(3):
         assert scope_of(app) == scope
         answer = await app.bearing(app.refresh_token).post(f"{SERVER}.refreshSession")
         assert answer.status_code == 200
-        app = town.person(answer)
+        app = deployment.person(answer)
     assert scope_of(ana) == "com.atproto.access"
 
 
-async def test_what_an_app_may_and_may_not(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_an_app_may_and_may_not(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     for privileged in (False, True):
-        app = await app_of(town, ana, await make(ana, f"app {privileged}", privileged=privileged))
+        app = await app_of(deployment, ana, await make(ana, f"app {privileged}", privileged=privileged))
         record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
         allowed = [
             await app.post("com.atproto.repo.createRecord", record),
@@ -80,44 +80,44 @@ async def test_what_an_app_may_and_may_not(town: Town) -> None:
     assert len((await ana.get(LIST)).json()["passwords"]) == 2
 
 
-async def test_revoking_ends_its_sessions_alone(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_revoking_ends_its_sessions_alone(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     lost, kept = await make(ana, "lost"), await make(ana, "kept")
-    of_lost, of_kept = await app_of(town, ana, lost), await app_of(town, ana, kept)
+    of_lost, of_kept = await app_of(deployment, ana, lost), await app_of(deployment, ana, kept)
     assert (await ana.post(REVOKE, {"name": "lost"})).status_code == 200
     assert (await ana.post(REVOKE, {"name": "lost"})).status_code == 200
-    assert (await town.sign_in(ana.did, lost)).json()["error"] == "AuthenticationRequired"
+    assert (await deployment.sign_in(ana.did, lost)).json()["error"] == "AuthenticationRequired"
     refused = await of_lost.bearing(of_lost.refresh_token).post(f"{SERVER}.refreshSession")
     assert (refused.status_code, refused.json()["error"]) == (400, "ExpiredToken")
     for person in (of_kept, ana):
         assert (await person.bearing(person.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
 
 
-async def test_one_name_is_one_password(town: Town) -> None:
+async def test_one_name_is_one_password(deployment: Deployment) -> None:
     """Of two that race for a name one is made; another account may use the name as well."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert statuses(await together(*(ana.post(CREATE, {"name": "phone"}) for _ in range(4)))) == [200, 400, 400, 400]
     assert (await ben.post(CREATE, {"name": "phone"})).status_code == 200
 
 
-async def test_it_opens_its_own_account_only(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_it_opens_its_own_account_only(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     password = await make(ana)
-    assert (await town.sign_in(ben.did, password)).json()["error"] == "AuthenticationRequired"
+    assert (await deployment.sign_in(ben.did, password)).json()["error"] == "AuthenticationRequired"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 101, "two\nlines"])
-async def test_names_that_cannot_be_shown_are_refused(town: Town, name: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_names_that_cannot_be_shown_are_refused(deployment: Deployment, name: str) -> None:
+    ana = await deployment.sign_up("ana")
     answer = await ana.post(CREATE, {"name": name})
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
     assert (await ana.post(REVOKE, {"name": name})).status_code == 200
-    assert await town.count("app_passwords") == 0
+    assert await deployment.count("app_passwords") == 0
 
 
-async def test_unknown_and_wrong_cost_alike(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_and_wrong_cost_alike(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """For what could be an app password both hashes are computed, whoever is named."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await make(ana)
     hashed: list[str] = []
     verify, scrypt = PasswordHasher.verify, passwords._scrypt
@@ -134,7 +134,7 @@ async def test_unknown_and_wrong_cost_alike(town: Town, monkeypatch: pytest.Monk
     monkeypatch.setattr(passwords, "_scrypt", counted_too)
     for identifier in ("ana.test", "nobody.test"):
         hashed.clear()
-        answer = await town.sign_in(identifier, "aaaa-bbbb-cccc-dddd")
+        answer = await deployment.sign_in(identifier, "aaaa-bbbb-cccc-dddd")
         assert (answer.status_code, sorted(hashed)) == (401, ["argon2", "scrypt"])
 
 

@@ -13,14 +13,14 @@ from aurora_locus.accounts import archive, queries
 from aurora_locus.accounts.model import Account
 from programs.account_file import check_blobs, check_repository, open_account_file
 from programs.commands.repo import examine_archive
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
 
 
-async def furnish(town: Town, person: Person) -> dict[str, Any]:
+async def furnish(deployment: Deployment, person: Person) -> dict[str, Any]:
     """Two notes, a picture that one of them shows, preferences; the reference to the picture."""
-    uploaded = await town.http.post(
+    uploaded = await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=PICTURE, headers={**person.headers, "content-type": "image/png"}
     )
     blob: dict[str, Any] = uploaded.json()["blob"]
@@ -37,24 +37,24 @@ async def write(person: Person, record: dict[str, Any], collection: str = "org.e
     assert answer.status_code == 200, answer.text
 
 
-async def account(town: Town, person: Person) -> Account:
-    async with town.db.reader() as reader:
+async def account(deployment: Deployment, person: Person) -> Account:
+    async with deployment.db.reader() as reader:
         found = await queries.find(reader, person.did)
     assert found is not None
     return found
 
 
-async def save(town: Town, person: Person, path: Path) -> Path:
+async def save(deployment: Deployment, person: Person, path: Path) -> Path:
     with path.open("wb") as file:
-        async for chunk in archive.chunks(town.pds.registry, await account(town, person)):
+        async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, person)):
             file.write(chunk)
     return path
 
 
-async def test_everything_is_in_it(town: Town, tmp_path: Path) -> None:
-    ana = await town.sign_up("ana")
-    blob = await furnish(town, ana)
-    path = await save(town, ana, tmp_path / "ana.zip")
+async def test_everything_is_in_it(deployment: Deployment, tmp_path: Path) -> None:
+    ana = await deployment.sign_up("ana")
+    blob = await furnish(deployment, ana)
+    path = await save(deployment, ana, tmp_path / "ana.zip")
     with open_account_file(path) as file:
         _, snapshot = check_repository(file)
         assert check_blobs(file, snapshot) == len(PICTURE)
@@ -64,50 +64,50 @@ async def test_everything_is_in_it(town: Town, tmp_path: Path) -> None:
         assert [str(cid) for cid in file.blobs] == [blob["ref"]["$link"]]
         assert file.zip.testzip() is None
     assert examine_archive(path, None).wrong is None
-    document = (await town.directory.document(ana.did)).content
+    document = (await deployment.directory.document(ana.did)).content
     assert examine_archive(path, document).found["signature"] == "good"
 
 
 @pytest.mark.parametrize("status", ["deactivated", "takendown"])
-async def test_also_of_an_account_that_nobody_sees(town: Town, tmp_path: Path, status: str) -> None:
-    ana = await town.sign_up("ana")
-    await furnish(town, ana)
+async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_path: Path, status: str) -> None:
+    ana = await deployment.sign_up("ana")
+    await furnish(deployment, ana)
     if status == "deactivated":
         await ana.post(f"{SERVER}.deactivateAccount", {})
     else:
         subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
         wish = {"subject": subject, "takedown": {"applied": True}}
-        assert (await town.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
-    path = await save(town, ana, tmp_path / "ana.zip")
+        assert (await deployment.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
+    path = await save(deployment, ana, tmp_path / "ana.zip")
     assert examine_archive(path, None).wrong is None
     with zipfile.ZipFile(path) as opened:
         assert json.loads(opened.read("account.json"))["status"] == status
 
 
-async def test_what_is_missing_is_named(town: Town, tmp_path: Path) -> None:
+async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) -> None:
     """A blob whose file is gone, and one that the host took down, are in the summary and not among the entries."""
-    ana = await town.sign_up("ana")
-    blob = await furnish(town, ana)
+    ana = await deployment.sign_up("ana")
+    blob = await furnish(deployment, ana)
     cid = blob["ref"]["$link"]
     subject = {"$type": "com.atproto.admin.defs#repoBlobRef", "did": ana.did, "cid": cid}
     for is_applied, where in ((True, "withheld"), (False, "missing")):
         wish = {"subject": subject, "takedown": {"applied": is_applied}}
-        assert (await town.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
+        assert (await deployment.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
         if where == "missing":
-            (file,) = (town.settings.data_directory / "blobs" / "blobs").rglob(f"*{cid}")
+            (file,) = (deployment.settings.data_directory / "blobs" / "blobs").rglob(f"*{cid}")
             file.unlink()
-        path = await save(town, ana, tmp_path / f"{where}.zip")
+        path = await save(deployment, ana, tmp_path / f"{where}.zip")
         assert examine_archive(path, None).wrong is None
         with zipfile.ZipFile(path) as opened:
             assert json.loads(opened.read("summary.json"))[where] == [cid]
             assert not [name for name in opened.namelist() if name.startswith("blobs/")]
 
 
-async def test_it_is_made_while_it_is_sent(town: Town) -> None:
+async def test_it_is_made_while_it_is_sent(deployment: Deployment) -> None:
     """No chunk holds more than one batch of blocks or one piece of a blob, and the blob's bytes are not collected first."""
-    ana = await town.sign_up("ana")
-    await furnish(town, ana)
-    sizes = [len(chunk) async for chunk in archive.chunks(town.pds.registry, await account(town, ana))]
+    ana = await deployment.sign_up("ana")
+    await furnish(deployment, ana)
+    sizes = [len(chunk) async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, ana))]
     assert sum(sizes) > len(PICTURE)
     assert max(sizes) <= 300 * 1024
 
@@ -151,10 +151,10 @@ DAMAGES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_damage_is_noticed(town: Town, tmp_path: Path, damage: str) -> None:
-    ana = await town.sign_up("ana")
-    await furnish(town, ana)
-    path = await save(town, ana, tmp_path / "ana.zip")
+async def test_damage_is_noticed(deployment: Deployment, tmp_path: Path, damage: str) -> None:
+    ana = await deployment.sign_up("ana")
+    await furnish(deployment, ana)
+    path = await save(deployment, ana, tmp_path / "ana.zip")
     broken = tmp_path / "broken.zip"
     make, said = DAMAGES[damage]
     broken.write_bytes(make(path))

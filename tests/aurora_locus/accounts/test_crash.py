@@ -14,10 +14,10 @@ from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
-from tests.aurora_locus.town import SERVER, Directory
+from tests.aurora_locus.deployment import SERVER, Directory
 from tests.databases import MakeDatabase
 from tests.patience import PATIENCE_SECONDS
-from tests.world.processes import Program, free_port
+from tests.simulation.processes import Program, free_port
 
 WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password of ana"}
 

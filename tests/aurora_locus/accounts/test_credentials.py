@@ -8,7 +8,7 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc import service_auth
 from groundwork.clock import SECOND
-from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Person, Town
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment, Person
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -36,20 +36,20 @@ UNUSABLE = pytest.mark.parametrize(
 
 
 @UNUSABLE
-async def test_unusable_header_is_refused(town: Town, header: bytes) -> None:
-    answer = await town.http.get(f"/xrpc/{SERVER}.getSession", headers={b"authorization": header})
+async def test_unusable_header_is_refused(deployment: Deployment, header: bytes) -> None:
+    answer = await deployment.http.get(f"/xrpc/{SERVER}.getSession", headers={b"authorization": header})
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
 
 
 @UNUSABLE
-async def test_unusable_header_is_no_hindrance_where_anybody_may_ask(town: Town, header: bytes) -> None:
+async def test_unusable_header_is_no_hindrance_where_anybody_may_ask(deployment: Deployment, header: bytes) -> None:
     """As at the reference: who signs in anew may still send the token that has ended."""
-    answer = await town.http.get(f"/xrpc/{SERVER}.describeServer", headers={b"authorization": header})
+    answer = await deployment.http.get(f"/xrpc/{SERVER}.describeServer", headers={b"authorization": header})
     assert answer.status_code == 200
 
 
-async def test_nobody_is_told_how_to_sign_in(town: Town) -> None:
-    answer = await town.stranger.get(f"{SERVER}.getSession")
+async def test_nobody_is_told_how_to_sign_in(deployment: Deployment) -> None:
+    answer = await deployment.stranger.get(f"{SERVER}.getSession")
     assert (answer.status_code, answer.json()["error"]) == (401, "AuthMissing")
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -68,70 +68,70 @@ async def test_nobody_is_told_how_to_sign_in(town: Town) -> None:
         "Basic //79",
     ],
 )
-async def test_wrong_administration_password(town: Town, header: str) -> None:
+async def test_wrong_administration_password(deployment: Deployment, header: str) -> None:
     stranger = {b"authorization": header.encode("latin-1")}
-    answer = await town.http.post(f"/xrpc/{SERVER}.createInviteCode", json={"useCount": 1}, headers=stranger)
+    answer = await deployment.http.post(f"/xrpc/{SERVER}.createInviteCode", json={"useCount": 1}, headers=stranger)
     assert (answer.status_code, answer.json()["error"]) == (401, "AuthenticationRequired")
     assert answer.headers["www-authenticate"].startswith("Basic ")
 
 
-async def test_administration_password_may_hold_a_colon(town: Town) -> None:
-    answer = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 2})
+async def test_administration_password_may_hold_a_colon(deployment: Deployment) -> None:
+    answer = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 2})
     assert answer.status_code == 200
     assert answer.json()["code"].startswith("localhost")
 
 
-async def test_invite_for_everybody_is_refused(town: Town) -> None:
-    answer = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1_000_001})
+async def test_invite_for_everybody_is_refused(deployment: Deployment) -> None:
+    answer = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1_000_001})
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
 
 
 @pytest.mark.parametrize("uses", [0, -1])
-async def test_invite_for_nobody_lets_nobody_in(town: Town, uses: int) -> None:
+async def test_invite_for_nobody_lets_nobody_in(deployment: Deployment, uses: int) -> None:
     """As the reference does, a code is made; nobody gets in with it."""
-    made = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": uses})
+    made = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": uses})
     assert made.status_code == 200
-    answer = await town.ask_to_sign_up("ana", inviteCode=made.json()["code"])
+    answer = await deployment.ask_to_sign_up("ana", inviteCode=made.json()["code"])
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInviteCode")
 
 
-async def test_administration_is_no_account(town: Town) -> None:
-    answer = await town.administration.get(f"{SERVER}.getSession")
+async def test_administration_is_no_account(deployment: Deployment) -> None:
+    answer = await deployment.administration.get(f"{SERVER}.getSession")
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
 
 
-async def test_account_is_no_administration(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_account_is_no_administration(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     answer = await ana.post(f"{SERVER}.createInviteCode", {"useCount": 1})
     assert (answer.status_code, answer.json()["error"]) == (401, "AuthenticationRequired")
 
 
-async def test_scheme_is_read_in_any_case(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_scheme_is_read_in_any_case(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     token = ana.headers["authorization"].removeprefix("Bearer ")
     for scheme in ("bearer", "BEARER"):
-        answer = await Person(town.http, {"authorization": f"{scheme} {token}"}).get(f"{SERVER}.getSession")
+        answer = await Person(deployment.http, {"authorization": f"{scheme} {token}"}).get(f"{SERVER}.getSession")
         assert answer.status_code == 200
 
 
-async def test_answer_to_somebody_is_kept_by_no_shared_cache(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_answer_to_somebody_is_kept_by_no_shared_cache(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     answer = await ana.get(f"{SERVER}.getSession")
     assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private", "authorization")
-    assert "cache-control" not in (await town.stranger.get(f"{SERVER}.describeServer")).headers
+    assert "cache-control" not in (await deployment.stranger.get(f"{SERVER}.describeServer")).headers
 
 
-async def test_service_token_is_no_session(town: Town) -> None:
+async def test_service_token_is_no_session(deployment: Deployment) -> None:
     """A token between services, well made and by the account's own key, opens nothing of a session."""
-    ana = await town.sign_up("ana")
-    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+    ana = await deployment.sign_up("ana")
+    key = await deployment.pds.registry.repositories.keys.signing_key(ana.did)
     assert isinstance(key, K256PrivateKey)
     token = service_auth.make_service_token(
         key,
         issuer=ana.did,
-        audience=town.settings.did,
+        audience=deployment.settings.did,
         method=Nsid(f"{SERVER}.getSession"),
-        now_seconds=town.clock.now() // SECOND,
+        now_seconds=deployment.clock.now() // SECOND,
         token_id="once",
     )
     answer = await ana.bearing(token).get(f"{SERVER}.getSession")

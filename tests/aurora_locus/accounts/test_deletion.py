@@ -10,8 +10,8 @@ from aurora_locus.accounts.activation import KEPT_AT_LEAST
 from aurora_locus.accounts.deletion import delete_forgotten
 from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
 
 ASK, DELETE = f"{SERVER}.requestAccountDelete", f"{SERVER}.deleteAccount"
 
@@ -32,17 +32,19 @@ async def blob_of(person: Person, content: bytes = b"the same bytes") -> dict[st
     return blob
 
 
-async def ask(town: Town, person: Person) -> str:
+async def ask(deployment: Deployment, person: Person) -> str:
     assert (await person.post(ASK)).status_code == 200
-    return await newest_token(town, "ana@example.org")
+    return await newest_token(deployment, "ana@example.org")
 
 
-async def delete(town: Town, person: Person, token: str, password: str = "password of ana") -> httpx.Response:
-    return await town.stranger.post(DELETE, {"did": person.did, "password": password, "token": token})
+async def delete(
+    deployment: Deployment, person: Person, token: str, password: str = "password of ana"
+) -> httpx.Response:
+    return await deployment.stranger.post(DELETE, {"did": person.did, "password": password, "token": token})
 
 
-async def tables_naming(town: Town, person: Person) -> set[str]:
-    async with town.db.reader() as reader:
+async def tables_naming(deployment: Deployment, person: Person) -> set[str]:
+    async with deployment.db.reader() as reader:
         named = set()
         for table in TABLES:
             if await reader.fetch_one(f"select 1 from {table} where did = :did", did=person.did) is not None:
@@ -50,128 +52,130 @@ async def tables_naming(town: Town, person: Person) -> set[str]:
     return named
 
 
-async def test_nothing_of_the_account_remains(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_nothing_of_the_account_remains(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     blob = await blob_of(ana)
     await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
-    token = await ask(town, ana)
-    assert (await delete(town, ana, token)).status_code == 200
-    assert await tables_naming(town, ana) == TRACES
-    await town.pds.registry.repositories.blobs.settle()
-    store = town.pds.registry.repositories.blobs.store
+    token = await ask(deployment, ana)
+    assert (await delete(deployment, ana, token)).status_code == 200
+    assert await tables_naming(deployment, ana) == TRACES
+    await deployment.pds.registry.repositories.blobs.settle()
+    store = deployment.pds.registry.repositories.blobs.store
     assert [stored.key async for stored in store.list()] == []
     for answer in (
         await ana.get(f"{SERVER}.getSession"),
         await ana.bearing(ana.refresh_token).post(f"{SERVER}.refreshSession"),
-        await town.sign_in("ana.test", "password of ana"),
-        await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}),
-        await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": ana.did, "cid": blob["ref"]["$link"]}),
+        await deployment.sign_in("ana.test", "password of ana"),
+        await deployment.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}),
+        await deployment.http.get(
+            "/xrpc/com.atproto.sync.getBlob", params={"did": ana.did, "cid": blob["ref"]["$link"]}
+        ),
     ):
         assert answer.status_code in {400, 401, 403}
     with pytest.raises(NotFound):
-        await town.pds.registry.repositories.keys.signing_key(ana.did)
+        await deployment.pds.registry.repositories.keys.signing_key(ana.did)
 
 
-async def test_others_keep_the_same_blob(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_others_keep_the_same_blob(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     blob, same = await blob_of(ana), await blob_of(ben)
     assert blob["ref"] == same["ref"]
-    await delete(town, ana, await ask(town, ana))
-    await town.pds.registry.repositories.blobs.settle()
+    await delete(deployment, ana, await ask(deployment, ana))
+    await deployment.pds.registry.repositories.blobs.settle()
     asked = {"did": ben.did, "cid": blob["ref"]["$link"]}
-    assert (await town.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).content == b"the same bytes"
+    assert (await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).content == b"the same bytes"
 
 
-async def test_only_the_deletion_is_told_afterwards(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    told = await town.announced(ben.did)
+async def test_only_the_deletion_is_told_afterwards(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    told = await deployment.announced(ben.did)
     await blob_of(ana)
-    await delete(town, ana, await ask(town, ana))
-    assert await town.announced(ana.did) == ["account deleted"]
-    assert await town.announced(ben.did) == told
+    await delete(deployment, ana, await ask(deployment, ana))
+    assert await deployment.announced(ana.did) == ["account deleted"]
+    assert await deployment.announced(ben.did) == told
 
 
-async def test_handle_is_kept_from_others_for_a_while(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await delete(town, ana, await ask(town, ana))
-    refused = await town.ask_to_sign_up("ana")
+async def test_handle_is_kept_from_others_for_a_while(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await delete(deployment, ana, await ask(deployment, ana))
+    refused = await deployment.ask_to_sign_up("ana")
     assert (refused.status_code, refused.json()["error"]) == (400, "HandleNotAvailable")
-    town.clock.turn(30 * DAY)
-    assert (await town.ask_to_sign_up("ana")).status_code == 200
+    deployment.clock.turn(30 * DAY)
+    assert (await deployment.ask_to_sign_up("ana")).status_code == 200
 
 
-async def test_identity_is_the_persons_and_stays(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await delete(town, ana, await ask(town, ana))
-    assert ana.did in await town.directory.living()
+async def test_identity_is_the_persons_and_stays(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await delete(deployment, ana, await ask(deployment, ana))
+    assert ana.did in await deployment.directory.living()
 
 
-async def test_password_and_token_are_both_needed(town: Town) -> None:
+async def test_password_and_token_are_both_needed(deployment: Deployment) -> None:
     """A wrong password costs no token; an app password is not enough; nobody else's token is."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     app = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
-    token = await ask(town, ana)
+    token = await ask(deployment, ana)
     for password in ("wrong", app):
-        refused = await delete(town, ana, token, password)
+        refused = await delete(deployment, ana, token, password)
         assert (refused.status_code, refused.json()["error"]) == (401, "AuthenticationRequired")
-    refused = await delete(town, ben, token, "password of ben")
+    refused = await delete(deployment, ben, token, "password of ben")
     assert (refused.status_code, refused.json()["error"]) == (400, "InvalidToken")
-    assert await town.count("accounts") == 2
-    deleted, *refused_ones = statuses(await together(*(delete(town, ana, token) for _ in range(3))))
+    assert await deployment.count("accounts") == 2
+    deleted, *refused_ones = statuses(await together(*(delete(deployment, ana, token) for _ in range(3))))
     assert deleted == 200
     assert set(refused_ones) <= {400, 401}
-    assert await town.count("accounts") == 1
+    assert await deployment.count("accounts") == 1
 
 
-async def test_write_that_races_with_the_deletion_leaves_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    token = await ask(town, ana)
+async def test_write_that_races_with_the_deletion_leaves_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    token = await ask(deployment, ana)
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     await together(
         *(ana.post("com.atproto.repo.createRecord", record) for _ in range(8)),
-        delete(town, ana, token),
+        delete(deployment, ana, token),
         *(ana.post("com.atproto.repo.createRecord", record) for _ in range(8)),
     )
-    assert await tables_naming(town, ana) == TRACES
-    assert await town.announced(ana.did) == ["account deleted"]
+    assert await tables_naming(deployment, ana) == TRACES
+    assert await deployment.announced(ana.did) == ["account deleted"]
 
 
-async def test_account_that_nobody_came_back_to_is_deleted(town: Town) -> None:
+async def test_account_that_nobody_came_back_to_is_deleted(deployment: Deployment) -> None:
     """When the time that its owner gave is over; coming back or giving no time keeps it."""
-    ana, ben, eva = [await town.sign_up(name) for name in ("ana", "ben", "eva")]
-    until = format_datetime(town.clock.now() + 5 * DAY)
+    ana, ben, eva = [await deployment.sign_up(name) for name in ("ana", "ben", "eva")]
+    until = format_datetime(deployment.clock.now() + 5 * DAY)
     for person in (ana, ben):
         assert (await person.post(f"{SERVER}.deactivateAccount", {"deleteAfter": until})).status_code == 200
     await eva.post(f"{SERVER}.deactivateAccount", {})
     await ben.post(f"{SERVER}.activateAccount")
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     assert await delete_forgotten(registry) == 0
-    town.clock.turn(5 * DAY)
+    deployment.clock.turn(5 * DAY)
     assert await delete_forgotten(registry) == 1
-    assert await town.announced(ana.did) == ["account deleted"]
-    assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ben.test")).json() == {"did": ben.did}
-    assert await town.count("accounts") == 2
+    assert await deployment.announced(ana.did) == ["account deleted"]
+    assert (await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle="ben.test")).json() == {"did": ben.did}
+    assert await deployment.count("accounts") == 2
 
 
-async def test_stolen_session_deletes_nothing_at_once(town: Town) -> None:
+async def test_stolen_session_deletes_nothing_at_once(deployment: Deployment) -> None:
     """Deleting takes the password and a letter, and hiding must be no way round them: its owner can still come back."""
-    ana = await town.sign_up("ana")
-    past = format_datetime(Instant(town.clock.now() - DAY))
+    ana = await deployment.sign_up("ana")
+    past = format_datetime(Instant(deployment.clock.now() - DAY))
     assert (await ana.post(f"{SERVER}.deactivateAccount", {"deleteAfter": past})).status_code == 200
-    registry = town.pds.registry
-    town.clock.turn(KEPT_AT_LEAST - 1)
+    registry = deployment.pds.registry
+    deployment.clock.turn(KEPT_AT_LEAST - 1)
     assert await delete_forgotten(registry) == 0
-    back = town.person(await town.sign_in("ana.test", "password of ana"))
+    back = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
     assert (await back.post(f"{SERVER}.activateAccount")).status_code == 200
-    town.clock.turn(2 * KEPT_AT_LEAST)
+    deployment.clock.turn(2 * KEPT_AT_LEAST)
     assert await delete_forgotten(registry) == 0
 
 
-async def test_invites_of_a_deleted_account_open_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_invites_of_a_deleted_account_open_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     wish = {"useCount": 5, "forAccount": ana.did}
-    await town.administration.post(f"{SERVER}.createInviteCode", wish)
-    await delete(town, ana, await ask(town, ana))
-    async with town.db.reader() as reader:
+    await deployment.administration.post(f"{SERVER}.createInviteCode", wish)
+    await delete(deployment, ana, await ask(deployment, ana))
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select disabled from invite_codes")
     assert [row["disabled"] for row in rows] == [1]

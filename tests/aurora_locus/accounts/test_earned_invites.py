@@ -4,8 +4,8 @@ import pytest
 
 from aurora_locus.accounts.earned_invites import MAX_OPEN, Earning, due
 from groundwork.clock import DAY, Instant
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Person, Town, together
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, together
 
 MINE = f"{SERVER}.getAccountInviteCodes"
 DAY_MS = DAY // 1000
@@ -36,32 +36,32 @@ async def codes(person: Person) -> list[str]:
     return [one["code"] for one in answer.json()["codes"]]
 
 
-async def come_back(town: Town) -> Person:
+async def come_back(deployment: Deployment) -> Person:
     """A session after the old one's time."""
-    return town.person(await town.sign_in("ana.test", "password of ana"))
+    return deployment.person(await deployment.sign_in("ana.test", "password of ana"))
 
 
-async def test_one_per_interval_and_five_open(open_the_town: OpenTown) -> None:
+async def test_one_per_interval_and_five_open(make_deployment: MakeDeployment) -> None:
     """Asked by many at once none is given twice; those of the administration do not count."""
-    town = await open_the_town(invite_interval=DAY_MS)
-    ana = await town.sign_up("ana")
-    await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1, "forAccount": ana.did})
+    deployment = await make_deployment(invite_interval=DAY_MS)
+    ana = await deployment.sign_up("ana")
+    await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1, "forAccount": ana.did})
     assert len(await codes(ana)) == 1
-    town.clock.turn(2 * DAY)
-    ana = await come_back(town)
+    deployment.clock.turn(2 * DAY)
+    ana = await come_back(deployment)
     unasked = await ana.get(MINE, createAvailable="false")
     assert len(unasked.json()["codes"]) == 1
     await together(*(ana.get(MINE) for _ in range(6)))
     assert len(await codes(ana)) == 1 + 2
-    town.clock.turn(30 * DAY)
-    ana = await come_back(town)
+    deployment.clock.turn(30 * DAY)
+    ana = await come_back(deployment)
     first = await codes(ana)
     assert len(first) == 1 + MAX_OPEN
     assert await codes(ana) == first
 
 
-async def test_nothing_is_earned_by_default(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    town.clock.turn(300 * DAY)
-    assert await codes(await come_back(town)) == []
+async def test_nothing_is_earned_by_default(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.clock.turn(300 * DAY)
+    assert await codes(await come_back(deployment)) == []
     assert ana.did

@@ -7,15 +7,15 @@ import httpx
 import pytest
 
 from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
-from aurora_locus.accounts.letters import email_handler
+from aurora_locus.accounts.emails import email_handler
 from groundwork.clock import SECOND
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.mail.contract import Mail
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
-from tests.aurora_locus.conftest import OpenTown
+from groundwork.outbox.delivery import one_by_one
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import letters, newest_token
-from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
 
 ANAS = "ana@example.org"
 ASK, CONFIRM = f"{SERVER}.requestEmailConfirmation", f"{SERVER}.confirmEmail"
@@ -26,10 +26,10 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def ask(town: Town, person: Person, nsid: str = ASK, to: str = ANAS) -> str:
+async def ask(deployment: Deployment, person: Person, nsid: str = ASK, to: str = ANAS) -> str:
     answer = await person.post(nsid)
     assert answer.status_code == 200, answer.text
-    return await newest_token(town, to)
+    return await newest_token(deployment, to)
 
 
 async def confirm(person: Person, token: str, email: str = ANAS) -> httpx.Response:
@@ -40,117 +40,117 @@ async def session(person: Person) -> dict[str, object]:
     return dict((await person.get(f"{SERVER}.getSession")).json())
 
 
-async def test_token_confirms_once(town: Town) -> None:
+async def test_token_confirms_once(deployment: Deployment) -> None:
     """However it is typed; the second time it is nothing any more."""
-    ana = await town.sign_up("ana")
-    token = await ask(town, ana)
+    ana = await deployment.sign_up("ana")
+    token = await ask(deployment, ana)
     assert named(await confirm(ana, f" {token.lower()} ", ANAS.upper())) == (200, "")
     assert (await session(ana))["emailConfirmed"] is True
     assert named(await confirm(ana, token)) == (400, "InvalidToken")
 
 
-async def test_of_many_uses_at_once_one_counts(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    token = await ask(town, ana)
+async def test_of_many_uses_at_once_one_counts(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    token = await ask(deployment, ana)
     assert statuses(await together(*(confirm(ana, token) for _ in range(5)))) == [200, 400, 400, 400, 400]
 
 
-async def test_letter_says_what_for_and_for_whom(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await ask(town, ana)
-    (letter,) = await letters(town, ANAS)
+async def test_letter_says_what_for_and_for_whom(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await ask(deployment, ana)
+    (letter,) = await letters(deployment, ANAS)
     assert letter.subject == "Confirm your e-mail address"
     assert "ana.test" in letter.text
 
 
-async def test_only_a_hash_is_stored(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    token = await ask(town, ana)
-    async with town.db.reader() as reader:
+async def test_only_a_hash_is_stored(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    token = await ask(deployment, ana)
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select token_hash, letter from email_tokens")
     assert row is not None
     assert token.encode() not in bytes(row["token_hash"])
-    assert EmailTokens(b"another server's key").of_letter(row["letter"]) != token
+    assert EmailTokens(b"another server's key").of_email(row["letter"]) != token
 
 
 @pytest.mark.parametrize(("late", "error"), [(0, (200, "")), (SECOND, (400, "ExpiredToken"))])
-async def test_token_is_good_for_fifteen_minutes(town: Town, late: int, error: tuple[int, str]) -> None:
-    ana = await town.sign_up("ana")
-    started = town.clock.now()
-    token = await ask(town, ana)
-    town.clock.turn(started + LIFETIME + late - town.clock.now())
+async def test_token_is_good_for_fifteen_minutes(deployment: Deployment, late: int, error: tuple[int, str]) -> None:
+    ana = await deployment.sign_up("ana")
+    started = deployment.clock.now()
+    token = await ask(deployment, ana)
+    deployment.clock.turn(started + LIFETIME + late - deployment.clock.now())
     assert named(await confirm(ana, token)) == error
 
 
-async def test_new_token_replaces_the_old(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    old, new = await ask(town, ana), await ask(town, ana)
+async def test_new_token_replaces_the_old(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    old, new = await ask(deployment, ana), await ask(deployment, ana)
     assert old != new
     assert named(await confirm(ana, old)) == (400, "InvalidToken")
     assert named(await confirm(ana, new)) == (200, "")
 
 
-async def test_ten_wrong_guesses_end_a_token(town: Town) -> None:
+async def test_ten_wrong_guesses_end_a_token(deployment: Deployment) -> None:
     """Nine leave it good."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     for guesses, result in ((MAX_WRONG_TRIES - 1, (200, "")), (MAX_WRONG_TRIES, (400, "InvalidToken"))):
-        token = await ask(town, ana)
+        token = await ask(deployment, ana)
         for _ in range(guesses):
             assert named(await confirm(ana, "AAAAA-AAAAA")) == (400, "InvalidToken")
         assert named(await confirm(ana, token)) == result
 
 
-async def test_token_is_for_one_purpose_and_one_account(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    token = await ask(town, ana)
+async def test_token_is_for_one_purpose_and_one_account(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    token = await ask(deployment, ana)
     assert named(await confirm(ben, token, "ben@example.org")) == (400, "InvalidToken")
-    reset = await town.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another one"})
+    reset = await deployment.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another one"})
     assert named(reset) == (400, "InvalidToken")
     assert named(await confirm(ana, token, "ben@example.org")) == (400, "InvalidEmail")
     assert named(await confirm(ana, token)) == (200, "")
 
 
-async def test_changing_an_unconfirmed_address_takes_no_token(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_changing_an_unconfirmed_address_takes_no_token(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert (await ana.post(ASK_UPDATE)).json() == {"tokenRequired": False}
     assert named(await ana.post(UPDATE, {"email": "New@Example.org"})) == (200, "")
     assert (await session(ana))["email"] == "new@example.org"
-    assert (await town.sign_in("new@example.org", "password of ana")).status_code == 200
+    assert (await deployment.sign_in("new@example.org", "password of ana")).status_code == 200
 
 
-async def test_changing_a_confirmed_address_takes_its_token(town: Town) -> None:
+async def test_changing_a_confirmed_address_takes_its_token(deployment: Deployment) -> None:
     """Sent to the old address; the new one is unconfirmed, and older tokens are void."""
-    ana = await town.sign_up("ana")
-    await confirm(ana, await ask(town, ana))
-    for_old = await ask(town, ana)
+    ana = await deployment.sign_up("ana")
+    await confirm(ana, await ask(deployment, ana))
+    for_old = await ask(deployment, ana)
     assert named(await ana.post(UPDATE, {"email": "new@example.org"})) == (400, "TokenRequired")
     assert named(await ana.post(UPDATE, {"email": "new@example.org", "token": "AAAAA-AAAAA"})) == (400, "InvalidToken")
-    token = await ask(town, ana, ASK_UPDATE)
+    token = await ask(deployment, ana, ASK_UPDATE)
     assert named(await ana.post(UPDATE, {"email": "new@example.org", "token": token})) == (200, "")
     known = await session(ana)
     assert (known["email"], known["emailConfirmed"]) == ("new@example.org", False)
     assert named(await confirm(ana, for_old, "new@example.org")) == (400, "InvalidToken")
 
 
-async def test_address_of_somebody_else_is_refused_and_costs_no_token(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await town.sign_up("ben")
-    await confirm(ana, await ask(town, ana))
-    token = await ask(town, ana, ASK_UPDATE)
+async def test_address_of_somebody_else_is_refused_and_costs_no_token(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await deployment.sign_up("ben")
+    await confirm(ana, await ask(deployment, ana))
+    token = await ask(deployment, ana, ASK_UPDATE)
     assert named(await ana.post(UPDATE, {"email": "ben@example.org", "token": token})) == (400, "InvalidRequest")
     assert named(await ana.post(UPDATE, {"email": "ana@two.example.org", "token": token})) == (200, "")
 
 
 @pytest.mark.parametrize("email", ["", "ana", "a\x00b@example.org", "a@b", "ana@example.org\nBcc: x@example.org"])
-async def test_what_is_no_address_is_refused(town: Town, email: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_is_no_address_is_refused(deployment: Deployment, email: str) -> None:
+    ana = await deployment.sign_up("ana")
     assert named(await ana.post(UPDATE, {"email": email})) == (400, "InvalidRequest")
     assert named(await confirm(ana, "AAAAA-AAAAA", email)) == (400, "InvalidEmail")
 
 
-async def test_server_without_mail_says_so(open_the_town: OpenTown) -> None:
+async def test_server_without_mail_says_so(make_deployment: MakeDeployment) -> None:
     """Instead of letting people wait for a letter; the same for every address."""
-    public = await open_the_town(dev_mode=False, hostname="pds.example.org")
+    public = await make_deployment(dev_mode=False, hostname="pds.example.org")
     for email in (ANAS, "nobody@example.org"):
         answer = await public.stranger.post(f"{SERVER}.requestPasswordReset", {"email": email})
         assert named(answer) == (400, "InvalidRequest")
@@ -180,53 +180,53 @@ def _database_of(task: asyncio.Task[object]) -> object:
     return inspect.getcoroutinelocals(coroutine)["db"]
 
 
-async def owed(town: Town, person: Person) -> None:
+async def owed(deployment: Deployment, person: Person) -> None:
     """A letter that nobody has sent yet, and that the server's own worker, which looks again by itself, will not."""
     assert (await person.post(ASK)).status_code == 200
-    await letters(town, ANAS)
+    await letters(deployment, ANAS)
     # Servers that last for the whole session have such a worker too.
     (worker,) = (
         task
         for task in asyncio.all_tasks()
-        if task.get_name() == "pds debts" and _database_of(task) is town.pds.registry.db
+        if task.get_name() == "pds jobs" and _database_of(task) is deployment.pds.registry.db
     )
     worker.cancel()
     await asyncio.wait([worker])
-    await town.db.write(lambda w: w.execute("update debts set state = 'due'"))
+    await deployment.db.write(lambda w: w.execute("update outbox_jobs set state = 'due'"))
 
 
-async def pay_once(town: Town, postman: Postman) -> None:
-    registry = town.pds.registry
+async def pay_once(deployment: Deployment, postman: Postman) -> None:
+    registry = deployment.pds.registry
     handler = email_handler(registry.db, registry.email_tokens, postman, "pds.example.org", "https://pds.example.org")
-    await dispatcher.run_once(registry.db, {"mail": HandlerOptions(handler)})
-    town.clock.turn(30 * SECOND)
+    await dispatcher.run_once(registry.db, {"mail": one_by_one(handler)})
+    deployment.clock.turn(30 * SECOND)
 
 
-async def test_letter_that_failed_is_sent_again_with_its_number(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await owed(town, ana)
+async def test_letter_that_failed_is_sent_again_with_its_number(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await owed(deployment, ana)
     postman = Postman(RemoteFailed("down"), None)
     for _ in range(3):
-        await pay_once(town, postman)
+        await pay_once(deployment, postman)
     assert len(postman.sent) == 2
     assert postman.sent[0].message_id == postman.sent[1].message_id
 
 
-async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await owed(town, ana)
+async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await owed(deployment, ana)
     postman = Postman(RemoteSlow("lost"), RemoteSlow("lost"))
     for _ in range(3):
-        await pay_once(town, postman)
+        await pay_once(deployment, postman)
     assert len(postman.sent) == 2
 
 
-async def test_letter_of_a_token_that_is_used_is_not_sent(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await owed(town, ana)
-    await town.db.write(lambda w: w.execute("delete from email_tokens"))
+async def test_letter_of_a_token_that_is_used_is_not_sent(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await owed(deployment, ana)
+    await deployment.db.write(lambda w: w.execute("delete from email_tokens"))
     postman = Postman()
-    await pay_once(town, postman)
+    await pay_once(deployment, postman)
     assert postman.sent == []
 
 

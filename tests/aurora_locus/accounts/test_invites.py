@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from aurora_locus.accounts import invites
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment
 
 MANY, MINE = f"{SERVER}.createInviteCodes", f"{SERVER}.getAccountInviteCodes"
 
@@ -16,18 +16,19 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def test_codes_are_their_accounts(open_the_town: OpenTown) -> None:
+async def test_codes_are_their_accounts(make_deployment: MakeDeployment) -> None:
     """Each account sees its own, with those who used them."""
-    town = await open_the_town(invite_required=True)
-    first = (await town.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
+    deployment = await make_deployment(invite_required=True)
+    first = (await deployment.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
     assert [one["account"] for one in first] == ["admin"]
     ana, ben = [
-        await town.sign_up(name, inviteCode=code) for name, code in zip(("ana", "ben"), first[0]["codes"], strict=False)
+        await deployment.sign_up(name, inviteCode=code)
+        for name, code in zip(("ana", "ben"), first[0]["codes"], strict=False)
     ]
     wish = {"codeCount": 2, "useCount": 1, "forAccounts": [ana.did, ben.did, ana.did]}
-    made = (await town.administration.post(MANY, wish)).json()["codes"]
+    made = (await deployment.administration.post(MANY, wish)).json()["codes"]
     assert [(one["account"], len(one["codes"])) for one in made] == [(ana.did, 2), (ben.did, 2)]
-    eva = await town.sign_up("eva", inviteCode=made[0]["codes"][0])
+    eva = await deployment.sign_up("eva", inviteCode=made[0]["codes"][0])
     mine = (await ana.get(MINE)).json()["codes"]
     assert {one["code"] for one in mine} == set(made[0]["codes"])
     assert all((one["available"], one["forAccount"], one["createdBy"]) == (1, ana.did, "admin") for one in mine)
@@ -46,32 +47,32 @@ async def test_codes_are_their_accounts(open_the_town: OpenTown) -> None:
         {"codeCount": 501, "forAccounts": ["did:plc:a", "did:plc:b"]},
     ],
 )
-async def test_unreasonable_amounts_are_refused(town: Town, changes: dict[str, Any]) -> None:
-    answer = await town.administration.post(MANY, {"codeCount": 1, "useCount": 1, **changes})
+async def test_unreasonable_amounts_are_refused(deployment: Deployment, changes: dict[str, Any]) -> None:
+    answer = await deployment.administration.post(MANY, {"codeCount": 1, "useCount": 1, **changes})
     assert named(answer) == (400, "InvalidRequest")
-    assert await town.count("invite_codes") == 0
+    assert await deployment.count("invite_codes") == 0
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("uses", [0, -1])
-async def test_a_code_for_nobody_invites_nobody(town: Town, uses: int) -> None:
+async def test_a_code_for_nobody_invites_nobody(deployment: Deployment, uses: int) -> None:
     """The reference makes such codes."""
-    made = await town.administration.post(MANY, {"codeCount": 1, "useCount": uses})
+    made = await deployment.administration.post(MANY, {"codeCount": 1, "useCount": uses})
     (code,) = made.json()["codes"][0]["codes"]
-    assert named(await town.ask_to_sign_up("ana", inviteCode=code)) == (400, "InvalidInviteCode")
+    assert named(await deployment.ask_to_sign_up("ana", inviteCode=code)) == (400, "InvalidInviteCode")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_accounts_make_none(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_accounts_make_none(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert named(await ana.post(MANY, {"codeCount": 1, "useCount": 1})) == (401, "AuthenticationRequired")
     assert (await ana.get(MINE)).json() == {"codes": []}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_looking_for_the_invite_of_an_account_reads_no_others(town: Town) -> None:
+async def test_looking_for_the_invite_of_an_account_reads_no_others(deployment: Deployment) -> None:
     """A host has as many as accounts, and moderation tools ask for each account that they show."""
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         plan = await reader.fetch(f"explain query plan {invites._USED_BY}", dids=["did:plc:a", "did:plc:b"])
     steps = [str(row["detail"]) for row in plan]
     assert any("SEARCH u USING" in step and "used_by" in step for step in steps), steps

@@ -10,7 +10,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.did_document import DidService
 from at_protocol.identity.plc_operation import PlcOperation
 from aurora_locus.keys.signing_keys import RESERVED_FOR
-from tests.aurora_locus.town import SERVER, Person, Town, together
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, together
 
 CHECK, RESERVE = f"{SERVER}.checkAccountStatus", f"{SERVER}.reserveSigningKey"
 COMING = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
@@ -22,13 +22,15 @@ async def status(person: Person) -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def test_status_counts_what_is_here(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await town.sign_up("ben")
+async def test_status_counts_what_is_here(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await deployment.sign_up("ben")
     empty = await status(ana)
     assert (empty["activated"], empty["validDid"], empty["indexedRecords"], empty["repoBlocks"]) == (True, True, 0, 2)
     headers = {**ana.headers, "content-type": "text/plain"}
-    blob = (await town.http.post("/xrpc/com.atproto.repo.uploadBlob", content=b"x", headers=headers)).json()["blob"]
+    blob = (await deployment.http.post("/xrpc/com.atproto.repo.uploadBlob", content=b"x", headers=headers)).json()[
+        "blob"
+    ]
     for name in ("one", "two"):  # fixed keys, because the shape of the tree follows from them
         record = {
             "repo": ana.did,
@@ -39,7 +41,7 @@ async def test_status_counts_what_is_here(town: Town) -> None:
         await ana.post("com.atproto.repo.createRecord", record)
     await ana.post("app.bsky.actor.putPreferences", {"preferences": [{"$type": "app.bsky.actor.defs#x"}]})
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    head = await town.pds.registry.repositories.head(ana.did)
+    head = await deployment.pds.registry.repositories.head(ana.did)
     assert await status(ana) == {
         "activated": False,
         "validDid": True,
@@ -53,9 +55,9 @@ async def test_status_counts_what_is_here(town: Town) -> None:
     }
 
 
-async def test_identity_that_moved_is_told(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    registry = town.pds.registry
+async def test_identity_that_moved_is_told(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    registry = deployment.pds.registry
     newest = await registry.directory.last(ana.did)
     assert isinstance(newest, PlcOperation)
     elsewhere = {"atproto_pds": DidService("AtprotoPersonalDataServer", "https://elsewhere.example")}
@@ -64,42 +66,42 @@ async def test_identity_that_moved_is_told(town: Town) -> None:
     assert (await status(ana))["validDid"] is False
 
 
-async def test_what_cannot_be_known_is_not_told(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    town.directory.is_down = True
+async def test_what_cannot_be_known_is_not_told(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.directory.is_down = True
     answer = await ana.get(CHECK)
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
 
 
-async def reserve(town: Town, **body: Any) -> str:
-    answer = await town.stranger.post(RESERVE, body)
+async def reserve(deployment: Deployment, **body: Any) -> str:
+    answer = await deployment.stranger.post(RESERVE, body)
     assert answer.status_code == 200, answer.text
     parse_did_key(answer.json()["signingKey"])
     return str(answer.json()["signingKey"])
 
 
-async def test_one_reserved_key_per_did(town: Town) -> None:
+async def test_one_reserved_key_per_did(deployment: Deployment) -> None:
     """However many ask at once; without a DID each is another."""
-    first = await reserve(town, did=COMING)
-    others = await together(*(town.stranger.post(RESERVE, {"did": COMING}) for _ in range(4)))
+    first = await reserve(deployment, did=COMING)
+    others = await together(*(deployment.stranger.post(RESERVE, {"did": COMING}) for _ in range(4)))
     assert {answer.json()["signingKey"] for answer in others} == {first}
-    assert await reserve(town) != await reserve(town)
+    assert await reserve(deployment) != await reserve(deployment)
 
 
-async def test_reservations_at_once_agree(town: Town) -> None:
-    answers = await together(*(town.stranger.post(RESERVE, {"did": COMING}) for _ in range(6)))
+async def test_reservations_at_once_agree(deployment: Deployment) -> None:
+    answers = await together(*(deployment.stranger.post(RESERVE, {"did": COMING}) for _ in range(6)))
     assert len({answer.json()["signingKey"] for answer in answers}) == 1
 
 
-async def test_account_that_is_here_reserves_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    answer = await town.stranger.post(RESERVE, {"did": ana.did})
+async def test_account_that_is_here_reserves_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    answer = await deployment.stranger.post(RESERVE, {"did": ana.did})
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_reserved_key_of_nobody_is_dropped(town: Town) -> None:
-    first = await reserve(town, did=COMING)
-    town.clock.turn(RESERVED_FOR + 1)
-    assert await town.db.write(town.pds.registry.repositories.keys.sweep_reserved) == 1
-    assert await reserve(town, did=COMING) != first
+async def test_reserved_key_of_nobody_is_dropped(deployment: Deployment) -> None:
+    first = await reserve(deployment, did=COMING)
+    deployment.clock.turn(RESERVED_FOR + 1)
+    assert await deployment.db.write(deployment.pds.registry.repositories.keys.sweep_reserved) == 1
+    assert await reserve(deployment, did=COMING) != first

@@ -3,7 +3,8 @@
 import pytest
 from argon2 import PasswordHasher
 
-from tests.aurora_locus.town import Person, Town, statuses, together
+from aurora_locus.accounts.passwords import Passwords
+from tests.aurora_locus.deployment import Deployment, Person, statuses, together
 
 # Of "password of ana", made by the crypto module of Node as the reference server calls it.
 OF_REFERENCE = (
@@ -14,37 +15,38 @@ OF_REFERENCE = (
 
 
 @pytest.fixture(autouse=True)
-def cost_of_passwords() -> None:
-    """What the server really uses: here it is the subject."""
+def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server really uses: here it is the subject, whatever servers that other tests share may use."""
+    monkeypatch.setattr("aurora_locus.app.Passwords", Passwords)
 
 
-async def stored(town: Town) -> str:
-    async with town.db.reader() as reader:
+async def stored(deployment: Deployment) -> str:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select password_hash from accounts")
     assert row is not None
     return str(row["password_hash"])
 
 
-async def with_hash(town: Town, password_hash: str) -> Person:
-    ana = await town.sign_up("ana")
-    await town.db.write(lambda w: w.execute("update accounts set password_hash = :hash", hash=password_hash))
+async def with_hash(deployment: Deployment, password_hash: str) -> Person:
+    ana = await deployment.sign_up("ana")
+    await deployment.db.write(lambda w: w.execute("update accounts set password_hash = :hash", hash=password_hash))
     return ana
 
 
 @pytest.mark.parametrize(
     "older", [OF_REFERENCE, PasswordHasher(1, 64, 1).hash("password of ana")], ids=["scrypt", "argon2id"]
 )
-async def test_older_hash_fits_and_gives_way(town: Town, older: str) -> None:
-    await with_hash(town, older)
-    answers = await together(*(town.sign_in("ana.test", "password of ana") for _ in range(3)))
+async def test_older_hash_fits_and_gives_way(deployment: Deployment, older: str) -> None:
+    await with_hash(deployment, older)
+    answers = await together(*(deployment.sign_in("ana.test", "password of ana") for _ in range(3)))
     assert statuses(answers) == [200, 200, 200]
-    renewed = await stored(town)
+    renewed = await stored(deployment)
     assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
-    assert await stored(town) == renewed
+    assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
+    assert await stored(deployment) == renewed
 
 
-async def test_wrong_password_changes_nothing(town: Town) -> None:
-    await with_hash(town, OF_REFERENCE)
-    assert (await town.sign_in("ana.test", "password of ben")).json()["error"] == "AuthenticationRequired"
-    assert await stored(town) == OF_REFERENCE
+async def test_wrong_password_changes_nothing(deployment: Deployment) -> None:
+    await with_hash(deployment, OF_REFERENCE)
+    assert (await deployment.sign_in("ana.test", "password of ben")).json()["error"] == "AuthenticationRequired"
+    assert await stored(deployment) == OF_REFERENCE

@@ -8,15 +8,15 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.accounts import confirming, creation, deletion, own_identity
+from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import AccountRequest, Awaits
 from aurora_locus.identity import plc_requests, plc_updates
 from aurora_locus.settings import PdsSettings, read
 from groundwork.clock import DAY
 from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 
 ANAS = "ana@example.org"
 WISH = AccountRequest("ana.test", ANAS, "password of ana")
@@ -24,68 +24,76 @@ CONFIRM = f"{SERVER}.confirmEmail"
 
 
 @pytest.fixture
-def in_public(town: Town) -> Registry:
-    """The town's accounts under the rule that holds outside of development."""
-    return replace(town.pds.registry, confirms_email=True)
+def in_public(deployment: Deployment) -> Registry:
+    """The deployment's accounts under the rule that holds outside of development."""
+    return replace(deployment.pds.registry, confirms_email=True)
 
 
-def session_of(town: Town, made: creation.Made) -> Person:
-    return Person(town.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
+def session_of(deployment: Deployment, made: CreatedAccount) -> Person:
+    return Person(deployment.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
 
 
-async def test_account_nobody_invited_waits_for_the_mail(town: Town, in_public: Registry) -> None:
+async def test_account_nobody_invited_waits_for_the_mail(deployment: Deployment, in_public: Registry) -> None:
     """It can sign in; it cannot write, resolve or be activated; confirming announces it, once."""
     made = await creation.create(in_public, WISH)
     assert made.awaits is Awaits.CONFIRMATION
-    ana = session_of(town, made)
+    ana = session_of(deployment, made)
     assert (await ana.get(f"{SERVER}.getSession")).json()["status"] == "deactivated"
-    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
+    assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
     record = {"repo": made.did, "collection": "org.example.note", "record": {"text": "hello"}}
     assert (await ana.post("com.atproto.repo.createRecord", record)).json()["error"] == "AccountDeactivated"
-    assert (await town.stranger.get(f"{IDENTITY}.resolveHandle", handle="ana.test")).status_code == 400
+    assert (await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle="ana.test")).status_code == 400
     refused = await ana.post(f"{SERVER}.activateAccount")
     assert refused.status_code == 400
     assert "confirmEmail" in refused.json()["message"]
     assert (await ana.post(f"{SERVER}.deactivateAccount", {})).status_code == 200
-    assert await town.announced(made.did) == []
+    assert await deployment.announced(made.did) == []
 
-    token = await newest_token(town, ANAS)
+    token = await newest_token(deployment, ANAS)
     assert (await ana.post(CONFIRM, {"email": ANAS, "token": token})).status_code == 200
-    assert await town.announced(made.did) == ["account active", "identity ana.test", "sync"]
+    assert await deployment.announced(made.did) == ["account active", "identity ana.test", "sync"]
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
-    town.clock.turn(confirming.PATIENCE + DAY)
-    assert await deletion.delete_forgotten(town.pds.registry) == 0
+    deployment.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 0
 
 
-async def test_who_never_confirms_is_removed_with_the_identity(town: Town, in_public: Registry) -> None:
+async def test_who_never_confirms_is_removed_with_the_identity(deployment: Deployment, in_public: Registry) -> None:
     """Nobody was told of it; nobody but us holds a key of it; its name is free at once."""
     made = await creation.create(in_public, WISH)
-    town.clock.turn(confirming.PATIENCE + DAY)
-    assert await deletion.delete_forgotten(town.pds.registry) == 1
+    deployment.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 1
     assert (
-        await plc_updates.mend(town.pds.registry.plc, await plc_updates.unfinished(town.pds.registry.db, patience=0))
+        await plc_updates.mend(
+            deployment.pds.registry.plc, await plc_updates.unfinished(deployment.pds.registry.db, patience=0)
+        )
         == 0
     )
-    assert await town.announced(made.did) == []
-    assert (await town.directory.log(made.did))[-1]["type"] == "plc_tombstone"
-    await town.sign_up("ana")
+    assert await deployment.announced(made.did) == []
+    assert (await deployment.directory.log(made.did))[-1]["type"] == "plc_tombstone"
+    await deployment.sign_up("ana")
 
 
-async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town, in_public: Registry) -> None:
+async def test_identity_with_a_key_of_its_owner_outlives_the_account(
+    deployment: Deployment, in_public: Registry
+) -> None:
     mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
     made = await creation.create(in_public, replace(WISH, recovery_key=mine))
-    town.clock.turn(confirming.PATIENCE + DAY)
-    assert await deletion.delete_forgotten(town.pds.registry) == 1
-    await plc_updates.mend(town.pds.registry.plc, await plc_updates.unfinished(town.pds.registry.db, patience=0))
-    assert await town.directory.living() == {made.did}
+    deployment.clock.turn(confirming.PATIENCE + DAY)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 1
+    await plc_updates.mend(
+        deployment.pds.registry.plc, await plc_updates.unfinished(deployment.pds.registry.db, patience=0)
+    )
+    assert await deployment.directory.living() == {made.did}
 
 
-async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(town: Town, in_public: Registry) -> None:
+async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(
+    deployment: Deployment, in_public: Registry
+) -> None:
     """Behind the person's key and before the server's; an identity that only server and operator hold goes with its account."""
     mine, operators = K256PrivateKey(bytes([7]) * 32).public, K256PrivateKey(bytes([8]) * 32).public
     registry = replace(in_public, operators_key=operators)
     kept = await creation.create(registry, replace(WISH, recovery_key=format_did_key(mine)))
-    (operation,) = await town.directory.log(kept.did)
+    (operation,) = await deployment.directory.log(kept.did)
     keys = [format_did_key(key) for key in (mine, operators, registry.rotation_key.public)]
     assert operation["rotationKeys"] == keys
     account = await own_identity.account_of(registry, kept.did)
@@ -93,20 +101,20 @@ async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(tow
     assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
 
     await creation.create(registry, AccountRequest("ben.test", "ben@example.org", "password of ben"))
-    town.clock.turn(confirming.PATIENCE + DAY)
+    deployment.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(registry) == 2
     await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
-    assert await town.directory.living() == {kept.did}
+    assert await deployment.directory.living() == {kept.did}
 
 
-async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_public: Registry) -> None:
-    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+async def test_invited_and_made_by_the_host_are_shown_at_once(deployment: Deployment, in_public: Registry) -> None:
+    code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
     invited = await creation.create(in_public, replace(WISH, invite_code=code))
     wish = AccountRequest("ben.test", "ben@example.org", "password of ben", by_admin=True)
     hosts = await creation.create(replace(in_public, needs_invite=True), wish)
     for made in (invited, hosts):
         assert made.awaits is None
-        assert (await town.announced(made.did))[1] == "account active"
+        assert (await deployment.announced(made.did))[1] == "account active"
     # Used up: whoever typed a code is told that it is not good, also where none is needed.
     again = AccountRequest("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
     with pytest.raises(Refused) as refused:
@@ -115,9 +123,9 @@ async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_pub
     assert (await creation.create(in_public, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
 
 
-async def test_host_makes_accounts_without_an_invite(town: Town) -> None:
+async def test_host_makes_accounts_without_an_invite(deployment: Deployment) -> None:
     wish = {"handle": "ana.test", "email": ANAS, "password": "password of ana"}
-    assert (await town.administration.post(f"{SERVER}.createAccount", wish)).status_code == 200
+    assert (await deployment.administration.post(f"{SERVER}.createAccount", wish)).status_code == 200
 
 
 SAFE = {

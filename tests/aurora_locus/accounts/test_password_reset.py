@@ -9,8 +9,8 @@ from aurora_locus.accounts import password_guesses, sessions
 from aurora_locus.accounts.password_reset import LEAST_SECONDS
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.errors import NotSignedIn
+from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 from tests.aurora_locus.mailbox import letters, newest_token
-from tests.aurora_locus.town import SERVER, Town, statuses, together
 
 ANAS = "ana@example.org"
 ASK, RESET = f"{SERVER}.requestPasswordReset", f"{SERVER}.resetPassword"
@@ -20,86 +20,86 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def ask(town: Town, email: str = ANAS) -> str:
-    answer = await town.stranger.post(ASK, {"email": email})
+async def ask(deployment: Deployment, email: str = ANAS) -> str:
+    answer = await deployment.stranger.post(ASK, {"email": email})
     assert answer.status_code == 200, answer.text
-    return await newest_token(town, ANAS)
+    return await newest_token(deployment, ANAS)
 
 
-async def reset(town: Town, token: str, password: str = "a new password") -> httpx.Response:
-    return await town.stranger.post(RESET, {"token": token, "password": password})
+async def reset(deployment: Deployment, token: str, password: str = "a new password") -> httpx.Response:
+    return await deployment.stranger.post(RESET, {"token": token, "password": password})
 
 
-async def test_reset_ends_every_session(town: Town) -> None:
+async def test_reset_ends_every_session(deployment: Deployment) -> None:
     """Refresh tokens, access tokens and those of app passwords; who signs in at the same moment stays signed in."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
-    app = town.person(await town.sign_in(ana.did, password))
-    token = await ask(town, " Ana@Example.org ")
+    app = deployment.person(await deployment.sign_in(ana.did, password))
+    token = await ask(deployment, " Ana@Example.org ")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
-    assert named(await reset(town, token.lower())) == (200, "")
+    assert named(await reset(deployment, token.lower())) == (200, "")
     for person in (ana, app):
         assert named(await person.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
         refreshed = await person.bearing(person.refresh_token).post(f"{SERVER}.refreshSession")
         assert named(refreshed) == (400, "ExpiredToken")
-    assert named(await town.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
-    back = town.person(await town.sign_in("ana.test", "a new password"))
+    assert named(await deployment.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
+    back = deployment.person(await deployment.sign_in("ana.test", "a new password"))
     assert (await back.get(f"{SERVER}.getSession")).status_code == 200
     again = await back.bearing(back.refresh_token).post(f"{SERVER}.refreshSession")
-    assert (await town.person(again).get(f"{SERVER}.getSession")).status_code == 200
+    assert (await deployment.person(again).get(f"{SERVER}.getSession")).status_code == 200
 
 
-async def test_reset_voids_what_was_asked_for_before(town: Town) -> None:
+async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> None:
     """A letter that somebody else had sent with the old password's session is good for nothing any more."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.requestAccountDelete")
-    deletion = await newest_token(town, ANAS)
-    assert named(await reset(town, await ask(town))) == (200, "")
+    deletion = await newest_token(deployment, ANAS)
+    assert named(await reset(deployment, await ask(deployment))) == (200, "")
     body = {"did": ana.did, "password": "a new password", "token": deletion}
-    assert named(await town.stranger.post(f"{SERVER}.deleteAccount", body)) == (400, "InvalidToken")
+    assert named(await deployment.stranger.post(f"{SERVER}.deleteAccount", body)) == (400, "InvalidToken")
 
 
-async def test_old_password_that_was_being_checked_opens_nothing_afterwards(town: Town) -> None:
+async def test_old_password_that_was_being_checked_opens_nothing_afterwards(deployment: Deployment) -> None:
     """The reset comes between the check of the old password and its session."""
-    await town.sign_up("ana")
-    token = await ask(town)
-    registry = town.pds.registry
+    await deployment.sign_up("ana")
+    token = await ask(deployment)
+    registry = deployment.pds.registry
     proof = await password_guesses.prove(registry, "ana.test", "password of ana", SignInSource(""))
-    assert named(await reset(town, token)) == (200, "")
+    assert named(await reset(deployment, token)) == (200, "")
     with pytest.raises(NotSignedIn):
         await registry.db.write(lambda w: sessions.open_proven(w, registry.tokens, proof))
-    assert await town.count("sessions") == 0
+    assert await deployment.count("sessions") == 0
 
 
-async def test_token_resets_once(town: Town) -> None:
-    await town.sign_up("ana")
-    token = await ask(town)
-    assert statuses(await together(*(reset(town, token) for _ in range(4)))) == [200, 400, 400, 400]
+async def test_token_resets_once(deployment: Deployment) -> None:
+    await deployment.sign_up("ana")
+    token = await ask(deployment)
+    assert statuses(await together(*(reset(deployment, token) for _ in range(4)))) == [200, 400, 400, 400]
 
 
-async def test_bad_password_costs_no_token(town: Town) -> None:
-    await town.sign_up("ana")
-    token = await ask(town)
-    assert named(await reset(town, token, "short")) == (400, "InvalidPassword")
-    assert named(await reset(town, token, "x" * 257)) == (400, "InvalidPassword")
-    assert named(await reset(town, token)) == (200, "")
+async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
+    await deployment.sign_up("ana")
+    token = await ask(deployment)
+    assert named(await reset(deployment, token, "short")) == (400, "InvalidPassword")
+    assert named(await reset(deployment, token, "x" * 257)) == (400, "InvalidPassword")
+    assert named(await reset(deployment, token)) == (200, "")
 
 
-async def test_expired_token_resets_nothing(town: Town) -> None:
-    await town.sign_up("ana")
-    token = await ask(town)
-    town.clock.turn(15 * 60 * 1_000_000)
-    assert named(await reset(town, token)) == (400, "ExpiredToken")
-    assert (await town.sign_in("ana.test", "password of ana")).status_code == 200
+async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
+    await deployment.sign_up("ana")
+    token = await ask(deployment)
+    deployment.clock.turn(15 * 60 * 1_000_000)
+    assert named(await reset(deployment, token)) == (400, "ExpiredToken")
+    assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
 
 
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
 @pytest.mark.usefixtures("refusals_take_their_time")
-async def test_nobody_is_told_which_addresses_exist(town: Town, email: str) -> None:
+async def test_nobody_is_told_which_addresses_exist(deployment: Deployment, email: str) -> None:
     """One answer, never sooner than it takes where there is an account."""
-    await town.sign_up("ana")
+    await deployment.sign_up("ana")
     started = asyncio.get_running_loop().time()
-    answer = await town.stranger.post(ASK, {"email": email})
+    answer = await deployment.stranger.post(ASK, {"email": email})
     assert asyncio.get_running_loop().time() - started >= LEAST_SECONDS
     assert (answer.status_code, answer.content) == (200, b"")
-    assert len(await letters(town, ANAS)) == (1 if email == ANAS else 0)
+    assert len(await letters(deployment, ANAS)) == (1 if email == ANAS else 0)

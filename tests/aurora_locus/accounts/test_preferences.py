@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 GET, PUT = "app.bsky.actor.getPreferences", "app.bsky.actor.putPreferences"
 DEFS = "app.bsky.actor.defs"
@@ -28,14 +28,14 @@ async def get(person: Person) -> Any:
     return (await person.get(GET)).json()["preferences"]
 
 
-async def app_of(town: Town, person: Person) -> Person:
+async def app_of(deployment: Deployment, person: Person) -> Person:
     password = (await person.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
-    return town.person(await town.sign_in(person.did, password))
+    return deployment.person(await deployment.sign_in(person.did, password))
 
 
-async def test_what_is_put_replaces_what_was_there(town: Town) -> None:
+async def test_what_is_put_replaces_what_was_there(deployment: Deployment) -> None:
     """In its order, unknown ones as they came; other people's stay."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert await get(ana) == []
     assert named(await put(ben, ADULT)) == (200, "")
     assert named(await put(ana, LABELS, ADULT)) == (200, "")
@@ -48,19 +48,19 @@ async def test_what_is_put_replaces_what_was_there(town: Town) -> None:
 
 
 @pytest.mark.parametrize("name", ["chat.bsky.actor.pref", "app.bskyx.pref", "", None])
-async def test_other_namespaces_are_refused_and_nothing_changes(town: Town, name: str | None) -> None:
-    ana = await town.sign_up("ana")
+async def test_other_namespaces_are_refused_and_nothing_changes(deployment: Deployment, name: str | None) -> None:
+    ana = await deployment.sign_up("ana")
     await put(ana, ADULT)
     stranger = {"value": 1} if name is None else {"$type": name}
     assert named(await put(ana, LABELS, stranger)) == (400, "InvalidRequest")
     assert await get(ana) == [ADULT]
 
 
-async def test_age_is_not_for_app_passwords(town: Town) -> None:
+async def test_age_is_not_for_app_passwords(deployment: Deployment) -> None:
     """They neither see it nor set it, and leave it as it is when they replace the rest."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await put(ana, AGE, ADULT)
-    app = await app_of(town, ana)
+    app = await app_of(deployment, ana)
     assert await get(app) == [ADULT]
     assert named(await put(app, AGE)) == (403, "Forbidden")
     assert named(await put(app, LABELS)) == (200, "")
@@ -68,14 +68,14 @@ async def test_age_is_not_for_app_passwords(town: Town) -> None:
     assert await get(ana) == [AGE, LABELS]
 
 
-async def test_what_the_server_works_out_is_not_taken(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_the_server_works_out_is_not_taken(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert named(await put(ana, DECLARED, ADULT)) == (200, "")
     assert await get(ana) == [ADULT]
 
 
-async def test_256_kib_and_no_more(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_256_kib_and_no_more(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     bare = len('{"$type":"app.bsky.x.y","text":""}')
     fits = {"$type": "app.bsky.x.y", "text": "x" * (256 * 1024 - bare)}
     assert named(await put(ana, fits)) == (200, "")
@@ -83,11 +83,11 @@ async def test_256_kib_and_no_more(town: Town) -> None:
     assert await get(ana) == [fits]
 
 
-async def test_strangers_see_none(town: Town) -> None:
-    assert named(await town.stranger.get(GET)) == (401, "AuthMissing")
+async def test_strangers_see_none(deployment: Deployment) -> None:
+    assert named(await deployment.stranger.get(GET)) == (401, "AuthMissing")
 
 
-async def test_deactivated_account_brings_its_own(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_deactivated_account_brings_its_own(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     assert named(await put(ana, ADULT)) == (200, "")

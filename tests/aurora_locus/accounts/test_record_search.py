@@ -5,13 +5,13 @@ import pytest
 from aurora_locus.accounts import holdings, record_search
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.accounts.test_archive import PICTURE, furnish, write
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.deployment import Deployment, Person
 
 NOTE, MARK = "org.example.note", "org.example.mark"
 
 
-async def written(town: Town) -> Person:
-    ana = await town.sign_up("ana")
+async def written(deployment: Deployment) -> Person:
+    ana = await deployment.sign_up("ana")
     for number in range(7):
         await write(ana, {"text": f"Note {number}: Grüße aus MÜNCHEN" if number % 2 else f"Note {number}"})
     for number in range(4):
@@ -19,47 +19,49 @@ async def written(town: Town) -> Person:
     return ana
 
 
-async def pages(town: Town, person: Person, **asked: str) -> list[list[str]]:
+async def pages(deployment: Deployment, person: Person, **asked: str) -> list[list[str]]:
     found, cursor = [], ""
     while True:
-        page = await record_search.find(town.db, person.did, cursor=cursor, limit=3, **asked)
+        page = await record_search.find(deployment.db, person.did, cursor=cursor, limit=3, **asked)
         found.append([one.value.get("text") or one.value["of"] for one in page.records])
         if page.next is None:
             return found
         cursor = page.next
 
 
-async def test_pages_hold_every_record_once_newest_first(town: Town) -> None:
-    ana = await written(town)
-    found = await pages(town, ana)
+async def test_pages_hold_every_record_once_newest_first(deployment: Deployment) -> None:
+    ana = await written(deployment)
+    found = await pages(deployment, ana)
     marks = [f"mark {number}" for number in (3, 2, 1, 0)]
     texts = [text.partition(":")[0] for page in found for text in page]
     assert texts == marks + [f"Note {number}" for number in (6, 5, 4, 3, 2, 1, 0)]
     assert [len(page) for page in found] == [3, 3, 3, 2]
 
 
-async def test_a_record_written_meanwhile_moves_no_page(town: Town) -> None:
-    ana = await written(town)
-    first = await record_search.find(town.db, ana.did, collection=NOTE, limit=3)
+async def test_a_record_written_meanwhile_moves_no_page(deployment: Deployment) -> None:
+    ana = await written(deployment)
+    first = await record_search.find(deployment.db, ana.did, collection=NOTE, limit=3)
     await write(ana, {"text": "New"})
-    second = await record_search.find(town.db, ana.did, collection=NOTE, limit=3, cursor=first.next or "")
+    second = await record_search.find(deployment.db, ana.did, collection=NOTE, limit=3, cursor=first.next or "")
     assert [one.value["text"][:6] for one in second.records] == ["Note 3", "Note 2", "Note 1"]
 
 
-async def test_words_are_found_case_apart_in_any_collection(town: Town) -> None:
-    ana = await written(town)
-    assert await pages(town, ana, words=" grüsse aus münchen ") == [
+async def test_words_are_found_case_apart_in_any_collection(deployment: Deployment) -> None:
+    ana = await written(deployment)
+    assert await pages(deployment, ana, words=" grüsse aus münchen ") == [
         [f"Note {number}: Grüße aus MÜNCHEN" for number in (5, 3, 1)]
     ]
-    assert await pages(town, ana, words="mark 2", collection=MARK) == [["mark 2"]]
-    assert await pages(town, ana, words="mark 2", collection=NOTE) == [[]]
+    assert await pages(deployment, ana, words="mark 2", collection=MARK) == [["mark 2"]]
+    assert await pages(deployment, ana, words="mark 2", collection=NOTE) == [[]]
 
 
-async def test_a_search_stops_after_so_many_and_goes_on_there(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_stops_after_so_many_and_goes_on_there(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What one request reads is bounded; the pages together miss nothing."""
-    ana = await written(town)
+    ana = await written(deployment)
     monkeypatch.setattr(record_search, "_MOST_READ", 4)
-    found = await pages(town, ana, words="note 0")
+    found = await pages(deployment, ana, words="note 0")
     assert [text for page in found for text in page] == ["Note 0"]
     assert len(found) == 3
 
@@ -73,26 +75,26 @@ async def test_a_search_stops_after_so_many_and_goes_on_there(town: Town, monkey
         ({"words": "x" * 201}, "q"),
     ],
 )
-async def test_what_cannot_be_is_refused(town: Town, asked: dict[str, str], field: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_cannot_be_is_refused(deployment: Deployment, asked: dict[str, str], field: str) -> None:
+    ana = await deployment.sign_up("ana")
     with pytest.raises(InvalidInput) as refused:
-        await record_search.find(town.db, ana.did, **asked)
+        await record_search.find(deployment.db, ana.did, **asked)
     assert refused.value.field == field
 
 
-async def test_one_record_is_read_and_others_are_not(town: Town) -> None:
-    ana, ben = await written(town), await town.sign_up("ben")
-    first = (await record_search.find(town.db, ana.did)).records[0]
-    found = await record_search.read(town.db, ana.did, first.collection, first.rkey)
+async def test_one_record_is_read_and_others_are_not(deployment: Deployment) -> None:
+    ana, ben = await written(deployment), await deployment.sign_up("ben")
+    first = (await record_search.find(deployment.db, ana.did)).records[0]
+    found = await record_search.read(deployment.db, ana.did, first.collection, first.rkey)
     assert found == first
-    assert await record_search.read(town.db, ben.did, first.collection, first.rkey) is None
-    assert await record_search.read(town.db, ana.did, "no collection", first.rkey) is None
+    assert await record_search.read(deployment.db, ben.did, first.collection, first.rkey) is None
+    assert await record_search.read(deployment.db, ana.did, "no collection", first.rkey) is None
 
 
-async def test_storage_is_measured(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await furnish(town, ana)
-    async with town.db.reader() as reader:
+async def test_storage_is_measured(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await furnish(deployment, ana)
+    async with deployment.db.reader() as reader:
         storage = await holdings.measure(reader, ana.did)
         assert await holdings.collections(reader, ana.did) == [(NOTE, 2)]
     assert (storage.records, storage.blobs, storage.blob_bytes) == (2, 1, len(PICTURE))

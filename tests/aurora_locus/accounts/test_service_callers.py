@@ -13,27 +13,27 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from groundwork.clock import SECOND
-from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 
 UPLOAD = "com.atproto.repo.uploadBlob"
 
 
-async def upload(town: Town, token: str) -> httpx.Response:
+async def upload(deployment: Deployment, token: str) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}", "content-type": "text/plain"}
-    return await town.http.post(f"/xrpc/{UPLOAD}", content=b"hello", headers=headers)
+    return await deployment.http.post(f"/xrpc/{UPLOAD}", content=b"hello", headers=headers)
 
 
-async def own_key(town: Town, person: Person) -> K256PrivateKey:
-    key = await town.pds.registry.repositories.keys.signing_key(person.did)
+async def own_key(deployment: Deployment, person: Person) -> K256PrivateKey:
+    key = await deployment.pds.registry.repositories.keys.signing_key(person.did)
     assert isinstance(key, K256PrivateKey)
     return key
 
 
-def token_of(town: Town, person: Person, key: K256PrivateKey, **changes: Any) -> str:
-    now = town.clock.now() // SECOND
+def token_of(deployment: Deployment, person: Person, key: K256PrivateKey, **changes: Any) -> str:
+    now = deployment.clock.now() // SECOND
     claims = {
         "iss": person.did,
-        "aud": town.settings.did,
+        "aud": deployment.settings.did,
         "lxm": UPLOAD,
         "iat": now,
         "exp": now + 60,
@@ -43,41 +43,41 @@ def token_of(town: Town, person: Person, key: K256PrivateKey, **changes: Any) ->
     return jwt.sign({name: value for name, value in claims.items() if value is not None}, key)
 
 
-async def test_account_uploads_through_a_service(town: Town) -> None:
+async def test_account_uploads_through_a_service(deployment: Deployment) -> None:
     """With the token that getServiceAuth gives; what comes is the account's."""
-    ana = await town.sign_up("ana")
-    asked = await ana.get(f"{SERVER}.getServiceAuth", aud=f"{town.settings.did}#atproto_pds", lxm=UPLOAD)
-    answer = await upload(town, asked.json()["token"])
+    ana = await deployment.sign_up("ana")
+    asked = await ana.get(f"{SERVER}.getServiceAuth", aud=f"{deployment.settings.did}#atproto_pds", lxm=UPLOAD)
+    answer = await upload(deployment, asked.json()["token"])
     assert answer.status_code == 200, answer.text
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select did from blobs")
     assert row is not None
     assert row["did"] == ana.did
 
 
-async def test_used_once(town: Town) -> None:
+async def test_used_once(deployment: Deployment) -> None:
     """Of many uses at once one is let in; with the end of the token its memory may end."""
-    ana = await town.sign_up("ana")
-    token = token_of(town, ana, await own_key(town, ana))
-    answers = await together(*(upload(town, token) for _ in range(5)))
+    ana = await deployment.sign_up("ana")
+    token = token_of(deployment, ana, await own_key(deployment, ana))
+    answers = await together(*(upload(deployment, token) for _ in range(5)))
     assert statuses(answers) == [200, 401, 401, 401, 401]
-    town.clock.turn(60 * SECOND)
-    assert (await upload(town, token)).status_code == 401
+    deployment.clock.turn(60 * SECOND)
+    assert (await upload(deployment, token)).status_code == 401
 
 
 @pytest.mark.parametrize("rewritten", [False, True])
-async def test_token_without_identifier_is_used_once_as_well(town: Town, rewritten: bool) -> None:
+async def test_token_without_identifier_is_used_once_as_well(deployment: Deployment, rewritten: bool) -> None:
     """Also when its signature is written in its other form."""
-    ana = await town.sign_up("ana")
-    token = token_of(town, ana, await own_key(town, ana), jti=None)
-    assert (await upload(town, token)).status_code == 200
+    ana = await deployment.sign_up("ana")
+    token = token_of(deployment, ana, await own_key(deployment, ana), jti=None)
+    assert (await upload(deployment, token)).status_code == 200
     if rewritten:
         order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
         signed, _, encoded = token.rpartition(".")
         signature = base64url.decode(encoded)
         high = (order - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
         token = f"{signed}.{base64url.encode(signature[:32] + high)}"
-    assert (await upload(town, token)).status_code == 401
+    assert (await upload(deployment, token)).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -95,41 +95,41 @@ async def test_token_without_identifier_is_used_once_as_well(town: Town, rewritt
         ({"cnf": {}}, "BadJwtType"),
     ],
 )
-async def test_wrong_claims(town: Town, changes: dict[str, Any], error: str) -> None:
-    ana = await town.sign_up("ana")
-    answer = await upload(town, token_of(town, ana, await own_key(town, ana), **changes))
+async def test_wrong_claims(deployment: Deployment, changes: dict[str, Any], error: str) -> None:
+    ana = await deployment.sign_up("ana")
+    answer = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana), **changes))
     assert (answer.status_code, answer.json()["error"]) == (401, error)
-    assert await town.count("blobs") == 0
+    assert await deployment.count("blobs") == 0
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])
-async def test_algorithm_is_that_of_the_key(town: Town, algorithm: str) -> None:
+async def test_algorithm_is_that_of_the_key(deployment: Deployment, algorithm: str) -> None:
     """Unsigned, or signed with what everybody knows (the public key) as a secret: neither is a signature."""
-    ana = await town.sign_up("ana")
-    key = await own_key(town, ana)
-    _, claims, good = token_of(town, ana, key).split(".")
+    ana = await deployment.sign_up("ana")
+    key = await own_key(deployment, ana)
+    _, claims, good = token_of(deployment, ana, key).split(".")
     head = base64url.encode(f'{{"typ":"JWT","alg":"{algorithm}"}}'.encode())
     public = format_did_key(key.public).encode()
     secret = base64url.encode(hmac.digest(public, f"{head}.{claims}".encode(), "sha256"))
     signature = {"none": "", "HS256": secret, "ES256": good}[algorithm]
-    answer = await upload(town, f"{head}.{claims}.{signature}")
+    answer = await upload(deployment, f"{head}.{claims}.{signature}")
     assert answer.status_code == 401
-    assert await town.count("blobs") == 0
+    assert await deployment.count("blobs") == 0
 
 
-async def test_token_of_another_key_uses_up_nothing(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    forged = await upload(town, token_of(town, ana, await own_key(town, ben)))
+async def test_token_of_another_key_uses_up_nothing(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    forged = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ben)))
     assert (forged.status_code, forged.json()["error"]) == (401, "BadJwtSignature")
-    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
+    assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200
 
 
-async def test_key_that_changed_is_asked_for_once(town: Town) -> None:
+async def test_key_that_changed_is_asked_for_once(deployment: Deployment) -> None:
     """The document is in the cache with the old key: it is asked anew, and the new key counts."""
-    ana = await town.sign_up("ana")
-    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
+    ana = await deployment.sign_up("ana")
+    assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200
     new_key = K256PrivateKey.from_bytes(b"\x07" * 32)
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     newest = await registry.directory.last(ana.did)
     assert isinstance(newest, PlcOperation)
     changed = replace(
@@ -138,29 +138,29 @@ async def test_key_that_changed_is_asked_for_once(town: Town) -> None:
         prev=str(plc_operation.cid_of(newest)),
     )
     await registry.directory.submit(ana.did, plc_operation.sign(changed, registry.rotation_key))
-    town.clock.turn(30 * SECOND)
-    assert (await upload(town, token_of(town, ana, new_key, jti="twice"))).status_code == 200
+    deployment.clock.turn(30 * SECOND)
+    assert (await upload(deployment, token_of(deployment, ana, new_key, jti="twice"))).status_code == 200
 
 
-async def test_service_token_opens_nothing_else(town: Town) -> None:
+async def test_service_token_opens_nothing_else(deployment: Deployment) -> None:
     """Neither another method nor one that takes sessions only, and a session token is still a session token."""
-    ana = await town.sign_up("ana")
-    token = token_of(town, ana, await own_key(town, ana), lxm="com.atproto.repo.createRecord")
+    ana = await deployment.sign_up("ana")
+    token = token_of(deployment, ana, await own_key(deployment, ana), lxm="com.atproto.repo.createRecord")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     answer = await ana.bearing(token).post("com.atproto.repo.createRecord", record)
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidToken")
     session = ana.headers["authorization"].removeprefix("Bearer ")
-    assert (await upload(town, session)).status_code == 200
+    assert (await upload(deployment, session)).status_code == 200
 
 
-async def test_account_taken_down_cannot_speak_through_a_service(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await town.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
-    answer = await upload(town, token_of(town, ana, await own_key(town, ana)))
+async def test_account_taken_down_cannot_speak_through_a_service(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await deployment.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
+    answer = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))
     assert (answer.status_code, answer.json()["error"]) == (401, "AccountTakedown")
 
 
-async def test_deactivated_account_uploads_what_it_brings(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_deactivated_account_uploads_what_it_brings(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
+    assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200

@@ -9,7 +9,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import check_signature, read_service_token
 from aurora_locus.accounts.service_tokens import PROTECTED
 from groundwork.clock import SECOND
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -26,20 +26,20 @@ async def ask(person: Person, **parameters: Any) -> httpx.Response:
     return await person.get(GET, **{"aud": AUDIENCE, **parameters})
 
 
-async def app_of(town: Town, person: Person, *, privileged: bool) -> Person:
+async def app_of(deployment: Deployment, person: Person, *, privileged: bool) -> Person:
     wish = {"name": f"app {privileged}", "privileged": privileged}
     password = (await person.post(f"{SERVER}.createAppPassword", wish)).json()["password"]
-    return town.person(await town.sign_in(person.did, password))
+    return deployment.person(await deployment.sign_in(person.did, password))
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, f"{AUDIENCE}#video"])
-async def test_token_is_good_for_what_it_says(town: Town, audience: str) -> None:
+async def test_token_is_good_for_what_it_says(deployment: Deployment, audience: str) -> None:
     """Signed by the account's key, for one audience and method, for a minute."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     answer = await ask(ana, aud=audience, lxm=FEED)
-    now = town.clock.now() // SECOND
+    now = deployment.clock.now() // SECOND
     token = read_service_token(answer.json()["token"], audiences={audience}, method=Nsid(FEED), now_seconds=now)
-    check_signature(token, (await town.pds.registry.repositories.keys.signing_key(ana.did)).public)
+    check_signature(token, (await deployment.pds.registry.repositories.keys.signing_key(ana.did)).public)
     assert (token.issuer, token.expires_at, token.issued_at) == (ana.did, now + 60, now)
     again = (await ask(ana, aud=audience, lxm=FEED)).json()["token"]
     assert again != answer.json()["token"]
@@ -56,45 +56,45 @@ async def test_token_is_good_for_what_it_says(town: Town, audience: str) -> None
         (61, None, "BadExpiration"),
     ],
 )
-async def test_expirations(town: Town, seconds: int, lxm: str | None, error: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_expirations(deployment: Deployment, seconds: int, lxm: str | None, error: str) -> None:
+    ana = await deployment.sign_up("ana")
     more = {} if lxm is None else {"lxm": lxm}
-    answer = await ask(ana, exp=town.clock.now() // SECOND + seconds, **more)
+    answer = await ask(ana, exp=deployment.clock.now() // SECOND + seconds, **more)
     assert named(answer) == ((400, error) if error else (200, ""))
 
 
 @pytest.mark.parametrize(
     "audience", ["", "video.example.org", "https://a.example", "did:web:a.example#", "did:web:a#b c"]
 )
-async def test_audience_is_a_did_with_or_without_a_service(town: Town, audience: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_audience_is_a_did_with_or_without_a_service(deployment: Deployment, audience: str) -> None:
+    ana = await deployment.sign_up("ana")
     assert named(await ask(ana, aud=audience, lxm=FEED)) == (400, "InvalidRequest")
 
 
-async def test_protected_methods_are_never_lent(town: Town) -> None:
+async def test_protected_methods_are_never_lent(deployment: Deployment) -> None:
     """However they are written."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     for method in [*PROTECTED, "com.atproto.server.getSession", "com.atproto.server.GetSession"]:
         assert named(await ask(ana, lxm=method)) == (400, "InvalidRequest"), method
 
 
 @pytest.mark.parametrize("method", ["chat.bsky.convo.sendMessage", f"{SERVER}.createAccount"])
-async def test_private_methods_need_a_privileged_session(town: Town, method: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_private_methods_need_a_privileged_session(deployment: Deployment, method: str) -> None:
+    ana = await deployment.sign_up("ana")
     assert named(await ask(ana, lxm=method)) == (200, "")
-    assert named(await ask(await app_of(town, ana, privileged=True), lxm=method)) == (200, "")
-    plain = await app_of(town, ana, privileged=False)
+    assert named(await ask(await app_of(deployment, ana, privileged=True), lxm=method)) == (200, "")
+    plain = await app_of(deployment, ana, privileged=False)
     assert named(await ask(plain, lxm=method)) == (400, "InvalidRequest")
     assert named(await ask(plain, lxm=FEED)) == (200, "")
 
 
-async def test_deactivated_account_speaks_to_services_as_at_the_reference(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_deactivated_account_speaks_to_services_as_at_the_reference(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     for method in (f"{SERVER}.createAccount", "com.atproto.repo.uploadBlob", FEED):
         assert named(await ask(ana, lxm=method)) == (200, "")
 
 
-async def test_strangers_get_none(town: Town) -> None:
-    assert named(await ask(town.stranger, lxm=FEED)) == (401, "AuthMissing")
-    assert named(await ask(town.administration, lxm=FEED)) == (400, "InvalidToken")
+async def test_strangers_get_none(deployment: Deployment) -> None:
+    assert named(await ask(deployment.stranger, lxm=FEED)) == (401, "AuthMissing")
+    assert named(await ask(deployment.administration, lxm=FEED)) == (400, "InvalidToken")

@@ -12,7 +12,7 @@ from at_protocol.crypto import base64url
 from aurora_locus.accounts.session_tokens import ACCESS_LIFETIME, REFRESH_LIFETIME
 from aurora_locus.accounts.sessions import GRACE, LEAST_SECONDS_OF_REFUSAL
 from groundwork.clock import MINUTE, SECOND
-from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 
 REFRESH = f"{SERVER}.refreshSession"
 
@@ -27,22 +27,24 @@ def successor(answer: httpx.Response) -> str:
     return str(claims["jti"])
 
 
-async def refresh(town: Town, token: str) -> httpx.Response:
-    return await town.stranger.bearing(token).post(REFRESH)
+async def refresh(deployment: Deployment, token: str) -> httpx.Response:
+    return await deployment.stranger.bearing(token).post(REFRESH)
 
 
 @pytest.mark.parametrize("identifier", ["ana.test", "@Ana.TEST", "ANA@example.org", " ana.test "])
-async def test_people_type_their_names_as_they_like(town: Town, identifier: str) -> None:
-    ana = await town.sign_up("ana")
-    answer = await town.sign_in(identifier, "password of ana")
+async def test_people_type_their_names_as_they_like(deployment: Deployment, identifier: str) -> None:
+    ana = await deployment.sign_up("ana")
+    answer = await deployment.sign_in(identifier, "password of ana")
     assert (answer.status_code, answer.json()["did"]) == (200, ana.did)
-    assert (await town.sign_in(ana.did, "password of ana")).status_code == 200
+    assert (await deployment.sign_in(ana.did, "password of ana")).status_code == 200
 
 
 @pytest.mark.usefixtures("refusals_take_their_time")
-async def test_unknown_and_wrong_are_told_alike_and_cost_alike(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_and_wrong_are_told_alike_and_cost_alike(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One body, one status, one hash, and at least a third of a second, whatever was wrong."""
-    await town.sign_up("ana")
+    await deployment.sign_up("ana")
     hashed: list[str] = []
     verify = PasswordHasher.verify
 
@@ -55,22 +57,22 @@ async def test_unknown_and_wrong_are_told_alike_and_cost_alike(town: Town, monke
     for identifier in ("ana.test", "nobody.test", "nobody@example.org", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "a\x00b"):
         hashed.clear()
         started = asyncio.get_running_loop().time()
-        answer = await town.sign_in(identifier, "not the password")
+        answer = await deployment.sign_in(identifier, "not the password")
         assert asyncio.get_running_loop().time() - started >= LEAST_SECONDS_OF_REFUSAL
         seen.append((answer.status_code, answer.content, len(hashed)))
     assert set(seen) == {(401, seen[0][1], 1)}
     assert b"AuthenticationRequired" in seen[0][1]
 
 
-async def test_endless_password_is_not_hashed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    await town.sign_up("ana")
+async def test_endless_password_is_not_hashed(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    await deployment.sign_up("ana")
     monkeypatch.delattr(PasswordHasher, "verify")
-    assert named(await town.sign_in("ana.test", "x" * 513)) == (401, "AuthenticationRequired")
-    assert named(await town.sign_in("ana.test", "x" * 1_000_000)) == (413, "PayloadTooLarge")
+    assert named(await deployment.sign_in("ana.test", "x" * 513)) == (401, "AuthenticationRequired")
+    assert named(await deployment.sign_in("ana.test", "x" * 1_000_000)) == (413, "PayloadTooLarge")
 
 
-async def test_session_is_told_to_its_owner(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_session_is_told_to_its_owner(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     session = (await ana.get(f"{SERVER}.getSession")).json()
     assert session == {
         "did": ana.did,
@@ -81,54 +83,54 @@ async def test_session_is_told_to_its_owner(town: Town) -> None:
     }
 
 
-async def test_parallel_refreshes_get_one_successor(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    answers = await together(*(refresh(town, ana.refresh_token) for _ in range(6)))
+async def test_parallel_refreshes_get_one_successor(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    answers = await together(*(refresh(deployment, ana.refresh_token) for _ in range(6)))
     assert statuses(answers) == [200] * 6
     assert len({successor(answer) for answer in answers}) == 1
-    assert await town.count("sessions") == 2
+    assert await deployment.count("sessions") == 2
 
 
-async def test_spent_token_works_for_two_hours_of_grace(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    first = await refresh(town, ana.refresh_token)
-    town.clock.turn(GRACE - SECOND)
-    again = await refresh(town, ana.refresh_token)
+async def test_spent_token_works_for_two_hours_of_grace(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    first = await refresh(deployment, ana.refresh_token)
+    deployment.clock.turn(GRACE - SECOND)
+    again = await refresh(deployment, ana.refresh_token)
     assert successor(again) == successor(first)
-    town.clock.turn(SECOND)
-    assert named(await refresh(town, ana.refresh_token)) == (400, "ExpiredToken")
-    assert (await refresh(town, first.json()["refreshJwt"])).status_code == 200
+    deployment.clock.turn(SECOND)
+    assert named(await refresh(deployment, ana.refresh_token)) == (400, "ExpiredToken")
+    assert (await refresh(deployment, first.json()["refreshJwt"])).status_code == 200
 
 
-async def test_reuse_does_not_prolong_the_grace(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await refresh(town, ana.refresh_token)
-    town.clock.turn(GRACE - MINUTE)
-    await refresh(town, ana.refresh_token)
-    town.clock.turn(MINUTE)
-    assert named(await refresh(town, ana.refresh_token)) == (400, "ExpiredToken")
+async def test_reuse_does_not_prolong_the_grace(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await refresh(deployment, ana.refresh_token)
+    deployment.clock.turn(GRACE - MINUTE)
+    await refresh(deployment, ana.refresh_token)
+    deployment.clock.turn(MINUTE)
+    assert named(await refresh(deployment, ana.refresh_token)) == (400, "ExpiredToken")
 
 
-async def test_refresh_token_expires(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    town.clock.turn(REFRESH_LIFETIME)
-    assert named(await refresh(town, ana.refresh_token)) == (400, "ExpiredToken")
+async def test_refresh_token_expires(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.clock.turn(REFRESH_LIFETIME)
+    assert named(await refresh(deployment, ana.refresh_token)) == (400, "ExpiredToken")
 
 
-async def test_token_kinds_are_not_confused(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_token_kinds_are_not_confused(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     access = ana.headers["authorization"].removeprefix("Bearer ")
-    assert named(await refresh(town, access)) == (400, "InvalidToken")
+    assert named(await refresh(deployment, access)) == (400, "InvalidToken")
     with_refresh = ana.bearing(ana.refresh_token)
     assert named(await with_refresh.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
     assert named(await ana.post(f"{SERVER}.deleteSession")) == (400, "InvalidToken")
 
 
-async def test_access_token_ends_after_its_time_although_it_was_seen_before(town: Town) -> None:
+async def test_access_token_ends_after_its_time_although_it_was_seen_before(deployment: Deployment) -> None:
     """A token that was verified once is not verified for ever."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
-    town.clock.turn(ACCESS_LIFETIME)
+    deployment.clock.turn(ACCESS_LIFETIME)
     assert named(await ana.get(f"{SERVER}.getSession")) == (400, "ExpiredToken")
 
 
@@ -136,55 +138,55 @@ async def sign_out(person: Person, token: str) -> httpx.Response:
     return await person.bearing(token).post(f"{SERVER}.deleteSession")
 
 
-async def test_signing_out_ends_the_session(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_signing_out_ends_the_session(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert (await sign_out(ana, ana.refresh_token)).status_code == 200
-    assert named(await refresh(town, ana.refresh_token)) == (400, "ExpiredToken")
+    assert named(await refresh(deployment, ana.refresh_token)) == (400, "ExpiredToken")
     assert (await sign_out(ana, ana.refresh_token)).status_code == 200
 
 
-async def test_spent_tokens_do_not_bring_a_session_back(town: Town) -> None:
+async def test_spent_tokens_do_not_bring_a_session_back(deployment: Deployment) -> None:
     """Tokens in their grace end with the session that they led to."""
-    ana = await town.sign_up("ana")
-    second = (await refresh(town, ana.refresh_token)).json()["refreshJwt"]
-    third = (await refresh(town, second)).json()["refreshJwt"]
+    ana = await deployment.sign_up("ana")
+    second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
+    third = (await refresh(deployment, second)).json()["refreshJwt"]
     await sign_out(ana, third)
     for token in (ana.refresh_token, second, third):
-        assert named(await refresh(town, token)) == (400, "ExpiredToken")
-    assert await town.count("sessions") == 0
+        assert named(await refresh(deployment, token)) == (400, "ExpiredToken")
+    assert await deployment.count("sessions") == 0
 
 
-async def test_signing_out_with_a_spent_token_ends_what_came_of_it(town: Town) -> None:
+async def test_signing_out_with_a_spent_token_ends_what_came_of_it(deployment: Deployment) -> None:
     """The program that signs out may not have heard of the newest one."""
-    ana = await town.sign_up("ana")
-    second = (await refresh(town, ana.refresh_token)).json()["refreshJwt"]
-    third = (await refresh(town, second)).json()["refreshJwt"]
-    other = (await town.sign_in("ana.test", "password of ana")).json()["refreshJwt"]
+    ana = await deployment.sign_up("ana")
+    second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
+    third = (await refresh(deployment, second)).json()["refreshJwt"]
+    other = (await deployment.sign_in("ana.test", "password of ana")).json()["refreshJwt"]
     await sign_out(ana, second)
     for token in (ana.refresh_token, second, third):
-        assert named(await refresh(town, token)) == (400, "ExpiredToken")
-    assert (await refresh(town, other)).status_code == 200
+        assert named(await refresh(deployment, token)) == (400, "ExpiredToken")
+    assert (await refresh(deployment, other)).status_code == 200
 
 
-async def test_expired_refresh_token_still_signs_out(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    town.clock.turn(REFRESH_LIFETIME + SECOND)
+async def test_expired_refresh_token_still_signs_out(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.clock.turn(REFRESH_LIFETIME + SECOND)
     assert (await sign_out(ana, ana.refresh_token)).status_code == 200
-    assert await town.count("sessions") == 0
+    assert await deployment.count("sessions") == 0
 
 
-async def test_other_sessions_stay(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    other = (await town.sign_in("ana.test", "password of ana")).json()["refreshJwt"]
+async def test_other_sessions_stay(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    other = (await deployment.sign_in("ana.test", "password of ana")).json()["refreshJwt"]
     await sign_out(ana, ana.refresh_token)
-    assert (await refresh(town, other)).status_code == 200
+    assert (await refresh(deployment, other)).status_code == 200
 
 
-async def test_tokens_from_before_a_turn_of_the_key_are_refused(town: Town) -> None:
+async def test_tokens_from_before_a_turn_of_the_key_are_refused(deployment: Deployment) -> None:
     """``tokens_valid_after`` ends access tokens at once where it is set by this process."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
-    town.clock.turn(MINUTE)
-    await town.db.write(lambda w: w.execute("update accounts set tokens_valid_after = :now", now=w.now))
-    town.pds.registry.repositories.forget_head(ana.did)
+    deployment.clock.turn(MINUTE)
+    await deployment.db.write(lambda w: w.execute("update accounts set tokens_valid_after = :now", now=w.now))
+    deployment.pds.registry.repositories.forget_head(ana.did)
     assert named(await ana.get(f"{SERVER}.getSession")) == (400, "InvalidToken")

@@ -8,42 +8,42 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.accounts import creation
-from aurora_locus.accounts.wishes import AccountRequest
+from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.identity import plc_updates
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Engine
 from groundwork.errors import Unavailable
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Town, statuses, together
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 
 
-async def test_new_account_is_announced_in_order(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    assert await town.announced(ana.did) == ["identity ana.test", "account active", "commit", "sync"]
+async def test_new_account_is_announced_in_order(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    assert await deployment.announced(ana.did) == ["identity ana.test", "account active", "commit", "sync"]
 
 
-async def test_identity_names_this_server_and_the_accounts_key(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    (operation,) = await town.directory.log(ana.did)
-    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+async def test_identity_names_this_server_and_the_accounts_key(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    (operation,) = await deployment.directory.log(ana.did)
+    key = await deployment.pds.registry.repositories.keys.signing_key(ana.did)
     assert operation["alsoKnownAs"] == ["at://ana.test"]
-    assert operation["services"]["atproto_pds"]["endpoint"] == town.settings.url
+    assert operation["services"]["atproto_pds"]["endpoint"] == deployment.settings.url
     assert operation["verificationMethods"] == {"atproto": format_did_key(key.public)}
-    assert operation["rotationKeys"] == [format_did_key(town.pds.registry.rotation_key.public)]
-    assert await town.operation_states() == ["sent"]
+    assert operation["rotationKeys"] == [format_did_key(deployment.pds.registry.rotation_key.public)]
+    assert await deployment.operation_states() == ["sent"]
 
 
-async def test_recovery_key_ranks_before_the_servers(town: Town) -> None:
+async def test_recovery_key_ranks_before_the_servers(deployment: Deployment) -> None:
     mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
-    ana = await town.sign_up("ana", recoveryKey=mine)
-    (operation,) = await town.directory.log(ana.did)
+    ana = await deployment.sign_up("ana", recoveryKey=mine)
+    (operation,) = await deployment.directory.log(ana.did)
     assert operation["rotationKeys"][0] == mine
 
 
-async def test_handle_is_stored_in_lower_case(town: Town) -> None:
-    answer = await town.ask_to_sign_up("ana", handle="ANA.Test", email="Ana@Example.ORG")
+async def test_handle_is_stored_in_lower_case(deployment: Deployment) -> None:
+    answer = await deployment.ask_to_sign_up("ana", handle="ANA.Test", email="Ana@Example.ORG")
     assert (answer.status_code, answer.json()["handle"]) == (200, "ana.test")
-    session = await town.person(answer).get(f"{SERVER}.getSession")
+    session = await deployment.person(answer).get(f"{SERVER}.getSession")
     assert session.json()["email"] == "ana@example.org"
 
 
@@ -65,137 +65,144 @@ async def test_handle_is_stored_in_lower_case(town: Town) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
 )
-async def test_bad_wishes_leave_nothing(town: Town, change: dict[str, Any], error: str) -> None:
-    answer = await town.ask_to_sign_up("ana", **change)
+async def test_invalid_fields_leave_nothing(deployment: Deployment, change: dict[str, Any], error: str) -> None:
+    answer = await deployment.ask_to_sign_up("ana", **change)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
-    assert town.directory.submitted == 0
-    assert await town.count("accounts") == 0
+    assert deployment.directory.submitted == 0
+    assert await deployment.count("accounts") == 0
 
 
-async def test_servers_own_key_is_no_recovery_key(town: Town) -> None:
-    ours = format_did_key(town.pds.registry.rotation_key.public)
-    assert (await town.ask_to_sign_up("ana", recoveryKey=ours)).status_code == 400
+async def test_servers_own_key_is_no_recovery_key(deployment: Deployment) -> None:
+    ours = format_did_key(deployment.pds.registry.rotation_key.public)
+    assert (await deployment.ask_to_sign_up("ana", recoveryKey=ours)).status_code == 400
 
 
-async def _exactly_one(town: Town, wishes: list[dict[str, Any]], error: str) -> None:
-    answers = await together(*(town.ask_to_sign_up(f"somebody{n}", **wish) for n, wish in enumerate(wishes)))
+async def _exactly_one(deployment: Deployment, wishes: list[dict[str, Any]], error: str) -> None:
+    answers = await together(*(deployment.ask_to_sign_up(f"somebody{n}", **wish) for n, wish in enumerate(wishes)))
     assert statuses(answers) == [200] + [400] * (len(wishes) - 1)
     assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {error}
     (winner,) = (answer.json()["did"] for answer in answers if answer.status_code == 200)
-    assert await town.directory.living() == {winner}
-    assert await town.count("accounts") == await town.count("repositories") == 1
-    assert max(await town.operation_states()) == "sent"
-    assert "intended" not in await town.operation_states()
+    assert await deployment.directory.living() == {winner}
+    assert await deployment.count("accounts") == await deployment.count("repositories") == 1
+    assert max(await deployment.operation_states()) == "sent"
+    assert "intended" not in await deployment.operation_states()
 
 
-async def test_one_of_those_who_race_for_a_handle_wins(town: Town) -> None:
+async def test_one_of_those_who_race_for_a_handle_wins(deployment: Deployment) -> None:
     """And of the others no identity stays behind."""
-    await _exactly_one(town, [{"handle": "ana.test"}] * 5, "HandleNotAvailable")
+    await _exactly_one(deployment, [{"handle": "ana.test"}] * 5, "HandleNotAvailable")
 
 
-async def test_one_of_those_who_race_for_an_address_wins(town: Town) -> None:
-    await _exactly_one(town, [{"email": "ana@example.org"}] * 5, "InvalidRequest")
+async def test_one_of_those_who_race_for_an_address_wins(deployment: Deployment) -> None:
+    await _exactly_one(deployment, [{"email": "ana@example.org"}] * 5, "InvalidRequest")
 
 
-async def test_one_of_those_who_race_for_the_last_invite_wins(open_the_town: OpenTown) -> None:
-    town = await open_the_town(invite_required=True)
-    code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
-    await _exactly_one(town, [{"inviteCode": code}] * 5, "InvalidInviteCode")
+async def test_one_of_those_who_race_for_the_last_invite_wins(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(invite_required=True)
+    code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    await _exactly_one(deployment, [{"inviteCode": code}] * 5, "InvalidInviteCode")
 
 
 @pytest.mark.parametrize("code", [None, "", "localhost-aaaaa-bbbbb", "\x00"])
-async def test_without_an_invite_nothing_is_asked_of_the_directory(open_the_town: OpenTown, code: str | None) -> None:
-    town = await open_the_town(invite_required=True)
-    answer = await town.ask_to_sign_up("ana", inviteCode=code)
+async def test_without_an_invite_nothing_is_asked_of_the_directory(
+    make_deployment: MakeDeployment, code: str | None
+) -> None:
+    deployment = await make_deployment(invite_required=True)
+    answer = await deployment.ask_to_sign_up("ana", inviteCode=code)
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidInviteCode")
-    assert town.directory.submitted == 0
+    assert deployment.directory.submitted == 0
 
 
-async def test_directory_that_is_down_fails_the_sign_up_cleanly(town: Town) -> None:
+async def test_directory_that_is_down_fails_the_sign_up_cleanly(deployment: Deployment) -> None:
     """Later it is certain that nothing arrived, and the same name is free."""
-    town.directory.is_down = True
-    answer = await town.ask_to_sign_up("ana")
+    deployment.directory.is_down = True
+    answer = await deployment.ask_to_sign_up("ana")
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
-    assert await town.count("accounts") == await town.count("repositories") == await town.count("signing_keys") == 0
-    town.directory.is_down = False
-    town.clock.turn(plc_updates.PATIENCE)
-    registry = town.pds.registry
+    assert (
+        await deployment.count("accounts")
+        == await deployment.count("repositories")
+        == await deployment.count("signing_keys")
+        == 0
+    )
+    deployment.directory.is_down = False
+    deployment.clock.turn(plc_updates.PATIENCE)
+    registry = deployment.pds.registry
     assert await plc_updates.mend(registry.plc) == 0
-    assert await town.operation_states() == ["abandoned"]
-    await town.sign_up("ana")
+    assert await deployment.operation_states() == ["abandoned"]
+    await deployment.sign_up("ana")
 
 
-async def test_lost_answer_of_the_directory_is_no_failure(town: Town) -> None:
-    town.directory.loses_answers = True
-    ana = await town.sign_up("ana")
-    assert len(await town.directory.log(ana.did)) == 1
+async def test_lost_answer_of_the_directory_is_no_failure(deployment: Deployment) -> None:
+    deployment.directory.loses_answers = True
+    ana = await deployment.sign_up("ana")
+    assert len(await deployment.directory.log(ana.did)) == 1
 
 
-async def test_operation_that_has_not_arrived_yet_is_looked_for_again(town: Town) -> None:
+async def test_operation_that_has_not_arrived_yet_is_looked_for_again(deployment: Deployment) -> None:
     """A request may still be on its way when the directory is asked."""
-    town.directory.is_down = True
-    await town.ask_to_sign_up("ana")
-    town.directory.is_down = False
-    registry = town.pds.registry
+    deployment.directory.is_down = True
+    await deployment.ask_to_sign_up("ana")
+    deployment.directory.is_down = False
+    registry = deployment.pds.registry
     await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
-    assert await town.operation_states() == ["ending"]
+    assert await deployment.operation_states() == ["ending"]
 
 
-async def test_sign_up_that_is_still_running_is_left_alone(town: Town) -> None:
-    registry = town.pds.registry
+async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deployment) -> None:
+    registry = deployment.pds.registry
 
     async def sweep() -> None:
         await plc_updates.mend(registry.plc)
 
-    town.directory.on_submit = sweep
-    ana = await town.sign_up("ana")
-    assert await town.directory.living() == {ana.did}
+    deployment.directory.on_submit = sweep
+    ana = await deployment.sign_up("ana")
+    assert await deployment.directory.living() == {ana.did}
 
 
-async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(town: Town) -> None:
+async def test_sign_up_right_after_the_start_is_not_taken_for_what_a_crash_left(deployment: Deployment) -> None:
     """The first round looks at what was there before anybody was served, however long it takes."""
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     left_over = await plc_updates.left_by_a_crash(registry.db)
 
     async def sweep() -> None:
         await plc_updates.mend(registry.plc, left_over)
 
-    town.directory.on_submit = sweep
-    ana = await town.sign_up("ana")
-    assert await town.directory.living() == {ana.did}
+    deployment.directory.on_submit = sweep
+    ana = await deployment.sign_up("ana")
+    assert await deployment.directory.living() == {ana.did}
 
 
-async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(town: Town, engine: Engine) -> None:
+async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deployment: Deployment, engine: Engine) -> None:
     """On PostgreSQL a second process may start while the first is busy; a SQLite file has one process alone."""
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     seen: list[int] = []
 
     async def start() -> None:
         seen.append(len(await plc_updates.left_by_a_crash(registry.db)))
 
-    town.directory.on_submit = start
-    await town.sign_up("ana")
+    deployment.directory.on_submit = start
+    await deployment.sign_up("ana")
     assert seen == [0 if engine == "postgresql" else 1]
 
 
-async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(town: Town) -> None:
+async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: Deployment) -> None:
     """Another process starts and takes it for its own from before a crash: the database decides who was first."""
-    registry = town.pds.registry
+    registry = deployment.pds.registry
 
     async def sweep() -> None:
-        town.directory.on_submit = None
+        deployment.directory.on_submit = None
         await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
 
-    town.directory.on_submit = sweep
+    deployment.directory.on_submit = sweep
     with pytest.raises(Unavailable):
         await creation.create(registry, AccountRequest("ana.test", "ana@example.org", "password of ana"))
-    assert await town.directory.living() == set()
-    assert await town.count("accounts") == 0
-    town.clock.turn(MINUTE)
-    await town.sign_up("ana")
+    assert await deployment.directory.living() == set()
+    assert await deployment.count("accounts") == 0
+    deployment.clock.turn(MINUTE)
+    await deployment.sign_up("ana")
 
 
-async def test_caller_who_is_gone_leaves_a_whole_account(town: Town) -> None:
+async def test_caller_who_is_gone_leaves_a_whole_account(deployment: Deployment) -> None:
     """A cancelled request must not end the identity of an account that is being stored."""
     reached, go_on = asyncio.Event(), asyncio.Event()
 
@@ -203,13 +210,13 @@ async def test_caller_who_is_gone_leaves_a_whole_account(town: Town) -> None:
         reached.set()
         await go_on.wait()
 
-    town.directory.on_submit = wait
+    deployment.directory.on_submit = wait
     wish = AccountRequest("ana.test", "ana@example.org", "password of ana")
-    asking = asyncio.create_task(creation.create(town.pds.registry, wish))
+    asking = asyncio.create_task(creation.create(deployment.pds.registry, wish))
     await reached.wait()
     asking.cancel()
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert await town.count("accounts") == len(await town.directory.living()) == 1
-    assert await town.operation_states() == ["sent"]
+    assert await deployment.count("accounts") == len(await deployment.directory.living()) == 1
+    assert await deployment.operation_states() == ["sent"]

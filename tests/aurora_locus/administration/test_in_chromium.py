@@ -9,12 +9,12 @@ from playwright.async_api import Browser, Page
 
 from aurora_locus.moderation.roles import OperatorRole
 from tests.aurora_locus.administration.working import employ
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment, open_deployment
 from tests.aurora_locus.moderation.deciding import upload, write_note
 from tests.aurora_locus.moderation.test_reports import report
-from tests.aurora_locus.town import ADMIN_PASSWORD, Town, open_town
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
 
 __all__ = ["browser", "chromium_of_file"]
@@ -23,34 +23,34 @@ pytestmark = needs("chromium")
 
 
 @pytest.fixture
-async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Deployment]:
     plc = await make_sqlite("plc_directory")
-    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
+    async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
         yield opened
 
 
-async def signed_in(browser: Browser, town: Town, **options: Any) -> Page:
-    context = await browser.new_context(base_url=town.url, locale="en-GB", **options)
+async def signed_in(browser: Browser, deployment: Deployment, **options: Any) -> Page:
+    context = await browser.new_context(base_url=deployment.url, locale="en-GB", **options)
     context.set_default_timeout(10_000)
     page = await context.new_page()
     await page.goto("/admin")
     await page.get_by_label("Name").fill("admin")
     await page.get_by_label("Password").fill(ADMIN_PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("heading", level=1, name="Overview").wait_for()
+    await page.get_by_role("heading", level=1, name="Running").wait_for()
     return page
 
 
-async def furnished(town: Town) -> list[str]:
+async def furnished(deployment: Deployment) -> list[str]:
     """Something on every page; their addresses."""
-    ana = await town.sign_up("ana-with-long-name")
-    ben = await town.sign_up("ben")
+    ana = await deployment.sign_up("ana-with-long-name")
+    ben = await deployment.sign_up("ben")
     written = await write_note(ana)
     await write_note(ana, blob=(await upload(ana)).json()["blob"])
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     await report(ben, strong, reason="Watches, again and again.\n" + "donaudampfschifffahrt" * 5)
-    await town.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
-    await employ(town, "mona", OperatorRole.MODERATOR)
+    await deployment.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
+    await employ(deployment, "mona", OperatorRole.MODERATOR)
     one = f"/admin/accounts/{ana.did}"
     acts = ("take-down", "suspend", "write", "change-handle", "delete")
     rooms = ("", "/accounts", "/reports", "/reports/1", "/content", "/invites", "/relays", "/storage", "/audit")
@@ -59,10 +59,10 @@ async def furnished(town: Town) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
-async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, size: Any, scheme: Any) -> None:
+async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     found: list[str] = []
-    paths = await furnished(town)
-    page = await signed_in(browser, town, viewport=size, color_scheme=scheme)
+    paths = await furnished(deployment)
+    page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     for path in paths:
         if path == "wrong form":
@@ -79,10 +79,10 @@ async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, size: Any,
     assert found == []
 
 
-async def test_without_script_a_report_is_worked_on_to_its_end(town: Town, browser: Browser) -> None:
+async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deployment, browser: Browser) -> None:
     """From the overview to the queue, the account, the act and back, with links and buttons alone."""
-    await furnished(town)
-    page = await signed_in(browser, town, viewport=PHONE, java_script_enabled=False)
+    await furnished(deployment)
+    page = await signed_in(browser, deployment, viewport=PHONE, java_script_enabled=False)
     await page.get_by_role("link", name="Reports").last.click()
     await page.get_by_role("link", name="1: Spam").click()
     await page.get_by_role("link", name="Act on the account").click()

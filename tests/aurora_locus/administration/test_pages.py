@@ -1,11 +1,13 @@
 """The operators' pages over HTTP: who gets in, what each act does, what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
+from aurora_locus.administration.figures import dashboard
 from aurora_locus.administration.pages.account_acts import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
 from aurora_locus.moderation import operators
@@ -14,11 +16,11 @@ from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
 from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ, sign_in
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment
 from tests.aurora_locus.mailbox import letters
 from tests.aurora_locus.moderation.deciding import upload, write_note
 from tests.aurora_locus.moderation.operators import acts, entries, whole_log
 from tests.aurora_locus.moderation.test_reports import report
-from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Town
 from tests.aurora_locus.visitor import heading_of, problems_in, token_in, visitor
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -37,24 +39,24 @@ PAGES = [
 ]
 
 
-async def test_account_is_taken_down_and_restored_from_its_page(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    async with at_work(town) as admin:
+async def test_account_is_taken_down_and_restored_from_its_page(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    async with at_work(deployment) as admin:
         page = await admin.get(f"/admin/accounts/{ana.did}")
         assert heading_of(page) == "@ana.test"
         assert "ana@example.org" in page.text
         done = await act(admin, ana.did, "take-down", reference="case 7")
         assert (done.status_code, done.headers["location"]) == (303, f"/admin/accounts/{ana.did}")
-        assert (await town.announced(ana.did))[-1] == "account takendown"
+        assert (await deployment.announced(ana.did))[-1] == "account takendown"
         assert "under case 7" in (await admin.get(f"/admin/accounts/{ana.did}")).text
         await act(admin, ana.did, "restore")
-        assert (await town.announced(ana.did))[-1] == "sync"
-    assert [(entry.actor, entry.reason) for entry in await entries(town)] == [("admin", "because")] * 2
+        assert (await deployment.announced(ana.did))[-1] == "sync"
+    assert [(entry.actor, entry.reason) for entry in await entries(deployment)] == [("admin", "because")] * 2
 
 
-async def test_every_act_on_an_account(town: Town) -> None:
+async def test_every_act_on_an_account(deployment: Deployment) -> None:
     """In an order in which each of them changes something."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     told: dict[str, Any] = {
         "suspend": {"days": "3"},
         "write": {"subject": "Hello", "content": "Please\r\nstop."},
@@ -69,22 +71,22 @@ async def test_every_act_on_an_account(town: Town) -> None:
     ]  # fmt: skip
     assert sorted(order) == sorted(ACTS)
     sent = {}
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         for slug in order:
             answer = await act(admin, ana.did, slug, **told.get(slug, {}))
             assert answer.status_code == 303, (slug, problems_in(answer), answer.text[:2000])
             if slug == "send-reset":
-                sent = {letter.subject: letter.text for letter in await letters(town, "ana@example.org")}
+                sent = {letter.subject: letter.text for letter in await letters(deployment, "ana@example.org")}
         assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
-    assert await acts(town) == [ACTS[slug].act.value for slug in order]
+    assert await acts(deployment) == [ACTS[slug].act.value for slug in order]
     assert sent["Hello"].splitlines() == ["Please", "stop."]
     assert "Choose a new password" in sent
 
 
 @sqlite_only
-async def test_forms_want_a_reason_and_a_yes(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    async with at_work(town) as admin:
+async def test_forms_want_a_reason_and_a_yes(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    async with at_work(deployment) as admin:
         for slug, fields, problems in (
             ("take-down", {"sure": "yes"}, {"reason"}),
             ("take-down", {"reason": "x"}, {"sure"}),
@@ -99,15 +101,15 @@ async def test_forms_want_a_reason_and_a_yes(town: Town) -> None:
         taken = await act(admin, ana.did, "change-handle", new_handle="www.test")
         assert taken.status_code in {400, 422}
         assert 'class="problems"' in taken.text
-    assert await town.count("audit_log") == 0
+    assert await deployment.count("audit_log") == 0
     assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
 
 
 @sqlite_only
-async def test_nobody_else_gets_in(town: Town) -> None:
+async def test_nobody_else_gets_in(deployment: Deployment) -> None:
     """Neither strangers nor accounts; they are led to the sign-in page and from there back."""
-    ana = await town.sign_up("ana")
-    browser = visitor(town)
+    ana = await deployment.sign_up("ana")
+    browser = visitor(deployment)
     await browser.sign_in("ana")
     for path in [f"/admin{page}" for page in PAGES] + [f"/admin/accounts/{ana.did}/delete"]:
         answer = await browser.get(path)
@@ -129,27 +131,27 @@ async def test_nobody_else_gets_in(town: Town) -> None:
 
 
 @sqlite_only
-async def test_form_of_another_site_or_visit_does_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_form_of_another_site_or_visit_does_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     fields = {"reason": "x", "sure": "yes"}
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         path = f"/admin/accounts/{ana.did}/take-down"
         csrf = token_in(await admin.get(path))
         crossed = {**admin.sends, "sec-fetch-site": "cross-site", "origin": "https://evil.example"}
         assert (await admin.http.post(path, data={"csrf": csrf, **fields}, headers=crossed)).status_code == 403
         assert (await admin.post(path, fields)).status_code == 403
         assert (await admin.post(path, {"csrf": "x" * 32, **fields})).status_code == 403
-    assert await town.count("audit_log") == 0
+    assert await deployment.count("audit_log") == 0
 
 
 @sqlite_only
 @pytest.mark.parametrize("role", OperatorRole, ids=str)
-async def test_what_each_role_may_do_on_pages(town: Town, role: OperatorRole) -> None:
+async def test_what_each_role_may_do_on_pages(deployment: Deployment, role: OperatorRole) -> None:
     """The pages and forms of each act open for the roles of the table and for no other."""
-    ana = await town.sign_up("ana")
-    await employ(town, "somebody", role)
-    before = await town.count("audit_log")
-    async with at_work(town, "somebody", PASSWORD) as operator:
+    ana = await deployment.sign_up("ana")
+    await employ(deployment, "somebody", role)
+    before = await deployment.count("audit_log")
+    async with at_work(deployment, "somebody", PASSWORD) as operator:
         csrf = token_in(await operator.get("/admin/content"))
         doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACTS.values()]
         for needed, path in doors:
@@ -169,7 +171,7 @@ async def test_what_each_role_may_do_on_pages(town: Town, role: OperatorRole) ->
                 assert (await operator.post(path, fields)).status_code == 403, path
         shown = (await operator.get("/admin")).text
         assert ("/admin/operators" in shown) is (role is OperatorRole.SUPERADMIN)
-    assert await town.count("audit_log") == before
+    assert await deployment.count("audit_log") == before
     assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
 
 
@@ -177,20 +179,20 @@ def rank(role: OperatorRole) -> int:
     return [*OperatorRole].index(role)
 
 
-async def test_operator_who_is_disabled_is_out_at_once(town: Town) -> None:
-    await employ(town, "mo", OperatorRole.MODERATOR)
-    async with at_work(town, "mo", PASSWORD) as mo:
+async def test_operator_who_is_disabled_is_out_at_once(deployment: Deployment) -> None:
+    await employ(deployment, "mo", OperatorRole.MODERATOR)
+    async with at_work(deployment, "mo", PASSWORD) as mo:
         assert (await mo.get("/admin")).status_code == 200
         deed = Deed(ADMINISTRATION, "left")
-        await operators.change(town.pds.registry, deed, "mo", OperatorRole.MODERATOR, disabled=True)
+        await operators.change(deployment.pds.registry, deed, "mo", OperatorRole.MODERATOR, disabled=True)
         assert (await mo.get("/admin")).headers["location"].startswith("/admin/sign-in")
         assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
-        assert "argon2" not in await whole_log(town)
+        assert "argon2" not in await whole_log(deployment)
 
 
-async def test_operators_are_added_and_changed_on_their_page(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    async with at_work(town) as admin:
+async def test_operators_are_added_and_changed_on_their_page(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    async with at_work(deployment) as admin:
         fields = {"name": "mo", "role": "moderator", "password": PASSWORD, "reason": "hired"}
         assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 303
         assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 422
@@ -205,18 +207,18 @@ async def test_operators_are_added_and_changed_on_their_page(town: Town) -> None
             assert answer.status_code == 400, wrong
         linked = {"name": "ana", "role": "admin", "did": ana.did, "reason": "hired"}
         assert (await admin.send("/admin/operators/add", linked, page="/admin/operators")).status_code == 303
-        async with at_work(town, "mo", PASSWORD) as mo:
+        async with at_work(deployment, "mo", PASSWORD) as mo:
             assert (await mo.get("/admin/operators")).status_code == 403
             changed = {"operator": "mo", "role": "admin", "new_password": "another word", "reason": "promoted"}
             assert (await admin.send("/admin/operators/change", changed, page="/admin/operators")).status_code == 303
             assert (await mo.get("/admin")).status_code == 303
             assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
             assert (await sign_in(mo, "mo", "another word")).status_code == 303
-    browser = visitor(town)
+    browser = visitor(deployment)
     await browser.sign_in("ana", remember="yes")
     assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
     assert "ana" in (await browser.get("/admin")).text
-    town.clock.turn(20 * MINUTE)
+    deployment.clock.turn(20 * MINUTE)
     await browser.send("/admin/sign-out", {}, page="/admin/content")
     again = await browser.send("/admin/sign-in", {"as_account": "yes"})
     assert again.headers["location"].startswith("/sign-in/again")
@@ -224,15 +226,15 @@ async def test_operators_are_added_and_changed_on_their_page(town: Town) -> None
 
 
 @sqlite_only
-async def test_new_password_of_an_account_ends_what_it_had_begun_here(town: Town) -> None:
+async def test_new_password_of_an_account_ends_what_it_had_begun_here(deployment: Deployment) -> None:
     """Whoever knew the old one was an operator with it."""
-    ana = await town.sign_up("ana")
-    await employ(town, "ana", OperatorRole.ADMIN, did=ana.did)
-    browser = visitor(town)
+    ana = await deployment.sign_up("ana")
+    await employ(deployment, "ana", OperatorRole.ADMIN, did=ana.did)
+    browser = visitor(deployment)
     await browser.sign_in("ana")
     assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
     assert (await browser.get("/admin")).status_code == 200
-    await password_reset.change(town.pds.registry, ana.did, "a better one")
+    await password_reset.change(deployment.pds.registry, ana.did, "a better one")
     assert (await browser.get("/admin")).headers["location"].startswith("/admin/sign-in")
     await browser.send("/sign-in", {"identifier": "ana.test", "password": "a better one"}, page="/sign-in?another")
     assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
@@ -241,59 +243,105 @@ async def test_new_password_of_an_account_ends_what_it_had_begun_here(town: Town
 
 
 @sqlite_only
-async def test_refused_password_of_an_operator_changes_nothing_else(town: Town) -> None:
-    await employ(town, "mo", OperatorRole.MODERATOR)
+async def test_refused_password_of_an_operator_changes_nothing_else(deployment: Deployment) -> None:
+    await employ(deployment, "mo", OperatorRole.MODERATOR)
     changed = {"operator": "mo", "role": "superadmin", "new_password": "short", "reason": "promoted"}
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         refused = await admin.send("/admin/operators/change", changed, page="/admin/operators")
         assert refused.status_code == 400
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         found = await operators.find(reader, "mo")
     assert found is not None
     assert found.role is OperatorRole.MODERATOR
 
 
 @sqlite_only
-async def test_no_admin_gets_into_an_account(town: Town) -> None:
+async def test_no_admin_gets_into_an_account(deployment: Deployment) -> None:
     """A password reset to an address of one's own would open every account, and make a superadmin of every admin."""
-    ana = await town.sign_up("ana")
-    await employ(town, "ana", OperatorRole.SUPERADMIN, did=ana.did)
-    await employ(town, "mo", OperatorRole.ADMIN)
-    async with at_work(town, "mo", PASSWORD) as mo:
+    ana = await deployment.sign_up("ana")
+    await employ(deployment, "ana", OperatorRole.SUPERADMIN, did=ana.did)
+    await employ(deployment, "mo", OperatorRole.ADMIN)
+    async with at_work(deployment, "mo", PASSWORD) as mo:
         token = token_in(await mo.get(f"/admin/accounts/{ana.did}/change-handle"))
         wish = {"csrf": token, "reason": "because", "sure": "yes", "email": "mo@example.org"}
         assert (await mo.get(f"/admin/accounts/{ana.did}/change-email")).status_code == 403
         assert (await mo.post(f"/admin/accounts/{ana.did}/change-email", wish)).status_code == 403
     assert (await ana.get("com.atproto.server.getSession")).json()["email"] == "ana@example.org"
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         assert (await act(admin, ana.did, "change-email", email="ana@example.net")).status_code == 303
 
 
 @sqlite_only
-async def test_session_ends_by_itself_and_by_signing_out(town: Town) -> None:
-    async with at_work(town) as admin:
+async def test_session_ends_by_itself_and_by_signing_out(deployment: Deployment) -> None:
+    async with at_work(deployment) as admin:
         for _ in range(11):
-            town.clock.turn(HOUR)
+            deployment.clock.turn(HOUR)
             assert (await admin.get("/admin")).status_code == 200
-        town.clock.turn(HOUR)
+        deployment.clock.turn(HOUR)
         assert (await admin.get("/admin")).status_code == 303
-    async with at_work(town) as admin:
-        town.clock.turn(2 * HOUR)
+    async with at_work(deployment) as admin:
+        deployment.clock.turn(2 * HOUR)
         assert (await admin.get("/admin")).status_code == 303
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         kept = admin.cookies()
         await admin.send("/admin/sign-out", {}, page="/admin/content")
         admin.carry(kept)
         assert (await admin.get("/admin")).status_code == 303
-    assert await town.count("operator_sessions") <= 2
+    assert await deployment.count("operator_sessions") <= 2
 
 
-async def test_report_from_the_queue_to_its_end(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_the_overview_begins_with_what_needs_somebody(deployment: Deployment) -> None:
+    """One sentence with a number, then each thing; nothing once all is done."""
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    written = await write_note(ana)
+    async with at_work(deployment) as admin:
+        shown = await admin.get("/admin")
+        assert "Running, 1 thing to look at" in heading_of(shown)
+        assert "There is no backup" in shown.text
+        strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
+        number = (await report(ben, strong)).json()["id"]
+        shown = await admin.get("/admin")
+        assert "Running, 2 things to look at" in heading_of(shown)
+        assert "1 report is waiting" in shown.text
+
+        await admin.send(f"/admin/reports/{number}", {"note": "done", "state": "resolved"})
+        ended = deployment.clock.now()
+        row = {"id": "one", "state": "done", "at": ended}
+        insert = (
+            "insert into backups (id, state, started_at, heartbeat_at, ended_at) values (:id, :state, :at, :at, :at)"
+        )
+        await deployment.db.write(lambda w: w.execute(insert, **row))
+        shown = await admin.get("/admin")
+        assert "Running, nothing to do" in heading_of(shown)
+        assert "Needs you" not in shown.text
+        for _ in range(50):
+            deployment.clock.turn(HOUR)
+            await admin.get("/admin")
+    async with at_work(deployment) as admin:
+        assert "The last backup is old" in (await admin.get("/admin")).text
+
+
+async def test_the_chart_counts_the_events_of_each_hour(deployment: Deployment) -> None:
+    """Those of more than a day ago are out; the newest are in the last column."""
+    ana = await deployment.sign_up("ana")
+    deployment.clock.turn(23 * HOUR)
+    ana = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
+    await write_note(ana)
+    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.office.blobs.read(), Path())
+    assert found.hours[-1] == 1
+    assert found.hours[0] + found.hours[1] == found.events_of_a_day - 1 > 0
+    deployment.clock.turn(2 * HOUR)
+    found = await dashboard(deployment.pds.registry, await deployment.pds.app.state.office.blobs.read(), Path())
+    assert found.hours[21:] == [1, 0, 0]
+    assert found.events_of_a_day == 1
+
+
+async def test_report_from_the_queue_to_its_end(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     number = (await report(ben, strong, reason="<b>look</b>")).json()["id"]
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         assert "&lt;b&gt;look&lt;/b&gt;" in (await admin.get("/admin/reports")).text
         path = f"/admin/reports/{number}"
         assert (await admin.send(path, {"note": "", "state": ""})).status_code == 400
@@ -307,7 +355,7 @@ async def test_report_from_the_queue_to_its_end(town: Town) -> None:
         }
         done = await admin.send("/admin/content/decide", decide, page=f"/admin/content?uri={written['uri']}")
         assert done.status_code == 303, problems_in(done)
-        hidden = await town.stranger.get(
+        hidden = await deployment.stranger.get(
             "com.atproto.repo.getRecord",
             repo=ana.did,
             collection="org.example.note",
@@ -325,22 +373,22 @@ async def test_report_from_the_queue_to_its_end(town: Town) -> None:
         assert (
             await admin.send("/admin/content/decide", lift, page=f"/admin/content?uri={written['uri']}")
         ).status_code == 303
-    assert len(await entries(town, report=number)) == 4
+    assert len(await entries(deployment, report=number)) == 4
 
 
-async def test_labels_are_put_and_taken_back(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_labels_are_put_and_taken_back(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     reference = (await upload(ana)).json()["blob"]
     await write_note(ana, blob=reference)
     query = "com.atproto.label.queryLabels"
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         page = f"/admin/content?did={ana.did}"
         fields = {"did": ana.did, "value": "spam", "reason": "it is"}
         assert (await admin.send("/admin/content/label", {**fields, "label_days": "1"}, page=page)).status_code == 303
-        assert len((await town.stranger.get(query, uriPatterns=ana.did)).json()["labels"]) == 1
+        assert len((await deployment.stranger.get(query, uriPatterns=ana.did)).json()["labels"]) == 1
         assert ">spam<" in (await admin.get(page)).text
         await admin.send("/admin/content/label", {**fields, "negate": "yes"}, page=page)
-        assert (await town.stranger.get(query, uriPatterns=ana.did)).json()["labels"] == []
+        assert (await deployment.stranger.get(query, uriPatterns=ana.did)).json()["labels"] == []
         for wrong in ({"value": ""}, {"label_days": "x"}, {"did": "ana"}, {"reason": ""}):
             assert (await admin.send("/admin/content/label", {**fields, **wrong}, page=page)).status_code == 400
         cid = reference["ref"]["$link"]
@@ -356,13 +404,13 @@ async def test_labels_are_put_and_taken_back(town: Town) -> None:
             assert (await admin.get(f"/admin/content?{asked}")).status_code == 200
 
 
-async def test_invites_are_made_and_disabled(town: Town) -> None:
-    async with at_work(town) as admin:
+async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
+    async with at_work(deployment) as admin:
         made = await admin.send(
             "/admin/invites/create", {"amount": "2", "uses": "3", "reason": "a party"}, page="/admin/invites"
         )
         assert (made.status_code, "2 made" in made.text) == (200, True)
-        codes = (await town.administration.get("com.atproto.admin.getInviteCodes")).json()["codes"]
+        codes = (await deployment.administration.get("com.atproto.admin.getInviteCodes")).json()["codes"]
         assert [(code["available"], code["createdBy"]) for code in codes] == [(3, "admin")] * 2
         gone = {"code": codes[0]["code"], "reason": "lost"}
         assert (await admin.send("/admin/invites/disable", gone, page="/admin/invites")).status_code == 303
@@ -374,10 +422,10 @@ async def test_invites_are_made_and_disabled(town: Town) -> None:
             assert (answer.status_code, set(problems_in(answer))) == (400, set(wrong))
 
 
-async def test_accounts_are_found(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await town.sign_up("ben")
-    async with at_work(town) as admin:
+async def test_accounts_are_found(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await deployment.sign_up("ben")
+    async with at_work(deployment) as admin:
         await act(admin, ana.did, "suspend", days="0")
 
         async def found(**asked: str) -> set[str]:
@@ -396,10 +444,10 @@ async def test_accounts_are_found(town: Town) -> None:
 
 
 @sqlite_only
-async def test_every_page_opens_and_says_no_secret(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_every_page_opens_and_says_no_secret(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    async with at_work(town) as admin:
+    async with at_work(deployment) as admin:
         await act(admin, ana.did, "announce")
         for page in PAGES:
             answer = await admin.get(f"/admin{page}")
@@ -424,10 +472,10 @@ def test_password_inside_of_an_address_is_not_shown() -> None:
 
 
 @sqlite_only
-async def test_every_wrong_password_is_counted(town: Town) -> None:
+async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
     """Per address and per name, behind a proxy that was not configured."""
-    registry = town.pds.registry
-    browser = visitor(town)
+    registry = deployment.pds.registry
+    browser = visitor(deployment)
     browser.sends["x-forwarded-for"] = "192.0.2.1"
     limit, now = effective(registry, OPERATOR_SIGN_IN), registry.clock.now()
     await sign_in(browser, "admin", "wrong")

@@ -7,16 +7,18 @@ import httpx
 
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorRole
-from tests.aurora_locus.town import ADMIN_PASSWORD, Town
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.visitor import Visitor, visitor
 
 PASSWORD = "a word of an operator"
 
 
 @asynccontextmanager
-async def at_work(town: Town, name: str = "admin", password: str = ADMIN_PASSWORD) -> AsyncIterator[Visitor]:
+async def at_work(
+    deployment: Deployment, name: str = "admin", password: str = ADMIN_PASSWORD
+) -> AsyncIterator[Visitor]:
     """Signed in; the password of the settings, if no other is given."""
-    browser = visitor(town)
+    browser = visitor(deployment)
     try:
         answer = await sign_in(browser, name, password)
         assert answer.status_code == 303, answer.text
@@ -29,10 +31,10 @@ async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
     return await browser.send("/admin/sign-in", {"name": name, "password": password})
 
 
-async def employ(town: Town, name: str, role: OperatorRole, *, did: str | None = None) -> None:
+async def employ(deployment: Deployment, name: str, role: OperatorRole, *, did: str | None = None) -> None:
     """A new operator."""
     deed = Deed(ADMINISTRATION, "hired")
-    await operators.add(town.pds.registry, deed, name, role, password=None if did else PASSWORD, did=did)
+    await operators.add(deployment.pds.registry, deed, name, role, password=None if did else PASSWORD, did=did)
 
 
 async def act(browser: Visitor, did: str, slug: str, **fields: str) -> httpx.Response:

@@ -9,11 +9,11 @@ import pytest
 
 from aurora_locus.maintenance import integrity
 from groundwork.blobstore.disk import DiskUpload
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.deployment import Deployment, Person
 
 
-async def upload(town: Town, person: Person, content: bytes) -> httpx.Response:
-    return await town.http.post(
+async def upload(deployment: Deployment, person: Person, content: bytes) -> httpx.Response:
+    return await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=content, headers=person.headers | {"content-type": "text/plain"}
     )
 
@@ -24,34 +24,34 @@ async def write(person: Person, rkey: str) -> int:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=["full", "read only", "broken"])
-async def test_a_disk_that_cannot_take_it(town: Town, monkeypatch: pytest.MonkeyPatch, number: int):
+async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, number: int):
     """503 with a sentence, at the last step too; records are written meanwhile, and afterwards the same upload succeeds."""
-    ada = await town.sign_up("ada")
+    ada = await deployment.sign_up("ada")
 
     def fail(_upload: DiskUpload, _target: Path) -> None:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
         patched.setattr(DiskUpload, "_finish", fail)
-        refused = await upload(town, ada, b"picture" * 100)
+        refused = await upload(deployment, ada, b"picture" * 100)
         assert (refused.status_code, refused.json()["error"]) == (503, "NotEnoughResources")
         assert "at the moment" in refused.json()["message"]
         assert await write(ada, "meanwhile") == 200
-    assert await town.count("blobs") == 0
-    assert not [path for path in (town.settings.data_directory / "blobs").rglob("*") if path.is_file()]
-    assert (await upload(town, ada, b"picture" * 100)).status_code == 200
+    assert await deployment.count("blobs") == 0
+    assert not [path for path in (deployment.settings.data_directory / "blobs").rglob("*") if path.is_file()]
+    assert (await upload(deployment, ada, b"picture" * 100)).status_code == 200
 
 
-async def test_a_folder_that_is_not_mounted(town: Town):
+async def test_a_folder_that_is_not_mounted(deployment: Deployment):
     """Uploads wait for it; what does not need it goes on, and everything is whole when it is back."""
-    ada = await town.sign_up("ada")
-    assert (await upload(town, ada, b"before")).status_code == 200
-    folder = town.settings.data_directory / "blobs"
+    ada = await deployment.sign_up("ada")
+    assert (await upload(deployment, ada, b"before")).status_code == 200
+    folder = deployment.settings.data_directory / "blobs"
     away = folder.with_name("away")
     folder.rename(away)
-    assert (await upload(town, ada, b"meanwhile")).status_code == 503
+    assert (await upload(deployment, ada, b"meanwhile")).status_code == 503
     assert await write(ada, "meanwhile") == 200
     away.rename(folder)
-    assert (await upload(town, ada, b"meanwhile")).status_code == 200
-    store = town.pds.registry.repositories.blobs.store
-    assert (await integrity.examine(town.db, integrity.in_store(store))).findings == []
+    assert (await upload(deployment, ada, b"meanwhile")).status_code == 200
+    store = deployment.pds.registry.repositories.blobs.store
+    assert (await integrity.examine(deployment.db, integrity.in_store(store))).findings == []

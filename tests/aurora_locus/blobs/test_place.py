@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from groundwork.blobstore.open_ import Bucket, open_bucket
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment, Person
 from tests.buckets import MakeBucket
 
 TEXT = b"<p>hello " * 1000
@@ -24,9 +24,9 @@ def in_bucket(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-async def publish(town: Town, person: Person) -> str:
+async def publish(deployment: Deployment, person: Person) -> str:
     """Upload a blob and refer to it; its address."""
-    made = await town.http.post(
+    made = await deployment.http.post(
         "/xrpc/com.atproto.repo.uploadBlob", content=TEXT, headers=person.headers | {"content-type": "text/html"}
     )
     assert made.status_code == 200, made.text
@@ -37,34 +37,34 @@ async def publish(town: Town, person: Person) -> str:
     return str(blob["ref"]["$link"])
 
 
-async def get(town: Town, did: str, cid: str, **headers: str) -> httpx.Response:
-    return await town.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": did, "cid": cid}, headers=headers)
+async def get(deployment: Deployment, did: str, cid: str, **headers: str) -> httpx.Response:
+    return await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": did, "cid": cid}, headers=headers)
 
 
-async def test_life_of_a_blob_in_a_bucket(open_the_town: OpenTown, make_bucket: MakeBucket):
+async def test_life_of_a_blob_in_a_bucket(make_deployment: MakeDeployment, make_bucket: MakeBucket):
     """Uploaded, public, read in part, gone with its record; nothing is on the disk."""
     bucket = make_bucket()
-    town = await open_the_town(**in_bucket(bucket))
-    ada = await town.sign_up("ada")
-    cid = await publish(town, ada)
-    whole = await get(town, ada.did, cid)
+    deployment = await make_deployment(**in_bucket(bucket))
+    ada = await deployment.sign_up("ada")
+    cid = await publish(deployment, ada)
+    whole = await get(deployment, ada.did, cid)
     assert whole.content == TEXT
     assert whole.headers["content-security-policy"] == "default-src 'none'; sandbox"
-    part = await get(town, ada.did, cid, range="bytes=9-17")
+    part = await get(deployment, ada.did, cid, range="bytes=9-17")
     assert (part.status_code, part.content) == (206, TEXT[9:18])
     assert [one.key async for one in open_bucket(bucket).list()] == [f"{ada.did}/{cid}"]
-    assert not (town.settings.data_directory / "blobs").exists()
+    assert not (deployment.settings.data_directory / "blobs").exists()
     await ada.post("com.atproto.repo.deleteRecord", {"repo": ada.did, "collection": "org.example.note", "rkey": "a"})
-    await town.pds.registry.repositories.blobs.settle()
+    await deployment.pds.registry.repositories.blobs.settle()
     assert [one async for one in open_bucket(bucket).list()] == []
 
 
-async def test_folder_of_the_operator(open_the_town: OpenTown, tmp_path: Path):
+async def test_folder_of_the_operator(make_deployment: MakeDeployment, tmp_path: Path):
     """By DID and CID, directly below the folder."""
-    town = await open_the_town(
+    deployment = await make_deployment(
         blobstore_disk_location=str(tmp_path / "chosen"), blobstore_disk_tmp_location=str(tmp_path / "unfinished")
     )
-    ada = await town.sign_up("ada")
-    cid = await publish(town, ada)
+    ada = await deployment.sign_up("ada")
+    cid = await publish(deployment, ada)
     assert (tmp_path / "chosen" / ada.did / cid).read_bytes() == TEXT
     assert list((tmp_path / "unfinished").iterdir()) == []

@@ -30,7 +30,7 @@ async def owed(db: Database) -> int:
         return len(await reader.fetch("select did from blob_removals"))
 
 
-async def test_a_file_goes_with_its_last_reference_and_nothing_stays_owed(ada: Hosted, db: Database):
+async def test_a_file_goes_with_its_last_reference_and_nothing_stays_enqueued(ada: Hosted, db: Database):
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     await refer(ada, "two", blob)

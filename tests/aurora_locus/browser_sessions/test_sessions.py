@@ -4,26 +4,26 @@ import pytest
 
 from aurora_locus.accounts.browser_sessions import EPHEMERAL, GRACE, REMEMBERED, ROTATION, sweep
 from groundwork.clock import MINUTE, SECOND
+from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import SERVER, Town, together
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
 
 BROWSER, SESSION = "aurora_browser", "aurora_session"
 
 
 @pytest.fixture
-async def ada(town: Town):
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def ada(deployment: Deployment):
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     answer = await browser.sign_in("ada")
     assert answer.status_code == 303, answer.text
     yield browser
     await browser.http.aclose()
 
 
-async def test_identifiers_are_of_128_bits_and_scripts_cannot_read_them(town: Town) -> None:
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def test_identifiers_are_of_128_bits_and_scripts_cannot_read_them(deployment: Deployment) -> None:
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     answer = await browser.sign_in("ada")
     lines = answer.headers.get_list("set-cookie")
     given = [line for line in lines if line.startswith((BROWSER, SESSION))]
@@ -38,49 +38,51 @@ async def test_identifiers_are_of_128_bits_and_scripts_cannot_read_them(town: To
     await browser.http.aclose()
 
 
-async def test_remembered_cookies_stay_for_a_week(town: Town) -> None:
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def test_remembered_cookies_stay_for_a_week(deployment: Deployment) -> None:
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     answer = await browser.sign_in("ada", remember="yes")
     lines = [line for line in answer.headers.get_list("set-cookie") if line.startswith((BROWSER, SESSION))]
     assert all("Max-Age=604800" in line for line in lines)
-    town.clock.turn(REMEMBERED - SECOND)
+    deployment.clock.turn(REMEMBERED - SECOND)
     assert await browser.is_signed_in()
-    town.clock.turn(2 * SECOND)
+    deployment.clock.turn(2 * SECOND)
     assert not await browser.is_signed_in()
     await browser.http.aclose()
 
 
-async def test_without_remembering_a_quarter_of_an_hour_without_use_ends_it(town: Town, ada: Visitor) -> None:
+async def test_without_remembering_a_quarter_of_an_hour_without_use_ends_it(
+    deployment: Deployment, ada: Visitor
+) -> None:
     for _ in range(6):
-        town.clock.turn(10 * MINUTE)
+        deployment.clock.turn(10 * MINUTE)
         assert await ada.is_signed_in()
-    town.clock.turn(EPHEMERAL)
+    deployment.clock.turn(EPHEMERAL)
     assert not await ada.is_signed_in()
 
 
-async def test_neither_identifier_is_in_the_database(town: Town, ada: Visitor) -> None:
+async def test_neither_identifier_is_in_the_database(deployment: Deployment, ada: Visitor) -> None:
     values = [value.encode() for value in ada.cookies().values()]
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         rows = [*await reader.fetch("select * from browsers"), *await reader.fetch("select * from browser_sign_ins")]
     kept = repr([[row[name] for name in row.keys()] for row in rows]).encode()  # noqa: SIM118 - a row is no dict
     assert rows
     assert not [value for value in values if value in kept]
 
 
-async def test_signing_in_makes_a_new_session(town: Town) -> None:
+async def test_signing_in_makes_a_new_session(deployment: Deployment) -> None:
     """Whoever knew a browser's identifiers before somebody signed in (session fixation) knows nothing after it."""
-    await town.sign_up("ada")
-    browser = visitor(town)
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     await browser.get("/sign-in")
     planted = {**browser.cookies(), SESSION: "A" * 22}
     browser.carry(planted)
     await browser.sign_in("ada")
-    thief = visitor(town)
+    thief = visitor(deployment)
     thief.carry(planted)
     assert not await thief.is_signed_in()
     # Nor does it help to sign in oneself under that name: the browser's own accounts are not shown.
-    await town.sign_up("eve")
+    await deployment.sign_up("eve")
     thief.carry({BROWSER: browser.cookies()[BROWSER]})
     await thief.sign_in("eve")
     assert "@ada.test" not in (await thief.get("/sign-in/accounts")).text
@@ -89,13 +91,13 @@ async def test_signing_in_makes_a_new_session(town: Town) -> None:
     await thief.http.aclose()
 
 
-async def test_a_second_account_ends_the_session_before_at_once(town: Town, ada: Visitor) -> None:
-    await town.sign_up("ben")
+async def test_a_second_account_ends_the_session_before_at_once(deployment: Deployment, ada: Visitor) -> None:
+    await deployment.sign_up("ben")
     old = ada.cookies()
     await ada.sign_in("ben")
     assert ada.cookies()[BROWSER] == old[BROWSER]
     assert ada.cookies()[SESSION] != old[SESSION]
-    thief = visitor(town)
+    thief = visitor(deployment)
     thief.carry(old)
     assert not await thief.is_signed_in()
     page = await ada.get("/sign-in/accounts")
@@ -104,20 +106,20 @@ async def test_a_second_account_ends_the_session_before_at_once(town: Town, ada:
     await thief.http.aclose()
 
 
-async def test_the_session_changes_every_five_minutes_of_use(town: Town, ada: Visitor) -> None:
+async def test_the_session_changes_every_five_minutes_of_use(deployment: Deployment, ada: Visitor) -> None:
     seen = {ada.cookies()[SESSION]}
     for _ in range(3):
-        town.clock.turn(ROTATION)
+        deployment.clock.turn(ROTATION)
         assert await ada.is_signed_in()
         seen.add(ada.cookies()[SESSION])
-    town.clock.turn(ROTATION - SECOND)
+    deployment.clock.turn(ROTATION - SECOND)
     await ada.get("/sign-in/accounts")
     assert len(seen) == 4
     assert ada.cookies()[SESSION] in seen
 
 
-async def test_tabs_that_load_at_once_stay_signed_in(town: Town, ada: Visitor) -> None:
-    town.clock.turn(ROTATION)
+async def test_tabs_that_load_at_once_stay_signed_in(deployment: Deployment, ada: Visitor) -> None:
+    deployment.clock.turn(ROTATION)
     answers = await together(*(ada.get("/sign-in/accounts") for _ in range(6)))
     assert [answer.status_code for answer in answers] == [200] * 6
     given = [line for answer in answers for line in answer.headers.get_list("set-cookie") if line.startswith(SESSION)]
@@ -125,43 +127,43 @@ async def test_tabs_that_load_at_once_stay_signed_in(town: Town, ada: Visitor) -
     assert await ada.is_signed_in()
 
 
-async def test_an_answer_that_is_lost_costs_no_sign_in(town: Town, ada: Visitor) -> None:
+async def test_an_answer_that_is_lost_costs_no_sign_in(deployment: Deployment, ada: Visitor) -> None:
     old = ada.cookies()
-    town.clock.turn(ROTATION)
+    deployment.clock.turn(ROTATION)
     await ada.get("/sign-in/accounts")
     # The tab was closed before the answer came: the browser still has the session before.
     ada.carry(old)
-    town.clock.turn(GRACE + SECOND)
+    deployment.clock.turn(GRACE + SECOND)
     assert await ada.is_signed_in()
     assert ada.cookies()[SESSION] != old[SESSION]
     assert await ada.is_signed_in()
 
 
-async def test_a_copied_session_signs_the_browser_out(town: Town, ada: Visitor) -> None:
+async def test_a_copied_session_signs_the_browser_out(deployment: Deployment, ada: Visitor) -> None:
     """Who copied the cookies is noticed when both have used them, and neither is signed in any more."""
-    thief = visitor(town)
+    thief = visitor(deployment)
     thief.carry(ada.cookies())
-    town.clock.turn(ROTATION)
+    deployment.clock.turn(ROTATION)
     assert await thief.is_signed_in()
     assert await thief.is_signed_in()
-    town.clock.turn(GRACE + SECOND)
+    deployment.clock.turn(GRACE + SECOND)
     assert not await ada.is_signed_in()
     assert not await thief.is_signed_in()
     await thief.http.aclose()
 
 
-async def test_a_new_password_ends_every_browser(town: Town, ada: Visitor) -> None:
-    await town.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ada@example.org"})
-    token = await newest_token(town, "ada@example.org")
-    answer = await town.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another password"})
+async def test_a_new_password_ends_every_browser(deployment: Deployment, ada: Visitor) -> None:
+    await deployment.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ada@example.org"})
+    token = await newest_token(deployment, "ada@example.org")
+    answer = await deployment.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another password"})
     assert answer.status_code == 200
     assert not await ada.is_signed_in()
 
 
-async def test_a_takedown_ends_every_browser(town: Town, ada: Visitor) -> None:
-    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+async def test_a_takedown_ends_every_browser(deployment: Deployment, ada: Visitor) -> None:
+    did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": did}
-    answer = await town.administration.post(
+    answer = await deployment.administration.post(
         "com.atproto.admin.updateSubjectStatus", {"subject": subject, "takedown": {"applied": True, "ref": "r"}}
     )
     assert answer.status_code == 200
@@ -173,8 +175,8 @@ async def test_a_takedown_ends_every_browser(town: Town, ada: Visitor) -> None:
     assert "taken down" in refused.text
 
 
-async def test_signing_one_account_out_leaves_the_other(town: Town, ada: Visitor) -> None:
-    await town.sign_up("ben")
+async def test_signing_one_account_out_leaves_the_other(deployment: Deployment, ada: Visitor) -> None:
+    await deployment.sign_up("ben")
     await ada.sign_in("ben")
     answer = await ada.send("/sign-out", {}, page="/sign-in/accounts")
     assert answer.headers["location"] == "/sign-in/accounts"
@@ -187,10 +189,10 @@ async def test_signing_one_account_out_leaves_the_other(town: Town, ada: Visitor
     assert not await ada.is_signed_in()
 
 
-async def test_an_app_password_opens_no_page(town: Town) -> None:
-    person = await town.sign_up("ada")
+async def test_an_app_password_opens_no_page(deployment: Deployment) -> None:
+    person = await deployment.sign_up("ada")
     made = await person.post(f"{SERVER}.createAppPassword", {"name": "phone"})
-    browser = visitor(town)
+    browser = visitor(deployment)
     answer = await browser.send("/sign-in", {"identifier": "ada.test", "password": made.json()["password"]})
     assert answer.status_code == 400
     assert heading_of(answer) == "Sign in"
@@ -198,17 +200,17 @@ async def test_an_app_password_opens_no_page(town: Town) -> None:
     await browser.http.aclose()
 
 
-async def test_what_has_ended_is_forgotten(town: Town, ada: Visitor) -> None:
-    assert await town.db.write(sweep) == 0
-    town.clock.turn(EPHEMERAL + SECOND)
-    assert await town.db.write(sweep) == 1
-    assert await town.count("browser_sign_ins") == 0
+async def test_what_has_ended_is_forgotten(deployment: Deployment, ada: Visitor) -> None:
+    assert await deployment.db.write(sweep) == 0
+    deployment.clock.turn(EPHEMERAL + SECOND)
+    assert await deployment.db.write(sweep) == 1
+    assert await deployment.count("browser_sign_ins") == 0
 
 
-async def test_a_session_that_is_over_begins_under_another_name(town: Town, ada: Visitor) -> None:
+async def test_a_session_that_is_over_begins_under_another_name(deployment: Deployment, ada: Visitor) -> None:
     """So that a form, or the request of an app, that was opened before signing in again is still this browser's after it."""
     old = ada.cookies()[BROWSER]
-    town.clock.turn(EPHEMERAL + SECOND)
+    deployment.clock.turn(EPHEMERAL + SECOND)
     page = await ada.get("/sign-in")
     between = ada.cookies()[BROWSER]
     assert between != old
@@ -220,11 +222,11 @@ async def test_a_session_that_is_over_begins_under_another_name(town: Town, ada:
     assert await ada.is_signed_in()
 
 
-async def test_over_https_cookies_belong_to_this_host_alone(open_the_town) -> None:
+async def test_over_https_cookies_belong_to_this_host_alone(make_deployment) -> None:
     """``__Host-``: nobody below our domain can plant them, and no plain connection carries them."""
-    town: Town = await open_the_town(public_url="https://localhost")
-    await town.sign_up("ada")
-    browser = visitor(town)
+    deployment: Deployment = await make_deployment(public_url="https://localhost")
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     page = await browser.get("/sign-in")
     (line,) = [one for one in page.headers.get_list("set-cookie") if "aurora_browser" in one]
     form = {"csrf": token_in(page), "identifier": "ada.test", "password": "password of ada"}

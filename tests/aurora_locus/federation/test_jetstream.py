@@ -9,16 +9,19 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from at_protocol.sync import events
 from aurora_locus.federation import stream_places
+from aurora_locus.sequencer import queries
 from groundwork.clock import HOUR, MINUTE
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
+from tests.aurora_locus.moderation.deciding import decide, record, take_down, write_note
 
 NOTE, OTHER = "org.example.note", "org.example.other.note"
 
 
-def subscribe(town: Town, **options: Any) -> connect:
-    return connect(f"{town.url.replace('http', 'ws')}/subscribe?{urlencode(options, doseq=True)}")
+def subscribe(deployment: Deployment, **options: Any) -> connect:
+    return connect(f"{deployment.url.replace('http', 'ws')}/subscribe?{urlencode(options, doseq=True)}")
 
 
 async def write(person: Person, *writes: tuple[str, str, str]) -> None:
@@ -47,11 +50,11 @@ def said(event: dict[str, Any]) -> str:
             return str(kind)
 
 
-async def test_every_operation_is_one_line(town: Town) -> None:
+async def test_every_operation_is_one_line(deployment: Deployment) -> None:
     """From the beginning, then live; deletions have neither record nor CID."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"), ("create", NOTE, "b"))
-    async with subscribe(town, cursor=0) as socket:
+    async with subscribe(deployment, cursor=0) as socket:
         old = await take(socket, 4)
         await write(ana, ("delete", NOTE, "a"))
         (new,) = await take(socket, 1)
@@ -59,18 +62,18 @@ async def test_every_operation_is_one_line(town: Town) -> None:
     assert old[2]["commit"]["record"] == {"$type": NOTE, "text": "a"}
     assert {event["did"] for event in old} == {ana.did}
     assert new["commit"].keys() == {"rev", "operation", "collection", "rkey"}
-    assert new["time_us"] <= town.clock.now()
+    assert new["time_us"] <= deployment.clock.now()
 
 
-async def test_filters(town: Town) -> None:
+async def test_filters(deployment: Deployment) -> None:
     """By collection, by prefix and by account, together; account events know no collection."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     for person in (ana, ben):
         await write(person, ("create", NOTE, "a"), ("create", OTHER, "b"))
     await ben.post(f"{SERVER}.deactivateAccount", {})
 
     async def seen(count: int, **options: Any) -> list[str]:
-        async with subscribe(town, cursor=0, **options) as socket:
+        async with subscribe(deployment, cursor=0, **options) as socket:
             return [said(event) for event in await take(socket, count)]
 
     assert await seen(7, wantedCollections=[NOTE]) == [
@@ -84,14 +87,14 @@ async def test_filters(town: Town) -> None:
     assert (await seen(4, wantedDids=[ben.did], wantedCollections=["org.example.other.*"]))[2] == f"create {OTHER}/b"
 
 
-async def test_resuming_by_cursor_misses_and_repeats_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_resuming_by_cursor_misses_and_repeats_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     for number in range(20):
         await write(ana, ("create", NOTE, f"k{number:02}"))
     keys: list[str] = []
     cursor = 0
     while len(keys) < 20:
-        async with subscribe(town, cursor=cursor, wantedCollections=[NOTE]) as socket:
+        async with subscribe(deployment, cursor=cursor, wantedCollections=[NOTE]) as socket:
             for event in await take(socket, 5 if keys else 7):
                 cursor = event["cursor"]
                 if event["kind"] == "commit":
@@ -99,18 +102,18 @@ async def test_resuming_by_cursor_misses_and_repeats_nothing(town: Town) -> None
     assert keys == [f"k{number:02}" for number in range(20)]
 
 
-async def test_resuming_by_time(town: Town) -> None:
+async def test_resuming_by_time(deployment: Deployment) -> None:
     """Everything of that time and later; from long ago everything, from the future what comes from now on."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     for number in range(10):
-        town.clock.turn(MINUTE)
+        deployment.clock.turn(MINUTE)
         await write(ana, ("create", NOTE, f"k{number}"))
-    async with subscribe(town, cursor=town.clock.now() - 3 * MINUTE) as socket:
+    async with subscribe(deployment, cursor=deployment.clock.now() - 3 * MINUTE) as socket:
         assert [said(event)[-2:] for event in await take(socket, 4)] == ["k6", "k7", "k8", "k9"]
-    async with subscribe(town, cursor=town.clock.now() - 1000 * HOUR) as socket:
+    async with subscribe(deployment, cursor=deployment.clock.now() - 1000 * HOUR) as socket:
         assert len(await take(socket, 12)) == 12
-    for future in (town.clock.now() + HOUR, 10**14):
-        async with subscribe(town, cursor=future, requireHello="true") as socket:
+    for future in (deployment.clock.now() + HOUR, 10**14):
+        async with subscribe(deployment, cursor=future, requireHello="true") as socket:
             await socket.send(json.dumps({"type": "options_update", "payload": {}}))
             assert f"later{future}" in said(await next_of(socket, ana, f"later{future}"))
 
@@ -127,11 +130,11 @@ async def next_of(socket: ClientConnection, person: Person, name: str) -> dict[s
     raise AssertionError(f"nothing was said of {name}")
 
 
-async def test_options_change_while_reading(town: Town) -> None:
+async def test_options_change_while_reading(deployment: Deployment) -> None:
     """``requireHello`` holds everything back until the reader has said what it wants."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"), ("create", OTHER, "b"))
-    async with subscribe(town, cursor=0, requireHello="true") as socket:
+    async with subscribe(deployment, cursor=0, requireHello="true") as socket:
         await socket.send(json.dumps({"type": "something"}))
         update = {"wantedCollections": [OTHER], "wantedDids": [], "maxMessageSizeBytes": 0}
         await socket.send(json.dumps({"type": "options_update", "payload": update}))
@@ -142,8 +145,8 @@ async def test_options_change_while_reading(town: Town) -> None:
     "message",
     ["nonsense", "[]", '{"type":"options_update"}', '{"type":"options_update","payload":{"wantedDids":["x"]}}'],
 )
-async def test_nonsense_ends_the_connection(town: Town, message: str) -> None:
-    async with subscribe(town) as socket:
+async def test_nonsense_ends_the_connection(deployment: Deployment, message: str) -> None:
+    async with subscribe(deployment) as socket:
         await socket.send(message)
         with pytest.raises(ConnectionClosed) as closed:
             await socket.recv()
@@ -164,48 +167,81 @@ async def test_nonsense_ends_the_connection(town: Town, message: str) -> None:
         {"compress": "true"},
     ],
 )
-async def test_bad_wishes_are_refused_before_the_upgrade(town: Town, options: dict[str, Any]) -> None:
+async def test_invalid_options_are_refused_before_the_upgrade(deployment: Deployment, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with subscribe(town, **options):
+        async with subscribe(deployment, **options):
             pass
     assert refused.value.response.status_code == 400
 
 
 @pytest.mark.parametrize("size", ["", "-1", "abc", "0"])
-async def test_nonsense_as_a_size_is_no_limit(town: Town, size: str) -> None:
-    await town.sign_up("ana")
-    async with subscribe(town, cursor=0, maxMessageSizeBytes=size) as socket:
+async def test_nonsense_as_a_size_is_no_limit(deployment: Deployment, size: str) -> None:
+    await deployment.sign_up("ana")
+    async with subscribe(deployment, cursor=0, maxMessageSizeBytes=size) as socket:
         assert len(await take(socket, 2)) == 2
 
 
-async def test_large_messages_are_left_out_where_wished(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_large_messages_are_left_out_where_wished(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"))
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    async with subscribe(town, cursor=0, maxMessageSizeBytes=250) as socket:
+    async with subscribe(deployment, cursor=0, maxMessageSizeBytes=250) as socket:
         assert [said(event) for event in await take(socket, 3)] == ["identity", "account", "account"]
 
 
-async def test_server_that_serves_no_firehose_serves_no_stream(open_the_town: OpenTown) -> None:
-    town = await open_the_town(dev_mode=False, public_url="https://localhost", federation_enabled=False)
+async def test_server_that_serves_no_firehose_serves_no_stream(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(dev_mode=False, public_url="https://localhost", federation_enabled=False)
     with pytest.raises(InvalidStatus) as refused:
-        async with subscribe(town):
+        async with subscribe(deployment):
             pass
     assert refused.value.response.status_code == 501
 
 
 async def test_streams_of_one_address_are_counted_together(
-    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of both kinds: each can have the whole log read for it."""
     monkeypatch.setattr(stream_places, "STREAMS_OF_AN_ADDRESS", 2)
-    town = await open_the_town()
-    host = town.pds.app.state.streams
+    deployment = await make_deployment()
+    host = deployment.pds.app.state.streams
     monkeypatch.setattr(host, "_is_limited", True)  # in development nobody is counted
-    firehose = f"{town.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos"
-    async with subscribe(town), connect(firehose):
-        for refused in (subscribe(town), connect(firehose)):
+    firehose = f"{deployment.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos"
+    async with subscribe(deployment), connect(firehose):
+        for refused in (subscribe(deployment), connect(firehose)):
             with pytest.raises(InvalidStatus) as answer:
                 async with refused:
                     pass
             assert answer.value.response.status_code == 429
+
+
+async def test_what_is_taken_down_is_left_out(deployment: Deployment) -> None:
+    """Records by themselves or with their account; deletions and other records are sent. Lifted, they are there again. The
+    signed stream has them all: its signatures are over them.
+    """
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    hidden = await write_note(ana)
+    await write(ana, ("create", OTHER, "a"))
+    await write(ben, ("create", OTHER, "b"))
+    await decide(deployment, record(hidden), takedown=True)
+    await take_down(deployment, ben)
+
+    async def everything_said() -> list[str]:
+        deployment.clock.turn(MINUTE)
+        await write(ana, ("create", NOTE, "last"))
+        await write(ana, ("delete", NOTE, "last"))
+        found: list[str] = []
+        async with subscribe(deployment, cursor=0, wantedCollections=[NOTE, OTHER]) as socket:
+            while f"delete {NOTE}/last" not in found:
+                found.append(said((await take(socket, 1))[0]))
+        return [one for one in found if one.startswith("create") and not one.endswith("/last")]
+
+    assert await everything_said() == [f"create {OTHER}/a"]
+    frames = [frame for _, frame in await queries.page(deployment.db, 0, 1000)]
+    assert any(hidden["cid"] == str(operation.cid) for frame in frames for operation in operations(frame))
+    await decide(deployment, record(hidden), takedown=False)
+    assert await everything_said() == [f"create {NOTE}/{hidden['uri'].rpartition('/')[2]}", f"create {OTHER}/a"]
+
+
+def operations(frame: bytes) -> list[Any]:
+    message = events.read(frame)
+    return list(message.operations) if isinstance(message, events.CommitMessage) else []

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.http import server
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.deployment import Deployment
 from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
 
 STREAMS = ("/xrpc/com.atproto.sync.subscribeRepos", "/xrpc/com.atproto.label.subscribeLabels", "/subscribe")
@@ -16,10 +16,10 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_silent_stream_is_kept_while_its_reader_answers(town: Town, path: str) -> None:
-    await is_kept_while_it_answers(town.url + path)
+async def test_a_silent_stream_is_kept_while_its_reader_answers(deployment: Deployment, path: str) -> None:
+    await is_kept_while_it_answers(deployment.url + path)
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_reader_that_answers_no_ping_is_let_go(town: Town, path: str) -> None:
-    await is_dropped_when_it_is_silent(town.url + path)
+async def test_a_reader_that_answers_no_ping_is_let_go(deployment: Deployment, path: str) -> None:
+    await is_dropped_when_it_is_silent(deployment.url + path)

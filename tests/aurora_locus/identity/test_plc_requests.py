@@ -42,7 +42,7 @@ def test_recommended_is_what_may_be_submitted() -> None:
     assert "rotationKeys" not in recommended(HERE, is_plc=False)
 
 
-def test_change_keeps_what_was_not_wished_otherwise() -> None:
+def test_a_change_keeps_the_fields_that_it_does_not_name() -> None:
     keys = [RECOVERY_TEXT, *GENESIS.rotation_keys]
     made = change(rotationKeys=keys)
     assert made.prev == str(CID)

@@ -7,134 +7,134 @@ from at_protocol.syntax.handle import Handle, parse_handle
 from aurora_locus.accounts.queries import free_handle
 from aurora_locus.identity import plc_updates
 from groundwork.clock import DAY
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town, statuses, together
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, statuses, together
 
 
 async def rename(person: Person, handle: str) -> httpx.Response:
     return await person.post(f"{IDENTITY}.updateHandle", {"handle": handle})
 
 
-async def directory_says(town: Town, person: Person) -> list[str]:
-    return list((await town.directory.log(person.did))[-1]["alsoKnownAs"])
+async def directory_says(deployment: Deployment, person: Person) -> list[str]:
+    return list((await deployment.directory.log(person.did))[-1]["alsoKnownAs"])
 
 
-async def resolve(town: Town, handle: str) -> httpx.Response:
-    return await town.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
+async def resolve(deployment: Deployment, handle: str) -> httpx.Response:
+    return await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
 
 
-async def test_new_handle_is_told_everywhere(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_new_handle_is_told_everywhere(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     answer = await rename(ana, "Anabel.Test")
     assert answer.status_code == 200
-    assert await directory_says(town, ana) == ["at://anabel.test"]
-    assert (await town.announced(ana.did))[-1] == "identity anabel.test"
-    assert (await resolve(town, "anabel.test")).json() == {"did": ana.did}
-    assert (await resolve(town, "ana.test")).json()["error"] == "HandleNotFound"
+    assert await directory_says(deployment, ana) == ["at://anabel.test"]
+    assert (await deployment.announced(ana.did))[-1] == "identity anabel.test"
+    assert (await resolve(deployment, "anabel.test")).json() == {"did": ana.did}
+    assert (await resolve(deployment, "ana.test")).json()["error"] == "HandleNotFound"
     assert (await ana.get(f"{SERVER}.getSession")).json()["handle"] == "anabel.test"
-    assert await town.operation_states() == ["sent", "sent"]
+    assert await deployment.operation_states() == ["sent", "sent"]
 
 
-async def test_same_handle_is_only_announced(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_same_handle_is_only_announced(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     assert (await rename(ana, "ana.test")).status_code == 200
-    assert len(await town.directory.log(ana.did)) == 1
-    assert (await town.announced(ana.did))[-1] == "identity ana.test"
+    assert len(await deployment.directory.log(ana.did)) == 1
+    assert (await deployment.announced(ana.did))[-1] == "identity ana.test"
 
 
-async def test_old_handle_is_kept_for_who_had_it(town: Town) -> None:
+async def test_old_handle_is_kept_for_who_had_it(deployment: Deployment) -> None:
     """Nobody is impersonated on the day they leave; they may come back."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     await rename(ana, "anabel.test")
     assert (await rename(ben, "ana.test")).json()["error"] == "HandleNotAvailable"
-    assert (await town.ask_to_sign_up("ana", email="other@example.org")).json()["error"] == "HandleNotAvailable"
+    assert (await deployment.ask_to_sign_up("ana", email="other@example.org")).json()["error"] == "HandleNotAvailable"
     assert (await rename(ana, "ana.test")).status_code == 200
     await rename(ana, "anabel.test")
-    town.clock.turn(31 * DAY)
-    again = town.person(await town.sign_in("ben.test", "password of ben"))
+    deployment.clock.turn(31 * DAY)
+    again = deployment.person(await deployment.sign_in("ben.test", "password of ben"))
     assert (await rename(again, "ana.test")).status_code == 200
 
 
-async def test_one_of_those_who_race_for_a_handle_gets_it(town: Town) -> None:
+async def test_one_of_those_who_race_for_a_handle_gets_it(deployment: Deployment) -> None:
     """And the directory has the old name again for the others."""
-    people = [await town.sign_up(name) for name in ("ana", "ben", "cleo")]
+    people = [await deployment.sign_up(name) for name in ("ana", "ben", "cleo")]
     answers = await together(*(rename(person, "popular.test") for person in people))
     assert statuses(answers) == [200, 400, 400]
     for person, answer, name in zip(people, answers, ("ana", "ben", "cleo"), strict=True):
         expected = "popular" if answer.status_code == 200 else name
-        assert await directory_says(town, person) == [f"at://{expected}.test"]
+        assert await directory_says(deployment, person) == [f"at://{expected}.test"]
 
 
-async def test_one_account_changing_twice_at_once_ends_in_agreement(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_one_account_changing_twice_at_once_ends_in_agreement(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await together(rename(ana, "one.test"), rename(ana, "two.test"))
     handle = (await ana.get(f"{SERVER}.getSession")).json()["handle"]
-    assert await directory_says(town, ana) == [f"at://{handle}"]
+    assert await directory_says(deployment, ana) == [f"at://{handle}"]
 
 
-async def test_directory_that_is_down_changes_nothing(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    town.directory.is_down = True
+async def test_directory_that_is_down_changes_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.directory.is_down = True
     answer = await rename(ana, "anabel.test")
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
-    assert (await resolve(town, "ana.test")).json() == {"did": ana.did}
+    assert (await resolve(deployment, "ana.test")).json() == {"did": ana.did}
 
 
-async def test_crash_between_directory_and_database_is_put_right(town: Town) -> None:
+async def test_crash_between_directory_and_database_is_put_right(deployment: Deployment) -> None:
     """What the account is called here stands; the directory is told so."""
-    ana = await town.sign_up("ana")
-    registry = town.pds.registry
+    ana = await deployment.sign_up("ana")
+    registry = deployment.pds.registry
     operation = await plc_updates.new_handle(
         registry.directory, registry.rotation_key, ana.did, parse_handle("anabel.test")
     )
     assert operation is not None
     await plc_updates.intend(registry.db, ana.did, operation)
     await registry.directory.submit(ana.did, operation)
-    told = len(await town.announced(ana.did))
+    told = len(await deployment.announced(ana.did))
     assert await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
-    assert await directory_says(town, ana) == ["at://ana.test"]
+    assert await directory_says(deployment, ana) == ["at://ana.test"]
     # Others may have read the document while it had the other handle.
-    assert (await town.announced(ana.did))[told:] == ["identity ana.test"]
-    assert await town.operation_states() == ["abandoned", "sent"]
+    assert (await deployment.announced(ana.did))[told:] == ["identity ana.test"]
+    assert await deployment.operation_states() == ["abandoned", "sent"]
 
 
 @pytest.mark.parametrize(
     ("handle", "error"),
     [("ab.test", "InvalidHandle"), ("admin.test", "HandleNotAvailable"), ("ana.local", "InvalidHandle")],
 )
-async def test_policy_holds_for_changes_too(town: Town, handle: str, error: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_policy_holds_for_changes_too(deployment: Deployment, handle: str, error: str) -> None:
+    ana = await deployment.sign_up("ana")
     answer = await rename(ana, handle)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
-    assert town.directory.submitted == 1
+    assert deployment.directory.submitted == 1
 
 
 @pytest.mark.parametrize("handle", ["nobody.test", "ana.invalid"])
-async def test_unknown_handle_does_not_resolve(town: Town, handle: str) -> None:
-    answer = await resolve(town, handle)
+async def test_unknown_handle_does_not_resolve(deployment: Deployment, handle: str) -> None:
+    answer = await resolve(deployment, handle)
     assert (answer.status_code, answer.json()["error"]) == (400, "HandleNotFound")
 
 
-async def test_handle_resolves_in_any_case(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    assert (await resolve(town, "ANA.test")).json() == {"did": ana.did}
+async def test_handle_resolves_in_any_case(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    assert (await resolve(deployment, "ANA.test")).json() == {"did": ana.did}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(open_the_town: OpenTown) -> None:
+async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(make_deployment: MakeDeployment) -> None:
     """PDS_HANDLE_QUARANTINE=0, as the reference does."""
-    town = await open_the_town(handle_quarantine=0.0)
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    deployment = await make_deployment(handle_quarantine=0.0)
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200
     assert (await rename(ben, "ana.test")).status_code == 200
 
 
-async def test_the_operator_releases_a_handle(town: Town) -> None:
+async def test_the_operator_releases_a_handle(deployment: Deployment) -> None:
     """Once: what is not kept cannot be released, and nobody loses a handle that is theirs."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200
     assert (await rename(ben, "ana.test")).json()["error"] == "HandleNotAvailable"
-    freed = [await town.db.write(lambda w, name=name: free_handle(w, Handle(name))) for name in ("ana.test",) * 2]
+    freed = [await deployment.db.write(lambda w, name=name: free_handle(w, Handle(name))) for name in ("ana.test",) * 2]
     assert freed == [ana.did, None]
-    assert not await town.db.write(lambda w: free_handle(w, Handle("anna.test")))
+    assert not await deployment.db.write(lambda w: free_handle(w, Handle("anna.test")))
     assert (await rename(ben, "ana.test")).status_code == 200

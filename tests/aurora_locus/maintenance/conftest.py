@@ -10,7 +10,7 @@ from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
-from tests.aurora_locus.conftest import assemble
+from tests.aurora_locus.conftest import assemble, close_assembled
 from tests.aurora_locus.maintenance.vaults import Place
 from tests.databases import PostgresDatabases, sqlite_url
 
@@ -38,6 +38,7 @@ async def db(place: Place, clock: HandClock) -> AsyncIterator[Database]:
     """The first of them, with its tables."""
     database = await open_database(place.url, schema=SCHEMA, clock=clock)
     yield database
+    await close_assembled()
     await database.close()
 
 
@@ -45,4 +46,4 @@ async def db(place: Place, clock: HandClock) -> AsyncIterator[Database]:
 async def repositories(db: Database, clock: HandClock, tmp_path: Path) -> AsyncIterator[Repositories]:
     assembled = await assemble(db, clock, tmp_path)
     yield assembled
-    await assembled.blobs.settle()
+    await assembled.close()

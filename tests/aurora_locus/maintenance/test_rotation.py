@@ -11,8 +11,8 @@ from aurora_locus.keys import server_keys
 from aurora_locus.maintenance import rotation
 from groundwork.errors import Failure
 from groundwork.sealing import Sealer
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment
 
 SEALER = Sealer([bytes(32)])
 RECOVERY = K256PrivateKey.from_random(b"r" * 64)
@@ -22,17 +22,17 @@ def silent(_done: int, _of: int) -> None:
     return
 
 
-async def rotation_keys(town: Town, did: str) -> list[str]:
-    return list((await town.directory.log(did))[-1]["rotationKeys"])
+async def rotation_keys(deployment: Deployment, did: str) -> list[str]:
+    return list((await deployment.directory.log(did))[-1]["rotationKeys"])
 
 
-async def test_every_identity_names_the_new_key_in_the_old_ones_place(open_the_town: OpenTown) -> None:
-    town = await open_the_town()
-    registry = town.pds.registry
-    old, new = registry.rotation_key, await rotation.next_key(town.db, SEALER)
-    ana = await town.sign_up("ana", recoveryKey=format_did_key(RECOVERY.public))
-    ben = await town.sign_up("ben")
-    cleo = await town.sign_up("cleo")
+async def test_every_identity_names_the_new_key_in_the_old_ones_place(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment()
+    registry = deployment.pds.registry
+    old, new = registry.rotation_key, await rotation.next_key(deployment.db, SEALER)
+    ana = await deployment.sign_up("ana", recoveryKey=format_did_key(RECOVERY.public))
+    ben = await deployment.sign_up("ben")
+    cleo = await deployment.sign_up("cleo")
     # Cleo took the server's key out: she has moved, or wants to.
     newest = await registry.directory.last(cleo.did)
     own = replace(
@@ -43,31 +43,33 @@ async def test_every_identity_names_the_new_key_in_the_old_ones_place(open_the_t
     )
     await registry.directory.submit(cleo.did, plc_operation.sign(own, old))
 
-    done = await rotation.rotate(town.db, registry.directory, old, new, silent)
+    done = await rotation.rotate(deployment.db, registry.directory, old, new, silent)
     assert (done.changed, done.already, done.others) == (2, 0, 1)
     follows = format_did_key(new.public)
-    assert await rotation_keys(town, ana.did) == [format_did_key(RECOVERY.public), follows]
-    assert await rotation_keys(town, ben.did) == [follows]
+    assert await rotation_keys(deployment, ana.did) == [format_did_key(RECOVERY.public), follows]
+    assert await rotation_keys(deployment, ben.did) == [follows]
 
-    await rotation.settle(town.db, SEALER, new)
-    assert await server_keys.find_or_make(town.db, SEALER, server_keys.ROTATION_KEY) == new.to_bytes()
-    assert (await rotation.next_key(town.db, SEALER)).to_bytes() != new.to_bytes(), "the next time it is another one"
+    await rotation.settle(deployment.db, SEALER, new)
+    assert await server_keys.find_or_make(deployment.db, SEALER, server_keys.ROTATION_KEY) == new.to_bytes()
+    assert (await rotation.next_key(deployment.db, SEALER)).to_bytes() != new.to_bytes(), (
+        "the next time it is another one"
+    )
 
 
-async def test_what_is_interrupted_goes_on_with_the_same_key(open_the_town: OpenTown) -> None:
-    town = await open_the_town()
-    registry = town.pds.registry
+async def test_what_is_interrupted_goes_on_with_the_same_key(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment()
+    registry = deployment.pds.registry
     for name in ("ana", "ben", "cleo"):
-        await town.sign_up(name)
+        await deployment.sign_up(name)
 
     def break_off(done: int, _of: int) -> None:
-        town.directory.is_down = done == 2
+        deployment.directory.is_down = done == 2
 
-    new = await rotation.next_key(town.db, SEALER)
+    new = await rotation.next_key(deployment.db, SEALER)
     with pytest.raises(Failure):
-        await rotation.rotate(town.db, registry.directory, registry.rotation_key, new, break_off)
-    town.directory.is_down = False
-    again = await rotation.next_key(town.db, SEALER)
+        await rotation.rotate(deployment.db, registry.directory, registry.rotation_key, new, break_off)
+    deployment.directory.is_down = False
+    again = await rotation.next_key(deployment.db, SEALER)
     assert again.to_bytes() == new.to_bytes()
-    done = await rotation.rotate(town.db, registry.directory, registry.rotation_key, again, silent)
+    done = await rotation.rotate(deployment.db, registry.directory, registry.rotation_key, again, silent)
     assert (done.changed, done.already, done.others) == (1, 2, 0)

@@ -29,6 +29,9 @@ from groundwork.telemetry.metrics import Metrics
 from tests.aurora_locus.blobs.uploading import refer, send
 from tests.aurora_locus.hosted import Hosted
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
+from tests.later_revisions import Revise
+
+LATER = "create table later (id text primary key)"
 
 
 def settings_for(url: str, folder: Path, *, backups: bool = True) -> PdsSettings:
@@ -107,29 +110,33 @@ async def test_after_a_failure_it_is_tried_again_in_an_hour(
     assert await look()
 
 
-async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Path, engine: Engine):
+async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Path, engine: Engine, revise: Revise):
     """A database of an older release is backed up as it is; its backup restores under its own tables."""
-    await migrate(place.url, SCHEMA, PACKAGE, to="0003")
+    await migrate(place.url, SCHEMA, PACKAGE)
+    before = head(versions_folder(PACKAGE))
+    revise(PACKAGE, LATER)
     settings = settings_for(place.url, tmp_path)
     await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
     manifest = await read_manifest(await configured.vault(settings))
-    assert manifest.revision == "0003"
+    assert manifest.revision == before
     await migrate(place.url, SCHEMA, PACKAGE)
     await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
     assert len(await (await configured.vault(settings)).ids()) == 1
 
 
-async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClock):
+async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClock, revise: Revise):
     """The two newest copies stay."""
+    first = head(versions_folder(PACKAGE))
+    second, third, _ = [revise(PACKAGE, f"create table later_{n} (id text primary key)") for n in (1, 2, 3)]
     url = f"sqlite://{tmp_path / 'old.db'}"
     settings = settings_for(url, tmp_path, backups=False)
-    for revision in ("0001", "0002", "0003"):
+    for revision in (first, second, third):
         await migrate(url, SCHEMA, PACKAGE, to=revision)
         await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
     copies = sorted(path.name for path in (settings.data_directory / "before-migrations").iterdir())
-    assert copies == ["0002.db", "0003.db"]
+    assert copies == [f"{second}.db", f"{third}.db"]
     async with read_contents(
-        f"sqlite://{settings.data_directory / 'before-migrations' / '0003.db'}", "", tmp_path / "s"
+        f"sqlite://{settings.data_directory / 'before-migrations' / f'{third}.db'}", "", tmp_path / "s"
     ) as contents:
         assert "repositories" in {table.name for table in contents.tables}
 
@@ -138,7 +145,7 @@ async def test_an_older_program_refuses_a_newer_database(place: Place, clock: Ha
     """With a sentence that says what to do; nothing is touched."""
     await migrate(place.url, SCHEMA, PACKAGE)
     db = await open_database(place.url, schema=SCHEMA, clock=clock)
-    await db.write(lambda w: w.execute("update alembic_version_aurora_locus set version_num = '9999'"))
+    await db.write(lambda w: w.execute("update schema_revision_aurora_locus set version_num = '9999'"))
     await db.close()
     settings = settings_for(place.url, tmp_path)
     with pytest.raises(
@@ -215,9 +222,12 @@ def test_whatever_is_sealed_is_resealed():
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_without_a_place_postgresql_is_not_changed(place: Place, clock: HandClock, tmp_path: Path):
+async def test_without_a_place_postgresql_is_not_changed(
+    place: Place, clock: HandClock, tmp_path: Path, revise: Revise
+):
     """There is no file to copy: the start is refused with what to set; whoever has a backup of their own says so."""
-    await migrate(place.url, SCHEMA, PACKAGE, to="0003")
+    await migrate(place.url, SCHEMA, PACKAGE)
+    revise(PACKAGE, LATER)
     settings = settings_for(place.url, tmp_path, backups=False)
     with pytest.raises(SettingsRefused, match=r"PDS_BACKUP_URL.*PDS_MIGRATE_WITHOUT_BACKUP=true"):
         await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")

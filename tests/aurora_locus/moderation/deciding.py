@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.deployment import Deployment, Person
 
 UPDATE, STATUS = "com.atproto.admin.updateSubjectStatus", "com.atproto.admin.getSubjectStatus"
 
@@ -21,16 +21,16 @@ def blob(person: Person, cid: str) -> dict[str, Any]:
     return {"$type": "com.atproto.admin.defs#repoBlobRef", "did": person.did, "cid": cid}
 
 
-async def decide(town: Town, subject: dict[str, Any], **decisions: Any) -> httpx.Response:
+async def decide(deployment: Deployment, subject: dict[str, Any], **decisions: Any) -> httpx.Response:
     """``takedown=True`` and the like."""
     body = {"subject": subject} | {name: {"applied": applied} for name, applied in decisions.items()}
-    answer = await town.administration.post(UPDATE, body)
+    answer = await deployment.administration.post(UPDATE, body)
     assert answer.status_code == 200, answer.text
     return answer
 
 
-async def take_down(town: Town, person: Person) -> None:
-    await decide(town, account(person), takedown=True)
+async def take_down(deployment: Deployment, person: Person) -> None:
+    await decide(deployment, account(person), takedown=True)
 
 
 async def write_note(person: Person, **more: Any) -> Any:

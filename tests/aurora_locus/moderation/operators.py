@@ -17,41 +17,41 @@ from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.audit_log import AuditEntry
 from groundwork.clock import SECOND
 from groundwork.http.server import serving
-from tests.aurora_locus.town import Person, Town
+from tests.aurora_locus.deployment import Deployment, Person
 
 ADMIN = "com.atproto.admin"
 
 
-async def entries(town: Town, **filters: Any) -> list[AuditEntry]:
+async def entries(deployment: Deployment, **filters: Any) -> list[AuditEntry]:
     """The audit log, oldest first."""
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         return (await audit_log.page(reader, limit=500, **filters))[::-1]
 
 
-async def who(town: Town) -> list[str]:
-    return [entry.actor for entry in await entries(town)]
+async def who(deployment: Deployment) -> list[str]:
+    return [entry.actor for entry in await entries(deployment)]
 
 
-async def acts(town: Town, **filters: Any) -> list[str]:
-    return [entry.action.value for entry in await entries(town, **filters)]
+async def acts(deployment: Deployment, **filters: Any) -> list[str]:
+    return [entry.action.value for entry in await entries(deployment, **filters)]
 
 
-async def whole_log(town: Town) -> str:
+async def whole_log(deployment: Deployment) -> str:
     """Every word of it."""
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         return "\n".join(str(tuple(row)) for row in await reader.fetch("select * from audit_log order by id"))
 
 
-async def key_of(town: Town, person: Person) -> PrivateKey:
-    return await town.pds.registry.repositories.keys.signing_key(person.did)
+async def key_of(deployment: Deployment, person: Person) -> PrivateKey:
+    return await deployment.pds.registry.repositories.keys.signing_key(person.did)
 
 
-def service_token(town: Town, issuer: str, key: PrivateKey, method: str, **changes: Any) -> str:
+def service_token(deployment: Deployment, issuer: str, key: PrivateKey, method: str, **changes: Any) -> str:
     """As a moderation service signs it."""
-    now = town.clock.now() // SECOND
+    now = deployment.clock.now() // SECOND
     claims = {
         "iss": issuer,
-        "aud": town.settings.did,
+        "aud": deployment.settings.did,
         "lxm": method,
         "iat": now,
         "exp": now + 60,

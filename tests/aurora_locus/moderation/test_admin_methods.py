@@ -13,12 +13,12 @@ from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
 from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidInput
-from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import letters
 from tests.aurora_locus.moderation.deciding import STATUS, UPDATE, account, decide, record, write_note
 from tests.aurora_locus.moderation.operators import ADMIN, acts, key_of, moderation_service, service_token, who
-from tests.aurora_locus.town import SERVER, Person, Town
-from tests.ledgers.tables import bare, section
+from tests.docs.tables import bare, section
 
 NOBODY = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -28,22 +28,22 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def test_account_is_deleted(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_account_is_deleted(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    assert named(await town.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (200, "")
-    assert await town.announced(ana.did) == ["account deleted"]
-    assert named(await town.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
-    assert named(await town.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (400, "NotFound")
-    assert await acts(town) == ["account.delete"]
+    assert named(await deployment.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (200, "")
+    assert await deployment.announced(ana.did) == ["account deleted"]
+    assert named(await deployment.sign_in("ana.test", "password of ana")) == (401, "AuthenticationRequired")
+    assert named(await deployment.administration.post(f"{ADMIN}.deleteAccount", {"did": ana.did})) == (400, "NotFound")
+    assert await acts(deployment) == ["account.delete"]
 
 
-async def test_codes_of_an_account_end_and_come_back(open_the_town: OpenTown) -> None:
+async def test_codes_of_an_account_end_and_come_back(make_deployment: MakeDeployment) -> None:
     """While its invites are off, or the host does not let it be here, nobody comes by its codes."""
-    town = await open_the_town(invite_required=True)
-    host = town.administration
+    deployment = await make_deployment(invite_required=True)
+    host = deployment.administration
     first = (await host.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
-    ana = await town.sign_up("ana", inviteCode=first)
+    ana = await deployment.sign_up("ana", inviteCode=first)
     code = (await host.post(f"{SERVER}.createInviteCode", {"useCount": 9, "forAccount": ana.did})).json()["code"]
     for number, (switch, undo) in enumerate(
         (
@@ -52,23 +52,23 @@ async def test_codes_of_an_account_end_and_come_back(open_the_town: OpenTown) ->
         )
     ):  # fmt: skip
         assert named(await host.post(f"{ADMIN}.{switch[0]}", switch[1])) == (200, "")
-        assert named(await town.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (400, "InvalidInviteCode")
+        assert named(await deployment.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (400, "InvalidInviteCode")
         assert named(await host.post(f"{ADMIN}.{undo[0]}", undo[1])) == (200, "")
-        assert named(await town.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (200, "")
+        assert named(await deployment.ask_to_sign_up(f"ben{number}", inviteCode=code)) == (200, "")
     shown = (await host.get(f"{ADMIN}.getAccountInfo", did=ana.did)).json()
     assert (shown["invitesDisabled"], len(shown["invites"][0]["uses"])) == (False, 2)
 
 
-async def test_codes_are_listed_by_age_and_by_use(open_the_town: OpenTown) -> None:
-    town = await open_the_town(invite_required=True)
-    host = town.administration
+async def test_codes_are_listed_by_age_and_by_use(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(invite_required=True)
+    host = deployment.administration
     codes = []
     for _ in range(5):
         codes.append((await host.post(f"{SERVER}.createInviteCode", {"useCount": 9})).json()["code"])
-        town.clock.turn(HOUR)
+        deployment.clock.turn(HOUR)
     for name in ("ana", "ben"):
-        await town.sign_up(name, inviteCode=codes[1])
-    await town.sign_up("cleo", inviteCode=codes[3])
+        await deployment.sign_up(name, inviteCode=codes[1])
+    await deployment.sign_up("cleo", inviteCode=codes[3])
 
     async def listed(**asked: Any) -> list[str]:
         found, cursor = [], {}
@@ -88,13 +88,13 @@ async def test_codes_are_listed_by_age_and_by_use(open_the_town: OpenTown) -> No
         assert named(await host.get(f"{ADMIN}.getInviteCodes", **wrong)) == (400, "InvalidRequest")
 
 
-async def test_accounts_are_searched_by_address(town: Town) -> None:
-    people = [await town.sign_up(name) for name in ("ana", "anabel", "ben", "an-a")]
-    await town.sign_up("hans", email="100%_sure@example.org")
+async def test_accounts_are_searched_by_address(deployment: Deployment) -> None:
+    people = [await deployment.sign_up(name) for name in ("ana", "anabel", "ben", "an-a")]
+    await deployment.sign_up("hans", email="100%_sure@example.org")
 
     async def found(email: str | None, **more: Any) -> set[str]:
         asked = {} if email is None else {"email": email}
-        answer = (await town.administration.get(f"{ADMIN}.searchAccounts", **asked, **more)).json()
+        answer = (await deployment.administration.get(f"{ADMIN}.searchAccounts", **asked, **more)).json()
         return {one["handle"] for one in answer["accounts"]}
 
     assert await found("ANA") == {"ana.test", "anabel.test"}
@@ -102,50 +102,50 @@ async def test_accounts_are_searched_by_address(town: Town) -> None:
     assert await found("a_a") == set()
     assert await found("nobody\x00") == set()
     assert len(await found(None)) == 5
-    page = (await town.administration.get(f"{ADMIN}.searchAccounts", limit=3)).json()
-    rest = (await town.administration.get(f"{ADMIN}.searchAccounts", limit=3, cursor=page["cursor"])).json()
+    page = (await deployment.administration.get(f"{ADMIN}.searchAccounts", limit=3)).json()
+    rest = (await deployment.administration.get(f"{ADMIN}.searchAccounts", limit=3, cursor=page["cursor"])).json()
     assert "cursor" not in rest
     assert {one["did"] for one in page["accounts"] + rest["accounts"]} >= {person.did for person in people}
 
 
-async def test_letter_of_the_host_is_owed_sent_and_forgotten(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_letter_of_the_host_is_owed_sent_and_forgotten(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     body = {
         "recipientDid": ana.did,
-        "senderDid": town.settings.did,
+        "senderDid": deployment.settings.did,
         "subject": "About your account",
         "content": "<p>Please <b>stop</b>.</p><p>2 &lt; 3</p><script>alert(1)</script>",
         "comment": "first warning",
     }
-    answer = await town.administration.post(f"{ADMIN}.sendEmail", body)
+    answer = await deployment.administration.post(f"{ADMIN}.sendEmail", body)
     assert answer.json() == {"sent": True}
-    (letter,) = await letters(town, "ana@example.org")
+    (letter,) = await letters(deployment, "ana@example.org")
     assert letter.subject == "About your account"
     assert letter.text.strip() == "Please stop.\n2 < 3"
-    assert await town.count("notices") == 0
+    assert await deployment.count("notices") == 0
     plain = {**body, "content": "no markup: a < b", "subject": "Again"}
-    await town.administration.post(f"{ADMIN}.sendEmail", plain)
-    assert "no markup: a < b" in {letter.text.strip() for letter in await letters(town, "ana@example.org")}
+    await deployment.administration.post(f"{ADMIN}.sendEmail", plain)
+    assert "no markup: a < b" in {letter.text.strip() for letter in await letters(deployment, "ana@example.org")}
 
 
 @sqlite_only
-async def test_letters_that_cannot_be_sent(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    host = town.administration
+async def test_letters_that_cannot_be_sent(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    host = deployment.administration
     for change in ({"content": " "}, {"subject": "two\nlines"}, {"subject": "x" * 201}, {"content": "x" * 100_001}):
         body = {"recipientDid": ana.did, "senderDid": ana.did, "content": "x", **change}
         assert named(await host.post(f"{ADMIN}.sendEmail", body)) == (400, "InvalidRequest")
     nobody = {"recipientDid": NOBODY, "senderDid": ana.did, "content": "x"}
     assert named(await host.post(f"{ADMIN}.sendEmail", nobody)) == (400, "NotFound")
-    await town.db.write(lambda w: w.execute("update accounts set email = null"))
+    await deployment.db.write(lambda w: w.execute("update accounts set email = null"))
     without = {"recipientDid": ana.did, "senderDid": ana.did, "content": "x"}
     assert named(await host.post(f"{ADMIN}.sendEmail", without)) == (400, "InvalidRequest")
-    assert await town.count("audit_log") == 0
+    assert await deployment.count("audit_log") == 0
 
 
-async def test_address_handle_and_password_are_changed(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    host = town.administration
+async def test_address_handle_and_password_are_changed(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    host = deployment.administration
     assert named(
         await host.post(f"{ADMIN}.updateAccountEmail", {"account": "ana.test", "email": "New@Example.org"})
     ) == (200, "")
@@ -157,88 +157,95 @@ async def test_address_handle_and_password_are_changed(town: Town) -> None:
         200,
         "",
     )
-    assert (await town.directory.log(ana.did))[-1]["alsoKnownAs"] == ["at://anabel.test"]
-    assert (await town.announced(ana.did))[-1] == "identity anabel.test"
+    assert (await deployment.directory.log(ana.did))[-1]["alsoKnownAs"] == ["at://anabel.test"]
+    assert (await deployment.announced(ana.did))[-1] == "identity anabel.test"
     other = await host.post(f"{ADMIN}.updateAccountHandle", {"did": ben.did, "handle": "anabel.test"})
     assert named(other) == (400, "HandleNotAvailable")
     word = {"did": ana.did, "password": "chosen by the host"}
     assert named(await host.post(f"{ADMIN}.updateAccountPassword", word)) == (200, "")
     assert named(await ana.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
-    assert (await town.sign_in("anabel.test", "password of ana")).status_code == 401
-    assert (await town.sign_in("anabel.test", "chosen by the host")).status_code == 200
+    assert (await deployment.sign_in("anabel.test", "password of ana")).status_code == 401
+    assert (await deployment.sign_in("anabel.test", "chosen by the host")).status_code == 200
     short = await host.post(f"{ADMIN}.updateAccountPassword", {"did": ana.did, "password": "short"})
     assert named(short) == (400, "InvalidPassword")
-    assert await acts(town) == ["account.change_email", "account.change_handle", "account.set_password"]
+    assert await acts(deployment) == ["account.change_email", "account.change_handle", "account.set_password"]
 
 
-async def test_signing_key_is_changed_everywhere_at_once(town: Town) -> None:
+async def test_signing_key_is_changed_everywhere_at_once(deployment: Deployment) -> None:
     """Directory, repository and firehose: what is written then is signed with the new key."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    host = town.administration
-    before = format_did_key((await key_of(town, ana)).public)
-    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
-    told = len(await town.announced(ana.did))
+    host = deployment.administration
+    before = format_did_key((await key_of(deployment, ana)).public)
+    new = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+    told = len(await deployment.announced(ana.did))
     answer = await host.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
     assert named(answer) == (200, ""), answer.text
-    assert (await town.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": new}
-    assert (await town.announced(ana.did))[told:] == ["identity ana.test", "sync"]
-    assert format_did_key((await key_of(town, ana)).public) == new != before
+    assert (await deployment.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": new}
+    assert (await deployment.announced(ana.did))[told:] == ["identity ana.test", "sync"]
+    assert format_did_key((await key_of(deployment, ana)).public) == new != before
     await write_note(ana)
     assert named(await host.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})) == (
         400,
         "InvalidRequest",
     )
-    assert await town.operation_states() == ["sent", "sent"]
-    assert await acts(town) == ["account.change_signing_key"]
+    assert await deployment.operation_states() == ["sent", "sent"]
+    assert await acts(deployment) == ["account.change_signing_key"]
 
 
-async def test_key_that_the_directory_did_not_hear_of_is_not_used(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    before = format_did_key((await key_of(town, ana)).public)
-    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
-    town.directory.is_down = True
-    answer = await town.administration.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
+async def test_key_that_the_directory_did_not_hear_of_is_not_used(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    before = format_did_key((await key_of(deployment, ana)).public)
+    new = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+    deployment.directory.is_down = True
+    answer = await deployment.administration.post(
+        f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new}
+    )
     assert answer.status_code == 502
-    town.directory.is_down = False
-    assert format_did_key((await key_of(town, ana)).public) == before
-    assert (await town.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": before}
-    assert await town.count("audit_log") == 0
+    deployment.directory.is_down = False
+    assert format_did_key((await key_of(deployment, ana)).public) == before
+    assert (await deployment.directory.log(ana.did))[-1]["verificationMethods"] == {"atproto": before}
+    assert await deployment.count("audit_log") == 0
     foreign = {"did": ana.did, "signingKey": before}
-    assert named(await town.administration.post(f"{ADMIN}.updateAccountSigningKey", foreign)) == (400, "InvalidRequest")
+    assert named(await deployment.administration.post(f"{ADMIN}.updateAccountSigningKey", foreign)) == (
+        400,
+        "InvalidRequest",
+    )
 
 
-async def test_suspension_ends_by_itself(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_suspension_ends_by_itself(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     deed = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "cool down")
-    until = town.clock.now() + DAY
-    registry = town.pds.registry
+    until = deployment.clock.now() + DAY
+    registry = deployment.pds.registry
     await subject_acts.decide_account(
         registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
     )
-    assert (await town.announced(ana.did))[-1] == "account suspended"
+    assert (await deployment.announced(ana.did))[-1] == "account suspended"
     assert named(await ana.get(f"{SERVER}.getSession")) == (401, "AccountTakedown")
     assert await subject_acts.end_suspensions(registry) == 0
-    town.clock.turn(DAY)
+    deployment.clock.turn(DAY)
     assert await subject_acts.end_suspensions(registry) == 1
-    assert (await town.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
-    assert await acts(town) == ["account.suspend", "account.end_suspension"]
+    assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
+    assert await acts(deployment) == ["account.suspend", "account.end_suspension"]
     with pytest.raises(InvalidInput):
         await subject_acts.decide_account(
             registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
         )
 
 
-async def test_writing_anew_lifts_no_takedown(town: Town) -> None:
+async def test_writing_anew_lifts_no_takedown(deployment: Deployment) -> None:
     """Neither over the record nor after deleting it; lifting shows what is there then."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     written = await write_note(ana)
-    await decide(town, record(written), takedown=True)
+    await decide(deployment, record(written), takedown=True)
     path = {"repo": ana.did, "collection": "org.example.note", "rkey": written["uri"].rpartition("/")[2]}
 
     async def shown() -> tuple[int, int]:
-        one = await town.stranger.get("com.atproto.repo.getRecord", **path)
-        all_of = await town.stranger.get("com.atproto.repo.listRecords", repo=ana.did, collection="org.example.note")
+        one = await deployment.stranger.get("com.atproto.repo.getRecord", **path)
+        all_of = await deployment.stranger.get(
+            "com.atproto.repo.listRecords", repo=ana.did, collection="org.example.note"
+        )
         return one.status_code, len(all_of.json()["records"])
 
     for text in ("over it", "after deleting"):
@@ -247,7 +254,7 @@ async def test_writing_anew_lifts_no_takedown(town: Town) -> None:
         assert await shown() == (400, 0)
         assert (await ana.post("com.atproto.repo.deleteRecord", path)).status_code == 200
     await ana.post("com.atproto.repo.putRecord", {**path, "record": {"text": "at last"}})
-    await decide(town, record(written), takedown=False)
+    await decide(deployment, record(written), takedown=False)
     assert await shown() == (200, 1)
     await ana.post("com.atproto.repo.deleteRecord", path)
     await ana.post("com.atproto.repo.putRecord", {**path, "record": {"text": "new"}})
@@ -285,22 +292,22 @@ async def ask(person: Person, name: str, given: dict[str, Any]) -> httpx.Respons
 
 
 @sqlite_only
-async def test_moderation_service_is_let_in_where_moderators_are(open_the_town: OpenTown) -> None:
+async def test_moderation_service_is_let_in_where_moderators_are(make_deployment: MakeDeployment) -> None:
     """With a token for this very method, by its own key or its key for labels; nothing else opens for it."""
     methods = [bare(row[0]).removeprefix(f"{ADMIN}.") for row in section("routes.md", "Methods of Aurora Locus")]
     assert {*MODERATORS, *ADMINS} == {name for name in methods if "." not in name}
     async with moderation_service() as service:
-        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
+        deployment = await make_deployment(mod_service_url=service.url, mod_service_did=service.did)
         for name, given in {**MODERATORS, **ADMINS}.items():
             for issuer in (service.did, f"{service.did}#atproto_labeler"):
-                token = service_token(town, issuer, service.key, f"{ADMIN}.{name}", jti=f"{name} {issuer}")
-                answer = await ask(town.stranger.bearing(token), name, given)
+                token = service_token(deployment, issuer, service.key, f"{ADMIN}.{name}", jti=f"{name} {issuer}")
+                answer = await ask(deployment.stranger.bearing(token), name, given)
                 if name in MODERATORS:
                     is_let_in = answer.status_code == 200 or answer.json()["error"] in {"NotFound", "InvalidRequest"}
                     assert is_let_in, (name, answer.text)
                 else:
                     assert named(answer) == (401, "AuthenticationRequired"), name
-        assert set(await who(town)) <= {service.did}
+        assert set(await who(deployment)) <= {service.did}
 
 
 @sqlite_only
@@ -314,56 +321,62 @@ async def test_moderation_service_is_let_in_where_moderators_are(open_the_town: 
     ],
     ids=["another method", "another host", "expired", "another issuer"],
 )
-async def test_token_that_is_not_quite_right(open_the_town: OpenTown, changes: dict[str, Any], error: str) -> None:
+async def test_token_that_is_not_quite_right(
+    make_deployment: MakeDeployment, changes: dict[str, Any], error: str
+) -> None:
     async with moderation_service() as service:
-        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
-        ana = await town.sign_up("ana")
-        token = service_token(town, service.did, service.key, UPDATE, **changes)
+        deployment = await make_deployment(mod_service_url=service.url, mod_service_did=service.did)
+        ana = await deployment.sign_up("ana")
+        token = service_token(deployment, service.did, service.key, UPDATE, **changes)
         body = {"subject": account(ana), "takedown": {"applied": True}}
-        assert named(await town.stranger.bearing(token).post(UPDATE, body)) == (401, error)
+        assert named(await deployment.stranger.bearing(token).post(UPDATE, body)) == (401, error)
         assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
 
 
 @sqlite_only
-async def test_account_of_this_host_does_not_moderate_it(open_the_town: OpenTown) -> None:
+async def test_account_of_this_host_does_not_moderate_it(make_deployment: MakeDeployment) -> None:
     """Its token is as good as can be; it is not the service that the operator chose. Nor is anybody where none is chosen."""
     async with moderation_service() as service:
         for chosen in ({"mod_service_url": service.url, "mod_service_did": service.did}, {}):
-            town = await open_the_town(**chosen)
+            deployment = await make_deployment(**chosen)
             name = "ana" if chosen else "ben"
-            person = await town.sign_up(name)
-            token = service_token(town, person.did, await key_of(town, person), STATUS, jti=name)
-            answer = await town.stranger.bearing(token).get(STATUS, did=person.did)
+            person = await deployment.sign_up(name)
+            token = service_token(deployment, person.did, await key_of(deployment, person), STATUS, jti=name)
+            answer = await deployment.stranger.bearing(token).get(STATUS, did=person.did)
             assert named(answer) == (401, "UntrustedIss")
 
 
 @sqlite_only
-async def test_used_token_opens_nothing_again(open_the_town: OpenTown) -> None:
+async def test_used_token_opens_nothing_again(make_deployment: MakeDeployment) -> None:
     async with moderation_service() as service:
-        town = await open_the_town(mod_service_url=service.url, mod_service_did=service.did)
-        ana = await town.sign_up("ana")
-        token = service_token(town, service.did, service.key, STATUS)
-        assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (200, "")
-        assert named(await town.stranger.bearing(token).get(STATUS, did=ana.did)) == (401, "BadJwt")
+        deployment = await make_deployment(mod_service_url=service.url, mod_service_did=service.did)
+        ana = await deployment.sign_up("ana")
+        token = service_token(deployment, service.did, service.key, STATUS)
+        assert named(await deployment.stranger.bearing(token).get(STATUS, did=ana.did)) == (200, "")
+        assert named(await deployment.stranger.bearing(token).get(STATUS, did=ana.did)) == (401, "BadJwt")
 
 
-async def test_crash_between_key_and_signature_is_mended(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key is current and the head still signed with the one before: the next start signs it anew, once."""
-    ana = await town.sign_up("ana")
+async def test_crash_between_key_and_signature_is_mended(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is current and the head still signed with the one before: the next start signs it again, once."""
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    new = (await town.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
+    new = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
 
     async def dies(*_arguments: object) -> None:
         raise LookupError("the process was killed here")
 
     with monkeypatch.context() as patched:
-        patched.setattr(signing_key_change, "_sign_anew", dies)
-        failed = await town.administration.post(f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new})
+        patched.setattr(signing_key_change, "_sign_again", dies)
+        failed = await deployment.administration.post(
+            f"{ADMIN}.updateAccountSigningKey", {"did": ana.did, "signingKey": new}
+        )
         assert failed.status_code == 500
-    head = await town.pds.registry.repositories.head(ana.did)
-    assert await signing_key_change.mend(town.pds.registry) == 1
-    assert (await town.pds.registry.repositories.head(ana.did)).rev > head.rev
-    assert (await town.announced(ana.did))[-2:] == ["identity ana.test", "sync"]
-    report = await examine(town.db, None, only=ana.did)
+    head = await deployment.pds.registry.repositories.head(ana.did)
+    assert await signing_key_change.mend(deployment.pds.registry) == 1
+    assert (await deployment.pds.registry.repositories.head(ana.did)).rev > head.rev
+    assert (await deployment.announced(ana.did))[-2:] == ["identity ana.test", "sync"]
+    report = await examine(deployment.db, None, only=ana.did)
     assert report.findings == []
-    assert await signing_key_change.mend(town.pds.registry) == 0
+    assert await signing_key_change.mend(deployment.pds.registry) == 0

@@ -7,20 +7,22 @@ from aurora_locus.moderation import account_acts, subject_acts
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
 from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.moderation.deciding import account, decide, take_down
 from tests.aurora_locus.moderation.operators import ADMIN, acts, entries, whole_log
-from tests.aurora_locus.town import Town
 
 MODERATOR = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
 NOBODY = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
 
 
-async def test_act_is_noted_with_who_and_why_and_what_changed(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await subject_acts.decide_account(town.pds.registry, MODERATOR, ana.did, SubjectStatusRequest(takedown="case 7"))
-    (entry,) = await entries(town)
+async def test_act_is_noted_with_who_and_why_and_what_changed(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await subject_acts.decide_account(
+        deployment.pds.registry, MODERATOR, ana.did, SubjectStatusRequest(takedown="case 7")
+    )
+    (entry,) = await entries(deployment)
     assert (entry.actor, entry.role, entry.action) == ("mo", OperatorRole.MODERATOR, OperatorAction.TAKE_DOWN)
-    assert (entry.subject, entry.reason, entry.at) == (ana.did, "because", town.clock.now())
+    assert (entry.subject, entry.reason, entry.at) == (ana.did, "because", deployment.clock.now())
     assert (entry.before, entry.after) == ({"status": "active"}, {"status": "takendown", "takedown": "case 7"})
 
 
@@ -32,39 +34,39 @@ async def test_act_is_noted_with_who_and_why_and_what_changed(town: Town) -> Non
         "delete from audit_log where 1 = 0 or actor = 'admin'",
     ],
 )
-async def test_nobody_changes_or_removes_what_stands_there(town: Town, tampering: str) -> None:
+async def test_nobody_changes_or_removes_what_stands_there(deployment: Deployment, tampering: str) -> None:
     """Not even whoever has the database's password: the database refuses."""
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
-    before = await whole_log(town)
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    before = await whole_log(deployment)
     with pytest.raises(Exception, match="append-only"):
-        await town.db.write(lambda w: w.execute(tampering))
-    assert await whole_log(town) == before != ""
+        await deployment.db.write(lambda w: w.execute(tampering))
+    assert await whole_log(deployment) == before != ""
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_replacing_is_refused_as_well(town: Town) -> None:
+async def test_replacing_is_refused_as_well(deployment: Deployment) -> None:
     """SQLite's way to remove a row without a trigger for removals."""
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
     replacing = "insert or replace into audit_log select id, at, 'x', role, action, subject, reason, report_id, before, after from audit_log"
     with pytest.raises(Exception, match="append-only"):
-        await town.db.write(lambda w: w.execute(replacing))
-    assert [entry.actor for entry in await entries(town)] == ["admin"]
+        await deployment.db.write(lambda w: w.execute(replacing))
+    assert [entry.actor for entry in await entries(deployment)] == ["admin"]
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_emptying_is_refused_as_well(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
+async def test_emptying_is_refused_as_well(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
     with pytest.raises(Exception, match="append-only"):
-        await town.db.write(lambda w: w.execute("truncate audit_log"))
-    assert await acts(town) == ["subject.take_down"]
+        await deployment.db.write(lambda w: w.execute("truncate audit_log"))
+    assert await acts(deployment) == ["subject.take_down"]
 
 
-async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    registry = town.pds.registry
+async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    registry = deployment.pds.registry
     with pytest.raises(NotFound):
         await subject_acts.decide_account(registry, MODERATOR, NOBODY, SubjectStatusRequest(takedown="x"))
     with pytest.raises(Forbidden):
@@ -72,15 +74,15 @@ async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(town
     too_long = Deed(MODERATOR.by, "x" * 20_001)
     with pytest.raises(InvalidInput):
         await subject_acts.decide_account(registry, too_long, ana.did, SubjectStatusRequest(takedown="x"))
-    assert await entries(town) == []
-    assert (await town.announced(ana.did))[-1] == "sync"
+    assert await entries(deployment) == []
+    assert (await deployment.announced(ana.did))[-1] == "sync"
     assert (await ana.get("com.atproto.server.getSession")).json()["active"] is True
 
 
-async def test_nothing_secret_stands_in_it(town: Town) -> None:
+async def test_nothing_secret_stands_in_it(deployment: Deployment) -> None:
     """Neither addresses nor passwords nor codes: what is in an append-only log can never be taken out again."""
-    ana = await town.sign_up("ana")
-    host = town.administration
+    ana = await deployment.sign_up("ana")
+    host = deployment.administration
     codes = (await host.post("com.atproto.server.createInviteCode", {"useCount": 1})).json()["code"]
     for nsid, body in (
         ("updateAccountEmail", {"account": ana.did, "email": "secret@example.org"}),
@@ -90,22 +92,22 @@ async def test_nothing_secret_stands_in_it(town: Town) -> None:
     ):
         answer = await host.post(f"{ADMIN}.{nsid}", body)
         assert answer.status_code == 200, answer.text
-    log = await whole_log(town)
+    log = await whole_log(deployment)
     for secret in ("secret@example.org", "ana@example.org", "a new password", "private words", codes, "argon2"):
         assert secret not in log
-    assert await acts(town, subject=ana.did) == [
+    assert await acts(deployment, subject=ana.did) == [
         "account.change_email", "account.set_password", "account.send_email", "account.delete",
     ]  # fmt: skip
 
 
-async def test_log_is_read_in_pages_and_by_subject(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_log_is_read_in_pages_and_by_subject(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     for number in range(3):
-        await decide(town, account(ana), takedown=number % 2 == 0)
-        await decide(town, account(ben))
-    everything = await entries(town)
+        await decide(deployment, account(ana), takedown=number % 2 == 0)
+        await decide(deployment, account(ben))
+    everything = await entries(deployment)
     assert [entry.subject for entry in everything] == [ana.did, ben.did] * 3
-    assert await entries(town, before=everything[2].id) == everything[:2]
-    assert await acts(town, subject=ana.did) == ["subject.take_down", "subject.restore", "subject.take_down"]
-    assert await acts(town, action="account.announce") == ["account.announce"] * 3
-    assert await acts(town, actor="nobody") == []
+    assert await entries(deployment, before=everything[2].id) == everything[:2]
+    assert await acts(deployment, subject=ana.did) == ["subject.take_down", "subject.restore", "subject.take_down"]
+    assert await acts(deployment, action="account.announce") == ["account.announce"] * 3
+    assert await acts(deployment, actor="nobody") == []

@@ -4,8 +4,8 @@ import httpx
 
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import SECOND
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.moderation.deciding import account, decide, take_down, write_note
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 from tests.aurora_locus.visitor import token_in, visitor
 
 
@@ -13,20 +13,22 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def sign_in(town: Town, person: Person, password: str = "password of ana") -> httpx.Response:
+async def sign_in(deployment: Deployment, person: Person, password: str = "password of ana") -> httpx.Response:
     wish = {"identifier": person.did, "password": password, "allowTakendown": True}
-    return await town.stranger.post(f"{SERVER}.createSession", wish)
+    return await deployment.stranger.post(f"{SERVER}.createSession", wish)
 
 
-async def test_who_was_taken_down_may_leave(town: Town) -> None:
+async def test_who_was_taken_down_may_leave(deployment: Deployment) -> None:
     """With its repository, its preferences and a token for its next server."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    await take_down(town, ana)
-    answer = await sign_in(town, ana)
+    await take_down(deployment, ana)
+    answer = await sign_in(deployment, ana)
     assert (answer.json()["active"], answer.json()["status"]) == (False, "takendown")
-    leaving = town.person(answer)
-    export = await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}, headers=leaving.headers)
+    leaving = deployment.person(answer)
+    export = await deployment.http.get(
+        "/xrpc/com.atproto.sync.getRepo", params={"did": ana.did}, headers=leaving.headers
+    )
     assert export.status_code == 200
     audience = {"aud": "did:web:next.example.org"}
     for allowed in (
@@ -40,10 +42,10 @@ async def test_who_was_taken_down_may_leave(town: Town) -> None:
     assert named(other) == (403, "Forbidden")
 
 
-async def test_it_can_do_nothing_else(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
-    leaving = town.person(await sign_in(town, ana))
+async def test_it_can_do_nothing_else(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    leaving = deployment.person(await sign_in(deployment, ana))
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     for refused in (
         await leaving.post("com.atproto.repo.createRecord", record),
@@ -58,29 +60,29 @@ async def test_it_can_do_nothing_else(town: Town) -> None:
         assert named(refused) == (401, "AccountTakedown")
 
 
-async def test_app_passwords_do_not_let_in(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_app_passwords_do_not_let_in(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
-    await take_down(town, ana)
-    assert named(await sign_in(town, ana, password)) == (401, "AccountTakedown")
+    await take_down(deployment, ana)
+    assert named(await sign_in(deployment, ana, password)) == (401, "AccountTakedown")
 
 
-async def test_asking_for_it_is_nothing_special_otherwise(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    session = town.person(await sign_in(town, ana))
+async def test_asking_for_it_is_nothing_special_otherwise(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    session = deployment.person(await sign_in(deployment, ana))
     assert await write_note(session)
-    await take_down(town, ana)
-    await decide(town, account(ana), takedown=False)
-    back = town.person(await sign_in(town, ana))
+    await take_down(deployment, ana)
+    await decide(deployment, account(ana), takedown=False)
+    back = deployment.person(await sign_in(deployment, ana))
     assert await write_note(back)
 
 
-async def test_who_was_taken_down_saves_everything_on_the_page_too(town: Town) -> None:
+async def test_who_was_taken_down_saves_everything_on_the_page_too(deployment: Deployment) -> None:
     """Signing in leads to the one page that is left; every other says why, and where that page is."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    await take_down(town, ana)
-    browser = visitor(town)
+    await take_down(deployment, ana)
+    browser = visitor(deployment)
     signed_in = await browser.sign_in("ana", next="/account/password", remember="yes")
     assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/account/export")
     archive = await browser.send("/account/export", {})
@@ -93,9 +95,9 @@ async def test_who_was_taken_down_saves_everything_on_the_page_too(town: Town) -
     token = token_in(await browser.get("/account/export"))
     hidden = await browser.post("/account/deactivate", {"csrf": token, "act": "activate"})
     assert hidden.status_code == 403
-    assert await account_status(town, ana) == "takendown"
+    assert await account_status(deployment, ana) == "takendown"
     # The proof of the password lasts no longer than anybody else's.
-    town.clock.turn(PROOF_LASTS + SECOND)
+    deployment.clock.turn(PROOF_LASTS + SECOND)
     assert (await browser.get("/account/export")).headers["location"].startswith("/sign-in/again")
     again = await browser.send("/sign-in/again", {"password": "password of ana", "next": "/account/export"})
     assert again.headers["location"] == "/account/export"
@@ -103,8 +105,8 @@ async def test_who_was_taken_down_saves_everything_on_the_page_too(town: Town) -
     await browser.http.aclose()
 
 
-async def account_status(town: Town, person: Person) -> str:
-    async with town.db.reader() as reader:
+async def account_status(deployment: Deployment, person: Person) -> str:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select status from repositories where did = :did", did=person.did)
     assert row is not None
     return str(row["status"])

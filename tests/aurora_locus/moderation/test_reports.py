@@ -10,10 +10,10 @@ from aurora_locus.moderation.reports import ReportState
 from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
 from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
+from tests.aurora_locus.deployment import Deployment, Person
 from tests.aurora_locus.moderation.deciding import account, record, take_down, write_note
 from tests.aurora_locus.moderation.operators import entries
 from tests.aurora_locus.moderation.test_leaving import sign_in
-from tests.aurora_locus.town import Person, Town
 
 REPORT = "com.atproto.moderation.createReport"
 SPAM = "com.atproto.moderation.defs#reasonSpam"
@@ -25,19 +25,19 @@ async def report(person: Person, subject: dict[str, Any], **more: Any) -> httpx.
     return await person.post(REPORT, {"reasonType": SPAM, "subject": subject, **more})
 
 
-async def found(town: Town, number: int) -> reports.PdsReport:
-    async with town.db.reader() as reader:
+async def found(deployment: Deployment, number: int) -> reports.PdsReport:
+    async with deployment.db.reader() as reader:
         return await reports.find(reader, number)
 
 
-async def test_report_is_kept_as_it_was_made(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_report_is_kept_as_it_was_made(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     answer = await report(ben, record(written), reason="look", modTool={"name": "app", "meta": {"version": 1}})
     assert answer.status_code == 200, answer.text
     said = answer.json()
     assert (said["reportedBy"], said["subject"], said["reason"]) == (ben.did, record(written), "look")
-    kept = await found(town, said["id"])
+    kept = await found(deployment, said["id"])
     assert (kept.reported_by, kept.did, kept.uri, kept.cid) == (ben.did, ana.did, written["uri"], written["cid"])
     assert (kept.state, kept.reason_type, kept.tool["name"]) == (ReportState.OPEN, SPAM, "app")
     whole = (await report(ben, account(ana))).json()
@@ -45,18 +45,18 @@ async def test_report_is_kept_as_it_was_made(town: Town) -> None:
     assert "reason" not in whole
 
 
-async def test_who_was_taken_down_appeals(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
-    leaving = town.person(await sign_in(town, ana))
+async def test_who_was_taken_down_appeals(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    leaving = deployment.person(await sign_in(deployment, ana))
     answer = await report(leaving, account(ana), reasonType="com.atproto.moderation.defs#reasonAppeal", reason="why?")
     assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_what_is_no_report(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    assert (await report(town.stranger, account(ana))).json()["error"] == "AuthMissing"
+async def test_what_is_no_report(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    assert (await report(deployment.stranger, account(ana))).json()["error"] == "AuthMissing"
     for body in (
         {"reasonType": SPAM},
         {"subject": account(ana)},
@@ -70,26 +70,26 @@ async def test_what_is_no_report(town: Town) -> None:
     ):  # fmt: skip
         answer = await ana.post(REPORT, body)
         assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), answer.text
-    assert await town.count("reports") == 0
+    assert await deployment.count("reports") == 0
 
 
-async def test_queue_with_notes_states_and_the_act_that_came_of_it(town: Town) -> None:
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+async def test_queue_with_notes_states_and_the_act_that_came_of_it(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     numbers = [(await report(ben, account(ana))).json()["id"] for _ in range(3)]
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     await reports.work_on(registry, Deed(MODERATOR, "looking at it"), numbers[0], ReportState.ACKNOWLEDGED)
     await reports.work_on(registry, Deed(MODERATOR, "asked for advice"), numbers[0], None)
     deed = Deed(MODERATOR, "spam it is", numbers[0])
     await subject_acts.decide_account(registry, deed, ana.did, SubjectStatusRequest(takedown="report"))
     await reports.work_on(registry, Deed(MODERATOR, "taken down"), numbers[0], ReportState.RESOLVED)
-    story = await entries(town, report=numbers[0])
+    story = await entries(deployment, report=numbers[0])
     assert [(entry.action.value, entry.reason) for entry in story] == [
         ("report.work_on", "looking at it"),
         ("report.work_on", "asked for advice"),
         ("subject.take_down", "spam it is"),
         ("report.work_on", "taken down"),
     ]
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         waiting = await reports.page(reader, states=reports.UNRESOLVED)
         about = await reports.page(reader, subject=ana.did, limit=2)
         rest = await reports.page(reader, subject=ana.did, before=about[-1].id)
@@ -99,18 +99,18 @@ async def test_queue_with_notes_states_and_the_act_that_came_of_it(town: Town) -
     assert {state: n for state, (n, _) in counted.items()} == {ReportState.OPEN: 2, ReportState.RESOLVED: 1}
 
 
-async def test_escalated_report_waits_for_an_admin(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_escalated_report_waits_for_an_admin(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     number = (await report(ana, account(ana))).json()["id"]
-    registry = town.pds.registry
+    registry = deployment.pds.registry
     await reports.work_on(registry, Deed(MODERATOR), number, ReportState.ESCALATED)
     with pytest.raises(Forbidden):
         await reports.work_on(registry, Deed(MODERATOR, "never mind"), number, ReportState.RESOLVED)
     await reports.work_on(registry, Deed(MODERATOR, "a note is welcome"), number, None)
     await reports.work_on(registry, Deed(ADMIN), number, ReportState.RESOLVED)
-    assert (await found(town, number)).state is ReportState.RESOLVED
+    assert (await found(deployment, number)).state is ReportState.RESOLVED
     with pytest.raises(InvalidInput):
         await reports.work_on(registry, Deed(ADMIN, " "), number, ReportState.RESOLVED)
     with pytest.raises(NotFound):
         await reports.work_on(registry, Deed(ADMIN, "x"), number + 1, None)
-    assert len(await entries(town)) == 3
+    assert len(await entries(deployment)) == 3

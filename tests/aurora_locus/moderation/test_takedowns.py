@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.moderation.deciding import (
     STATUS,
     UPDATE,
@@ -16,114 +17,113 @@ from tests.aurora_locus.moderation.deciding import (
     upload,
     write_note,
 )
-from tests.aurora_locus.town import SERVER, Town
 
 
 def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def test_account_is_hidden_and_its_sessions_end(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_account_is_hidden_and_its_sessions_end(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await write_note(ana)
-    await take_down(town, ana)
-    assert (await town.announced(ana.did))[-1] == "account takendown"
-    export = await town.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did})
+    await take_down(deployment, ana)
+    assert (await deployment.announced(ana.did))[-1] == "account takendown"
+    export = await deployment.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ana.did})
     assert named(export) == (400, "RepoTakendown")
     assert named(await ana.get(f"{SERVER}.getSession")) == (401, "AccountTakedown")
-    assert named(await town.sign_in("ana.test", "password of ana")) == (401, "AccountTakedown")
+    assert named(await deployment.sign_in("ana.test", "password of ana")) == (401, "AccountTakedown")
     body = {"repo": ana.did, "collection": "org.example.note", "record": {}}
     assert named(await ana.post("com.atproto.repo.createRecord", body)) == (401, "AccountTakedown")
 
 
-async def test_sessions_of_before_stay_ended_when_it_is_lifted(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
-    await decide(town, account(ana), takedown=False)
+async def test_sessions_of_before_stay_ended_when_it_is_lifted(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    await decide(deployment, account(ana), takedown=False)
     assert named(await ana.get(f"{SERVER}.getSession")) == (400, "InvalidToken")
     refreshed = await ana.bearing(ana.refresh_token).post(f"{SERVER}.refreshSession")
     assert named(refreshed) == (400, "ExpiredToken")
-    back = town.person(await town.sign_in("ana.test", "password of ana"))
+    back = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
     assert (await write_note(back))["validationStatus"] == "unknown"
 
 
 @pytest.mark.parametrize(("deactivates", "status"), [(False, "active"), (True, "deactivated")])
-async def test_lifting_returns_to_what_the_owner_chose(town: Town, deactivates: bool, status: str) -> None:
-    ana = await town.sign_up("ana")
+async def test_lifting_returns_to_what_the_owner_chose(deployment: Deployment, deactivates: bool, status: str) -> None:
+    ana = await deployment.sign_up("ana")
     if deactivates:
         await ana.post(f"{SERVER}.deactivateAccount", {})
-    await take_down(town, ana)
-    before = len(await town.announced(ana.did))
-    await decide(town, account(ana), takedown=False)
-    told = (await town.announced(ana.did))[before:]
+    await take_down(deployment, ana)
+    before = len(await deployment.announced(ana.did))
+    await decide(deployment, account(ana), takedown=False)
+    told = (await deployment.announced(ana.did))[before:]
     assert told == (["account deactivated"] if deactivates else ["account active", "identity ana.test", "sync"])
-    asked = await town.stranger.get("com.atproto.sync.getRepoStatus", did=ana.did)
+    asked = await deployment.stranger.get("com.atproto.sync.getRepoStatus", did=ana.did)
     assert asked.json().get("status", "active") == status
 
 
-async def test_suspension_stands_behind_a_takedown_and_before_the_owner(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_suspension_stands_behind_a_takedown_and_before_the_owner(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    await town.db.write(lambda w: w.execute("update accounts set suspended_at = 1"))
+    await deployment.db.write(lambda w: w.execute("update accounts set suspended_at = 1"))
     for decisions, told in (({}, "suspended"), ({"takedown": True}, "takendown"), ({"takedown": False}, "suspended")):
-        await decide(town, account(ana), **decisions)
-        assert (await town.announced(ana.did))[-1] == f"account {told}"
+        await decide(deployment, account(ana), **decisions)
+        assert (await deployment.announced(ana.did))[-1] == f"account {told}"
 
 
-async def test_host_deactivates_and_reactivates(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await decide(town, account(ana), deactivated=True)
-    assert (await town.announced(ana.did))[-1] == "account deactivated"
-    shown = (await town.administration.get(STATUS, did=ana.did)).json()
+async def test_host_deactivates_and_reactivates(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await decide(deployment, account(ana), deactivated=True)
+    assert (await deployment.announced(ana.did))[-1] == "account deactivated"
+    shown = (await deployment.administration.get(STATUS, did=ana.did)).json()
     assert (shown["takedown"], shown["deactivated"]) == ({"applied": False}, {"applied": True})
-    await decide(town, account(ana), deactivated=False)
-    assert (await town.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
+    await decide(deployment, account(ana), deactivated=False)
+    assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
 
 
-async def test_without_a_decision_the_status_is_told_again(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await take_down(town, ana)
-    before = len(await town.announced(ana.did))
-    await decide(town, account(ana))
-    assert (await town.announced(ana.did))[before:] == ["account takendown"]
+async def test_without_a_decision_the_status_is_told_again(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    before = len(await deployment.announced(ana.did))
+    await decide(deployment, account(ana))
+    assert (await deployment.announced(ana.did))[before:] == ["account takendown"]
 
 
-async def test_reference_is_kept(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_reference_is_kept(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     body = {"subject": account(ana), "takedown": {"applied": True, "ref": "case 7"}}
-    assert (await town.administration.post(UPDATE, body)).json()["takedown"] == {"applied": True, "ref": "case 7"}
-    shown = (await town.administration.get(STATUS, did=ana.did)).json()
+    assert (await deployment.administration.post(UPDATE, body)).json()["takedown"] == {"applied": True, "ref": "case 7"}
+    shown = (await deployment.administration.get(STATUS, did=ana.did)).json()
     assert shown["subject"] == account(ana)
     assert shown["takedown"] == {"applied": True, "ref": "case 7"}
 
 
-async def test_record_is_shown_by_no_reading_method(town: Town) -> None:
+async def test_record_is_shown_by_no_reading_method(deployment: Deployment) -> None:
     """But stays in its repository, whose proofs need it; lifted, it is shown again."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     written, other = await write_note(ana), await write_note(ana)
     path = {"repo": ana.did, "collection": "org.example.note"}
     key = written["uri"].rpartition("/")[2]
 
     async def shown() -> tuple[int, list[str]]:
-        one = await town.stranger.get("com.atproto.repo.getRecord", rkey=key, **path)
-        listed = (await town.stranger.get("com.atproto.repo.listRecords", **path)).json()["records"]
+        one = await deployment.stranger.get("com.atproto.repo.getRecord", rkey=key, **path)
+        listed = (await deployment.stranger.get("com.atproto.repo.listRecords", **path)).json()["records"]
         return one.status_code, sorted(found["uri"] for found in listed)
 
-    before = await town.announced(ana.did)
-    await decide(town, record(written), takedown=True)
+    before = await deployment.announced(ana.did)
+    await decide(deployment, record(written), takedown=True)
     assert await shown() == (400, [other["uri"]])
     proof = {"did": ana.did, "collection": "org.example.note", "rkey": key}
-    assert (await town.http.get("/xrpc/com.atproto.sync.getRecord", params=proof)).status_code == 200
-    status = (await town.administration.get(STATUS, uri=written["uri"])).json()
+    assert (await deployment.http.get("/xrpc/com.atproto.sync.getRecord", params=proof)).status_code == 200
+    status = (await deployment.administration.get(STATUS, uri=written["uri"])).json()
     assert (status["subject"], status["takedown"]) == (record(written), {"applied": True})
-    await decide(town, record(written), takedown=False)
+    await decide(deployment, record(written), takedown=False)
     assert await shown() == (200, sorted([written["uri"], other["uri"]]))
-    assert await town.announced(ana.did) == before
+    assert await deployment.announced(ana.did) == before
 
 
-async def test_blob_is_served_no_longer(town: Town) -> None:
+async def test_blob_is_served_no_longer(deployment: Deployment) -> None:
     """Nor taken again, also when no record refers to it any more; another account's same blob is not touched."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     notes = []
     for person in (ana, ben):
         reference = (await upload(person)).json()["blob"]
@@ -132,40 +132,40 @@ async def test_blob_is_served_no_longer(town: Town) -> None:
 
     async def served(person: Any) -> int:
         asked = {"did": person.did, "cid": cid}
-        return (await town.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).status_code
+        return (await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).status_code
 
-    await decide(town, blob(ana, cid), takedown=True)
+    await decide(deployment, blob(ana, cid), takedown=True)
     assert (await served(ana), await served(ben)) == (400, 200)
     # Whoever serves the store's folder by other means does not find it either.
-    files = {one.key async for one in town.pds.registry.repositories.blobs.store.list()}
+    files = {one.key async for one in deployment.pds.registry.repositories.blobs.store.list()}
     assert files == {f"quarantine/{ana.did}/{cid}", f"{ben.did}/{cid}"}
     assert named(await upload(ana)) == (400, "BlobTakendown")
-    status = (await town.administration.get(STATUS, did=ana.did, blob=cid)).json()
+    status = (await deployment.administration.get(STATUS, did=ana.did, blob=cid)).json()
     assert (status["subject"], status["takedown"]) == (blob(ana, cid), {"applied": True})
-    await decide(town, blob(ana, cid), takedown=False)
+    await decide(deployment, blob(ana, cid), takedown=False)
     assert await served(ana) == 200
-    await decide(town, blob(ana, cid), takedown=True)
+    await decide(deployment, blob(ana, cid), takedown=True)
     key = {"repo": ana.did, "collection": "org.example.note", "rkey": notes[0]["uri"].rpartition("/")[2]}
     assert (await ana.post("com.atproto.repo.deleteRecord", key)).status_code == 200
     assert named(await upload(ana)) == (400, "BlobTakendown")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_what_is_not_here_is_not_decided(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_what_is_not_here_is_not_decided(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
     nobody = {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"}
     nothing = record({"uri": f"at://{ana.did}/org.example.note/nothing", "cid": cid})
     for subject in (nobody, nothing, blob(ana, cid)):
-        answer = await town.administration.post(UPDATE, {"subject": subject, "takedown": {"applied": True}})
+        answer = await deployment.administration.post(UPDATE, {"subject": subject, "takedown": {"applied": True}})
         assert named(answer) == (400, "NotFound")
     for asked in ({"did": nobody["did"]}, {"uri": nothing["uri"]}, {"did": ana.did, "blob": cid}):
-        assert named(await town.administration.get(STATUS, **asked)) == (400, "NotFound")
+        assert named(await deployment.administration.get(STATUS, **asked)) == (400, "NotFound")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_senseless_decisions_are_refused(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_senseless_decisions_are_refused(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     written = await write_note(ana)
     for body in (
         {"subject": account(ana), "takedown": {"applied": True}, "deactivated": {"applied": False}},
@@ -175,15 +175,15 @@ async def test_senseless_decisions_are_refused(town: Town) -> None:
         {"subject": {**record(written), "uri": "at://ana.test/org.example.note/x"}, "takedown": {"applied": True}},
         {"subject": {**record(written), "uri": f"at://{ana.did}"}, "takedown": {"applied": True}},
     ):
-        assert named(await town.administration.post(UPDATE, body)) == (400, "InvalidRequest"), body
-    assert named(await town.administration.get(STATUS)) == (400, "InvalidRequest")
+        assert named(await deployment.administration.post(UPDATE, body)) == (400, "InvalidRequest"), body
+    assert named(await deployment.administration.get(STATUS)) == (400, "InvalidRequest")
     assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_only_the_host_decides(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_only_the_host_decides(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     body = {"subject": account(ana), "takedown": {"applied": True}}
     assert named(await ana.post(UPDATE, body)) == (401, "UntrustedIss")
-    assert named(await town.stranger.post(UPDATE, body)) == (401, "AuthenticationRequired")
+    assert named(await deployment.stranger.post(UPDATE, body)) == (401, "AuthenticationRequired")
     assert named(await ana.get(STATUS, did=ana.did)) == (401, "UntrustedIss")

@@ -21,7 +21,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import AuthorizationRequest
 from groundwork.clock import SECOND
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.deployment import Deployment
 
 NOTE = "org.example.note"
 REDIRECT = "http://127.0.0.1/callback"
@@ -43,7 +43,7 @@ def localhost_id(scope: str = SCOPE, redirect: str = REDIRECT) -> str:
 class App:
     """One app against one server. ``assertion_key`` makes it confidential."""
 
-    town: Town
+    deployment: Deployment
     client_id: str = field(default_factory=localhost_id)
     key: P256PrivateKey = field(default_factory=fresh_key)
     assertion_key: P256PrivateKey | None = None
@@ -55,11 +55,11 @@ class App:
 
     @property
     def now_seconds(self) -> int:
-        return self.town.clock.now() // SECOND
+        return self.deployment.clock.now() // SECOND
 
     def url(self, path: str) -> str:
         """As the server calls itself, which in tests is not where it listens."""
-        return self.town.settings.url + path
+        return self.deployment.settings.url + path
 
     def proof(self, method: str, path: str, **changes: Any) -> str:
         wish: dict[str, Any] = {
@@ -78,7 +78,7 @@ class App:
         wish: dict[str, Any] = {
             "key_id": self.key_id,
             "client_id": self.client_id,
-            "issuer": self.town.settings.url,
+            "issuer": self.deployment.settings.url,
             "token_id": f"assertion {next(_numbers)}",
             "now_seconds": self.now_seconds,
             **changes,
@@ -103,7 +103,7 @@ class App:
     async def post(self, path: str, form: Mapping[str, str], *, proof: str | None = None) -> httpx.Response:
         """One request, with a proof of its own unless another is given; the newest nonce is kept."""
         headers = {"dpop": self.proof("POST", path) if proof is None else proof}
-        answer = await self.town.http.post(path, data=dict(form), headers=headers)
+        answer = await self.deployment.http.post(path, data=dict(form), headers=headers)
         self.nonce = answer.headers.get("dpop-nonce", self.nonce)
         return answer
 
@@ -123,16 +123,16 @@ class App:
         return str(answer.json()["request_uri"])
 
     async def opened(self, request_uri: str, browser: str = BROWSER) -> AuthorizationRequest:
-        server = self.town.pds.authorization
-        async with self.town.db.transaction() as tx:
+        server = self.deployment.pds.authorization
+        async with self.deployment.db.transaction() as tx:
             return await authorization.open_request(server, tx, request_uri, self.client_id, browser)
 
     async def approved(
         self, request_uri: str, did: Did, scopes: tuple[str, ...] | None = None, browser: str = BROWSER
     ) -> dict[str, str]:
         """What the app's redirect address is given when the person says yes."""
-        server = self.town.pds.authorization
-        async with self.town.db.transaction() as tx:
+        server = self.deployment.pds.authorization
+        async with self.deployment.db.transaction() as tx:
             request = await authorization.open_request(server, tx, request_uri, self.client_id, browser)
             granted = request.scopes if scopes is None else scopes
             address = await authorization.approve(server, tx, request, did, granted, browser)
@@ -184,7 +184,7 @@ class App:
         changes = proof if isinstance(proof, Mapping) else {}
         text = proof if isinstance(proof, str) else self.proof(method, path, **{"access_token": token, **changes})
         headers = {"authorization": f"{scheme} {token}", "dpop": text, **options.pop("headers", {})}
-        answer = await self.town.http.request(method, path, json=body, headers=headers, **options)
+        answer = await self.deployment.http.request(method, path, json=body, headers=headers, **options)
         self.nonce = answer.headers.get("dpop-nonce", self.nonce)
         return answer
 

@@ -9,21 +9,21 @@ import pytest
 from at_protocol.crypto.p256 import P256PrivateKey
 from aurora_locus.oauth.clients import Clients
 from groundwork.errors import RemoteFailed
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.oauth.apps import App, document, fresh_key
-from tests.aurora_locus.town import Town
 
 CONFIDENTIAL = "https://events.example.com/client-metadata.json"
 
 
 class Documents:
-    """What the addresses of clients answer; the clients of a town are made to ask here."""
+    """What the addresses of clients answer; the clients of a deployment are made to ask here."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         self.found: dict[str, Any] = {}
         self.asked: list[str] = []
-        clients = Clients(self.fetch, town.clock, is_development=True)
+        clients = Clients(self.fetch, deployment.clock, is_development=True)
         # The value is frozen for everybody else.
-        object.__setattr__(town.pds.authorization, "clients", clients)
+        object.__setattr__(deployment.pds.authorization, "clients", clients)
 
     async def fetch(self, url: str) -> bytes:
         self.asked.append(url)
@@ -33,23 +33,23 @@ class Documents:
 
 
 @pytest.fixture
-def documents(town: Town) -> Documents:
-    return Documents(town)
+def documents(deployment: Deployment) -> Documents:
+    return Documents(deployment)
 
 
 Confidential = Callable[..., App]
 
 
 @pytest.fixture
-def confidential(town: Town, documents: Documents) -> Confidential:
+def confidential(deployment: Deployment, documents: Documents) -> Confidential:
     """Makes an app that authenticates with a key of its own."""
 
     def make(key: P256PrivateKey | None = None, **changes: Any) -> App:
         key = key or fresh_key()
         documents.found[CONFIDENTIAL] = document(CONFIDENTIAL, {"first": key}, **changes)
-        return App(town, client_id=CONFIDENTIAL, assertion_key=key)
+        return App(deployment, client_id=CONFIDENTIAL, assertion_key=key)
 
     return make
 
 
-Reopen = Callable[[], Awaitable[Town]]
+Reopen = Callable[[], Awaitable[Deployment]]

@@ -8,9 +8,9 @@ from aurora_locus.oauth.model import RequestUnusable, Unusable
 from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.database.transaction import Engine
 from groundwork.errors import Failure, InvalidInput
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import BROWSER, NOTE, App, document, fresh_key, named
 from tests.aurora_locus.oauth.conftest import CONFIDENTIAL, Confidential, Documents
-from tests.aurora_locus.town import SERVER, Town
 
 RECORD = "com.atproto.repo.createRecord"
 SESSION = f"{SERVER}.getSession"
@@ -28,12 +28,12 @@ async def works(app: App, token: str) -> bool:
     return (await app.call(SESSION, token)).status_code == 200
 
 
-async def test_a_code_is_bound_to_everything_that_it_was_made_for(town: Town) -> None:
+async def test_a_code_is_bound_to_everything_that_it_was_made_for(deployment: Deployment) -> None:
     """Another key, verifier, redirect or client spends nothing; the right one still does."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     code = await app.code(ana.did)
-    thief = App(town, verifier=app.verifier)
-    other = App(town, client_id="http://localhost", key=app.key, verifier=app.verifier)
+    thief = App(deployment, verifier=app.verifier)
+    other = App(deployment, client_id="http://localhost", key=app.key, verifier=app.verifier)
     found = [
         named(await thief.spend(code)),
         named(await other.spend(code)),
@@ -46,9 +46,9 @@ async def test_a_code_is_bound_to_everything_that_it_was_made_for(town: Town) ->
     assert (await app.spend(code)).status_code == 200
 
 
-async def test_a_challenge_is_answered_once(town: Town) -> None:
+async def test_a_challenge_is_answered_once(deployment: Deployment) -> None:
     """Within a day: its verifier is no secret any more. A careful client makes one for each request."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     assert (await app.spend(await app.code(ana.did))).status_code == 200
     again = await app.code(ana.did)
     assert named(await app.spend(again)) == NO_GRANT
@@ -56,37 +56,37 @@ async def test_a_challenge_is_answered_once(town: Town) -> None:
     assert (await app.spend(await app.code(ana.did))).status_code == 200
 
 
-async def test_codes_and_requests_do_not_wait_for_ever(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_codes_and_requests_do_not_wait_for_ever(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     code = await app.code(ana.did)
-    town.clock.turn(authorization.CODE_LIFETIME + SECOND)
+    deployment.clock.turn(authorization.CODE_LIFETIME + SECOND)
     assert named(await app.spend(code)) == NO_GRANT
     uri = await app.pushed()
-    town.clock.turn(6 * MINUTE)
+    deployment.clock.turn(6 * MINUTE)
     with pytest.raises(RequestUnusable) as refused:
         await app.opened(uri)
     assert refused.value.reason is Unusable.EXPIRED
 
 
-async def test_a_person_may_think_but_not_for_an_hour(town: Town) -> None:
+async def test_a_person_may_think_but_not_for_an_hour(deployment: Deployment) -> None:
     """Each page gives five more minutes."""
-    app = App(town)
+    app = App(deployment)
     uri = await app.pushed()
     for _ in range(15):
         await app.opened(uri)
-        town.clock.turn(4 * MINUTE + 10 * SECOND)
+        deployment.clock.turn(4 * MINUTE + 10 * SECOND)
     with pytest.raises(RequestUnusable):
         await app.opened(uri)
 
 
-async def test_a_request_belongs_to_one_client_and_one_browser(town: Town) -> None:
-    app = App(town)
+async def test_a_request_belongs_to_one_client_and_one_browser(deployment: Deployment) -> None:
+    app = App(deployment)
     uri = await app.pushed()
     await app.opened(uri)
     await app.opened(uri)
     for other, browser, reason in (
         (app, "browser of ben", Unusable.ANOTHER_BROWSER),
-        (App(town, client_id="http://localhost"), BROWSER, Unusable.ANOTHER_CLIENT),
+        (App(deployment, client_id="http://localhost"), BROWSER, Unusable.ANOTHER_CLIENT),
     ):
         with pytest.raises(RequestUnusable) as refused:
             await other.opened(uri, browser)
@@ -96,22 +96,22 @@ async def test_a_request_belongs_to_one_client_and_one_browser(town: Town) -> No
     assert refused.value.reason is Unusable.UNKNOWN
 
 
-async def test_no_is_no(town: Town) -> None:
+async def test_no_is_no(deployment: Deployment) -> None:
     """The app hears it with its state and our name, and nobody can say yes afterwards."""
-    ana, app, server = await town.sign_up("ana"), App(town), town.pds.authorization
+    ana, app, server = await deployment.sign_up("ana"), App(deployment), deployment.pds.authorization
     uri = await app.pushed(response_mode="fragment")
     request = await app.opened(uri)
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         address = await authorization.deny(server, tx, request)
     assert address.startswith("http://127.0.0.1/callback#state=state+of+the+app&iss=http")
     assert "error=access_denied" in address
     with pytest.raises(RequestUnusable):
         await app.approved(uri, ana.did)
-    assert await town.count("oauth_codes") == 0
+    assert await deployment.count("oauth_codes") == 0
 
 
-async def test_nobody_grants_more_than_was_asked_or_for_another(town: Town) -> None:
-    ana, ben, app = await town.sign_up("ana"), await town.sign_up("ben"), App(town)
+async def test_nobody_grants_more_than_was_asked_or_for_another(deployment: Deployment) -> None:
+    ana, ben, app = await deployment.sign_up("ana"), await deployment.sign_up("ben"), App(deployment)
     uri = await app.pushed(login_hint="@ANA.test")
     for did, scopes in (
         (ana.did, ("atproto", "repo:*")),
@@ -125,9 +125,9 @@ async def test_nobody_grants_more_than_was_asked_or_for_another(town: Town) -> N
     assert (await app.spend((await app.approved(uri, ana.did, ("atproto",)))["code"])).json()["scope"] == "atproto"
 
 
-async def test_an_account_that_is_not_active_lets_nobody_in(town: Town) -> None:
+async def test_an_account_that_is_not_active_lets_nobody_in(deployment: Deployment) -> None:
     """Neither by saying yes, nor by a code or a token from before."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     app.verifier = "v" * 50
     code = await app.code(ana.did)
@@ -140,14 +140,14 @@ async def test_an_account_that_is_not_active_lets_nobody_in(town: Town) -> None:
         await app.approved(uri, ana.did)
 
 
-async def test_another_password_ends_every_session(town: Town) -> None:
+async def test_another_password_ends_every_session(deployment: Deployment) -> None:
     """What was begun before is over, with the next request; what is begun after it works."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     app.verifier = "v" * 50
     code = await app.code(ana.did)
     wish = {"did": ana.did, "password": "another password"}
-    assert (await town.administration.post("com.atproto.admin.updateAccountPassword", wish)).status_code == 200
+    assert (await deployment.administration.post("com.atproto.admin.updateAccountPassword", wish)).status_code == 200
     assert named(await app.call(SESSION, tokens.access_token)) == GONE
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
     assert named(await app.spend(code)) == NO_GRANT
@@ -155,35 +155,35 @@ async def test_another_password_ends_every_session(town: Town) -> None:
     assert await works(app, (await app.let_in(ana.did)).access_token)
 
 
-async def test_a_person_sees_and_ends_what_was_let_in(town: Town) -> None:
+async def test_a_person_sees_and_ends_what_was_let_in(deployment: Deployment) -> None:
     """One by one, with the next request; then all of them, and every app asks again."""
-    ana, app, server = await town.sign_up("ana"), App(town), town.pds.authorization
+    ana, app, server = await deployment.sign_up("ana"), App(deployment), deployment.pds.authorization
     first, second = await app.let_in(ana.did), await app.let_in(ana.did)
     assert await works(app, first.access_token)
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         listed = await authorization.list_sessions(server, reader, ana.did)
     assert [(each.client_id, each.device_id) for each in listed] == [(app.client_id, BROWSER)] * 2
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         assert await authorization.revoke_session(server, tx, ana.did, listed[-1].id)
     remaining = [await works(app, tokens.access_token) for tokens in (first, second)]
     assert sorted(remaining) == [False, True]
-    assert await town.db.write(lambda w: authorization.revoke_sessions_of(server, w, ana.did)) == 1
+    assert await deployment.db.write(lambda w: authorization.revoke_sessions_of(server, w, ana.did)) == 1
     assert not any([await works(app, tokens.access_token) for tokens in (first, second)])
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         assert not await authorization.revoke_session(server, tx, ana.did, listed[0].id)
 
 
-async def test_a_refresh_token_in_other_hands_ends_the_session(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_a_refresh_token_in_other_hands_ends_the_session(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
-    thief = App(town)
+    thief = App(deployment)
     assert named(await thief.refresh(tokens.refresh_token)) == NO_GRANT
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
 
 
-async def test_invented_tokens_end_nothing(town: Town) -> None:
+async def test_invented_tokens_end_nothing(deployment: Deployment) -> None:
     """Whoever knows the name of a session cannot end it by inventing a token of it."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     head, _, mac = tokens.refresh_token.rpartition(".")
     for invented in (f"{head}.{mac[::-1]}", f"{head[:-1]}7.{mac}", "ref-", tokens.access_token):
@@ -192,32 +192,32 @@ async def test_invented_tokens_end_nothing(town: Town) -> None:
     assert (await app.refresh(tokens.refresh_token)).status_code == 200
 
 
-async def test_nobody_revokes_for_others(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_nobody_revokes_for_others(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
-    assert (await App(town).revoke(tokens.refresh_token)).status_code == 200
+    assert (await App(deployment).revoke(tokens.refresh_token)).status_code == 200
     assert await works(app, tokens.access_token)
 
 
-async def test_public_clients_stay_for_two_weeks_at_most(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_public_clients_stay_for_two_weeks_at_most(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     token = (await app.let_in(ana.did)).refresh_token
-    town.clock.turn(13 * DAY)
+    deployment.clock.turn(13 * DAY)
     answer = await app.refresh(token)
     assert answer.status_code == 200
-    town.clock.turn(DAY + SECOND)
+    deployment.clock.turn(DAY + SECOND)
     assert named(await app.refresh(answer.json()["refresh_token"])) == NO_GRANT
 
 
 async def test_the_key_of_a_confidential_client_stays_the_same(
-    town: Town, confidential: Confidential, documents: Documents
+    deployment: Deployment, confidential: Confidential, documents: Documents
 ) -> None:
     """Another published key refreshes nothing, and a key that is gone ends what was begun with it."""
-    ana, first, second = await town.sign_up("ana"), fresh_key(), fresh_key()
+    ana, first, second = await deployment.sign_up("ana"), fresh_key(), fresh_key()
     app = confidential(first)
     one, two = await app.let_in(ana.did), await app.let_in(ana.did)
     documents.found[CONFIDENTIAL] = document(CONFIDENTIAL, {"first": first, "second": second})
-    town.clock.turn(11 * MINUTE)
+    deployment.clock.turn(11 * MINUTE)
     app.assertion_key, app.key_id = second, "second"
     assert named(await app.refresh(one.refresh_token)) == NO_GRANT
     app.assertion_key, app.key_id = first, "first"
@@ -225,33 +225,35 @@ async def test_the_key_of_a_confidential_client_stays_the_same(
     answer = await app.refresh(two.refresh_token)
     assert answer.status_code == 200, answer.text
     documents.found[CONFIDENTIAL] = document(CONFIDENTIAL, {"second": second})
-    town.clock.turn(11 * MINUTE)
+    deployment.clock.turn(11 * MINUTE)
     assert named(await app.refresh(answer.json()["refresh_token"])) == (401, "invalid_client")
-    assert await town.count("oauth_sessions") == 0
+    assert await deployment.count("oauth_sessions") == 0
 
 
-async def test_confidential_clients_are_remembered_and_others_are_not(town: Town, confidential: Confidential) -> None:
+async def test_confidential_clients_are_remembered_and_others_are_not(
+    deployment: Deployment, confidential: Confidential
+) -> None:
     """Only who cannot be pretended to be is let in without asking again, and for the same wishes only."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     app = confidential()
     granted = ("atproto", f"repo:{NOTE}")
     await app.let_in(ana.did, granted)
 
     async def remembered(app: App, **changes: str) -> tuple[str, ...] | None:
         request = await app.opened(await app.pushed(**changes))
-        async with town.db.reader() as reader:
+        async with deployment.db.reader() as reader:
             return await authorization.remembered_grant(reader, request, ana.did)
 
     assert await remembered(app) == granted
     assert await remembered(app, prompt="consent") is None
     assert await remembered(app, scope="atproto") is None
-    public = App(town)
+    public = App(deployment)
     await public.let_in(ana.did)
     assert await remembered(public) is None
 
 
-async def test_tokens_are_told_to_confidential_clients_only(town: Town, confidential: Confidential) -> None:
-    ana, app = await town.sign_up("ana"), confidential()
+async def test_tokens_are_told_to_confidential_clients_only(deployment: Deployment, confidential: Confidential) -> None:
+    ana, app = await deployment.sign_up("ana"), confidential()
     tokens = await app.let_in(ana.did)
     ask = {"client_id": app.client_id}
     told = (await app.ask("/oauth/introspect", {**ask, "token": tokens.access_token})).json()
@@ -260,14 +262,14 @@ async def test_tokens_are_told_to_confidential_clients_only(town: Town, confiden
     await app.revoke(tokens.access_token)
     answer = await app.ask("/oauth/introspect", {**ask, "token": tokens.access_token})
     assert answer.json() == {"active": False}
-    public = App(town)
+    public = App(deployment)
     answer = await public.ask("/oauth/introspect", {"client_id": public.client_id, "token": tokens.access_token})
     assert named(answer) == (401, "invalid_client")
 
 
-async def test_proofs_for_methods(town: Town) -> None:
+async def test_proofs_for_methods(deployment: Deployment) -> None:
     """Each wrong proof is refused with the challenge that says why; nothing was written by any of them."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     token = tokens.access_token
     assert await works(app, token)
@@ -288,14 +290,14 @@ async def test_proofs_for_methods(town: Town) -> None:
         assert named(answer) == (401, expected), name
         assert f'error="{expected}"' in answer.headers["www-authenticate"]
         assert answer.headers["www-authenticate"].startswith("DPoP ")
-        assert answer.headers["dpop-nonce"] == town.pds.authorization.nonces.newest()
+        assert answer.headers["dpop-nonce"] == deployment.pds.authorization.nonces.newest()
     assert (await app.call(SESSION, token, proof=good)).status_code == 200
     assert named(await app.call(SESSION, token, proof=good)) == (401, "invalid_dpop_proof")
 
 
-async def test_schemes_are_not_mixed(town: Town) -> None:
+async def test_schemes_are_not_mixed(deployment: Deployment) -> None:
     """A token that is bound to a key is no bearer token, and a session's token is none of an app."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     answer = await app.call(SESSION, tokens.access_token, scheme="Bearer")
     assert named(answer) == (401, "invalid_token")
@@ -306,26 +308,26 @@ async def test_schemes_are_not_mixed(town: Town) -> None:
     assert named(await app.call(SESSION, f"{head}.{forged}.{signature}")) == GONE
 
 
-async def test_access_tokens_live_for_fifteen_minutes(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_access_tokens_live_for_fifteen_minutes(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
-    town.clock.turn(15 * MINUTE + SECOND)
+    deployment.clock.turn(15 * MINUTE + SECOND)
     await app.push()
     answer = await app.call(SESSION, tokens.access_token)
     assert named(answer) == GONE
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-async def test_nothing_in_the_database_opens_anything(town: Town) -> None:
+async def test_nothing_in_the_database_opens_anything(deployment: Deployment) -> None:
     """Codes, request addresses and tokens are in no table (invariant 8)."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     code = (await app.approved(uri, ana.did))["code"]
     tokens = (await app.spend(code)).json()
     secrets = [uri.rpartition(":")[2], code, tokens["access_token"], tokens["refresh_token"].rpartition(".")[2]]
     secrets.append(app.verifier)
     for table in ("oauth_requests", "oauth_codes", "oauth_sessions", "oauth_challenges", "oauth_grants"):
-        async with town.db.reader() as reader:
+        async with deployment.db.reader() as reader:
             rows = await reader.fetch(f"select * from {table}")
         assert rows
         text = repr([[row[name] for name in row.keys()] for row in rows])  # noqa: SIM118 - a row's values are not its keys

@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import PermissionSetType
-from aurora_locus.oauth.describing import ScopeTopic, describe_scopes
+from aurora_locus.oauth.describing import ScopeTopic, abilities, describe_scopes, inabilities, summary_of
 
 SET = "community.lexicon.bookmarks.authManageBookmarks"
 SCOPES = [
@@ -62,8 +62,8 @@ def test_what_an_app_could_take_stands_out(sets: dict[str, PermissionSetType]) -
 def test_words_name_what_is_touched() -> None:
     groups = describe_scopes(["atproto", "repo:org.example.note?action=create&action=update", "blob:image/*"], {})
     assert [each.sentence for group in groups for each in group.permissions] == [
-        "know your handle, your identity and what is public about you",
-        "create and change records of the kind org.example.note",
+        "see your name and what is public about you",
+        "create and change entries of the kind org.example.note",
         "upload images",
     ]
 
@@ -85,7 +85,7 @@ def test_a_set_is_told_in_the_readers_language(locales: tuple[str, ...], title: 
     (group,) = describe_scopes(["include:org.example.auth"], sets, locales)
     (told,) = group.permissions
     assert told.sentence == f"{title} (org.example.auth)"
-    assert told.details == ("Create, change and delete records of the kind org.example.myNote",)
+    assert told.details == ("Create, change and delete entries of the kind org.example.myNote",)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
     (group,) = describe_scopes(["include:org.example.auth"], sets)
     (told,) = group.permissions
     assert told.sentence == f"{shown} (org.example.auth)"
-    assert told.details[-1] == "Create, change and delete records of the kind org.example.myNote"
+    assert told.details[-1] == "Create, change and delete entries of the kind org.example.myNote"
     assert all(line.isprintable() and len(line) <= 300 for line in told.details)
 
 
@@ -117,6 +117,62 @@ def test_what_means_nothing_is_not_told() -> None:
 def test_kinds_that_people_know_are_called_as_people_call_them() -> None:
     (group,) = describe_scopes(["repo:community.lexicon.calendar.event", "repo:org.example.note?action=create"], {})
     assert [each.sentence for each in group.permissions] == [
-        "create, change and delete your events (community.lexicon.calendar.event)",
-        "create records of the kind org.example.note",
+        "create, change and delete your events",
+        "create entries of the kind org.example.note",
     ]
+
+
+def test_types_with_the_same_verbs_share_a_line_and_what_is_grave_comes_first() -> None:
+    scopes = [
+        "atproto",
+        "repo:community.lexicon.calendar.event",
+        "repo:community.lexicon.calendar.rsvp",
+        "rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview",
+        "identity:handle",
+    ]
+    assert [one.sentence for one in abilities(scopes, {})] == [
+        "Change your name",
+        "Create, change and delete your events and your answers to events",
+        "Use api.bsky.app in your name: get timeline",
+        "See your name and what is public about you",
+    ]
+
+
+def test_every_scope_is_among_the_abilities(sets: dict[str, PermissionSetType]) -> None:
+    """Each scope but ``atproto`` by itself, which is how a single request reads: nothing is left out or merged away."""
+    for scope in SCOPES[1:]:
+        assert len(abilities(["atproto", scope], sets)) == 2, scope
+
+
+@pytest.mark.parametrize(
+    ("scopes", "said"),
+    [
+        (["atproto"], "post for you, read your messages, see your e-mail address, change your name"),
+        (["atproto", "repo:app.bsky.feed.post?action=create"], "read your messages, see your e-mail address"),
+        (["atproto", "transition:generic", "transition:chat.bsky", "account:email", "identity:*"], ""),
+    ],
+    ids=["nothing", "posts", "nearly everything"],
+)
+def test_what_an_app_could_not_do_follows_from_its_scopes(scopes: list[str], said: str) -> None:
+    """The password is in nobody's scopes."""
+    told = inabilities(scopes, {})
+    assert said in told.lower()
+    assert told.lower().endswith("change your password or delete your account")
+    assert ("post for you" in told.lower()) == (scopes == ["atproto"])
+
+
+@pytest.mark.parametrize(
+    ("scopes", "summary"),
+    [
+        (["atproto"], "Can see your name"),
+        (["atproto", "transition:generic"], "Full access"),
+        (["atproto", "transition:generic", "transition:chat.bsky"], "Full access, and your private messages"),
+        (["atproto", "repo:*"], "Can change everything you have written"),
+        (
+            ["atproto", "repo:community.lexicon.calendar.event", "blob:image/*", "account:email"],
+            "Can change your events, and 2 other things",
+        ),
+    ],
+)
+def test_lists_say_in_a_few_words_what_an_app_may_do(scopes: list[str], summary: str) -> None:
+    assert summary_of(scopes) == summary

@@ -2,8 +2,8 @@
 
 from aurora_locus.oauth.access_tokens import LIFETIME
 from groundwork.clock import SECOND
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import NOTE, SCOPE, App, named
-from tests.aurora_locus.town import SERVER, Town
 
 RECORD = "com.atproto.repo.createRecord"
 
@@ -12,20 +12,20 @@ def note(did: str, text: str = "hello") -> dict[str, object]:
     return {"repo": did, "collection": NOTE, "record": {"$type": NOTE, "text": text}}
 
 
-async def test_an_app_writes_for_its_person(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_an_app_writes_for_its_person(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     assert (tokens.token_type, tokens.sub, tokens.scope) == ("DPoP", ana.did, SCOPE)
     assert tokens.expires_in == LIFETIME // SECOND
     answer = await app.call(RECORD, tokens.access_token, note(ana.did))
     assert answer.status_code == 200, answer.text
-    assert answer.headers["dpop-nonce"] == town.pds.authorization.nonces.newest()
+    assert answer.headers["dpop-nonce"] == deployment.pds.authorization.nonces.newest()
     session = await app.call(f"{SERVER}.getSession", tokens.access_token)
     assert session.json()["did"] == ana.did
 
 
-async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     first = await app.let_in(ana.did)
     answer = await app.refresh(first.refresh_token)
     assert answer.status_code == 200, answer.text
@@ -38,8 +38,8 @@ async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(town: Town)
     assert named(await app.call(RECORD, second["access_token"], note(ana.did))) == (401, "invalid_token")
 
 
-async def test_revoking_ends_the_session_with_the_next_request(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_revoking_ends_the_session_with_the_next_request(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     assert (await app.call(RECORD, tokens.access_token, note(ana.did))).status_code == 200
     answer = await app.revoke(tokens.refresh_token)

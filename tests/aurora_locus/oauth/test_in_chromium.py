@@ -13,11 +13,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, Router
 
 from groundwork.http.server import serving
+from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.apps import App, localhost_id
-from tests.aurora_locus.town import Town, open_town
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.pages.accessibility import complaints
-from tests.pages.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.parts import needs
 
 __all__ = ["browser", "chromium_of_file"]
@@ -36,15 +36,17 @@ Step = Callable[[Page], Awaitable[None]]
 
 
 @pytest.fixture
-async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Deployment]:
     plc = await make_sqlite("plc_directory")
-    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path, service_name="Town Square") as opened:
+    async with open_deployment(
+        f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path, service_name="Town Square"
+    ) as opened:
         yield opened
 
 
-async def authorize(town: Town, app: App, **changes: str | None) -> str:
+async def authorize(deployment: Deployment, app: App, **changes: str | None) -> str:
     uri = await app.pushed(**changes)
-    return f"{town.url}/oauth/authorize?{urlencode({'client_id': app.client_id, 'request_uri': uri})}"
+    return f"{deployment.url}/oauth/authorize?{urlencode({'client_id': app.client_id, 'request_uri': uri})}"
 
 
 async def sign_in(page: Page, name: str = "ada") -> None:
@@ -68,10 +70,12 @@ async def faults_of(page: Page, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
-async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Browser, size: Any, scheme: Any) -> None:
-    await town.sign_up("ada")
-    await town.sign_up("ben")
-    app = App(town, client_id=localhost_id(WIDE), scope=WIDE)
+async def test_every_page_of_the_way_is_fit_to_be_used(
+    deployment: Deployment, browser: Browser, size: Any, scheme: Any
+) -> None:
+    await deployment.sign_up("ada")
+    await deployment.sign_up("ben")
+    app = App(deployment, client_id=localhost_id(WIDE), scope=WIDE)
     context = await browser.new_context(locale="en-GB", viewport=size, color_scheme=scheme)
     context.set_default_timeout(15_000)
     page = await context.new_page()
@@ -80,7 +84,7 @@ async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Brow
     page.on("console", lambda line: said.append(line.text) if "status of 4" not in line.text else None)
     page.on("pageerror", lambda error: said.append(str(error)))
 
-    await page.goto(await authorize(town, app))
+    await page.goto(await authorize(deployment, app))
     found += await faults_of(page, "sign in")
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.get_by_role("heading", name="2 things need your attention").wait_for()
@@ -88,22 +92,23 @@ async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Brow
     found += await faults_of(page, "sign in, wrong")
     await sign_in(page)
     await page.get_by_role("button", name="Allow").wait_for()
-    await page.locator("summary").first.click() if await page.locator("summary").count() else None
+    await page.get_by_text("Choose less").click()
+    await page.get_by_text("Technical details").click()
     found += await faults_of(page, "consent")
-    await page.get_by_role("link", name="Use another account").click()
+    await page.get_by_role("link", name="Not you?").click()
     await sign_in(page, "ben")
-    await page.goto(await authorize(town, app))
+    await page.goto(await authorize(deployment, app))
     await page.get_by_role("heading", name="Choose an account").wait_for()
     found += await faults_of(page, "choose")
-    await page.goto(await authorize(town, app, prompt="create"))
+    await page.goto(await authorize(deployment, app, prompt="create"))
     await page.get_by_role("link", name="Create an account").click()
     found += await faults_of(page, "sign up")
     await page.get_by_role("button", name="Create the account").click()
     await page.get_by_role("heading", name="3 things need your attention").wait_for()
     found += await faults_of(page, "sign up, wrong")
-    await page.goto(await authorize(town, app, login_hint="nobody.test"))
+    await page.goto(await authorize(deployment, app, login_hint="nobody.test"))
     found += await faults_of(page, "stranger")
-    await page.goto(f"{town.url}/oauth/authorize?client_id=a&request_uri=b")
+    await page.goto(f"{deployment.url}/oauth/authorize?client_id=a&request_uri=b")
     found += await faults_of(page, "unusable")
     for path in (
         "sign-in?another",
@@ -115,7 +120,7 @@ async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Brow
         "confirm-email",
         "nowhere",
     ):
-        await page.goto(f"{town.url}/{path}")
+        await page.goto(f"{deployment.url}/{path}")
         found += await faults_of(page, path.partition("?")[0].replace("/", " "))
     await context.close()
     assert found == []
@@ -123,8 +128,10 @@ async def test_every_page_of_the_way_is_fit_to_be_used(town: Town, browser: Brow
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with script", "without script"])
-@pytest.mark.parametrize("button", ["Allow", "Deny"])
-async def test_the_browser_is_back_at_the_app(town: Town, browser: Browser, button: str, *, scripted: bool) -> None:
+@pytest.mark.parametrize("button", ["Allow", "Cancel"])
+async def test_the_browser_is_back_at_the_app(
+    deployment: Deployment, browser: Browser, button: str, *, scripted: bool
+) -> None:
     """The policy of the pages lets their last form lead to the app, by keyboard alone."""
     arrived: list[dict[str, str]] = []
 
@@ -132,26 +139,28 @@ async def test_the_browser_is_back_at_the_app(town: Town, browser: Browser, butt
         arrived.append(dict(parse_qsl(urlsplit(str(request.url)).query)))
         return PlainTextResponse("welcome back")
 
-    await town.sign_up("ada")
+    await deployment.sign_up("ada")
     async with serving(Router([Route("/callback", callback)])) as served:
         redirect = f"{served.url}/callback"
         scope = "atproto blob:image/*"
-        app = App(town, client_id=localhost_id(scope, redirect), scope=scope, redirect=redirect)
+        app = App(deployment, client_id=localhost_id(scope, redirect), scope=scope, redirect=redirect)
         context = await browser.new_context(viewport=PHONE, java_script_enabled=scripted)
         context.set_default_timeout(15_000)
         page = await context.new_page()
-        await page.goto(await authorize(town, app, login_hint="ada.test"))
+        await page.goto(await authorize(deployment, app, login_hint="ada.test"))
         await sign_in(page)
+        await page.get_by_text("Choose less").focus()
+        await page.keyboard.press("Enter")
         await page.get_by_label("Upload images").focus()
         await page.keyboard.press("Space")
-        await page.get_by_role("button", name=button).focus()
+        await page.get_by_role("button", name=button, exact=True).focus()
         await page.keyboard.press("Enter")
         await page.get_by_text("welcome back").wait_for()
         await context.close()
     (told,) = arrived
     assert told["state"] == "state of the app"
-    assert told["iss"] == town.settings.url
-    if button == "Deny":
+    assert told["iss"] == deployment.settings.url
+    if button == "Cancel":
         assert told["error"] == "access_denied"
     else:
         assert (await app.spend(told["code"])).json()["scope"] == "atproto"

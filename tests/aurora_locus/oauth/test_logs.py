@@ -9,9 +9,9 @@ import structlog
 
 from groundwork.database.transaction import Engine
 from groundwork.telemetry.logs import LogFormat, configure
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import App
 from tests.aurora_locus.oauth.conftest import Confidential
-from tests.aurora_locus.town import SERVER, Town
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def out() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def test_no_secret_is_logged(town: Town, out: io.StringIO, confidential: Confidential) -> None:
-    town.pds.app._access_log = True
-    ana, app = await town.sign_up("ana"), confidential()
+async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, confidential: Confidential) -> None:
+    deployment.pds.app._access_log = True
+    ana, app = await deployment.sign_up("ana"), confidential()
     uri = await app.pushed()
     code = (await app.approved(uri, ana.did))["code"]
     assert (await app.spend(code, code_verifier="w" * 43)).status_code == 400
@@ -60,17 +60,17 @@ async def test_no_secret_is_logged(town: Town, out: io.StringIO, confidential: C
 
 
 async def test_a_request_that_breaks_us_tells_nothing(
-    town: Town, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The traceback of a bug of ours is logged without what was sent, and the answer is OAuth's."""
-    app = App(town)
+    app = App(deployment)
     await app.push()
 
     def broken(*_arguments: object) -> None:
         raise RuntimeError(f"cannot read {proof}")
 
     proof = app.proof("POST", "/oauth/token")
-    monkeypatch.setattr(type(town.pds.authorization.refresh_tokens), "read", broken)
+    monkeypatch.setattr(type(deployment.pds.authorization.refresh_tokens), "read", broken)
     form = {"grant_type": "refresh_token", "refresh_token": "ref-of-somebody", "client_id": app.client_id}
     answer = await app.post("/oauth/token", form, proof=proof)
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")

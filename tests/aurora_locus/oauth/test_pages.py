@@ -12,10 +12,10 @@ from aurora_locus.accounts.limits import SECOND_FACTOR
 from aurora_locus.accounts.second_factors import queries, totp
 from aurora_locus.oauth.authorization import INACTIVITY
 from groundwork.clock import MINUTE, SECOND
+from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.oauth.apps import SCOPE, App, localhost_id
 from tests.aurora_locus.oauth.conftest import Confidential
-from tests.aurora_locus.town import SERVER, Town, statuses, together
 from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, visitor
 
 AUTHORIZE = "/oauth/authorize"
@@ -25,16 +25,16 @@ _TICKED = re.compile(r'type="checkbox" id="allow-\d+" name="(allow-\d+)" value="
 
 
 @pytest.fixture
-async def ada(town: Town):
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def ada(deployment: Deployment):
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     yield browser
     await browser.http.aclose()
 
 
 @pytest.fixture
-async def app(town: Town) -> App:
-    return App(town)
+async def app(deployment: Deployment) -> App:
+    return App(deployment)
 
 
 def hidden_in(page: httpx.Response, step: str) -> dict[str, str]:
@@ -85,13 +85,13 @@ async def approve(browser: Visitor, page: httpx.Response, app: App, *without: st
     return answer_in(await send(browser, page, "approve", **ticked), app)
 
 
-async def test_sign_in_and_allow(town: Town, ada: Visitor, app: App) -> None:
+async def test_sign_in_and_allow(deployment: Deployment, ada: Visitor, app: App) -> None:
     """From the app through both pages and back, with a code that the app can spend."""
     page = await open_page(ada, app)
     assert heading_of(page) == "Sign in"
     told = await approve(ada, await sign_in(ada, page), app)
     assert told["state"] == "state of the app"
-    assert told["iss"] == town.settings.url
+    assert told["iss"] == deployment.settings.url
     tokens = await app.spend(told["code"])
     assert tokens.status_code == 200
     assert set(tokens.json()["scope"].split()) == set(SCOPE.split())
@@ -142,9 +142,9 @@ async def test_the_page_says_who_asks_by_its_whole_address(ada: Visitor, app: Ap
 
 async def test_identity_stands_out(ada: Visitor, app: App) -> None:
     scope = "atproto identity:* repo:org.example.note"
-    asking = App(app.town, client_id=localhost_id(scope), scope=scope)
+    asking = App(app.deployment, client_id=localhost_id(scope), scope=scope)
     page = await sign_in(ada, await open_page(ada, asking))
-    grave = page.text[page.text.index('class="group is-grave"') :]
+    grave = page.text[page.text.index('class="is-grave"') :]
     assert "Change your identity" in grave
     assert "Be careful" in grave
     assert "or your whole account, away from you" in grave
@@ -156,9 +156,9 @@ async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-async def test_the_hint_fills_in_and_locks(town: Town, ada: Visitor, app: App) -> None:
+async def test_the_hint_fills_in_and_locks(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Whatever is sent in its place, the account that the app asked for is asked for its password."""
-    await town.sign_up("ben")
+    await deployment.sign_up("ben")
     page = await open_page(ada, app, login_hint="ada.test")
     assert re.search(r'name="identifier" type="text" value="ada\.test"[^>]* readonly', page.text)
     as_ben = await send(ada, page, "sign-in", identifier="ben.test", password="password of ben")
@@ -169,13 +169,13 @@ async def test_the_hint_fills_in_and_locks(town: Town, ada: Visitor, app: App) -
     assert "code" in await approve(ada, page, app)
 
 
-async def test_the_hint_shows_no_other_account_of_the_browser(town: Town, ada: Visitor, app: App) -> None:
-    ben = await town.sign_up("ben")
+async def test_the_hint_shows_no_other_account_of_the_browser(deployment: Deployment, ada: Visitor, app: App) -> None:
+    ben = await deployment.sign_up("ben")
     await ada.sign_in("ada")
     page = await open_page(ada, app, login_hint=ben.did)
     assert heading_of(page) == "Sign in"
     assert 'value="ben.test"' in page.text
-    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     page = await ada.get(f"{page.url.raw_path.decode()}&account={did}")
     assert heading_of(page) == "Sign in"
 
@@ -186,21 +186,21 @@ async def test_a_hint_that_nobody_here_has(ada: Visitor, app: App) -> None:
     assert answer_in(await send(ada, page, "deny"), app)["error"] == "access_denied"
 
 
-async def test_several_accounts_are_chosen_from(town: Town, ada: Visitor, app: App) -> None:
-    await town.sign_up("ben")
+async def test_several_accounts_are_chosen_from(deployment: Deployment, ada: Visitor, app: App) -> None:
+    await deployment.sign_up("ben")
     await ada.sign_in("ada")
     await ada.sign_in("ben")
     page = await open_page(ada, app)
     assert heading_of(page) == "Choose an account"
     link = re.search(
-        r'class="choice-link" href="([^"]+)"[^>]*>.*?@ada\.test',
+        r'<li><a href="([^"]+)"[^>]*>.*?@ada\.test',
         page.text[: page.text.index("@ada.test") + 9],
         re.DOTALL,
     )
     assert link is not None
-    *_, last = re.findall(r'class="choice-link" href="([^"]+)"', link[0])
+    *_, last = re.findall(r'<li><a href="([^"]+)"', link[0])
     told = await approve(ada, await ada.get(unescape(last)), app)
-    ada_did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+    ada_did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     assert (await app.spend(told["code"])).json()["sub"] == ada_did
 
 
@@ -209,8 +209,8 @@ async def test_one_account_that_is_signed_in_is_asked_at_once(ada: Visitor, app:
     assert "code" in await approve(ada, await open_page(ada, app), app)
 
 
-async def test_an_account_of_another_browser_cannot_be_named(town: Town, ada: Visitor, app: App) -> None:
-    ben = await town.sign_up("ben")
+async def test_an_account_of_another_browser_cannot_be_named(deployment: Deployment, ada: Visitor, app: App) -> None:
+    ben = await deployment.sign_up("ben")
     await ada.sign_in("ada")
     page = await open_page(ada, app)
     fields = {**hidden_in(page, "approve"), "step": "approve", "account": ben.did}
@@ -237,13 +237,13 @@ async def test_prompt_login_cannot_be_gone_round(ada: Visitor, app: App) -> None
     assert heading_of(answer) == "Sign in"
 
 
-async def test_prompt_none_answers_without_a_page(town: Town, ada: Visitor, app: App) -> None:
+async def test_prompt_none_answers_without_a_page(deployment: Deployment, ada: Visitor, app: App) -> None:
     told = answer_in(await open_page(ada, app, prompt="none"), app)
     assert told["error"] == "login_required"
     await ada.sign_in("ada")
     told = answer_in(await open_page(ada, app, prompt="none"), app)
     assert told["error"] == "consent_required"
-    await town.sign_up("ben")
+    await deployment.sign_up("ben")
     await ada.sign_in("ben")
     told = answer_in(await open_page(ada, app, prompt="none"), app)
     assert told["error"] == "account_selection_required"
@@ -254,7 +254,7 @@ async def test_prompt_select_account_asks_even_with_one(ada: Visitor, app: App) 
     assert heading_of(await open_page(ada, app, prompt="select_account")) == "Choose an account"
 
 
-async def test_prompt_create_begins_with_the_form_for_newcomers(town: Town, ada: Visitor, app: App) -> None:
+async def test_prompt_create_begins_with_the_form_for_newcomers(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Whose mistakes cost nothing of what was typed, and which ends on the consent page."""
     page = await open_page(ada, app, prompt="create")
     assert heading_of(page) == "Create an account"
@@ -268,26 +268,26 @@ async def test_prompt_create_begins_with_the_form_for_newcomers(town: Town, ada:
     assert (await app.spend(told["code"])).status_code == 200
 
 
-async def test_a_second_factor_is_asked_for_on_the_way(town: Town, ada: Visitor, app: App) -> None:
-    registry = town.pds.registry
-    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
-    await town.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
-    async with town.db.reader() as reader:
+async def test_a_second_factor_is_asked_for_on_the_way(deployment: Deployment, ada: Visitor, app: App) -> None:
+    registry = deployment.pds.registry
+    did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
+    await deployment.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
+    async with deployment.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, did)
     assert secret is not None
-    now = pyotp.TOTP(secret).at(town.clock.now() // SECOND)
-    assert await town.db.write(lambda w: totp.take(w, registry.factor_keys, did, now, confirming=True))
-    town.clock.turn(30 * SECOND)
+    now = pyotp.TOTP(secret).at(deployment.clock.now() // SECOND)
+    assert await deployment.db.write(lambda w: totp.take(w, registry.factor_keys, did, now, confirming=True))
+    deployment.clock.turn(30 * SECOND)
     page = await sign_in(ada, await open_page(ada, app))
     assert heading_of(page) == "One more thing"
     wrong = await send(ada, page, "factor", code=now)
     assert set(problems_in(wrong)) == {"code"}
-    page = await send(ada, wrong, "factor", code=pyotp.TOTP(secret).at(town.clock.now() // SECOND))
+    page = await send(ada, wrong, "factor", code=pyotp.TOTP(secret).at(deployment.clock.now() // SECOND))
     assert "code" in await approve(ada, page, app)
 
 
-async def test_a_deactivated_account_lets_nobody_in(town: Town, ada: Visitor, app: App) -> None:
-    person = town.person(await town.sign_in("ada.test", "password of ada"))
+async def test_a_deactivated_account_lets_nobody_in(deployment: Deployment, ada: Visitor, app: App) -> None:
+    person = deployment.person(await deployment.sign_in("ada.test", "password of ada"))
     await ada.sign_in("ada")
     page = await open_page(ada, app)
     await person.post(f"{SERVER}.deactivateAccount", {})
@@ -297,10 +297,10 @@ async def test_a_deactivated_account_lets_nobody_in(town: Town, ada: Visitor, ap
     assert heading_of(await open_page(ada, app)) == "This account cannot let apps in"
 
 
-async def test_another_browser_gets_nothing_of_the_request(town: Town, ada: Visitor, app: App) -> None:
+async def test_another_browser_gets_nothing_of_the_request(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Nor a redirect: nothing about who opened it is proven."""
     page = await open_page(ada, app)
-    other = visitor(town)
+    other = visitor(deployment)
     stolen = await other.get(page.url.raw_path.decode())
     assert stolen.status_code == 400
     assert heading_of(stolen) == "This request cannot be answered"
@@ -334,9 +334,9 @@ async def test_a_request_of_another_client_is_a_page(ada: Visitor, app: App) -> 
     assert "another app" in answer.text
 
 
-async def test_a_tab_that_was_closed_for_six_minutes(town: Town, ada: Visitor, app: App) -> None:
+async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
-    town.clock.turn(INACTIVITY + MINUTE)
+    deployment.clock.turn(INACTIVITY + MINUTE)
     late = await ada.get(page.url.raw_path.decode())
     assert late.status_code == 400
     assert "waited for too long" in late.text
@@ -345,7 +345,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(town: Town, ada: Visitor, a
     assert heading_of(pressed) == "This request cannot be answered"
 
 
-async def test_a_double_click_on_allow_is_one_session(town: Town, ada: Visitor, app: App) -> None:
+async def test_a_double_click_on_allow_is_one_session(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Both clicks lead to the app; of the codes the one that counts makes one session."""
     page = await sign_in(ada, await open_page(ada, app))
     fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve"}
@@ -354,7 +354,7 @@ async def test_a_double_click_on_allow_is_one_session(town: Town, ada: Visitor, 
     codes = [answer_in(answer, app)["code"] for answer in answers]
     spent = [(await app.spend(code)).status_code for code in codes]
     assert sorted(spent) == [200, 400]
-    assert await town.count("oauth_sessions") == 1
+    assert await deployment.count("oauth_sessions") == 1
 
 
 async def test_back_after_allowing_shows_no_second_question(ada: Visitor, app: App) -> None:
@@ -382,24 +382,24 @@ async def test_no_form_without_its_token(ada: Visitor, app: App) -> None:
     assert refused.status_code == 403
 
 
-async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(open_the_town) -> None:
-    town: Town = await open_the_town()
-    object.__setattr__(town.pds.registry, "confirms_email", True)
-    browser, app = visitor(town), App(town)
+async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(make_deployment) -> None:
+    deployment: Deployment = await make_deployment()
+    object.__setattr__(deployment.pds.registry, "confirms_email", True)
+    browser, app = visitor(deployment), App(deployment)
     page = await open_page(browser, app, prompt="create")
     wish = {"name": "eve", "domain": ".test", "email": "eve@example.org", "password": "password of eve"}
     page = await send(browser, page, "sign-up", **wish)
     assert heading_of(page) == "Confirm your e-mail address"
     wrong = await send(browser, page, "confirm-email", code="AAAAA-BBBBB")
     assert set(problems_in(wrong)) == {"code"}
-    token = await newest_token(town, "eve@example.org")
+    token = await newest_token(deployment, "eve@example.org")
     page = await send(browser, wrong, "confirm-email", code=token)
     assert "code" in await approve(browser, page, app)
     await browser.http.aclose()
 
 
 async def test_a_confidential_app_is_not_asked_about_twice(
-    town: Town, ada: Visitor, confidential: Confidential
+    deployment: Deployment, ada: Visitor, confidential: Confidential
 ) -> None:
     """Whoever said yes to the same wish goes straight back, also after signing in; another wish is asked about."""
     app = confidential()
@@ -408,7 +408,7 @@ async def test_a_confidential_app_is_not_asked_about_twice(
     assert "account:email" not in (await app.spend(told["code"])).json()["scope"].split()
     told = answer_in(await open_page(ada, app, prompt="none"), app)
     assert "code" in told
-    other = visitor(town)
+    other = visitor(deployment)
     told = answer_in(await sign_in(other, await open_page(other, app)), app)
     assert "code" in told
     assert heading_of(await open_page(other, app, scope="atproto blob:image/*")).startswith("Let ")
@@ -423,41 +423,41 @@ async def test_a_public_app_is_asked_about_every_time(ada: Visitor, app: App) ->
 
 
 async def test_only_whom_the_operator_trusts_is_called_by_name(
-    town: Town, ada: Visitor, confidential: Confidential
+    deployment: Deployment, ada: Visitor, confidential: Confidential
 ) -> None:
     logo = "https://events.example.com/logo.png"
     app = confidential(logo_uri=logo, tos_uri="https://events.example.com/terms")
     page = await sign_in(ada, await open_page(ada, app))
-    assert heading_of(page) == 'Let <span class="break">events.example.com</span> in?'
+    assert heading_of(page) == 'Let <span class="break">events.example.com</span> use your account?'
     assert f"<code>{app.client_id}</code>" in page.text
     assert "Town Events" not in page.text
     assert logo not in page.text
-    object.__setattr__(town.pds.authorization, "trusted_clients", frozenset({app.client_id}))
+    object.__setattr__(deployment.pds.authorization, "trusted_clients", frozenset({app.client_id}))
     page = await open_page(ada, app)
-    assert heading_of(page) == 'Let <span class="break">Town Events</span> in?'
+    assert heading_of(page) == 'Let <span class="break">Town Events</span> use your account?'
     assert f'src="{logo}"' in page.text
     assert "https://events.example.com/terms" in page.text
     assert "img-src 'self' data: https://events.example.com;" in page.headers["content-security-policy"]
 
 
-async def test_the_name_of_an_app_is_text(town: Town, ada: Visitor, confidential: Confidential) -> None:
+async def test_the_name_of_an_app_is_text(deployment: Deployment, ada: Visitor, confidential: Confidential) -> None:
     app = confidential(client_name="<script>alert(1)</script>")
-    object.__setattr__(town.pds.authorization, "trusted_clients", frozenset({app.client_id}))
+    object.__setattr__(deployment.pds.authorization, "trusted_clients", frozenset({app.client_id}))
     page = await sign_in(ada, await open_page(ada, app))
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert(1)" in page.text
 
 
-async def test_codes_are_not_found_by_trying_on_the_way(town: Town, ada: Visitor, app: App) -> None:
+async def test_codes_are_not_found_by_trying_on_the_way(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Wherever the form stands, tries are counted for the account."""
-    registry = town.pds.registry
-    did = (await town.sign_in("ada.test", "password of ada")).json()["did"]
-    await town.db.write(lambda w: queries.set_mail(w, did, is_on=True))
+    registry = deployment.pds.registry
+    did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
+    await deployment.db.write(lambda w: queries.set_mail(w, did, is_on=True))
     page = await sign_in(ada, await open_page(ada, app))
     object.__setattr__(registry, "has_wide_limits", False)
     tries = SECOND_FACTOR[0].points
     for _ in range(tries):
         page = await send(ada, page, "factor", code="AAAAA-AAAAA")
-        assert problems_in(page) == {"code": "This code is wrong, or was used already."}
+        assert problems_in(page) == {"code": "This code is wrong, or you’ve already used it."}
     page = await send(ada, page, "factor", code="AAAAA-AAAAA")
     assert "Too many requests" in problems_in(page)["code"]

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.oauth.apps import named
 from tests.aurora_locus.oauth.test_permissions import MISSING, Allowed, allowed
 from tests.aurora_locus.strangers import Stranger, open_stranger
-from tests.aurora_locus.town import Town
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -28,11 +28,13 @@ async def ask(one: Allowed, nsid: str, service: str) -> tuple[int, str]:
     return (200, "") if answer.status_code == 200 else named(answer)
 
 
-async def test_calls_are_passed_on_as_far_as_they_were_granted(town: Town, stranger: Stranger) -> None:
+async def test_calls_are_passed_on_as_far_as_they_were_granted(deployment: Deployment, stranger: Stranger) -> None:
     """Method and service both; the token that goes out is the account's, and nothing of the app's goes along."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     notes, other = f"{stranger.did}#notes", f"{stranger.did}#bsky_appview"
-    one = await allowed(town, ana.did, f"atproto rpc:{ASK}?aud={notes.replace('#', '%23').replace('%3A', '%253A')}")
+    one = await allowed(
+        deployment, ana.did, f"atproto rpc:{ASK}?aud={notes.replace('#', '%23').replace('%3A', '%253A')}"
+    )
     assert await ask(one, ASK, notes) == (200, "")
     (asked,) = stranger.asked
     assert (asked.claims["iss"], asked.claims["aud"], asked.claims["lxm"]) == (ana.did, stranger.did, ASK)
@@ -42,18 +44,18 @@ async def test_calls_are_passed_on_as_far_as_they_were_granted(town: Town, stran
     assert len(stranger.asked) == 1
 
 
-async def test_conversations_need_their_own_scope(town: Town, stranger: Stranger) -> None:
-    ana = await town.sign_up("ana")
+async def test_conversations_need_their_own_scope(deployment: Deployment, stranger: Stranger) -> None:
+    ana = await deployment.sign_up("ana")
     to = f"{stranger.did}#notes"
-    generic = await allowed(town, ana.did, "atproto transition:generic")
+    generic = await allowed(deployment, ana.did, "atproto transition:generic")
     assert await ask(generic, ASK, to) == (200, "")
     assert await ask(generic, "chat.bsky.convo.getLog", to) == MISSING
-    chat = await allowed(town, ana.did, "atproto transition:generic transition:chat.bsky")
+    chat = await allowed(deployment, ana.did, "atproto transition:generic transition:chat.bsky")
     assert await ask(chat, "chat.bsky.convo.getLog", to) == (200, "")
 
 
-async def test_without_any_such_scope_nothing_is_passed_on(town: Town, stranger: Stranger) -> None:
-    ana = await town.sign_up("ana")
-    one = await allowed(town, ana.did, "atproto repo:org.example.note")
+async def test_without_any_such_scope_nothing_is_passed_on(deployment: Deployment, stranger: Stranger) -> None:
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, "atproto repo:org.example.note")
     assert await ask(one, ASK, f"{stranger.did}#notes") == MISSING
     assert stranger.asked == []

@@ -10,8 +10,8 @@ from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.permissions import NEEDS
 from aurora_locus.xrpc.table import table
 from groundwork.database.transaction import Engine
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import App, Tokens, localhost_id, named
-from tests.aurora_locus.town import SERVER, Town
 
 NOTE, OTHER = "org.example.note", "org.example.other"
 REPO, IDENTITY = "com.atproto.repo", "com.atproto.identity"
@@ -45,37 +45,37 @@ class Allowed:
         return await self.post(f"{REPO}.{method}", body)
 
 
-async def allowed(town: Town, did: Did, scope: str) -> Allowed:
-    app = App(town, client_id=localhost_id(scope), scope=scope)
+async def allowed(deployment: Deployment, did: Did, scope: str) -> Allowed:
+    app = App(deployment, client_id=localhost_id(scope), scope=scope)
     return Allowed(app, await app.let_in(did))
 
 
-async def test_records(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    one = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create")
+async def test_records(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     assert await one.write("createRecord", NOTE) == (200, "")
     assert await one.write("createRecord", OTHER) == MISSING
     # Which of create and update a put will be is known too late: it needs both.
     assert await one.write("putRecord", NOTE, "two") == MISSING
     assert await one.write("deleteRecord", NOTE) == MISSING
-    both = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
+    both = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
     assert await both.write("putRecord", NOTE, "two") == (200, "")
     assert await both.write("deleteRecord", NOTE) == MISSING
-    everything = await allowed(town, ana.did, "atproto transition:generic")
+    everything = await allowed(deployment, ana.did, "atproto transition:generic")
     assert await everything.write("deleteRecord", NOTE) == (200, "")
 
 
-async def test_the_refusal_names_what_is_missing(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    one = await allowed(town, ana.did, "atproto")
+async def test_the_refusal_names_what_is_missing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, "atproto")
     answer = await one.app.call(f"{REPO}.createRecord", one.token, {"repo": ana.did, "collection": NOTE, "record": {}})
     assert f'"repo:{NOTE}?action=create"' in answer.json()["message"]
 
 
-async def test_a_batch_needs_each_of_its_writes(town: Town) -> None:
+async def test_a_batch_needs_each_of_its_writes(deployment: Deployment) -> None:
     """One write too many, and none is made."""
-    ana = await town.sign_up("ana")
-    one = await allowed(town, ana.did, f"atproto repo:{NOTE}?action=create")
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     kind = f"{REPO}.applyWrites"
     create = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "a", "value": {"$type": NOTE}}
     delete = {"$type": f"{kind}#delete", "collection": NOTE, "rkey": "b"}
@@ -84,9 +84,9 @@ async def test_a_batch_needs_each_of_its_writes(town: Town) -> None:
     assert await one.post(kind, {"repo": ana.did, "writes": [create]}) == (200, "")
 
 
-async def test_uploads_by_their_declared_type(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    one = await allowed(town, ana.did, "atproto blob:image/*")
+async def test_uploads_by_their_declared_type(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, "atproto blob:image/*")
     found = {}
     for kind in ("image/png", "IMAGE/JPEG; x=1", "video/mp4", "text/plain"):
         answer = await one.app.call(
@@ -96,33 +96,33 @@ async def test_uploads_by_their_declared_type(town: Town) -> None:
     assert found == {"image/png": 200, "IMAGE/JPEG; x=1": 200, "video/mp4": 403, "text/plain": 403}
 
 
-async def test_tokens_for_other_services(town: Town) -> None:
-    ana, ask = await town.sign_up("ana"), f"{SERVER}.getServiceAuth"
+async def test_tokens_for_other_services(deployment: Deployment) -> None:
+    ana, ask = await deployment.sign_up("ana"), f"{SERVER}.getServiceAuth"
     app_view = "did:web:api.example.com#app"
-    one = await allowed(town, ana.did, f"atproto rpc:org.example.ask?aud={app_view}")
+    one = await allowed(deployment, ana.did, f"atproto rpc:org.example.ask?aud={app_view}")
     assert await one.get(ask, aud=app_view, lxm="org.example.ask") == (200, "")
     assert await one.get(ask, aud=app_view, lxm="org.example.tell") == MISSING
     assert await one.get(ask, aud="did:web:api.example.com#other", lxm="org.example.ask") == MISSING
     assert await one.get(ask, aud="did:web:api.example.com", lxm="org.example.ask") == MISSING
     assert await one.get(ask, aud=app_view) == MISSING
-    generic = await allowed(town, ana.did, "atproto transition:generic")
+    generic = await allowed(deployment, ana.did, "atproto transition:generic")
     assert await generic.get(ask, aud=app_view, lxm="org.example.tell") == (200, "")
     assert await generic.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == MISSING
-    chat = await allowed(town, ana.did, "atproto transition:generic transition:chat.bsky")
+    chat = await allowed(deployment, ana.did, "atproto transition:generic transition:chat.bsky")
     assert await chat.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == (200, "")
 
 
-async def test_the_address_is_shown_to_whom_it_was_allowed(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_the_address_is_shown_to_whom_it_was_allowed(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     for scope, shown in (("atproto", False), ("atproto account:email", True), ("atproto transition:email", True)):
-        one = await allowed(town, ana.did, scope)
+        one = await allowed(deployment, ana.did, scope)
         session = (await one.app.call(f"{SERVER}.getSession", one.token)).json()
         assert ("email" in session, "emailConfirmed" in session) == (shown, shown)
 
 
-async def test_the_account_and_the_identity(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    nothing = await allowed(town, ana.did, "atproto transition:generic")
+async def test_the_account_and_the_identity(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    nothing = await allowed(deployment, ana.did, "atproto transition:generic")
     for nsid in (
         f"{IDENTITY}.requestPlcOperationSignature",
         f"{IDENTITY}.signPlcOperation",
@@ -130,7 +130,7 @@ async def test_the_account_and_the_identity(town: Town) -> None:
     ):
         assert await nothing.post(nsid) == MISSING, nsid
     assert await nothing.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == MISSING
-    handle = await allowed(town, ana.did, "atproto identity:handle account:email?action=manage")
+    handle = await allowed(deployment, ana.did, "atproto identity:handle account:email?action=manage")
     assert await handle.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == (200, "")
     assert await handle.post(f"{SERVER}.requestEmailConfirmation", content=b"") == (200, "")
     assert await handle.post(f"{IDENTITY}.signPlcOperation", {"token": "x"}) == MISSING
@@ -140,12 +140,12 @@ async def test_the_account_and_the_identity(town: Town) -> None:
     assert named(answer) == MISSING
 
 
-async def test_what_no_app_does_for_anybody(town: Town) -> None:
+async def test_what_no_app_does_for_anybody(deployment: Deployment) -> None:
     """Passwords, address, invites, activation and deletion are for the account's own page, whatever was granted."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"
-    one = await allowed(town, ana.did, scope)
-    methods = {method.nsid: method for method in table(town.pds.registry, town.pds.labels).methods.values()}
+    one = await allowed(deployment, ana.did, scope)
+    methods = {method.nsid: method for method in table(deployment.pds.registry, deployment.pds.labels).methods.values()}
     signed_in = {Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE}
     never = sorted(nsid for nsid, method in methods.items() if method.need in signed_in and nsid not in NEEDS)
     assert {
@@ -167,19 +167,19 @@ async def test_what_no_app_does_for_anybody(town: Town) -> None:
         assert found == (403, "Forbidden"), nsid
 
 
-async def test_every_line_is_about_a_method(town: Town) -> None:
+async def test_every_line_is_about_a_method(deployment: Deployment) -> None:
     """A permission for a method that does not exist, or that anybody may call, would be a mistake."""
-    methods = table(town.pds.registry, town.pds.labels).methods
+    methods = table(deployment.pds.registry, deployment.pds.labels).methods
     assert {nsid for nsid in NEEDS if nsid in methods} == NEEDS.keys()
     assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.NOTHING, Need.ADMIN)}
 
 
-async def test_sets_of_permissions_are_asked_for_by_name(town: Town) -> None:
+async def test_sets_of_permissions_are_asked_for_by_name(deployment: Deployment) -> None:
     """The token has what the set holds; its name is no permission."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     name = "community.lexicon.bookmarks.authManageBookmarks"
     scope = f"atproto include:{name}?aud=did:web:api.example.com%23app"
-    app = App(town, client_id=localhost_id(scope), scope=scope)
+    app = App(deployment, client_id=localhost_id(scope), scope=scope)
     tokens = await app.let_in(ana.did)
     kind = "community.lexicon.bookmarks"
     assert tokens.scope == (
@@ -192,14 +192,14 @@ async def test_sets_of_permissions_are_asked_for_by_name(town: Town) -> None:
     assert named(answer) == (400, "invalid_scope")
 
 
-async def test_our_own_sets_are_known_here(town: Town) -> None:
+async def test_our_own_sets_are_known_here(deployment: Deployment) -> None:
     """An events app that asks for them may call every query at the service it names, and write what the set says."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     service, own = "did:web:events.example.com#openmeet", "openmeet.lexicon"
     catalog = Catalog()
     queries = [name for name in catalog.names() if name.startswith(f"{own}.") and catalog.find_method(name)]
     sets = f"include:{own}.authRead?aud={service.replace('#', '%23')}"
-    reading = await allowed(town, ana.did, f"atproto {sets}")
+    reading = await allowed(deployment, ana.did, f"atproto {sets}")
     ask = f"{SERVER}.getServiceAuth"
     assert len(queries) == 8
     for name in queries:
@@ -207,7 +207,7 @@ async def test_our_own_sets_are_known_here(town: Town) -> None:
     assert await reading.get(ask, aud="did:web:other.example.com#openmeet", lxm=queries[0]) == MISSING
     assert await reading.get(ask, aud=service, lxm=f"{own}.somethingElse") == MISSING
     assert await reading.write("createRecord", f"{own}.series") == MISSING
-    managing = await allowed(town, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
+    managing = await allowed(deployment, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
     assert await managing.get(ask, aud=service, lxm=queries[0]) == (200, "")
     for collection in ("series", "group", "groupAcceptance", "groupEvent", "groupMembership"):
         # Its Lexicon refuses this record; the permission does not.

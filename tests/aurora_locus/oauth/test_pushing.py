@@ -11,9 +11,9 @@ from aurora_locus.accounts.limits import effective
 from aurora_locus.oauth.routes import PUSHES
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Engine
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.oauth.apps import REDIRECT, SCOPE, App, fresh_key, localhost_id, named
 from tests.aurora_locus.oauth.conftest import CONFIDENTIAL, Confidential, Documents
-from tests.aurora_locus.town import Town
 
 PAR = "/oauth/par"
 
@@ -24,11 +24,13 @@ def engine() -> Engine:
     return "sqlite"
 
 
-async def test_documents_are_what_clients_look_for(town: Town) -> None:
+async def test_documents_are_what_clients_look_for(deployment: Deployment) -> None:
     """Plain 200 answers for everybody, kept for minutes at most; the server names itself as everything."""
-    origin = town.settings.url
-    server = await town.http.get("/.well-known/oauth-authorization-server", headers={"origin": "https://app.example"})
-    resource = await town.http.get("/.well-known/oauth-protected-resource")
+    origin = deployment.settings.url
+    server = await deployment.http.get(
+        "/.well-known/oauth-authorization-server", headers={"origin": "https://app.example"}
+    )
+    resource = await deployment.http.get("/.well-known/oauth-protected-resource")
     for answer in (server, resource):
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
@@ -41,28 +43,28 @@ async def test_documents_are_what_clients_look_for(town: Town) -> None:
     assert told["protected_resources"] == [origin]
     assert told["require_pushed_authorization_requests"] is True
     assert told["code_challenge_methods_supported"] == ["S256"]
-    jwks = (await town.http.get("/oauth/jwks")).json()
+    jwks = (await deployment.http.get("/oauth/jwks")).json()
     assert [sorted(key) for key in jwks["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]
 
 
-async def test_a_browser_may_ask_from_anywhere(town: Town) -> None:
+async def test_a_browser_may_ask_from_anywhere(deployment: Deployment) -> None:
     """Cross-origin questions are answered, and scripts may read the nonce."""
     asked = {
         "origin": "https://app.example",
         "access-control-request-method": "POST",
         "access-control-request-headers": "dpop,content-type",
     }
-    before = await town.http.options(PAR, headers=asked)
+    before = await deployment.http.options(PAR, headers=asked)
     assert (before.status_code, before.headers["access-control-allow-headers"]) == (204, "dpop,content-type")
-    refused = await town.http.post(PAR, headers={"origin": "https://app.example"})
+    refused = await deployment.http.post(PAR, headers={"origin": "https://app.example"})
     assert "DPoP-Nonce" in refused.headers["access-control-expose-headers"]
-    assert refused.headers["dpop-nonce"] == town.pds.authorization.nonces.newest()
+    assert refused.headers["dpop-nonce"] == deployment.pds.authorization.nonces.newest()
     assert refused.headers["cache-control"] == "no-store"
-    assert (await town.http.get(PAR)).status_code == 405
+    assert (await deployment.http.get(PAR)).status_code == 405
 
 
-async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(town: Town) -> None:
-    app = App(town)
+async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(deployment: Deployment) -> None:
+    app = App(deployment)
     await app.push()
     refusals: dict[str, tuple[dict[str, str | None], tuple[int, str]]] = {
         "no client": ({"client_id": None}, (400, "invalid_request")),
@@ -103,17 +105,17 @@ async def test_what_is_wrong_with_a_request_is_said_in_oauths_words(town: Town) 
     assert found == {name: expected for name, (_, expected) in refusals.items()}
 
 
-async def test_openid_is_no_scope_here(town: Town) -> None:
+async def test_openid_is_no_scope_here(deployment: Deployment) -> None:
     """What is declared and means nothing here is left out of the request, and nobody is asked for it."""
     scope = "atproto openid repo:com.example.* repo:org.example.note"
-    app = App(town, client_id=localhost_id(scope), scope=scope)
+    app = App(deployment, client_id=localhost_id(scope), scope=scope)
     assert (await app.opened(await app.pushed())).scopes == ("atproto", "repo:org.example.note")
 
 
-async def test_on_the_loopback_the_port_is_the_apps_choice(town: Town) -> None:
+async def test_on_the_loopback_the_port_is_the_apps_choice(deployment: Deployment) -> None:
     """RFC 8252 section 7.3; what comes back goes to that port."""
-    app = App(town, redirect="http://127.0.0.1:51234/callback")
-    ana = await town.sign_up("ana")
+    app = App(deployment, redirect="http://127.0.0.1:51234/callback")
+    ana = await deployment.sign_up("ana")
     assert (await app.approved(await app.pushed(), ana.did))["state"] == "state of the app"
 
 
@@ -154,11 +156,11 @@ async def test_a_document_that_breaks_a_rule_lets_nobody_in(documents: Documents
     }
     for name, changes in breaches.items():
         documents.found[CONFIDENTIAL] = {**good, **changes}
-        app.town.clock.turn(11 * MINUTE)
+        app.deployment.clock.turn(11 * MINUTE)
         found[name] = named(await app.push())
     assert found == dict.fromkeys(breaches, (400, "invalid_client_metadata"))
     documents.found.clear()
-    app.town.clock.turn(11 * MINUTE)
+    app.deployment.clock.turn(11 * MINUTE)
     assert named(await app.push()) == (400, "invalid_client_metadata")
 
 
@@ -167,14 +169,14 @@ async def test_a_document_is_asked_for_once_in_ten_minutes(documents: Documents,
     for _ in range(3):
         assert (await app.push()).status_code == 201
     assert documents.asked == [CONFIDENTIAL]
-    app.town.clock.turn(11 * MINUTE)
+    app.deployment.clock.turn(11 * MINUTE)
     assert (await app.push()).status_code == 201
     assert documents.asked == [CONFIDENTIAL] * 2
 
 
-async def test_proofs_that_are_not_accepted(town: Town) -> None:
+async def test_proofs_that_are_not_accepted(deployment: Deployment) -> None:
     """Each refusal uses nothing up: the good proof at the end still counts."""
-    app = App(town)
+    app = App(deployment)
     await app.push()
     good = app.proof("POST", PAR, token_id="the good one")
     foreign = fresh_key()
@@ -198,17 +200,17 @@ async def test_proofs_that_are_not_accepted(town: Town) -> None:
     assert named(await app.post(PAR, app.wish(), proof=good)) == (400, "invalid_dpop_proof")
 
 
-async def test_one_proof_and_no_more(town: Town) -> None:
+async def test_one_proof_and_no_more(deployment: Deployment) -> None:
     """RFC 9449 section 4.3: two headers are none."""
-    app = App(town)
+    app = App(deployment)
     await app.push()
     headers = [("dpop", app.proof("POST", PAR)), ("dpop", app.proof("POST", PAR))]
-    assert named(await town.http.post(PAR, data=app.wish(), headers=headers)) == (400, "invalid_dpop_proof")
+    assert named(await deployment.http.post(PAR, data=app.wish(), headers=headers)) == (400, "invalid_dpop_proof")
 
 
-async def test_addresses_of_proofs_in_other_spellings(town: Town) -> None:
+async def test_addresses_of_proofs_in_other_spellings(deployment: Deployment) -> None:
     """Query, fragment, case of the host, default port and dot segments change nothing."""
-    app = App(town)
+    app = App(deployment)
     await app.push()
     url = app.url(PAR)
     for spelling in (f"{url}?x=1", f"{url}#x", url.replace("localhost", "LOCALHOST"), app.url("/x/../oauth/p%61r")):
@@ -223,16 +225,16 @@ async def test_addresses_of_proofs_in_other_spellings(town: Town) -> None:
         assert (await app.post(PAR, app.wish(), proof=text)).status_code == 201, spelling
 
 
-async def test_nonces_are_good_for_some_minutes(town: Town) -> None:
+async def test_nonces_are_good_for_some_minutes(deployment: Deployment) -> None:
     """The newest, the one before and the next; then a new one is asked for, and nothing was used up."""
-    app = App(town)
+    app = App(deployment)
     first = await app.post(PAR, app.wish())
     assert named(first) == (400, "use_dpop_nonce")
     nonce = first.headers["dpop-nonce"]
     assert (await app.post(PAR, app.wish())).status_code == 201
-    town.clock.turn(MINUTE)
+    deployment.clock.turn(MINUTE)
     assert (await app.post(PAR, app.wish(), proof=app.proof("POST", PAR, nonce=nonce))).status_code == 201
-    town.clock.turn(MINUTE)
+    deployment.clock.turn(MINUTE)
     late = app.proof("POST", PAR, nonce=nonce, token_id="late")
     assert named(await app.post(PAR, app.wish(), proof=late)) == (400, "use_dpop_nonce")
     assert named(await app.post(PAR, app.wish(), proof=late)) == (400, "use_dpop_nonce")
@@ -267,9 +269,9 @@ async def test_a_wanting_nonce_uses_no_assertion_up(confidential: Confidential) 
     assert (await app.post(PAR, form)).status_code == 201
 
 
-async def test_forms_are_read_strictly(town: Town) -> None:
+async def test_forms_are_read_strictly(deployment: Deployment) -> None:
     """A parameter stands once; JSON is taken as well; nothing else is."""
-    app = App(town)
+    app = App(deployment)
     await app.push()
     cases = {
         "twice": ("client_id=a&client_id=b", "application/x-www-form-urlencoded"),
@@ -281,31 +283,31 @@ async def test_forms_are_read_strictly(town: Town) -> None:
     found = {}
     for name, (body, kind) in cases.items():
         headers = {"dpop": app.proof("POST", PAR), "content-type": kind}
-        found[name] = named(await town.http.post(PAR, content=body, headers=headers))
+        found[name] = named(await deployment.http.post(PAR, content=body, headers=headers))
     assert found == dict.fromkeys(cases, (400, "invalid_request"))
-    answer = await town.http.post(PAR, json=app.wish(), headers={"dpop": app.proof("POST", PAR)})
+    answer = await deployment.http.post(PAR, json=app.wish(), headers={"dpop": app.proof("POST", PAR)})
     assert answer.status_code == 201
     assert answer.json()["expires_in"] == 5 * MINUTE // SECOND
     assert answer.headers["ratelimit-policy"].endswith(";w=300")
 
 
-async def test_a_scope_of_the_document_is_the_upper_bound(town: Town) -> None:
+async def test_a_scope_of_the_document_is_the_upper_bound(deployment: Deployment) -> None:
     """Less than declared may be asked."""
-    app = App(town)
+    app = App(deployment)
     request = await app.opened(await app.pushed(scope="atproto account:email"))
     assert request.scopes == ("atproto", "account:email")
     assert set(request.client.scopes) == set(SCOPE.split())
 
 
-async def test_too_many_requests_are_refused_before_anything_is_done(town: Town) -> None:
+async def test_too_many_requests_are_refused_before_anything_is_done(deployment: Deployment) -> None:
     """With OAuth's word for it, and when to come back."""
-    app, registry = App(town), town.pds.registry
+    app, registry = App(deployment), deployment.pds.registry
     assert (await app.push()).status_code == 201
     limit = effective(registry, PUSHES)
-    left = (await registry.counters.add(limit, "127.0.0.1", 0, town.clock.now())).remaining
-    await registry.counters.add(limit, "127.0.0.1", left, town.clock.now())
+    left = (await registry.counters.add(limit, "127.0.0.1", 0, deployment.clock.now())).remaining
+    await registry.counters.add(limit, "127.0.0.1", left, deployment.clock.now())
     answer = await app.push()
     assert named(answer) == (429, "temporarily_unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    town.clock.turn(5 * MINUTE)
+    deployment.clock.turn(5 * MINUTE)
     assert (await app.push()).status_code == 201

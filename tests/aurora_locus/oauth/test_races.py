@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from aurora_locus.oauth.model import RequestUnusable, Unusable
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import App, named
-from tests.aurora_locus.town import SERVER, Town
 
 RECORD = "com.atproto.repo.createRecord"
 SESSION = f"{SERVER}.getSession"
@@ -18,27 +18,27 @@ async def works(app: App, token: str) -> bool:
     return (await app.call(SESSION, token)).status_code == 200
 
 
-async def test_a_code_works_once_and_its_second_use_ends_the_session(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_a_code_works_once_and_its_second_use_ends_the_session(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     code = await app.code(ana.did)
     tokens = (await app.spend(code)).json()
     assert await works(app, tokens["access_token"])
     assert named(await app.spend(code)) == NO_GRANT
     assert named(await app.call(SESSION, tokens["access_token"])) == GONE
     assert named(await app.refresh(tokens["refresh_token"])) == NO_GRANT
-    assert await town.count("oauth_sessions") == 0
+    assert await deployment.count("oauth_sessions") == 0
 
 
-async def test_two_browsers_at_once_are_told_apart(town: Town) -> None:
-    app = App(town)
+async def test_two_browsers_at_once_are_told_apart(deployment: Deployment) -> None:
+    app = App(deployment)
     uri = await app.pushed()
     found = await asyncio.gather(*(app.opened(uri, f"browser {number}") for number in range(4)), return_exceptions=True)
     assert sum(isinstance(each, RequestUnusable) for each in found) == 3
 
 
-async def test_approving_twice_leaves_one_code(town: Town) -> None:
+async def test_approving_twice_leaves_one_code(deployment: Deployment) -> None:
     """Double click: the last answer counts, the first code is worth nothing; after it was spent nothing is approved."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     first, second = [(await app.approved(uri, ana.did))["code"] for _ in range(2)]
     assert named(await app.spend(first)) == NO_GRANT
@@ -50,30 +50,30 @@ async def test_approving_twice_leaves_one_code(town: Town) -> None:
     assert await works(app, tokens["access_token"])
 
 
-async def test_approvals_at_once_leave_one_code(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_approvals_at_once_leave_one_code(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     await app.opened(uri)
     found = await asyncio.gather(*(app.approved(uri, ana.did) for _ in range(5)), return_exceptions=True)
     codes = [each["code"] for each in found if isinstance(each, dict)]
     assert codes
-    assert await town.count("oauth_codes") == 1
+    assert await deployment.count("oauth_codes") == 1
     assert sorted([(await app.spend(code)).status_code for code in codes]) == [200, *[400] * (len(codes) - 1)]
 
 
-async def test_a_takedown_ends_every_session(town: Town) -> None:
-    ana, app = await town.sign_up("ana"), App(town)
+async def test_a_takedown_ends_every_session(deployment: Deployment) -> None:
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
     wish = {"subject": subject, "takedown": {"applied": True, "ref": "1"}}
-    assert (await town.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
+    assert (await deployment.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
     assert (await app.call(SESSION, tokens.access_token)).status_code == 401
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
 
 
-async def test_two_refreshes_at_once_end_the_session(town: Town) -> None:
+async def test_two_refreshes_at_once_end_the_session(deployment: Deployment) -> None:
     """One of them may be a thief's: one wins, and what it won is worth nothing."""
-    ana, app = await town.sign_up("ana"), App(town)
+    ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     answers = await asyncio.gather(app.refresh(tokens.refresh_token), app.refresh(tokens.refresh_token))
     assert sorted(named(answer)[0] for answer in answers) == [200, 400]

@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Engine
+from tests.aurora_locus.deployment import SERVER, open_deployment
 from tests.aurora_locus.oauth.apps import App
-from tests.aurora_locus.town import SERVER, open_town
 from tests.databases import MakeDatabase
 
 
@@ -21,13 +21,13 @@ async def test_nothing_is_lost_by_a_restart(
     pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     plc = await make_sqlite("plc_directory")
-    async with open_town(pds_url, plc, clock, tmp_path) as town:
-        ana, app, other = await town.sign_up("ana"), App(town), App(town)
+    async with open_deployment(pds_url, plc, clock, tmp_path) as deployment:
+        ana, app, other = await deployment.sign_up("ana"), App(deployment), App(deployment)
         tokens = await app.let_in(ana.did)
         uri = await other.pushed()
         code = await other.code(ana.did)
-    async with open_town(pds_url, plc, clock, tmp_path) as town:
-        app.town = other.town = town
+    async with open_deployment(pds_url, plc, clock, tmp_path) as deployment:
+        app.deployment = other.deployment = deployment
         # With the nonce of before, at the first attempt.
         assert (await app.call(f"{SERVER}.getSession", tokens.access_token)).status_code == 200
         form = {

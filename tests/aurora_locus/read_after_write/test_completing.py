@@ -14,9 +14,9 @@ from starlette.responses import Response
 from at_protocol.syntax import tid
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import DAY, MINUTE, SECOND
-from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment, Person
 from tests.aurora_locus.strangers import Stranger, open_stranger
-from tests.aurora_locus.town import Person, Town
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -29,7 +29,7 @@ BEN = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
 class Scene:
     """Ana, her server, and an app view that has read nothing since the scene began."""
 
-    town: Town
+    deployment: Deployment
     ana: Person
     view: Stranger
     rev: str
@@ -38,7 +38,7 @@ class Scene:
         self, collection: str, record: dict[str, Any], rkey: str | None = None, **more: Any
     ) -> dict[str, str]:
         """A minute later than what was before; ``more`` goes into the request."""
-        self.town.clock.turn(MINUTE)
+        self.deployment.clock.turn(MINUTE)
         name = "createRecord" if rkey is None else "putRecord"
         body = {"repo": self.ana.did, "collection": collection, "record": record, **more} | (
             {} if rkey is None else {"rkey": rkey}
@@ -52,7 +52,7 @@ class Scene:
 
     @property
     def now(self) -> str:
-        return format_datetime(self.town.clock.now())
+        return format_datetime(self.deployment.clock.now())
 
     def answers(self, nsid: str, body: Any, status: int = 200) -> None:
         self.view.answer(nsid, body, status, {"atproto-repo-rev": self.rev})
@@ -72,21 +72,21 @@ class Scene:
 
     def theirs(self, text: str, minutes_ago: float, **more: Any) -> dict[str, Any]:
         """Somebody else's post as the app view shows it."""
-        at = format_datetime(round(self.town.clock.now() - minutes_ago * MINUTE))
+        at = format_datetime(round(self.deployment.clock.now() - minutes_ago * MINUTE))
         author = {"did": BEN, "handle": "ben.test"}
         post = {"uri": f"at://{BEN}/{FEED}.post/{text}", "cid": "bafy", "author": author, "indexedAt": at}
         return {"post": {**post, "record": {"text": text}}, **more}
 
 
 @pytest.fixture
-async def scene(open_the_town: OpenTown) -> AsyncIterator[Scene]:
+async def scene(make_deployment: MakeDeployment) -> AsyncIterator[Scene]:
     async with open_stranger() as view:
-        town = await open_the_town(
+        deployment = await make_deployment(
             bsky_app_view_url=view.url,
             bsky_app_view_did="did:web:view.example.org",
             bsky_app_view_cdn_url_pattern=PATTERN,
         )
-        scene = Scene(town, await town.sign_up("ana"), view, "")
+        scene = Scene(deployment, await deployment.sign_up("ana"), view, "")
         await scene.catch_up()
         yield scene
 
@@ -95,7 +95,7 @@ async def test_the_first_post_is_in_ones_own_feed(scene: Scene) -> None:
     """Also where the app view shows nothing at all yet; the answer says how far behind it is."""
     written = await scene.post("hello")
     scene.answers(f"{FEED}.getAuthorFeed", {"feed": []})
-    scene.town.clock.turn(30 * SECOND)
+    scene.deployment.clock.turn(30 * SECOND)
     for actor in (scene.ana.did, "ana.test"):
         answer = await scene.read(f"{FEED}.getAuthorFeed", actor=actor)
         (item,) = answer.json()["feed"]
@@ -125,7 +125,7 @@ async def test_posts_stand_where_their_time_belongs(scene: Scene) -> None:
     await scene.post("first")
     await scene.post("second")
     pinned = scene.theirs("pinned", 900, reason={"$type": f"{FEED}.defs#reasonPin"})
-    at = format_datetime(scene.town.clock.now() - 20 * SECOND)
+    at = format_datetime(scene.deployment.clock.now() - 20 * SECOND)
     reposted = scene.theirs("reposted", 800, reason={"$type": f"{FEED}.defs#reasonRepost", "by": {}, "indexedAt": at})
     page = [pinned, scene.theirs("new", -0.1), reposted, scene.theirs("between", 0.5), scene.theirs("old", 90)]
     scene.answers(f"{FEED}.getTimeline", {"feed": page, "cursor": "x"})
@@ -286,7 +286,7 @@ def in_json(body: Any, status: int = 200, headers: dict[str, str] | None = None)
 
 async def test_posts_that_came_with_a_repository_are_not_new(scene: Scene) -> None:
     """Their keys are old: the app view has had them for years."""
-    old = tid.from_microseconds(scene.town.clock.now() - 400 * DAY, 1)
+    old = tid.from_microseconds(scene.deployment.clock.now() - 400 * DAY, 1)
     await scene.write(f"{FEED}.post", {"text": "old", "createdAt": scene.now}, old)
     # Only where its writer wants no validation does a post get such a key.
     await scene.write(f"{FEED}.post", {"text": "odd", "createdAt": scene.now}, "not-a-tid", validate=False)

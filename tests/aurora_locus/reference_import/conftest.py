@@ -13,18 +13,18 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
-from checks import reference
 
 from at_protocol.crypto.jwk import thumbprint
 from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
+from checks import reference
 from tests.aurora_locus.repository.importing import file_of_blocks
 from tests.odd_records import ODD, ODD_PATHS
 from tests.parts import is_here
-from tests.world.processes import Program, free_port
-from tests.world.reference_pds import ReferencePds
+from tests.simulation.processes import Program, free_port
+from tests.simulation.reference_pds import ReferencePds
 
 NOTE = "org.example.note"
 SCOPE = "atproto transition:generic"
@@ -35,7 +35,7 @@ PREFERENCES = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": Fals
 
 
 @dataclass
-class Town:
+class Deployment:
     """What the reference PDS had and said before it was stopped."""
 
     reference: ReferencePds
@@ -63,10 +63,10 @@ class Town:
 
 
 @pytest.fixture(scope="session")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     if not is_here("reference"):
         pytest.skip("missing part: reference")
-    root = tmp_path_factory.mktemp("town")
+    root = tmp_path_factory.mktemp("deployment")
     port = free_port()
     plc_url = f"http://127.0.0.1:{port}"
     environment = {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(root / "plc"), "PLC_HOURLY_LIMIT": "0"}
@@ -76,31 +76,33 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     settings["PDS_HCAPTCHA_SITE_KEY"] = "a function that is not here"
     reference = ReferencePds(root / "old", plc_url, settings=settings)
     await reference.start()
-    town = Town(reference, plc_url, reference.folder, root / "killed")
+    deployment = Deployment(reference, plc_url, reference.folder, root / "killed")
     try:
-        await _live(town)
-        shutil.copytree(town.folder, town.killed)
+        await _live(deployment)
+        shutil.copytree(deployment.folder, deployment.killed)
         environment = {"LOG": str(root / "running.log")}
         into = ["--into", str(root / "too early")]
-        town.refused_while_running = await openmeet("adopt", str(town.folder), *into, environment=environment)
+        deployment.refused_while_running = await openmeet(
+            "adopt", str(deployment.folder), *into, environment=environment
+        )
         environment = {"LOG": str(root / "beside.log")}
-        looking = ["adopt", str(town.folder), "--dry-run", "--json"]
-        town.looked_at_while_running = await openmeet(*looking, environment=environment)
+        looking = ["adopt", str(deployment.folder), "--dry-run", "--json"]
+        deployment.looked_at_while_running = await openmeet(*looking, environment=environment)
     finally:
         await reference.stop()
     try:
-        yield town
+        yield deployment
     finally:
         assert await plc.stop() == 0
 
 
-async def _live(town: Town) -> None:
+async def _live(deployment: Deployment) -> None:
     """Ana writes, ben leaves for a while, cleo is taken down, dora has written nothing."""
-    reference = town.reference
+    reference = deployment.reference
     for name in ("ana", "ben", "cleo", "dora"):
-        town.passwords[name] = f"password of {name}"
-        town.people[name] = await reference.sign_up(name, town.passwords[name])
-    ana = town.people["ana"]["accessJwt"]
+        deployment.passwords[name] = f"password of {name}"
+        deployment.people[name] = await reference.sign_up(name, deployment.passwords[name])
+    ana = deployment.people["ana"]["accessJwt"]
     async with ClientSession(timeout=ClientTimeout(total=30)) as http:
 
         async def upload(content: bytes, kind: str) -> dict[str, Any]:
@@ -119,68 +121,68 @@ async def _live(town: Town) -> None:
             {"$type": "com.atproto.repo.applyWrites#create", "collection": NOTE, "value": {"$type": NOTE, "number": n}}
             for n in range(120)
         ]
-        body = {"repo": town.did("ana"), "writes": writes}
+        body = {"repo": deployment.did("ana"), "writes": writes}
         made = await reference.call("com.atproto.repo.applyWrites", body, token=ana)
         picture = await upload(PICTURE, "image/png")
-        town.picture = picture["ref"]["$link"]
+        deployment.picture = picture["ref"]["$link"]
         await upload(WAITING, "text/plain")
         for value in ({"$type": NOTE, "picture": picture}, {"$type": NOTE, "number": 0}):
-            record = {"repo": town.did("ana"), "collection": NOTE, "record": value}
+            record = {"repo": deployment.did("ana"), "collection": NOTE, "record": value}
             await reference.call("com.atproto.repo.createRecord", record, token=ana)
-        gone = {"repo": town.did("ana"), "collection": NOTE, "rkey": made["results"][5]["uri"].rsplit("/", 1)[1]}
+        gone = {"repo": deployment.did("ana"), "collection": NOTE, "rkey": made["results"][5]["uri"].rsplit("/", 1)[1]}
         await reference.call("com.atproto.repo.deleteRecord", gone, token=ana)
         password = await reference.call("com.atproto.server.createAppPassword", {"name": "phone"}, token=ana)
-        town.app_password = password["password"]
+        deployment.app_password = password["password"]
         await reference.call("app.bsky.actor.putPreferences", {"preferences": PREFERENCES}, token=ana)
-        town.invite = (await administer("com.atproto.server.createInviteCode", {"useCount": 3}))["code"]
-        town.hidden = made["results"][7]["uri"]
-        subject = {"$type": "com.atproto.repo.strongRef", "uri": town.hidden, "cid": made["results"][7]["cid"]}
+        deployment.invite = (await administer("com.atproto.server.createInviteCode", {"useCount": 3}))["code"]
+        deployment.hidden = made["results"][7]["uri"]
+        subject = {"$type": "com.atproto.repo.strongRef", "uri": deployment.hidden, "cid": made["results"][7]["cid"]}
         decision = {"subject": subject, "takedown": {"applied": True, "ref": "a rule"}}
         await administer("com.atproto.admin.updateSubjectStatus", decision)
-        cleo = {"$type": "com.atproto.admin.defs#repoRef", "did": town.did("cleo")}
+        cleo = {"$type": "com.atproto.admin.defs#repoRef", "did": deployment.did("cleo")}
         decision = {"subject": cleo, "takedown": {"applied": True, "ref": "another rule"}}
         await administer("com.atproto.admin.updateSubjectStatus", decision)
-    await _move_in_oddly(town)
-    await _move_in_silently(town)
-    await reference.call("com.atproto.server.deactivateAccount", {}, token=town.people["ben"]["accessJwt"])
-    town.app_tokens = await _let_in(town)
+    await _move_in_oddly(deployment)
+    await _move_in_silently(deployment)
+    await reference.call("com.atproto.server.deactivateAccount", {}, token=deployment.people["ben"]["accessJwt"])
+    deployment.app_tokens = await _let_in(deployment)
     reserved = await reference.call("com.atproto.server.reserveSigningKey", {})
-    town.reserved_key = reserved["signingKey"]
+    deployment.reserved_key = reserved["signingKey"]
     await reference.call("com.atproto.server.requestPasswordReset", {"email": "dora@example.org"})
     (mail,) = reference.mails()
-    (town.email_token,) = [word for word in mail["text"].split() if len(word) == 11 and word[5] == "-"]
+    (deployment.email_token,) = [word for word in mail["text"].split() if len(word) == 11 and word[5] == "-"]
     for name in ("ana", "dora"):
-        town.exports[name] = await reference.read("com.atproto.sync.getRepo", did=town.did(name))
-    town.frames = await frames_since(reference.url, 0)
+        deployment.exports[name] = await reference.read("com.atproto.sync.getRepo", did=deployment.did(name))
+    deployment.frames = await frames_since(reference.url, 0)
 
 
-async def _move_in_oddly(town: Town) -> None:
+async def _move_in_oddly(deployment: Deployment) -> None:
     """Eve's repository was imported with records and paths that nobody could write today, and then written to."""
-    town.people["eve"] = await town.reference.sign_up("eve", "password of eve")
-    token, did = town.people["eve"]["accessJwt"], Did(town.did("eve"))
+    deployment.people["eve"] = await deployment.reference.sign_up("eve", "password of eve")
+    token, did = deployment.people["eve"]["accessJwt"], Did(deployment.did("eve"))
     blocks = {f"{NOTE}/{name}": block for name, (block, _) in ODD.items()}
     blocks |= dict.fromkeys(ODD_PATHS, b"\xa1aa\x01")
     data = file_of_blocks(did, blocks, from_microseconds(1_700_000_000_000_000, 3))
-    await _import(town, token, data)
+    await _import(deployment, token, data)
     record = {"repo": did, "collection": NOTE, "rkey": "later", "record": {"$type": NOTE, "": "an empty key"}}
-    await town.reference.call("com.atproto.repo.createRecord", record, token=token)
-    town.exports["eve"] = await town.reference.read("com.atproto.sync.getRepo", did=did)
+    await deployment.reference.call("com.atproto.repo.createRecord", record, token=token)
+    deployment.exports["eve"] = await deployment.reference.read("com.atproto.sync.getRepo", did=did)
 
 
-async def _move_in_silently(town: Town) -> None:
+async def _move_in_silently(deployment: Deployment) -> None:
     """Fay's repository was imported and not written to since: its head is signed by the key of the server before."""
-    town.people["fay"] = await town.reference.sign_up("fay", "password of fay")
-    token, did = town.people["fay"]["accessJwt"], Did(town.did("fay"))
+    deployment.people["fay"] = await deployment.reference.sign_up("fay", "password of fay")
+    token, did = deployment.people["fay"]["accessJwt"], Did(deployment.did("fay"))
     data = file_of_blocks(
         did, {f"{NOTE}/first": cbor.encode({"$type": NOTE, "number": 1})}, from_microseconds(1_700_000_000_000_000, 3)
     )
-    await _import(town, token, data)
-    town.exports["fay"] = await town.reference.read("com.atproto.sync.getRepo", did=did)
+    await _import(deployment, token, data)
+    deployment.exports["fay"] = await deployment.reference.read("com.atproto.sync.getRepo", did=did)
 
 
-async def _import(town: Town, token: str, data: bytes) -> None:
+async def _import(deployment: Deployment, token: str, data: bytes) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/vnd.ipld.car"}
-    url = f"{town.reference.url}/xrpc/com.atproto.repo.importRepo"
+    url = f"{deployment.reference.url}/xrpc/com.atproto.repo.importRepo"
     async with (
         ClientSession(timeout=ClientTimeout(total=30)) as http,
         http.post(url, data=data, headers=headers) as done,
@@ -188,19 +190,19 @@ async def _import(town: Town, token: str, data: bytes) -> None:
         assert done.status == 200, await done.text()
 
 
-async def _let_in(town: Town) -> dict[str, Any]:
+async def _let_in(deployment: Deployment) -> dict[str, Any]:
     """An app's tokens for ana's account, made by the reference's own code."""
     node = reference.node()
     assert node is not None
     process = await asyncio.create_subprocess_exec(
         node,
         reference.FOLDER / "let_in.mjs",
-        town.did("ana"),
+        deployment.did("ana"),
         CLIENT_ID,
-        thumbprint(town.app_key.public),
+        thumbprint(deployment.app_key.public),
         SCOPE,
         cwd=reference.FOLDER,
-        env={**os.environ, **town.reference.environment(), "LOG_ENABLED": "false"},
+        env={**os.environ, **deployment.reference.environment(), "LOG_ENABLED": "false"},
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await asyncio.wait_for(process.communicate(), 60)

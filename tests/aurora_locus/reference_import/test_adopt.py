@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 from aiohttp import ClientSession
-from checks import reference
 
 from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.crypto.p256 import P256PrivateKey
@@ -22,6 +21,7 @@ from at_protocol.repo.commit import is_signed_by, verify_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
+from checks import reference
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from tests.aurora_locus.reference_import.conftest import (
@@ -30,16 +30,16 @@ from tests.aurora_locus.reference_import.conftest import (
     PICTURE,
     PREFERENCES,
     SCOPE,
-    Town,
+    Deployment,
     ask,
     call,
     frames_since,
     openmeet,
 )
+from tests.interop.conftest import json_lines, run
 from tests.odd_records import ODD, ODD_PATHS
 from tests.parts import needs
-from tests.witnesses.conftest import json_lines, run
-from tests.world.processes import Program
+from tests.simulation.processes import Program
 
 pytestmark = needs("reference")
 
@@ -88,46 +88,46 @@ class App:
 
 
 @pytest.fixture(scope="session")
-async def successor(town: Town, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def successor(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The address, which ours answers at now."""
     root = tmp_path_factory.mktemp("adopted")
-    before = fingerprint(town.folder)
-    arguments = ["adopt", str(town.folder), "--into", str(root / "new")]
+    before = fingerprint(deployment.folder)
+    arguments = ["adopt", str(deployment.folder), "--into", str(root / "new")]
     status, said = await openmeet(*arguments, environment={"LOG": str(root / "adopt.log")})
     assert status == 0, said
-    assert fingerprint(town.folder) == before
+    assert fingerprint(deployment.folder) == before
     environment = {
-        **{name: value for name, value in town.reference.environment().items() if name.startswith("PDS_")},
+        **{name: value for name, value in deployment.reference.environment().items() if name.startswith("PDS_")},
         "PDS_DATA_DIRECTORY": str(root / "new"),
         "PDS_BLOBSTORE_DISK_LOCATION": "",
         # As kept by the command; a start needs neither.
         "PDS_JWT_SECRET": "",
         "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX": "",
     }
-    url = town.reference.url
+    url = deployment.reference.url
     pds = Program("pds", environment, root / "pds.log", f"{url}/xrpc/_health")
     await pds.start()
     yield url
     assert await pds.stop() == 0
 
 
-async def test_repositories_are_the_same_blocks(town: Town, successor: str) -> None:
+async def test_repositories_are_the_same_blocks(deployment: Deployment, successor: str) -> None:
     """Root and every block; nothing was signed anew."""
     for name in ("ana", "dora"):
-        exported = town.exports[name]
-        status, now = await ask(successor, "com.atproto.sync.getRepo", did=town.did(name))
+        exported = deployment.exports[name]
+        status, now = await ask(successor, "com.atproto.sync.getRepo", did=deployment.did(name))
         assert status == 200
         then, here = car.read(exported), car.read(now)
         assert here.root == then.root
         assert here.blocks == then.blocks
 
 
-async def test_odd_records_are_carried_and_odd_paths_left_out(town: Town, successor: str) -> None:
+async def test_odd_records_are_carried_and_odd_paths_left_out(deployment: Deployment, successor: str) -> None:
     """Byte for byte, readable where the data model allows; the repository is signed anew without the odd paths, and the
     stream says so by ``#sync``.
     """
-    did = town.did("eve")
-    then = read_snapshot(car.read(town.exports["eve"]))
+    did = deployment.did("eve")
+    then = read_snapshot(car.read(deployment.exports["eve"]))
     status, exported = await ask(successor, "com.atproto.sync.getRepo", did=did)
     here = read_snapshot(car.read(exported))
     assert status == 200
@@ -149,18 +149,18 @@ async def test_odd_records_are_carried_and_odd_paths_left_out(town: Town, succes
         if isinstance(message, events.SyncMessage) and message.did == did and message.rev == here.commit.rev
     ]
     # One of two: fay's is announced as well.
-    assert announced.seq - max(message.seq for message in map(events.read, town.frames) if message) in {1, 2}  # type: ignore[union-attr]
+    assert announced.seq - max(message.seq for message in map(events.read, deployment.frames) if message) in {1, 2}  # type: ignore[union-attr]
 
 
-async def test_head_of_another_key_is_signed_again(town: Town, successor: str) -> None:
+async def test_head_of_another_key_is_signed_again(deployment: Deployment, successor: str) -> None:
     """Who moved to the old server and wrote nothing there has a head that nobody can verify by the DID document. Here it is
     signed by the account's key, over the same tree, and announced.
     """
-    did = Did(town.did("fay"))
+    did = Did(deployment.did("fay"))
     status, exported = await ask(successor, "com.atproto.sync.getRepo", did=did)
     assert status == 200
-    then, here = read_snapshot(car.read(town.exports["fay"])), read_snapshot(car.read(exported))
-    async with ClientSession() as http, http.get(f"{town.plc_url}/{did}/data") as answer:
+    then, here = read_snapshot(car.read(deployment.exports["fay"])), read_snapshot(car.read(exported))
+    async with ClientSession() as http, http.get(f"{deployment.plc_url}/{did}/data") as answer:
         key = parse_did_key((await answer.json())["verificationMethods"]["atproto"])
     assert not is_signed_by(then.commit, key)
     verify_commit(here.commit, did=did, key=key)
@@ -173,26 +173,28 @@ async def test_head_of_another_key_is_signed_again(town: Town, successor: str) -
     assert announced[-1] == here.commit.rev
 
 
-async def test_exports_since_a_rev_are_the_same(town: Town, successor: str) -> None:
-    rev = msgspec.json.decode((await ask(successor, "com.atproto.sync.getLatestCommit", did=town.did("ana")))[1])["rev"]
-    status, nothing = await ask(successor, "com.atproto.sync.getRepo", did=town.did("ana"), since=rev)
+async def test_exports_since_a_rev_are_the_same(deployment: Deployment, successor: str) -> None:
+    rev = msgspec.json.decode((await ask(successor, "com.atproto.sync.getLatestCommit", did=deployment.did("ana")))[1])[
+        "rev"
+    ]
+    status, nothing = await ask(successor, "com.atproto.sync.getRepo", did=deployment.did("ana"), since=rev)
     assert status == 200
     assert len(car.read(nothing).blocks) == 1
 
 
-async def test_passwords_open_sessions(town: Town, successor: str) -> None:
+async def test_passwords_open_sessions(deployment: Deployment, successor: str) -> None:
     """Twice: the first time the hash is made anew."""
     for _ in range(2):
-        wish = {"identifier": "ana.test", "password": town.passwords["ana"]}
+        wish = {"identifier": "ana.test", "password": deployment.passwords["ana"]}
         status, session = await call(successor, "com.atproto.server.createSession", wish)
         assert status == 200, session
-        assert session["did"] == town.did("ana")
+        assert session["did"] == deployment.did("ana")
     wrong = {"identifier": "ana.test", "password": "another password"}
     assert (await call(successor, "com.atproto.server.createSession", wrong))[0] == 401
 
 
-async def test_app_password_opens_a_lesser_session(town: Town, successor: str) -> None:
-    wish = {"identifier": "ana@example.org", "password": town.app_password}
+async def test_app_password_opens_a_lesser_session(deployment: Deployment, successor: str) -> None:
+    wish = {"identifier": "ana@example.org", "password": deployment.app_password}
     status, session = await call(successor, "com.atproto.server.createSession", wish)
     assert status == 200, session
     status, refused = await call(
@@ -201,99 +203,99 @@ async def test_app_password_opens_a_lesser_session(town: Town, successor: str) -
     assert (status, refused["error"]) == (400, "InvalidToken"), refused
 
 
-async def test_sessions_go_on(town: Town, successor: str) -> None:
+async def test_sessions_go_on(deployment: Deployment, successor: str) -> None:
     """An access token of before is good, and a refresh token of before is exchanged for one of ours."""
-    status, _ = await ask(successor, "com.atproto.server.getSession", town.people["dora"]["accessJwt"])
+    status, _ = await ask(successor, "com.atproto.server.getSession", deployment.people["dora"]["accessJwt"])
     assert status == 200
     refresh = "com.atproto.server.refreshSession"
-    status, session = await call(successor, refresh, token=town.people["dora"]["refreshJwt"])
+    status, session = await call(successor, refresh, token=deployment.people["dora"]["refreshJwt"])
     assert status == 200, session
     status, again = await call(successor, refresh, token=session["refreshJwt"])
     assert status == 200, again
 
 
-async def test_apps_refresh_with_the_token_that_they_have(town: Town, successor: str) -> None:
+async def test_apps_refresh_with_the_token_that_they_have(deployment: Deployment, successor: str) -> None:
     """Once, with the key of before; then with ours. Nobody was asked for consent."""
-    app = App(successor, town.app_key)
-    first = await app.refreshed(town.app_tokens["refresh_token"])
-    assert first["sub"] == town.did("ana")
+    app = App(successor, deployment.app_key)
+    first = await app.refreshed(deployment.app_tokens["refresh_token"])
+    assert first["sub"] == deployment.did("ana")
     assert first["scope"] == SCOPE
-    record = {"repo": town.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "text": "by an app"}}
+    record = {"repo": deployment.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "text": "by an app"}}
     status, written = await app.ask("/xrpc/com.atproto.repo.createRecord", json=record, token=first["access_token"])
     assert status == 200, written
     second = await app.refreshed(first["refresh_token"])
     assert second["refresh_token"] != first["refresh_token"]
 
 
-async def test_official_client_resumes_its_session(town: Town, successor: str) -> None:
+async def test_official_client_resumes_its_session(deployment: Deployment, successor: str) -> None:
     """``@atproto/api`` with the session that it stored before; it refreshes, writes and reads."""
     node = reference.node()
     assert node is not None
-    session = {**town.people["ana"], "active": True}
+    session = {**deployment.people["ana"], "active": True}
     script = reference.FOLDER / "resume.mjs"
     (told,) = json_lines(
         await run(node, script, successor, msgspec.json.encode(session).decode(), cwd=reference.FOLDER)
     )
-    assert told["did"] == town.did("ana")
+    assert told["did"] == deployment.did("ana")
     assert told["text"] == "written after the move"
 
 
-async def test_firehose_has_the_same_frames_and_goes_on(town: Town, successor: str) -> None:
+async def test_firehose_has_the_same_frames_and_goes_on(deployment: Deployment, successor: str) -> None:
     """A relay's cursor stays good: what was sent is sent again byte for byte, and the next number follows."""
-    assert (await frames_since(successor, 0))[: len(town.frames)] == town.frames
-    later = await frames_since(successor, len(town.frames) // 2)
-    assert later[0] in town.frames
+    assert (await frames_since(successor, 0))[: len(deployment.frames)] == deployment.frames
+    later = await frames_since(successor, len(deployment.frames) // 2)
+    assert later[0] in deployment.frames
 
 
-async def test_blobs_preferences_and_decisions_are_here(town: Town, successor: str) -> None:
-    status, blob = await ask(successor, "com.atproto.sync.getBlob", did=town.did("ana"), cid=town.picture)
+async def test_blobs_preferences_and_decisions_are_here(deployment: Deployment, successor: str) -> None:
+    status, blob = await ask(successor, "com.atproto.sync.getBlob", did=deployment.did("ana"), cid=deployment.picture)
     assert (status, blob) == (200, PICTURE)
-    token = town.people["ana"]["accessJwt"]
+    token = deployment.people["ana"]["accessJwt"]
     status, preferences = await ask(successor, "app.bsky.actor.getPreferences", token)
     assert msgspec.json.decode(preferences)["preferences"] == PREFERENCES
-    _, _, did, collection, rkey = town.hidden.split("/")
+    _, _, did, collection, rkey = deployment.hidden.split("/")
     status, hidden = await ask(successor, "com.atproto.repo.getRecord", repo=did, collection=collection, rkey=rkey)
     assert (status, msgspec.json.decode(hidden)["error"]) == (400, "RecordNotFound")
     for name, expected in (("ben", "deactivated"), ("cleo", "takendown")):
-        _, told = await ask(successor, "com.atproto.sync.getRepoStatus", did=town.did(name))
+        _, told = await ask(successor, "com.atproto.sync.getRepoStatus", did=deployment.did(name))
         assert msgspec.json.decode(told)["status"] == expected
 
 
-async def test_letters_on_their_way_are_good(town: Town, successor: str) -> None:
+async def test_letters_on_their_way_are_good(deployment: Deployment, successor: str) -> None:
     """A token that was mailed before sets a new password after."""
-    wish = {"token": town.email_token, "password": "a new password of dora"}
+    wish = {"token": deployment.email_token, "password": "a new password of dora"}
     status, said = await call(successor, "com.atproto.server.resetPassword", wish)
     assert status == 200, said
     wish = {"identifier": "dora.test", "password": "a new password of dora"}
     assert (await call(successor, "com.atproto.server.createSession", wish))[0] == 200
 
 
-async def test_who_left_for_a_while_comes_back_and_writes(town: Town, successor: str) -> None:
+async def test_who_left_for_a_while_comes_back_and_writes(deployment: Deployment, successor: str) -> None:
     """The signing key came along: the new commit follows the old one and is announced after all that was."""
-    wish = {"identifier": "ben.test", "password": town.passwords["ben"]}
+    wish = {"identifier": "ben.test", "password": deployment.passwords["ben"]}
     _, session = await call(successor, "com.atproto.server.createSession", wish)
     token = session["accessJwt"]
     assert (await call(successor, "com.atproto.server.activateAccount", token=token))[0] == 200
-    record = {"repo": town.did("ben"), "collection": NOTE, "record": {"$type": NOTE, "text": "back"}}
+    record = {"repo": deployment.did("ben"), "collection": NOTE, "record": {"$type": NOTE, "text": "back"}}
     status, written = await call(successor, "com.atproto.repo.createRecord", record, token)
     assert status == 200, written
-    newest = (await frames_since(successor, len(town.frames)))[-1]
-    assert town.did("ben").encode() in newest
+    newest = (await frames_since(successor, len(deployment.frames)))[-1]
+    assert deployment.did("ben").encode() in newest
 
 
-async def test_running_server_is_left_alone(town: Town) -> None:
+async def test_running_server_is_left_alone(deployment: Deployment) -> None:
     """While the old server has its databases open, idle as it may be, nothing is taken over."""
-    status, said = town.refused_while_running
+    status, said = deployment.refused_while_running
     assert status == 1
     assert "is in use: stop the reference PDS first" in said
 
 
-async def test_dry_run_beside_the_running_server_tells_the_same(town: Town, tmp_path: Path) -> None:
+async def test_dry_run_beside_the_running_server_tells_the_same(deployment: Deployment, tmp_path: Path) -> None:
     """From a snapshot: the server had written to its logs, and went on."""
-    status, said = town.looked_at_while_running
+    status, said = deployment.looked_at_while_running
     assert status == 0, said
     beside = msgspec.json.decode(said)
-    arguments = ["adopt", str(town.folder), "--dry-run", "--json"]
+    arguments = ["adopt", str(deployment.folder), "--dry-run", "--json"]
     status, said = await openmeet(*arguments, environment={"LOG": str(tmp_path / "log")})
     assert status == 0, said
     stopped = msgspec.json.decode(said)
@@ -302,12 +304,12 @@ async def test_dry_run_beside_the_running_server_tells_the_same(town: Town, tmp_
     assert beside == stopped
 
 
-async def test_folder_of_a_killed_server_is_whole(town: Town, tmp_path: Path) -> None:
+async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_path: Path) -> None:
     """What was in the write-ahead logs alone counts; the folder stays as it is."""
-    assert (town.killed / "account.sqlite-wal").stat().st_size > 0
-    before = fingerprint(town.killed)
+    assert (deployment.killed / "account.sqlite-wal").stat().st_size > 0
+    before = fingerprint(deployment.killed)
     told = []
-    for number, folder in enumerate((town.folder, town.killed)):
+    for number, folder in enumerate((deployment.folder, deployment.killed)):
         environment = {"LOG": str(tmp_path / f"{number}.log")}
         status, said = await openmeet("adopt", str(folder), "--dry-run", "--json", environment=environment)
         assert status == 0, said
@@ -320,35 +322,36 @@ async def test_folder_of_a_killed_server_is_whole(town: Town, tmp_path: Path) ->
     assert {sentence.split(": ")[0].rsplit("/", 1)[1] for sentence in told[0]["odd"]} == ODD.keys()
     for path in ODD_PATHS:
         assert any(repr(path) in sentence for sentence in told[0]["lost"])
-    assert any(town.did("fay") in sentence and "another key" in sentence for sentence in told[0]["lost"])
+    assert any(deployment.did("fay") in sentence and "another key" in sentence for sentence in told[0]["lost"])
     assert "Clients are told apart by X-Forwarded-For from proxies in private networks." in told[0]["settings"]
     assert any("PDS_HCAPTCHA_SITE_KEY" in sentence for sentence in told[0]["lost"])
-    assert fingerprint(town.killed) == before
+    assert fingerprint(deployment.killed) == before
 
 
-async def test_damage_stops_it(town: Town, tmp_path: Path) -> None:
+async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
     """A block with other bytes is named, and no new folder is made."""
     folder = tmp_path / "old"
-    shutil.copytree(town.folder, folder)
-    (store,) = (path for path in folder.glob("actors/*/*/store.sqlite") if path.parent.name == town.did("ana"))
-    content = store.read_bytes()
-    place = content.index(b"fnumber\x18\x64")
-    store.write_bytes(content[: place + 8] + b"\x65" + content[place + 9 :])
+    shutil.copytree(deployment.folder, folder)
+    (store,) = (path for path in folder.glob("actors/*/*/store.sqlite") if path.parent.name == deployment.did("ana"))
+    content, block = store.read_bytes(), b"fnumber\x18\x64"
+    # Every copy of it: SQLite leaves old ones in the free parts of its pages.
+    assert block in content
+    store.write_bytes(content.replace(block, b"fnumber\x18\x65"))
     arguments = ["adopt", str(folder), "--into", str(tmp_path / "new")]
     status, said = await openmeet(*arguments, environment={"LOG": str(tmp_path / "log")})
     assert status == 1
-    assert f"{town.did('ana')} (ana.test)" in said
+    assert f"{deployment.did('ana')} (ana.test)" in said
     assert "the bytes stored under it are others" in said
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "new.unfinished").exists()
 
 
-async def test_any_empty_database_will_do_and_no_other(town: Town, pds_url: str, tmp_path: Path) -> None:
+async def test_any_empty_database_will_do_and_no_other(deployment: Deployment, pds_url: str, tmp_path: Path) -> None:
     """A database that the operator names, on both engines; a second time it is not empty."""
     for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "has accounts already"))):
         environment = {"LOG": str(tmp_path / f"{number}.log"), "PDS_DATABASE_URL": pds_url}
         into = tmp_path / f"new{number}"
-        status, said = await openmeet("adopt", str(town.folder), "--into", str(into), environment=environment)
+        status, said = await openmeet("adopt", str(deployment.folder), "--into", str(into), environment=environment)
         assert (status, into.exists()) == (expected, not expected), said
         assert sentence in said
     db = await open_database(pds_url, schema="aurora_locus", clock=SystemClock())
@@ -358,4 +361,4 @@ async def test_any_empty_database_will_do_and_no_other(town: Town, pds_url: str,
     finally:
         await db.close()
     assert row["people"] == 6
-    assert row["last"] >= len(town.frames)
+    assert row["last"] >= len(deployment.frames)

@@ -11,10 +11,10 @@ from aiohttp import ClientSession
 from at_protocol.repo import car
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
-from tests.aurora_locus.reference_import.conftest import NOTE, Town, ask, call, frames_since, openmeet
+from tests.aurora_locus.reference_import.conftest import NOTE, Deployment, ask, call, frames_since, openmeet
 from tests.parts import needs
-from tests.world.processes import Program, free_port
-from tests.world.reference_pds import ReferencePds
+from tests.simulation.processes import Program, free_port
+from tests.simulation.reference_pds import ReferencePds
 
 pytestmark = needs("reference")
 
@@ -29,14 +29,14 @@ def paths(data: bytes) -> set[str]:
     return set(map(str, read_snapshot(car.read(data)).entries))
 
 
-async def test_the_reference_goes_on_where_it_was_stopped(town: Town, tmp_path: Path) -> None:
+async def test_the_reference_goes_on_where_it_was_stopped(deployment: Deployment, tmp_path: Path) -> None:
     """Sessions from before go on, writes since are lost unless their owner imports them, and relays are given numbers that they
     have not seen.
     """
     kept = tmp_path / "kept"
-    shutil.copytree(town.folder, kept)
+    shutil.copytree(deployment.folder, kept)
     port = free_port()
-    environment = dict(town.reference.environment(), PDS_PORT=str(port), PDS_DATA_DIRECTORY=str(kept))
+    environment = dict(deployment.reference.environment(), PDS_PORT=str(port), PDS_DATA_DIRECTORY=str(kept))
     environment["PDS_BLOBSTORE_DISK_LOCATION"] = str(kept / "blocks")
     (kept / "pds.env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
 
@@ -47,7 +47,7 @@ async def test_the_reference_goes_on_where_it_was_stopped(town: Town, tmp_path: 
     assert status == 0, said
     ours_has = {name: value for name, value in environment.items() if name.startswith("PDS_")}
     ours_has |= {"PDS_DATA_DIRECTORY": str(new), "PDS_BLOBSTORE_DISK_LOCATION": ""}
-    reference = ReferencePds(kept, town.plc_url, port=port)
+    reference = ReferencePds(kept, deployment.plc_url, port=port)
     ours = Program("pds", ours_has, tmp_path / "ours.log", f"{reference.url}/xrpc/_health")
     await ours.start()
     try:
@@ -55,13 +55,18 @@ async def test_the_reference_goes_on_where_it_was_stopped(town: Town, tmp_path: 
         status, session = await call(
             reference.url,
             "com.atproto.server.createSession",
-            {"identifier": "ana.test", "password": town.passwords["ana"]},
+            {"identifier": "ana.test", "password": deployment.passwords["ana"]},
         )
         assert status == 200, session
-        record = {"repo": town.did("ana"), "collection": NOTE, "rkey": "since", "record": {"$type": NOTE, "number": 1}}
+        record = {
+            "repo": deployment.did("ana"),
+            "collection": NOTE,
+            "rkey": "since",
+            "record": {"$type": NOTE, "number": 1},
+        }
         status, answer = await call(reference.url, "com.atproto.repo.createRecord", record, session["accessJwt"])
         assert status == 200, answer
-        _, since = await ask(reference.url, "com.atproto.sync.getRepo", did=town.did("ana"))
+        _, since = await ask(reference.url, "com.atproto.sync.getRepo", did=deployment.did("ana"))
         newest = max(map(number_of, await frames_since(reference.url, 0)))
     finally:
         assert await ours.stop() == 0
@@ -74,20 +79,20 @@ async def test_the_reference_goes_on_where_it_was_stopped(town: Town, tmp_path: 
     log.close()
     await reference.start()
     try:
-        await _goes_on(town, reference, since, newest)
+        await _goes_on(deployment, reference, since, newest)
     finally:
         await reference.stop()
 
 
-async def _goes_on(town: Town, reference: ReferencePds, since: bytes, newest: int) -> None:
-    token = town.people["ana"]["accessJwt"]
+async def _goes_on(deployment: Deployment, reference: ReferencePds, since: bytes, newest: int) -> None:
+    token = deployment.people["ana"]["accessJwt"]
     status, answer = await ask(reference.url, "com.atproto.server.getSession", token)
-    assert (status, msgspec.json.decode(answer)["did"]) == (200, town.did("ana"))
-    old = await reference.read("com.atproto.sync.getRepo", did=town.did("ana"))
+    assert (status, msgspec.json.decode(answer)["did"]) == (200, deployment.did("ana"))
+    old = await reference.read("com.atproto.sync.getRepo", did=deployment.did("ana"))
     assert paths(since) - paths(old) == {f"{NOTE}/since"}
     await _import(reference, token, since)
-    assert paths(await reference.read("com.atproto.sync.getRepo", did=town.did("ana"))) == paths(since)
-    later: dict[str, Any] = {"repo": town.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "number": 2}}
+    assert paths(await reference.read("com.atproto.sync.getRepo", did=deployment.did("ana"))) == paths(since)
+    later: dict[str, Any] = {"repo": deployment.did("ana"), "collection": NOTE, "record": {"$type": NOTE, "number": 2}}
     await reference.call("com.atproto.repo.createRecord", later, token=token)
     frames = await frames_since(reference.url, newest)
     assert frames

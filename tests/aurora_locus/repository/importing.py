@@ -23,6 +23,7 @@ from aurora_locus.repository.model import Committed, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
 from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.worker_pool import WORKERS
 
 ELSEWHERE = K256PrivateKey.from_random(bytes(range(64)))
 
@@ -33,8 +34,8 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
 
 
 async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
-    async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as file:
-        return await import_repository(person.repositories, person.did, file)
+    async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as files:
+        return await import_repository(person.repositories, person.did, files, WORKERS)
 
 
 def file_of(did: Did, records: Mapping[str, Value], rev: Tid, *, without: tuple[Cid, ...] = ()) -> bytes:

@@ -17,6 +17,7 @@ from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted import Hosted, messages, verify_log
 from tests.aurora_locus.repository.crashing import PEOPLE
 from tests.parts import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 KILLS = 4
 
@@ -34,7 +35,7 @@ async def write_until_killed(folder: Path, seed: str, after: int) -> Acknowledge
     assert process.stdout is not None
     lines: list[bytes] = []
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(lines) < after:
                 lines.append(await process.stdout.readline())
     finally:
@@ -61,6 +62,7 @@ async def test_killed_at_any_instant(tmp_path: Path):
     repositories = await assemble(db, clock, tmp_path)
     for name in PEOPLE:
         await Hosted.make(repositories, name)
+    await repositories.close()
     await db.close()
     last = 0
     for round_ in range(KILLS):
@@ -85,6 +87,7 @@ async def test_killed_at_any_instant(tmp_path: Path):
             later = _later_than_acknowledged(name, announced, acknowledged, str(round_))
             assert len(later) <= 1  # one write at a time was under way
         last = numbers[-1]
+        await repositories.close()
         await db.close()
 
 

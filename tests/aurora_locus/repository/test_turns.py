@@ -15,7 +15,7 @@ from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.open_ import open_database
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.errors import Unavailable
-from tests.aurora_locus.conftest import OpenTown, assemble
+from tests.aurora_locus.conftest import MakeDeployment, assemble
 from tests.aurora_locus.hosted import Hosted, verify_log
 from tests.databases import PATIENT
 
@@ -137,17 +137,17 @@ async def test_cancelled_waiter_leaves_the_queue(process: Process, pds_url: str)
     await ada.create("b")
 
 
-async def test_waiting_ends_with_an_answer(open_the_town: OpenTown, pds_url: str) -> None:
-    town = await open_the_town()
-    ana = await town.sign_up("ana")
-    repositories = town.pds.registry.repositories
-    repositories.turns = RepositoryTurns(town.db, wait_seconds=0.05)
+async def test_waiting_ends_with_an_answer(make_deployment: MakeDeployment, pds_url: str) -> None:
+    deployment = await make_deployment()
+    ana = await deployment.sign_up("ana")
+    repositories = deployment.pds.registry.repositories
+    repositories.turns = RepositoryTurns(deployment.db, wait_seconds=0.05)
     connection = await asyncpg.connect(pds_url)
     await connection.execute(f"begin; select pg_advisory_xact_lock({repositories.turns.queue_of(ana.did)})")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     refused = await ana.post("com.atproto.repo.createRecord", record)
     assert (refused.status_code, refused.json()["error"]) == (503, "NotEnoughResources")
-    repositories.turns = RepositoryTurns(town.db, wait_seconds=SOON)
+    repositories.turns = RepositoryTurns(deployment.db, wait_seconds=SOON)
     await connection.close()
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
 

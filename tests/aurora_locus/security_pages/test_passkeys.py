@@ -12,10 +12,10 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
 from groundwork.clock import MINUTE
+from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.test_in_chromium import faults_of
-from tests.aurora_locus.town import Town, open_town
+from tests.browser.browsers import PHONE, browser, chromium_of_file
 from tests.databases import MakeDatabase
-from tests.pages.browsers import PHONE, browser, chromium_of_file
 from tests.parts import needs
 
 __all__ = ["browser", "chromium_of_file"]
@@ -24,17 +24,17 @@ pytestmark = needs("chromium")
 
 
 @pytest.fixture
-async def town(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Town]:
+async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Deployment]:
     """A server that knows where it listens: passkeys belong to a name, and an address without one has none."""
     plc = await make_sqlite("plc_directory")
-    async with open_town(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
+    async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
         site = opened.pds.app.state.site
         opened.pds.app.state.site = replace(site, url=f"http://localhost:{urlsplit(opened.url).port}")
         yield opened
 
 
-async def person(browser: Browser, town: Town) -> tuple[BrowserContext, Page]:
-    context = await browser.new_context(base_url=town.pds.app.state.site.url, locale="en-GB", viewport=PHONE)
+async def person(browser: Browser, deployment: Deployment) -> tuple[BrowserContext, Page]:
+    context = await browser.new_context(base_url=deployment.pds.app.state.site.url, locale="en-GB", viewport=PHONE)
     context.set_default_timeout(15_000)
     return context, await context.new_page()
 
@@ -74,10 +74,10 @@ async def add_passkey(page: Page, name: str) -> None:
     await page.get_by_role("button", name="Add a passkey").click()
 
 
-async def test_a_passkey_is_made_and_opens_the_door(town: Town, browser: Browser) -> None:
+async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, browser: Browser) -> None:
     """As the second factor, as the proof before what is delicate, and alone."""
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     session, device = await authenticator(context, page)
     await sign_in(page)
     await add_passkey(page, "My phone")
@@ -94,7 +94,7 @@ async def test_a_passkey_is_made_and_opens_the_door(town: Town, browser: Browser
 
     # It stands for the password where that is asked again.
     for _ in range(4):
-        town.clock.turn(4 * MINUTE)
+        deployment.clock.turn(4 * MINUTE)
         await page.goto("/sign-in/accounts")
     await page.goto("/account/security")
     await page.get_by_role("heading", name="Is it you?").wait_for()
@@ -113,45 +113,45 @@ async def test_a_passkey_is_made_and_opens_the_door(town: Town, browser: Browser
     await page.goto("/account/security")
     await page.get_by_role("button", name="Remove My phone").click()
     await page.get_by_text("The passkey is removed here").wait_for()
-    assert await town.count("passkeys") == 0
-    assert await town.count("recovery_codes") == 0
+    assert await deployment.count("passkeys") == 0
+    assert await deployment.count("recovery_codes") == 0
     await context.close()
     assert found == []
 
 
-async def test_one_device_has_one_passkey(town: Town, browser: Browser) -> None:
+async def test_one_device_has_one_passkey(deployment: Deployment, browser: Browser) -> None:
     """The browser is told which there are, and the page says that none was made."""
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     await authenticator(context, page)
     await sign_in(page)
     await add_passkey(page, "My phone")
     await page.get_by_role("heading", name="Your recovery codes").wait_for()
     await add_passkey(page, "My phone again")
     await page.get_by_text("No passkey was made").wait_for()
-    assert await town.count("passkeys") == 1
+    assert await deployment.count("passkeys") == 1
     await context.close()
 
 
-async def test_a_copied_device_is_noticed(town: Town, browser: Browser) -> None:
+async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Browser) -> None:
     """A counter that has not moved on means that there are two of it: neither the page nor anything else opens."""
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     await authenticator(context, page)
     await sign_in(page)
     await add_passkey(page, "My phone")
     await page.get_by_role("heading", name="Your recovery codes").wait_for()
-    await town.db.write(lambda w: w.execute("update passkeys set sign_count = 1000"))
+    await deployment.db.write(lambda w: w.execute("update passkeys set sign_count = 1000"))
     await page.goto("/sign-in?another")
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await page.get_by_text("This passkey is not known here").first.wait_for()
     await context.close()
 
 
-async def test_an_answer_is_good_once_and_for_its_browser(town: Town, browser: Browser) -> None:
+async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment, browser: Browser) -> None:
     """What was sent is sent again: by the same browser, by another one, and with another origin in it."""
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     await authenticator(context, page)
     await sign_in(page)
     await add_passkey(page, "My phone")
@@ -167,7 +167,7 @@ async def test_an_answer_is_good_once_and_for_its_browser(town: Town, browser: B
     )
     assert again.status == 400
     assert "This passkey is not known here" in await again.text()
-    thief, elsewhere = await person(browser, town)
+    thief, elsewhere = await person(browser, deployment)
     await elsewhere.goto("/sign-in")
     fields = await elsewhere.locator("input[name=csrf]").first.input_value()
     answer = _field(body, "passkey")
@@ -178,20 +178,20 @@ async def test_an_answer_is_good_once_and_for_its_browser(town: Town, browser: B
     await thief.close()
 
 
-async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(town: Town, browser: Browser) -> None:
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(deployment: Deployment, browser: Browser) -> None:
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     await authenticator(context, page, hasUserVerification=False, isUserVerified=False)
     await sign_in(page)
     await add_passkey(page, "My key")
     await page.get_by_text("No passkey was made").wait_for()
-    assert await town.count("passkeys") == 0
+    assert await deployment.count("passkeys") == 0
     await context.close()
 
 
-async def test_without_script_the_page_says_what_is_missing(town: Town, browser: Browser) -> None:
-    await town.sign_up("ada")
-    context = await browser.new_context(base_url=town.pds.app.state.site.url, java_script_enabled=False)
+async def test_without_script_the_page_says_what_is_missing(deployment: Deployment, browser: Browser) -> None:
+    await deployment.sign_up("ada")
+    context = await browser.new_context(base_url=deployment.pds.app.state.site.url, java_script_enabled=False)
     page = await context.new_page()
     await sign_in(page)
     await page.goto("/account/security/passkey")
@@ -201,9 +201,9 @@ async def test_without_script_the_page_says_what_is_missing(town: Town, browser:
 
 
 @pytest.mark.parametrize("path", ["/account/security", "/account/security/app", "/account/security/passkey"])
-async def test_pages_are_fit_to_be_used(town: Town, browser: Browser, path: str) -> None:
-    await town.sign_up("ada")
-    context, page = await person(browser, town)
+async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser, path: str) -> None:
+    await deployment.sign_up("ada")
+    context, page = await person(browser, deployment)
     await sign_in(page)
     if path.endswith("app"):
         await page.goto("/account/security")

@@ -9,8 +9,8 @@ import pytest
 from aurora_locus.accounts.second_factors.totp import STEP_SECONDS
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import MINUTE, SECOND
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import SERVER, Town
 from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, token_in, visitor
 
 SECURITY, APP = "/account/security", "/account/security/app"
@@ -18,15 +18,15 @@ PASSWORD = {"identifier": "ada.test", "password": "password of ada"}
 
 
 @pytest.fixture
-async def ada(town: Town):
-    await town.sign_up("ada")
-    browser = visitor(town)
+async def ada(deployment: Deployment):
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
     await browser.sign_in("ada")
     yield browser
     await browser.http.aclose()
 
 
-async def set_up_app(town: Town, ada: Visitor) -> tuple[str, list[str]]:
+async def set_up_app(deployment: Deployment, ada: Visitor) -> tuple[str, list[str]]:
     """From the overview through the QR code to the recovery codes: the secret and the codes."""
     begun = await ada.send(SECURITY, {"change": "app-on"})
     assert begun.headers["location"] == APP
@@ -35,20 +35,20 @@ async def set_up_app(town: Town, ada: Visitor) -> tuple[str, list[str]]:
     found = re.search(r'href="(otpauth://totp/[^"]+)"', page.text)
     assert found is not None
     secret = pyotp.parse_uri(unescape(found[1])).secret
-    done = await ada.send(APP, {"code": code(town, secret)})
+    done = await ada.send(APP, {"code": code(deployment, secret)})
     assert heading_of(done) == "Your recovery codes", problems_in(done)
-    town.clock.turn(STEP_SECONDS * SECOND)
+    deployment.clock.turn(STEP_SECONDS * SECOND)
     return secret, re.findall(r"<li>([a-z2-7]{5}-[a-z2-7]{5})</li>", done.text)
 
 
-def code(town: Town, secret: str) -> str:
-    return pyotp.TOTP(secret).at(town.clock.now() // SECOND)
+def code(deployment: Deployment, secret: str) -> str:
+    return pyotp.TOTP(secret).at(deployment.clock.now() // SECOND)
 
 
-async def test_an_app_is_set_up_and_asked_for(town: Town, ada: Visitor) -> None:
-    secret, codes = await set_up_app(town, ada)
+async def test_an_app_is_set_up_and_asked_for(deployment: Deployment, ada: Visitor) -> None:
+    secret, codes = await set_up_app(deployment, ada)
     assert len(codes) == 10
-    other = visitor(town)
+    other = visitor(deployment)
     asked = await other.send("/sign-in", {**PASSWORD, "next": "/sign-in/accounts"})
     assert asked.headers["location"].startswith("/sign-in/factor?ticket=")
     assert not await other.is_signed_in()
@@ -57,10 +57,10 @@ async def test_an_app_is_set_up_and_asked_for(town: Town, ada: Visitor) -> None:
     wrong = await other.send("/sign-in/factor", {**hidden, "code": "000000"}, page=page)
     assert wrong.status_code == 400
     assert set(problems_in(wrong)) == {"code"}
-    right = await other.send("/sign-in/factor", {**hidden, "code": code(town, secret)}, page=page)
+    right = await other.send("/sign-in/factor", {**hidden, "code": code(deployment, secret)}, page=page)
     assert right.headers["location"] == "/sign-in/accounts"
     assert await other.is_signed_in()
-    third = visitor(town)
+    third = visitor(deployment)
     page = (await third.send("/sign-in", PASSWORD)).headers["location"]
     hidden = dict(re.findall(r'type="hidden" name="(ticket|next)" value="([^"]*)"', (await third.get(page)).text))
     await third.send("/sign-in/factor", {**hidden, "code": codes[0]}, page=page)
@@ -69,44 +69,44 @@ async def test_an_app_is_set_up_and_asked_for(town: Town, ada: Visitor) -> None:
         await browser.http.aclose()
 
 
-async def test_a_ticket_is_good_on_its_browser_and_for_ten_minutes(town: Town, ada: Visitor) -> None:
-    secret, _ = await set_up_app(town, ada)
-    victim, thief = visitor(town), visitor(town)
+async def test_a_ticket_is_good_on_its_browser_and_for_ten_minutes(deployment: Deployment, ada: Visitor) -> None:
+    secret, _ = await set_up_app(deployment, ada)
+    victim, thief = visitor(deployment), visitor(deployment)
     page = (await victim.send("/sign-in", PASSWORD)).headers["location"]
     assert (await thief.get(page)).headers["location"].startswith("/sign-in?next=")
     token = token_in(await thief.get("/sign-in"))
     ticket = unescape(re.search(r"ticket=([^&]+)", page)[1]).replace("%3D", "=")  # type: ignore[index]
-    stolen = {"csrf": token, "ticket": ticket, "code": code(town, secret)}
+    stolen = {"csrf": token, "ticket": ticket, "code": code(deployment, secret)}
     assert (await thief.post("/sign-in/factor", stolen)).headers["location"].startswith("/sign-in?next=")
     assert not await thief.is_signed_in()
     changed = ticket[:20] + ("A" if ticket[20] != "A" else "B") + ticket[21:]
     assert (await victim.get("/sign-in/factor", ticket=changed)).status_code == 303
     assert (await victim.get(page)).status_code == 200
-    town.clock.turn(10 * MINUTE)
+    deployment.clock.turn(10 * MINUTE)
     assert (await victim.get(page)).status_code == 303
     for browser in (victim, thief):
         await browser.http.aclose()
 
 
-async def test_a_new_password_voids_a_ticket(town: Town, ada: Visitor) -> None:
+async def test_a_new_password_voids_a_ticket(deployment: Deployment, ada: Visitor) -> None:
     """Who knew the old password and waits at the second question does not get in after a reset."""
-    secret, _ = await set_up_app(town, ada)
-    other = visitor(town)
+    secret, _ = await set_up_app(deployment, ada)
+    other = visitor(deployment)
     page = (await other.send("/sign-in", PASSWORD)).headers["location"]
     hidden = dict(re.findall(r'type="hidden" name="(ticket|next)" value="([^"]*)"', (await other.get(page)).text))
-    await town.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ada@example.org"})
-    token = await newest_token(town, "ada@example.org")
-    await town.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another password"})
-    await other.send("/sign-in/factor", {**hidden, "code": code(town, secret)}, page=page)
+    await deployment.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ada@example.org"})
+    token = await newest_token(deployment, "ada@example.org")
+    await deployment.stranger.post(f"{SERVER}.resetPassword", {"token": token, "password": "another password"})
+    await other.send("/sign-in/factor", {**hidden, "code": code(deployment, secret)}, page=page)
     assert not await other.is_signed_in()
     await other.http.aclose()
 
 
-async def test_everything_here_asks_for_proof_that_is_not_old(town: Town, ada: Visitor) -> None:
+async def test_everything_here_asks_for_proof_that_is_not_old(deployment: Deployment, ada: Visitor) -> None:
     """With the second factor, once there is one."""
-    secret, _ = await set_up_app(town, ada)
+    secret, _ = await set_up_app(deployment, ada)
     for _ in range(4):
-        town.clock.turn(PROOF_LASTS // 4 + SECOND)
+        deployment.clock.turn(PROOF_LASTS // 4 + SECOND)
         await ada.get("/sign-in/accounts")
     token = token_in(await ada.get("/sign-in/accounts"))
     for path in (SECURITY, f"{SECURITY}/passkey"):
@@ -116,20 +116,20 @@ async def test_everything_here_asks_for_proof_that_is_not_old(town: Town, ada: V
     again = "/sign-in/again"
     without = await ada.send(again, {"password": "password of ada", "next": SECURITY})
     assert set(problems_in(without)) == {"code"}
-    passed = await ada.send(again, {"password": "password of ada", "code": code(town, secret), "next": SECURITY})
+    passed = await ada.send(again, {"password": "password of ada", "code": code(deployment, secret), "next": SECURITY})
     assert passed.headers["location"] == SECURITY
     assert (await ada.get(SECURITY)).status_code == 200
 
 
-async def test_turning_the_last_one_off_voids_the_recovery_codes(town: Town, ada: Visitor) -> None:
-    await set_up_app(town, ada)
+async def test_turning_the_last_one_off_voids_the_recovery_codes(deployment: Deployment, ada: Visitor) -> None:
+    await set_up_app(deployment, ada)
     await ada.send(SECURITY, {"change": "app-off"})
-    assert await town.count("recovery_codes") == 0
-    assert (await town.sign_in("ada.test", "password of ada")).status_code == 200
+    assert await deployment.count("recovery_codes") == 0
+    assert (await deployment.sign_in("ada.test", "password of ada")).status_code == 200
 
 
-async def test_new_codes_end_the_old_ones_and_are_shown_once(town: Town, ada: Visitor) -> None:
-    _, old = await set_up_app(town, ada)
+async def test_new_codes_end_the_old_ones_and_are_shown_once(deployment: Deployment, ada: Visitor) -> None:
+    _, old = await set_up_app(deployment, ada)
     page = await ada.send(SECURITY, {"change": "new-codes"})
     new = re.findall(r"<li>([a-z2-7]{5}-[a-z2-7]{5})</li>", page.text)
     assert len(new) == 10
@@ -138,28 +138,28 @@ async def test_new_codes_end_the_old_ones_and_are_shown_once(town: Town, ada: Vi
     assert not [one for one in new if one in (await ada.get(SECURITY)).text]
 
 
-async def test_codes_by_mail_need_a_confirmed_address(town: Town, ada: Visitor) -> None:
+async def test_codes_by_mail_need_a_confirmed_address(deployment: Deployment, ada: Visitor) -> None:
     refused = await ada.send(SECURITY, {"change": "mail-on"})
     assert refused.status_code == 400
-    await ada.send("/confirm-email", {"step": "new-letter"})
-    await ada.send("/confirm-email", {"code": await newest_token(town, "ada@example.org")})
+    await ada.send("/confirm-email", {"step": "new-email"})
+    await ada.send("/confirm-email", {"code": await newest_token(deployment, "ada@example.org")})
     done = await ada.send(SECURITY, {"change": "mail-on"})
     assert heading_of(done) == "Your recovery codes"
-    other = visitor(town)
+    other = visitor(deployment)
     page = (await other.send("/sign-in", PASSWORD)).headers["location"]
     hidden = dict(re.findall(r'type="hidden" name="(ticket|next)" value="([^"]*)"', (await other.get(page)).text))
-    sent = await other.send("/sign-in/factor", {**hidden, "step": "factor-letter"}, page=page)
+    sent = await other.send("/sign-in/factor", {**hidden, "step": "factor-email"}, page=page)
     assert sent.headers["location"].startswith("/sign-in/factor?")
-    token = await newest_token(town, "ada@example.org")
+    token = await newest_token(deployment, "ada@example.org")
     await other.send("/sign-in/factor", {**hidden, "step": "factor", "code": token}, page=page)
     assert await other.is_signed_in()
     await other.http.aclose()
 
 
-async def test_a_wrong_first_code_leaves_it_off(town: Town, ada: Visitor) -> None:
+async def test_a_wrong_first_code_leaves_it_off(deployment: Deployment, ada: Visitor) -> None:
     await ada.send(SECURITY, {"change": "app-on"})
     for typed in ("", "000000", "abc"):
         wrong = await ada.send(APP, {"code": typed})
         assert wrong.status_code == 400
         assert set(problems_in(wrong)) == {"code"}
-    assert (await town.sign_in("ada.test", "password of ada")).status_code == 200
+    assert (await deployment.sign_in("ada.test", "password of ada")).status_code == 200

@@ -65,6 +65,13 @@ class Subscriber:
                 self._news.clear()
                 await self._news.wait()
 
+    async def has_begun(self) -> None:
+        """Wait for the first frame: where the window starts is decided by then."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not self.frames:
+                self._news.clear()
+                await self._news.wait()
+
     async def end(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
@@ -196,7 +203,7 @@ async def test_cursor_older_than_the_window_is_told_so(
     last = await head(db)
     assert await retire(db, Instant(clock.now() - HOUR)) == last - 1
     subscriber = Subscriber(repositories, 1)
-    repositories.live.ring._floor = last  # as after a restart, when the ring is empty
+    repositories.live.buffer._floor = last  # as after a restart, when the ring is empty
     await subscriber.until(last)
     info = events.read(subscriber.frames[0])
     assert isinstance(info, events.InfoMessage)
@@ -234,6 +241,7 @@ async def test_the_window_holds_when_it_is_asked_for(
         await subscriber.end()
     # All of it is older: what comes next follows.
     late = Subscriber(repositories, 1, window_starts_at=clock.now() + 1)
+    await late.has_begun()
     await ada.create("next")
     await late.until(last + 1)
     assert (len(late.frames), late.numbers) == (2, [last + 1])
@@ -353,7 +361,7 @@ async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
     live = repositories.live
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
-    before = live.ring.head
+    before = live.buffer.head
     live._db, failing = flickering(db, always=True)
     announce = live.announce
     held: list[tuple[int, bytes]] = []
@@ -394,7 +402,7 @@ async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repo
     live = repositories.live
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
-    before = live.ring.head
+    before = live.buffer.head
     announced: list[tuple[int, bytes]] = []
     announce = live.announce
     live.announce = lambda seq, frame: announced.append((seq, frame))  # type: ignore[method-assign]
@@ -455,6 +463,6 @@ async def test_event_of_a_transaction_that_fails_reaches_nobody(db: Database, re
 
     with pytest.raises(LookupError):
         await db.write(fails)
-    assert repositories.live.ring.head == before
+    assert repositories.live.buffer.head == before
     await ada.create("a")
     assert [number for number, _ in await frames_after(db, before)] == [before + 1]

@@ -40,7 +40,7 @@ async def test_another_process_is_heard(
     awake = [asyncio.create_task(waking.keep_awake(each.live, place.url, SCHEMA)) for each in (repositories, other)]
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            before = repositories.live.ring.head
+            before = repositories.live.buffer.head
             await other.live.wait(before - 1)
             waiting = asyncio.create_task(repositories.live.wait(before))
             await theirs.create("theirs")
@@ -48,14 +48,15 @@ async def test_another_process_is_heard(
             mine = await repositories.head(ada.did)
             assert mine.rev > cached.rev
             await ada.create("mine again")
-            await other.live.wait(repositories.live.ring.head - 1)
+            await other.live.wait(repositories.live.buffer.head - 1)
             assert (await other.head(ada.did)).rev > mine.rev
     finally:
         for task in awake:
             task.cancel()
         await asyncio.gather(*awake, return_exceptions=True)
+        await other.close()
     stored = await frames_after(db)
-    assert [frame for frame in stored if frame[0] > before] == repositories.live.ring.after(before, 100)
+    assert [frame for frame in stored if frame[0] > before] == repositories.live.buffer.after(before, 100)
 
 
 async def test_export_of_one_process_survives_commits_of_another(
@@ -113,11 +114,28 @@ async def test_deletion_by_another_process_is_forgotten_here(
     other = await assemble(db, clock, tmp_path)
     await ada.create("mine")
     await ben.create("his")
-    before = repositories.live.ring.head
+    before = repositories.live.buffer.head
     await db.write(lambda w: hosting.remove(w, other, ada.did))
     repositories.live.look()
     async with asyncio.timeout(PATIENCE_SECONDS):
         await repositories.live.wait(before)
-        while repositories.live.is_catching_up:  # noqa: ASYNC110 - it tells nobody
+        while repositories.live._catching_up is not None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
-    assert repositories.live.ring.after(repositories.live.ring.floor, 100) == await frames_after(db)
+    assert repositories.live.buffer.after(repositories.live.buffer.floor, 100) == await frames_after(db)
+
+
+async def test_closed_one_reads_no_more(
+    repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
+):
+    """Whoever closes the database afterwards takes it from nobody, whenever the news came."""
+    other = await assemble(db, clock, tmp_path)
+    before = other.live.buffer.head
+    await ada.create("mine")
+    other.live.look()
+    (reading,) = (task for task in asyncio.all_tasks() if task is other.live._catching_up)
+    await other.close()
+    assert reading.done()
+    other.live.look()
+    other.live.announce(repositories.live.buffer.head + 10, b"")
+    assert other.live._catching_up is None
+    assert other.live.buffer.head == before

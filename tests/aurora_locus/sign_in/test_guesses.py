@@ -12,9 +12,9 @@ from groundwork.clock import DAY
 from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
-from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import letters
-from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
 from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, visitor
 
 CREATE = f"/xrpc/{SERVER}.createSession"
@@ -34,9 +34,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def town(open_the_town: OpenTown, few: None) -> Town:
+async def deployment(make_deployment: MakeDeployment, few: None) -> Deployment:
     assert few is None
-    return await open_the_town(
+    return await make_deployment(
         trusted_proxy_hops=1,
         rate_limits_enabled=True,
         rate_limit_bypass_key=KEY,
@@ -45,142 +45,142 @@ async def town(open_the_town: OpenTown, few: None) -> Town:
 
 
 @pytest.fixture
-async def ada(town: Town) -> Person:
-    return await town.sign_up("ada")
+async def ada(deployment: Deployment) -> Person:
+    return await deployment.sign_up("ada")
 
 
 @pytest.fixture
-async def browser(town: Town) -> AsyncIterator[Visitor]:
+async def browser(deployment: Deployment) -> AsyncIterator[Visitor]:
     """The owner's."""
-    opened = visitor(town)
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
 
 @pytest.fixture
-async def stranger(town: Town) -> AsyncIterator[Visitor]:
-    opened = visitor(town)
+async def stranger(deployment: Deployment) -> AsyncIterator[Visitor]:
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
 
 async def attempt(
-    town: Town, password: str, *, identifier: str = "ada.test", address: str = STRANGERS, **headers: str
+    deployment: Deployment, password: str, *, identifier: str = "ada.test", address: str = STRANGERS, **headers: str
 ) -> httpx.Response:
     """``createSession`` from an address, as the configured proxy tells it; an empty address: no proxy."""
     seen = {"x-forwarded-for": address} if address else {}
     body = {"identifier": identifier, "password": password}
-    return await town.http.post(CREATE, json=body, headers={**seen, **headers})
+    return await deployment.http.post(CREATE, json=body, headers={**seen, **headers})
 
 
-async def use_up(town: Town, **how: str) -> None:
+async def use_up(deployment: Deployment, **how: str) -> None:
     """A stranger guesses until nobody is let guess."""
     for _ in range(GUESSES):
-        assert (await attempt(town, "wrong", **how)).status_code == 401
-    assert (await attempt(town, "wrong", **how)).status_code == 429
+        assert (await attempt(deployment, "wrong", **how)).status_code == 401
+    assert (await attempt(deployment, "wrong", **how)).status_code == 429
 
 
 @pytest.mark.usefixtures("ada")
-async def test_every_spelling_counts_for_the_account(town: Town, ada: Person) -> None:
+async def test_every_spelling_counts_for_the_account(deployment: Deployment, ada: Person) -> None:
     """Handle, with @, in capitals, e-mail address, DID: one count, from whatever address."""
     spellings = ["ada.test", "@ada.test", " ADA.Test ", "ADA@example.org", ada.did]
     answers = [
-        await attempt(town, "wrong", identifier=name, address=f"192.0.2.{number}")
+        await attempt(deployment, "wrong", identifier=name, address=f"192.0.2.{number}")
         for number, name in enumerate([*spellings, *spellings])
     ]
     assert [answer.status_code for answer in answers] == [401] * GUESSES + [429] * (10 - GUESSES)
     assert answers[-1].json()["error"] == "RateLimitExceeded"
-    assert (await attempt(town, RIGHT, address="192.0.2.99")).status_code == 429
-    town.clock.turn(DAY)
-    assert (await attempt(town, RIGHT)).status_code == 200
+    assert (await attempt(deployment, RIGHT, address="192.0.2.99")).status_code == 429
+    deployment.clock.turn(DAY)
+    assert (await attempt(deployment, RIGHT)).status_code == 200
 
 
-async def test_guesses_sent_at_once_are_no_more_than_in_turn(town: Town, ada: Person) -> None:
+async def test_guesses_sent_at_once_are_no_more_than_in_turn(deployment: Deployment, ada: Person) -> None:
     answers = await together(
-        *(attempt(town, f"wrong {number}", address=f"192.0.2.{number}") for number in range(4 * GUESSES))
+        *(attempt(deployment, f"wrong {number}", address=f"192.0.2.{number}") for number in range(4 * GUESSES))
     )
     assert sorted(statuses(answers)) == [401] * GUESSES + [429] * 3 * GUESSES
     assert ada.did
 
 
 @on_sqlite
-async def test_right_passwords_are_no_guesses(town: Town, ada: Person) -> None:
+async def test_right_passwords_are_no_guesses(deployment: Deployment, ada: Person) -> None:
     for number in range(2 * GUESSES):
-        assert (await attempt(town, RIGHT, address=f"192.0.2.{number}")).status_code == 200
+        assert (await attempt(deployment, RIGHT, address=f"192.0.2.{number}")).status_code == 200
     assert ada.did
 
 
 @on_sqlite
-async def test_a_restart_gives_no_new_guesses(town: Town, ada: Person) -> None:
+async def test_a_restart_gives_no_new_guesses(deployment: Deployment, ada: Person) -> None:
     """What is counted is in the database, not in the process's memory."""
-    await use_up(town)
-    object.__setattr__(town.pds.registry, "counters", type(town.pds.registry.counters)())
-    assert (await attempt(town, "wrong", address="192.0.2.5")).status_code == 429
+    await use_up(deployment)
+    object.__setattr__(deployment.pds.registry, "counters", type(deployment.pds.registry.counters)())
+    assert (await attempt(deployment, "wrong", address="192.0.2.5")).status_code == 429
     assert ada.did
 
 
 @on_sqlite
-async def test_a_name_that_nobody_has_is_answered_alike(town: Town, ada: Person) -> None:
+async def test_a_name_that_nobody_has_is_answered_alike(deployment: Deployment, ada: Person) -> None:
     """Also by its refusals: who has an account cannot be found out by guessing."""
-    known = [await attempt(town, "wrong") for _ in range(GUESSES + 1)]
-    unknown = [await attempt(town, "wrong", identifier="nobody.test") for _ in range(GUESSES + 1)]
+    known = [await attempt(deployment, "wrong") for _ in range(GUESSES + 1)]
+    unknown = [await attempt(deployment, "wrong", identifier="nobody.test") for _ in range(GUESSES + 1)]
     assert [answer.status_code for answer in known] == [answer.status_code for answer in unknown]
     assert [answer.json() for answer in known] == [answer.json() for answer in unknown]
-    again = await attempt(town, "wrong", identifier="@NOBODY.test")
+    again = await attempt(deployment, "wrong", identifier="@NOBODY.test")
     assert again.status_code == 429
     assert ada.did
 
 
 @on_sqlite
-async def test_where_the_owner_signed_in_before_strangers_do_not_count(town: Town, ada: Person) -> None:
+async def test_where_the_owner_signed_in_before_strangers_do_not_count(deployment: Deployment, ada: Person) -> None:
     """An address from which an app signed in keeps a count of its own, which ends as well."""
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
-    await use_up(town)
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
-    assert (await attempt(town, RIGHT)).status_code == 429
-    await use_up(town, address=OWNERS)
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 429
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
+    await use_up(deployment)
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
+    assert (await attempt(deployment, RIGHT)).status_code == 429
+    await use_up(deployment, address=OWNERS)
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 429
     assert ada.did
 
 
 @on_sqlite
-async def test_sessions_and_app_passwords_go_on(town: Town, ada: Person) -> None:
+async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Person) -> None:
     """Tokens, refreshing, app passwords that are in use, from any address; a wrong one of their form opens nothing."""
     made = await ada.post(f"{SERVER}.createAppPassword", {"name": "a reader"})
     app_password = made.json()["password"]
-    await use_up(town)
+    await use_up(deployment)
     assert (await ada.get(f"{SERVER}.getSession")).status_code == 200
     assert (await ada.bearing(ada.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
     for number in range(3):
-        opened = await attempt(town, app_password, address=f"192.0.2.{number}")
+        opened = await attempt(deployment, app_password, address=f"192.0.2.{number}")
         assert opened.status_code == 200
-    assert (await attempt(town, "aaaa-bbbb-cccc-dddd")).status_code == 429
+    assert (await attempt(deployment, "aaaa-bbbb-cccc-dddd")).status_code == 429
 
 
 @on_sqlite
-async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(town: Town, ada: Person) -> None:
+async def test_a_key_that_lets_a_back_end_through_lets_nobody_guess(deployment: Deployment, ada: Person) -> None:
     """Neither does an address that is not counted; and what takes Basic is no other door."""
     key = {"x-ratelimit-bypass": KEY.reveal()}
-    answers = [await attempt(town, "wrong", **key) for _ in range(GUESSES)]
+    answers = [await attempt(deployment, "wrong", **key) for _ in range(GUESSES)]
     assert statuses(answers) == [401] * GUESSES
     assert "ratelimit-limit" in answers[0].headers
-    assert (await attempt(town, "wrong", address="192.0.2.200", **key)).status_code == 429
+    assert (await attempt(deployment, "wrong", address="192.0.2.200", **key)).status_code == 429
     body = {"did": ada.did, "password": RIGHT, "token": "AAAAA-AAAAA"}
-    deleting = await town.http.post(f"/xrpc/{SERVER}.deleteAccount", json=body, headers=key)
+    deleting = await deployment.http.post(f"/xrpc/{SERVER}.deleteAccount", json=body, headers=key)
     assert deleting.status_code == 429
 
 
 @on_sqlite
-async def test_a_back_end_names_its_visitors(town: Town, ada: Person) -> None:
+async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person) -> None:
     """With our key: each visitor is who they are. The owner, known there, gets in when others used up the guesses."""
-    assert (await attempt(town, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
     for number in range(GUESSES):
-        guess = await attempt(town, "wrong", address="", **vouch(KEY, f"192.0.2.{number}"))
+        guess = await attempt(deployment, "wrong", address="", **vouch(KEY, f"192.0.2.{number}"))
         assert guess.status_code == 401
-    assert (await attempt(town, RIGHT, address="", **vouch(KEY, STRANGERS))).status_code == 429
-    assert (await attempt(town, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
+    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, STRANGERS))).status_code == 429
+    assert (await attempt(deployment, RIGHT, address="", **vouch(KEY, OWNERS))).status_code == 200
     # The same person without the back end.
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     assert ada.did
 
 
@@ -199,13 +199,13 @@ async def test_a_back_end_names_its_visitors(town: Town, ada: Person) -> None:
     ids=["bare", "wrong", "other key", "moved", "bytes", "two hops", "for somebody", "other headers"],
 )
 @on_sqlite
-async def test_a_forged_address_is_nobodys(town: Town, ada: Person, forged: dict[str, str]) -> None:
+async def test_a_forged_address_is_nobodys(deployment: Deployment, ada: Person, forged: dict[str, str]) -> None:
     """Whoever writes the owner's address into a header is a stranger still."""
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 200
-    await use_up(town)
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
+    await use_up(deployment)
     headers = [(n.encode(), value.encode()) for n, value in {"x-forwarded-for": STRANGERS, **forged}.items()]
     body = {"identifier": "ada.test", "password": RIGHT}
-    assert (await town.http.post(CREATE, json=body, headers=headers)).status_code == 429
+    assert (await deployment.http.post(CREATE, json=body, headers=headers)).status_code == 429
     assert ada.did
 
 
@@ -215,32 +215,34 @@ async def test_a_forged_address_is_nobodys(town: Town, ada: Person, forged: dict
     ids=["bare", "told", "seen"],
 )
 @on_sqlite
-async def test_a_peer_that_speaks_for_many_is_never_known(town: Town, ada: Person, how: dict[str, str]) -> None:
+async def test_a_peer_that_speaks_for_many_is_never_known(
+    deployment: Deployment, ada: Person, how: dict[str, str]
+) -> None:
     """A web process that was not configured: through it strangers come, too. It is counted with them."""
-    assert (await attempt(town, RIGHT, **how)).status_code == 200
-    await use_up(town)
-    assert (await attempt(town, RIGHT, **how)).status_code == 429
+    assert (await attempt(deployment, RIGHT, **how)).status_code == 200
+    await use_up(deployment)
+    assert (await attempt(deployment, RIGHT, **how)).status_code == 429
     assert ada.did
 
 
 @on_sqlite
-async def test_a_proxy_that_was_not_configured_is_never_known(open_the_town: OpenTown, few: None) -> None:
+async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: MakeDeployment, few: None) -> None:
     """Everybody has its address. The owner still gets in on a browser that was theirs."""
     assert few is None
-    town = await open_the_town(rate_limits_enabled=True)
-    await town.sign_up("ada")
-    owner, stranger = visitor(town), visitor(town)
+    deployment = await make_deployment(rate_limits_enabled=True)
+    await deployment.sign_up("ada")
+    owner, stranger = visitor(deployment), visitor(deployment)
     through = {"x-forwarded-for": OWNERS}
     owner.sends.update(through)
     stranger.sends.update({"x-forwarded-for": STRANGERS})
     assert (await owner.sign_in("ada")).status_code == 303
     await owner.send("/sign-out", {"everybody": ""}, page="/account")
-    await use_up(town)
-    assert (await attempt(town, RIGHT, address=OWNERS)).status_code == 429
+    await use_up(deployment)
+    assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 429
     assert (await stranger.sign_in("ada")).status_code == 429
     # Also when the stranger used up the tries of this name from this address.
     for _ in range(limits.SIGN_IN.points):
-        await attempt(town, "wrong")
+        await attempt(deployment, "wrong")
     assert (await owner.sign_in("ada")).status_code == 303
     for each in (owner, stranger):
         await each.http.aclose()
@@ -248,14 +250,14 @@ async def test_a_proxy_that_was_not_configured_is_never_known(open_the_town: Ope
 
 @on_sqlite
 async def test_a_browser_that_was_theirs_lets_the_owner_in(
-    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+    deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """Also with several accounts on it; a stranger's browser, or a made-up cookie, does not."""
-    await town.sign_up("eva")
+    await deployment.sign_up("eva")
     await browser.sign_in("ada")
     await browser.sign_in("eva")
     await browser.send("/sign-out", {"everybody": ""}, page="/account")
-    await use_up(town)
+    await use_up(deployment)
     refused = await stranger.sign_in("ada")
     assert refused.status_code == 429
     assert "e-mail you a link" in problems_in(refused)["password"]
@@ -267,7 +269,7 @@ async def test_a_browser_that_was_theirs_lets_the_owner_in(
 
 @on_sqlite
 async def test_one_devices_guesses_are_not_anothers(
-    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+    deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """Somebody who stole a device guesses there, and the owner's other one goes on."""
     for each in (browser, stranger):
@@ -280,8 +282,8 @@ async def test_one_devices_guesses_are_not_anothers(
     assert ada.did
 
 
-async def link_of(town: Town) -> str:
-    newest, *_ = await letters(town, "ada@example.org")
+async def link_of(deployment: Deployment) -> str:
+    newest, *_ = await letters(deployment, "ada@example.org")
     found = re.search(r"/sign-in\?link=[A-Z2-7]{32}$", newest.text, re.MULTILINE)
     assert found is not None, newest.text
     return found[0]
@@ -292,14 +294,14 @@ async def ask_for_link(who: Visitor, name: str = "ada.test") -> httpx.Response:
 
 
 async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
-    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+    deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    await use_up(town)
+    await use_up(deployment)
     page = await browser.sign_in("ada")
     assert page.status_code == 429
     assert "E-mail me a link" in page.text
     assert heading_of(await ask_for_link(browser)) == "Check your e-mail"
-    link = await link_of(town)
+    link = await link_of(deployment)
     # A program that looks into mail opens it, and so does a preview: nothing is spent.
     for _ in range(3):
         opened = await stranger.get(link)
@@ -320,38 +322,38 @@ async def test_a_mailed_link_lets_the_owner_in_on_a_new_device(
 
 
 @on_sqlite
-async def test_a_link_ends_and_has_guesses_of_its_own(town: Town, ada: Person, browser: Visitor) -> None:
-    await use_up(town)
+async def test_a_link_ends_and_has_guesses_of_its_own(deployment: Deployment, ada: Person, browser: Visitor) -> None:
+    await use_up(deployment)
     await ask_for_link(browser, " @ADA.test")
-    right = {"identifier": "ada.test", "password": RIGHT, "link": (await link_of(town)).partition("=")[2]}
+    right = {"identifier": "ada.test", "password": RIGHT, "link": (await link_of(deployment)).partition("=")[2]}
     for _ in range(GUESSES):
         assert (await browser.send("/sign-in", {**right, "password": "x"})).status_code == 400
     assert (await browser.send("/sign-in", right)).status_code == 429
     await ask_for_link(browser)
-    later = {**right, "link": (await link_of(town)).partition("=")[2]}
+    later = {**right, "link": (await link_of(deployment)).partition("=")[2]}
     assert later["link"] != right["link"]
-    await town.sign_up("eva")
+    await deployment.sign_up("eva")
     for _ in range(GUESSES):
-        await attempt(town, "wrong", identifier="eva.test", address="192.0.2.9")
+        await attempt(deployment, "wrong", identifier="eva.test", address="192.0.2.9")
     elses = {"identifier": "eva.test", "password": "password of eva", "link": later["link"]}
     assert (await browser.send("/sign-in", elses)).status_code == 429
     assert (await browser.send("/sign-in", later)).status_code == 303
     await ask_for_link(browser)
-    link = await link_of(town)
-    town.clock.turn(DAY)
+    link = await link_of(deployment)
+    deployment.clock.turn(DAY)
     assert "more than a day old" in (await browser.get(link)).text
     assert ada.did
 
 
 async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
-    town: Town, ada: Person, browser: Visitor, stranger: Visitor
+    deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """A mailbox gets few; each of them goes on working, whoever asked."""
-    await use_up(town)
+    await use_up(deployment)
     for _ in range(2 * MAX_OPEN):
         assert heading_of(await ask_for_link(stranger)) == "Check your e-mail"
     assert heading_of(await ask_for_link(stranger, "nobody.test")) == "Check your e-mail"
-    mailed = [mail for mail in await letters(town, "ada@example.org") if "sign-in?link=" in mail.text]
+    mailed = [mail for mail in await letters(deployment, "ada@example.org") if "sign-in?link=" in mail.text]
     assert len(mailed) == MAX_OPEN
     await ask_for_link(browser)
     oldest = re.search(r"link=([A-Z2-7]{32})$", mailed[-1].text, re.MULTILINE)
@@ -362,24 +364,24 @@ async def test_a_stranger_who_asks_for_links_takes_none_from_the_owner(
 
 
 @on_sqlite
-async def test_a_new_password_begins_anew(town: Town, ada: Person) -> None:
+async def test_a_new_password_begins_anew(deployment: Deployment, ada: Person) -> None:
     """Nobody has guessed at it, and no place knows it."""
-    await attempt(town, RIGHT, address=OWNERS)
-    await use_up(town)
+    await attempt(deployment, RIGHT, address=OWNERS)
+    await use_up(deployment)
     body = {"did": ada.did, "password": "another password"}
-    answer = await town.administration.post("com.atproto.admin.updateAccountPassword", body)
+    answer = await deployment.administration.post("com.atproto.admin.updateAccountPassword", body)
     assert answer.status_code == 200
-    assert await town.count("known_places") == 0
-    assert (await attempt(town, "another password")).status_code == 200
+    assert await deployment.count("known_places") == 0
+    assert (await attempt(deployment, "another password")).status_code == 200
 
 
 @pytest.mark.usefixtures("ada")
 @on_sqlite
-async def test_neither_address_nor_device_nor_link_is_in_the_database(town: Town, browser: Visitor) -> None:
+async def test_neither_address_nor_device_nor_link_is_in_the_database(deployment: Deployment, browser: Visitor) -> None:
     await browser.sign_in("ada")
-    await attempt(town, RIGHT, address=OWNERS)
+    await attempt(deployment, RIGHT, address=OWNERS)
     await ask_for_link(browser)
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         places = [bytes(row[0]) for row in await reader.fetch("select place from known_places")]
         hashes = [bytes(row[0]) for row in await reader.fetch("select token_hash from sign_in_links")]
     assert (len(places), len(hashes)) == (2, 1)

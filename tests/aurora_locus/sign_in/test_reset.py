@@ -4,15 +4,15 @@ import re
 
 import pytest
 
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.mailbox import letters, newest_token
-from tests.aurora_locus.town import Town
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 
 
 @pytest.fixture
-async def browser(town: Town):
-    await town.sign_up("ada")
-    opened = visitor(town)
+async def browser(deployment: Deployment):
+    await deployment.sign_up("ada")
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
@@ -24,19 +24,21 @@ async def asked(browser: Visitor, email: str) -> tuple[int, str, str]:
     return answer.status_code, answer.headers["location"], re.sub(r'name="csrf" value="[^"]+"', "", page.text)
 
 
-async def test_the_answer_is_the_same_for_every_address(town: Town, browser: Visitor) -> None:
+async def test_the_answer_is_the_same_for_every_address(deployment: Deployment, browser: Visitor) -> None:
     assert await asked(browser, "ada@example.org") == await asked(browser, "nobody@example.org")
-    assert len(await letters(town, "ada@example.org")) == 1
-    assert await letters(town, "nobody@example.org") == []
+    assert len(await letters(deployment, "ada@example.org")) == 1
+    assert await letters(deployment, "nobody@example.org") == []
 
 
-async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(town: Town, browser: Visitor) -> None:
-    other = visitor(town)
+async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(
+    deployment: Deployment, browser: Visitor
+) -> None:
+    other = visitor(deployment)
     await other.sign_in("ada")
     await asked(browser, "Ada@Example.org")
-    token = await newest_token(town, "ada@example.org")
-    (letter, *_) = await letters(town, "ada@example.org")
-    assert f"{town.settings.url}/reset-password/code?code={token}" in letter.text
+    token = await newest_token(deployment, "ada@example.org")
+    (letter, *_) = await letters(deployment, "ada@example.org")
+    assert f"{deployment.settings.url}/reset-password/code?code={token}" in letter.text
     page = await browser.get("/reset-password/code", code=token)
     assert f'value="{token}"' in page.text
     short = await browser.send("/reset-password/code", {"code": token, "password": "short"})
@@ -46,8 +48,8 @@ async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(town: Tow
     assert saved.status_code == 303
     assert "Your password is changed" in (await browser.get(saved.headers["location"])).text
     assert not await other.is_signed_in()
-    assert (await town.sign_in("ada.test", "password of ada")).status_code == 401
-    assert (await town.sign_in("ada.test", "a new password")).status_code == 200
+    assert (await deployment.sign_in("ada.test", "password of ada")).status_code == 401
+    assert (await deployment.sign_in("ada.test", "a new password")).status_code == 200
     again = await browser.send("/reset-password/code", {"code": token, "password": "a third password"})
     assert set(problems_in(again)) == {"code"}
     await other.http.aclose()
@@ -60,10 +62,10 @@ async def test_what_is_no_address_is_said_so(browser: Visitor, email: str) -> No
     assert set(problems_in(answer)) == {"email"}
 
 
-async def test_a_server_without_mail_says_so(open_the_town) -> None:
-    town: Town = await open_the_town()
-    object.__setattr__(town.pds.registry, "sends_mail", False)
-    browser = visitor(town)
+async def test_a_server_without_mail_says_so(make_deployment) -> None:
+    deployment: Deployment = await make_deployment()
+    object.__setattr__(deployment.pds.registry, "sends_mail", False)
+    browser = visitor(deployment)
     answer = await browser.send("/reset-password", {"email": "ada@example.org"})
     assert answer.status_code == 422
     assert "cannot send mail" in problems_in(answer)["email"]

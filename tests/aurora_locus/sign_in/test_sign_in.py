@@ -8,14 +8,14 @@ import pytest
 from aurora_locus.accounts.limits import SIGN_IN
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
 from groundwork.clock import MINUTE
-from tests.aurora_locus.town import Town, together
+from tests.aurora_locus.deployment import Deployment, together
 from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, token_in, visitor
 
 
 @pytest.fixture
-async def browser(town: Town):
-    await town.sign_up("ada")
-    opened = visitor(town)
+async def browser(deployment: Deployment):
+    await deployment.sign_up("ada")
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
@@ -68,28 +68,28 @@ async def test_a_password_of_a_megabyte_is_refused(browser: Visitor) -> None:
     assert long.status_code == 400
 
 
-async def test_tries_are_counted_together_with_the_methods(open_the_town) -> None:
+async def test_tries_are_counted_together_with_the_methods(make_deployment) -> None:
     """Thirty in five minutes for one name and address, however they are made."""
-    town: Town = await open_the_town()
-    object.__setattr__(town.pds.registry, "has_wide_limits", False)
-    browser = visitor(town)
+    deployment: Deployment = await make_deployment()
+    object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
+    browser = visitor(deployment)
     token = token_in(await browser.get("/sign-in"))
     form = {"csrf": token, "identifier": "nobody.test", "password": "x"}
     half = SIGN_IN.points // 2
-    await together(*(town.sign_in("nobody.test", "x") for _ in range(half)))
+    await together(*(deployment.sign_in("nobody.test", "x") for _ in range(half)))
     pages = await together(*(browser.post("/sign-in", form) for _ in range(SIGN_IN.points - half)))
     assert {page.status_code for page in pages} == {400}
     refused = await browser.post("/sign-in", form)
     assert refused.status_code == 429
     assert "Retry-After" in refused.headers or "RateLimit-Reset" in refused.headers
     assert "Too many tries from here" in problems_in(refused)["password"]
-    assert (await town.sign_in("nobody.test", "x")).status_code == 429
-    town.clock.turn(5 * MINUTE)
+    assert (await deployment.sign_in("nobody.test", "x")).status_code == 429
+    deployment.clock.turn(5 * MINUTE)
     assert (await browser.post("/sign-in", form)).status_code == 400
     await browser.http.aclose()
 
 
-async def test_delicate_pages_ask_for_the_password_again(town: Town, browser: Visitor) -> None:
+async def test_delicate_pages_ask_for_the_password_again(deployment: Deployment, browser: Visitor) -> None:
     await browser.sign_in("ada")
     page = await browser.get("/sign-in/again?next=/sign-in/accounts")
     assert heading_of(page) == "Is it you?"
@@ -99,18 +99,18 @@ async def test_delicate_pages_ask_for_the_password_again(town: Town, browser: Vi
     assert right.headers["location"] == "/sign-in/accounts"
 
 
-async def test_another_account_is_chosen_and_stays_chosen(town: Town, browser: Visitor) -> None:
-    ben = await town.sign_up("ben")
-    ada = (await town.sign_in("ada.test", "password of ada")).json()["did"]
+async def test_another_account_is_chosen_and_stays_chosen(deployment: Deployment, browser: Visitor) -> None:
+    ben = await deployment.sign_up("ben")
+    ada = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     await browser.sign_in("ada")
     await browser.sign_in("ben")
-    assert "@ben.test</span>" in (await browser.get("/sign-in/accounts")).text
+    assert ">@ben.test</strong></span></p>" in (await browser.get("/sign-in/accounts")).text
     await browser.send("/sign-in/accounts", {"account": ada})
-    assert "@ada.test</span>" in (await browser.get("/sign-in/accounts")).text
+    assert ">@ada.test</strong></span></p>" in (await browser.get("/sign-in/accounts")).text
     await browser.send("/sign-in/accounts", {"leave": ada})
     stranger = await browser.send("/sign-in/accounts", {"account": ada})
     assert stranger.headers["location"].startswith("/sign-in?next=")
-    assert "@ben.test</span>" in (await browser.get("/sign-in/accounts")).text
+    assert ">@ben.test</strong></span></p>" in (await browser.get("/sign-in/accounts")).text
     assert ben.did
 
 

@@ -2,30 +2,30 @@
 
 import pytest
 
+from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import letters, newest_token
-from tests.aurora_locus.town import SERVER, Town, together
 from tests.aurora_locus.visitor import Visitor, problems_in, token_in, visitor
 
 WISH = {"name": "ada", "domain": ".test", "email": "ada@example.org", "password": "password of ada"}
 
 
 @pytest.fixture
-async def browser(town: Town):
-    opened = visitor(town)
+async def browser(deployment: Deployment):
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
 
-async def test_a_new_account_is_signed_in_and_announced(town: Town, browser: Visitor) -> None:
+async def test_a_new_account_is_signed_in_and_announced(deployment: Deployment, browser: Visitor) -> None:
     answer = await browser.send("/sign-up", WISH)
     assert answer.status_code == 303, problems_in(answer)
     assert answer.headers["location"] == "/account"
     assert "@ada.test" in (await browser.get("/sign-in/accounts")).text
-    session = (await town.sign_in("ada.test", "password of ada")).json()
+    session = (await deployment.sign_in("ada.test", "password of ada")).json()
     assert session["handle"] == "ada.test"
-    assert "commit" in await town.announced(session["did"])
+    assert "commit" in await deployment.announced(session["did"])
     # Only the session that was opened just now: making the account by a page leaves none for apps.
-    assert await town.count("sessions") == 1
+    assert await deployment.count("sessions") == 1
 
 
 @pytest.mark.parametrize(
@@ -60,27 +60,27 @@ async def test_a_handle_is_understood_as_people_write_it(browser: Visitor, name:
     assert "@ada.test" in (await browser.get("/sign-in/accounts")).text
 
 
-async def test_what_somebody_has_is_told(town: Town, browser: Visitor) -> None:
-    await town.sign_up("ada")
+async def test_what_somebody_has_is_told(deployment: Deployment, browser: Visitor) -> None:
+    await deployment.sign_up("ada")
     assert set(problems_in(await browser.send("/sign-up", {**WISH, "email": "other@example.org"}))) == {"name"}
     assert set(problems_in(await browser.send("/sign-up", {**WISH, "name": "other"}))) == {"email"}
 
 
-async def test_a_form_that_is_sent_twice_makes_one_account(town: Town, browser: Visitor) -> None:
+async def test_a_form_that_is_sent_twice_makes_one_account(deployment: Deployment, browser: Visitor) -> None:
     token = token_in(await browser.get("/sign-up"))
     answers = await together(*(browser.post("/sign-up", {**WISH, "csrf": token}) for _ in range(2)))
     assert sorted(answer.status_code for answer in answers) == [303, 400]
-    assert await town.count("accounts") == 1
+    assert await deployment.count("accounts") == 1
 
 
-async def test_by_invitation_only(open_the_town) -> None:
-    town: Town = await open_the_town(invite_required=True)
-    browser = visitor(town)
+async def test_by_invitation_only(make_deployment) -> None:
+    deployment: Deployment = await make_deployment(invite_required=True)
+    browser = visitor(deployment)
     missing = await browser.send("/sign-up", WISH)
     assert set(problems_in(missing)) == {"invite_code"}
     wrong = await browser.send("/sign-up", {**WISH, "invite_code": "localhost-aaaaa-bbbbb"})
     assert set(problems_in(wrong)) == {"invite_code"}
-    made = await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})
+    made = await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})
     code = made.json()["code"]
     linked = await browser.get("/sign-up", invite=code)
     assert f'value="{code}"' in linked.text
@@ -88,18 +88,18 @@ async def test_by_invitation_only(open_the_town) -> None:
     await browser.http.aclose()
 
 
-async def test_the_address_is_confirmed_by_the_code_of_a_letter(town: Town, browser: Visitor) -> None:
+async def test_the_address_is_confirmed_by_the_code_of_a_letter(deployment: Deployment, browser: Visitor) -> None:
     await browser.send("/sign-up", WISH)
-    await browser.send("/confirm-email", {"step": "new-letter"})
-    (letter, *_) = await letters(town, "ada@example.org")
-    token = await newest_token(town, "ada@example.org")
-    assert f"{town.settings.url}/confirm-email?code={token}" in letter.text
+    await browser.send("/confirm-email", {"step": "new-email"})
+    (letter, *_) = await letters(deployment, "ada@example.org")
+    token = await newest_token(deployment, "ada@example.org")
+    assert f"{deployment.settings.url}/confirm-email?code={token}" in letter.text
     linked = await browser.get("/confirm-email", code=token)
     assert f'value="{token}"' in linked.text
     wrong = await browser.send("/confirm-email", {"code": "AAAAA-BBBBB"})
     assert set(problems_in(wrong)) == {"code"}
     right = await browser.send("/confirm-email", {"code": token.lower()})
     assert right.status_code == 303
-    session = (await town.sign_in("ada.test", "password of ada")).json()
+    session = (await deployment.sign_in("ada.test", "password of ada")).json()
     assert session["emailConfirmed"] is True
     assert "is confirmed" in (await browser.get("/confirm-email")).text

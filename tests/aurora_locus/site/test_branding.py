@@ -34,14 +34,14 @@ def test_contrast_is_that_of_the_guidelines() -> None:
     assert contrast((0x77, 0x77, 0x77), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
-async def test_the_operators_wishes_are_on_every_page(open_the_town) -> None:
-    town = await open_the_town(
+async def test_the_operators_wishes_are_on_every_page(make_deployment) -> None:
+    deployment = await make_deployment(
         service_name="Town Square",
         support_url="https://help.example/",
         logo_url="https://cdn.example/logo.png",
         primary_color="#cc2200",
     )
-    browser = visitor(town)
+    browser = visitor(deployment)
     page = await browser.get("/sign-in")
     assert "<span>Town Square</span>" in page.text
     assert "https://help.example/" in page.text

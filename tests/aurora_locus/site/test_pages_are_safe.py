@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
 
 FORM = {"identifier": "ada.test", "password": "password of ada"}
 
 
 @pytest.fixture
-async def browser(town: Town):
-    await town.sign_up("ada")
-    opened = visitor(town)
+async def browser(deployment: Deployment):
+    await deployment.sign_up("ada")
+    opened = visitor(deployment)
     yield opened
     await opened.http.aclose()
 
@@ -66,8 +66,8 @@ async def test_a_form_without_this_browsers_token_is_refused(browser: Visitor, t
     assert not await browser.is_signed_in()
 
 
-async def test_the_token_of_another_browser_is_refused(town: Town, browser: Visitor) -> None:
-    other = visitor(town)
+async def test_the_token_of_another_browser_is_refused(deployment: Deployment, browser: Visitor) -> None:
+    other = visitor(deployment)
     token = token_in(await other.get("/sign-in"))
     await browser.get("/sign-in")
     answer = await browser.post("/sign-in", {**FORM, "csrf": token})

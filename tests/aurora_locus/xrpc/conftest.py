@@ -42,6 +42,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from tests.aurora_locus.hosted import CATALOG, Hosted
 from tests.plain_http import NO_TLS
+from tests.worker_pool import POOL
 
 TOKENS = SessionTokenSigner(b"k" * 32, "did:web:localhost")
 
@@ -126,6 +127,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
             count=lambda _outcome: None,
         ),
         streams=StreamPlaces(is_limited=False),
+        workers=POOL,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.aurora_locus.town import IDENTITY, SERVER, Town, together
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, together
 
 # A DID that nobody here has.
 NOBODYS = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -110,20 +110,20 @@ NASTY: list[Any] = [
 
 
 @pytest.mark.parametrize("nsid", VALID)
-async def test_nasty_values_in_every_field(town: Town, nsid: str) -> None:
-    ana = await town.sign_up("ana")
-    caller = ana if nsid in OWN else town.administration if nsid in OF_THE_HOST else town.stranger
+async def test_nasty_values_in_every_field(deployment: Deployment, nsid: str) -> None:
+    ana = await deployment.sign_up("ana")
+    caller = ana if nsid in OWN else deployment.administration if nsid in OF_THE_HOST else deployment.stranger
     for name in VALID[nsid]:
         answers = await together(*(caller.post(nsid, {**VALID[nsid], name: value}) for value in NASTY))
         for value, answer in zip(NASTY, answers, strict=True):
             assert answer.status_code in {200, 400, 401, 413}, (name, value, answer.text)
-    assert await town.count("accounts") <= 2
+    assert await deployment.count("accounts") <= 2
 
 
 @pytest.mark.parametrize("nsid", QUERIES)
-async def test_nasty_values_in_every_parameter(town: Town, nsid: str) -> None:
-    ana = await town.sign_up("ana")
-    caller = town.administration if ".admin." in nsid else ana
+async def test_nasty_values_in_every_parameter(deployment: Deployment, nsid: str) -> None:
+    ana = await deployment.sign_up("ana")
+    caller = deployment.administration if ".admin." in nsid else ana
     for name in QUERIES[nsid]:
         for value in (one for one in NASTY if isinstance(one, str) and len(one) < 10_000):
             answer = await caller.get(nsid, **{**QUERIES[nsid], name: value})
@@ -131,12 +131,12 @@ async def test_nasty_values_in_every_parameter(town: Town, nsid: str) -> None:
 
 
 @pytest.mark.parametrize("handle", ["", "a", "\x00", "x" * 300, "did:plc:abc", "ana.test\n", "%00"])
-async def test_nasty_handles_do_not_resolve(town: Town, handle: str) -> None:
-    answer = await town.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
+async def test_nasty_handles_do_not_resolve(deployment: Deployment, handle: str) -> None:
+    answer = await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
     assert (answer.status_code, answer.json()["error"]) in {(400, "InvalidRequest"), (400, "HandleNotFound")}
 
 
 @pytest.mark.parametrize("host", ["", "a", ".test", "[::1]", "x" * 300, "ana.test:abc", "did:plc:abc"])
-async def test_nasty_hosts_prove_nothing(town: Town, host: str) -> None:
-    answer = await town.http.get("/.well-known/atproto-did", headers={"host": host})
+async def test_nasty_hosts_prove_nothing(deployment: Deployment, host: str) -> None:
+    answer = await deployment.http.get("/.well-known/atproto-did", headers={"host": host})
     assert answer.status_code in {400, 404}

@@ -20,9 +20,9 @@ from aurora_locus.federation.upstream import Request as UpstreamRequest
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC, AddressRefused
 from tests.at_network.peers import name_server
-from tests.aurora_locus.conftest import OpenTown
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.strangers import Stranger, open_stranger
-from tests.aurora_locus.town import SERVER, Person, Town
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -39,8 +39,8 @@ async def stranger() -> AsyncIterator[Stranger]:
 
 
 @pytest.fixture
-async def ana(town: Town) -> Person:
-    return await town.sign_up("ana")
+async def ana(deployment: Deployment) -> Person:
+    return await deployment.sign_up("ana")
 
 
 async def ask(
@@ -55,13 +55,15 @@ def refused(answer: httpx.Response, status: int, name: str) -> None:
     assert " " in answer.json()["message"]
 
 
-async def test_a_query_is_asked_with_the_accounts_own_token(town: Town, ana: Person, stranger: Stranger) -> None:
+async def test_a_query_is_asked_with_the_accounts_own_token(
+    deployment: Deployment, ana: Person, stranger: Stranger
+) -> None:
     """The token names account, service and method, lives for a minute, and is signed with the account's key."""
     answer = await ask(ana, f"{THING}?a=b%20c&a=d", f"{stranger.did}#notes")
     assert (answer.status_code, answer.json()) == (200, {"thing": 1})
     (asked,) = stranger.asked
     assert (asked.method, asked.query) == ("GET", "a=b%20c&a=d")
-    now = town.clock.now() // 1_000_000
+    now = deployment.clock.now() // 1_000_000
     token = read_service_token(
         asked.headers["authorization"].removeprefix("Bearer "),
         audiences=[stranger.did],
@@ -70,16 +72,16 @@ async def test_a_query_is_asked_with_the_accounts_own_token(town: Town, ana: Per
         allow_labeler=False,
     )
     assert (token.issuer, token.expires_at) == (ana.did, now + 60)
-    key = await town.pds.registry.repositories.keys.signing_key(ana.did)
+    key = await deployment.pds.registry.repositories.keys.signing_key(ana.did)
     check_signature(token, key.public)
 
 
 async def test_a_setting_names_the_services_that_want_the_full_audience(
-    open_the_town: OpenTown, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: Stranger
 ) -> None:
     """By service name, or by DID and service name."""
-    town = await open_the_town(proxy_full_audiences=("#forum", f"{stranger.did}#notes"))
-    ana = await town.sign_up("ana")
+    deployment = await make_deployment(proxy_full_audiences=("#forum", f"{stranger.did}#notes"))
+    ana = await deployment.sign_up("ana")
     async with open_stranger(services=("forum", "notes")) as other:
         for one, service in ((stranger, "notes"), (stranger, "bsky_appview"), (other, "notes"), (other, "forum")):
             await ask(ana, THING, f"{one.did}#{service}")
@@ -172,10 +174,10 @@ async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stran
     assert "could not resolve proxy did" in answer.json()["message"]
 
 
-async def test_this_server_does_not_ask_itself(town: Town, ana: Person) -> None:
+async def test_this_server_does_not_ask_itself(deployment: Deployment, ana: Person) -> None:
     """Neither under its own name nor through somebody else's document."""
-    refused(await ask(ana, THING, f"{town.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
-    async with open_stranger(endpoint=town.settings.url) as loop:
+    refused(await ask(ana, THING, f"{deployment.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
+    async with open_stranger(endpoint=deployment.settings.url) as loop:
         answer = await ask(ana, THING, f"{loop.did}#notes")
         refused(answer, 400, "InvalidRequest")
         assert "back to this server" in answer.json()["message"]
@@ -187,22 +189,24 @@ async def test_other_schemes_are_no_services(ana: Person, endpoint: str) -> None
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 400, "InvalidRequest")
 
 
-async def test_nobody_is_asked_without_an_account(town: Town, ana: Person, stranger: Stranger) -> None:
+async def test_nobody_is_asked_without_an_account(deployment: Deployment, ana: Person, stranger: Stranger) -> None:
     to = f"{stranger.did}#notes"
-    refused(await ask(town.stranger, THING, to), 401, "AuthMissing")
-    refused(await ask(town.stranger.bearing("x.y.z"), THING, to), 400, "InvalidToken")
-    refused(await ask(town.administration, THING, to), 400, "InvalidToken")
+    refused(await ask(deployment.stranger, THING, to), 401, "AuthMissing")
+    refused(await ask(deployment.stranger.bearing("x.y.z"), THING, to), 400, "InvalidToken")
+    refused(await ask(deployment.administration, THING, to), 400, "InvalidToken")
     refused(await ask(ana.bearing(ana.refresh_token), THING, to), 400, "InvalidToken")
     assert stranger.asked == []
     assert stranger.resolved == 0  # strangers do not even make us look somebody up
 
 
-async def test_private_conversations_need_a_privileged_session(town: Town, ana: Person, stranger: Stranger) -> None:
+async def test_private_conversations_need_a_privileged_session(
+    deployment: Deployment, ana: Person, stranger: Stranger
+) -> None:
     stranger.answer("chat.bsky.convo.listConvos", {"convos": []})
     to = f"{stranger.did}#notes"
     for name, privileged, status in (("plain", False, 400), ("full", True, 200)):
         made = (await ana.post(f"{SERVER}.createAppPassword", {"name": name, "privileged": privileged})).json()
-        app = town.person(await town.sign_in("ana.test", made["password"]))
+        app = deployment.person(await deployment.sign_in("ana.test", made["password"]))
         answer = await ask(app, "chat.bsky.convo.listConvos", to)
         assert answer.status_code == status, answer.text
         if status == 400:
@@ -295,7 +299,7 @@ async def test_compressed_answers_cross_as_they_are(ana: Person, stranger: Stran
     assert answer.json() == {"a": "b"}
 
 
-async def test_whoever_hangs_up_ends_the_call(ana: Person, town: Town, stranger: Stranger) -> None:
+async def test_whoever_hangs_up_ends_the_call(ana: Person, deployment: Deployment, stranger: Stranger) -> None:
     arrived, ended = asyncio.Event(), asyncio.Event()
 
     async def answering(request: Request) -> Response:
@@ -338,16 +342,16 @@ async def test_one_account_has_so_many_calls_at_a_time(
     assert (await ask(ana, THING, f"{stranger.did}#notes")).status_code == 200
 
 
-async def test_the_operators_services_are_asked_by_method(open_the_town: OpenTown, stranger: Stranger) -> None:
+async def test_the_operators_services_are_asked_by_method(make_deployment: MakeDeployment, stranger: Stranger) -> None:
     """Apps that name nobody get the app view; reports go to the moderation; everything else is not here."""
     async with open_stranger(services=("atproto_labeler",)) as moderation:
-        town = await open_the_town(
+        deployment = await make_deployment(
             bsky_app_view_url=stranger.url,
             bsky_app_view_did="did:web:view.example.org",
             mod_service_url=moderation.url,
             mod_service_did="did:web:mod.example.org",
         )
-        ana = await town.sign_up("ana")
+        ana = await deployment.sign_up("ana")
         stranger.answer(PROFILE, {"did": ana.did, "handle": "ana.test"})
         assert (await ask(ana, f"{PROFILE}?actor=ana.test")).status_code == 200
         assert stranger.asked[0].claims["aud"] == "did:web:view.example.org"
@@ -358,7 +362,7 @@ async def test_the_operators_services_are_asked_by_method(open_the_town: OpenTow
         assert answer.json() == {"id": 1}
         assert moderation.asked[0].claims["aud"] == "did:web:mod.example.org"
         refused(await ask(ana, "com.example.unknown.thing"), 501, "MethodNotImplemented")
-        refused(await ask(town.stranger, PROFILE), 401, "AuthMissing")
+        refused(await ask(deployment.stranger, PROFILE), 401, "AuthMissing")
 
 
 async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
@@ -383,53 +387,53 @@ async def test_in_public_no_private_address_is_called(engine: str, stranger: Str
     assert stranger.asked == []
 
 
-async def test_records_of_other_servers_are_the_app_views(open_the_town: OpenTown, stranger: Stranger) -> None:
+async def test_records_of_other_servers_are_the_app_views(make_deployment: MakeDeployment, stranger: Stranger) -> None:
     """Nobody's token goes along: anybody may ask. What is here, and what nobody has, is answered here."""
-    town = await open_the_town(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
-    ana = await town.sign_up("ana")
+    deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
+    ana = await deployment.sign_up("ana")
     there = {"uri": "at://did:plc:x/org.example.note/one", "value": {"text": "theirs"}}
     stranger.answer("com.atproto.repo.getRecord", there)
     where = "repo=ben.example.org&collection=org.example.note&rkey=one"
-    answer = await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}", headers=ana.headers)
+    answer = await deployment.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}", headers=ana.headers)
     assert answer.json() == there
     (asked,) = stranger.asked
     assert asked.query == where
     assert "authorization" not in asked.headers
     here = f"repo={ana.did}&collection=org.example.note&rkey=one"
-    refused(await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{here}"), 400, "RecordNotFound")
+    refused(await deployment.http.get(f"/xrpc/com.atproto.repo.getRecord?{here}"), 400, "RecordNotFound")
     assert len(stranger.asked) == 1
     stranger.answer("com.atproto.repo.getRecord", {"error": "RecordNotFound", "message": "no such record"}, 400)
-    refused(await town.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}"), 400, "RecordNotFound")
+    refused(await deployment.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}"), 400, "RecordNotFound")
 
 
 async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
-    open_the_town: OpenTown, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: Stranger
 ) -> None:
     async with name_server({}) as names:
         names.is_failing = True
-        town = await open_the_town(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
-        resolver = town.pds.registry.network.resolve_handle.__self__
+        deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
+        resolver = deployment.pds.registry.network.resolve_handle.__self__
         resolver._dns = Dns(("127.0.0.1", names.port), timeout_seconds=30)
         resolve = "/xrpc/com.atproto.identity.resolveHandle?handle=ben.localhost-without-a-server.org"
-        refused(await town.http.get(resolve), 502, "UpstreamFailure")
+        refused(await deployment.http.get(resolve), 502, "UpstreamFailure")
         stranger.answer("com.atproto.identity.resolveHandle", {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"})
-        assert (await town.http.get(resolve)).json() == {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}
+        assert (await deployment.http.get(resolve)).json() == {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}
         stranger.answer("com.atproto.identity.resolveHandle", {"did": "nobody"})
-        refused(await town.http.get(resolve), 502, "UpstreamFailure")
+        refused(await deployment.http.get(resolve), 502, "UpstreamFailure")
 
 
-async def test_who_was_taken_down_may_object(open_the_town: OpenTown) -> None:
+async def test_who_was_taken_down_may_object(make_deployment: MakeDeployment) -> None:
     """A report goes to the moderation even then, and nothing else does."""
     async with open_stranger(services=("atproto_labeler",)) as moderation:
         moderation.answer(REPORT, {"id": 1})
-        town = await open_the_town(mod_service_url=moderation.url, mod_service_did="did:web:mod.example.org")
-        ana = await town.sign_up("ana")
+        deployment = await make_deployment(mod_service_url=moderation.url, mod_service_did="did:web:mod.example.org")
+        ana = await deployment.sign_up("ana")
         subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
         decided = {"subject": subject, "takedown": {"applied": True}}
-        taken_down = await town.administration.post("com.atproto.admin.updateSubjectStatus", decided)
+        taken_down = await deployment.administration.post("com.atproto.admin.updateSubjectStatus", decided)
         assert taken_down.status_code == 200
         wish = {"identifier": "ana.test", "password": "password of ana", "allowTakendown": True}
-        ana = town.person(await town.stranger.post(f"{SERVER}.createSession", wish))
+        ana = deployment.person(await deployment.stranger.post(f"{SERVER}.createSession", wish))
         appeal = {"reasonType": "com.atproto.moderation.defs#reasonAppeal", "subject": subject}
         assert (await ask(ana, REPORT, method="POST", json=appeal)).json() == {"id": 1}
         assert (await ask(ana, "tools.ozone.moderation.getEvent")).status_code == 401

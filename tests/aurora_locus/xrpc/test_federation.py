@@ -19,8 +19,8 @@ from groundwork.clock import HOUR
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serving
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 from tests.patience import PATIENCE_SECONDS
 
@@ -73,85 +73,91 @@ async def open_relay() -> AsyncIterator[Relay]:
         yield relay
 
 
-def host_of(town: Town) -> str:
-    return town.settings.url.removeprefix("http://")
+def host_of(deployment: Deployment) -> str:
+    return deployment.settings.url.removeprefix("http://")
 
 
-async def ask(town: Town, hostname: str) -> httpx.Response:
-    return await town.administration.post(f"{SYNC}.requestCrawl", {"hostname": hostname})
+async def ask(deployment: Deployment, hostname: str) -> httpx.Response:
+    return await deployment.administration.post(f"{SYNC}.requestCrawl", {"hostname": hostname})
 
 
-async def standing(town: Town) -> dict[str, Any]:
-    answer = await town.http.get("/admin/federation", headers=town.administration.headers)
+async def standing(deployment: Deployment) -> dict[str, Any]:
+    answer = await deployment.http.get("/admin/federation", headers=deployment.administration.headers)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-async def test_server_announces_itself_when_it_starts(open_the_town: OpenTown) -> None:
+async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
-        town = await open_the_town(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
         async with asyncio.timeout(PATIENCE_SECONDS):
             await relay.asked_once.wait()
-        assert relay.asked == [host_of(town)]
+        assert relay.asked == [host_of(deployment)]
 
 
-async def test_operator_has_the_relays_asked(open_the_town: OpenTown) -> None:
+async def test_operator_has_the_relays_asked(make_deployment: MakeDeployment) -> None:
     """Nobody is asked before; within twenty minutes only once."""
     async with open_relay() as relay:
-        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
         assert relay.asked == []
-        assert (await ask(town, host_of(town))).status_code == 200
-        again = await ask(town, host_of(town))
+        assert (await ask(deployment, host_of(deployment))).status_code == 200
+        again = await ask(deployment, host_of(deployment))
         assert (again.status_code, again.json()["error"]) == (429, "RateLimitExceeded")
-        assert relay.asked == [host_of(town)]
-        town.clock.turn(HOUR)
-        assert (await ask(town, host_of(town))).status_code == 200
+        assert relay.asked == [host_of(deployment)]
+        deployment.clock.turn(HOUR)
+        assert (await ask(deployment, host_of(deployment))).status_code == 200
 
 
-async def test_other_hosts_are_refused_without_asking_anybody(open_the_town: OpenTown) -> None:
+async def test_other_hosts_are_refused_without_asking_anybody(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
-        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url,))
-        for hostname in ("other.example", "10.0.0.1", f"{host_of(town)}/path", f"http://{host_of(town)}", ""):
-            refused(await ask(town, hostname), "InvalidRequest")
-        stranger = await town.stranger.post(f"{SYNC}.requestCrawl", {"hostname": host_of(town)})
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
+        for hostname in (
+            "other.example",
+            "10.0.0.1",
+            f"{host_of(deployment)}/path",
+            f"http://{host_of(deployment)}",
+            "",
+        ):
+            refused(await ask(deployment, hostname), "InvalidRequest")
+        stranger = await deployment.stranger.post(f"{SYNC}.requestCrawl", {"hostname": host_of(deployment)})
         assert stranger.status_code == 401
         assert relay.asked == []
 
 
-async def test_server_that_does_not_federate_asks_nobody(open_the_town: OpenTown) -> None:
+async def test_server_that_does_not_federate_asks_nobody(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
-        town = await open_the_town(federation_relay_urls=(relay.url,))
-        assert (await ask(town, host_of(town))).status_code == 403
+        deployment = await make_deployment(federation_relay_urls=(relay.url,))
+        assert (await ask(deployment, host_of(deployment))).status_code == 403
         assert relay.asked == []
 
 
-async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(open_the_town: OpenTown) -> None:
+async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(make_deployment: MakeDeployment) -> None:
     """A network on a laptop names the public relay in its defaults."""
     async with open_relay() as relay:
-        town = await open_the_town(federation_relay_urls=(relay.url,))
-        assert [one["says"] for one in (await standing(town))["relays"]] == [{}]
+        deployment = await make_deployment(federation_relay_urls=(relay.url,))
+        assert [one["says"] for one in (await standing(deployment))["relays"]] == [{}]
         assert relay.looked_up == []
 
 
-async def test_the_only_host_is_itself(town: Town) -> None:
-    await town.sign_up("ana")
-    own = (await town.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(town))).json()
-    assert own == {"hostname": host_of(town), "seq": 4, "status": "active", "accountCount": 1}
-    assert (await town.stranger.get(f"{SYNC}.listHosts")).json() == {"hosts": [own]}
-    refused(await town.stranger.get(f"{SYNC}.getHostStatus", hostname="other.example"), "HostNotFound")
-    refused(await town.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
+async def test_the_only_host_is_itself(deployment: Deployment) -> None:
+    await deployment.sign_up("ana")
+    own = (await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(deployment))).json()
+    assert own == {"hostname": host_of(deployment), "seq": 4, "status": "active", "accountCount": 1}
+    assert (await deployment.stranger.get(f"{SYNC}.listHosts")).json() == {"hosts": [own]}
+    refused(await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname="other.example"), "HostNotFound")
+    refused(await deployment.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
 
 
-async def test_operator_sees_who_reads_and_how_far(open_the_town: OpenTown) -> None:
+async def test_operator_sees_who_reads_and_how_far(make_deployment: MakeDeployment) -> None:
     """Subscribers with their lag, relays with what they say of this host."""
     async with open_relay() as relay:
-        town = await open_the_town(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
-        await town.sign_up("ana")
-        async with connect(f"{town.url.replace('http', 'ws')}/xrpc/{SYNC}.subscribeRepos?cursor=0") as socket:
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
+        await deployment.sign_up("ana")
+        async with connect(f"{deployment.url.replace('http', 'ws')}/xrpc/{SYNC}.subscribeRepos?cursor=0") as socket:
             for _ in range(4):
                 await socket.recv()
             while True:
-                told = await standing(town)
+                told = await standing(deployment)
                 if told["subscribers"][0]["live"]:
                     break
         (subscriber,) = told["subscribers"]
@@ -168,12 +174,12 @@ async def test_operator_sees_who_reads_and_how_far(open_the_town: OpenTown) -> N
         assert "problem" in bad["says"]
 
 
-async def test_operator_sees_which_accounts_a_relay_leaves_out(open_the_town: OpenTown) -> None:
+async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: MakeDeployment) -> None:
     """Each is asked about once a day; a relay that is away changes nothing; a deleted account is forgotten."""
     async with open_relay() as relay:
         relays = (relay.url, "http://127.0.0.1:1")
-        town = await open_the_town(**FEDERATED, federation_relay_urls=relays)
-        people = {name: (await town.sign_up(name)).did for name in ("ana", "ben", "cleo", "dan")}
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=relays)
+        people = {name: (await deployment.sign_up(name)).did for name in ("ana", "ben", "cleo", "dan")}
         relay.says = {
             people["ana"]: {"active": True, "rev": "3n2qak2xydeqa"},
             people["ben"]: {"active": True, "status": "throttled"},
@@ -183,10 +189,10 @@ async def test_operator_sees_which_accounts_a_relay_leaves_out(open_the_town: Op
         http = HttpClient(DEVELOPMENT)
 
         async def ask_again() -> int:
-            return await relay_accounts.ask_some(town.db, http, town.clock, relays)
+            return await relay_accounts.ask_some(deployment.db, http, deployment.clock, relays)
 
         assert (await ask_again(), await ask_again()) == (4, 0)
-        good, away = (await standing(town))["relays"]
+        good, away = (await standing(deployment))["relays"]
         assert good["accounts"]["counts"] == {"active": 1, "other": 1, "throttled": 1, "unknown": 1}
         assert [(one["handle"], one["status"]) for one in good["accounts"]["notRead"]] == [
             ("cleo.test", "other"),
@@ -195,37 +201,37 @@ async def test_operator_sees_which_accounts_a_relay_leaves_out(open_the_town: Op
         ]
         assert away["accounts"] == {"counts": {}, "notRead": []}
         relay.says[people["ben"]] = {"active": True, "rev": "3n2qak2xydeqa"}
-        town.clock.turn(25 * HOUR)
+        deployment.clock.turn(25 * HOUR)
         assert await ask_again() == 4
-        assert (await relay_accounts.counted(town.db, relays))[relay.url]["active"] == 2
+        assert (await relay_accounts.counted(deployment.db, relays))[relay.url]["active"] == 2
         await http.close()
 
 
-async def test_lag_is_told_in_events_and_seconds(town: Town) -> None:
+async def test_lag_is_told_in_events_and_seconds(deployment: Deployment) -> None:
     """A subscriber that has been sent nothing of four events, ten seconds old."""
-    await town.sign_up("ana")
-    live = town.pds.live
+    await deployment.sign_up("ana")
+    live = deployment.pds.live
     slow = StreamSubscription(0, is_live=False, peer="slow")
     live.listeners.add(slow)
-    town.clock.turn(10_000_000)
-    found = await lags(town.db, live, town.clock)
+    deployment.clock.turn(10_000_000)
+    found = await lags(deployment.db, live, deployment.clock)
     live.listeners.discard(slow)
     assert worst(found) == (4, 10.0)
     assert worst([]) == (0, 0.0)
 
 
-async def test_standing_is_for_the_operator(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_standing_is_for_the_operator(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     for headers in ({}, ana.headers, {"authorization": httpx.BasicAuth("admin", "wrong")._auth_header}):
-        assert (await town.http.get("/admin/federation", headers=headers)).status_code == 401
+        assert (await deployment.http.get("/admin/federation", headers=headers)).status_code == 401
 
 
-async def test_crawlers_are_counted(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_crawlers_are_counted(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     for nsid, parameters in ((f"{SYNC}.getRepo", {"did": ana.did}), (f"{SYNC}.listRepos", {})):
         left = []
         for _ in range(2):
-            answer = await town.http.get(f"/xrpc/{nsid}", params=parameters)
+            answer = await deployment.http.get(f"/xrpc/{nsid}", params=parameters)
             assert answer.status_code == 200
             left.append(int(answer.headers["ratelimit-remaining"]))
         assert left[1] == left[0] - 1, nsid

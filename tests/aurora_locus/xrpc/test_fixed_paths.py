@@ -10,23 +10,23 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import IDENTITY, SERVER, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
 from tests.patience import PATIENCE_SECONDS
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @sqlite_only
-async def test_robots_may_come(town: Town) -> None:
-    assert "Allow: /" in (await town.http.get("/robots.txt")).text
+async def test_robots_may_come(deployment: Deployment) -> None:
+    assert "Allow: /" in (await deployment.http.get("/robots.txt")).text
 
 
 @sqlite_only
-async def test_health(town: Town) -> None:
-    for answer in (await town.http.get("/xrpc/_health"), await town.http.head("/xrpc/_health")):
+async def test_health(deployment: Deployment) -> None:
+    for answer in (await deployment.http.get("/xrpc/_health"), await deployment.http.head("/xrpc/_health")):
         assert answer.status_code == 200
-    said = (await town.http.get("/xrpc/_health")).json()
+    said = (await deployment.http.get("/xrpc/_health")).json()
     assert (said["version"], said["checks"]) == ("test", {"database": "ok", "writes": "ok", "blobs": "ok"})
     assert all(0 <= age < 60 for age in said["ages"].values())
 
@@ -56,53 +56,53 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
 
 
 async def test_health_with_a_locked_database_is_bad_and_not_waited_for(
-    town: Town, pds_url: str, request: pytest.FixtureRequest
+    deployment: Deployment, pds_url: str, request: pytest.FixtureRequest
 ) -> None:
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
     """A probe that met the lock says so until the next one; whoever asks waits for none."""
     async with locked(pds_url, server), asyncio.timeout(PATIENCE_SECONDS):
-        while (answer := await town.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
+        while (answer := await deployment.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.1)
     assert answer.status_code == 503
     assert answer.json()["error"] == "Nothing can be written at the moment."
     assert answer.json()["checks"]["writes"] != "ok"
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while (await town.http.get("/xrpc/_health")).status_code != 200:  # noqa: ASYNC110  # nobody tells
+        while (await deployment.http.get("/xrpc/_health")).status_code != 200:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.1)
 
 
-async def test_handle_is_proven_by_host_name(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_handle_is_proven_by_host_name(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     path = "/.well-known/atproto-did"
-    answer = await town.http.get(path, headers={"host": "ANA.test:3000"})
+    answer = await deployment.http.get(path, headers={"host": "ANA.test:3000"})
     assert (answer.status_code, answer.text) == (200, ana.did)
     assert answer.headers["content-type"].startswith("text/plain")
-    assert (await town.http.get(path, headers={"host": "nobody.test"})).status_code == 404
+    assert (await deployment.http.get(path, headers={"host": "nobody.test"})).status_code == 404
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    assert (await town.http.get(path, headers={"host": "ana.test"})).status_code == 404
+    assert (await deployment.http.get(path, headers={"host": "ana.test"})).status_code == 404
 
 
 @sqlite_only
-async def test_server_describes_its_own_did(town: Town) -> None:
-    document = (await town.http.get("/.well-known/did.json")).json()
-    assert document["id"] == town.settings.did
-    assert document["service"][0]["serviceEndpoint"] == town.settings.url
+async def test_server_describes_its_own_did(deployment: Deployment) -> None:
+    document = (await deployment.http.get("/.well-known/did.json")).json()
+    assert document["id"] == deployment.settings.did
+    assert document["service"][0]["serviceEndpoint"] == deployment.settings.url
 
 
 @sqlite_only
-async def test_server_with_another_did_has_no_document_here(open_the_town: OpenTown) -> None:
-    town = await open_the_town(service_did="did:web:elsewhere.example")
-    answer = await town.http.get("/.well-known/did.json")
+async def test_server_with_another_did_has_no_document_here(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(service_did="did:web:elsewhere.example")
+    answer = await deployment.http.get("/.well-known/did.json")
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
 
 
 @sqlite_only
-async def test_server_describes_its_conditions(open_the_town: OpenTown) -> None:
-    town = await open_the_town(
+async def test_server_describes_its_conditions(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(
         invite_required=True, contact_email_address="host@example.org", privacy_policy_url="https://example.org/privacy"
     )
-    said = (await town.stranger.get(f"{SERVER}.describeServer")).json()
-    assert said["did"] == town.settings.did
+    said = (await deployment.stranger.get(f"{SERVER}.describeServer")).json()
+    assert said["did"] == deployment.settings.did
     assert said["availableUserDomains"] == [".test"]
     assert said["inviteCodeRequired"] is True
     assert said["contact"] == {"email": "host@example.org"}
@@ -111,21 +111,23 @@ async def test_server_describes_its_conditions(open_the_town: OpenTown) -> None:
 
 @sqlite_only
 @pytest.mark.parametrize("path", ["/nothing", "/xrpc", "/.well-known/nothing"])
-async def test_nothing_there(town: Town, path: str) -> None:
-    assert (await town.http.get(path)).status_code == 404
+async def test_nothing_there(deployment: Deployment, path: str) -> None:
+    assert (await deployment.http.get(path)).status_code == 404
 
 
 @sqlite_only
-async def test_cross_origin_scripts_may_read(town: Town) -> None:
+async def test_cross_origin_scripts_may_read(deployment: Deployment) -> None:
     origin = {"origin": "https://app.example"}
-    answer = await town.http.get(f"/xrpc/{IDENTITY}.resolveHandle", params={"handle": "nobody.test"}, headers=origin)
+    answer = await deployment.http.get(
+        f"/xrpc/{IDENTITY}.resolveHandle", params={"handle": "nobody.test"}, headers=origin
+    )
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "RateLimit-Limit" in answer.headers["access-control-expose-headers"]
 
 
-async def test_certificates_are_for_this_server_and_for_handles_that_exist(town: Town) -> None:
-    await town.sign_up("ana")
-    own = urlsplit(town.settings.url).hostname
+async def test_certificates_are_for_this_server_and_for_handles_that_exist(deployment: Deployment) -> None:
+    await deployment.sign_up("ana")
+    own = urlsplit(deployment.settings.url).hostname
     for domain, status in ((own, 200), ("ana.test", 200), ("Ana.TEST", 200), ("nobody.test", 404), ("", 404)):
-        assert (await town.http.get("/tls-check", params={"domain": domain})).status_code == status, domain
-    assert (await town.http.get("/tls-check")).status_code == 404
+        assert (await deployment.http.get("/tls-check", params={"domain": domain})).status_code == status, domain
+    assert (await deployment.http.get("/tls-check")).status_code == 404

@@ -10,8 +10,8 @@ from aurora_locus.xrpc.com_atproto_repo import writer_limits
 from groundwork.clock import HOUR, MINUTE
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -28,8 +28,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aurora_locus.xrpc.limits.effective", lambda _registry, limit: limit)
 
 
-async def ask(town: Town, peer: str = "192.0.2.1", **headers: str) -> httpx.Response:
-    return await town.http.get(DESCRIBE, headers={"x-forwarded-for": peer, **headers})
+async def ask(deployment: Deployment, peer: str = "192.0.2.1", **headers: str) -> httpx.Response:
+    return await deployment.http.get(DESCRIBE, headers={"x-forwarded-for": peer, **headers})
 
 
 def told(answer: httpx.Response) -> tuple[str, str]:
@@ -44,24 +44,24 @@ def test_the_published_figures(engine: str) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-async def test_every_answer_tells_and_the_last_refuses(open_the_town: OpenTown) -> None:
-    town = await open_the_town(trusted_proxy_hops=1)
+async def test_every_answer_tells_and_the_last_refuses(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(trusted_proxy_hops=1)
     for left in ("4", "3", "2"):
-        assert told(await ask(town)) == ("5", left)
-    unknown = await town.http.get("/xrpc/com.example.unknown", headers={"x-forwarded-for": "192.0.2.1"})
+        assert told(await ask(deployment)) == ("5", left)
+    unknown = await deployment.http.get("/xrpc/com.example.unknown", headers={"x-forwarded-for": "192.0.2.1"})
     assert (unknown.status_code, *told(unknown)) == (501, "5", "1")
-    failed = await town.http.get("/xrpc/com.atproto.repo.getRecord", headers={"x-forwarded-for": "192.0.2.1"})
+    failed = await deployment.http.get("/xrpc/com.atproto.repo.getRecord", headers={"x-forwarded-for": "192.0.2.1"})
     assert (failed.status_code, *told(failed)) == (400, "5", "0")
-    refused = await ask(town)
+    refused = await ask(deployment)
     assert (refused.status_code, refused.json()["error"]) == (429, "RateLimitExceeded")
     assert refused.headers.get_list("ratelimit-remaining") == ["0"]
     assert refused.headers["retry-after"] == "300"
     assert refused.headers["ratelimit-policy"] == "5;w=300"
-    assert (await ask(town, "192.0.2.2")).status_code == 200
-    health = await town.http.get("/xrpc/_health", headers={"x-forwarded-for": "192.0.2.1"})
+    assert (await ask(deployment, "192.0.2.2")).status_code == 200
+    health = await deployment.http.get("/xrpc/_health", headers={"x-forwarded-for": "192.0.2.1"})
     assert health.status_code == 200
-    town.clock.turn(5 * MINUTE)
-    assert told(await ask(town)) == ("5", "4")
+    deployment.clock.turn(5 * MINUTE)
+    assert told(await ask(deployment)) == ("5", "4")
 
 
 @pytest.mark.usefixtures("narrow")
@@ -80,10 +80,10 @@ async def test_every_answer_tells_and_the_last_refuses(open_the_town: OpenTown) 
     ids=["switched off", "key", "wrong key", "empty key", "address", "network", "other address", "no address"],
 )
 async def test_who_is_not_counted(
-    open_the_town: OpenTown, settings: dict[str, Any], peer: str, header: str, *, is_counted: bool
+    make_deployment: MakeDeployment, settings: dict[str, Any], peer: str, header: str, *, is_counted: bool
 ) -> None:
-    town = await open_the_town(trusted_proxy_hops=1, **settings)
-    answers = [await ask(town, peer, **{"x-ratelimit-bypass": header}) for _ in range(7)]
+    deployment = await make_deployment(trusted_proxy_hops=1, **settings)
+    answers = [await ask(deployment, peer, **{"x-ratelimit-bypass": header}) for _ in range(7)]
     assert [answer.status_code for answer in answers].count(429) == (2 if is_counted else 0)
     assert ("ratelimit-limit" in answers[0].headers) is is_counted
 
@@ -93,11 +93,11 @@ async def write(person: Person, name: str, **body: Any) -> httpx.Response:
 
 
 @pytest.mark.usefixtures("narrow")
-async def test_writes_cost_points(open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A creation three, an update two, a deletion one; a batch as much as its parts; by account, from wherever it writes."""
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 10_000, 300))
-    town = await open_the_town()
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    deployment = await make_deployment()
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     full = writer_limits.WRITES.points
     record = {"$type": NOTE, "text": "x"}
     made = await write(ana, "createRecord", collection=NOTE, rkey="a", record=record)
@@ -118,5 +118,5 @@ async def test_writes_cost_points(open_the_town: OpenTown, monkeypatch: pytest.M
     assert answers[-1].headers["retry-after"] == "3600"
     assert (await write(ana, "createRecord", collection=NOTE, record=record)).status_code == 200
     assert told(await write(ben, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))
-    town.clock.turn(HOUR)
+    deployment.clock.turn(HOUR)
     assert told(await write(ana, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))

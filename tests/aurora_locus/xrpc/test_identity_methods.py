@@ -7,8 +7,8 @@ import httpx
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 
 RECOVERY = format_did_key(K256PrivateKey.from_random(bytes(64)).public)
@@ -18,10 +18,10 @@ async def identity(person: Person, identifier: str) -> httpx.Response:
     return await person.get(f"{IDENTITY}.resolveIdentity", identifier=identifier)
 
 
-async def token_of(town: Town, name: str, person: Person) -> str:
+async def token_of(deployment: Deployment, name: str, person: Person) -> str:
     answer = await person.post(f"{IDENTITY}.requestPlcOperationSignature")
     assert answer.status_code == 200, answer.text
-    return await newest_token(town, f"{name}@example.org")
+    return await newest_token(deployment, f"{name}@example.org")
 
 
 async def sign(person: Person, token: str | None, **wishes: Any) -> httpx.Response:
@@ -36,94 +36,96 @@ async def recommended(person: Person) -> dict[str, Any]:
     return dict((await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json())
 
 
-async def test_identity_by_did_and_by_handle(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    by_did, by_handle = await identity(town.stranger, ana.did), await identity(town.stranger, "Ana.Test")
+async def test_identity_by_did_and_by_handle(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    by_did, by_handle = await identity(deployment.stranger, ana.did), await identity(deployment.stranger, "Ana.Test")
     assert by_did.json() == by_handle.json()
     assert (by_did.json()["did"], by_did.json()["handle"]) == (ana.did, "ana.test")
-    document = (await town.stranger.get(f"{IDENTITY}.resolveDid", did=ana.did)).json()["didDoc"]
-    assert document == by_did.json()["didDoc"] == (await town.directory.document(ana.did)).json()
+    document = (await deployment.stranger.get(f"{IDENTITY}.resolveDid", did=ana.did)).json()["didDoc"]
+    assert document == by_did.json()["didDoc"] == (await deployment.directory.document(ana.did)).json()
 
 
-async def test_nobody(town: Town) -> None:
+async def test_nobody(deployment: Deployment) -> None:
     nobody = "did:plc:" + "a" * 24
-    assert refused(await identity(town.stranger, "nobody.test"), "HandleNotFound")
-    assert refused(await identity(town.stranger, nobody), "DidNotFound")
-    assert refused(await town.stranger.get(f"{IDENTITY}.resolveDid", did=nobody), "DidNotFound")
-    refused(await town.stranger.get(f"{IDENTITY}.resolveDid", did="did:example:a"), "UnresolvableDid")
+    assert refused(await identity(deployment.stranger, "nobody.test"), "HandleNotFound")
+    assert refused(await identity(deployment.stranger, nobody), "DidNotFound")
+    assert refused(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did=nobody), "DidNotFound")
+    refused(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did="did:example:a"), "UnresolvableDid")
 
 
-async def test_handle_that_does_not_name_the_did_is_not_shown(town: Town) -> None:
+async def test_handle_that_does_not_name_the_did_is_not_shown(deployment: Deployment) -> None:
     """A deactivated account's handle names nobody; its document still claims it."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
-    assert (await identity(town.stranger, ana.did)).json()["handle"] == "handle.invalid"
-    refused(await identity(town.stranger, "ana.test"), "HandleNotFound")
+    assert (await identity(deployment.stranger, ana.did)).json()["handle"] == "handle.invalid"
+    refused(await identity(deployment.stranger, "ana.test"), "HandleNotFound")
 
 
-async def test_new_handle_is_seen_although_the_document_is_cached(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await identity(town.stranger, ana.did)
-    town.clock.turn(3_600_000_000)
+async def test_new_handle_is_seen_although_the_document_is_cached(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await identity(deployment.stranger, ana.did)
+    deployment.clock.turn(3_600_000_000)
     await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"})
-    assert (await identity(town.stranger, "anabel.test")).json()["did"] == ana.did
+    assert (await identity(deployment.stranger, "anabel.test")).json()["did"] == ana.did
     refreshed = await ana.post(f"{IDENTITY}.refreshIdentity", {"identifier": ana.did})
     assert refreshed.json()["handle"] == "anabel.test"
 
 
-async def test_refreshing_is_for_accounts(town: Town) -> None:
-    assert (await town.stranger.post(f"{IDENTITY}.refreshIdentity", {"identifier": "ana.test"})).status_code == 401
+async def test_refreshing_is_for_accounts(deployment: Deployment) -> None:
+    assert (
+        await deployment.stranger.post(f"{IDENTITY}.refreshIdentity", {"identifier": "ana.test"})
+    ).status_code == 401
 
 
-async def test_directory_that_is_down(town: Town) -> None:
+async def test_directory_that_is_down(deployment: Deployment) -> None:
     """What is known stays known; what is not cannot be told now."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
-    known = (await identity(town.stranger, ana.did)).json()
-    town.directory.is_down = True
-    assert (await identity(town.stranger, ana.did)).json() == known
-    answer = await identity(town.stranger, ben.did)
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    known = (await identity(deployment.stranger, ana.did)).json()
+    deployment.directory.is_down = True
+    assert (await identity(deployment.stranger, ana.did)).json() == known
+    answer = await identity(deployment.stranger, ben.did)
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
 
 
-async def test_recovery_key_is_put_first(town: Town) -> None:
+async def test_recovery_key_is_put_first(deployment: Deployment) -> None:
     """Asked for, signed, submitted: the directory has it, the network hears of it, and the account works on."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     keys = [RECOVERY, *(await recommended(ana))["rotationKeys"]]
-    signed = await sign(ana, await token_of(town, "ana", ana), rotationKeys=keys)
+    signed = await sign(ana, await token_of(deployment, "ana", ana), rotationKeys=keys)
     assert signed.status_code == 200, signed.text
     assert (await submit(ana, signed.json()["operation"])).status_code == 200
-    assert (await town.directory.log(ana.did))[-1]["rotationKeys"] == keys
-    assert (await town.announced(ana.did))[-1] == "identity None"
+    assert (await deployment.directory.log(ana.did))[-1]["rotationKeys"] == keys
+    assert (await deployment.announced(ana.did))[-1] == "identity None"
     assert (await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"})).status_code == 200
-    assert (await town.directory.log(ana.did))[-1]["rotationKeys"] == keys
+    assert (await deployment.directory.log(ana.did))[-1]["rotationKeys"] == keys
 
 
-async def test_submitting_again_only_announces(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_submitting_again_only_announces(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     signed = await sign(
-        ana, await token_of(town, "ana", ana), rotationKeys=[RECOVERY, *(await recommended(ana))["rotationKeys"]]
+        ana, await token_of(deployment, "ana", ana), rotationKeys=[RECOVERY, *(await recommended(ana))["rotationKeys"]]
     )
     for _ in range(2):
         assert (await submit(ana, signed.json()["operation"])).status_code == 200
-    assert len(await town.directory.log(ana.did)) == 2
+    assert len(await deployment.directory.log(ana.did)) == 2
 
 
-async def test_signing_needs_the_token_from_the_mail(town: Town) -> None:
+async def test_signing_needs_the_token_from_the_mail(deployment: Deployment) -> None:
     """Once; a wish that is refused costs none; another person's is nothing."""
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     refused(await sign(ana, None), "InvalidRequest")
     refused(await sign(ana, "ABCDE-FGHIJ"), "InvalidToken")
-    token = await token_of(town, "ana", ana)
+    token = await token_of(deployment, "ana", ana)
     refused(await sign(ben, token), "InvalidToken")
     refused(await sign(ana, token, rotationKeys=[]), "InvalidRequest")
     assert (await sign(ana, token)).status_code == 200
     refused(await sign(ana, token), "InvalidToken")
 
 
-async def test_app_password_changes_no_identity(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_app_password_changes_no_identity(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     app = (await ana.post(f"{SERVER}.createAppPassword", {"name": "app"})).json()["password"]
-    guest = town.person(await town.sign_in("ana.test", app))
+    guest = deployment.person(await deployment.sign_in("ana.test", app))
     for answer in (
         await guest.post(f"{IDENTITY}.requestPlcOperationSignature"),
         await sign(guest, "token"),
@@ -131,38 +133,38 @@ async def test_app_password_changes_no_identity(town: Town) -> None:
         assert "app password" in refused(answer, "InvalidToken")
     # Whoever has an operation that is signed could bring it to the directory as well.
     refused(await submit(guest, {}), "InvalidRequest")
-    assert len(await town.directory.log(ana.did)) == 1
+    assert len(await deployment.directory.log(ana.did)) == 1
 
 
-async def test_operations_that_would_break_the_account_do_not_reach_the_directory(town: Town) -> None:
-    ana = await town.sign_up("ana")
+async def test_operations_that_would_break_the_account_do_not_reach_the_directory(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
     away = {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://other.example"}}
-    signed = (await sign(ana, await token_of(town, "ana", ana), services=away)).json()["operation"]
-    before = town.directory.submitted
-    announced = await town.announced(ana.did)
+    signed = (await sign(ana, await token_of(deployment, "ana", ana), services=away)).json()["operation"]
+    before = deployment.directory.submitted
+    announced = await deployment.announced(ana.did)
     assert "its server is https://other.example" in refused(await submit(ana, signed), "InvalidRequest")
     refused(await submit(ana, {"type": "plc_operation"}), "InvalidRequest")
     refused(await submit(ana, "text"), "InvalidRequest")
-    assert town.directory.submitted == before
-    assert await town.announced(ana.did) == announced
+    assert deployment.directory.submitted == before
+    assert await deployment.announced(ana.did) == announced
 
 
-async def test_what_the_directory_refuses_is_told_and_not_announced(town: Town) -> None:
+async def test_what_the_directory_refuses_is_told_and_not_announced(deployment: Deployment) -> None:
     """A signature of a key that has no authority, in good form otherwise."""
-    ana = await town.sign_up("ana")
-    signed = (await sign(ana, await token_of(town, "ana", ana))).json()["operation"]
+    ana = await deployment.sign_up("ana")
+    signed = (await sign(ana, await token_of(deployment, "ana", ana))).json()["operation"]
     operation = plc_operation.parse_operation(signed)
     assert isinstance(operation, plc_operation.PlcOperation)
     forged = plc_operation.sign(operation, K256PrivateKey.from_random(bytes(64)))
-    announced = await town.announced(ana.did)
+    announced = await deployment.announced(ana.did)
     assert "directory" in refused(await submit(ana, plc_operation.to_json(forged)), "InvalidPlcOperation")
-    assert await town.announced(ana.did) == announced
+    assert await deployment.announced(ana.did) == announced
 
 
-async def test_directory_that_is_down_while_submitting(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    signed = (await sign(ana, await token_of(town, "ana", ana))).json()["operation"]
-    town.directory.is_down = True
+async def test_directory_that_is_down_while_submitting(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    signed = (await sign(ana, await token_of(deployment, "ana", ana))).json()["operation"]
+    deployment.directory.is_down = True
     assert (await submit(ana, signed)).status_code == 502
-    town.directory.is_down = False
+    deployment.directory.is_down = False
     assert (await submit(ana, signed)).status_code == 200

@@ -17,8 +17,8 @@ from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.repository import import_writer
 from aurora_locus.xrpc.com_atproto_repo import import_repo as import_repo_method
 from groundwork.database.transaction import TransactionTooLong
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import SERVER, Person, Town
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 
 REPO, SYNC = "com.atproto.repo", "com.atproto.sync"
@@ -62,34 +62,34 @@ def rehomed(data: bytes, did: Did, now: int) -> bytes:
     return b"".join(car.write([commit.cid], {**file.blocks, commit.cid: commit.block}.items()))
 
 
-async def test_repository_moves_between_servers(town: Town):
+async def test_repository_moves_between_servers(deployment: Deployment):
     """Records, then the missing blobs, then active: announced once, with the sync of what was brought."""
-    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+    ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     picture = await upload(ada, b"a picture")
     await write(ada, "one", text="1")
     await write(ada, "two", text="2", picture=json_form.to_json(picture))
     await ben.post(f"{SERVER}.deactivateAccount", {})
-    announced = await town.announced(ben.did)
-    data = rehomed(await repository(ada), ben.did, town.clock.now())
+    announced = await deployment.announced(ben.did)
+    data = rehomed(await repository(ada), ben.did, deployment.clock.now())
     assert (await import_repo(ben, data)).status_code == 200
     missing = (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"]
     assert missing == [{"cid": str(picture["ref"]), "recordUri": f"at://{ben.did}/org.example.note/two"}]
     head = (await ben.get(f"{SYNC}.getLatestCommit", did=ben.did)).json()
     assert (await import_repo(ben, data)).status_code == 200
     assert (await ben.get(f"{SYNC}.getLatestCommit", did=ben.did)).json() == head
-    assert await town.announced(ben.did) == announced
+    assert await deployment.announced(ben.did) == announced
     await upload(ben, b"a picture")
     assert (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"] == []
     await ben.post(f"{SERVER}.activateAccount")
-    assert (await town.announced(ben.did))[len(announced) :] == ["account active", "identity ben.test", "sync"]
-    blob = await town.http.get(f"/xrpc/{SYNC}.getBlob", params={"did": ben.did, "cid": str(picture["ref"])})
+    assert (await deployment.announced(ben.did))[len(announced) :] == ["account active", "identity ben.test", "sync"]
+    blob = await deployment.http.get(f"/xrpc/{SYNC}.getBlob", params={"did": ben.did, "cid": str(picture["ref"])})
     assert blob.content == b"a picture"
-    records = (await town.stranger.get(f"{REPO}.listRecords", repo=ben.did, collection="org.example.note")).json()
+    records = (await deployment.stranger.get(f"{REPO}.listRecords", repo=ben.did, collection="org.example.note")).json()
     assert [record["value"]["text"] for record in records["records"]] == ["2", "1"]
 
 
-async def test_streamed_without_a_length(town: Town):
-    ada = await town.sign_up("ada")
+async def test_streamed_without_a_length(deployment: Deployment):
+    ada = await deployment.sign_up("ada")
     await write(ada, "one", text="1")
     data = await repository(ada)
     await write(ada, "two", text="2")
@@ -103,8 +103,8 @@ async def test_streamed_without_a_length(town: Town):
     assert list(entries) == ["org.example.note/one"]
 
 
-async def test_refusals_change_nothing(town: Town):
-    ada, ben = await town.sign_up("ada"), await town.sign_up("ben")
+async def test_refusals_change_nothing(deployment: Deployment):
+    ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     await write(ada, "one", text="1")
     data = await repository(ada)
     before = await repository(ben)
@@ -113,29 +113,29 @@ async def test_refusals_change_nothing(town: Town):
     refused(await import_repo(ben, b""), "InvalidRequest")
     nobody = Cid.for_cbor(b"nothing")
     assert "is not in the file" in refused(await import_repo(ben, b"".join(car.write([nobody], []))), "InvalidRequest")
-    assert (await import_repo(town.stranger, data)).status_code == 401
+    assert (await import_repo(deployment.stranger, data)).status_code == 401
     assert await repository(ben) == before
 
 
-async def test_file_beyond_the_limit(open_the_town: OpenTown):
-    town = await open_the_town(import_limit=1000)
-    ada = await town.sign_up("ada")
+async def test_file_beyond_the_limit(make_deployment: MakeDeployment):
+    deployment = await make_deployment(import_limit=1000)
+    ada = await deployment.sign_up("ada")
     await write(ada, "one", text="x" * 2000)
     answer = await import_repo(ada, await repository(ada))
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
 
 
-async def test_server_that_takes_nothing_in(open_the_town: OpenTown):
-    town = await open_the_town(accepting_repo_imports=False)
-    ada = await town.sign_up("ada")
+async def test_server_that_takes_nothing_in(make_deployment: MakeDeployment):
+    deployment = await make_deployment(accepting_repo_imports=False)
+    ada = await deployment.sign_up("ada")
     refused(await import_repo(ada, await repository(ada)), "InvalidRequest")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_few_imports_at_once_and_the_others_wait(town: Town, monkeypatch: pytest.MonkeyPatch):
+async def test_few_imports_at_once_and_the_others_wait(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Who waits too long is told so; the turns of those who hang up are free again. Slow senders hold up senders alone."""
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
-    people = [await town.sign_up(name) for name in ("ada", "ben", "eva")]
+    people = [await deployment.sign_up(name) for name in ("ada", "ben", "eva")]
     await write(people[0], "one", text="1")
     data = await repository(people[0])
     go_on = asyncio.Event()
@@ -145,7 +145,7 @@ async def test_few_imports_at_once_and_the_others_wait(town: Town, monkeypatch: 
         await go_on.wait()
         yield data[50:]
 
-    turns = import_repo_method.turns_of(town.pds.registry.repositories)
+    turns = import_repo_method.turns_of(deployment.pds.registry.repositories)
     slow = [asyncio.create_task(import_repo(person, slowly())) for person in people[:2]]
     while not turns.receiving.locked():  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
@@ -166,11 +166,11 @@ async def test_few_imports_at_once_and_the_others_wait(town: Town, monkeypatch: 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_sender_that_is_too_slow_loses_its_turn(town: Town, monkeypatch: pytest.MonkeyPatch):
+async def test_sender_that_is_too_slow_loses_its_turn(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.05)
-    ada = await town.sign_up("ada")
+    ada = await deployment.sign_up("ada")
     data = await repository(ada)
-    turn = import_repo_method.turns_of(town.pds.registry.repositories).of_account(ada.did)
+    turn = import_repo_method.turns_of(deployment.pds.registry.repositories).of_account(ada.did)
 
     async def slowly() -> Any:
         yield data[:50]
@@ -187,8 +187,10 @@ async def test_sender_that_is_too_slow_loses_its_turn(town: Town, monkeypatch: p
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_import_that_takes_the_database_too_long_says_what_to_do(town: Town, monkeypatch: pytest.MonkeyPatch):
-    ada = await town.sign_up("ada")
+async def test_import_that_takes_the_database_too_long_says_what_to_do(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    ada = await deployment.sign_up("ada")
     await write(ada, "one", text="1")
     data = await repository(ada)
     await write(ada, "two", text="2")

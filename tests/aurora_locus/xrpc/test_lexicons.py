@@ -13,9 +13,9 @@ from at_protocol.lexicon.document import Document
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository import learning
 from groundwork.clock import DAY, HOUR, MINUTE
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import Person, Town
-from tests.world.lexicon_publisher import Publisher, lexicon, open_publisher
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import Deployment, Person
+from tests.simulation.lexicon_publisher import Publisher, lexicon, open_publisher
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -34,13 +34,13 @@ async def publisher(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Publisher]
 
 
 @pytest.fixture
-async def town(open_the_town: OpenTown, publisher: Publisher) -> Town:
+async def deployment(make_deployment: MakeDeployment, publisher: Publisher) -> Deployment:
     assert isinstance(publisher.dns, Dns)
-    return await open_the_town(lexicon_resolution_enabled=True)
+    return await make_deployment(lexicon_resolution_enabled=True)
 
 
-async def resolve(town: Town, nsid: str) -> httpx.Response:
-    return await town.http.get("/xrpc/com.atproto.lexicon.resolveLexicon", params={"nsid": nsid})
+async def resolve(deployment: Deployment, nsid: str) -> httpx.Response:
+    return await deployment.http.get("/xrpc/com.atproto.lexicon.resolveLexicon", params={"nsid": nsid})
 
 
 async def write(person: Person, collection: str, value: dict[str, Any], validate: bool | None = None) -> httpx.Response:
@@ -50,9 +50,9 @@ async def write(person: Person, collection: str, value: dict[str, Any], validate
     )
 
 
-async def test_a_type_that_its_authority_publishes_is_validated(town: Town, publisher: Publisher) -> None:
+async def test_a_type_that_its_authority_publishes_is_validated(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}, required=["text"]))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     answer = await write(ana, NOTE, {"text": "short"})
     assert answer.json()["validationStatus"] == "valid"
     refused = await write(ana, NOTE, {"text": "too long"})
@@ -64,9 +64,9 @@ async def test_a_type_that_its_authority_publishes_is_validated(town: Town, publ
     assert publisher.asked == 1
 
 
-async def test_an_unknown_type_is_written_as_before(town: Town, publisher: Publisher) -> None:
+async def test_an_unknown_type_is_written_as_before(deployment: Deployment, publisher: Publisher) -> None:
     """Nobody's write fails because nobody publishes its type; asking is not repeated for a while."""
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     for _ in range(3):
         answer = await write(ana, NOTE, {"text": "anything"})
         assert answer.json()["validationStatus"] == "unknown"
@@ -90,63 +90,63 @@ async def test_nobody_waits_for_an_authority_that_says_nothing(engine: str) -> N
     assert catalog.find(NOTE) is None
 
 
-async def test_a_type_counts_only_with_what_it_refers_to(town: Town, publisher: Publisher) -> None:
+async def test_a_type_counts_only_with_what_it_refers_to(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"at": {"type": "ref", "ref": POINT}}))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await write(ana, NOTE, {"at": 1})).json()["validationStatus"] == "unknown"
     point = lexicon(POINT, {})
     point["defs"]["main"] = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
     publisher.publish(point)
-    town.clock.turn(5 * MINUTE)
+    deployment.clock.turn(5 * MINUTE)
     assert (await write(ana, NOTE, {"at": {"x": 1}})).json()["validationStatus"] == "valid"
     assert (await write(ana, NOTE, {"at": {}})).status_code == 400
 
 
-async def test_a_newer_version_replaces_the_older(town: Town, publisher: Publisher) -> None:
+async def test_a_newer_version_replaces_the_older(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await write(ana, NOTE, {"text": "too long"})).status_code == 400
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 50}}))
-    town.clock.turn(100 * DAY)
-    ana = town.person(await town.sign_in("ana.test", "password of ana"))
+    deployment.clock.turn(100 * DAY)
+    ana = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
     assert (await write(ana, NOTE, {"text": "too long"})).status_code == 200
 
 
-async def test_what_is_built_in_is_never_replaced(town: Town, publisher: Publisher) -> None:
+async def test_what_is_built_in_is_never_replaced(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon("app.bsky.feed.like", {}))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await write(ana, "app.bsky.feed.like", {"subject": 1})).status_code == 400
     assert publisher.names.asked == []
 
 
 async def test_memory_for_strangers_types_is_bounded(
-    town: Town, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "MAX_LEARNT", 1)
     for name in ("one", "two"):
         publisher.publish(lexicon(f"edu.uni.lab.{name}", {}))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     statuses = [(await write(ana, f"edu.uni.lab.{name}", {})).json()["validationStatus"] for name in ("one", "two")]
     assert statuses == ["valid", "unknown"]
 
 
-async def test_without_the_setting_nobody_is_asked(open_the_town: OpenTown, publisher: Publisher) -> None:
-    town = await open_the_town()
+async def test_without_the_setting_nobody_is_asked(make_deployment: MakeDeployment, publisher: Publisher) -> None:
+    deployment = await make_deployment()
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}))
-    ana = await town.sign_up("ana")
+    ana = await deployment.sign_up("ana")
     assert (await write(ana, NOTE, {"text": "too long"})).json()["validationStatus"] == "unknown"
     assert publisher.names.asked == []
 
 
-async def test_the_method_answers_what_is_published(town: Town, publisher: Publisher) -> None:
+async def test_the_method_answers_what_is_published(deployment: Deployment, publisher: Publisher) -> None:
     document = lexicon(NOTE, {"text": {"type": "string"}})
     publisher.publish(document)
-    answer = await resolve(town, NOTE)
+    answer = await resolve(deployment, NOTE)
     assert answer.json()["schema"] == document
     assert answer.json()["uri"] == f"at://{publisher.did}/com.atproto.lexicon.schema/{NOTE}"
-    absent = await resolve(town, "edu.uni.lab.other")
+    absent = await resolve(deployment, "edu.uni.lab.other")
     assert (absent.status_code, absent.json()["error"]) == (400, "LexiconNotFound")
     publisher.names.is_failing = True
-    town.clock.turn(HOUR)
-    failing = await resolve(town, "com.example.third.thing")
+    deployment.clock.turn(HOUR)
+    failing = await resolve(deployment, "com.example.third.thing")
     assert (failing.status_code, failing.json()["error"]) == (502, "UpstreamFailure")

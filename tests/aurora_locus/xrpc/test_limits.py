@@ -25,8 +25,8 @@ from groundwork.clock import HOUR, MINUTE
 from groundwork.http.client_addresses import vouch
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
-from tests.aurora_locus.conftest import OpenTown
-from tests.aurora_locus.town import ADMIN_PASSWORD, SERVER, Town, statuses, together
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment, statuses, together
 from tests.aurora_locus.visitor import visitor
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -43,79 +43,83 @@ INVITES = "/xrpc/com.atproto.admin.getInviteCodes"
 
 
 @pytest.fixture
-async def public_town(open_the_town: OpenTown) -> Town:
-    return await open_the_town(**PUBLIC)
+async def public_deployment(make_deployment: MakeDeployment) -> Deployment:
+    return await make_deployment(**PUBLIC)
 
 
-async def test_limits_are_told_on_every_answer(public_town: Town) -> None:
+async def test_limits_are_told_on_every_answer(public_deployment: Deployment) -> None:
     """On refusals as well: a client slows down before it is stopped."""
-    answer = await public_town.sign_in("nobody.test", "wrong")
+    answer = await public_deployment.sign_in("nobody.test", "wrong")
     assert answer.status_code == 401
     assert answer.headers["ratelimit-limit"] == "30"
     assert answer.headers["ratelimit-remaining"] == "29"
     assert answer.headers["ratelimit-policy"] == "30;w=300"
-    assert int(answer.headers["ratelimit-reset"]) == (public_town.clock.now() + 5 * MINUTE) // 1_000_000
+    assert int(answer.headers["ratelimit-reset"]) == (public_deployment.clock.now() + 5 * MINUTE) // 1_000_000
 
 
-async def test_sign_ins_are_limited_per_identifier_and_address(public_town: Town) -> None:
-    town = public_town
-    answers = await together(*(town.sign_in("Nobody.test" if n % 2 else "nobody.test", "wrong") for n in range(31)))
+async def test_sign_ins_are_limited_per_identifier_and_address(public_deployment: Deployment) -> None:
+    deployment = public_deployment
+    answers = await together(
+        *(deployment.sign_in("Nobody.test" if n % 2 else "nobody.test", "wrong") for n in range(31))
+    )
     assert statuses(answers) == [401] * 30 + [429]
     (refused,) = (answer for answer in answers if answer.status_code == 429)
     assert refused.json()["error"] == "RateLimitExceeded"
     assert refused.headers["retry-after"] == "300"
     assert refused.headers["ratelimit-remaining"] == "0"
-    assert (await town.sign_in("somebody.test", "wrong")).status_code == 401
+    assert (await deployment.sign_in("somebody.test", "wrong")).status_code == 401
     elsewhere = {"x-forwarded-for": "192.0.2.7"}
     body = {"identifier": "nobody.test", "password": "wrong"}
-    assert (await town.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=elsewhere)).status_code == 401
-    town.clock.turn(5 * MINUTE)
-    assert (await town.sign_in("nobody.test", "wrong")).status_code == 401
+    assert (
+        await deployment.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=elsewhere)
+    ).status_code == 401
+    deployment.clock.turn(5 * MINUTE)
+    assert (await deployment.sign_in("nobody.test", "wrong")).status_code == 401
 
 
-async def test_wrong_passwords_count_from_everywhere(public_town: Town) -> None:
+async def test_wrong_passwords_count_from_everywhere(public_deployment: Deployment) -> None:
     """Many addresses do not try more passwords than one; names that nobody has are counted as well."""
-    town = public_town
+    deployment = public_deployment
     body = {"identifier": "nobody.test", "password": "x" * 513}
 
     async def attempt(number: int) -> httpx.Response:
         headers = {"x-forwarded-for": f"192.0.2.{number}"}
-        return await town.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)
+        return await deployment.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)
 
     answers = await together(*(attempt(n) for n in range(WRONG_PASSWORDS.points)))
     assert statuses(answers) == [401] * WRONG_PASSWORDS.points
     assert (await attempt(200)).status_code == 429
-    town.clock.turn(24 * HOUR)
+    deployment.clock.turn(24 * HOUR)
     assert (await attempt(201)).status_code == 401
 
 
-async def test_limits_that_are_asked_for_bind_in_development(open_the_town: OpenTown) -> None:
+async def test_limits_that_are_asked_for_bind_in_development(make_deployment: MakeDeployment) -> None:
     """Development alone makes them a thousand times as wide; what the operator switched on is on."""
-    town = await open_the_town(rate_limits_enabled=True)
-    answers = [await town.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
+    deployment = await make_deployment(rate_limits_enabled=True)
+    answers = [await deployment.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
 
 
 async def test_wrong_passwords_count_where_nothing_else_does(
-    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Switched off, requests are not counted; guesses are."""
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", 3, 86400))
-    town = await open_the_town(rate_limits_enabled=False)
-    await town.sign_up("ana")
-    answers = [await town.sign_in("ana.test", "x" * 513) for _ in range(4)]
+    deployment = await make_deployment(rate_limits_enabled=False)
+    await deployment.sign_up("ana")
+    answers = [await deployment.sign_in("ana.test", "x" * 513) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [401] * 3 + [429]
     assert "ratelimit-limit" not in answers[0].headers
 
 
 @pytest.mark.parametrize("path", [INVITES, "/admin/federation"])
-async def test_password_of_the_administration_is_not_found_by_trying(public_town: Town, path: str) -> None:
+async def test_password_of_the_administration_is_not_found_by_trying(public_deployment: Deployment, path: str) -> None:
     """The guesses that the operators' page allows, at any door; then not even the right one is taken."""
-    town = public_town
+    deployment = public_deployment
     wrong, right = httpx.BasicAuth("admin", "wrong"), httpx.BasicAuth("admin", ADMIN_PASSWORD)
 
     async def attempt(auth: httpx.BasicAuth, address: str = "192.0.2.1") -> int:
-        return (await town.http.get(path, auth=auth, headers={"x-forwarded-for": address})).status_code
+        return (await deployment.http.get(path, auth=auth, headers={"x-forwarded-for": address})).status_code
 
     lets_in = await attempt(right)
     assert lets_in == 200
@@ -123,17 +127,17 @@ async def test_password_of_the_administration_is_not_found_by_trying(public_town
     assert guesses == [401] * OPERATOR_SIGN_IN.points + [429]
     assert await attempt(right) == 429
     assert await attempt(right, "192.0.2.2") == lets_in
-    town.clock.turn(5 * MINUTE)
+    deployment.clock.turn(5 * MINUTE)
     assert await attempt(right) == lets_in
 
 
 async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
-    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everybody has the proxy's address. A browser that was the operator's, and the machine itself, have guesses of their own."""
     monkeypatch.setattr(operator_guesses, "OPERATOR_GUESSES", Limit("operator_guesses", 15, 86400))
-    town = await open_the_town(rate_limits_enabled=True)
-    operator, stranger = visitor(town), visitor(town)
+    deployment = await make_deployment(rate_limits_enabled=True)
+    operator, stranger = visitor(deployment), visitor(deployment)
     right = {"name": "admin", "password": ADMIN_PASSWORD}
     for number, browser in enumerate((operator, stranger)):
         browser.sends["x-forwarded-for"] = f"192.0.2.{number}"
@@ -142,12 +146,12 @@ async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
 
     async def call(password: str, **headers: str) -> int:
         auth = httpx.BasicAuth("admin", password)
-        return (await town.http.get(path, auth=auth, headers=headers)).status_code
+        return (await deployment.http.get(path, auth=auth, headers=headers)).status_code
 
     through = {"x-forwarded-for": "192.0.2.1"}
     for _ in range(2):
         guesses = [await call("wrong", **through) for _ in range(OPERATOR_SIGN_IN.points + 1)]
-        town.clock.turn(5 * MINUTE)
+        deployment.clock.turn(5 * MINUTE)
     assert set(guesses) == {401, 429}
     # The day's guesses are used up, from wherever, at both doors; the right password is not taken from there either.
     assert await call(ADMIN_PASSWORD, **through) == 429
@@ -161,33 +165,33 @@ async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
         await browser.http.aclose()
 
 
-async def test_guesses_at_the_operators_password_have_no_bypass(open_the_town: OpenTown) -> None:
+async def test_guesses_at_the_operators_password_have_no_bypass(make_deployment: MakeDeployment) -> None:
     key = Secret("a key of sixteen characters")
-    town = await open_the_town(rate_limits_enabled=True, rate_limit_bypass_key=key, trusted_proxy_hops=1)
+    deployment = await make_deployment(rate_limits_enabled=True, rate_limit_bypass_key=key, trusted_proxy_hops=1)
     headers = {"x-ratelimit-bypass": key.reveal(), "x-forwarded-for": "192.0.2.1"}
     path, auth = INVITES, httpx.BasicAuth("admin", "wrong")
-    answers = [await town.http.get(path, auth=auth, headers=headers) for _ in range(OPERATOR_SIGN_IN.points + 1)]
+    answers = [await deployment.http.get(path, auth=auth, headers=headers) for _ in range(OPERATOR_SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * OPERATOR_SIGN_IN.points + [429]
     # A back end that names itself with the key goes on: what strangers guess is not counted against it.
     own = {**headers, **vouch(key, "openmeet")}
     right = httpx.BasicAuth("admin", ADMIN_PASSWORD)
-    assert (await town.http.get(path, auth=right, headers=own)).status_code == 200
+    assert (await deployment.http.get(path, auth=right, headers=own)).status_code == 200
 
 
-async def test_sign_ups_are_limited_per_address(public_town: Town) -> None:
+async def test_sign_ups_are_limited_per_address(public_deployment: Deployment) -> None:
     """Counted before anything is looked at, so that guesses of taken names are limited as well."""
-    town = public_town
-    answers = await together(*(town.ask_to_sign_up("x") for _ in range(CREATE_ACCOUNT.points + 1)))
+    deployment = public_deployment
+    answers = await together(*(deployment.ask_to_sign_up("x") for _ in range(CREATE_ACCOUNT.points + 1)))
     assert statuses(answers) == [400] * CREATE_ACCOUNT.points + [429]
 
 
-async def test_development_is_generous(town: Town) -> None:
-    answer = await town.sign_in("nobody.test", "wrong")
+async def test_development_is_generous(deployment: Deployment) -> None:
+    answer = await deployment.sign_in("nobody.test", "wrong")
     assert answer.headers["ratelimit-limit"] == str(SIGN_IN.points * 1000)
 
 
-async def test_body_beyond_the_cap_is_not_read(town: Town) -> None:
-    answer = await town.ask_to_sign_up("ana", password="x" * 200_000)
+async def test_body_beyond_the_cap_is_not_read(deployment: Deployment) -> None:
+    answer = await deployment.ask_to_sign_up("ana", password="x" * 200_000)
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
 
 
@@ -215,13 +219,13 @@ def test_customers_are_told_apart_by_network(engine: str, address: str, network:
     ],
 )
 async def test_what_anybody_may_ask_is_limited_per_address(
-    public_town: Town, name: str, body: dict[str, str], allowed: int
+    public_deployment: Deployment, name: str, body: dict[str, str], allowed: int
 ) -> None:
-    answers = [await public_town.stranger.post(f"{SERVER}.{name}", body) for _ in range(allowed + 1)]
+    answers = [await public_deployment.stranger.post(f"{SERVER}.{name}", body) for _ in range(allowed + 1)]
     assert [answer.status_code for answer in answers].count(429) == 1
     assert answers[-1].json()["error"] == "RateLimitExceeded"
     elsewhere = {"x-forwarded-for": "192.0.2.7"}
-    answer = await public_town.http.post(f"/xrpc/{SERVER}.{name}", json=body, headers=elsewhere)
+    answer = await public_deployment.http.post(f"/xrpc/{SERVER}.{name}", json=body, headers=elsewhere)
     assert answer.status_code != 429
 
 
@@ -230,14 +234,14 @@ OF_THE_REFERENCE = {**PUBLIC, "trusted_proxy_hops": 0, "trusted_private_proxies"
 
 
 async def test_proxies_in_private_networks_tell_clients_apart(
-    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each visitor has a count, and what a visitor writes in front of the proxy's word is not believed."""
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 3, 300))
-    town = await open_the_town(**OF_THE_REFERENCE)
+    deployment = await make_deployment(**OF_THE_REFERENCE)
 
     async def ask(forwarded_for: str) -> int:
-        answer = await town.http.get(f"/xrpc/{SERVER}.describeServer", headers={"x-forwarded-for": forwarded_for})
+        answer = await deployment.http.get(f"/xrpc/{SERVER}.describeServer", headers={"x-forwarded-for": forwarded_for})
         return answer.status_code
 
     assert [await ask("8.8.8.8") for _ in range(4)] == [200, 200, 200, 429]
@@ -247,32 +251,32 @@ async def test_proxies_in_private_networks_tell_clients_apart(
 
 
 async def test_five_thousand_behind_a_proxy_that_names_nobody_notice_nothing(
-    open_the_town: OpenTown, monkeypatch: pytest.MonkeyPatch
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everybody has the proxy's address: what one person may is allowed a hundred times, in all ways of asking; a typed name
     has its own count as ever.
     """
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 2, 300))
-    town = await open_the_town(**OF_THE_REFERENCE)
-    asked = [await town.http.get(f"/xrpc/{SERVER}.describeServer") for _ in range(200)]
+    deployment = await make_deployment(**OF_THE_REFERENCE)
+    asked = [await deployment.http.get(f"/xrpc/{SERVER}.describeServer") for _ in range(200)]
     assert {answer.status_code for answer in asked} == {200}
     assert asked[0].headers["ratelimit-limit"] == "200"
-    assert (await town.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 429
+    assert (await deployment.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 429
     monkeypatch.undo()
     everybody = shared(gate.ADDRESS).points
     assert everybody >= 5_000 * 8 * 5  # people, requests a minute, minutes
-    answers = [await town.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
+    answers = [await deployment.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
 
 
-async def test_one_address_that_is_everybody_s_makes_few_accounts_more(open_the_town: OpenTown) -> None:
+async def test_one_address_that_is_everybody_s_makes_few_accounts_more(make_deployment: MakeDeployment) -> None:
     """What one person may a hundred times over would be 10,000 accounts in five minutes, by whoever gets at such a server."""
-    town = await open_the_town(**OF_THE_REFERENCE)
+    deployment = await make_deployment(**OF_THE_REFERENCE)
     allowed = shared(CREATE_ACCOUNT).points
     assert allowed == 300
-    answers = await together(*(town.ask_to_sign_up("x") for _ in range(allowed + 1)))
+    answers = await together(*(deployment.ask_to_sign_up("x") for _ in range(allowed + 1)))
     assert statuses(answers) == [400] * allowed + [429]
-    assert (await town.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 200
+    assert (await deployment.http.get(f"/xrpc/{SERVER}.describeServer")).status_code == 200
 
 
 TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
@@ -281,7 +285,7 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
 @pytest.mark.parametrize(
     ("what", "limits"),
     [
-        ("anything", [gate.ADDRESS]),
+        ("requests of methods", [gate.ADDRESS]),
         ("accounts made", [CREATE_ACCOUNT]),
         ("sign-ins", [SIGN_IN_ADDRESS]),
         ("e-mails asked for to set a new password", REQUEST_PASSWORD_RESET),

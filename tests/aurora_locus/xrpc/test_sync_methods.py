@@ -328,13 +328,13 @@ async def test_subscriber_that_stops_reading_is_cut_off_and_told_why(db: Databas
         # A client library that reads ahead of its user by one frame, over a socket with a small buffer.
         slow = await connect(address(server.url), max_queue=1)
         slow.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        before = repositories.live.ring.head
+        before = repositories.live.buffer.head
         for number in range(60):
             await ada.create(f"r{number}", "x" * 300_000)
             message = events.read(await quick.recv(decode=False))
             assert isinstance(message, events.CommitMessage)
             assert message.seq == before + number + 1
-        assert sum(map(len, repositories.live.ring._frames)) < 16 * 310_000
+        assert sum(map(len, repositories.live.buffer._frames)) < 16 * 310_000
         seen = []
         while True:
             read = events.read(await slow.recv(decode=False))

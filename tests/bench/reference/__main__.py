@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from checks import reference
-
 from tests.bench.loop import run as run_to_the_end
 from tests.bench.machine import described
 from tests.bench.reference import firehose, work

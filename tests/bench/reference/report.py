@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 
 from checks import reference
-
 from tests.bench.figure import shown
 from tests.bench.reference.sides import Side
 from tests.parts import ROOT

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks import reference
-
 from tests.bench.machine import resident_mb
-from tests.world.processes import Program, free_port
-from tests.world.reference_pds import ReferencePds
+from tests.simulation.processes import Program, free_port
+from tests.simulation.reference_pds import ReferencePds
 
 
 @dataclass

@@ -1,14 +1,18 @@
 """What a blob store does: whole or not at all, in pieces, and only under its own keys."""
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.buckets import MakeBucket
+from tests.patience import PATIENCE_SECONDS
 
 from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, StoredBlob, check_key, put, try_writing
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
@@ -231,3 +235,41 @@ async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
 async def test_trying_leaves_nothing_behind(store: BlobStore):
     await try_writing(store, "web")
     assert [one.key async for one in store.list()] == []
+
+
+@pytest.mark.parametrize("cancelled", [1, 2])
+async def test_an_upload_that_is_cancelled_while_its_file_is_made_leaves_nothing(
+    disk: DiskBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cancelled: int
+):
+    """The thread makes the file after its caller has gone: it is closed and removed all the same."""
+    made: list[BinaryIO] = []
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop, opens = asyncio.get_running_loop(), Path.open
+
+    def slow(path: Path, *arguments: Any) -> Any:
+        if path.parent.name == "incoming":
+            loop.call_soon_threadsafe(begun.set)
+            go_on.wait()
+            made.append(opens(path, *arguments))
+            return made[-1]
+        return opens(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", slow)
+
+    async def send() -> None:
+        async with disk.upload():
+            pytest.fail("the file is still being made")
+
+    sending = asyncio.create_task(send())
+    await begun.wait()
+    for _ in range(cancelled):
+        sending.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    # Whoever was cancelled twice leaves the clearing up to the thread.
+    incoming = tmp_path / "store" / "incoming"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while [file.closed for file in made] != [True] or list(incoming.iterdir()):  # noqa: ASYNC110 - the thread tells nobody
+            await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.bulk import for_each, inserting, write_each
+from groundwork.database.bulk import execute_each, fetch_each, inserting
 from groundwork.database.transaction import Database, UniqueViolated
 from groundwork.errors import InvalidInput
 
@@ -33,7 +33,7 @@ def place(number: int, name: str, picture: bytes | None = None) -> dict[str, obj
 async def test_each_row_is_decided_about_by_itself(db):
     async with db.transaction() as tx:
         rows = [place(1, "yard"), place(2, "attic"), place(3, "garden", b"\x00\xff")]
-        changed = await for_each(tx, PUT, rows, ending="!")
+        changed = await fetch_each(tx, PUT, rows, ending="!")
         assert {row["id"] for row in changed} == {1, 3}
     async with db.reader() as reader:
         found = await reader.fetch("select id, name, picture from places order by id")
@@ -47,9 +47,9 @@ async def test_each_row_is_decided_about_by_itself(db):
 async def test_rows_are_written_as_they_would_be_one_by_one(db):
     async with db.transaction() as tx:
         rows = [place(1, "yard"), place(2, "attic"), place(3, "garden", b"\x00\xff")]
-        await write_each(tx, WRITE, rows, ending="!")
-        await write_each(tx, inserting("places", {"id": "bigint", "name": "text"}), [{"id": 4, "name": "shed"}])
-        await write_each(tx, "no statement", [])
+        await execute_each(tx, WRITE, rows, ending="!")
+        await execute_each(tx, inserting("places", {"id": "bigint", "name": "text"}), [{"id": 4, "name": "shed"}])
+        await execute_each(tx, "no statement", [])
     async with db.reader() as reader:
         found = await reader.fetch("select id, name, picture from places order by id")
     assert [(row["id"], row["name"], row["picture"] and bytes(row["picture"])) for row in found] == [
@@ -64,14 +64,14 @@ async def test_one_that_cannot_be_written_leaves_none(db):
     statement = inserting("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
-            await write_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
+            await execute_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from places")) == 2
 
 
 async def test_rows_may_be_looked_for(db):
     async with db.reader() as reader:
-        found = await for_each(reader, NAMED, [{"name": "roof"}, {"name": "cellar"}, {"name": "hall"}])
+        found = await fetch_each(reader, NAMED, [{"name": "roof"}, {"name": "cellar"}, {"name": "hall"}])
     assert sorted(row["id"] for row in found) == [1, 2]
 
 
@@ -79,7 +79,7 @@ async def test_one_that_fails_leaves_none(db):
     statement = inserting("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
-            await for_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
+            await fetch_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from places")) == 2
 
@@ -88,18 +88,18 @@ async def test_one_that_fails_leaves_none(db):
 async def test_what_cannot_be_stored_is_refused(db, name):
     with pytest.raises(InvalidInput):
         async with db.transaction() as tx:
-            await for_each(tx, PUT, [place(3, "garden"), place(4, name)], ending="")
+            await fetch_each(tx, PUT, [place(3, "garden"), place(4, name)], ending="")
 
 
 async def test_no_rows_are_no_statement(db):
     async with db.reader() as reader:
-        assert await for_each(reader, "no statement", []) == []
+        assert await fetch_each(reader, "no statement", []) == []
 
 
 async def test_a_statement_without_rows_is_none(db):
     async with db.reader() as reader:
         with pytest.raises(ValueError, match="names no table of rows"):
-            await for_each(reader, "select 1", [{"id": 1}])
+            await fetch_each(reader, "select 1", [{"id": 1}])
     async with db.transaction() as tx:
         with pytest.raises(ValueError, match="table of rows"):
-            await write_each(tx, "insert into places (id, name) values (1, 'x')", [{"id": 1}])
+            await execute_each(tx, "insert into places (id, name) values (1, 'x')", [{"id": 1}])

@@ -12,8 +12,11 @@ from tests.databases import drop_schemas
 from tests.parts import ROOT
 
 from groundwork.clock import HandClock
+from groundwork.database import revision
+from groundwork.database.dump import read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.database.open_ import open_database, sqlite_path
+from groundwork.errors import Refused
 
 FIRST = """
 create table notes (id text primary key, body text not null default 'a;b: c', is_open integer check (is_open in (0, 1)));
@@ -182,10 +185,68 @@ async def test_a_revision_must_not_break_references(place, package, clock: HandC
     assert await current_revision(url, schema, package) == "0002"
 
 
-def test_a_start_with_everything_in_place_does_not_import_alembic():
+async def test_a_database_from_before_the_baseline_is_refused(place, package, clock: HandClock):
+    """Its revision numbers say nothing about today's tables; the sentence says what to do, and nothing is touched."""
+    url, schema = place
+    await migrate(url, schema, package)
+    db = await open_database(url, schema=schema, clock=clock)
+    await db.write(lambda w: w.execute(f"alter table schema_revision_{package} rename to alembic_version_{package}"))
+    await db.close()
+    for attempt in (current_revision, migrate):
+        with pytest.raises(Refused, match=r"cannot be migrated\. Start with an empty database"):
+            await attempt(url, schema, package)
+
+
+async def test_a_start_with_everything_in_place_does_not_import_alembic(place, package, tmp_path):
     """It takes a third of a second, which every start would pay."""
-    program = "import sys, groundwork.database.migrate, groundwork.database.open_; sys.exit('alembic' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT / "src")}, check=True)
+    await migrate(*place, package)
+    program = (
+        f"{PROGRAM}import groundwork.database.open_\nsys.exit('alembic' in sys.modules or 'sqlalchemy' in sys.modules)"
+    )
+    env = {"PYTHONPATH": f"{ROOT / 'src'}:{tmp_path}"}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, *place, package, env=env)
+    assert await process.wait() == 0
+
+
+def test_parts_of_a_statement_for_one_engine(engine, monkeypatch: pytest.MonkeyPatch):
+    """A trigger of SQLite is one statement although semicolons stand in it."""
+    run: list[str] = []
+    monkeypatch.setattr(revision, "engine", lambda: engine)
+    monkeypatch.setattr(revision, "execute", run.append)
+    revision.apply("""
+        create table t (a text /*postgresql collate "C" */, b text) /*sqlite without rowid */; -- done; really
+        /*sqlite create trigger c after insert on t begin delete from t; delete from t; end; */
+        /*postgresql create index d on t (a); */
+    """)
+    said = [" ".join(statement.split()) for statement in run]
+    assert (
+        said
+        == {
+            "sqlite": [
+                "create table t (a text , b text) without rowid",
+                "-- done; really create trigger c after insert on t begin delete from t; delete from t; end",
+            ],
+            "postgresql": ['create table t (a text collate "C", b text)', "-- done; really create index d on t (a)"],
+        }[engine]
+    )
+
+
+async def test_files_of_a_folder_in_the_order_of_their_names(place, package, engine):
+    """And those of the other engine not at all."""
+    baseline = versions_folder(package).parent / "baseline"
+    baseline.mkdir()
+    (baseline / "2_second.sql").write_text("create index b on firsts (id);")
+    (baseline / "1_first.sql").write_text("create table firsts (id text primary key);")
+    for name in ("sqlite", "postgresql"):
+        (baseline / f"3.{name}.sql").write_text(f"create table only_{name} (id text primary key);")
+    (versions_folder(package) / "0003_folder.py").write_text(
+        "from pathlib import Path\nfrom groundwork.database.revision import apply_folder\n"
+        "revision = '0003'\ndown_revision = '0002'\n"
+        "def upgrade():\n    apply_folder(Path(__file__).parents[1] / 'baseline')\n"
+    )
+    await migrate(*place, package)
+    async with read_contents(*place, baseline) as contents:
+        assert {table.name for table in contents.tables} == {"notes", "answers", "firsts", f"only_{engine}"}
 
 
 @pytest.mark.parametrize(

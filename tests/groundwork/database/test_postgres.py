@@ -151,6 +151,24 @@ async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_da
         await db.write(lambda writer: writer.execute("update t set b = 1"))
 
 
+@pytest.mark.usefixtures("new_connections")
+async def test_whoever_begins_while_the_database_is_cut_off_is_told_so(postgres_url: str, clock: HandClock):
+    """A pool that was ended takes no connection back; that is not what the caller hears of."""
+    db = await open_database(postgres_url, schema="public", clock=clock)
+    db._begin_read = "begin; select pg_sleep(60)"
+
+    async def read() -> None:
+        async with db.reader():
+            pytest.fail("the transaction has not begun")
+
+    reading = asyncio.create_task(read())
+    while db._pool.get_idle_size():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    db._pool.terminate()
+    with pytest.raises(DatabaseUnavailable):
+        await reading
+
+
 async def test_a_server_that_is_not_there(clock: HandClock):
     with pytest.raises(DatabaseUnavailable):
         await open_database("postgresql://postgres@127.0.0.1:1/none", schema="x", clock=clock)

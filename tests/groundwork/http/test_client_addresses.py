@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-from checks import reference
 from tests.parts import needs
 
+from checks import reference
 from groundwork.http.client_addresses import (
     CLIENT_ADDRESS,
     behind_private_proxies,

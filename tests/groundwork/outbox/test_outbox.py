@@ -5,9 +5,10 @@ from tests.databases import MakeDatabase
 
 from groundwork.clock import HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import Refused, RemoteFailed, TooMany
+from groundwork.errors import FailureReason, Refused, RemoteFailed, TooMany
 from groundwork.outbox import jobs, retry
-from groundwork.outbox.dispatcher import HandlerOptions, lease, run_once
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import lease, run_once
 from groundwork.outbox.jobs import Job, JobState
 
 
@@ -43,29 +44,29 @@ class _Payer:
 async def test_paid_once(db: Database):
     handler = _Payer()
     await enqueue(db)
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 1
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
+    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
     await enqueue(db)
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
     assert handler.paid == [("s", 1)]
 
 
 async def test_newer_revision_is_due_again(db: Database):
     handler = _Payer()
     await enqueue(db)
-    await run_once(db, {"kind": HandlerOptions(handler.pay)})
+    await run_once(db, {"kind": one_by_one(handler.pay)})
     await enqueue(db, revision=2)
-    await run_once(db, {"kind": HandlerOptions(handler.pay)})
+    await run_once(db, {"kind": one_by_one(handler.pay)})
     assert handler.paid == [("s", 1), ("s", 2)]
 
 
 async def test_revision_owed_while_paying_is_not_lost(db: Database):
     await enqueue(db)
 
-    async def pay(_debt: Job) -> None:
+    async def pay(_job: Job) -> None:
         await enqueue(db, revision=2)
 
-    await run_once(db, {"kind": HandlerOptions(pay)})
+    await run_once(db, {"kind": one_by_one(pay)})
     assert (await found(db)).state is JobState.DUE
 
 
@@ -78,12 +79,12 @@ async def test_what_is_owed_for_later_while_paying_waits_until_then(db: Database
         async with db.transaction() as tx:
             await jobs.enqueue(tx, "kind", job.subject, job.revision + 1, due_at=later)
 
-    assert await run_once(db, {"kind": HandlerOptions(pay)}) == 1
-    assert await run_once(db, {"kind": HandlerOptions(pay)}) == 0
+    assert await run_once(db, {"kind": one_by_one(pay)}) == 1
+    assert await run_once(db, {"kind": one_by_one(pay)}) == 0
     assert ((await found(db)).state, (await found(db)).due_at) == (JobState.DUE, later)
 
 
-async def test_asked_again_in_the_same_instant_while_paying_is_paid_again(db: Database):
+async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_again(db: Database):
     """By clocks that stand, or stand differently: whoever asks last is answered by a payment that begins after that."""
 
     async def ask() -> None:
@@ -98,56 +99,57 @@ async def test_asked_again_in_the_same_instant_while_paying_is_paid_again(db: Da
             await ask()
 
     await ask()
-    assert [await run_once(db, {"kind": HandlerOptions(pay)}) for _ in range(3)] == [1, 1, 0]
+    assert [await run_once(db, {"kind": one_by_one(pay)}) for _ in range(3)] == [1, 1, 0]
     assert paid == [paid[0], paid[0] + 1]
     await ask()
     assert (await found(db)).state is JobState.DUE
 
 
-async def test_payer_that_died_is_replaced_when_its_lease_ends(db: Database, clock: HandClock):
+async def test_handler_that_died_is_replaced_when_its_lease_ends(db: Database, clock: HandClock):
     await enqueue(db)
-    assert len(await lease(db, "kind", limit=10, seconds=60)) == 1
-    assert await lease(db, "kind", limit=10, seconds=60) == []
-    clock.turn(61 * SECOND)
     handler = _Payer()
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 1
+    delivery = one_by_one(handler.pay, lease_seconds=60)
+    assert [len(some) for some in (await lease(db, "kind", delivery)).values()] == [1]
+    assert await lease(db, "kind", delivery) == {}
+    clock.turn(61 * SECOND)
+    assert await run_once(db, {"kind": delivery}) == 1
 
 
 async def test_failure_that_may_pass_is_postponed(db: Database, clock: HandClock):
     handler = _Payer(RemoteFailed("away"), TooMany("slow down", after_seconds=120))
     await enqueue(db)
-    await run_once(db, {"kind": HandlerOptions(handler.pay)})
+    await run_once(db, {"kind": one_by_one(handler.pay)})
     job = await found(db)
-    assert (job.state, job.attempts, job.reason) == (JobState.DUE, 1, "away")
+    assert (job.state, job.attempts, job.why) == (JobState.DUE, 1, FailureReason.REMOTE_FAILED())
     clock.turn(10 * SECOND)
-    await run_once(db, {"kind": HandlerOptions(handler.pay)})
+    await run_once(db, {"kind": one_by_one(handler.pay)})
     assert (await found(db)).due_at == clock.now() + 120 * SECOND
 
 
 async def test_failure_that_will_not_pass_waits_for_a_person(db: Database, clock: HandClock):
     handler = _Payer(Refused("no"))
     await enqueue(db)
-    await run_once(db, {"kind": HandlerOptions(handler.pay)})
+    await run_once(db, {"kind": one_by_one(handler.pay)})
     clock.turn(24 * HOUR)
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
     async with db.reader() as reader:
-        assert [job.reason for job in await jobs.failed(reader)] == ["Refused: no"]
-        assert [(kind, state, n) for kind, state, n, _ in await jobs.waiting(reader)] == [
-            ("kind", JobState.GIVEN_UP, 1)
+        assert [(job.reason_code, job.why) for job in await jobs.in_state(reader, JobState.FAILED)] == [
+            ("Refused", FailureReason.REFUSED())
         ]
+        assert [(kind, state, n) for kind, state, n, _ in await jobs.waiting(reader)] == [("kind", JobState.FAILED, 1)]
     async with db.transaction() as tx:
         assert await jobs.wake(tx, "kind", "s")
-    assert await run_once(db, {"kind": HandlerOptions(handler.pay)}) == 1
+    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
 
 
 async def test_unforeseen_failure_is_tried_a_few_times(db: Database, clock: HandClock):
     handler = _Payer(*(KeyError("bug") for _ in range(10)))
     await enqueue(db)
     for _ in range(10):
-        await run_once(db, {"kind": HandlerOptions(handler.pay)})
+        await run_once(db, {"kind": one_by_one(handler.pay)})
         clock.turn(HOUR)
     assert len(handler.paid) == retry.DEFAULT.unforeseen_tries
-    assert (await found(db)).state is JobState.GIVEN_UP
+    assert (await found(db)).state is JobState.FAILED
 
 
 async def test_one_failure_does_not_touch_the_others(db: Database):
@@ -158,13 +160,13 @@ async def test_one_failure_does_not_touch_the_others(db: Database):
         if job.subject == "a":
             raise Refused("no")
 
-    await run_once(db, {"kind": HandlerOptions(pay)})
-    assert (await found(db, "b")).state is JobState.PAID
+    await run_once(db, {"kind": one_by_one(pay)})
+    assert (await found(db, "b")).state is JobState.COMPLETED
 
 
-async def test_paid_debts_are_forgotten_in_the_end(db: Database, clock: HandClock):
+async def test_finished_jobs_are_forgotten_in_the_end(db: Database, clock: HandClock):
     await enqueue(db)
-    await run_once(db, {"kind": HandlerOptions(_Payer().pay)})
+    await run_once(db, {"kind": one_by_one(_Payer().pay)})
     clock.turn(HOUR)
     async with db.transaction() as tx:
         assert await jobs.forget_completed(tx, tx.now) == 1

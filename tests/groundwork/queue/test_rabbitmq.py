@@ -218,7 +218,7 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             waiting = (await second.depth()).waiting
-            if (waiting, len(first._held)) == (more, PREFETCH):
+            if (waiting, len(first._leases)) == (more, PREFETCH):
                 break
             assert waiting >= more, "the worker was given more"
             await asyncio.sleep(0.01)

@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.databases import MakeDatabase
-from tests.journeys.test_disk_full import small_disk
 from tests.patience import PATIENCE_SECONDS
+from tests.system.test_disk_full import small_disk
 
 from groundwork.clock import SystemClock
 from groundwork.database import durable_write
@@ -61,7 +61,7 @@ async def test_the_last_outcome_is_told_with_its_age(disk: Disk, now: list[float
     now[0] += 3
     assert probes.outcomes() == {"writes": ProbeResult("ok", 3.0)}
     disk.is_full = True
-    assert probes.outcomes()["writes"].said == "ok", "asking tries nothing"
+    assert probes.outcomes()["writes"].outcome == "ok", "asking tries nothing"
     await probes.try_all()
     assert probes.outcomes() == {"writes": ProbeResult("the disk is full", 0.0)}
     disk.is_full = False
@@ -75,9 +75,9 @@ async def test_an_outcome_that_is_too_old_is_a_failure(disk: Disk, now: list[flo
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
     now[0] += 25
-    assert probes.outcomes()["writes"].said == "ok"
+    assert probes.outcomes()["writes"].outcome == "ok"
     now[0] += 1
-    assert probes.outcomes()["writes"].said == "no outcome for 26 s"
+    assert probes.outcomes()["writes"].outcome == "no outcome for 26 s"
 
 
 async def test_what_does_not_answer_is_given_up_and_told(monkeypatch: pytest.MonkeyPatch, now: list[float]):
@@ -88,7 +88,7 @@ async def test_what_does_not_answer_is_given_up_and_told(monkeypatch: pytest.Mon
 
     probes = Probes({"queue": Probe(hang)}, Metrics("test"), now=lambda: now[0])
     await probes.try_all()
-    assert probes.outcomes()["queue"].said == "no answer within 0.01 s"
+    assert probes.outcomes()["queue"].outcome == "no answer within 0.01 s"
 
 
 async def test_metrics_say_whether_and_when(disk: Disk, now: list[float]):
@@ -110,7 +110,7 @@ async def test_one_that_hangs_holds_up_no_other(disk: Disk):
 
     wanted = {"queue": Probe(hang, every_seconds=0.001), "writes": Probe(disk.write, every_seconds=0.001)}
     async with probing(wanted, Metrics("test")) as probes:
-        assert probes.outcomes()["writes"].said == "ok", "known before anybody can ask"
+        assert probes.outcomes()["writes"].outcome == "ok", "known before anybody can ask"
         async with asyncio.timeout(PATIENCE_SECONDS):
             while disk.tries < 10:  # noqa: ASYNC110  # nothing tells when a probe was tried
                 await asyncio.sleep(0.001)

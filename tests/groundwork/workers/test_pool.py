@@ -57,20 +57,20 @@ def is_running(pid: int) -> bool:
 
 async def until_written(path: Path) -> int:
     """The process that is busy now."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not (path.exists() and path.read_text()):  # noqa: ASYNC110, ASYNC240  # a file tells nobody
             await asyncio.sleep(0.01)
     return int(path.read_text())  # noqa: ASYNC240
 
 
 async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while is_running(pid):  # noqa: ASYNC110  # a process of somebody else tells nobody
             await asyncio.sleep(0.01)
 
 
 async def busy(pool: WorkerPool, number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while pool.running < number:  # noqa: ASYNC110  # a number tells nobody
             await asyncio.sleep(0)
 

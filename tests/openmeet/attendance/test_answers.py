@@ -5,11 +5,10 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.turns import in_turn
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, waitlist
 from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpCounts, RsvpReply, RsvpRequest
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
@@ -40,7 +39,7 @@ async def status(reader, event, who):
     return found and found.status
 
 
-async def test_an_answer_owes_a_record_and_tells_the_host(db):
+async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
@@ -48,7 +47,7 @@ async def test_an_answer_owes_a_record_and_tells_the_host(db):
         standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         news = await newest(tx, ana.user_id, 10)
     assert (saved.status, standing.revision) == (ATTENDING, 1)
-    assert [one.kind for one in news] == [NotificationKind.NEW_ANSWER]
+    assert [one.kind for one in news] == [kinds.NEW_ANSWER]
 
 
 async def test_answers_of_one_moment_are_news_each(db):
@@ -60,7 +59,7 @@ async def test_answers_of_one_moment_are_news_each(db):
             await actions.answer(tx, who, event.slug, GOING)
         await actions.answer(tx, others[0], event.slug, DECLINED)
         news = await newest(tx, ana.user_id, 10)
-    told = sorted((one.particulars.person_id, one.particulars.answer) for one in news)
+    told = sorted((one.payload.person_id, one.payload.answer) for one in news)
     assert told == sorted([*((who.user_id, ATTENDING) for who in others), (others[0].user_id, DECLINED)])
 
 
@@ -73,9 +72,9 @@ async def test_a_batch_of_answers_is_as_many_news(db):
         by_number = {notify.news_number(tx.now, who, ATTENDING): who for who in those}
         one = next(who for who in those if by_number[notify.news_number(tx.now, who, ATTENDING)] != who)
         other = by_number[notify.news_number(tx.now, one, ATTENDING)]
-        await notify.tell_hosts_of_each(tx, event, [ana.user_id], [(one, ATTENDING), (other, ATTENDING)])
+        await notify.notify_hosts_of_each(tx, event, [ana.user_id], [(one, ATTENDING), (other, ATTENDING)])
         news = await newest(tx, ana.user_id, 10)
-    assert {told.particulars.person_id for told in news} == {one, other}
+    assert {told.payload.person_id for told in news} == {one, other}
     assert 0 < min(by_number) <= max(by_number) < 2**63
 
 
@@ -127,7 +126,7 @@ async def test_two_hundred_at_once_get_every_place_and_no_more(db):
         event = await event_by(tx, ana, capacity="150")
 
     async def reply(guest):
-        return await in_turn(db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING))
+        return await db.batch(lambda tx: actions.answer(tx, guest, event.slug, GOING), key=event.slug)
 
     saved = await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
@@ -143,8 +142,8 @@ async def test_who_is_refused_in_a_rush_is_refused_alone(db):
         event = await event_by(tx, ana, capacity="30")
 
     async def reply(guest, party):
-        return await in_turn(
-            db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING, RsvpRequest(party=party))
+        return await db.batch(
+            lambda tx: actions.answer(tx, guest, event.slug, GOING, RsvpRequest(party=party)), key=event.slug
         )
 
     said = await asyncio.gather(
@@ -206,7 +205,7 @@ async def test_who_waits_longest_is_offered_the_place_and_told(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
         assert await waitlist.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
-        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [NotificationKind.SEAT_OFFERED]
+        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [kinds.SEAT_OFFERED]
         assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
 
@@ -258,7 +257,7 @@ async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
         withdrawn = await actions.answer(tx, ben, event.slug, DECLINED)
         news = [one.kind for one in await newest(tx, ben.user_id, 10)]
     assert withdrawn.status is AttendanceStatus.DECLINED
-    assert news == [NotificationKind.EVENT_CANCELLED]
+    assert news == [kinds.EVENT_CANCELLED]
 
 
 async def test_an_edit_that_changes_nothing_tells_nobody(db):
@@ -295,7 +294,7 @@ async def from_network(tx, event, user_id, answer, *, uri=RECORD):
     )
 
 
-async def test_a_shadow_account_is_counted_on_an_open_event_and_owes_nothing(db):
+async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)

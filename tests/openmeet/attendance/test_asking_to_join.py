@@ -1,4 +1,4 @@
-"""An event whose host approves answers, on its page, in lists and by the API: what strangers read, what hosts decide."""
+"""Events whose host approves RSVPs, on their page, in lists and by the API: what strangers see and what hosts decide."""
 
 import httpx
 import pytest
@@ -31,7 +31,7 @@ async def host_asking(
         assert row is not None
         ana = Caller(row["id"], "Ana")
         event = await event_by(tx, ana, **typed)
-        await host_decisions.change_joining(tx, ana, event.slug, settings)
+        await host_decisions.change_registration_settings(tx, ana, event.slug, settings)
     return event
 
 
@@ -50,8 +50,8 @@ async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_
         event = await host_asking(site, ana)
         seen = (await stranger.get(f"/events/{event.slug}")).text
         assert ">Ask to join</button>" in seen
-        assert ">Going</button>" not in seen
-        assert "Ana approves every guest." in seen
+        assert ">I’m going</button>" not in seen
+        assert "Ana approves every guest and asks 2 questions." in seen
         assert "<li>What do you eat?</li>" in seen
         assert "<li>Anything else? (optional)</li>" in seen
         listed = (await stranger.get(f"/api/events/{event.slug}")).json()
@@ -73,11 +73,11 @@ async def test_whom_the_host_invited_or_let_in_is_not_told_to_ask(site: Site) ->
         assert ">Ask to join</button>" in (await ben.get(path)).text
         await ben.post(f"{path}/answer", data={"reply": "going"})
         asked = (await ben.get(path)).text
-        assert "Asked to join ✓" in asked
+        assert "Request sent" in asked
         assert "approves every guest" not in asked
         await ana.post(f"{path}/attendees", data={"act": "approve_all", "tab": "asking"})
         await ben.post(f"{path}/answer", data={"reply": "declined"})
-        assert ">Going</button>" in (await ben.get(path)).text
+        assert ">I’m going</button>" in (await ben.get(path)).text
 
 
 async def test_hosts_read_how_many_wait_on_the_page_in_their_list_and_by_the_api(site: Site) -> None:

@@ -24,11 +24,11 @@ REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
     """Something that one person, a record of theirs, or the host about them, may do."""
     what = chance.random()
-    wishes = RsvpRequest(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    rsvp_request = RsvpRequest(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
     try:
         async with db.transaction() as tx:
             if what < 0.7:
-                await actions.answer(tx, who, event.slug, chance.choice(REPLIES), wishes)
+                await actions.answer(tx, who, event.slug, chance.choice(REPLIES), rsvp_request)
             elif what < 0.8:
                 await host_decisions.approve(tx, ana, event.slug)
             elif what < 0.9:
@@ -57,8 +57,10 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
     async with db.transaction() as tx:
         ana, *crowd = [await person(tx, f"Person {number}") for number in range(16)]
         event = await event_by(tx, ana, capacity="7", mode="hybrid", online_url="https://meet.example/x")
-        joining = RegistrationSettings(limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1)
-        await registration.put(tx, event.id, joining)
+        registration_settings = RegistrationSettings(
+            limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1
+        )
+        await registration.put(tx, event.id, registration_settings)
     for step in range(12):
         if chance.random() < 0.6:
             clock.turn(DAY)

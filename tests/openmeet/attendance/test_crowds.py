@@ -1,25 +1,29 @@
-"""Thousands who answered one event hear of its change by a debt, piece by piece, each once; on both engines."""
+"""Thousands of attendees are notified of a change by a job, in pages, each once; on both engines."""
+
+from typing import Any
 
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import crowds, event_hosting
-from openmeet.domain.attendance.merge import reassign
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.kinds import NotificationKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
+from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import heard
 from tests.openmeet.site_under_test import details, event_by, person
 
 CROWD = 12
-CHANGED, CANCELLED = NotificationKind.EVENT_CHANGED, NotificationKind.EVENT_CANCELLED
+CHANGED, CANCELLED = kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED
 
 
 class Killed(BaseException):
@@ -33,8 +37,8 @@ async def db(make_database: MakeDatabase) -> Database:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowds, "AT_ONCE", 3)
-    monkeypatch.setattr(crowds, "PIECE", 4)
+    monkeypatch.setattr(fan_out, "FIRST", 3)
+    monkeypatch.setattr(fan_out, "PIECE", 4)
 
 
 async def evening(tx: Transaction, size: int = CROWD) -> tuple[Caller, Event, list[Caller]]:
@@ -63,16 +67,16 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.EVENT_NEWS: HandlerOptions(crowds.event_news_handler(db))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 
-async def told(db: Database, people: list[Caller]) -> list[list[NotificationKind]]:
+async def told(db: Database, people: list[Caller]) -> list[list[NotificationKind[Any]]]:
     async with db.reader() as reader:
         return [await heard(reader, one) for one in people]
 
 
-async def test_a_change_tells_the_first_and_owes_the_others(db: Database) -> None:
+async def test_a_change_notifies_the_first_and_enqueues_the_others(db: Database) -> None:
     """Everybody hears of it once, by one mail, however often it is paid."""
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
@@ -81,12 +85,12 @@ async def test_a_change_tells_the_first_and_owes_the_others(db: Database) -> Non
     await pay_all(db)
     assert await told(db, people) == [[CHANGED]] * CROWD
     async with db.transaction() as tx:
-        await tx.execute("update debts set state = 'due' where kind = 'event_news'")
+        await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
     await pay_all(db)
     assert await told(db, [*people, ana]) == [*[[CHANGED]] * CROWD, []]
     async with db.reader() as reader:
-        assert len(await reader.fetch("select id from news_mails")) == CROWD
-        assert await reader.fetch("select id from event_tellings") == []
+        assert len(await reader.fetch("select id from notification_emails")) == CROWD
+        assert await reader.fetch("select id from fan_outs") == []
 
 
 async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database) -> None:
@@ -100,13 +104,13 @@ async def test_nobody_hears_of_a_later_change_before_an_earlier_one(db: Database
     assert await told(db, people) == [[CHANGED, CANCELLED]] * CROWD
 
 
-async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
+async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
-    left, whole = 1, crowds.tell
+    left, whole = 1, fan_out.notify_each
 
     async def dying(*given: object, **named: object) -> None:
         nonlocal left
@@ -116,7 +120,7 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         left -= 1
 
     with monkeypatch.context() as patch:
-        patch.setattr(crowds, "tell", dying)
+        patch.setattr(fan_out, "notify_each", dying)
         with pytest.raises(Killed):
             await pay_all(db)
     assert await told(db, people) == [[CHANGED]] * 7 + [[]] * 5
@@ -131,12 +135,12 @@ async def test_who_comes_to_be_the_one_who_changed_it_is_not_told(db: Database) 
         ana, event, people = await evening(tx)
         await later(tx, ana, event)
         last = people[-1]
-        await reassign(tx, ana.user_id, last.user_id)
+        await fan_out.reassign(tx, ana.user_id, last.user_id)
     await pay_all(db)
     assert await told(db, people) == [*[[CHANGED]] * (CROWD - 1), []]
 
 
-async def test_a_change_takes_as_many_statements_for_a_town_as_for_a_table(db: Database) -> None:
+async def test_an_edit_takes_the_same_number_of_statements_for_any_number_of_people(db: Database) -> None:
     counts = []
     for size in (5, 60):
         async with db.transaction() as tx:
@@ -145,3 +149,19 @@ async def test_a_change_takes_as_many_statements_for_a_town_as_for_a_table(db: D
             await later(counting, ana, event)
             counts.append(counting.statements)
     assert counts[0] == counts[1]
+
+
+async def test_what_is_left_of_an_event_that_is_erased_is_dropped(db: Database) -> None:
+    """The row goes with the event, so that nobody looks for it for ever."""
+    async with db.transaction() as tx:
+        ana, event, _ = await evening(tx)
+        notice = EventNotice(CHANGED.name, 2, kinds.DatesChanged(is_near=True), ana.user_id)
+        await fan_out.insert(tx, ATTENDEES, new_id(tx.now), notice, UserId(""))
+        await fan_out.insert(tx, ATTENDEES, event.id, notice, UserId(""))
+    await pay_all(db)
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from fan_outs") == []
+        assert (
+            await reader.fetch("select subject from outbox_jobs where kind = 'fan_out' and state <> 'completed'") == []
+        )
+        assert [row["n"] for row in await reader.fetch("select count(*) as n from notifications")] == [CROWD]

@@ -1,4 +1,4 @@
-"""Answers of people who never signed in here, are no members and were not invited."""
+"""RSVPs of people who never signed in here, are no members and were not invited."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, PendingFor, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
@@ -62,7 +62,7 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1, unconfirmed=MANY)
-        assert (await told(tx, ana)).count(NotificationKind.FOREIGN_ANSWERS) == 1
+        assert (await told(tx, ana)).count(kinds.FOREIGN_ANSWERS) == 1
         assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
 
 
@@ -71,8 +71,8 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
     [
         (ForeignAnswers.COUNT, AttendanceStatus.ATTENDING, None),
         (ForeignAnswers.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
-        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.APART),
-        (None, AttendanceStatus.PENDING, PendingFor.APART),
+        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.FOREIGN),
+        (None, AttendanceStatus.PENDING, PendingFor.FOREIGN),
     ],
 )
 async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
@@ -105,8 +105,8 @@ async def test_the_host_confirms_one_or_all(db):
         ids = await strangers(tx, 4)
         await write(tx, event, ids)
         third = await queries.find(tx, event.id, ids[2])
-        assert await host_decisions.approve(tx, ana, event.slug, [third.id]) == host_decisions.Sorted(1, 0)
-        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.Sorted(1, 2)
+        assert await host_decisions.approve(tx, ana, event.slug, [third.id]) == host_decisions.DecisionCounts(1, 0)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(1, 2)
         found = [(await queries.find(tx, event.id, one)).status for one in ids]
     assert found == ["attending", "waitlisted", "attending", "waitlisted"]
 
@@ -117,7 +117,7 @@ async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger], NetworkAnswer.OTHER)
-        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.Sorted(0, 0)
+        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 
 async def test_who_signs_in_is_foreign_no_more(db):

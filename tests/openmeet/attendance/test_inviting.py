@@ -1,4 +1,4 @@
-"""An invitation by an address tells a host nothing about whose it is, also where they have answered already. On both engines."""
+"""An invitation by e-mail reveals nothing about the owner of the address, even if they have answered; both engines."""
 
 import pytest
 
@@ -6,10 +6,10 @@ from groundwork.clock import HOUR, HandClock
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
-from tests.openmeet.letters.conftest import Post, post
+from tests.openmeet.emails.conftest import Post, post
 from tests.openmeet.series.practice import begin, dates
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, site_on
 
@@ -23,7 +23,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
 
 
-async def kinds(tx, who) -> list[NotificationKind]:
+async def heard(tx, who):
     return [one.kind for one in await newest(tx, who.user_id, 20)]
 
 
@@ -80,7 +80,7 @@ async def test_who_has_answered_gets_no_letter(post: Post) -> None:
     async with post.db.transaction() as tx:
         for address in ("ben@example.org", "eve@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        assert NotificationKind.INVITED not in await kinds(tx, ben)
+        assert kinds.INVITED not in await heard(tx, ben)
     post.site.clock.turn(HOUR)
     assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
 
@@ -106,5 +106,5 @@ async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
         first, second, *rest = await dates(tx, series)
         await actions.answer(tx, ben, first.slug, RsvpReply.GOING)
         await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
-        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is NotificationKind.INVITED]
-        assert (told.subject_id, told.particulars.more) == (second.id, len(rest))
+        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is kinds.INVITED]
+        assert (told.subject_id, told.payload.more) == (second.id, len(rest))

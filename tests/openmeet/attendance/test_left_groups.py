@@ -1,4 +1,4 @@
-"""Who is out of a group keeps no place at what they see no more, and can always give back a place that they hold."""
+"""Who left a group loses places at events they no longer see, and can always give up a place; on both engines."""
 
 from dataclasses import replace
 
@@ -7,16 +7,16 @@ import pytest
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, Through
+from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpReply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, group_events, seeing
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.permissions import EventRole
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import date_queries, follower_queries, standing_rsvps
-from openmeet.domain.series.model import Template
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
@@ -32,7 +32,9 @@ async def db(make_database):
 
 
 async def due(tx):
-    rows = await tx.fetch("select subject from debts where kind = 'left_group' and state = 'due' order by subject")
+    rows = await tx.fetch(
+        "select subject from outbox_jobs where kind = 'left_group' and state = 'due' order by subject"
+    )
     return [row["subject"] for row in rows]
 
 
@@ -83,7 +85,7 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
         assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
         last = (await history.of_answer(reader, mine[event.id].id))[-1]
-        assert (last.through, last.before, last.after) == (Through.GROUP, GOING, DECLINED)
+        assert (last.through, last.before, last.after) == (ChangeChannel.GROUP, GOING, DECLINED)
         next_one = await queries.find(reader, event.id, nan.user_id)
         assert next_one.status is GOING or next_one.offered_until is not None
 
@@ -108,7 +110,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
         gil, ban, nan = [await member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         series = await series_actions.create(
-            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
         )
         for one in (gil, ban, nan, stranger):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
@@ -118,7 +120,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
     for one in (gil, ban):
         assert await standing_rsvps.end_answers(db, one.user_id) == 0
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = 'left_group'")
+        await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         await group_hosting.revise(tx, olga, group.slug, replace(group.details, visibility=GroupVisibility(visibility)))
         assert await due(tx) == ([] if visibility == "unlisted" else sorted([gil.user_id, ban.user_id]))
     for one in (gil, ban):
@@ -149,7 +151,7 @@ async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_l
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = 'left_group'")
+        await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         await event_hosting.revise(tx, olga, event.slug, details(visibility="private"))
         assert await due(tx) == [gil.user_id]
     assert await standing_rsvps.end_answers(db, gil.user_id) == 1
@@ -161,22 +163,22 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = 'left_group'")
+        await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         held = await date_queries.stored(tx, series.id)
-        private = replace(series.template, visibility=Visibility.PRIVATE)
+        private = replace(series.content, visibility=Visibility.PRIVATE)
         locked = await series_actions.lock_own(tx, olga, series.slug)
         await series_actions.apply(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
 
 
-async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
+async def test_who_comes_back_before_the_job_runs_keeps_everything(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
@@ -195,7 +197,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
@@ -213,7 +215,7 @@ async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
         )
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)

@@ -1,4 +1,4 @@
-"""Lists and counts of an event that very many people answered: a page costs what a page costs, and says the same."""
+"""Lists and counts of an event with very many RSVPs: the cost of a page does not grow, and the content is the same."""
 
 import random
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
-from openmeet.domain.attendance.lists import CROWD, KEPT_SECONDS, counts_shown
+from openmeet.domain.attendance.lists import CACHED_FROM, KEPT_SECONDS, counts_shown
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event
 from tests.databases import MakeDatabase
@@ -104,17 +104,17 @@ async def test_a_page_of_a_crowd_reads_as_much_as_a_page(
 
 async def test_counts_of_a_crowd_are_read_again_after_some_seconds_and_of_others_always(db: Database, clock: HandClock):
     async with db.transaction() as tx:
-        crowd = await answered(tx, "crowd", [S.ATTENDING] * CROWD)
+        crowd = await answered(tx, "crowd", [S.ATTENDING] * CACHED_FROM)
         few = await answered(tx, "few", [S.ATTENDING] * 3)
         first = await counts_shown(tx, [crowd.id, few.id])
-    assert (first[crowd.id].going, first[few.id].going) == (CROWD, 3)
+    assert (first[crowd.id].going, first[few.id].going) == (CACHED_FROM, 3)
     async with db.transaction() as tx:
         await tx.execute(
             "update attendances set status = 'declined' where event_id in (:one, :two)", one=crowd.id, two=few.id
         )
         counting = Counting(tx)
         second = await counts_shown(counting, [crowd.id, few.id])
-        assert (second[crowd.id].going, second[few.id].going) == (CROWD, 0)
+        assert (second[crowd.id].going, second[few.id].going) == (CACHED_FROM, 0)
         await counts_shown(counting, [crowd.id])
         assert counting.statements == 1, "the crowd was counted again"
     clock.turn(KEPT_SECONDS * SECOND)

@@ -1,4 +1,4 @@
-"""A host who lowers a limit below those who stand is asked once, with the numbers; nobody loses anything by it. On both engines."""
+"""A host who lowers a limit below the attendance is asked once, with the numbers; nobody loses a place."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
         asked = await browser.post(page, data={**form, "capacity": "3", "description": "Kept words"})
         assert asked.status_code == 400
         assert "2 people have a place beyond that limit. They keep it, and nobody moves up" in asked.text
-        assert "1 party that waits is larger than that" in asked.text
+        assert "1 waiting party is larger than that" in asked.text
         assert "Kept words" in asked.text
         again = inputs_of(asked.text)
         # Another number is another question.
@@ -69,7 +69,7 @@ async def test_an_error_elsewhere_is_no_question(site: Site) -> None:
         assert (untitled.status_code, "have a place beyond" in untitled.text) == (400, False)
         kept = {**form, **inputs_of(untitled.text), "title": event.title}
         asked = await browser.post(page, data=kept)
-        assert (asked.status_code, "This start is over" in asked.text) == (400, True)
+        assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
         kept = {**form, **inputs_of(asked.text)}
         asked = await browser.post(page, data=kept)
         assert (asked.status_code, "2 people have a place beyond" in asked.text) == (400, True)
@@ -83,7 +83,8 @@ async def test_what_touches_nobody_is_not_asked(site: Site) -> None:
         await crowd(tx, event, [2, 3])
         for capacity in ("5", "20", ""):
             assert (
-                await capacity_change.by_details(tx, [(event, details(capacity=capacity))]) == capacity_change.Lowered()
+                await capacity_change.by_details(tx, [(event, details(capacity=capacity))])
+                == capacity_change.CapacityImpact()
             )
         assert (await capacity_change.by_details(tx, [(event, details(capacity="4"))])).over == 1
 
@@ -122,7 +123,7 @@ async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
         assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
         assert asked.json()["detail"] == (
             "2 people have a place beyond that limit. They keep it, and nobody moves up until there is room again."
-            " 1 party that waits is larger than that: there can be no places for them any more."
+            " 1 waiting party is larger than that, so there can be no places for them."
             " Send it again with confirmLowerLimit=true if that is right."
         )
         kept = (await api.get(path)).json()
@@ -159,7 +160,7 @@ async def test_an_edit_of_a_series_counts_it_over_all_dates(site: Site) -> None:
         first, second, *_ = await dates(tx, series)
         await crowd(tx, first, [3, 3])
         await crowd(tx, second, [4, 4])
-        smaller = replace(series.template, capacity=3)
+        smaller = replace(series.content, capacity=3)
         held = await date_queries.stored(tx, series.id)
         counted = await consequences(tx, series, plan_all(series, smaller, series.timing, held, tx.now))
     assert (counted.people_over_limit, counted.parties_too_large) == (3 + 1, 1)

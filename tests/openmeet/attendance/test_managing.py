@@ -1,4 +1,4 @@
-"""What a host does about answers; on both engines."""
+"""How hosts manage RSVPs; on both engines."""
 
 import csv
 import io
@@ -11,13 +11,18 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFail
 from openmeet.domain.attendance import actions, history, host_decisions, invitations, lists, queries, registration
 from openmeet.domain.attendance import response_details as what_was_told
 from openmeet.domain.attendance.lists import AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest, Through
-from openmeet.domain.attendance.registration import JoiningSubmission, RegistrationQuestion, RegistrationSettings, check
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import (
+    RegistrationQuestion,
+    RegistrationSettings,
+    RegistrationSubmission,
+    check,
+)
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
-from openmeet.domain.users.model import UNNAMED, UserKind
+from openmeet.domain.users.model import UserKind, unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.web.attendance import attendees_pages
 from tests.openmeet.site_under_test import event_by, person
@@ -54,8 +59,8 @@ async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
     ana, ben, cleo, event = full
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
-        assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.Sorted(removed=1)
-        assert NotificationKind.ANSWER_DECLINED in await told(tx, ben)
+        assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(removed=1)
+        assert kinds.ANSWER_DECLINED in await told(tx, ben)
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, GOING)
@@ -85,9 +90,9 @@ async def test_undo_at_once_is_as_if_nothing_was(db):
         assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
         lines = await history.of_answer(tx, mine.id)
     assert [(one.before, one.after, one.through) for one in lines] == [
-        (None, S.ATTENDING, Through.PAGE),
-        (S.ATTENDING, S.REJECTED, Through.HOST),
-        (S.REJECTED, S.ATTENDING, Through.HOST),
+        (None, S.ATTENDING, ChangeChannel.PAGE),
+        (S.ATTENDING, S.REJECTED, ChangeChannel.HOST),
+        (S.REJECTED, S.ATTENDING, ChangeChannel.HOST),
     ]
     assert {one.actor_id for one in lines} == {ana.user_id, ben.user_id}
 
@@ -108,7 +113,7 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
         with pytest.raises(InvalidForm):
             await host_decisions.add(tx, ana, event.slug, " ")
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
-        (one,) = await lists.managed(tx, event.id, AttendeeFilter(list(S), "GRAND"), None, 9)
+        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
         assert (await queries.counts(tx, [event.id]))[event.id] == RsvpCounts(going=2, seats=2)
 
@@ -120,8 +125,8 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         event = await event_by(tx, ana, visibility="private")
         for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        rows = await lists.managed(tx, event.id, AttendeeFilter(list(S)), None, 9)
-        names = dict.fromkeys([one.user_id for one in rows], UNNAMED)
+        rows = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        names = dict.fromkeys([one.user_id for one in rows], unnamed())
         shown = [lists.shown(one, names) for one in rows]
         assert [(one.name, one.status) for one in shown] == [
             ("ben@example.org", S.INVITED),
@@ -129,7 +134,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         ]
         known, unknown = (replace(one, attendance_id="", user_id="", name="") for one in shown)
         assert known == unknown
-        assert NotificationKind.INVITED in await told(tx, ben)
+        assert kinds.INVITED in await told(tx, ben)
         # Invited means wanted: nobody is asked for approval then.
         await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
@@ -143,7 +148,7 @@ async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, cloc
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
         clock.turn(event.starts_at - clock.now())
     async with db.transaction() as tx:
-        (one,) = await lists.managed(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
         saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
@@ -191,7 +196,7 @@ async def test_only_hosts_may(db, full):
         lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
         lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
         lambda tx: host_decisions.check_in(tx, ben, event.slug, mine.id),
-        lambda tx: host_decisions.change_joining(tx, ben, event.slug, RegistrationSettings()),
+        lambda tx: host_decisions.change_registration_settings(tx, ben, event.slug, RegistrationSettings()),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden):
@@ -225,8 +230,8 @@ async def test_no_cell_of_the_file_is_a_formula(db):
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
         )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        wishes = RsvpRequest(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
-        await actions.answer(tx, evil, event.slug, GOING, wishes)
+        rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
+        await actions.answer(tx, evil, event.slug, GOING, rsvp_request)
         text = await attendees_pages.written(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
@@ -265,7 +270,7 @@ async def test_pages_of_the_list_meet(db):
         for number in range(7):
             await actions.answer(tx, await person(tx, f"P{number}"), event.slug, GOING)
         found, after = [], None
-        while rows := await lists.managed(tx, event.id, AttendeeFilter(list(S)), after, 2):
+        while rows := await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after, 2):
             found += [one.display_name for one in rows]
             after = lists.unpack(lists.pack(rows[-1]))
     assert found == [f"P{number}" for number in range(7)]
@@ -275,9 +280,13 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(max_party=3), expected_revision=0)
+        await host_decisions.change_registration_settings(
+            tx, ana, event.slug, RegistrationSettings(max_party=3), expected_revision=0
+        )
         with pytest.raises(PreconditionFailed):
-            await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(), expected_revision=0)
+            await host_decisions.change_registration_settings(
+                tx, ana, event.slug, RegistrationSettings(), expected_revision=0
+            )
         assert (await registration.of_event(tx, event)).max_party == 3
 
 
@@ -288,14 +297,14 @@ async def test_places_of_one_way_are_for_events_held_both_ways(db):
         here = await event_by(tx, ana)
         both = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
     with pytest.raises(InvalidForm) as wrong:
-        check(JoiningSubmission(limit_online="5"), here)
+        check(RegistrationSubmission(limit_online="5"), here)
     assert set(wrong.value.problems) == {"limit_online"}
-    assert check(JoiningSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
-    assert check(JoiningSubmission(limit_online="5"), both).limit_online == 5
+    assert check(RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
+    assert check(RegistrationSubmission(limit_online="5"), both).limit_online == 5
 
 
 async def test_every_wrong_setting_is_named(db):
-    typed = JoiningSubmission(
+    typed = RegistrationSubmission(
         limit_in_person="0",
         limit_online="many",
         closes_hours_before="-1",

@@ -8,7 +8,8 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
-from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.notify import choose
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
@@ -35,7 +36,7 @@ async def evening(db):
 
 async def reminders(db, who):
     async with db.reader() as reader:
-        return [one.kind for one in await newest(reader, who.user_id, 50)].count(NotificationKind.REMINDER)
+        return [one.kind for one in await newest(reader, who.user_id, 50)].count(kinds.REMINDER)
 
 
 async def test_everybody_is_reminded_once(db, evening, clock):

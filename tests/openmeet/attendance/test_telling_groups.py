@@ -1,15 +1,15 @@
-"""What is looked at every two minutes is what is new: not all that is coming, nor what was told long ago. On both engines."""
+"""The task that notifies group members reads only new events, not all upcoming or earlier ones; on both engines."""
 
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import tasks
-from openmeet.domain.attendance.tasks import tell_of_new_events
+from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.series import actions as series
-from openmeet.domain.series.model import Template
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, dates, weekly
@@ -25,7 +25,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 async def untold(tx: Transaction) -> int:
-    row = await tx.fetch_one("select count(*) as n from events where is_told_to_group = 0 and group_id is not null")
+    row = await tx.fetch_one("select count(*) as n from events where group_notice = 'due' and group_id is not null")
     assert row is not None
     return int(row["n"])
 
@@ -37,7 +37,7 @@ async def host_of_two(tx: Transaction):
     await member(tx, group, ana, "Ben")
     of = GroupOfEvent(group.id, group.details.visibility, group.details.promotion_level)
     event = await events.create(tx, ana, details(starts="2026-12-24T18:00", ends=""), group=of)
-    return event, await series.create(tx, ana, Template("Practice"), weekly(), group=of)
+    return event, await series.create(tx, ana, Content("Practice"), weekly(), group=of)
 
 
 async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: HandClock) -> None:
@@ -46,19 +46,19 @@ async def test_each_is_told_once_and_looked_at_no_more(db: Database, clock: Hand
         event, made = await host_of_two(tx)
         assert len(await dates(tx, made)) > 5
         await tx.execute("update events set status = 'cancelled' where id = :id", id=event.id)
-    assert await tell_of_new_events(db) == 0
+    assert await announce_group_events(db) == 0
     clock.turn(5 * MINUTE)
-    assert await tell_of_new_events(db) == 1
-    assert await tell_of_new_events(db) == 0
+    assert await announce_group_events(db) == 1
+    assert await announce_group_events(db) == 0
     async with db.transaction() as tx:
         # Whoever is called off may come back.
         assert await untold(tx) == 1
         await tx.execute("update events set status = 'scheduled' where id = :id", id=event.id)
-    assert await tell_of_new_events(db) == 1
+    assert await announce_group_events(db) == 1
     async with db.transaction() as tx:
         assert await untold(tx) == 0
-        await tx.execute("update events set is_told_to_group = 0, over_at = :now", now=tx.now)
-    assert await tell_of_new_events(db) == 0
+        await tx.execute("update events set group_notice = 'due', over_at = :now", now=tx.now)
+    assert await announce_group_events(db) == 0
     async with db.transaction() as tx:
         assert await untold(tx) == 0
 
@@ -69,7 +69,7 @@ async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None
         row = await tx.fetch_one("select * from events where id = :id", id=event.id)
         assert row is not None
         names = list(dict(row))
-        changed = {"id": "'e' || n.i", "slug": "'e' || n.i", "is_told_to_group": "1", "submission_key": "null"}
+        changed = {"id": "'e' || n.i", "slug": "'e' || n.i", "group_notice": "'skipped'", "submission_key": "null"}
         await tx.execute(
             f"""
             insert into events ({", ".join(names)})
@@ -80,9 +80,9 @@ async def test_it_reads_what_is_new_by_an_index_of_its_own(db: Database) -> None
         )
         await tx.execute("analyze events")
         is_sqlite = tx.engine == "sqlite"
-        for sql in (tasks._UNTOLD, tasks._PASSED_BY):
+        for sql in (tasks._DUE, tasks._PASSED_BY):
             rows = await tx.fetch(f"explain {'query plan ' if is_sqlite else ''}{sql}", now=tx.now, settled=tx.now)
             plan = "\n".join(str(row["detail"] if is_sqlite else row[0]) for row in rows)
-            assert "events_untold_to_groups" in plan, plan
+            assert "events_due_to_groups" in plan, plan
             assert "Seq Scan on events" not in plan, plan
             assert "SCAN e\n" not in plan + "\n", plan

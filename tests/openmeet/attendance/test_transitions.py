@@ -1,11 +1,11 @@
-"""Every cell of the table of transitions, as it comes out where it is used: by people, records, hosts and the clock."""
+"""Every cell of the RSVP transition table, tested through its callers: people, records, hosts and the clock."""
 
 from dataclasses import replace
 
 import pytest
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.together import execute_together
+from groundwork.database.bulk import execute_together
 from groundwork.errors import NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, history, host_decisions, invitations, queries, waitlist
@@ -40,18 +40,18 @@ def expected(act: AttendanceAction, before: AttendanceStatus | None) -> Attendan
     """On an event with room for everybody, by people who signed in here, without approval; a refusal by its name."""
     outcome = TABLE[act][before]
     match outcome:
-        case AttendanceTransition.KEEP | AttendanceTransition.TAKE | AttendanceTransition.CLEAR_UP:
+        case AttendanceTransition.KEEP | AttendanceTransition.ACCEPT_OFFER | AttendanceTransition.SEAT_IF_UNKNOWN:
             # Nobody waits where there is room for all.
-            return S.ATTENDING if outcome is AttendanceTransition.TAKE else before
-        case AttendanceTransition.SEAT | AttendanceTransition.ADMIT:
+            return S.ATTENDING if outcome is AttendanceTransition.ACCEPT_OFFER else before
+        case AttendanceTransition.SEAT | AttendanceTransition.APPROVE_AND_SEAT:
             return S.ATTENDING
-        case AttendanceTransition.DOOR:
+        case AttendanceTransition.SEAT_OR_REFUSE:
             return S.ATTENDED if act is AttendanceAction.CHECK_IN else S.ATTENDING
-        case AttendanceTransition.BACK:
+        case AttendanceTransition.RESTORE_PREVIOUS:
             return S.DECLINED if act is AttendanceAction.RESTORE else S.ATTENDING  # nobody knows from where
-        case AttendanceTransition.TURNED_DOWN:
+        case AttendanceTransition.REFUSE_REJECTED:
             return "AnswerRejected"
-        case AttendanceTransition.IS_THERE:
+        case AttendanceTransition.REFUSE_CHECKED_IN:
             return "CheckedIn"
         case AttendanceTransition.NO_ANSWER:
             return "NotFound"

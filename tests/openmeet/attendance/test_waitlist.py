@@ -8,10 +8,12 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
+from openmeet.domain.attendance.answer_lists import cases_of
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.web.attendance.forms import fields_of
@@ -30,8 +32,8 @@ async def people(tx, count):
     return [await person(tx, f"Person {number}") for number in range(count)]
 
 
-async def says(tx, who, event, reply=GOING, **wishes: object):
-    return await actions.answer(tx, who, event.slug, reply, RsvpRequest(**wishes))
+async def says(tx, who, event, reply=GOING, **rsvp_request: object):
+    return await actions.answer(tx, who, event.slug, reply, RsvpRequest(**rsvp_request))
 
 
 async def stands(reader, event, who):
@@ -60,7 +62,7 @@ async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
         assert [await stands(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
         assert (await says(tx, dora, event)).status is S.ATTENDING
         assert (await says(tx, cleo, event)).status is S.WAITLISTED
-        assert NotificationKind.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
+        assert kinds.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
 
 
 async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
@@ -183,11 +185,14 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(max_party=4, limit_online=2))
-        for mode, party, words in ((AnswerMode.IN_PERSON, 4, "3 places"), (AnswerMode.ONLINE, 3, "2 places online")):
+        for mode, party, why in (
+            (AnswerMode.IN_PERSON, 4, AttendanceReason.FEWER_PLACES_IN_PERSON(places=3)),
+            (AnswerMode.ONLINE, 3, AttendanceReason.FEWER_PLACES_ONLINE(places=2)),
+        ):
             with pytest.raises(InvalidForm) as refused:
                 await says(tx, ben, event, party=party, mode=mode)
             assert list(refused.value.problems) == ["party"]
-            assert words in refused.value.problems["party"]
+            assert refused.value.problems["party"] == why
         assert (await says(tx, ben, event, RsvpReply.INTERESTED, party=4)).status is S.INTERESTED
         assert (await says(tx, ben, event, party=3)).status is S.ATTENDING
         assert (await says(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
@@ -198,17 +203,17 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
     async with db.transaction() as tx:
         ana, ben, four, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="4")
-        joining = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
+        registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await says(tx, ben, event, party=2)
         await says(tx, four, event, party=4)
-        assert await waitlist.would_wait(tx, event, joining), "nobody passes those who may fit some day"
+        assert await waitlist.would_wait(tx, event, registration_settings), "nobody passes those who may fit some day"
         lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
-        assert not await waitlist.would_wait(tx, lowered, joining)
+        assert not await waitlist.would_wait(tx, lowered, registration_settings)
         assert (await says(tx, dora, event)).status is S.ATTENDING
         assert (await says(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
-        assert "Answer again with fewer people" in stands_words(lowered, joining, mine, 0, tx.now)
-        assert [number for number, _ in fields_of(lowered, joining, mine).parties] == ["1", "2", "3"]
+        assert "Answer again with fewer people" in stands_words(lowered, registration_settings, mine, 0, tx.now)
+        assert [number for number, _ in fields_of(lowered, registration_settings, mine).parties] == ["1", "2", "3"]
         with pytest.raises(InvalidForm):
             await says(tx, four, event)
         await says(tx, dora, event, DECLINED)
@@ -253,6 +258,36 @@ async def test_each_way_of_taking_part_has_its_limit(db):
         assert await stands(tx, event, eve) == "offered"
 
 
+async def test_lists_and_event_page_agree_about_what_is_full(db):
+    """Limits per way of taking part, a large party at the head of the line, and events without limits, in one look."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        mode = {"mode": "hybrid", "online_url": "https://meet.example/x"}
+        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        events, settings = [], {}
+        for title, limits in (
+            ("Both full", RegistrationSettings(limit_in_person=1, limit_online=1)),
+            ("Screen free", RegistrationSettings(limit_in_person=1, limit_online=3)),
+            ("No limit", RegistrationSettings()),
+        ):
+            event = await event_by(tx, ana, title=title, **mode)
+            settings[event.id] = await registration.put(tx, event.id, limits)
+            await says(tx, ben, event, mode=room)
+            await says(tx, cleo, event, mode=screen)
+            await says(tx, dora, event, mode=room)
+            events.append(event)
+        queue = await event_by(tx, ana, title="A couple waits", capacity="2")
+        settings[queue.id] = await registration.put(tx, queue.id, RegistrationSettings(max_party=2))
+        await says(tx, ben, queue)
+        await says(tx, cleo, queue, party=2)
+        events.append(queue)
+        full = await waitlist.full_among(tx, events, settings)
+        assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
+        for event in events:
+            cases = await cases_of(tx, [event], None, mine={}, counts={}, hosted=())
+            assert cases[event.id].is_full == await waitlist.would_wait(tx, event, settings[event.id]), event.title
+
+
 async def test_questions_deadline_and_approval(db, clock):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
@@ -272,7 +307,7 @@ async def test_questions_deadline_and_approval(db, clock):
             await says(tx, ben, event, replies={"q1": "meat"})
         saved = await says(tx, ben, event, party=2, guest_names=("Tom",), replies={"q1": "vegan"})
         assert (saved.status, saved.replies, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
-        assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.Sorted(1, 0)
+        assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.DecisionCounts(1, 0)
         assert await stands(tx, event, ben) == "attending"
         # Whom the host wants is not asked about twice.
         await says(tx, ben, event, DECLINED)
@@ -293,7 +328,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
     async with db.transaction() as tx:
         ana, *crowd = await people(tx, 9)
         event = await event_by(tx, ana, capacity="6", mode="hybrid", online_url="https://meet.example/x")
-        joining = await registration.put(
+        registration_settings = await registration.put(
             tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3)
         )
     total, limit = 6, 4
@@ -316,7 +351,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
         async with db.reader() as reader:
             held = await queries.held(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-        limits = rules.limits_of(event, joining)
+        limits = rules.limits_of(event, registration_settings)
         where = f"seed {seed} step {step}"
         assert held.total <= total, where
         assert all(held.of(mode) <= limit for mode in AnswerMode), where
@@ -346,12 +381,8 @@ async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=1)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
-        kinds = [one.kind for one in await newest(tx, dora.user_id, 9)]
-        assert sorted(kinds) == [
-            NotificationKind.EVENT_CHANGED,
-            NotificationKind.SEAT_OFFERED,
-            NotificationKind.SEAT_WITHDRAWN,
-        ]
-        assert NotificationKind.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
+        found = [one.kind for one in await newest(tx, dora.user_id, 9)]
+        assert sorted(one.name for one in found) == ["event_changed", "seat_offered", "seat_withdrawn"]
+        assert kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await says(tx, ben, event, DECLINED)
         assert [await stands(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]

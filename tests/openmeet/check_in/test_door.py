@@ -12,6 +12,7 @@ from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.queries import by_slug
@@ -68,7 +69,7 @@ async def test_by_code_by_list_and_back(site):
         await browser.post(f"{path}/undo", data={"attendance": ben.id})
         assert "<strong>1</strong> of 2" in (await browser.get(f"{path}?q=cle")).text
         wrong = await browser.post(path, data={"code": "0000-0000-0000"})
-        assert (wrong.status_code, "This is no ticket of this event." in wrong.text) == (400, True)
+        assert (wrong.status_code, "This is not a ticket for this event." in wrong.text) == (400, True)
 
 
 async def test_the_door_is_open_around_the_event_and_no_sooner(site):
@@ -84,7 +85,7 @@ async def test_the_door_is_open_around_the_event_and_no_sooner(site):
         early = await browser.post(path, data={"attendance": ben.id})
         assert (early.status_code, words in early.text) == (422, True)
         async with site.db.transaction() as tx:
-            with pytest.raises(Refused, match=re.escape(words)):
+            with pytest.raises(Refused, match=AttendanceReason.CHECK_IN_NOT_YET):
                 await host_decisions.check_in(tx, host, event.slug, ben.id)
         site.clock.turn(opens - site.clock.now())
         assert words not in (await browser.get(path)).text
@@ -162,7 +163,7 @@ async def test_hosts_pages_do_what_they_say(site):
         assert (refused.status_code, "The host needs an answer to this." in refused.text) == (400, True)
         said = {"reply": "going", "party": "2", "whole": "yes", question.id: "vegan", "is_private": "yes"}
         assert (await guest.post(f"{path}/answer", data=said)).status_code == 303
-        assert "You asked to come." in (await guest.get(path)).text
+        assert "You asked to join" in (await guest.get(path)).text
         managed = (await browser.get(f"{path}/attendees")).text
         who = re.search(r'name="who" value="([^"]+)"', managed)[1]
         await browser.post(f"{path}/attendees", data={"act": "approve", "who": who})
@@ -171,7 +172,7 @@ async def test_hosts_pages_do_what_they_say(site):
         assert "waits for the host → going" in details
         out = await browser.post(f"{path}/attendees", data={"act": "remove", "who": who})
         again = (await browser.get(out.headers["location"])).text
-        assert "Ben is out" in again
+        assert "Ben was removed" in again
         await browser.post(f"{path}/attendees/restore", data={"who": who})
         await browser.post(f"{path}/attendees/add", data={"name": "Grandma"})
         assert (await browser.post(f"{path}/attendees/add", data={"name": ""})).status_code == 400

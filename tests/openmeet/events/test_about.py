@@ -1,4 +1,4 @@
-"""What an event says beside what, when and where: judged as typed, kept, and found again as it was."""
+"""Optional details of an event: validated as typed, stored, and read back unchanged."""
 
 import unicodedata
 from datetime import date
@@ -11,9 +11,9 @@ from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
 from openmeet.domain.events import actions, queries, rules, time_words, vocabulary
 from openmeet.domain.events.edits import details_in, length_of
-from openmeet.domain.events.model import Audience
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
+from openmeet.domain.events.values import Audience
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.web.events.forms import LABELS
 from tests.openmeet.site_under_test import details, person
@@ -48,8 +48,8 @@ async def test_everything_that_was_said_is_kept_as_it_was_said(make_database):
         found = await queries.by_id(tx, event.id)
         row = await tx.fetch_one("select search_words from events where id = :id", id=event.id)
     assert details_in(found) == said
-    assert found.tags == ("chess", "cooperative games")
-    assert found.languages == ("en", "de", "fr")
+    assert found.content.tags == ("chess", "cooperative games")
+    assert found.content.languages == ("en", "de", "fr")
     assert [word for word in row["search_words"].split() if word.startswith("k=")] == [
         "k=category_3a_games",
         "k=category_3a_learning",
@@ -152,4 +152,4 @@ def test_today_is_not_over(clock):
 
 def test_who_sees_the_address_is_everybody_and_who_gets_in_is_told_to_attendees_unless_said_otherwise():
     said = details()
-    assert (said.place_audience, said.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)
+    assert (said.content.place_audience, said.content.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)

@@ -1,4 +1,4 @@
-"""What hosts and the network do to an event; on both engines."""
+"""Changes to an event by its hosts and by the network; on both engines."""
 
 import asyncio
 from dataclasses import replace
@@ -10,7 +10,8 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed
 from openmeet.domain.events import actions, queries
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.edits import new_slug, search_text
-from openmeet.domain.events.model import EventStatus, Mode, NetworkEvent, Venue, Visibility
+from openmeet.domain.events.model import EventStatus, NetworkEvent
+from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.domain.users import actions as users
 from openmeet.outbox import publications
 from openmeet.web.events.schemas import event_fields
@@ -45,7 +46,7 @@ async def owed(reader, event):
     return (await publications.states(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
-async def test_a_new_event_owes_the_authors_repository_a_look(db):
+async def test_a_new_event_enqueues_a_read_of_its_authors_repository(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -64,7 +65,7 @@ async def test_one_form_makes_one_event_however_often_it_is_sent(db):
     assert refused.value.slug == first.slug
 
 
-async def test_an_edit_raises_the_revision_and_owes_again(db):
+async def test_an_edit_raises_the_revision_and_enqueues_again(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -129,7 +130,7 @@ async def test_a_deleted_event_is_gone_and_its_record_is_to_be_taken_back(db):
     assert standing.revision == 2
 
 
-async def test_a_record_becomes_an_event_and_owes_nothing_back(db):
+async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
         event_id = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
@@ -165,8 +166,8 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
             tx, uri=URI, cid="cid2", author_id=ana.user_id, event=replace(FROM_NETWORK, is_discoverable=False)
         )
         after = await queries.by_id(tx, event.id)
-    assert (after.title, after.capacity, after.visibility) == ("Party", 5, Visibility.PUBLIC)
-    assert after.online_url == "https://meet.example/x"
+    assert (after.title, after.content.capacity, after.visibility) == ("Party", 5, Visibility.PUBLIC)
+    assert after.content.online_url == "https://meet.example/x"
     assert after.revision == event.revision
 
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from groundwork.errors import InvalidForm
 from openmeet.domain.events import rules
 from openmeet.domain.events.edits import new_slug
-from openmeet.domain.events.model import Audience, Details, Mode, Visibility
+from openmeet.domain.events.model import Details
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, pack, unpack, values_of_event
+from openmeet.domain.events.values import Audience, Mode, Visibility
 from openmeet.i18n.markdown import html_of
 from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
+from tests.properties import examples
 
 NASTY = st.sampled_from(
     [
@@ -90,7 +92,7 @@ def judged(typed: dict[str, str]) -> Details | dict[str, str]:
         return wrong.problems
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(TYPED)
 def test_it_is_an_event_or_each_problem_stands_at_a_field(typed):
     """And an event is typed again as it was: editing without changing anything changes nothing."""

@@ -1,4 +1,4 @@
-"""Hosting together: by invitation only, with a table of what a co-host may do, and never through the author's repository."""
+"""Co-hosts: by invitation only, with a table of permissions, and never through the author's repository."""
 
 import asyncio
 import re
@@ -12,11 +12,12 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, permissions, seeing
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventPermission, EventRole
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import agree
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.search import event_lists as browsing
@@ -25,7 +26,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.publishing.eligibility import Leave, decide
+from openmeet.network.publishing.eligibility import DoNothing, decide
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.emails import Due
 from openmeet.web.events.co_hosts_pages import asked_of
@@ -219,7 +220,7 @@ async def test_who_is_known_by_a_record_only_is_not_invited(db):
             await co_hosts.invite(tx, ana, event.slug, "shade.test")
         with pytest.raises(InvalidForm):
             await co_hosts.invite(tx, ana, event.slug, "")
-    assert "signed in here" in wrong.value.problems["whom"]
+    assert wrong.value.problems["whom"] == EventReason.UNKNOWN_HANDLE()
 
 
 async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_network(db):
@@ -234,10 +235,10 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
         after = await decide(
             tx, await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id), Switchboard()
         )
-    assert (changed.title, changed.awaits_author) == ("By Ben", True)
-    assert isinstance(decided, Leave)
-    assert (agreed.awaits_author, agreed.revision) == (False, changed.revision + 1)
-    assert not isinstance(after, Leave)
+    assert (changed.title, changed.needs_author_approval) == ("By Ben", True)
+    assert isinstance(decided, DoNothing)
+    assert (agreed.needs_author_approval, agreed.revision) == (False, changed.revision + 1)
+    assert not isinstance(after, DoNothing)
 
 
 async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
@@ -254,11 +255,11 @@ async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await event_hosting.cancel(tx, ben, event.slug, "Rain")
         heard = [
-            {(news.kind, news.particulars.person_id) for news in await newest(tx, one.user_id, 20)}
+            {(news.kind, news.payload.person_id) for news in await newest(tx, one.user_id, 20)}
             for one in (ana, ben, dan, gil)
         ]
-    bens, gils = ((NotificationKind.NEW_ANSWER, who.user_id) for who in (ben, gil))
-    cancelled = (NotificationKind.EVENT_CANCELLED, None)
+    bens, gils = ((kinds.NEW_ANSWER, who.user_id) for who in (ben, gil))
+    cancelled = (kinds.EVENT_CANCELLED, None)
     assert heard == [{cancelled, bens, gils}, {gils}, set(), {cancelled}]
 
 
@@ -267,7 +268,7 @@ async def test_the_authors_own_edit_is_a_yes(db):
         ana, ben, event = await hosting_together(tx)
         await actions.revise(tx, ben, event.slug, details(title="By Ben"))
         mine = await actions.revise(tx, ana, event.slug, details(title="By Ana"))
-    assert not mine.awaits_author
+    assert not mine.needs_author_approval
 
 
 async def test_twenty_at_once_are_never_more_than_there_may_be(db):

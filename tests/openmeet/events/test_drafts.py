@@ -85,7 +85,7 @@ async def test_a_draft_is_published_from_its_form(browser, site):
     assert again.headers["location"].endswith("/edit")
 
 
-async def test_a_draft_owes_no_record_and_a_published_one_does(db):
+async def test_only_a_published_event_enqueues_its_record(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
@@ -125,7 +125,7 @@ async def test_others_neither_see_nor_publish_it(db):
         event = await event_by(tx, ana)
         with pytest.raises(Forbidden):
             await drafts.keep(tx, ben, event.slug, FULL, {})
-        with pytest.raises(Refused, match="published already"):
+        with pytest.raises(Refused, match=r"event\.not_a_draft"):
             await drafts.keep(tx, ana, event.slug, FULL, {})
 
 
@@ -151,14 +151,11 @@ async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, cl
     later = inputs_of((await browser.get(path)).text) | TYPED | {"save": "later", "publish_at": "2026-07-04T17:00"}
     scheduled = await browser.post(path, data=later)
     assert scheduled.headers["location"] == path.removesuffix("/draft")
-    assert (
-        "It is published by itself on Saturday 4 July 2026, 17:00"
-        in (await browser.get(scheduled.headers["location"])).text
-    )
+    assert "We publish it on Saturday 4 July 2026, 17:00" in (await browser.get(scheduled.headers["location"])).text
     clock.turn(2 * 366 * 24 * HOUR)
     await sign_up(browser, "ana@example.org", "Ana")
     assert await drafts.publish_due(site.db) == 0
-    assert "It was not published by itself. Its start is over." in (await browser.get(path)).text
+    assert "We couldn’t publish it on time. Its start is in the past." in (await browser.get(path)).text
 
 
 @pytest.mark.parametrize("moment", ["", "yesterday", "2020-01-01T10:00", "2026-07-04T18:00"])

@@ -1,4 +1,4 @@
-"""What the summaries of the folded parts of the form for events say."""
+"""Summaries of the collapsed sections of the event form."""
 
 from openmeet.web.events.forms import fold_words
 
@@ -41,7 +41,7 @@ def test_what_is_set_is_said():
         "clock": "Whole days, America/New York",
         "address": "Luisenstr. 3, Germany, on the map",
         "privacy": "Only people who are going see it, with how to get in",
-        "places": "1 place, whoever has the address may come",
+        "places": "1 place, anyone with the address can come",
         "topics": "Games, beginners",
         "tickets": "5 €, link to tickets",
         "accessibility": "Step-free access, Hearing loop",

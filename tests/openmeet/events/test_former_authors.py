@@ -6,6 +6,7 @@ from groundwork.clock import HOUR
 from groundwork.errors import Forbidden
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import actions, drafts, group_events, queries
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
@@ -13,7 +14,6 @@ from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, gather
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import Template
 from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
@@ -60,7 +60,7 @@ async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
         olga, group, mo = await moderated(tx)
         draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
         await ended(tx, olga, group, mo, way)
-        with pytest.raises(Forbidden, match="not make events in its group"):
+        with pytest.raises(Forbidden, match=r"event\.not_in_its_group"):
             await drafts.publish(tx, mo, draft.slug, details())
         with pytest.raises(Forbidden):
             await drafts.keep(tx, mo, draft.slug, FULL, {}, publish_at=tx.now + HOUR)
@@ -86,7 +86,7 @@ async def test_what_belonged_to_a_group_that_is_deleted_is_its_hosts(db):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         draft = await drafts.begin(tx, mo, FULL, {}, group=group_events.of_event(group))
-        series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=group_events.of_event(group))
+        series = await series_actions.create(tx, mo, Content("Practice"), weekly(), group=group_events.of_event(group))
         await groups.delete(tx, olga, group.slug)
         event = await drafts.publish(tx, mo, draft.slug, details())
         assert (await series_actions.lock_to_change(tx, mo, series.slug)).id == series.id
@@ -99,7 +99,7 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
         inside = group_events.of_event(group)
-        series = await series_actions.create(tx, mo, Template("Practice"), weekly(), group=inside)
+        series = await series_actions.create(tx, mo, Content("Practice"), weekly(), group=inside)
         single = await actions.create(tx, mo, details(), group=inside)
         (date, *_) = [held.event for held in await date_queries.stored(tx, series.id)]
         await ended(tx, olga, group, mo, way)
@@ -154,11 +154,14 @@ async def test_the_form_keeps_what_was_typed_and_the_clock_says_why(make_sqlite,
             await administration.ban(tx, olga, group.slug, mo.user_id)
         refused = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | {"title": "Blitz"})
         assert (refused.status_code, inputs_of(refused.text)["title"]) == (403, "Blitz")
-        assert "You may not make events in its group any more." in refused.text
+        assert "You can no longer create events in this group." in refused.text
         async with site.db.transaction() as tx:
             await tx.execute("update events set publish_at = :now", now=tx.now)
         assert await drafts.publish_due(site.db) == 0
-        assert "It was not published by itself. You may not make events in its group" in (await browser.get(path)).text
+        assert (
+            "We couldn’t publish it on time. You can no longer create events in this group"
+            in (await browser.get(path)).text
+        )
         page = (await browser.get(path.removesuffix("/draft"))).text
-        assert "this draft cannot be published there" in page
+        assert "you can’t publish this draft there" in page
         assert (await browser.get(f"{path.removesuffix('/draft')}/duplicate")).status_code == 200

@@ -13,8 +13,8 @@ from openmeet.domain.events import actions, by_record, co_host_queries, ownershi
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.users.model import Caller
 from openmeet.network.records import links
 from openmeet.outbox.publications import PublicationKind, states
@@ -42,7 +42,7 @@ async def begin(tx: Transaction) -> tuple[Caller, Caller, Event, str]:
 async def beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> str:
     row = new_id(tx.now)
     await tx.execute(
-        "insert into event_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
+        "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
         " values (:id, :event_id, :user_id, null, 'accepted', :by, :now, :now, :now)",
         id=row,
         event_id=event.id,
@@ -59,10 +59,14 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
         await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
         await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
-        assert (news.kind, news.particulars.answer) == (NotificationKind.SERIES_OFFERED, ownership.EVENT)
+        assert (news.kind, news.payload.step) == (kinds.SERIES_OFFERED, ownership.EVENT)
         after = await ownership.accept(tx, ben, event.slug)
         assert after == await by_id(tx, event.id)
-        assert (after.author_id, after.revision, after.awaits_author) == (ben.user_id, event.revision + 1, False)
+        assert (after.author_id, after.revision, after.needs_author_approval) == (
+            ben.user_id,
+            event.revision + 1,
+            False,
+        )
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
         assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
         assert (await by_record.find(tx, OLD)).id == event.id
@@ -88,7 +92,7 @@ async def test_who_may_not_and_what_cannot_be_handed_over(db: Database):
             await tx.execute(f"update events set {changed} where id = :id", id=event.id)
             assert await refusal(tx, ana, event, row) is Refused
             await tx.execute("update events set is_draft = 0, is_held = 0 where id = :id", id=event.id)
-        await tx.execute("update event_hosts set state = 'left' where id = :id", id=row)
+        await tx.execute("update event_co_hosts set state = 'left' where id = :id", id=row)
         assert await refusal(tx, ana, event, row) is NotFound
         with pytest.raises(Conflict):
             await ownership.drop(tx, ana, event.slug)

@@ -1,4 +1,4 @@
-"""Where a new event or series is not for everybody, or waits for a moderator, its page does not say that it is up."""
+"""After creation, a page does not claim that an event is public if it is restricted or waits for a moderator."""
 
 import pytest
 
@@ -24,11 +24,11 @@ async def landed(browser, **typed: str) -> str:
 @pytest.mark.parametrize(
     ("repeats", "visibility", "words"),
     [
-        ("", "public", "Your event is up."),
-        ("", "private", "Your event is made. Invite those whom it is for."),
-        (FORM["repeats"], "public", "Your series is up."),
-        (FORM["repeats"], "unlisted", "Your series is up for whoever has its address."),
-        (FORM["repeats"], "private", "Your series is made."),
+        ("", "public", "Your event is live."),
+        ("", "private", "Your event is ready. Now invite people."),
+        (FORM["repeats"], "public", "Your series is live."),
+        (FORM["repeats"], "unlisted", "Your series is live for everyone who has the link."),
+        (FORM["repeats"], "private", "Your series is ready."),
     ],
 )
 async def test_what_is_up_is_said_to_be(site, repeats, visibility, words):
@@ -45,7 +45,7 @@ async def test_what_waits_for_a_moderator_is_not_up(site, repeats):
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         said = await landed(ana, repeats=repeats)
-    assert "is up" not in said
-    assert "once a moderator of this site has looked at it" in said
-    assert "It is shown to others once a moderator has looked at it." in said
+    assert "is live" not in said
+    assert "once a moderator of this site has approved it" in said
+    assert "Others see it once a moderator has looked at it." in said
     assert "tell people" not in said

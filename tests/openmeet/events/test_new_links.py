@@ -1,4 +1,4 @@
-"""A new link for what is reached by its link alone: the old one ends for strangers, leads who belongs there on, and is nobody else's."""
+"""A new link for an unlisted event: the old link stops working for strangers and redirects people who belong there."""
 
 import pytest
 
@@ -52,7 +52,7 @@ async def test_a_new_link_for_an_event(site):
         await sign_up(guest, "ben@example.org", "Ben")
         page = await host.get(old)
         assert f"{old}/new-link" in page.text
-        assert "Make a new link?" in (await host.get(f"{old}/new-link")).text
+        assert "Create a new link?" in (await host.get(f"{old}/new-link")).text
         made = await host.post(f"{old}/new-link")
         assert made.status_code == 303
         new = made.headers["location"].partition("?")[0]

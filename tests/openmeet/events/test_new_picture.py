@@ -1,4 +1,4 @@
-"""A picture in the form for a new event: it goes with an event, a series or a draft, and is not lost when something else is wrong."""
+"""A picture in the form of a new event, series or draft: stored with it, and kept when another field is invalid."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How much of an event the network gets: every cell of group level, what the group and the event are, and what its host holds back."""
+"""How much of an event is published: every combination of group level, visibility and the host's choice."""
 
 import itertools
 from dataclasses import replace
@@ -7,14 +7,15 @@ import pytest
 
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events import actions, publication
-from openmeet.domain.events.edits import blank_event
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
+from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
 from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_columns
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.network.records.event_writer import publishable, write_event
+from tests.openmeet.events.events_of_nobody import an_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 
@@ -41,11 +42,11 @@ RECORDS = [
 ]
 
 
-def expected(level, kind, chosen, tells, record, *, owes_record=True, is_recalled=False):
+def expected(level, kind, chosen, tells, record, *, is_published_by_policy=True, is_recalled=False):
     cell = TABLE[level, kind][(Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE).index(chosen)]
     if cell in {"host", "owner"}:
         cell = MINIMAL if (record.is_announced if cell == "host" else tells) else NOTHING
-    if is_recalled or not owes_record or not record.is_wanted:
+    if is_recalled or not is_published_by_policy or not record.is_wanted:
         return NOTHING
     return min(cell, MINIMAL if record.detail is Detail.MINIMAL else FULL)
 
@@ -71,17 +72,17 @@ def test_the_table_has_every_cell():
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
     for record, owes, recalled in itertools.product(RECORDS, (True, False), (True, False)):
-        found = reach(chosen, group_of(level, kind, tells), record, owes_record=owes, is_recalled=recalled)
-        assert found is expected(level, kind, chosen, tells, record, owes_record=owes, is_recalled=recalled), record
+        found = reach(chosen, group_of(level, kind, tells), record, is_published_by_policy=owes, is_recalled=recalled)
+        assert found is expected(
+            level, kind, chosen, tells, record, is_published_by_policy=owes, is_recalled=recalled
+        ), record
 
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
     """And to events for some people only never, whatever their owners switch on."""
     for record in RECORDS:
-        event = replace(
-            blank_event(0, "Tea", "ana"), own_visibility=chosen, group=group_of(level, kind, tells), record=record
-        )
+        event = replace(an_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
         everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
         assert may_answers_be_public(event) is (everything and record.takes_answers), record
 

@@ -1,4 +1,4 @@
-"""Their PDS first: what waits for its author's repository, and what ends the waiting."""
+"""Publishing first: an event stays hidden until its author's PDS has its record, and what ends the wait."""
 
 import pytest
 
@@ -7,10 +7,10 @@ from openmeet.domain.events import actions, queries
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
+from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.site_under_test import Site, change_services, details, inputs_of, person, signed_in, site_on
-from tests.openmeet.town import Town, town
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
@@ -59,21 +59,21 @@ async def test_becoming_unlisted_ends_the_waiting(db):
 
 
 @pytest.fixture
-def site(town: Town) -> Site:
-    made = site_on(town.db, town.clock)
-    change_services(made.app, network=town.network, publisher=town.publisher)
+def site(deployment: Deployment) -> Site:
+    made = site_on(deployment.db, deployment.clock)
+    change_services(made.app, network=deployment.network, publisher=deployment.publisher)
     return made
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(town: Town, site: Site, is_there: bool):
+async def test_the_request_runs_its_own_job_and_reports_the_result(deployment: Deployment, site: Site, is_there: bool):
     """Where the author's PDS answers, others see the event at once; elsewhere it is a draft until it does."""
-    await town.connected()
+    await deployment.connected()
     async with site.browser() as browser:
         typed = {"handle": "@cleo.town.test", "password": "a long password"}
         assert (await browser.post("/sign-in/handle", data=typed)).status_code == 303
         if not is_there:
-            async with town.db.transaction() as tx:
+            async with deployment.db.transaction() as tx:
                 await tx.execute("update repository_sessions set needs_login = 1")
         form = inputs_of((await browser.get("/events/new")).text)
         typed = {"title": "Chess", "starts": "2026-07-04T18:00", "time_zone": "UTC", "visibility": "public"}
@@ -84,18 +84,18 @@ async def test_the_request_pays_its_own_debt_and_says_what_came_of_it(town: Town
         assert ("Chess" in (await browser.get("/")).text) is is_there
 
 
-async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(town: Town, site: Site):
-    cleo = await town.connected()
-    async with town.db.transaction() as tx:
+async def test_a_promise_that_is_withheld_holds_nothing_when_asked_again(deployment: Deployment, site: Site):
+    cleo = await deployment.connected()
+    async with deployment.db.transaction() as tx:
         event = await actions.create(tx, cleo, PUBLIC, is_held=True)
     async with signed_in(site, cleo.user_id) as browser:
         change_services(site.app, publisher=None)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
-        async with town.db.transaction() as tx:
+        async with deployment.db.transaction() as tx:
             # The payer finds that the consent is gone.
             await identities.withdraw(tx, cleo.user_id)
             assert (await queries.by_id(tx, event.id)).is_held
-        change_services(site.app, publisher=town.publisher)
+        change_services(site.app, publisher=deployment.publisher)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
-        async with town.db.reader() as reader:
+        async with deployment.db.reader() as reader:
             assert not (await queries.by_id(reader, event.id)).is_held

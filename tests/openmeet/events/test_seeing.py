@@ -1,4 +1,4 @@
-"""Who sees an event of a group: the table in every cell, and what stays hidden however one asks."""
+"""Who sees an event of a group: every cell of the table, through every way of asking."""
 
 import pytest
 
@@ -7,8 +7,9 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, group_events, queries, rules, seeing
-from openmeet.domain.events.model import GroupOfEvent, Visibility, narrowed
+from openmeet.domain.events.model import GroupOfEvent, narrowed
 from openmeet.domain.events.rules import GroupEventAccess
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupId, GroupRole, GroupVisibility, PromotionLevel
@@ -91,7 +92,7 @@ async def test_what_is_read_is_what_the_group_is_now(db):
         assert (await queries.by_id(tx, event.id)).visibility is PUBLIC
         await group_hosting.revise(tx, ana, group.slug, group_details(visibility="private"))
         after = await queries.by_id(tx, event.id)
-    assert (after.visibility, after.own_visibility) == (PRIVATE, PUBLIC)
+    assert (after.visibility, after.content.visibility) == (PRIVATE, PUBLIC)
 
 
 async def test_a_group_that_closes_has_its_records_looked_at_again(db):

@@ -1,4 +1,4 @@
-"""A consumer on loopback: a directory, a queue, the network database."""
+"""A firehose consumer on loopback, with a PLC directory, a queue and the network database."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.databases import MakeDatabase
-from tests.openmeet.town import town
+from tests.openmeet.deployment import deployment
 from tests.parts import fixture_path, is_here, is_required
-from tests.world.directory import Directory
-from tests.world.relay import read_frames
+from tests.simulation.directory import Directory
+from tests.simulation.relay import read_frames
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 TENANT = "main"
 CAPTURE = "data/firehose/relay-2026-07-04-a"
@@ -36,7 +36,7 @@ CAPTURE = "data/firehose/relay-2026-07-04-a"
 
 @dataclass
 class Bench:
-    """Everything of one consumer; ``clock`` stands an hour after the capture."""
+    """A consumer with its databases and queue; ``clock`` is set to an hour after the capture."""
 
     db: Database
     queue: Queue
@@ -45,14 +45,14 @@ class Bench:
     clock: HandClock
 
     def interested_in(self, *wanted: tuple[str, str]) -> None:
-        """Interests as (kind, value)."""
+        """Add interests, as (kind, value)."""
         self.consumer = replace(
             self.consumer, interests=interests_of([(TENANT, kind, value) for kind, value in wanted])
         )
 
 
 async def at_once(_seconds: float) -> None:
-    """Waits of the consumer take no time in tests."""
+    """A sleep function that returns at once."""
 
 
 def captured_frames() -> list[bytes]:

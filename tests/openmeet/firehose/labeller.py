@@ -1,4 +1,4 @@
-"""A labeller on loopback that says what a test wants, signed by a real key; and following one until something is so."""
+"""A labeller on loopback that sends the labels of a test, signed by a real key; and functions that follow one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,7 @@ from tests.patience import PATIENCE_SECONDS
 
 @dataclass
 class Labeller:
-    """Remembers what it said. ``cursors``: with which it was asked, one per connection."""
+    """A labeller that keeps what it sent. ``cursors``: the cursor of each connection."""
 
     did: Did
     key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"l" * 32))
@@ -33,12 +33,12 @@ class Labeller:
     refusal: bytes = b""
 
     def label(self, uri: str, val: str = "spam", *, at: str = "2026-03-01T10:00:00.000Z", by: str = "", key: K256PrivateKey | None = None, **more: object) -> dict[str, Value]:  # fmt: skip
-        """One label, signed; ``by`` another source, ``key`` another's."""
+        """One signed label; ``by``: another source, ``key``: another signing key."""
         label = unsigned_label(src=Did(by or self.did), uri=uri, val=val, cts=at, **more)  # type: ignore[arg-type]
         return {**label, "sig": (key or self.key).sign(signed_bytes(label))}
 
     def say(self, *labels: dict[str, Value]) -> int:
-        """One frame; its number."""
+        """Send labels in one frame; returns its sequence number."""
         number = len(self.said) + 1
         self.said.append(frames.encode_message(LABELS_FRAME, {"seq": number, "labels": list(labels)}))
         return number
@@ -79,12 +79,12 @@ async def serving(labeller: Labeller) -> AsyncIterator[Labeller]:
 
 async def cursor_of(labelling: Labelling, did: str) -> int:
     async with labelling.db.reader() as reader:
-        row = await reader.fetch_one("select cursor from labellers where did = :did", did=did)
+        row = await reader.fetch_one("select cursor from labelers where did = :did", did=did)
     return -1 if row is None else int(row["cursor"])
 
 
 async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[bool]]) -> None:
-    """Follow until it is so."""
+    """Follow labellers until ``is_done``."""
     stop = asyncio.Event()
     following = asyncio.create_task(follow_labeller(labelling, did, stop))
     try:
@@ -97,7 +97,7 @@ async def heard(labelling: Labelling, did: Did, is_done: Callable[[], Awaitable[
 
 
 async def heard_to(labelling: Labelling, labeller: Labeller, number: int) -> None:
-    """Follow until what it said up to this number is kept."""
+    """Follow a labeller until its labels up to this number are stored."""
 
     async def look() -> bool:
         return await cursor_of(labelling, labeller.did) >= number

@@ -1,4 +1,4 @@
-"""A server on loopback that answers one path, as the streams which are followed in tests do."""
+"""A server on loopback that answers one path, for tests of stream clients."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from aiohttp import web
 
 @asynccontextmanager
 async def answering(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """Its address, while it answers."""
+    """Run the server for the length of the block; yields its address."""
     app = web.Application()
     app.router.add_get(path, answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)

@@ -1,4 +1,4 @@
-"""Who hears of what the consumer reads: all configured communities, a new one of what came before it, too."""
+"""Each configured community gets what the consumer reads; a new one also gets what was read before it."""
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database

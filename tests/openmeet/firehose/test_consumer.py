@@ -1,4 +1,4 @@
-"""The consumer on captured frames: everything verified, the cursor behind confirmed messages, bad frames kept."""
+"""The consumer on captured frames: all are verified, the cursor follows confirmed messages, bad frames are stored."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
-from tests.world.relay import Relay
+from tests.simulation.relay import Relay
 
 pytestmark = needs("fixtures")
 

@@ -1,4 +1,4 @@
-"""One reading of a stream, several communities: each gets what it is interested in, once."""
+"""One reader of a stream, several communities: each gets what it is interested in, once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whom nothing here refers to any more is not followed; who is known, or was seen a moment ago, stays."""
+"""A repository to which no community refers is no longer followed; known and recently seen ones stay."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a server has forgotten since our cursor: those that it spoke for are owed reads, before the cursor moves beyond."""
+"""Events that a server dropped before our cursor: its repositories are due for reading before the cursor moves on."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.openmeet.firehose.conftest import Bench, captured_documents, captured
 from tests.openmeet.firehose.test_consumer import everybody, numbered
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
-from tests.world.relay import Relay
+from tests.simulation.relay import Relay
 
 pytestmark = needs("fixtures")
 
@@ -66,7 +66,7 @@ async def heard_before(bench: Bench, url: str, seq: int, *dids: str) -> None:
     bench.consumer.interests.followed.update([*dids, ELSEWHERE])
 
 
-async def test_a_pds_that_has_forgotten_owes_reads_of_those_heard_through_it(bench: Bench):
+async def test_a_pds_that_has_forgotten_enqueues_reads_of_those_heard_through_it(bench: Bench):
     """Who came through another source lost nothing."""
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
@@ -76,7 +76,7 @@ async def test_a_pds_that_has_forgotten_owes_reads_of_those_heard_through_it(ben
     assert await owed(bench) == sorted([first, second])
 
 
-async def test_a_relay_that_has_forgotten_owes_reads_of_everybody_followed(bench: Bench):
+async def test_a_relay_that_has_forgotten_enqueues_reads_of_everybody_followed(bench: Bench):
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Forgetful([numbered(50)], [50]) as relay:
@@ -85,7 +85,7 @@ async def test_a_relay_that_has_forgotten_owes_reads_of_everybody_followed(bench
     assert await owed(bench) == sorted([first, second, ELSEWHERE])
 
 
-async def test_a_source_that_was_never_read_owes_nothing(bench: Bench):
+async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
     """From its beginning means from the beginning of what it remembers."""
     frames = captured_frames()[:5]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
@@ -95,7 +95,7 @@ async def test_a_source_that_was_never_read_owes_nothing(bench: Bench):
     assert await owed(bench) == []
 
 
-async def test_a_jump_that_is_believed_owes_reads(bench: Bench):
+async def test_a_jump_that_is_believed_enqueues_reads(bench: Bench):
     """What lay between the numbers is as lost as what a notice tells of."""
     far = MAX_JUMP * 5
     bench.interested_in(*everybody())

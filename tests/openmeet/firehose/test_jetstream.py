@@ -1,4 +1,4 @@
-"""Jetstream as a source: our PDS's own, captured lines over every way of packing, and what unsigned words may do."""
+"""Jetstream as a source: our PDS's own stream, captured lines in every compression, and the limits of unsigned data."""
 
 import asyncio
 import json
@@ -24,9 +24,9 @@ from openmeet.network.firehose.sources import load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.firehose.conftest import Bench
 from tests.openmeet.firehose.one_path import answering
-from tests.openmeet.town import Town
 from tests.parts import fixture_path, needs
 from tests.patience import PATIENCE_SECONDS
 
@@ -227,10 +227,10 @@ async def test_authors_met_here_are_followed_after_a_restart(bench: Bench):
     async with serving(Server([stranger, json.dumps(gone)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
-    assert [(hint.did, hint.said) for hint in hints] == [(AUTHOR, "deleted")]
+    assert [(hint.did, hint.status) for hint in hints] == [(AUTHOR, "deleted")]
 
 
-async def test_absence_longer_than_its_memory_owes_reads(bench: Bench):
+async def test_absence_longer_than_its_memory_enqueues_reads(bench: Bench):
     """No line tells of the gap: whoever is followed is read whole."""
     bench.interested_in(("collection", EVENT), ("did", AUTHOR))
     at = AT
@@ -292,57 +292,57 @@ def test_a_line_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path):
         unpacker(tmp_path / "absent")
 
 
-async def test_our_own_pds_in_jetstreams_shape(town: Town):
+async def test_our_own_pds_in_jetstreams_shape(deployment: Deployment):
     """An event and its answer, by the PDS's ``/subscribe`` alone; an edit and a deletion follow."""
-    cleo = await town.connected("cleo")
-    app = await town.stranger("cleo")
-    did = (await town.identity(cleo.user_id)).did
+    cleo = await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
     record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
     made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
-    await _hear(town, "select 1 from events where title = 'Tea' and record_uri = :uri", made["uri"])
+    await _listen(deployment, "select 1 from events where title = 'Tea' and record_uri = :uri", made["uri"])
     rkey = str(made["uri"]).rpartition("/")[2]
     wish = {"repo": did, "collection": EVENT, "rkey": rkey}
     await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Coffee"}})
-    await _hear(town, "select 1 from events where title = 'Coffee' and record_uri = :uri", made["uri"])
+    await _listen(deployment, "select 1 from events where title = 'Coffee' and record_uri = :uri", made["uri"])
     await app.procedure("com.atproto.repo.deleteRecord", wish)
-    await _hear(town, "select 1 from events where removed_at is not null and record_uri = :uri", made["uri"])
+    await _listen(deployment, "select 1 from events where removed_at is not null and record_uri = :uri", made["uri"])
 
 
-async def test_unsigned_word_about_a_signed_record_is_proven(town: Town):
+async def test_unsigned_word_about_a_signed_record_is_proven(deployment: Deployment):
     """The firehose brought an event; a Jetstream server claims that it is gone, and is not believed before the PDS is asked."""
-    cleo = await town.connected("cleo")
-    app = await town.stranger("cleo")
-    did = (await town.identity(cleo.user_id)).did
+    cleo = await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
     record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
     made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
-    await town.listen(cleo.user_id)
+    await deployment.listen(cleo.user_id)
     wish = {"repo": did, "collection": EVENT, "rkey": str(made["uri"]).rpartition("/")[2]}
     await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Coffee"}})
-    await _hear(town, "select 1 from debts where kind = 'prove_record' and subject = :uri", made["uri"])
-    async with town.db.reader() as reader:
+    await _listen(deployment, "select 1 from outbox_jobs where kind = 'prove_record' and subject = :uri", made["uri"])
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
     assert row is not None
     assert row["title"] == "Tea", "the unsigned version was believed"
-    await town.pay_debts()
-    async with town.db.reader() as reader:
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
-        owed = await reader.fetch("select state from debts where kind = :kind", kind=JobKind.PROVE_RECORD.value)
+        owed = await reader.fetch("select state from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
     assert row is not None
-    assert (row["title"], [one["state"] for one in owed]) == ("Coffee", ["paid"])
+    assert (row["title"], [one["state"] for one in owed]) == ("Coffee", ["completed"])
 
 
-async def _hear(town: Town, question: str, uri: object) -> None:
+async def _listen(deployment: Deployment, question: str, uri: object) -> None:
     """Follow ``/subscribe`` and ingest until a question has an answer."""
-    town.consumer.interests.followed.clear()
+    deployment.consumer.interests.followed.clear()
     stop = asyncio.Event()
-    async with town.consumer.db.transaction() as tx:
-        await cursors.add_source(tx, town.pds_url + "/", cursor=0)
-    following = asyncio.create_task(follow_jetstream(town.consumer, town.pds_url + "/", stop))
+    async with deployment.consumer.db.transaction() as tx:
+        await cursors.add_source(tx, deployment.pds_url + "/", cursor=0)
+    following = asyncio.create_task(follow_jetstream(deployment.consumer, deployment.pds_url + "/", stop))
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                await town.ingest()
-                async with town.db.reader() as reader:
+                await deployment.ingest()
+                async with deployment.db.reader() as reader:
                     if await reader.fetch_one(question, uri=uri) is not None:
                         return
                 await asyncio.sleep(0.01)

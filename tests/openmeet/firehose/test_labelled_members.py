@@ -1,16 +1,16 @@
-"""A label on a member's event is the site's business: their repository stays theirs."""
+"""A label on a member's event affects only this site, not the member's repository."""
 
 from openmeet.domain.events import queries as events
 from openmeet.domain.moderation import labels
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 
-async def test_what_a_labelled_member_edits_goes_on_into_their_repository(town: Town) -> None:
-    ana = await town.person()
-    event = await town.event(ana)
-    await town.pay()
-    async with town.db.transaction() as tx:
+async def test_what_a_labelled_member_edits_goes_on_into_their_repository(deployment: Deployment) -> None:
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
         before = await events.by_id(tx, event.id)
         assert before is not None
         assert before.record_uri is not None
@@ -20,13 +20,13 @@ async def test_what_a_labelled_member_edits_goes_on_into_their_repository(town: 
         hidden = await events.by_id(tx, event.id)
         assert hidden is not None
         assert hidden.is_hidden
-    await town.revise(ana, event.slug, title="Coffee in the park")
-    await town.pay()
-    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    assert (await town.record(before.record_uri))["name"] == "Coffee in the park"
+    await deployment.revise(ana, event.slug, title="Coffee in the park")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.record(before.record_uri))["name"] == "Coffee in the park"
     # What comes back of it changes nothing here, and loses nothing.
-    await town.listen(ana.user_id)
-    async with town.db.reader() as reader:
+    await deployment.listen(ana.user_id)
+    async with deployment.db.reader() as reader:
         after = await events.by_id(reader, event.id)
     assert after is not None
     assert (after.title, after.is_hidden) == ("Coffee in the park", True)

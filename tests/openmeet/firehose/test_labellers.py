@@ -1,4 +1,4 @@
-"""Labels from labellers over real sockets: our own server's, and those of one that does not keep to the rules."""
+"""Labels over real sockets: from our own server, and from a labeller that breaks the rules."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,13 +26,14 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions, labels, visibility
 from openmeet.domain.moderation.model import ModerationAction, Subject, SubjectVisibility, Thing
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.model import Timing
 from openmeet.network.firehose import labelers
 from openmeet.network.firehose.labelers import Labelling, counter_of, expire_due
 from openmeet.recurrence.pattern import pattern
@@ -43,9 +44,9 @@ from tests.openmeet.firehose.labeller import Labeller, cursor_of, document_of, h
 from tests.openmeet.moderation.test_visibility import exists, from_network
 from tests.openmeet.site_under_test import event_by, person
 from tests.patience import PATIENCE_SECONDS
-from tests.tour.watching import eventually
-from tests.world.directory import Directory
-from tests.world.processes import free_port
+from tests.simulation.directory import Directory
+from tests.simulation.processes import free_port
+from tests.system.tour.watching import eventually
 
 DID = URI.split("/")[2]
 LABELLER = Did("did:plc:llllllllllllllllllllllll")
@@ -138,7 +139,7 @@ async def test_a_member_of_ours_is_held_with_events_and_series_that_nobody_publi
         when = Timing(
             pattern(datetime(2026, 7, 7, 18, 0, tzinfo=UTC), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")), None
         )
-        weekly = await series.create(tx, ana, Template(title="Tea"), when)
+        weekly = await series.create(tx, ana, Content(title="Tea"), when)
     await bench.hear(bench.labeller.label(DID))
     assert not await bench.shown(own)
     assert await bench.shown(others)
@@ -340,7 +341,7 @@ async def test_a_labeller_that_knows_no_such_place_is_left_alone(bench):
     bench.labeller.refusal = frames.encode_error("FutureCursor", "Ahead of every label.")
     await asyncio.wait_for(labelers.follow_labeller(bench.labelling, LABELLER, asyncio.Event()), 20)
     async with bench.db.reader() as reader:
-        row = await reader.fetch_one("select state, reason from labellers where did = :did", did=LABELLER)
+        row = await reader.fetch_one("select state, reason from labelers where did = :did", did=LABELLER)
     assert (row["state"], row["reason"]) == ("stopped", "The labeller does not know our cursor.")
 
 
@@ -374,10 +375,10 @@ async def test_one_that_cannot_be_read_says_so_until_it_can(bench):
         await asyncio.sleep(0.2)
         assert (await standing_of(bench)).changed_at == one.changed_at
         bench.documents[LABELLER] = where
-        bench.labelling.dids.doubt(LABELLER)
+        bench.labelling.dids.recheck(LABELLER)
 
         async def is_back() -> bool:
-            bench.labelling.dids.doubt(LABELLER)
+            bench.labelling.dids.recheck(LABELLER)
             return await stands(bench, "following")
 
         await eventually(is_back)

@@ -1,4 +1,4 @@
-"""Sources as the settings name them: what is no longer named is not shown, and remembers where it was."""
+"""Sources named in the settings: one that is removed is no longer listed, but keeps its cursor."""
 
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import REMOVED_FOR

@@ -1,6 +1,7 @@
 """Authors whose identity cannot be resolved: their frames are dropped and read later, and nobody else waits for them."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,13 +21,15 @@ from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.one_path import answering
 from tests.parts import needs
-from tests.world.relay import Relay
+from tests.patience import PATIENCE_SECONDS
+from tests.simulation.relay import Relay
 
 pytestmark = needs("fixtures")
 
 BAD = 1_000
 
 
+@functools.cache
 def commits() -> list[bytes]:
     return [frame for frame in captured_frames() if glance(frame).kind == "#commit"]
 
@@ -35,10 +38,15 @@ def bad_did(number: int) -> Did:
     return Did(f"did:plc:{'a' * 19}{''.join('abcdefghij'[int(digit)] for digit in f'{number:05}')}")
 
 
-def in_the_name_of(did: Did, seq: int) -> bytes:
+@functools.cache
+def first_commit() -> CommitMessage:
     message = events.read(commits()[0])
     assert isinstance(message, CommitMessage)
-    return events.encode(replace(message, repo=did, seq=seq))
+    return message
+
+
+def in_the_name_of(did: Did, seq: int) -> bytes:
+    return events.encode(replace(first_commit(), repo=did, seq=seq))
 
 
 @asynccontextmanager
@@ -46,7 +54,7 @@ async def followed(bench: Bench, url: str) -> AsyncIterator[None]:
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             yield
     finally:
         stop.set()

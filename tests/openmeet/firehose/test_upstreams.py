@@ -1,4 +1,4 @@
-"""A PDS speaks for its own accounts; a relay forwards anybody's; each begins where its kind begins."""
+"""A PDS may speak only for its own accounts, a relay for all; each kind has its own start position."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from openmeet.network.firehose.sources import Upstream, authority, upstreams
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
-from tests.world.relay import Relay
+from tests.simulation.relay import Relay
 
 
 def test_pdses_are_read_from_the_beginning_and_relays_from_now_on():

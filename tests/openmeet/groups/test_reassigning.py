@@ -1,4 +1,4 @@
-"""Two people who are one, in groups; on both engines."""
+"""Account merge in groups; on both engines."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who may do what: every role with every action, and every way in and out."""
+"""Group permissions: every role with every action, and every change of membership."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Who owns a group, and how that passes on; on both engines."""
+"""Ownership of a group, and how it passes on; on both engines."""
 
 import asyncio
 from contextlib import suppress
@@ -59,7 +59,7 @@ async def acts(db, group):
 async def letters(db):
     """Kinds of the letters that are owed to owners, in the order of their debts."""
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject from debts where kind = 'mail' order by due_at, subject")
+        rows = await reader.fetch("select subject from outbox_jobs where kind = 'mail' order by due_at, subject")
     kinds = [row["subject"].split("\x1f")[0] for row in rows]
     return [kind for kind in kinds if kind in {SUCCESSION_MAIL, LAST_CALL_MAIL}]
 
@@ -155,7 +155,7 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     compose = succession_composer("Town", "https://town.example")
     letter = await compose(db, Due(SUCCESSION_MAIL, ana.user_id, group.id, 3))
     assert letter.to == "ana@example.org"
-    assert letter.subject == "Cleo is to take over Chess club"
+    assert letter.subject == "Cleo will take over Chess club"
     assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
     assert "Thursday 7 May 2026" in letter.text
     last = await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3))

@@ -1,5 +1,5 @@
-"""The small network of ``tests.openmeet.town``."""
+"""The small network of ``tests.openmeet.deployment``."""
 
-from tests.openmeet.town import town
+from tests.openmeet.deployment import deployment
 
-__all__ = ["town"]
+__all__ = ["deployment"]

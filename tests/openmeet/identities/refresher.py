@@ -24,6 +24,7 @@ from groundwork.sealing import Sealer
 from openmeet.domain.identities import queries, session_queries
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.clients import NetworkClients
+from tests.worker_pool import POOL
 
 
 async def main(database: str, schema: str, plc: str, now: str, did: str, fault: str) -> None:
@@ -33,7 +34,7 @@ async def main(database: str, schema: str, plc: str, now: str, did: str, fault: 
     dids = DidResolver(http, clock, DidSettings(plc, is_development=True))
     handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True))
     servers = OAuthServers(http, clock, is_development=True)
-    network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+    network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock), POOL)
     if fault == "dies":
 
         async def die(*_args: object, **_more: object) -> bool:

@@ -1,4 +1,4 @@
-"""A way to the network for tests in which nobody is asked: any call fails."""
+"""Network clients for tests that make no network call: any call fails."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +16,7 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
 from openmeet.tenants.configured import DEFAULT_TENANT
+from tests.worker_pool import POOL
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def network_of_nobody(
     dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:1"))
     handles = HandleResolver(http, dids, clock, HandleSettings())
     servers = OAuthServers(http, clock)
-    yield NetworkClients(http, clock, dids, handles, sealer or Sealer([bytes(32)]), servers, cache, tenant=tenant)
+    yield NetworkClients(http, clock, dids, handles, sealer or Sealer([bytes(32)]), servers, cache, POOL, tenant=tenant)
     for part in (servers, handles, dids, http):
         await part.close()
 

@@ -1,4 +1,4 @@
-"""Whose DID this is, and what a person said about publishing."""
+"""Owner of a DID, and consent to publishing."""
 
 import pytest
 
@@ -28,7 +28,9 @@ def session(sealed: bytes) -> NewSession:
 
 async def jobs(db: Database, kind: JobKind) -> list[str]:
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject from debts where kind = :kind order by subject", kind=kind.value)
+        rows = await reader.fetch(
+            "select subject from outbox_jobs where kind = :kind order by subject", kind=kind.value
+        )
     return [row["subject"] for row in rows]
 
 
@@ -66,7 +68,7 @@ async def test_no_is_the_default_and_a_no_is_an_answer(db: Database):
     assert await jobs(db, JobKind.CUSTODIAL_ACCOUNT) == []
 
 
-async def test_yes_owes_a_repository_to_those_who_have_none(db: Database):
+async def test_yes_enqueues_a_repository_to_those_who_have_none(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.agree(tx, ana.user_id, handle=HANDLE)
@@ -92,6 +94,9 @@ async def test_frames_faster_than_the_answer_make_no_second_person(db: Database)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await actions.agree(tx, ana.user_id, handle=HANDLE)
+        await queries.put_custodial_account(
+            tx, ana.user_id, handle=HANDLE, email="ana@town.test", sealed_password=b"sealed"
+        )
         await actions.person_for_did(tx, did(1))
         await actions.account_made(tx, ana.user_id, did(1), handle=HANDLE, session=session(b"sealed"))
         mine = await queries.of_user(tx, ana.user_id)

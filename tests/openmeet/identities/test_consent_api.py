@@ -13,28 +13,28 @@ from openmeet.tenants.configured import Tenant
 from openmeet.web.account import consent_api
 from openmeet.web.account.consent_api import NOTICE
 from openmeet.web.site.services import Services
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session
-from tests.openmeet.town import Town
 
 PATH = "/api/me/publishing/consent"
 
 
 @pytest.fixture
-def site(town: Town) -> Site:
+def site(deployment: Deployment) -> Site:
     app = create_app(
         Services(
             replace(Settings(), public_url=ORIGIN),
-            Tenant("default", town.db),
+            Tenant("default", deployment.db),
             CODE_KEY,
-            publishing=Publishing(town.network, town.keeper),
-            clock=town.clock,
+            publishing=Publishing(deployment.network, deployment.keeper),
+            clock=deployment.clock,
         ),
         Metrics("openmeet"),
     )
-    return Site(app, town.db, town.clock)
+    return Site(app, deployment.db, deployment.clock)
 
 
-async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, town: Town):
+async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         read = await browser.get(PATH, headers=ana)
@@ -45,7 +45,7 @@ async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, t
         given = await browser.put(PATH, json={"isGiven": True, "notice": NOTICE}, headers=ana | tag)
         assert given.status_code == 200, given.text
         assert (given.json()["isGiven"], given.json()["isBeingMade"]) == (True, True)
-        await town.pay_debts()
+        await deployment.deliver_jobs()
         now = await browser.get(PATH, headers=ana)
         assert now.json()["did"].startswith("did:plc:")
         assert now.json()["handle"] == "ana.town.test"
@@ -53,7 +53,7 @@ async def test_a_yes_answers_what_was_shown_and_a_no_takes_it_back(site: Site, t
         assert (taken_back.status_code, taken_back.json()["isGiven"]) == (200, False)
 
 
-async def test_no_yes_without_having_read_what_it_means(site: Site, town: Town):
+async def test_no_yes_without_having_read_what_it_means(site: Site, deployment: Deployment):
     """Without the notice, without the revision, with an old one, under a name that cannot be: nothing is published or made."""
     async with site.browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
@@ -70,8 +70,8 @@ async def test_no_yes_without_having_read_what_it_means(site: Site, town: Town):
             assert said.status_code == status, (body, headers, said.text)
         nothing = await browser.put(PATH, json={}, headers=ana)
         assert (nothing.status_code, nothing.json()["isGiven"]) == (200, False), "the default is no"
-    async with town.db.reader() as reader:
-        assert await reader.fetch("select subject from debts where kind = 'custodial_account'") == []
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select subject from outbox_jobs where kind = 'custodial_account'") == []
 
 
 async def test_a_no_while_a_yes_is_under_way_stays(site: Site, monkeypatch: pytest.MonkeyPatch):
@@ -105,10 +105,12 @@ async def test_a_token_needs_the_scope_for_it(site: Site):
         assert (await browser.get(PATH)).status_code == 401
 
 
-async def test_a_site_that_publishes_nothing_says_so(town: Town):
+async def test_a_site_that_publishes_nothing_says_so(deployment: Deployment):
     settings = replace(Settings(), public_url=ORIGIN)
-    app = create_app(Services(settings, Tenant("default", town.db), CODE_KEY, clock=town.clock), Metrics("openmeet"))
-    async with Site(app, town.db, town.clock).browser() as browser:
+    app = create_app(
+        Services(settings, Tenant("default", deployment.db), CODE_KEY, clock=deployment.clock), Metrics("openmeet")
+    )
+    async with Site(app, deployment.db, deployment.clock).browser() as browser:
         ana = await api_session(browser, "ana@example.org", "Ana")
         assert (await browser.get(PATH, headers=ana)).status_code == 503
         assert (await browser.get(PATH)).status_code == 401

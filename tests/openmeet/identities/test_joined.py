@@ -1,4 +1,4 @@
-"""The repository that is kept for somebody who turns out to be somebody else here: we still get in."""
+"""After an account merge we can still sign in to the custodial repository."""
 
 from dataclasses import replace
 
@@ -9,20 +9,20 @@ from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.users import actions as users
 from openmeet.network.repositories import sessions
 from programs.resealing import sealed_columns
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 
-async def test_a_kept_repository_is_entered_after_a_joining_under_any_sealing_key(town: Town):
+async def test_a_custodial_repository_opens_after_a_merge_under_any_sealing_key(deployment: Deployment):
     """Its password was sealed for the one who is gone, and is sealed anew for the same."""
-    ana = await town.person("Ana")
-    async with town.db.transaction() as tx:
+    ana = await deployment.person("Ana")
+    async with deployment.db.transaction() as tx:
         other = await users.create_person(tx, display_name="Ana at work", email="work@example.org")
         await tables.reassign_identities(tx, ana.user_id, other)
         identity = (await queries.of_user(tx, other))[0]
         await session_queries.delete(tx, identity.did)
-    columns = [one for one in sealed_columns(town.network.tenant) if one.table == "custodial_accounts"]
+    columns = [one for one in sealed_columns(deployment.network.tenant) if one.table == "custodial_accounts"]
     rotated = Sealer([b"n" * 32, bytes(32)])
-    assert await reseal(town.db, rotated, columns) == (1, 1)
-    alone = replace(town.network, sealer=Sealer([b"n" * 32]))
-    session = await sessions.open_session(town.db, alone, identity)
+    assert await reseal(deployment.db, rotated, columns) == (1, 1)
+    alone = replace(deployment.network, sealer=Sealer([b"n" * 32]))
+    session = await sessions.open_session(deployment.db, alone, identity)
     assert (session.stored.did, identity.user_id) == (identity.did, other)

@@ -1,10 +1,10 @@
-"""Signing in with a password, by somebody who has granted something by OAuth already."""
+"""Sign-in with a password by a person who already granted access by OAuth."""
 
 import pytest
 
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import NewSession, PdsSessionKind
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 
 @pytest.mark.parametrize(
@@ -16,20 +16,20 @@ from tests.openmeet.town import Town
     ],
 )
 async def test_what_was_granted_is_not_exchanged_for_full_access(
-    town: Town, is_over: bool, at_another_server: bool, kept: PdsSessionKind
+    deployment: Deployment, is_over: bool, at_another_server: bool, kept: PdsSessionKind
 ):
     """While the grant lives; one that is over, or that another server gave, gives way."""
-    cleo = await town.connected()
-    async with town.db.transaction() as tx:
+    cleo = await deployment.connected()
+    async with deployment.db.transaction() as tx:
         (identity,) = await queries.of_user(tx, cleo.user_id)
-        pds = "https://old.example" if at_another_server else town.pds_url
+        pds = "https://old.example" if at_another_server else deployment.pds_url
         await session_queries.put(tx, NewSession(identity.did, PdsSessionKind.OAUTH, pds, b"sealed", scope="atproto"))
         granted = await session_queries.find(tx, identity.did)
         assert granted is not None
         if is_over:
             await session_queries.set_needs_login(tx, granted)
-    assert (await town.connected_as("cleo")).user_id == cleo.user_id
-    async with town.db.reader() as reader:
+    assert (await deployment.connected_as("cleo")).user_id == cleo.user_id
+    async with deployment.db.reader() as reader:
         stands = await session_queries.find(reader, identity.did)
     assert stands is not None
     assert stands.kind is kept

@@ -1,4 +1,4 @@
-"""The consent page: what is shown before the yes, default no, and the way back."""
+"""The consent page: the preview before consent, the default no, and withdrawal."""
 
 from dataclasses import replace
 
@@ -18,26 +18,26 @@ from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
+from tests.openmeet.deployment import INSTANCE, Deployment, details
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
-from tests.openmeet.town import INSTANCE, Town, details
 from tests.worker_pool import POOL
 
 
 @pytest.fixture
-def site(town: Town) -> Site:
+def site(deployment: Deployment) -> Site:
     app = create_app(
         Services(
             replace(Settings(), public_url=ORIGIN),
-            Tenant("default", town.db),
+            Tenant("default", deployment.db),
             CODE_KEY,
-            town.clock,
-            publishing=Publishing(town.network, town.keeper),
+            deployment.clock,
+            publishing=Publishing(deployment.network, deployment.keeper),
             workers=POOL,
         ),
         Metrics("openmeet"),
     )
-    return Site(app, town.db, town.clock)
+    return Site(app, deployment.db, deployment.clock)
 
 
 async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
@@ -50,20 +50,20 @@ async def test_says_what_would_be_published_before_the_yes(site: Site):
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await browser.get("/settings/publishing")
     assert answer.status_code == 200
-    assert h1_of(answer.text) == "Settings"
+    assert h1_of(answer.text) == "Sync"
     assert "Anyone can read this and copies may remain" in answer.text
     assert "community.lexicon.calendar.event" in answer.text
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
 
 
-async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, town: Town):
+async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await publish(browser, publish="yes", handle="ana")
         assert answer.status_code == 303
         assert "is being made" in (await browser.get("/settings/publishing")).text
-        await town.pay_debts()
+        await deployment.deliver_jobs()
         page = (await browser.get("/settings/publishing")).text
         assert "You sync with other apps" in page
         assert "ana.town.test" in page
@@ -71,7 +71,7 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, town: T
         assert "Show your public events in other apps, too?" in (await browser.get("/settings/publishing")).text
 
 
-async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, town: Town):
+async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site, deployment: Deployment):
     """The numbers of the promise are those of the repository."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -79,28 +79,28 @@ async def test_how_much_is_published_and_how_much_is_being_taken_back(site: Site
         typed = {"title": "Tea", "starts": "2099-07-04T18:00", "time_zone": "UTC", "online_url_audience": "attendees"}
         for visibility in ("public", "private"):
             await browser.post("/events/new", data=typed | {"mode": "online", "visibility": visibility})
-        for slug in await slugs(town):
+        for slug in await slugs(deployment):
             await browser.post(f"/events/{slug}/answer", data={"reply": "going"})
         assert "1 event and 1 answer</strong>" in (await browser.get("/settings/publishing")).text
         await publish(browser, publish="yes", handle="ana")
-        await town.pay_debts()
-        while await town.pay():
+        await deployment.deliver_jobs()
+        while await deployment.deliver_publications():
             pass
         await publish(browser, publish="no")
-        assert "We are taking back 2 records" in (await browser.get("/settings/publishing")).text
-        while await town.pay():
+        assert "We’re removing 2 copies" in (await browser.get("/settings/publishing")).text
+        while await deployment.deliver_publications():
             pass
-        assert "We are taking back" not in (await browser.get("/settings/publishing")).text
+        assert "We’re removing" not in (await browser.get("/settings/publishing")).text
 
 
-async def slugs(town: Town) -> list[str]:
-    async with town.db.reader() as reader:
+async def slugs(deployment: Deployment) -> list[str]:
+    async with deployment.db.reader() as reader:
         return [row["slug"] for row in await reader.fetch("select slug from events order by id")]
 
 
-async def test_what_is_on_the_network_already_is_not_promised_again(town: Town):
+async def test_what_is_on_the_network_already_is_not_promised_again(deployment: Deployment):
     """A yes writes what another app of theirs wrote only where it was changed here."""
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
         await apply(tx, HERE, [own, rsvp(1, "yes", 2, own.uri)])
@@ -115,38 +115,38 @@ async def test_what_is_on_the_network_already_is_not_promised_again(town: Town):
     assert [(one.events, one.answers) for one in (before, changed, answered)] == [(0, 0), (1, 0), (1, 1)]
 
 
-async def test_nothing_chosen_is_a_no(site: Site, town: Town):
+async def test_nothing_chosen_is_a_no(site: Site, deployment: Deployment):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert (await publish(browser, handle="ana")).status_code == 303
-    await town.pay_debts()
-    async with town.db.reader() as reader:
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
         assert await reader.fetch("select did from identities") == []
 
 
-async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, town: Town):
-    await town.account("ben")
+async def test_handle_of_somebody_else_is_refused_beside_the_field(site: Site, deployment: Deployment):
+    await deployment.account("ben")
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await publish(browser, publish="yes", handle="ben")
         assert answer.status_code == 400
-        assert "Somebody else is called ben.town.test" in answer.text
+        assert "Somebody else is already called ben.town.test" in answer.text
         assert inputs_of(answer.text)["handle"] == "ben"
         answer = await publish(browser, publish="yes", handle="a b")
         assert answer.status_code == 400
 
 
-async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Site, town: Town):
+async def test_handle_taken_meanwhile_is_said_and_another_can_be_chosen(site: Site, deployment: Deployment):
     """Between the yes and the account somebody else was faster: the page says so and asks again."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         await publish(browser, publish="yes", handle="ana")
-        await town.account("ana")
-        await town.pay_debts()
+        await deployment.account("ana")
+        await deployment.deliver_jobs()
         page = (await browser.get("/settings/publishing")).text
         assert "ana.town.test is taken" in page
         assert (await publish(browser, publish="yes", handle="ana-two")).status_code == 303
-        await town.pay_debts()
+        await deployment.deliver_jobs()
         assert "ana-two.town.test" in (await browser.get("/settings/publishing")).text
 
 

@@ -1,4 +1,4 @@
-"""A recovery key from its making to its erasing, on both engines."""
+"""A recovery key from creation to deletion, on both engines."""
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database
@@ -6,8 +6,8 @@ from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import recovery_keys
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.site_under_test import person
-from tests.openmeet.town import Town
 
 DID = "did:plc:ragtjsm2j2vknwkz3zp4oxrd"
 
@@ -24,13 +24,13 @@ async def waiting(db: Database, user_id: UserId) -> recovery_key_queries.Waiting
         return await recovery_key_queries.waiting(reader, user_id)
 
 
-async def test_from_making_to_erasing(town: Town, make_database: MakeDatabase):
-    db = await make_database("openmeet", clock=town.clock)
+async def test_from_making_to_erasing(deployment: Deployment, make_database: MakeDatabase):
+    db = await make_database("openmeet", clock=deployment.clock)
     async with db.transaction() as tx:
         ana = (await person(tx, "Ana")).user_id
-        await recovery_keys.make(tx, town.network, ana)
+        await recovery_keys.make(tx, deployment.network, ana)
         first = await recovery_key_queries.unused(tx, ana)
-        await recovery_keys.make(tx, town.network, ana)
+        await recovery_keys.make(tx, deployment.network, ana)
         second = await recovery_key_queries.unused(tx, ana)
         assert first != second
         # Before there is an account nothing can be taken over, and nothing is.
@@ -47,9 +47,9 @@ async def test_from_making_to_erasing(town: Town, make_database: MakeDatabase):
     since = await waiting(db, ana)
     assert since is not None
     assert (since.public_key, since.did) == (second, DID)
-    assert recovery_keys.unseal(town.network, since).startswith("z42")
+    assert recovery_keys.unseal(deployment.network, since).startswith("z42")
     assert "sealed" not in repr(since)
-    town.clock.turn(DAY)
+    deployment.clock.turn(DAY)
     async with db.transaction() as tx:
         # Its time runs from the first taking over.
         await recovery_key_queries.note_taken_over(tx, DID)

@@ -1,4 +1,4 @@
-"""Sessions as they are stored: one lease, one winner; a cache that holds nothing readable and is believed for nothing."""
+"""Stored repository sessions: one lease, one winner; the cache contains nothing readable and is never trusted."""
 
 import asyncio
 import gc
@@ -18,6 +18,7 @@ from openmeet.domain.identities.model import Identity, NewSession, PdsSessionKin
 from openmeet.network.repositories import agents, credentials_cache, session_sealing, sessions
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.credentials_cache import CachedCredentials
+from openmeet.network.repositories.reasons import RepositoryReason
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import network_of_nobody
 from tests.openmeet.ingestion.network import did
@@ -191,7 +192,7 @@ async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, netwo
         if is_open:
             await agents.agent_for_user(db, network, identity.user_id)
         else:
-            with pytest.raises(NotSignedIn, match="deactivated"):
+            with pytest.raises(NotSignedIn, match=RepositoryReason.ACCOUNT_INACTIVE):
                 await agents.agent_for_user(db, network, identity.user_id)
 
 

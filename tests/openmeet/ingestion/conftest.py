@@ -1,4 +1,4 @@
-"""A tenant's database, empty, on the engine of the test; and the small network of ``tests.openmeet.town``."""
+"""A tenant's database, empty, on the engine of the test; and the small network of ``tests.openmeet.deployment``."""
 
 from collections.abc import AsyncIterator
 
@@ -6,10 +6,10 @@ import pytest
 
 from groundwork.database.transaction import Database
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import deployment
 from tests.openmeet.ingestion.poison import heal_all
-from tests.openmeet.town import town
 
-__all__ = ["db", "town"]
+__all__ = ["db", "deployment"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Messages as the firehose would bring them, made by hand."""
+"""Firehose messages made by hand."""
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -12,7 +12,7 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.metrics import IngestionMetrics, counting
 from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
-from tests.world.oracle import EVENT, RSVP, Change
+from tests.simulation.oracle import EVENT, RSVP, Change
 
 HERE = Here("https://meet.example")
 

@@ -1,11 +1,11 @@
-"""Records that the database refuses, really: triggers of this test's database, on either engine, by the key of the record."""
+"""Records that the database refuses: triggers in the test's database, on either engine, by record key."""
 
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.backfill import take_whole
-from openmeet.network.ingestion.dead_letters import PutAside, page
+from openmeet.network.ingestion.dead_letters import QuarantinedRecord, page
 from openmeet.network.ingestion.retry import Taken
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev
@@ -93,7 +93,7 @@ async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1)
     return await take_whole(db, HERE, did(author), rev(at), held)
 
 
-async def aside(db: Database) -> list[PutAside]:
+async def aside(db: Database) -> list[QuarantinedRecord]:
     async with db.reader() as reader:
         return await page(reader)
 

@@ -25,7 +25,7 @@ from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
 from tests.openmeet.ingestion.view import take
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
 AWAY = ["deactivated", "suspended", "takendown", "deleted"]

@@ -23,7 +23,7 @@ from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.test_steps import DAYS, FOLLOWS, LEADS, NEW, OLD
 from tests.openmeet.ingestion.view import WORDS, take
 from tests.openmeet.site_under_test import details, person
-from tests.world.oracle import RSVP
+from tests.simulation.oracle import RSVP
 
 ROUNDS = 6
 

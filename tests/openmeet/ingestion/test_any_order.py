@@ -11,7 +11,7 @@ from groundwork.errors import Unavailable
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, message, rev, rsvp_value
 from tests.openmeet.ingestion.view import take, view_of
-from tests.world.oracle import EVENT, RSVP, Change, canonical_view
+from tests.simulation.oracle import EVENT, RSVP, Change, canonical_view
 
 AUTHORS = 4
 EVENT_KEYS = ("tea", "walk")

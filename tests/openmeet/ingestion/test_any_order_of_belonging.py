@@ -13,7 +13,7 @@ from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, rev
 from tests.openmeet.ingestion.test_any_order import deliver, deliver_stubbornly
-from tests.world.belonging import (
+from tests.simulation.belonging import (
     ACCEPTANCE,
     GROUP,
     GROUP_EVENT,
@@ -25,7 +25,7 @@ from tests.world.belonging import (
     Belonging,
     belonging,
 )
-from tests.world.oracle import EVENT, Change
+from tests.simulation.oracle import EVENT, Change
 
 CREATED = "2026-01-01T00:00:00Z"
 CID = str(Cid.for_cbor(b"\xa0"))

@@ -1,14 +1,16 @@
-"""The join: each message once, whatever the order."""
+"""Ingestion applies each message once, in whatever order they arrive."""
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records import seen
 from openmeet.network.records.collections import DETAILS_KEY
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
 WALK = f"at://{did(1)}/{EVENT}/walk"
@@ -25,7 +27,7 @@ async def test_answer_before_its_event_counts_once(db: Database):
     """It is parked, the event is asked for once, and both orders end alike."""
     assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
     async with db.reader() as reader:
-        owed = await reader.fetch("select kind, subject from debts where kind = 'fetch_subject'")
+        owed = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
     assert [tuple(row) for row in owed] == [("fetch_subject", TEA)]
     await take(db, event(1, "tea", 1))
     assert (await view_of(db)).answers == {(did(2), TEA): "going", (did(3), TEA): "going"}
@@ -80,7 +82,7 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(db: Database):
     async with db.reader() as reader:
         kept = await seen.unmapped(reader)
     assert [(record.uri, record.standing, record.body) for record in kept] == [(TEA, RecordState.RAW, odd.body)]
-    assert "1900" in kept[0].reason
+    assert "1900" in explain(kept[0].reason)
 
 
 async def test_rev_from_the_future_is_refused(db: Database):
@@ -138,7 +140,7 @@ async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: 
         kept = await seen.find(reader, odd.uri)
     assert kept is not None
     assert (kept.standing, kept.body) == (RecordState.RAW, odd.body)
-    assert kept.reason == "The subject’s at-uri has more than 1024 characters."
+    assert kept.reason == RecordReason.SUBJECT_TOO_LONG(most=1024)
 
 
 async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):

@@ -1,4 +1,4 @@
-"""A batch applied together ends as its messages applied one by one: the same records, events, answers, people and debts."""
+"""A batch ends like its messages applied one by one: the same records, events, RSVPs, people and jobs."""
 
 import random
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_va
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
-from tests.world.oracle import EVENT, RSVP, Change
+from tests.simulation.oracle import EVENT, RSVP, Change
 
 # Of these the first five have signed in here, one of them under two DIDs; the others are strangers.
 PEOPLE = 8
@@ -41,9 +41,8 @@ ALIKE = {
     " from attendances a join events e on e.id = a.event_id join identities i on i.user_id = a.user_id"
     " where a.record_uri is not null",
     "people": "select i.did, i.kind, u.kind as user_kind from identities i join users u on u.id = i.user_id",
-    "rooms": "select e.record_uri, r.name from chat_rooms r join events e on e.id = r.event_id",
-    "debts": f"select kind, subject from debts where kind not in ({sql_literals(OF_THE_WAY)})",
-    "met": "select did, counted from network_authors",
+    "debts": f"select kind, subject from outbox_jobs where kind not in ({sql_literals(OF_THE_WAY)})",
+    "met": "select did, counted from remote_authors",
     "waiting": "select subject, state from moderation_states where thing = 'did'",
 }
 
@@ -104,7 +103,7 @@ async def seats_hold(db: Database) -> bool:
     async with db.reader() as reader:
         lost = await reader.fetch(
             "select id from attendances a where not exists"
-            " (select 1 from attendance_changes h where h.attendance_id = a.id and h.after_status = a.status)"
+            " (select 1 from attendance_history h where h.attendance_id = a.id and h.after_status = a.status)"
         )
         assert lost == []
         event_row = await reader.fetch_one("select id from events where capacity is not null")
@@ -118,7 +117,7 @@ async def seats_hold(db: Database) -> bool:
 async def mails_to_strangers(db: Database) -> list[str]:
     """Debts of mails to people who never came here."""
     question = f"""
-        select d.subject from debts d join users u on d.subject like '%' || u.id || '%'
+        select d.subject from outbox_jobs d join users u on d.subject like '%' || u.id || '%'
          where d.kind = '{JobKind.MAIL}' and u.kind = 'shadow' order by d.subject
     """
     async with db.reader() as reader:

@@ -33,7 +33,7 @@ from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.test_batches import seats_hold, state_of, stranger
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 HOST = 9
 # Events of somebody here, whom strangers' answers reach: without limits, with places for those who say how they come, by approval,
@@ -59,7 +59,7 @@ ANSWERS = """
 """
 HISTORY = """
     select e.record_uri, i.did, h.before_status, h.after_status, h.through, h.party, h.mode, h.is_offered, h.actor_id
-      from attendance_changes h join attendances a on a.id = h.attendance_id
+      from attendance_history h join attendances a on a.id = h.attendance_id
       join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
      order by e.record_uri, i.did, h.id
 """
@@ -89,7 +89,7 @@ async def begin(db: Database) -> None:
         await identity_queries.insert(
             tx, did(HOST), host.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-        for uri, (name, joining) in zip(THEIRS, JOININGS.items(), strict=True):
+        for uri, (name, registration_settings) in zip(THEIRS, JOININGS.items(), strict=True):
             made = await events.create(
                 tx,
                 host,
@@ -100,7 +100,7 @@ async def begin(db: Database) -> None:
                 ),
             )
             await events.note_record(tx, made.id, uri=uri, cid="c", did=did(HOST))
-            await registration.put(tx, made.id, joining)
+            await registration.put(tx, made.id, registration_settings)
         address = "https://hook.example/answers"
         sealer = Sealer([bytes(32)])
         await webhooks.register(tx, host, sealer, url=address, kinds={Happening.ANSWER}, group_id=None)
@@ -369,5 +369,5 @@ async def test_who_has_an_account_without_that_did_gets_their_letter(make_databa
     await take(db, OF_A_STRANGER, going)
     await take(db, deleted(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.MAIL.value)
+        rows = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.MAIL.value)
     assert [ben.user_id in row["subject"] and WITHDRAWN_MAIL in row["subject"] for row in rows] == [True]

@@ -8,6 +8,7 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
+from groundwork.errors import unpacked
 from openmeet.network.ingestion.submitted import HandedIn, Settled, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
@@ -125,7 +126,7 @@ async def test_what_makes_no_row_says_why(db: Database, case: str):
     async with db.reader() as reader:
         assert await reader.fetch("select id from events") == []
         rows = await reader.fetch("select reason from records")
-    assert [row["reason"] for row in rows] == [settled.reason]
+    assert [unpacked(row["reason"]) for row in rows] == [settled.reason]
 
 
 NEAR = {
@@ -144,7 +145,7 @@ async def test_what_only_json_can_hold_is_read(db: Database, case: str):
     ]
     one = HandedIn(RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value)
     (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
-    assert (settled.outcome, settled.reason) == ("applied", "")
+    assert (settled.outcome, settled.reason) == ("applied", None)
     async with db.reader() as reader:
         (row,) = await reader.fetch("select title, latitude from events")
     assert row["title"] == "Tea"

@@ -1,4 +1,4 @@
-"""Finding who has a calendar on a host: by collection where the host says so, else account by account, at its pace."""
+"""Discovery of accounts with a calendar on a host: by collection if the host supports it, else account by account."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,25 +11,25 @@ from openmeet.network.ingestion import discover
 from openmeet.network.ingestion.discover import DiscoveredHost
 from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import EVENT, RSVP
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did, event_value
-from tests.openmeet.town import Town
 
 
 async def at_once(_seconds: float) -> None:
     """Waiting takes no time."""
 
 
-async def test_by_collection_where_the_host_has_it(town: Town, monkeypatch: pytest.MonkeyPatch):
+async def test_by_collection_where_the_host_has_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Over the pages of a real PDS; nobody is described."""
-    await town.connected("cleo")
-    app = await town.stranger("cleo")
+    await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
     author = (await app.query("com.atproto.server.getSession"))["did"]
     wish = {"repo": author, "collection": EVENT, "record": event_value("Tea")}
     await app.procedure("com.atproto.repo.createRecord", wish)
-    await town.account("dora")
+    await deployment.account("dora")
     monkeypatch.setattr(discover, "HOST_PAGE", 1)
     looked_at: list[None] = []
-    host = DiscoveredHost(town.network, town.pds_url, unlimited, at_once, lambda: looked_at.append(None))
+    host = DiscoveredHost(deployment.network, deployment.pds_url, unlimited, at_once, lambda: looked_at.append(None))
     assert [one async for one in host.authors([EVENT])] == [author]
     assert [one async for one in host.authors([RSVP])] == []
     assert looked_at == []
@@ -74,16 +74,16 @@ async def serving(plain: Plain) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 501])
-async def test_account_by_account_where_it_has_not(town: Town, status: int):
+async def test_account_by_account_where_it_has_not(deployment: Deployment, status: int):
     """Active ones, over all pages; one that is not described, or has a senseless name, stops nothing."""
     plain = Plain(status, accounts=12)
     async with serving(plain) as url:
-        found = [one async for one in DiscoveredHost(town.network, url, unlimited, at_once).authors([EVENT])]
+        found = [one async for one in DiscoveredHost(deployment.network, url, unlimited, at_once).authors([EVENT])]
     assert found == [did(n) for n in range(12) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert plain.asked == 11
 
 
-async def test_a_host_is_asked_at_the_pace_that_it_bears(town: Town):
+async def test_a_host_is_asked_at_the_pace_that_it_bears(deployment: Deployment):
     """Where the budget is used up the next call waits; nobody is left out."""
     waited: list[float] = []
     left = [3]
@@ -98,6 +98,6 @@ async def test_a_host_is_asked_at_the_pace_that_it_bears(town: Town):
         left[0] = 3
 
     async with serving(Plain(501, accounts=8)) as url:
-        found = [one async for one in DiscoveredHost(town.network, url, spend, wait).authors([EVENT])]
+        found = [one async for one in DiscoveredHost(deployment.network, url, spend, wait).authors([EVENT])]
     assert found == [did(n) for n in range(8) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert waited == [20.0] * 3

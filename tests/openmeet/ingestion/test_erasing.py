@@ -1,4 +1,4 @@
-"""A deleted account leaves nothing but hashes: every table of the tenant is searched for what it wrote."""
+"""A deleted account leaves only hashes: every table of the tenant is searched for its content."""
 
 from collections.abc import Mapping
 
@@ -29,19 +29,21 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.network.publishing.decision import Hold
+from openmeet.network.publishing.decision import Withhold
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_leases, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import INSTANCE, Deployment
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
-from tests.openmeet.town import INSTANCE, Town
-from tests.world.oracle import EVENT, RSVP
+from tests.simulation.oracle import EVENT, RSVP
 
 KEYS = (b"k" * 32, b"older" * 6)
 HERE = Here("https://meet.example", KEYS)
@@ -60,7 +62,7 @@ async def everything(db: Database, engine: Engine) -> dict[str, list[Mapping[str
     """All rows of all tables."""
     found: dict[str, list[Mapping[str, object]]] = {}
     listing = (
-        "select name from sqlite_master where type = 'table' and name <> 'search_index' order by name"
+        "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"
         if engine == "sqlite"
         else "select table_name as name from information_schema.tables where table_schema = current_schema() order by 1"
     )
@@ -108,7 +110,7 @@ async def leave_traces(db: Database) -> None:
         decision = FieldDecision("name", "Zanzibar", "Tea", "Cinnamon", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
         await merge_decisions.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
         # Of one that was refused there is the row that was locked for it.
-        await tx.execute("insert into subjects (uri) values (:uri)", uri=REFUSED)
+        await tx.execute("insert into record_subjects (uri) values (:uri)", uri=REFUSED)
 
 
 async def erase(db: Database, who: int = 1) -> None:
@@ -120,12 +122,12 @@ async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine:
     await leave_traces(db)
     before = traces(await everything(db, engine), MARKS)
     tables = {table for table, _ in before}
-    assert {"events", "records", "identities", "conflicts"} <= tables, before
+    assert {"events", "records", "identities", "merge_decisions"} <= tables, before
     await erase(db)
     rows = await everything(db, engine)
     assert traces(rows, MARKS) == []
     # The DID stands where somebody else wrote it: in their answer, and in the question for the event.
-    own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "subjects", "debts"}]
+    own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "record_subjects", "outbox_jobs"}]
     assert own == []
     assert traces(rows, (REFUSED,)) == []
     assert {row["did"] for row in rows["records"]} == {did(2)}
@@ -136,7 +138,7 @@ async def test_what_remains_is_a_hash_of_each_uri_with_its_rev(db: Database, eng
     await leave_traces(db)
     revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
     await erase(db)
-    kept = (await everything(db, engine))["erasures"]
+    kept = (await everything(db, engine))["erased_records"]
     assert len(kept) == len(revs) + 1 == 4
     assert set(revs.values()) < {row["rev"] for row in kept}
     assert all(len(bytes(row["hash"])) == 32 for row in kept)
@@ -247,35 +249,37 @@ def erasing() -> Erasing:
     return Erasing(KEYS, nothing_else)
 
 
-async def refresh_all(town: Town, erasing: Erasing) -> None:
-    pay = identity_refresh.identity_handler(town.db, town.network, erasing)
-    async with town.db.transaction() as tx:
-        rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
+async def refresh_all(deployment: Deployment, erasing: Erasing) -> None:
+    handler = identity_refresh.identity_handler(deployment.db, deployment.network, erasing)
+    async with deployment.db.transaction() as tx:
+        rows = await tx.fetch("select subject from outbox_jobs where kind = 'refresh_identity' order by subject")
         owed = [await jobs.find(tx, JobKind.REFRESH_IDENTITY, row["subject"]) for row in rows]
     for job in owed:
         assert job is not None
-        await pay(job)
+        await handler(job)
 
 
-async def test_deletion_that_the_pds_confirms_erases(town: Town, erasing: Erasing):
+async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, erasing: Erasing):
     """The PDS announces it, is asked, has no such repository any more; its author's events are gone here."""
-    town.processor = Processor(town.db, town.queue, Here(INSTANCE, KEYS), town.processor.counting)
-    ana, cleo = await town.person(), await town.connected()
-    tea = await town.event(ana)
-    await town.pay()
-    await town.answer(cleo, tea.slug)
-    await town.pay()
-    await town.listen(cleo.user_id)
-    gone = (await town.identity(cleo.user_id)).did
-    await refresh_all(town, erasing)
-    assert traces(await everything(town.db, "sqlite"), (gone,)) != []
-    repositories = town.pds.registry.repositories
+    deployment.processor = Processor(
+        deployment.db, deployment.queue, Here(INSTANCE, KEYS), deployment.processor.counting
+    )
+    ana, cleo = await deployment.person(), await deployment.connected()
+    tea = await deployment.event(ana)
+    await deployment.deliver_publications()
+    await deployment.answer(cleo, tea.slug)
+    await deployment.deliver_publications()
+    await deployment.listen(cleo.user_id)
+    gone = (await deployment.identity(cleo.user_id)).did
+    await refresh_all(deployment, erasing)
+    assert traces(await everything(deployment.db, "sqlite"), (gone,)) != []
+    repositories = deployment.pds.registry.repositories
     await repositories.db.write(lambda w: hosting.remove(w, repositories, gone))
-    town.clock.turn(SECOND)
-    await town.follow_until(gone, lambda state: not state.active)
-    await refresh_all(town, erasing)
-    assert traces(await everything(town.db, "sqlite"), (gone,)) == []
-    async with town.db.reader() as reader:
+    deployment.clock.turn(SECOND)
+    await deployment.follow_until(gone, lambda state: not state.active)
+    await refresh_all(deployment, erasing)
+    assert traces(await everything(deployment.db, "sqlite"), (gone,)) == []
+    async with deployment.db.reader() as reader:
         assert await by_slug(reader, tea.slug) is not None
 
 
@@ -318,7 +322,7 @@ async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database
     assert waiting is not None
     assert untouched is not None
     assert (waiting.standing, untouched.standing) == (RecordState.PARKED, RecordState.MAPPED)
-    assert "deleted" in waiting.reason
+    assert waiting.reason == RecordReason.EVENT_AUTHOR_DELETED()
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
     # Later than the deletion, which was an hour after the first.
     await take(db, event(1, "tea", 3700, "Tea again"))
@@ -348,4 +352,4 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         assert owned is not None
         assert (owned.state, owned.uri) == (PublicationState.DUE, own)
         decision = await decide(reader, owned, Switchboard())
-    assert decision == Hold("The account of the event’s author was deleted.")
+    assert decision == Withhold(PublicationReason.EVENT_BLANK)

@@ -25,7 +25,7 @@ from tests.openmeet.ingestion.test_foreign_groups import group
 from tests.openmeet.ingestion.test_rows_of_repositories import in_a_languages_order, plan
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
-from tests.world.oracle import RSVP, Change
+from tests.simulation.oracle import RSVP, Change
 
 # Each pair is one to ``like``, or to a range in the order of a language.
 PAIRS = [
@@ -40,13 +40,13 @@ THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_AN
 # Where anything of a repository stands, and in which column.
 KEPT = {
     "records": "uri",
-    "subjects": "uri",
-    "conflicts": "uri",
+    "record_subjects": "uri",
+    "merge_decisions": "uri",
     "attendances": "record_uri",
     "events": "record_uri",
     "groups": "external_id",
-    "former_records": "uri",
-    "group_former_records": "uri",
+    "superseded_records": "uri",
+    "superseded_group_records": "uri",
 }
 
 
@@ -74,6 +74,7 @@ async def wrote(db: Database, did: Did) -> None:
         await record_queries.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
 
 
+@pytest.mark.usefixtures("new_connections")
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
 async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandClock, pair: tuple[str, str]) -> None:
     gone, other = map(parse_did, pair)
@@ -97,13 +98,13 @@ async def test_all_of_it_goes_and_nothing_of_another(db: Database, clock: HandCl
 def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
     """What finds a repository's rows when it is erased, each with the index that finds them."""
     return {
-        "decisions": (merge_decisions.ERASE[engine], "conflicts_by_repository"),
-        "records": (seen.URIS_OF[engine], "subjects_by_repository"),
+        "decisions": (merge_decisions.ERASE[engine], "merge_decisions_by_repository"),
+        "records": (seen.URIS_OF[engine], "record_subjects_by_repository"),
         "answers": (answers.ERASABLE[engine], "attendances_by_repository"),
-        "what changed hands": (publication_moves.FORGET_OF[engine], "former_records_by_repository"),
+        "what changed hands": (publication_moves.FORGET_OF[engine], "superseded_records_by_repository"),
         "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),
         "groups made here": (record_queries.FORGET_RECORDS_OF[engine], "groups_by_repository"),
-        "groups that went on": (record_queries.FORGET_FORMER_OF[engine], "group_former_records_by_repository"),
+        "groups that went on": (record_queries.FORGET_FORMER_OF[engine], "superseded_group_records_by_repository"),
     }
 
 

@@ -19,6 +19,7 @@ from openmeet.domain.groups import (
     record_queries,
 )
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
@@ -34,7 +35,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
-from tests.world.oracle import Change
+from tests.simulation.oracle import Change
 
 CID = str(Cid.for_cbor(b"\xa0"))
 URI = f"at://{did(1)}/{GROUP}/chess"
@@ -293,7 +294,7 @@ async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
     one = await known(db)
     assert one is not None
     async with db.transaction() as tx:
-        with pytest.raises(Refused, match="elsewhere"):
+        with pytest.raises(Refused, match=GroupReason.KEPT_ELSEWHERE):
             await actions.join(tx, ben, one.slug)
         asking = await publication_settings.show_membership(tx, ben, one.slug, is_public=True)
         assert (asking.role, asking.sync_enabled) == (GroupRole.PENDING, True)

@@ -9,7 +9,8 @@ from at_protocol.syntax.record_key import parse_record_key
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
-from groundwork.outbox.dispatcher import HandlerOptions, run_once
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
@@ -24,7 +25,7 @@ from openmeet.outbox.kinds import JobKind
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
-from tests.world.oracle import EVENT, Change
+from tests.simulation.oracle import EVENT, Change
 
 URI = f"at://{did(1)}/{SERIES}/weekly"
 
@@ -71,7 +72,7 @@ async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
 async def test_a_series_and_its_dates_in_any_order(db: Database):
     await take(db, date("a", 1, "2026-03-07"), series(2), date("b", 3, "2026-03-21"))
     found, names = await known(db)
-    assert (found.template.title, found.is_read_only, found.zone_name) == ("Games", True, "Europe/Vienna")
+    assert (found.content.title, found.is_read_only, found.zone_name) == ("Games", True, "Europe/Vienna")
     assert str(found.timing.pattern.rule) == "FREQ=WEEKLY"
     assert len(found.timing.pattern.left_out) == 1
     assert names == ["2026-03-07T18:00:00", "2026-03-21T18:00:00"]
@@ -95,7 +96,7 @@ async def test_another_rule_is_taken_over_and_what_is_gone_leaves_single_events(
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), weekly, series(3, rrule=["FREQ=MONTHLY"], name="Big games"))
     found, names = await known(db)
-    assert (found.template.title, str(found.timing.pattern.rule), names) == (
+    assert (found.content.title, str(found.timing.pattern.rule), names) == (
         "Big games",
         "FREQ=MONTHLY",
         ["2026-03-07T18:00:00"],
@@ -121,7 +122,7 @@ async def test_older_spellings_are_read(db: Database):
     older = "net.openmeet.series"
     await take(db, series(1, collection=older))
     found, _ = await known(db, f"at://{did(1)}/{older}/weekly")
-    assert found.template.title == "Games"
+    assert found.content.title == "Games"
 
 
 @pytest.mark.usefixtures("on")
@@ -260,7 +261,7 @@ async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *
 
 async def pay_claimed_dates(db: Database) -> int:
     """Every debt of the kind is paid, as the publisher does; how many there were."""
-    return await run_once(db, {JobKind.CLAIMED_DATES: HandlerOptions(claimed_dates_handler(db))})
+    return await run_once(db, {JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db))})
 
 
 @pytest.mark.usefixtures("on")
@@ -374,7 +375,7 @@ async def test_dates_of_one_batch_that_go_and_move_leave_them_to_others_that_cla
 
 
 @pytest.mark.usefixtures("on")
-async def test_who_has_few_events_owes_nothing(db: Database):
+async def test_who_has_few_events_enqueues_nothing(db: Database):
     await take(db, series(1), date("a", 2, "2026-03-07"))
     assert await pay_claimed_dates(db) == 0
 

@@ -1,8 +1,9 @@
 """What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
 
 from groundwork.database.transaction import Database
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.dead_letters import FailedStep
-from openmeet.network.ingestion.release_pending import look_again
+from openmeet.network.ingestion.release_pending import recheck
 from openmeet.network.ingestion.submitted import HandedIn, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
@@ -11,7 +12,7 @@ from tests.openmeet.ingestion.network import HERE, did, event_value, rev, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, poison
 from tests.openmeet.ingestion.test_waiting_answers import known, published, status
 from tests.openmeet.ingestion.view import take, view_of
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 KEYS = ("a", "b", "c")
 
@@ -38,7 +39,9 @@ async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
     assert await hand_in(db) == [(key, "applied") for key in KEYS]
     assert set((await view_of(db)).events) == {uri_of(key) for key in KEYS}
     async with db.reader() as reader:
-        (job,) = await reader.fetch("select subject, state from debts where kind = :kind", kind=JobKind.FETCH_SUBJECT)
+        (job,) = await reader.fetch(
+            "select subject, state from outbox_jobs where kind = :kind", kind=JobKind.FETCH_SUBJECT
+        )
     assert (job["subject"], job["state"]) == (uri_of("b"), "due")
     assert await aside(db) == []
 
@@ -49,7 +52,7 @@ async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
     assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
     (one,) = await aside(db)
     assert (one.uri, one.step) == (uri_of("b"), FailedStep.TAKING)
-    assert "poisoned" in one.reason
+    assert "poisoned" in explain(one.reason)
     await heal(db, "events", "b")
     assert await hand_in(db) == [("a", "known"), ("b", "applied"), ("c", "known")]
     assert await aside(db) == []
@@ -66,10 +69,10 @@ async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
     async with db.transaction() as tx:
         await tx.execute("update events set visibility = 'public' where id = :id", id=event.id)
     await poison(db, "attendances", "late")
-    await look_again(db, cleo.user_id)
+    await recheck(db, cleo.user_id)
     (one,) = await aside(db)
     assert (one.uri, one.step) == (bad.uri, FailedStep.COUNTING)
     assert (did(2), about) in (await view_of(db)).answers
     await heal(db, "attendances", "late")
-    await look_again(db, cleo.user_id)
+    await recheck(db, cleo.user_id)
     assert (await aside(db), await status(db, event, cleo) is not None) == ([], True)

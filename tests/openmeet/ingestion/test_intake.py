@@ -1,4 +1,4 @@
-"""What of the network is shown at once, what waits for time, what waits for a moderator; on both engines."""
+"""Which new remote events are shown at once, held for a time, or held for a moderator; on both engines."""
 
 from itertools import product
 
@@ -6,7 +6,6 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HOUR, MINUTE
-from groundwork.database.one_hop import in_one_hop
 from openmeet.domain.events import queries as events
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, policy, visibility
@@ -19,7 +18,7 @@ from openmeet.network.ingestion.events import Here
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
 from tests.openmeet.site_under_test import person, site_on
-from tests.world.oracle import EVENT, Change
+from tests.simulation.oracle import EVENT, Change
 
 TOWN = "https://town.example"
 SOON = {"startsAt": "2026-04-01T18:00:00Z"}
@@ -38,7 +37,7 @@ def event_of(author: int, rkey: str, at: int = 1, name: str = "Cheap watches"):
 async def receive(db, messages, here: Here = HERE):
     for start in range(0, len(messages), 100):
         some = messages[start : start + 100]
-        await in_one_hop(db, lambda tx, some=some: apply(tx, here, some))
+        await db.batch(lambda tx, some=some: apply(tx, here, some))
 
 
 async def live_at(db, hosts: dict[int, str], believed: frozenset[str] = frozenset()):
@@ -102,7 +101,7 @@ async def test_a_thousand_events_of_new_authors_reach_nobody_and_an_honest_one_i
         shown = [await events.by_record_uri(reader, spam[at].uri) for at in (0, 500, 999)]
         told = [
             await reader.fetch(f"select 1 as one from {what}")
-            for what in ("notifications", "debts where kind = 'mail'")
+            for what in ("notifications", "outbox_jobs where kind = 'mail'")
         ]
     assert told == [[], []]
     async with site.browser() as browser:

@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.domain.events.model import EventLink, EventStatus, Mode, NetworkEvent, RecordOrigin, Venue
+from openmeet.domain.events.model import EventStatus, NetworkEvent, RecordOrigin
+from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.network.ingestion.three_way_merge import (
     GROUPS,
     WAY,
@@ -18,6 +19,7 @@ from openmeet.network.ingestion.three_way_merge import (
     encode_edits,
     ends_too_early,
 )
+from tests.properties import examples
 
 BASE = NetworkEvent(
     name="Tea",
@@ -155,7 +157,7 @@ events = st.builds(
 
 
 @given(ours=events, theirs=events)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
     """Each field is ours, theirs or, for places, both; a loser is always on record; where one side did nothing the
     other's change stands."""
@@ -172,7 +174,7 @@ def test_every_value_is_somebodys(ours: NetworkEvent, theirs: NetworkEvent):
 
 
 @given(ours=events, theirs=st.lists(events, min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_only_the_newest_of_theirs_counts(ours: NetworkEvent, theirs: list[NetworkEvent]):
     """However many versions passed by, the result is that of the last one: three stored values, nothing step by step."""
     edits = WAY.edits_between(BASE, ours)
@@ -190,7 +192,7 @@ versions = st.builds(changed, starts_at=moments, ends_at=moments)
 
 
 @given(base=versions, ours=versions, theirs=versions, origin=st.sampled_from(RecordOrigin))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_end_before_the_beginning(
     base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: RecordOrigin
 ):

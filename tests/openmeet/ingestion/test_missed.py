@@ -23,9 +23,9 @@ from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, decode, encode
 from openmeet.outbox.kinds import JobKind
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did, rev
-from tests.openmeet.town import Town
-from tests.world.directory import Directory
+from tests.simulation.directory import Directory
 
 TEA = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
 
@@ -77,11 +77,11 @@ def test_a_hint_travels_with_its_rev_and_those_of_before_have_none():
     assert decode(of_before) == replace(hint, rev=None)
 
 
-async def _account(town: Town, name: str = "cleo") -> tuple[Did, XrpcClient]:
+async def _account(deployment: Deployment, name: str = "cleo") -> tuple[Did, XrpcClient]:
     """Somebody whose repository OpenMeet has read, when it was empty."""
-    person = await town.connected(name)
-    await town.pay_debts()
-    return parse_did((await town.identity(person.user_id)).did), await town.stranger(name)
+    person = await deployment.connected(name)
+    await deployment.deliver_jobs()
+    return parse_did((await deployment.identity(person.user_id)).did), await deployment.stranger(name)
 
 
 async def _write(app: XrpcClient, who: Did) -> str:
@@ -89,88 +89,90 @@ async def _write(app: XrpcClient, who: Did) -> str:
     return str(made["uri"])
 
 
-async def _uris(town: Town) -> list[str]:
-    async with town.db.reader() as reader:
+async def _uris(deployment: Deployment) -> list[str]:
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select record_uri from events where removed_at is null order by record_uri")
     return [row["record_uri"] for row in rows]
 
 
-async def _hear(town: Town, *hints: Hint) -> None:
+async def _listen(deployment: Deployment, *hints: Hint) -> None:
     """From the queue, as the consumer would have put them there."""
-    await town.queue.publish([Message(hint.routing_key, hint.did, encode(hint), hint.message_id) for hint in hints])
-    await town.ingest()
+    await deployment.queue.publish(
+        [Message(hint.routing_key, hint.did, encode(hint), hint.message_id) for hint in hints]
+    )
+    await deployment.ingest()
 
 
-async def test_who_rests_is_read_when_they_are_back(town: Town):
+async def test_who_rests_is_read_when_they_are_back(deployment: Deployment):
     """The gap was noticed, the account rested when it was to be read: the read is owed again when it is active."""
-    who, app = await _account(town)
+    who, app = await _account(deployment)
     uri = await _write(app, who)
     await app.procedure("com.atproto.server.deactivateAccount", {})
-    await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1))
-    await town.pay_debts()
-    async with town.db.reader() as reader:
+    await _listen(deployment, Hint(who, HintKind.REPOSITORY, "", 1))
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert (owed.state, await _uris(town)) == (JobState.PAID, [])
+    assert (owed.state, await _uris(deployment)) == (JobState.COMPLETED, [])
     await app.procedure("com.atproto.server.activateAccount")
-    town.clock.turn(SECOND)
-    await _hear(town, Hint(who, HintKind.ACCOUNT, "active", 2))
+    deployment.clock.turn(SECOND)
+    await _listen(deployment, Hint(who, HintKind.ACCOUNT, "active", 2))
     for _ in range(2):
-        await town.pay_debts()
-    assert await _uris(town) == [uri]
+        await deployment.deliver_jobs()
+    assert await _uris(deployment) == [uri]
 
 
-async def test_an_old_state_is_not_enough(town: Town):
+async def test_an_old_state_is_not_enough(deployment: Deployment):
     """A read that does not reach a commit that is known to exist is made again, later; what it found counts."""
-    who, app = await _account(town)
+    who, app = await _account(deployment)
     uri = await _write(app, who)
     ahead = rev(100_000)
-    await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1, ahead))
-    await town.pay_debts()
-    async with town.db.reader() as reader:
+    await _listen(deployment, Hint(who, HintKind.REPOSITORY, "", 1, ahead))
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert (owed.state, owed.attempts, await _uris(town)) == (JobState.DUE, 1, [uri])
-    async with town.db.transaction() as tx:
+    assert (owed.state, owed.attempts, await _uris(deployment)) == (JobState.DUE, 1, [uri])
+    async with deployment.db.transaction() as tx:
         await repository_state.reach(tx, who, ahead)
-    town.clock.turn(HOUR)
-    await town.pay_debts()
-    async with town.db.reader() as reader:
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert owed.state is JobState.PAID
+    assert owed.state is JobState.COMPLETED
 
 
-async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(town: Town):
+async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(deployment: Deployment):
     """We know of a record by another way than the stream, which lost it; then an older copy without it is brought in, and
     the tree is the one heard of last. The new commit says that something was missed.
     """
-    who, app = await _account(town)
-    await _follow(town, who)
+    who, app = await _account(deployment)
+    await _follow(deployment, who)
     copy = await app.download("com.atproto.sync.getRepo", {"did": who}, max_bytes=100_000)
-    town.clock.turn(SECOND)
+    deployment.clock.turn(SECOND)
     uri = await _write(app, who)
-    await backfill(town.db, town.network, town.processor.here, who)
-    assert await _uris(town) == [uri]
-    await _lose_what_was_not_heard(town)
-    town.clock.turn(SECOND)
+    await backfill(deployment.db, deployment.network, deployment.processor.here, who)
+    assert await _uris(deployment) == [uri]
+    await _lose_what_was_not_heard(deployment)
+    deployment.clock.turn(SECOND)
     await app.upload("com.atproto.repo.importRepo", copy.body, MEDIA_TYPE)
-    await _follow(town, who)
-    await town.pay_debts()
-    assert await _uris(town) == []
+    await _follow(deployment, who)
+    await deployment.deliver_jobs()
+    assert await _uris(deployment) == []
 
 
-async def _follow(town: Town, who: Did) -> None:
-    client = XrpcClient(town.network.http, town.clock, town.pds_url)
+async def _follow(deployment: Deployment, who: Did) -> None:
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": who}))["rev"]
-    await town.follow_until(who, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.follow_until(who, lambda state: state.known is not None and state.known.rev == newest)
 
 
-async def _lose_what_was_not_heard(town: Town) -> None:
-    async with town.pds.registry.db.reader() as reader:
+async def _lose_what_was_not_heard(deployment: Deployment) -> None:
+    async with deployment.pds.registry.db.reader() as reader:
         row = await reader.fetch_one("select last from sequencer")
     assert row is not None
-    async with town.consumer.db.transaction() as tx:
+    async with deployment.consumer.db.transaction() as tx:
         await tx.execute("update sources set cursor = :cursor", cursor=row["last"])
 
 
@@ -202,7 +204,7 @@ async def host() -> AsyncIterator[_Host]:
     await runner.cleanup()
 
 
-async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _Host):
+async def test_who_begins_anew_while_they_are_erased_is_read(deployment: Deployment, host: _Host):
     """What was heard of the new account before the old one was erased went with it."""
     who = did(3)
     document = {
@@ -214,16 +216,16 @@ async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _
         host.is_there = True
 
     async with Directory({who: document}) as directory:
-        dids = DidResolver(town.network.http, town.clock, DidSettings(directory.url, is_development=True))
-        network = replace(town.network, dids=dids)
-        async with town.db.transaction() as tx:
+        dids = DidResolver(deployment.network.http, deployment.clock, DidSettings(directory.url, is_development=True))
+        network = replace(deployment.network, dids=dids)
+        async with deployment.db.transaction() as tx:
             await jobs.enqueue_again(tx, JobKind.REFRESH_IDENTITY, [who])
-        async with town.db.reader() as reader:
+        async with deployment.db.reader() as reader:
             job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, who)
         assert job is not None
-        await identity_refresh.identity_handler(town.db, network, Erasing((b"k" * 32,), come_back))(job)
+        await identity_refresh.identity_handler(deployment.db, network, Erasing((b"k" * 32,), come_back))(job)
         await dids.close()
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
     assert owed.state is JobState.DUE

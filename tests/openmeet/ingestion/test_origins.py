@@ -21,21 +21,21 @@ from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
-from tests.openmeet.town import Town, open_town
+from tests.openmeet.deployment import Deployment, open_deployment
 
 
 @pytest.fixture
-async def town(
+async def deployment(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Town]:
-    """The town, on either engine."""
-    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+) -> AsyncIterator[Deployment]:
+    """The deployment, on either engine."""
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
         yield opened
 
 
-async def restored(town: Town, event: Event) -> None:
+async def restored(deployment: Deployment, event: Event) -> None:
     """The database as it was when the event had been made and nothing had been sent: what a backup of that moment holds."""
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         await tx.execute("delete from publications where kind = 'event' and subject_id = :id", id=event.id)
         await tx.execute("delete from records where uri in (select record_uri from events where id = :id)", id=event.id)
         await tx.execute(
@@ -56,107 +56,107 @@ async def restored(town: Town, event: Event) -> None:
         )
 
 
-async def events(town: Town) -> list[tuple[str, str, int]]:
-    async with town.db.reader() as reader:
+async def events(deployment: Deployment) -> list[tuple[str, str, int]]:
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, title, revision from events order by id")
     return [(row["id"], row["title"], row["revision"]) for row in rows]
 
 
-async def records(town: Town, who: Caller) -> list[dict]:
-    identity = await town.identity(who.user_id)
-    client = await town.own_client(identity)
+async def records(deployment: Deployment, who: Caller) -> list[dict]:
+    identity = await deployment.identity(who.user_id)
+    client = await deployment.own_client(identity)
     return (await client.query("com.atproto.repo.listRecords", {"repo": identity.did, "collection": EVENT}))["records"]
 
 
-async def published(town: Town, who: Caller, **typed: str) -> Event:
-    event = await town.event(who, **typed)
-    while await town.pay():
+async def published(deployment: Deployment, who: Caller, **typed: str) -> Event:
+    event = await deployment.event(who, **typed)
+    while await deployment.deliver_publications():
         pass
     return event
 
 
-async def test_what_was_published_after_the_backup_is_the_events_again(town: Town):
+async def test_what_was_published_after_the_backup_is_the_events_again(deployment: Deployment):
     """No second event and no second record; what was edited after the backup is taken from the record; and it goes on."""
-    ana, ben = await town.person("Ana"), await town.person("Ben")
-    event = await published(town, ana)
-    await town.revise(ana, event.slug, title="Coffee in the park")
-    while await town.pay():
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await published(deployment, ana)
+    await deployment.revise(ana, event.slug, title="Coffee in the park")
+    while await deployment.deliver_publications():
         pass
-    ((before),) = await records(town, ana)
-    await restored(town, event)
-    await town.listen(ana.user_id)
-    ((known, title, revision),) = await events(town)
+    ((before),) = await records(deployment, ana)
+    await restored(deployment, event)
+    await deployment.listen(ana.user_id)
+    ((known, title, revision),) = await events(deployment)
     assert (known, title) == (event.id, "Coffee in the park")
     assert revision > event.revision
-    standing = await town.standing(PublicationKind.EVENT, event.id)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
     assert standing.uri == before["uri"]
-    answer = await town.answer(ben, event.slug, RsvpReply.GOING)
-    await town.revise(ana, event.slug, title="Cake in the park")
-    while await town.pay():
+    answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
+    await deployment.revise(ana, event.slug, title="Cake in the park")
+    while await deployment.deliver_publications():
         pass
-    ((after),) = await records(town, ana)
+    ((after),) = await records(deployment, ana)
     assert (after["uri"], after["value"]["name"]) == (before["uri"], "Cake in the park")
     assert after["value"][ORIGIN_KEY]["version"] > before["value"][ORIGIN_KEY]["version"]
-    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    theirs = await town.record((await town.standing(PublicationKind.RSVP, answer.id)).uri or "")
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    theirs = await deployment.record((await deployment.standing(PublicationKind.RSVP, answer.id)).uri or "")
     assert theirs["subject"]["uri"] == before["uri"]
 
 
-async def test_what_was_edited_after_the_restore_stands(town: Town):
+async def test_what_was_edited_after_the_restore_stands(deployment: Deployment):
     """The counter in the mark says who is ahead: here it is the row."""
-    ana = await town.person("Ana")
-    event = await published(town, ana)
-    await restored(town, event)
+    ana = await deployment.person("Ana")
+    event = await published(deployment, ana)
+    await restored(deployment, event)
     for title in ("Coffee in the park", "Cake in the park"):
-        await town.revise(ana, event.slug, title=title)
-    async with town.db.transaction() as tx:
+        await deployment.revise(ana, event.slug, title=title)
+    async with deployment.db.transaction() as tx:
         await tx.execute("update publications set due_at = :later", later=tx.now + 10**12)
-    await town.listen(ana.user_id)
-    assert [title for _, title, _ in await events(town)] == ["Cake in the park"]
-    while await town.pay():
+    await deployment.listen(ana.user_id)
+    assert [title for _, title, _ in await events(deployment)] == ["Cake in the park"]
+    while await deployment.deliver_publications():
         pass
-    ((after),) = await records(town, ana)
+    ((after),) = await records(deployment, ana)
     assert after["value"]["name"] == "Cake in the park"
 
 
 @pytest.mark.parametrize("case", ["a copy beside the record", "somebody else's", "of a private event", "taken back"])
-async def test_a_mark_alone_is_a_claim(town: Town, case: str):
+async def test_a_mark_alone_is_a_claim(deployment: Deployment, case: str):
     """Such a record is an event of its own, of whoever wrote it, and the event whose mark it bears is left alone."""
-    ana, ben = await town.person("Ana"), await town.person("Ben")
-    event = await published(town, ana)
-    ((original),) = await records(town, ana)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await published(deployment, ana)
+    ((original),) = await records(deployment, ana)
     if case == "of a private event":
-        await restored(town, event)
-        async with town.db.transaction() as tx:
+        await restored(deployment, event)
+        async with deployment.db.transaction() as tx:
             await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
     if case == "taken back":
-        await town.revise(ana, event.slug, visibility="private")
-        while await town.pay():
+        await deployment.revise(ana, event.slug, visibility="private")
+        while await deployment.deliver_publications():
             pass
-        await town.revise(ana, event.slug, visibility="public")
-        async with town.db.transaction() as tx:
+        await deployment.revise(ana, event.slug, visibility="public")
+        async with deployment.db.transaction() as tx:
             await tx.execute("update publications set state = 'retracted' where uri is null")
     writer = ben if case == "somebody else's" else ana
-    identity = await town.identity(writer.user_id)
-    await (await town.own_client(identity)).procedure(
+    identity = await deployment.identity(writer.user_id)
+    await (await deployment.own_client(identity)).procedure(
         "com.atproto.repo.createRecord",
         {"repo": identity.did, "collection": EVENT, "record": original["value"], "rkey": "3kaaaaaaaaa22"},
     )
-    standing = await town.standing(PublicationKind.EVENT, event.id)
-    await town.listen(writer.user_id)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    await deployment.listen(writer.user_id)
     copy = f"at://{identity.did}/{EVENT}/3kaaaaaaaaa22"
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, record_uri from events where record_uri = :uri", uri=copy)
     assert [row["id"] == event.id for row in rows] == [False]
-    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == standing.uri
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == standing.uri
 
 
-async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: Town):
+async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(deployment: Deployment):
     """Its tombstone has gone with a complete read; the first message of it comes once more (invariant 10)."""
-    ana = await town.person("Ana")
-    event = await published(town, ana)
-    await town.listen(ana.user_id)
-    async with town.db.reader() as reader:
+    ana = await deployment.person("Ana")
+    event = await published(deployment, ana)
+    await deployment.listen(ana.user_id)
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select did, rkey, rev, cid, body from records")
     assert row is not None
     did = parse_did(row["did"])
@@ -170,24 +170,24 @@ async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: T
         bytes(row["body"]),
         is_verified=True,
     )
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
-    while await town.pay():
+    while await deployment.deliver_publications():
         pass
-    assert await records(town, ana) == []
-    await town.revise(ana, event.slug, title="Coffee in the park")
-    while await town.pay():
+    assert await records(deployment, ana) == []
+    await deployment.revise(ana, event.slug, title="Coffee in the park")
+    while await deployment.deliver_publications():
         pass
     note = {"$type": "com.example.note", "text": "later"}
-    client = await town.own_client(await town.identity(ana.user_id))
+    client = await deployment.own_client(await deployment.identity(ana.user_id))
     for _ in range(2):
         await client.procedure(
             "com.atproto.repo.createRecord", {"repo": did, "collection": note["$type"], "record": note}
         )
-        await reconcile(town.db, town.network, town.processor.here, did)
-    async with town.db.transaction() as tx:
+        await reconcile(deployment.db, deployment.network, deployment.processor.here, did)
+    async with deployment.db.transaction() as tx:
         assert await tx.fetch("select uri from records") == []
-        assert await apply(tx, town.processor.here, [old]) == [IngestResult.KNOWN]
+        assert await apply(tx, deployment.processor.here, [old]) == [IngestResult.KNOWN]
         row = await tx.fetch_one("select record_uri from events where id = :id", id=event.id)
     assert row is not None
     assert row["record_uri"] is None

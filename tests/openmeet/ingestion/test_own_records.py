@@ -12,6 +12,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinPolicy, Membership
@@ -20,7 +21,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
-from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
@@ -42,7 +43,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, deleted, did, message, rev
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import h1_of, inputs_of, person, signed_in, site_on
-from tests.world.oracle import Change
+from tests.simulation.oracle import Change
 
 GROUP_URI = f"at://{did(1)}/{GROUP}/chess"
 SERIES_URI = f"at://{did(1)}/{SERIES}/tea"
@@ -87,7 +88,7 @@ async def series_out(db: Database) -> tuple[Caller, Series, dict[str, Any]]:
     timing = Timing(pattern(starts, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with db.transaction() as tx:
         ana = await owner(tx)
-        series = await actions.create(tx, ana, Template("Tea", "Bring a cup."), timing)
+        series = await actions.create(tx, ana, Content("Tea", "Bring a cup."), timing)
         record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
         await out(tx, PublicationKind.SERIES, series.id, ana, record, SERIES_URI)
         await series_records.note_record(tx, series.id, SERIES_URI)
@@ -153,7 +154,7 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
         locked = await actions.lock_own(tx, ana, series.slug)
         shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
         stored = await date_queries.stored(tx, locked.id)
-        plan = plan_all(locked, locked.template, replace(locked.timing, pattern=shape), stored, tx.now)
+        plan = plan_all(locked, locked.content, replace(locked.timing, pattern=shape), stored, tx.now)
         await actions.apply(tx, locked, plan)
     await take(db, said(SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30}))
     after = await series_now(db, series)
@@ -181,7 +182,7 @@ async def test_what_does_not_fit_together_is_not_taken(db: Database):
         locked = await actions.lock_own(tx, ana, series.slug)
         ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
         stored = await date_queries.stored(tx, locked.id)
-        plan = plan_all(locked, locked.template, replace(locked.timing, pattern=ours), stored, tx.now)
+        plan = plan_all(locked, locked.content, replace(locked.timing, pattern=ours), stored, tx.now)
         await actions.apply(tx, locked, plan)
     before = await series_now(db, series)
     many = [f"{2100 + number // 28}-02-{number % 28 + 1:02}T18:00:00" for number in range(1000)]
@@ -198,7 +199,7 @@ async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first
         ben = await person(tx, "Ben")
         await tx.execute("update event_series set user_id = :id", id=ben.user_id)
     await take(db, said(SERIES_URI, 1, record | {"name": "Stolen"}))
-    assert (await series_now(db, series)).template.title == "Tea"
+    assert (await series_now(db, series)).content.title == "Tea"
 
 
 async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db: Database):
@@ -335,7 +336,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
         async with db.transaction() as tx:
             locked = await actions.lock_own(tx, ana, series.slug)
             stored = await date_queries.stored(tx, locked.id)
-            ours = replace(locked.template, title="Ours")
+            ours = replace(locked.content, title="Ours")
             await actions.apply(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
         await take(db, said(SERIES_URI, 1, record | {"name": "Theirs"}))
         page = linked = f"/series/{series.slug}"

@@ -1,4 +1,4 @@
-"""What people here notice of events from elsewhere: news, a room to talk in, a narrower audience, an erasure; on both engines."""
+"""Effects of remote changes on people here: notifications, removal, visibility, deletion; on both engines."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from groundwork.database.transaction import Database, Engine
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility
@@ -19,12 +19,12 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publications as promised
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, key_of
 from tests.openmeet.ingestion.test_erasing import KEYS, everything, traces
 from tests.openmeet.series.test_detecting import looked_through, weekly
 from tests.openmeet.site_under_test import details, person, signed_in, site_on
-from tests.openmeet.town import Town
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(2)}/{EVENT}/tea"
 SOON = "2026-04-01T18:00:00Z"
@@ -109,67 +109,43 @@ async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDataba
             assert "Zanzibar evening" not in (await browser.get(path)).text, path
 
 
-async def test_an_event_from_elsewhere_has_one_room(db: Database) -> None:
-    await take(db, event(2, "tea", 1), event(2, "tea", 2, name="Coffee"))
-    await take(db, event(2, "tea", 3), deleted(event(2, "tea", 3), 4), event(2, "tea", 5))
-    async with db.reader() as reader:
-        rows = await reader.fetch("select r.name, e.record_uri from chat_rooms r join events e on e.id = r.event_id")
-        found = await by_record_uri(reader, TEA)
-    assert [(row["name"], row["record_uri"]) for row in rows] == [("Tea", TEA)]
-    assert found.visibility is Visibility.PUBLIC
-
-
-async def test_nothing_of_a_deleted_account_is_in_rooms_or_found_series(db: Database, engine: Engine) -> None:
-    """What they said, rooms of their events, series found among them: everything is searched afterwards."""
+async def test_nothing_of_a_deleted_account_is_in_found_series(db: Database, engine: Engine) -> None:
+    """Their events and the series found among them: everything is searched afterwards."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
     await take(db, *weekly(8))
     async with db.transaction() as tx:
         await tx.execute("update events set title = replace(title, 'Tea', 'Zanzibar'), slug = 'zanzibar-' || id")
-        await tx.execute("update chat_rooms set name = 'Zanzibar'")
     assert len(await looked_through(db, user_id)) == 1
-    async with db.transaction() as tx:
-        room = await tx.fetch_one("select id from chat_rooms order by id limit 1")
-        await tx.execute(
-            "insert into chat_members (room_id, user_id, role, joined_at) values (:id, :who, 'host', 1)",
-            id=room["id"],
-            who=user_id,
-        )
-        await tx.execute(
-            "insert into chat_messages (id, room_id, user_id, body, revision, created_at, updated_at)"
-            " values ('m', :id, :who, 'Zanzibar!', 1, 1, 1)",
-            id=room["id"],
-            who=user_id,
-        )
     tables = {table for table, _ in traces(await everything(db, engine), ("Zanzibar", "zanzibar"))}
-    assert {"chat_rooms", "chat_messages", "event_series", "series_detections", "events"} <= tables
+    assert {"event_series", "series_detections", "events"} <= tables
     async with db.transaction() as tx:
         await erase_here(tx, KEYS, did(1))
     assert traces(await everything(db, engine), ("Zanzibar", "zanzibar", did(1))) == []
 
 
-async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_question(town: Town) -> None:
+async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_question(deployment: Deployment) -> None:
     """Signed in, they show it to fewer people here; the record in their repository stays until they say so on a page of its own."""
-    await town.account("dora")
-    client = await town.stranger("dora")
+    await deployment.account("dora")
+    client = await deployment.stranger("dora")
     own = str((await client.query("com.atproto.server.getSession"))["did"])
     await client.procedure(
         "com.atproto.repo.createRecord",
         {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home", startsAt=SOON)},
     )
-    dora = await town.connected_as("dora")
-    await town.pay_debts()
+    dora = await deployment.connected_as("dora")
+    await deployment.deliver_jobs()
     uri = f"at://{own}/{EVENT}/{key_of('tea')}"
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         tea = await by_record_uri(tx, uri)
         assert tea.visibility is Visibility.PUBLIC
         narrower = details(
             title="Tea at home", starts="2026-04-01T18:00", ends="", time_zone="UTC", visibility="private"
         )
         await events.revise(tx, dora, tea.slug, narrower)
-    site = site_on(town.db, town.clock)
-    await town.pay()
-    assert (await town.record(uri))["name"] == "Tea at home"
+    site = site_on(deployment.db, deployment.clock)
+    await deployment.deliver_publications()
+    assert (await deployment.record(uri))["name"] == "Tea at home"
     async with site.browser() as stranger:
         assert (await stranger.get(f"/events/{tea.slug}")).status_code == 404
     # Whatever its author writes elsewhere, it stays for those who may see it here.
@@ -177,23 +153,23 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
         "com.atproto.repo.putRecord",
         {"repo": own, "collection": EVENT, "rkey": key_of("tea"), "record": event_value("Tea at home!", startsAt=SOON)},
     )
-    await town.listen(dora.user_id)
-    async with town.db.reader() as reader:
+    await deployment.listen(dora.user_id)
+    async with deployment.db.reader() as reader:
         assert (await by_record_uri(reader, uri)).visibility is Visibility.PRIVATE
     async with signed_in(site, dora.user_id) as browser:
         asked = (await browser.get(f"/events/{tea.slug}")).text
         assert f"/events/{tea.slug}/delete-record" in asked
         assert "Leave it there" in (await browser.get(f"/events/{tea.slug}/delete-record")).text
-        await town.pay()
-        assert (await town.record(uri))["name"] == "Tea at home!"
+        await deployment.deliver_publications()
+        assert (await deployment.record(uri))["name"] == "Tea at home!"
         assert (await browser.post(f"/events/{tea.slug}/delete-record")).status_code == 303
         assert f"/events/{tea.slug}/delete-record" not in (await browser.get(f"/events/{tea.slug}")).text
-    while await town.pay():
+    while await deployment.deliver_publications():
         pass
     listed = await client.query("com.atproto.repo.listRecords", {"repo": own, "collection": EVENT})
     assert listed["records"] == []
-    await town.listen(dora.user_id)
-    async with town.db.reader() as reader:
+    await deployment.listen(dora.user_id)
+    async with deployment.db.reader() as reader:
         left = await events.queries.by_id(reader, tea.id)
         promise = (await promised.states(reader, PublicationKind.EVENT, [tea.id]))[tea.id]
     assert (left.is_gone, left.visibility, left.record_uri) == (False, Visibility.PRIVATE, None)

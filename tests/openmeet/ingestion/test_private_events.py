@@ -16,16 +16,16 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import rsvps as deriving
 from openmeet.network.ingestion.fetch import fetch_subject
 from openmeet.network.records import seen
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.ingestion.network import HERE, did, rsvp
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import Site, details, person, signed_in, site_on
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 HOST, CLEO, LATE = 9, 1, 2
 URI = f"at://{did(HOST)}/{EVENT}/tea"
@@ -64,11 +64,11 @@ async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[
     return answered.status_code
 
 
-async def look_again(db: Database) -> None:
+async def recheck(db: Database) -> None:
     """What the payer does with what is owed now; the event is here, so that nothing of the network is asked."""
     async with db.reader() as reader:
         owed = await reader.fetch(
-            "select subject from debts where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
+            "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
         )
     for job in owed:
         assert await fetch_subject(db, None, HERE, parse_at_uri(job["subject"]))  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ async def test_a_record_lets_nobody_in(db, clock, word):
         (late,) = await identity_queries.of_person_with(tx, did(LATE))
         parked = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
     assert parked is not None
-    assert (parked.standing, parked.reason) == (RecordState.PARKED, deriving.NOT_THEIRS_TO_SEE)
+    assert (parked.standing, parked.reason) == (RecordState.PARKED, RecordReason.PRIVATE_EVENT())
     for user_id in (cleo.user_id, late.user_id):
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}") == 404
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}/attendances") == 404
@@ -122,16 +122,16 @@ async def test_what_waited_counts_when_the_event_is_opened(db):
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
     async with db.transaction() as tx:
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
-    await look_again(db)
+    await recheck(db)
     async with db.reader() as reader:
         invited = await answers.find(reader, event.id, cleo.user_id)
     assert invited is not None
     assert invited.status is AttendanceStatus.ATTENDING
     assert await rows(db, event) == 1, "the other one was not invited"
     async with db.transaction() as tx:
-        await tx.execute("delete from debts")
+        await tx.execute("delete from outbox_jobs")
         await event_hosting.revise(tx, ana, event.slug, details(visibility="public"))
-    await look_again(db)
+    await recheck(db)
     assert await rows(db, event) == 2
 
 

@@ -1,4 +1,4 @@
-"""From the queue into the database: batches, bad messages apart, hints that only ask."""
+"""The event processor: batches, separate handling of bad messages, and hints that only trigger a fetch."""
 
 import asyncio
 import contextvars
@@ -11,6 +11,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.network.ingestion import dead_letters, merge_decisions
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
@@ -69,7 +70,7 @@ async def test_what_a_hint_locks_comes_in_the_order_of_batches(
         running = asyncio.create_task(run_once(processor), context=outside)
         while not running.done() and not await tx.fetch(_WAITS_FOR_US):
             await tx.fetch("select pg_sleep(0.01)")
-        await tx.fetch("select uri from subjects where uri in :uris for update nowait", uris=[tea.uri, cake.uri])
+        await tx.fetch("select uri from record_subjects where uri in :uris for update nowait", uris=[tea.uri, cake.uri])
     assert await running == 2
     assert (await processor.queue.depth()).waiting == 0
 
@@ -111,7 +112,7 @@ async def test_rev_from_the_future_is_buried(processor: Processor):
     await publish(processor, event(1, "tea", 100_000))
     await run_once(processor)
     letters = await dead_letters.show(processor.queue)
-    assert "future" in letters[0].reason
+    assert letters[0].reason == IngestionReason.REV_AHEAD.value
     assert letters[0].about.endswith("/tea")
     assert await dead_letters.discard(processor.queue, [letters[0].letter_id]) == 1
 
@@ -155,7 +156,9 @@ async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, 
     await publish(processor, Hint(did(1), kind, "deleted", 9))
     await run_once(processor)
     async with db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = :kind and state = 'due'", kind=job.value)
+        owed = await reader.fetch(
+            "select subject from outbox_jobs where kind = :kind and state = 'due'", kind=job.value
+        )
         stale = await reader.fetch_one("select stale_at from repositories where did = :did", did=did(1))
     assert [row["subject"] for row in owed] == [did(1)]
     assert stale["stale_at"] is not None

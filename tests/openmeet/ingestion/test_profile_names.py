@@ -1,4 +1,4 @@
-"""What people of the network call themselves: asked of their PDS when they are met and when they say otherwise; never more than a name."""
+"""Display names of remote people: fetched from their PDS when first seen and when announced; only the name is used."""
 
 import pytest
 from aiohttp import web
@@ -9,18 +9,18 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.records.collections import EVENT
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 
-async def stranger(town: Town, name: str, said: object) -> tuple[str, object]:
+async def stranger(deployment: Deployment, name: str, said: object) -> tuple[str, object]:
     """Somebody with a profile, whom this site has met by an event of theirs."""
-    await town.account(name)
-    app = await town.stranger(name)
+    await deployment.account(name)
+    app = await deployment.stranger(name)
     did = (await app.query("com.atproto.server.getSession", {}))["did"]
     await write(app, did, said)
     record = {"$type": EVENT, "name": "Sailing", "createdAt": "2026-01-01T00:00:00Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
-    await heard(town, app, did)
+    await heard(deployment, app, did)
     return did, app
 
 
@@ -30,52 +30,52 @@ async def write(app, did: str, said: object) -> None:
     await app.procedure("com.atproto.repo.putRecord", wish)
 
 
-async def heard(town: Town, app, did: str) -> None:
+async def heard(deployment: Deployment, app, did: str) -> None:
     """The stream has brought everything, and what follows from it is done."""
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-    await town.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
-    await town.ingest()
-    await town.pay_debts()
+    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.ingest()
+    await deployment.deliver_jobs()
 
 
-async def name_of(town: Town, did: str) -> str:
-    async with town.db.reader() as reader:
+async def name_of(deployment: Deployment, did: str) -> str:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select user_id from identities where did = :did", did=did)
         return (await shown_names(reader, [row["user_id"]]))[row["user_id"]]
 
 
-async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(town: Town):
+async def test_a_stranger_is_shown_by_the_name_of_their_profile_and_follows_it(deployment: Deployment):
     """From when they are met; another one when they write it; none, and it is the handle."""
-    did, app = await stranger(town, "zoe", "Zoe of the Sea")
-    assert await name_of(town, did) == "Zoe of the Sea"
+    did, app = await stranger(deployment, "zoe", "Zoe of the Sea")
+    assert await name_of(deployment, did) == "Zoe of the Sea"
     await write(app, did, "Zoe")
-    await heard(town, app, did)
-    assert await name_of(town, did) == "Zoe"
+    await heard(deployment, app, did)
+    assert await name_of(deployment, did) == "Zoe"
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": PROFILE, "rkey": "self"})
-    await heard(town, app, did)
-    assert await name_of(town, did) == "@zoe.town.test"
+    await heard(deployment, app, did)
+    assert await name_of(deployment, did) == "@zoe.town.test"
 
 
 @pytest.mark.parametrize("said", [None, "", " \u200b\u202e ", 7, {"text": "Zoe"}])
-async def test_what_is_no_name_is_none(town: Town, said: object):
-    did, _ = await stranger(town, "zoe", said)
-    assert await name_of(town, did) == "@zoe.town.test"
+async def test_what_is_no_name_is_none(deployment: Deployment, said: object):
+    did, _ = await stranger(deployment, "zoe", said)
+    assert await name_of(deployment, did) == "@zoe.town.test"
 
 
-async def test_a_name_is_one_line_without_treachery(town: Town):
-    did, _ = await stranger(town, "zoe", "Zoe\n\u202eeoZ " + "x" * 1_000)
-    name = await name_of(town, did)
+async def test_a_name_is_one_line_without_treachery(deployment: Deployment):
+    did, _ = await stranger(deployment, "zoe", "Zoe\n\u202eeoZ " + "x" * 1_000)
+    name = await name_of(deployment, did)
     assert name.startswith("Zoe eoZ x")
     assert len(name) <= MAX_NAME
 
 
-async def test_a_server_that_fails_leaves_the_name(town: Town):
+async def test_a_server_that_fails_leaves_the_name(deployment: Deployment):
     """It is no reason to ask all of it again, nor to forget."""
-    did, _ = await stranger(town, "zoe", "Zoe")
-    town.proxy.stops = lambda request: web.Response(status=500) if request.path.endswith("getRecord") else None
-    directory = town.network.dids
+    did, _ = await stranger(deployment, "zoe", "Zoe")
+    deployment.proxy.stops = lambda request: web.Response(status=500) if request.path.endswith("getRecord") else None
+    directory = deployment.network.dids
     document = await directory.resolve(parse_did(did))
     assert document.pds is not None
-    assert await identity_refresh.profile_name(town.network, parse_did(did), town.proxy.url) is None
-    assert await identity_refresh.refresh(town.db, town.network, parse_did(did)) == "active"
-    assert await name_of(town, did) == "Zoe"
+    assert await identity_refresh.profile_name(deployment.network, parse_did(did), deployment.proxy.url) is None
+    assert await identity_refresh.refresh(deployment.db, deployment.network, parse_did(did)) == "active"
+    assert await name_of(deployment, did) == "Zoe"

@@ -1,4 +1,4 @@
-"""A record that cannot be applied is put aside when its repository is read; all others are taken. On both engines, with real refusals."""
+"""A record that cannot be applied is quarantined and all others are applied; on both engines, with real refusals."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from at_protocol.syntax.nsid import parse_nsid
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import dead_letters, retry
 from openmeet.network.ingestion.backfill import take_whole
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep, settle
@@ -18,7 +19,7 @@ from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsv
 from tests.openmeet.ingestion.poison import REFER, REFUSE, aside, heal, keys_aside, poison, read
 from tests.openmeet.ingestion.test_foreign_series import series
 from tests.openmeet.ingestion.view import take, view_of
-from tests.world.oracle import EVENT, RSVP
+from tests.simulation.oracle import EVENT, RSVP
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g")
 TEAS = [event(1, key, 0, f"Tea {key}") for key in KEYS]
@@ -47,7 +48,10 @@ async def test_all_others_are_taken(db: Database, table: str, keys: str):
     taken = await read(db, 1, *TEAS)
     assert await titles(db) == [f"Tea {key}" for key in KEYS if key not in keys]
     assert await keys_aside(db) == list(keys) == [one.uri[-1] for one in taken.failed]
-    assert all("poisoned" in one.reason and one.times == 1 and one.step is FailedStep.TAKING for one in await aside(db))
+    assert all(
+        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.TAKING
+        for one in await aside(db)
+    )
     assert await history(db) == ("", True), "it was read, and what stands aside is no history"
     async with db.reader() as reader:
         kept = await reader.fetch("select rkey from records order by rkey")
@@ -74,10 +78,12 @@ async def test_an_answer_is_put_aside_alone(db: Database, statements: dict[str, 
     assert counted == {one.uri for one in (tea, others[0], others[2])}
     (one,) = await aside(db)
     assert one.uri == answers[2].uri
-    assert one.reason.startswith("ForeignKeyViolated" if statements is REFER else ("ConstraintViolated", "RaiseError"))
+    assert explain(one.reason).startswith(
+        "ForeignKeyViolated" if statements is REFER else ("ConstraintViolated", "RaiseError")
+    )
 
 
-async def test_answers_to_an_event_that_stands_aside_wait_for_it(db: Database):
+async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
     """They are no failure of their own; when it is taken they count."""
     tea, cake = event(1, "tea", 0), event(1, "cake", 0)
     answers = [rsvp(1, "one", 0, tea.uri), rsvp(1, "two", 0, cake.uri)]
@@ -173,7 +179,7 @@ async def test_only_what_was_read_can_have_healed(db: Database):
         await settle(tx, did(1), FailedStep.TAKING, [parse_nsid(RSVP)], [])
     left = await aside(db)
     assert [one.uri for one in left] == [one.uri for one in failed if one.uri != failed[1].uri]
-    assert {one.reason for one in left} == {"ValueError: ab ?"}
+    assert {explain(one.reason) for one in left} == {"ValueError: ab ?"}
 
 
 SLOW = {
@@ -213,7 +219,7 @@ async def test_a_lost_race_is_no_records_fault(db: Database, code: str):
 
 async def test_where_everything_fails_the_reading_fails(db: Database):
     """More than so many are no matter of single records: a person sees the debt that was given up, and not thousands of rows."""
-    number = retry.MOST_ASIDE + 1
+    number = retry.MOST_QUARANTINED + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]
     for digit in range(10):
         # Every key ends in a digit.
@@ -222,11 +228,11 @@ async def test_where_everything_fails_the_reading_fails(db: Database):
         await read(db, 1, *teas)
     assert (await aside(db), await titles(db)) == ([], [])
     await read(db, 1, *teas[1:])
-    assert len(await aside(db)) == retry.MOST_ASIDE
+    assert len(await aside(db)) == retry.MOST_QUARANTINED
 
 
 async def test_so_many_count_whether_they_are_there_or_gone(db: Database):
-    gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_ASIDE)]
+    gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_QUARANTINED)]
     await take(db, *gone)
     for digit in range(10):
         await poison(db, "records", f"x%{digit}")

@@ -16,17 +16,17 @@ from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.ingestion.network import key_of, message
 from tests.openmeet.ingestion.view import take, view_of
-from tests.openmeet.town import Town, open_town
-from tests.world.oracle import Change
+from tests.simulation.oracle import Change
 
 TEA, COFFEE = ({"$type": EVENT, "name": name, "createdAt": "2026-03-01T00:00:00Z"} for name in ("Tea", "Coffee"))
 
 
-async def _put(town: Town, did: Did, key: str, record: dict[str, Any] | None) -> RecordMessage:
+async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any] | None) -> RecordMessage:
     """Write or delete a record there; the message of it, which nobody has heard yet."""
-    app = await town.stranger("cleo")
+    app = await deployment.stranger("cleo")
     asked: dict[str, Any] = {"repo": did, "collection": EVENT, "rkey": key_of(key)}
     if record is None:
         done = await app.procedure("com.atproto.repo.deleteRecord", asked)
@@ -36,33 +36,33 @@ async def _put(town: Town, did: Did, key: str, record: dict[str, Any] | None) ->
 
 
 @pytest.fixture
-async def town(
+async def deployment(
     make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[Deployment]:
     """On either engine."""
-    async with open_town(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-async def test_what_an_older_message_changes_meanwhile_is_compared_again(town: Town, is_there: bool):
+async def test_what_an_older_message_changes_meanwhile_is_compared_again(deployment: Deployment, is_there: bool):
     """Edited there and edited back, or written and deleted; the message of the first step comes behind the comparison."""
-    cleo = await town.connected("cleo")
-    did = parse_did((await town.identity(cleo.user_id)).did)
+    cleo = await deployment.connected("cleo")
+    did = parse_did((await deployment.identity(cleo.user_id)).did)
     if is_there:
-        await _put(town, did, "a", TEA)
-    here = town.processor.here
-    await backfill(town.db, town.network, here, did)
-    late = await _put(town, did, "a", COFFEE)
-    await _put(town, did, "a", TEA if is_there else None)
-    await _put(town, did, "b", TEA)
+        await _put(deployment, did, "a", TEA)
+    here = deployment.processor.here
+    await backfill(deployment.db, deployment.network, here, did)
+    late = await _put(deployment, did, "a", COFFEE)
+    await _put(deployment, did, "a", TEA if is_there else None)
+    await _put(deployment, did, "b", TEA)
     asked = 0
 
     async def counted(_host: str) -> None:
         nonlocal asked
         asked += 1
 
-    await list_repository(town.network, did, CONCERNING, counted)
+    await list_repository(deployment.network, did, CONCERNING, counted)
     of_listing, asked = asked, 0
 
     async def beside(_host: str) -> None:
@@ -70,30 +70,30 @@ async def test_what_an_older_message_changes_meanwhile_is_compared_again(town: T
         nonlocal asked
         asked += 1
         if asked == of_listing + 1:
-            await take(town.db, late)
+            await take(deployment.db, late)
 
-    assert await backfill(town.db, town.network, here, did, beside) == (2 if is_there else 1)
+    assert await backfill(deployment.db, deployment.network, here, did, beside) == (2 if is_there else 1)
     assert asked > of_listing
     expected = {f"at://{did}/{EVENT}/{key_of(key)}": "Tea" for key in (["a", "b"] if is_there else ["b"])}
-    assert (await view_of(town.db)).events == expected
+    assert (await view_of(deployment.db)).events == expected
 
 
-async def test_a_reading_waits_for_an_older_message_that_is_being_applied(town: Town):
+async def test_a_reading_waits_for_an_older_message_that_is_being_applied(deployment: Deployment):
     """The comparison finds nothing changed, for the message is not committed; then it must not become history."""
-    await town.account("cleo")
-    did = parse_did((await (await town.stranger("cleo")).query("com.atproto.server.getSession", {}))["did"])
-    await _put(town, did, "a", TEA)
-    here = town.processor.here
-    await backfill(town.db, town.network, here, did)
-    late = await _put(town, did, "a", COFFEE)
-    await _put(town, did, "a", TEA)
-    listing = await list_repository(town.network, did, CONCERNING, unlimited)
+    await deployment.account("cleo")
+    did = parse_did((await (await deployment.stranger("cleo")).query("com.atproto.server.getSession", {}))["did"])
+    await _put(deployment, did, "a", TEA)
+    here = deployment.processor.here
+    await backfill(deployment.db, deployment.network, here, did)
+    late = await _put(deployment, did, "a", COFFEE)
+    await _put(deployment, did, "a", TEA)
+    listing = await list_repository(deployment.network, did, CONCERNING, unlimited)
     assert listing is not None
-    found = await take_listed(town.db, town.network, here, did, listing, CONCERNING, unlimited)
+    found = await take_listed(deployment.db, deployment.network, here, did, listing, CONCERNING, unlimited)
     is_applied, may_commit = asyncio.Event(), asyncio.Event()
 
     async def apply_slowly() -> None:
-        async with town.db.transaction() as tx:
+        async with deployment.db.transaction() as tx:
             await apply(tx, here, [late])
             is_applied.set()
             await may_commit.wait()
@@ -101,13 +101,13 @@ async def test_a_reading_waits_for_an_older_message_that_is_being_applied(town: 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(apply_slowly())
         await is_applied.wait()
-        noting = tasks.create_task(note_read(town.db, did, found))
-        while not noting.done() and not await _somebody_waits(town.db):  # noqa: ASYNC110 - the database tells nobody
+        noting = tasks.create_task(note_read(deployment.db, did, found))
+        while not noting.done() and not await _somebody_waits(deployment.db):  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(0.01)
         may_commit.set()
     assert not await noting
-    await backfill(town.db, town.network, here, did)
-    assert (await view_of(town.db)).events == {f"at://{did}/{EVENT}/{key_of('a')}": "Tea"}
+    await backfill(deployment.db, deployment.network, here, did)
+    assert (await view_of(deployment.db)).events == {f"at://{did}/{EVENT}/{key_of('a')}": "Tea"}
 
 
 async def _somebody_waits(db: Database) -> bool:

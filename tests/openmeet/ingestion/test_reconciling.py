@@ -1,4 +1,4 @@
-"""Every way in which a repository and what is kept here can disagree, made on purpose on a real PDS, found and mended."""
+"""Every kind of discrepancy between a repository and the database, made on a real PDS, found and repaired."""
 
 from collections.abc import Awaitable, Callable
 
@@ -25,7 +25,7 @@ from openmeet.network.ingestion.reconcile import Reconciled, ReconcileOptions, r
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T00:00:00Z"}
 
@@ -33,30 +33,32 @@ OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T0
 class Scene:
     """A person with a published event and answer, read whole once; ``app`` is their other app."""
 
-    def __init__(self, town: Town, ana: Caller, tea: Event, did: Did) -> None:
-        self.town, self.ana, self.tea, self.did = town, ana, tea, did
+    def __init__(self, deployment: Deployment, ana: Caller, tea: Event, did: Did) -> None:
+        self.deployment, self.ana, self.tea, self.did = deployment, ana, tea, did
         self.uri = ""
         self.answer_uri = ""
 
     async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
-        town = self.town
-        town.clock.turn(SECOND)
-        return await reconcile(town.db, town.network, town.processor.here, self.did, is_dry_run=is_dry_run)
+        deployment = self.deployment
+        deployment.clock.turn(SECOND)
+        return await reconcile(
+            deployment.db, deployment.network, deployment.processor.here, self.did, is_dry_run=is_dry_run
+        )
 
     async def do(self, sql: str, **values: object) -> None:
-        async with self.town.db.transaction() as tx:
+        async with self.deployment.db.transaction() as tx:
             assert await tx.execute(sql, **values) == 1
 
 
 @pytest.fixture
-async def scene(town: Town) -> Scene:
-    cleo = await town.connected("cleo")
-    tea = await town.event(cleo)
-    await town.pay()
-    await town.answer(cleo, tea.slug, RsvpReply.GOING)
-    await town.pay()
-    found = Scene(town, cleo, tea, parse_did((await town.identity(cleo.user_id)).did))
-    async with town.db.reader() as reader:
+async def scene(deployment: Deployment) -> Scene:
+    cleo = await deployment.connected("cleo")
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    found = Scene(deployment, cleo, tea, parse_did((await deployment.identity(cleo.user_id)).did))
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select kind, uri, state from publications order by kind")
         assert await written_to(reader) == [found.did]
     assert [row["state"] for row in rows] == ["published", "published"]
@@ -67,7 +69,7 @@ async def scene(town: Town) -> Scene:
 
 
 async def _write(scene: Scene) -> str:
-    app = await scene.town.stranger("cleo")
+    app = await scene.deployment.stranger("cleo")
     made = await app.procedure(
         "com.atproto.repo.createRecord", {"repo": scene.did, "collection": EVENT, "record": OTHER}
     )
@@ -75,15 +77,15 @@ async def _write(scene: Scene) -> str:
 
 
 async def _rewrite(scene: Scene) -> str:
-    app = await scene.town.stranger("cleo")
-    record = {key: value for key, value in (await scene.town.record(scene.uri)).items() if key != "cid"}
+    app = await scene.deployment.stranger("cleo")
+    record = {key: value for key, value in (await scene.deployment.record(scene.uri)).items() if key != "cid"}
     wish = {"repo": scene.did, "collection": EVENT, "rkey": scene.uri.rpartition("/")[2]}
     await app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Renamed elsewhere"}})
     return scene.uri
 
 
 async def _delete(scene: Scene) -> str:
-    app = await scene.town.stranger("cleo")
+    app = await scene.deployment.stranger("cleo")
     wish = {"repo": scene.did, "collection": EVENT, "rkey": scene.uri.rpartition("/")[2]}
     await app.procedure("com.atproto.repo.deleteRecord", wish)
     return scene.uri
@@ -156,7 +158,7 @@ async def test_found_mended_and_counted(scene: Scene, case: str):
     assert mended.standing == []
     clean = await scene.reconcile()
     assert (clean.repaired, clean.standing) == ([], [])
-    async with scene.town.db.reader() as reader:
+    async with scene.deployment.db.reader() as reader:
         counted = await discrepancies.counts(reader)
         newest = await discrepancies.newest(reader)
     assert {kind for (kind, is_repaired), _ in counted.items() if is_repaired} >= kinds
@@ -168,40 +170,40 @@ async def test_differences_name_their_fields_and_each_record_is_proven(scene: Sc
     await _change_row(scene)
     waited: list[float] = []
     shown: list[tuple[int, int]] = []
-    town = scene.town
-    spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 3, 60))
+    deployment = scene.deployment
+    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 3, 60))
 
     async def wait(seconds: float) -> None:
         waited.append(seconds)
-        town.clock.turn(2 * MINUTE)
+        deployment.clock.turn(2 * MINUTE)
 
     asking = ReconcileOptions(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
-    found = await reconcile(town.db, town.network, town.processor.here, scene.did, asking=asking)
+    found = await reconcile(deployment.db, deployment.network, deployment.processor.here, scene.did, asking=asking)
     assert [(one.uri, one.kind, one.fields) for one in found.repaired] == [
         (scene.uri, Discrepancy.ROW_DIFFERS, ("locality", "title"))
     ]
     assert waited
     assert shown[-1] == (2, 2)
-    await town.pay()
-    assert (await town.record(scene.uri))["name"] == "Not what it says", "what was typed here is published again"
+    await deployment.deliver_publications()
+    assert (await deployment.record(scene.uri))["name"] == "Not what it says", "what was typed here is published again"
 
 
 async def test_an_imported_row_is_mended_by_its_record(scene: Scene):
     uri = await _change_imported(scene)
     (found,) = (await scene.reconcile()).repaired
     assert (found.uri, found.fields) == (uri, ("title",))
-    async with scene.town.db.reader() as reader:
+    async with scene.deployment.db.reader() as reader:
         (row,) = await reader.fetch("select title from events where record_uri = :uri", uri=uri)
     assert row["title"] == OTHER["name"]
 
 
 async def test_an_edit_on_its_way_is_no_difference(scene: Scene):
     """The row says something else than the record because somebody has just changed it here."""
-    town = scene.town
-    await town.revise(scene.ana, scene.tea.slug, title="Tea later")
+    deployment = scene.deployment
+    await deployment.revise(scene.ana, scene.tea.slug, title="Tea later")
     found = await scene.reconcile()
     assert (found.repaired, found.standing) == ([], [])
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select title from events where record_uri = :uri", uri=scene.uri)
     assert row["title"] == "Tea later"
 
@@ -212,15 +214,17 @@ async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
     await scene.reconcile()
     again = await scene.reconcile()
     assert [*again.repaired, *again.standing] == []
-    async with scene.town.db.reader() as reader:
+    async with scene.deployment.db.reader() as reader:
         (row,) = await reader.fetch("select removed_at, record_deleted_at from events where id = :id", id=scene.tea.id)
     assert (row["removed_at"], row["record_deleted_at"] is not None) == (None, True)
-    assert (await scene.town.standing(PublicationKind.EVENT, scene.tea.id)).state is not PublicationState.PUBLISHED
+    assert (
+        await scene.deployment.standing(PublicationKind.EVENT, scene.tea.id)
+    ).state is not PublicationState.PUBLISHED
 
 
 async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
     """Absence must be proven: a deactivated account disagrees with nothing."""
-    app = await scene.town.stranger("cleo")
+    app = await scene.deployment.stranger("cleo")
     await app.procedure("com.atproto.server.deactivateAccount", {})
     found = await scene.reconcile()
     assert (found.records, found.repaired, found.standing) == (None, (), ())

@@ -14,10 +14,10 @@ from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.publication.test_groups import event_in, found, let_in, now, pay, show, turn
-from tests.openmeet.publication.test_read_back import delete, put
-from tests.openmeet.publication.test_series_records import make
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, now, show, turn
+from tests.openmeet.publishing.test_read_back import delete, put
+from tests.openmeet.publishing.test_series_records import make
 
 KINDS = (
     PublicationKind.GROUP,
@@ -31,18 +31,27 @@ KINDS = (
 class Scene:
     """Ana's repository with a record of each kind, read whole once; Ben is in her group."""
 
-    def __init__(self, town: Town, ana: Caller, ben: Caller, group: Group, series: Series, did: Did) -> None:
-        self.town, self.ana, self.ben, self.group, self.series, self.did = town, ana, ben, group, series, did
+    def __init__(
+        self, deployment: Deployment, ana: Caller, ben: Caller, group: Group, series: Series, did: Did
+    ) -> None:
+        self.deployment, self.ana, self.ben, self.group, self.series, self.did = (
+            deployment,
+            ana,
+            ben,
+            group,
+            series,
+            did,
+        )
         self.uris: dict[PublicationKind, str] = {}
 
     async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
-        self.town.clock.turn(SECOND)
+        self.deployment.clock.turn(SECOND)
         return await reconcile(
-            self.town.db, self.town.network, self.town.processor.here, self.did, is_dry_run=is_dry_run
+            self.deployment.db, self.deployment.network, self.deployment.processor.here, self.did, is_dry_run=is_dry_run
         )
 
     async def do(self, sql: str, **values: object) -> None:
-        async with self.town.db.transaction() as tx:
+        async with self.deployment.db.transaction() as tx:
             assert await tx.execute(sql, **values) == 1
 
     async def mended(self, wanted: dict[PublicationKind, set[Discrepancy]]) -> None:
@@ -52,26 +61,26 @@ class Scene:
         assert {(one.uri, one.kind) for one in looked.standing} == expected
         mended = await self.reconcile()
         assert ({(one.uri, one.kind) for one in mended.repaired}, list(mended.standing)) == (expected, [])
-        await pay(self.town)
+        await deliver_publications(self.deployment)
         clean = await self.reconcile()
         assert (list(clean.repaired), list(clean.standing)) == ([], [])
 
 
 @pytest.fixture
-async def scene(town: Town) -> Scene:
-    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
-    ana, series = await make(town)
-    ben = await town.person("Ben")
-    group = await found(town, ana)
-    await let_in(town, ana, group, ben)
-    await show(town, ben, group)
-    await show(town, ana, group)
-    await event_in(town, ana, group)
-    made = Scene(town, ana, ben, group, series, parse_did((await town.identity(ana.user_id)).did))
-    await town.listen(ben.user_id)
+async def scene(deployment: Deployment) -> Scene:
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
+    ana, series = await make(deployment)
+    ben = await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    await show(deployment, ana, group)
+    await event_in(deployment, ana, group)
+    made = Scene(deployment, ana, ben, group, series, parse_did((await deployment.identity(ana.user_id)).did))
+    await deployment.listen(ben.user_id)
     await made.reconcile()
-    await pay(town)
-    async with town.db.reader() as reader:
+    await deliver_publications(deployment)
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select kind, uri, subject_id from publications where did = :did", did=made.did)
         bens = await group_queries.find_member(reader, group.id, ben.user_id)
     assert bens is not None
@@ -100,7 +109,7 @@ async def test_rows_that_lost_touch_with_their_record(scene: Scene):
     for kind in statements:
         await scene.do("delete from group_statements where uri = :uri", uri=scene.uris[kind])
     await scene.mended({kind: {Discrepancy.ROW_MISSING} for kind in KINDS})
-    assert (await now(scene.town, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
+    assert (await now(scene.deployment, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
 
 
 async def test_records_that_are_forgotten(scene: Scene):
@@ -112,29 +121,31 @@ async def test_records_that_are_forgotten(scene: Scene):
 
 
 async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
-    await put(scene.town, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
-    await put(scene.town, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
-    await put(scene.town, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN])
+    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
+    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
+    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN])
     differs = {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS}
     await scene.mended(
         dict.fromkeys((PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE), differs)
     )
-    async with scene.town.db.reader() as reader:
+    async with scene.deployment.db.reader() as reader:
         series = await queries.by_id(reader, scene.series.id)
         standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
-    assert (await now(scene.town, scene.group)).details.name == "Chess and Go"
+    assert (await now(scene.deployment, scene.group)).details.name == "Chess and Go"
     assert series is not None
     assert standing is not None
-    assert (series.template.title, standing.role) == ("Tea and talk", GroupRole.ADMIN)
+    assert (series.content.title, standing.role) == ("Tea and talk", GroupRole.ADMIN)
 
 
 async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
     gone = {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}
     for kind in (PublicationKind.SERIES, PublicationKind.ACCEPTANCE):
-        await delete(scene.town, scene.ana, scene.uris[kind])
+        await delete(scene.deployment, scene.ana, scene.uris[kind])
     await scene.mended(dict.fromkeys((PublicationKind.SERIES, PublicationKind.ACCEPTANCE), gone))
-    assert (await scene.town.standing(PublicationKind.SERIES, scene.series.id)).state is PublicationState.RETRACTED
-    async with scene.town.db.reader() as reader:
+    assert (
+        await scene.deployment.standing(PublicationKind.SERIES, scene.series.id)
+    ).state is PublicationState.RETRACTED
+    async with scene.deployment.db.reader() as reader:
         standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
     assert standing is not None
     assert standing.role is GroupRole.LEFT

@@ -14,12 +14,12 @@ from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.publication.test_events_of_groups import event_in_group
-from tests.openmeet.publication.test_groups import found as found_group
-from tests.openmeet.publication.test_groups import let_in, pay, records, show
-from tests.openmeet.publication.test_series_flags import let, make, turn
-from tests.openmeet.publication.test_wishes import decide
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_events_of_groups import event_in_group
+from tests.openmeet.publishing.test_groups import deliver_publications, let_in, records, show
+from tests.openmeet.publishing.test_groups import found as found_group
+from tests.openmeet.publishing.test_series_flags import let, make, turn
+from tests.openmeet.publishing.test_wishes import decide
 
 # Every field that a form has.
 EVERYTHING = {
@@ -52,120 +52,122 @@ EVENTS: dict[str, dict[str, str]] = {
 LEVELS = ("in full", "the least by its host", "the least by its group")
 
 
-async def compared(town: Town, who: Caller, *, is_dry_run: bool = True) -> Reconciled:
-    town.clock.turn(SECOND)
-    did = parse_did((await town.identity(who.user_id)).did)
-    return await reconcile(town.db, town.network, town.processor.here, did, is_dry_run=is_dry_run)
+async def compared(deployment: Deployment, who: Caller, *, is_dry_run: bool = True) -> Reconciled:
+    deployment.clock.turn(SECOND)
+    did = parse_did((await deployment.identity(who.user_id)).did)
+    return await reconcile(deployment.db, deployment.network, deployment.processor.here, did, is_dry_run=is_dry_run)
 
 
-async def published(town: Town, host: Caller, level: str, typed: dict[str, str]) -> tuple[Event, str]:
+async def published(deployment: Deployment, host: Caller, level: str, typed: dict[str, str]) -> tuple[Event, str]:
     if level == "the least by its group":
-        _, event = await event_in_group(town, host, promotion_level="members")
-        await town.revise(host, event.slug, **typed)
+        _, event = await event_in_group(deployment, host, promotion_level="members")
+        await deployment.revise(host, event.slug, **typed)
     else:
-        event = await town.event(host, **typed)
+        event = await deployment.event(host, **typed)
     if level == "the least by its host":
-        await decide(town, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
-    await pay(town)
-    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
+        await decide(deployment, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+    await deliver_publications(deployment)
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
-    await compared(town, host, is_dry_run=False)
+    await compared(deployment, host, is_dry_run=False)
     return event, uri
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("case", EVENTS)
-async def test_what_a_record_leaves_out_is_no_difference(town: Town, case: str, level: str):
+async def test_what_a_record_leaves_out_is_no_difference(deployment: Deployment, case: str, level: str):
     """However much of the event goes out: nothing is found, and nothing is written again."""
-    cleo = await town.connected("cleo")
-    _, uri = await published(town, cleo, level, EVENTS[case])
-    before = await town.record(uri)
-    found = await compared(town, cleo)
+    cleo = await deployment.connected("cleo")
+    _, uri = await published(deployment, cleo, level, EVENTS[case])
+    before = await deployment.record(uri)
+    found = await compared(deployment, cleo)
     assert [(one.kind, one.fields) for one in found.standing] == []
-    assert await town.pay() == 0
-    assert await town.record(uri) == before
+    assert await deployment.deliver_publications() == 0
+    assert await deployment.record(uri) == before
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_what_a_record_says_wrongly_is_found(town: Town, level: str):
+async def test_what_a_record_says_wrongly_is_found(deployment: Deployment, level: str):
     """Name and time at every level, the rest where it goes out; mended, the record says what was typed here."""
-    cleo = await town.connected("cleo")
-    event, uri = await published(town, cleo, level, EVERYTHING)
-    async with town.db.transaction() as tx:
+    cleo = await deployment.connected("cleo")
+    event, uri = await published(deployment, cleo, level, EVERYTHING)
+    async with deployment.db.transaction() as tx:
         await tx.execute(
             "update events set title = 'Go', status = 'postponed', description = 'Other', locality = 'Graz' where id = :id",
             id=event.id,
         )
-    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(town, cleo)).standing]
+    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, cleo)).standing]
     expected = {"title", "status"} | ({"description", "locality"} if level == "in full" else set())
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, expected)
-    await compared(town, cleo, is_dry_run=False)
-    await pay(town)
-    assert (await town.record(uri))["name"] == "Go"
-    assert (await compared(town, cleo)).standing == []
+    await compared(deployment, cleo, is_dry_run=False)
+    await deliver_publications(deployment)
+    assert (await deployment.record(uri))["name"] == "Go"
+    assert (await compared(deployment, cleo)).standing == []
 
 
 @pytest.mark.parametrize("policy", [PublishPolicy.NEXT, PublishPolicy.WINDOW])
 @pytest.mark.parametrize("flags", [(), (Flag.NATIVE_RECURRENCE,), (Flag.NATIVE_RECURRENCE, Flag.SERIES_LEXICON)])
-async def test_dates_that_tell_their_rule_are_no_difference(town: Town, flags: tuple[Flag, ...], policy: PublishPolicy):
-    await turn(town, *flags)
-    ana, series = await make(town)
-    await let(town, ana, series, policy)
-    await compared(town, ana, is_dry_run=False)
-    before = await records(town, ana, EVENT)
+async def test_dates_that_tell_their_rule_are_no_difference(
+    deployment: Deployment, flags: tuple[Flag, ...], policy: PublishPolicy
+):
+    await turn(deployment, *flags)
+    ana, series = await make(deployment)
+    await let(deployment, ana, series, policy)
+    await compared(deployment, ana, is_dry_run=False)
+    before = await records(deployment, ana, EVENT)
     assert before
-    assert [(one.kind, one.uri, one.fields) for one in (await compared(town, ana)).standing] == []
-    assert await town.pay() == 0
-    assert await records(town, ana, EVENT) == before
+    assert [(one.kind, one.uri, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    assert await deployment.deliver_publications() == 0
+    assert await records(deployment, ana, EVENT) == before
 
 
-async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(town: Town):
-    await turn(town, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(town)
-    await let(town, ana, series, PublishPolicy.NEXT)
-    await compared(town, ana, is_dry_run=False)
-    async with town.db.transaction() as tx:
+async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(deployment: Deployment):
+    await turn(deployment, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(deployment)
+    await let(deployment, ana, series, PublishPolicy.NEXT)
+    await compared(deployment, ana, is_dry_run=False)
+    async with deployment.db.transaction() as tx:
         assert await tx.execute("update events set title = 'Go' where record_uri is not null") == 1
-    assert [(one.kind, one.fields) for one in (await compared(town, ana)).standing] == [
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == [
         (Discrepancy.ROW_DIFFERS, ("title",))
     ]
 
 
 @pytest.mark.parametrize("level", ["members", "public"])
-async def test_a_group_that_lets_out_the_least_is_no_difference(town: Town, level: str):
-    await turn(town, Flag.GROUPS)
-    ana = await town.person("Ana")
-    group = await found_group(town, ana, promotion_level=level, join_question="Why?", locality="Wien")
-    await compared(town, ana, is_dry_run=False)
-    assert [(one.kind, one.fields) for one in (await compared(town, ana)).standing] == []
-    async with town.db.transaction() as tx:
+async def test_a_group_that_lets_out_the_least_is_no_difference(deployment: Deployment, level: str):
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    group = await found_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
+    await compared(deployment, ana, is_dry_run=False)
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    async with deployment.db.transaction() as tx:
         await tx.execute("update groups set name = 'Go', locality = 'Graz' where id = :id", id=group.id)
-    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(town, ana)).standing]
+    ((kind, fields),) = [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing]
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, {"name"} | ({"locality"} if level == "public" else set()))
 
 
-async def test_a_series_and_a_member_that_are_said_wrongly_are_found(town: Town):
+async def test_a_series_and_a_member_that_are_said_wrongly_are_found(deployment: Deployment):
     """The rule in the series' own record, and the role that the group gives: mended by writing them again."""
-    await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
-    ana, series = await make(town)
-    ben = await town.person("Ben")
-    group = await found_group(town, ana)
-    await let_in(town, ana, group, ben)
-    await show(town, ben, group)
-    await pay(town)
-    await town.listen(ben.user_id)
-    await compared(town, ana, is_dry_run=False)
-    await pay(town)
-    assert [(one.kind, one.fields) for one in (await compared(town, ana)).standing] == []
-    async with town.db.transaction() as tx:
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
+    ana, series = await make(deployment)
+    ben = await deployment.person("Ben")
+    group = await found_group(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    await deliver_publications(deployment)
+    await deployment.listen(ben.user_id)
+    await compared(deployment, ana, is_dry_run=False)
+    await deliver_publications(deployment)
+    assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).standing] == []
+    async with deployment.db.transaction() as tx:
         await tx.execute("update event_series set name = 'Go' where id = :id", id=series.id)
         await tx.execute("update group_members set role = 'admin' where user_id = :id", id=ben.user_id)
-    found = await compared(town, ana)
+    found = await compared(deployment, ana)
     assert {(one.kind, one.fields) for one in found.standing} == {
         (Discrepancy.ROW_DIFFERS, ("name",)),
         (Discrepancy.ROW_DIFFERS, ("role",)),
     }
-    await compared(town, ana, is_dry_run=False)
-    await pay(town)
-    assert (await compared(town, ana)).standing == []
-    assert {one["name"] for one in (await records(town, ana, SERIES)).values()} == {"Go"}
+    await compared(deployment, ana, is_dry_run=False)
+    await deliver_publications(deployment)
+    assert (await compared(deployment, ana)).standing == []
+    assert {one["name"] for one in (await records(deployment, ana, SERIES)).values()} == {"Go"}

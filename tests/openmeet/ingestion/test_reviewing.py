@@ -1,4 +1,4 @@
-"""The host sees what was merged into their event, and may have it the other way."""
+"""The host sees the merge decisions about their event, and can reverse them."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.ingestion.network import did, event
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, h1_of, site_on
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
 CALLED_OFF = f"{EVENT}#cancelled"
@@ -129,7 +129,7 @@ async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
     async with db.reader() as reader:
         after = await by_slug(reader, tea.slug)
     assert after is not None
-    assert (after.title, after.description) == ("Theirs", "More")
+    assert (after.title, after.content.description) == ("Theirs", "More")
 
 
 async def test_dates_that_would_not_fit_are_refused_and_nothing_changes(db: Database):

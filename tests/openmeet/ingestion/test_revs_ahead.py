@@ -8,59 +8,61 @@ from groundwork.errors import RemoteFailed
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.backfill_progress import BackfillStage
 from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.repositories import read
-from tests.openmeet.claiming.test_login_import import did_of, fill, how_far, signs_in
-from tests.openmeet.town import Town
+from tests.openmeet.account_merge.test_login_import import did_of, fill, how_far, signs_in
+from tests.openmeet.deployment import Deployment
 
 
-async def floor(town: Town, did: str) -> str:
-    async with town.db.reader() as reader:
+async def floor(deployment: Deployment, did: str) -> str:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
     return "" if row is None else row["floor_rev"]
 
 
-async def written_ahead(town: Town) -> str:
+async def written_ahead(deployment: Deployment) -> str:
     """Dora's repository, its last commit of ten minutes from now; whose DID it is."""
-    await town.account("dora")
-    client = await town.stranger("dora")
+    await deployment.account("dora")
+    client = await deployment.stranger("dora")
     did = await did_of(client)
-    town.clock.turn(10 * MINUTE)
+    deployment.clock.turn(10 * MINUTE)
     await fill(client, did, 3)
-    town.clock.turn(-10 * MINUTE)
+    deployment.clock.turn(-10 * MINUTE)
     return did
 
 
-async def test_somebody_who_signs_in_waits_and_is_told_why(town: Town):
+async def test_somebody_who_signs_in_waits_and_is_told_why(deployment: Deployment):
     """What would have been taken as done, with nothing in it and everything later hidden, is read when the time has come."""
-    did = await written_ahead(town)
-    user_id = await signs_in(town)
-    await town.pay_debts()
-    assert await how_far(town, user_id) == (BackfillStage.DELAYED, 0, 0)
-    async with town.db.reader() as reader:
+    did = await written_ahead(deployment)
+    user_id = await signs_in(deployment)
+    await deployment.deliver_jobs()
+    assert await how_far(deployment, user_id) == (BackfillStage.DELAYED, 0, 0)
+    async with deployment.db.reader() as reader:
         (one,) = await backfill_progress.of_person(reader, user_id)
-    assert "five minutes ahead" in one.reason
-    assert await floor(town, did) == ""
-    town.clock.turn(10 * MINUTE)
-    await town.pay_debts()
-    assert await how_far(town, user_id) == (BackfillStage.DONE, 3, 3)
-    assert await floor(town, did) != ""
+    assert one.reason == IngestionReason.CLOCK_AHEAD()
+    assert await floor(deployment, did) == ""
+    deployment.clock.turn(10 * MINUTE)
+    await deployment.deliver_jobs()
+    assert await how_far(deployment, user_id) == (BackfillStage.DONE, 3, 3)
+    assert await floor(deployment, did) != ""
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-async def test_neither_a_read_nor_a_comparison_takes_it(town: Town, monkeypatch: pytest.MonkeyPatch, is_large: bool):
+async def test_neither_a_read_nor_a_comparison_takes_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_large: bool
+):
     """Whether it is read whole, or by its calendar because it is large."""
     if is_large:
-        monkeypatch.setattr(read, "SMALL_REPOSITORY_BYTES", 100)
         monkeypatch.setattr(read, "MAX_REPOSITORY_BYTES", 100)
-    did = parse_did(await written_ahead(town))
-    here = town.processor.here
+    did = parse_did(await written_ahead(deployment))
+    here = deployment.processor.here
     with pytest.raises(RemoteFailed, match="ahead"):
-        await backfill(town.db, town.network, here, did)
+        await backfill(deployment.db, deployment.network, here, did)
     with pytest.raises(RemoteFailed, match="ahead"):
-        await reconcile(town.db, town.network, here, did)
-    async with town.db.reader() as reader:
+        await reconcile(deployment.db, deployment.network, here, did)
+    async with deployment.db.reader() as reader:
         assert await reader.fetch("select uri from records") == []
-    assert await floor(town, did) == ""
-    town.clock.turn(10 * MINUTE)
-    assert await backfill(town.db, town.network, here, did) == 3
+    assert await floor(deployment, did) == ""
+    deployment.clock.turn(10 * MINUTE)
+    assert await backfill(deployment.db, deployment.network, here, did) == 3

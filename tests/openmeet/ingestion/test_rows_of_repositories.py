@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
@@ -18,14 +20,14 @@ from tests.openmeet.ingestion.test_foreign_groups import group, said
 from tests.openmeet.ingestion.test_foreign_series import series
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import person
-from tests.world.oracle import RSVP, Change
+from tests.simulation.oracle import RSVP, Change
 
 # A DID with a port begins as the one without; between a slash and a zero there is more than that in most collations.
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
 THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 ADDRESSES = {
-    "conflicts": "uri",
+    "merge_decisions": "uri",
     "events": "record_uri",
     "attendances": "record_uri",
     "event_series": "record_uri",
@@ -49,6 +51,7 @@ async def plan(tx: Transaction, sql: str, **values: object) -> str:
     return "\n".join(str(tuple(row)[-1]) for row in await tx.fetch(f"{how} {sql}", **values))
 
 
+@pytest.mark.usefixtures("new_connections")
 async def test_decisions_about_records_of_one_repository(db: Database):
     answers = {one: message(Change(one, RSVP, "a", rev(2), rsvp_value(TEA.uri))) for one in (SHORT, LONGER)}
     await take(db, TEA, *answers.values())
@@ -65,10 +68,11 @@ async def test_what_is_asked_of_decisions_reads_none_of_the_repositorys_records(
     """A hint about somebody with ten thousand records looks at their decisions, of which there are few."""
     async with db.transaction() as tx:
         found = await plan(tx, merge_decisions.MISSED[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
-    assert "conflicts_by_repository" in found
+    assert "merge_decisions_by_repository" in found
     assert "records" not in found
 
 
+@pytest.mark.usefixtures("new_connections")
 async def test_rows_without_a_record_in_one_repository(db: Database, clock: HandClock):
     """Of each kind: event, answer, series, group, membership here, and what is said of belonging to a group."""
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):

@@ -1,4 +1,4 @@
-"""Seats are local decisions: in every order never more than there are, and a replay takes none away."""
+"""Places are local decisions: in every order never more than the limit, and a replay takes none away."""
 
 import random
 
@@ -20,7 +20,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, rsvp
 from tests.openmeet.ingestion.network import event as event_record
 from tests.openmeet.ingestion.view import take
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 PLACES = 2
 PEOPLE = 5

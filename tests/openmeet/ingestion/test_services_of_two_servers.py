@@ -14,14 +14,14 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.http.server import serving
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.publication.test_two_servers import TwoServers, servers
+from tests.openmeet.publishing.test_two_servers import TwoServers, servers
 from tests.openmeet.site_under_test import change_services, site_on
 from tests.parts import needs
 from tests.plain_http import NO_TLS
@@ -47,8 +47,8 @@ class Service:
             made = await self.servers.reference.sign_up(name)
             self.servers.tokens[made["did"]] = made["accessJwt"]
             return str(made["did"])
-        await self.servers.town.account(name)
-        app = await self.servers.town.stranger(name)
+        await self.servers.deployment.account(name)
+        app = await self.servers.deployment.stranger(name)
         return str((await app.query("com.atproto.server.getSession", {}))["did"])
 
     async def write(self, name: str, uri: str, record: dict[str, Any] | None) -> str:
@@ -60,28 +60,30 @@ class Service:
         if did in self.servers.tokens:
             made = await self.servers.reference.call(method, body, token=self.servers.tokens[did])
         else:
-            made = await (await self.servers.town.stranger(name)).procedure(method, body)
+            made = await (await self.servers.deployment.stranger(name)).procedure(method, body)
         return str((made or {}).get("cid", ""))
 
     async def settle(self) -> None:
         """Apply what waits, and ask the servers what is to be asked of them."""
-        town = self.servers.town
+        deployment = self.servers.deployment
         for _ in range(3):
-            await town.ingest()
-            here = town.processor.here
+            await deployment.ingest()
+            here = deployment.processor.here
             await dispatcher.run_once(
-                town.db,
+                deployment.db,
                 {
-                    JobKind.PROVE_RECORD: HandlerOptions(fetch.record_handler(town.db, town.network, here)),
-                    JobKind.FETCH_SUBJECT: HandlerOptions(fetch.subject_handler(town.db, town.network, here)),
-                    JobKind.REFRESH_IDENTITY: HandlerOptions(identity_refresh.identity_handler(town.db, town.network)),
+                    JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(deployment.db, deployment.network, here)),
+                    JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
+                    JobKind.REFRESH_IDENTITY: one_by_one(
+                        identity_refresh.identity_handler(deployment.db, deployment.network)
+                    ),
                 },
             )
-            await intake.decide_due(town.db)
-            town.clock.turn(MINUTE)
+            await intake.decide_due(deployment.db)
+            deployment.clock.turn(MINUTE)
 
     def rev(self) -> str:
-        return str(from_microseconds(self.servers.town.clock.now(), 0))
+        return str(from_microseconds(self.servers.deployment.clock.now(), 0))
 
     async def hand_in(self, path: str, uri: str, record: dict[str, Any]) -> None:
         body = {"sourceType": "bluesky", "sourceId": uri, "record": record}
@@ -107,7 +109,7 @@ class Service:
 
     async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:
         """Titles of events and whether they are gone; answers."""
-        async with self.servers.town.db.reader() as reader:
+        async with self.servers.deployment.db.reader() as reader:
             known = await reader.fetch("select title, removed_at from events order by title")
             answers = await reader.fetch("select status from attendances order by id")
         return [(row["title"], row["removed_at"] is not None) for row in known], [row["status"] for row in answers]
@@ -115,10 +117,10 @@ class Service:
 
 @pytest.fixture
 async def service(servers: TwoServers) -> AsyncIterator[Service]:
-    town = servers.town
-    site = site_on(town.db, town.clock)
-    change_services(site.app, engines=Engines(town.consumer.db, town.queue, town.processor.here))
-    async with town.db.transaction() as tx:
+    deployment = servers.deployment
+    site = site_on(deployment.db, deployment.clock)
+    change_services(site.app, engines=Engines(deployment.consumer.db, deployment.queue, deployment.processor.here))
+    async with deployment.db.transaction() as tx:
         may = [one for one in ServiceScope if one is not ServiceScope.VOUCH]
         _, token = await service_tokens.make(tx, name="A processor", scopes=may)
     async with (

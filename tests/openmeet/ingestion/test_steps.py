@@ -14,7 +14,7 @@ from openmeet.network.records.rsvp import read_rsvp
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import WORDS, take
-from tests.world.oracle import EVENT, RSVP
+from tests.simulation.oracle import EVENT, RSVP
 
 OLD, NEW = f"at://{did(0)}/{EVENT}/tea", f"at://{did(1)}/{EVENT}/walk"
 LEADS = {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, "successor": NEW}}

@@ -1,4 +1,4 @@
-"""Ingestion that is switched off: nothing new is taken, what is gone is gone, and afterwards it is read."""
+"""With ingestion switched off nothing new is applied but deletions are, and the rest is read afterwards."""
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
@@ -7,10 +7,10 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import deleted, did, event, event_value, rsvp
 from tests.openmeet.ingestion.view import take, view_of
-from tests.openmeet.town import Town
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
 
@@ -50,48 +50,48 @@ async def test_what_is_gone_is_gone(db: Database, clock: HandClock):
     assert (await view_of(db)).events == {}
 
 
-async def test_what_was_passed_over_is_read_afterwards(town: Town):
+async def test_what_was_passed_over_is_read_afterwards(deployment: Deployment):
     """Also where the repository was read whole meanwhile and has not changed since."""
-    cleo = await town.connected("cleo")
-    await town.pay_debts()
-    await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=False)
-    app = await town.stranger("cleo")
-    identity = await town.identity(cleo.user_id)
+    cleo = await deployment.connected("cleo")
+    await deployment.deliver_jobs()
+    await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
+    app = await deployment.stranger("cleo")
+    identity = await deployment.identity(cleo.user_id)
     await _write(app, identity.did, "Tea")
-    await town.listen(cleo.user_id)
-    await turn(town.db, town.clock, Flag.RSVPS_IN, is_on=False)
-    await turn(town.db, town.clock, Flag.RSVPS_IN, is_on=True)
-    await town.pay_debts()
-    assert (await view_of(town.db)).events == {}
-    await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=True)
-    await town.pay_debts()
-    assert list((await view_of(town.db)).events.values()) == ["Tea"]
+    await deployment.listen(cleo.user_id)
+    await turn(deployment.db, deployment.clock, Flag.RSVPS_IN, is_on=False)
+    await turn(deployment.db, deployment.clock, Flag.RSVPS_IN, is_on=True)
+    await deployment.deliver_jobs()
+    assert (await view_of(deployment.db)).events == {}
+    await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=True)
+    await deployment.deliver_jobs()
+    assert list((await view_of(deployment.db)).events.values()) == ["Tea"]
 
 
-async def test_what_was_passed_over_is_read_by_who_has_just_asked(town: Town):
+async def test_what_was_passed_over_is_read_by_who_has_just_asked(deployment: Deployment):
     """Every repository is read once when a flag is switched on: not by what somebody knew a moment before."""
-    cleo = await town.connected("cleo")
-    await town.pay_debts()
-    await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=False)
-    await _write(await town.stranger("cleo"), (await town.identity(cleo.user_id)).did, "Tea")
-    await town.listen(cleo.user_id)
-    assert (await view_of(town.db)).events == {}
-    async with town.db.transaction() as tx:
+    cleo = await deployment.connected("cleo")
+    await deployment.deliver_jobs()
+    await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
+    await _write(await deployment.stranger("cleo"), (await deployment.identity(cleo.user_id)).did, "Tea")
+    await deployment.listen(cleo.user_id)
+    assert (await view_of(deployment.db)).events == {}
+    async with deployment.db.transaction() as tx:
         assert await switch(tx, Flag.EVENTS_IN, is_on=True, changed_by="a test")
-    await town.pay_debts()
-    assert list((await view_of(town.db)).events.values()) == ["Tea"]
+    await deployment.deliver_jobs()
+    assert list((await view_of(deployment.db)).events.values()) == ["Tea"]
 
 
-async def test_our_own_records_are_read_all_the_same(town: Town):
+async def test_our_own_records_are_read_all_the_same(deployment: Deployment):
     """What another app did to a record of ours must be known before it is written again (invariant 6)."""
-    cleo = await town.connected("cleo")
-    made = await town.event(cleo)
-    await town.pay()
-    await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=False)
-    uri = (await town.standing(PublicationKind.EVENT, made.id)).uri or ""
-    record = await town.record(uri)
+    cleo = await deployment.connected("cleo")
+    made = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    await turn(deployment.db, deployment.clock, Flag.EVENTS_IN, is_on=False)
+    uri = (await deployment.standing(PublicationKind.EVENT, made.id)).uri or ""
+    record = await deployment.record(uri)
     swap = record.pop("cid")
-    app = await town.stranger("cleo")
+    app = await deployment.stranger("cleo")
     _, _, repo, collection, rkey = uri.split("/")
     await app.procedure(
         "com.atproto.repo.putRecord",
@@ -103,8 +103,8 @@ async def test_our_own_records_are_read_all_the_same(town: Town):
             "swapRecord": swap,
         },
     )
-    await town.listen(cleo.user_id)
-    assert (await view_of(town.db)).events == {uri: "Soup"}
+    await deployment.listen(cleo.user_id)
+    assert (await view_of(deployment.db)).events == {uri: "Soup"}
 
 
 async def _write(app: XrpcClient, repo: str, name: str) -> None:

@@ -4,9 +4,9 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
+from openmeet.domain.events.content import Content
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions
-from openmeet.domain.series.model import Template
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.apply import apply
@@ -18,8 +18,8 @@ from tests.openmeet.series.practice import NOW, weekly
 
 STRANGER = did(90)
 OWED = {
-    Flag.EVENTS_IN: "select subject, state from debts where kind = 'backfill' order by subject",
-    Flag.DETECTION: "select subject, state from debts where kind = 'detect_series' order by subject",
+    Flag.EVENTS_IN: "select subject, state from outbox_jobs where kind = 'backfill' order by subject",
+    Flag.DETECTION: "select subject, state from outbox_jobs where kind = 'detect_series' order by subject",
     Flag.SERIES_LEXICON: "select subject_id as subject, state from publications where kind = 'series' order by subject_id",
 }
 
@@ -37,7 +37,7 @@ async def known(db: Database, numbers: range) -> list[tuple[str, str, str]]:
         async with db.transaction() as tx:
             name = f"p{number}"
             user_id = await identities.connect(tx, did(number), handle=f"{name}.example", pds_url="https://pds.example")
-            series = await actions.create(tx, Caller(user_id, name), Template("Tea"), weekly())
+            series = await actions.create(tx, Caller(user_id, name), Content("Tea"), weekly())
             await apply(tx, HERE, [event(number, "tea", 1)])
         made.append((did(number), user_id, series.id))
     return made
@@ -47,7 +47,7 @@ async def switched(db: Database, flag: Flag) -> Counting:
     """On again, when nothing is owed any more."""
     async with db.transaction() as tx:
         await switch(tx, flag, is_on=False, changed_by="a test")
-        await tx.execute("delete from debts")
+        await tx.execute("delete from outbox_jobs")
         await tx.execute("delete from publications")
     async with db.transaction() as tx:
         counting = Counting(tx)

@@ -1,4 +1,4 @@
-"""By the clock: repositories of ours are read once a day."""
+"""Scheduled tasks: our repositories are read once a day."""
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database

@@ -5,32 +5,32 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from openmeet.network.ingestion import backfill, fetch, identity_refresh
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.town import Town
+from tests.openmeet.deployment import Deployment
 
 NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 
 
-async def paid(town: Town, kind: JobKind, subject: str) -> tuple[str, list[str]]:
+async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str, list[str]]:
     """The state of a debt after one try, and what was counted."""
     counted: list[str] = []
-    async with town.db.transaction() as tx:
+    async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, kind, subject, 1)
     handlers = {
         JobKind.REFRESH_IDENTITY: identity_refresh.identity_handler(
-            town.db, town.network, count_unknown=counted.append
+            deployment.db, deployment.network, count_unknown=counted.append
         ),
         JobKind.FETCH_SUBJECT: fetch.subject_handler(
-            town.db, town.network, town.processor.here, count_unknown=counted.append
+            deployment.db, deployment.network, deployment.processor.here, count_unknown=counted.append
         ),
-        JobKind.BACKFILL: backfill.backfill_handler(town.db, town.network, town.processor.here),
+        JobKind.BACKFILL: backfill.backfill_handler(deployment.db, deployment.network, deployment.processor.here),
     }
-    await dispatcher.run_once(town.db, {kind: HandlerOptions(handlers[kind])})
-    async with town.db.reader() as reader:
+    await dispatcher.run_once(deployment.db, {kind: one_by_one(handlers[kind])})
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one(
-            "select state from debts where kind = :kind and subject = :s", kind=kind, s=subject
+            "select state from outbox_jobs where kind = :kind and subject = :s", kind=kind, s=subject
         )
     assert row is not None
     return row["state"], counted
@@ -46,29 +46,29 @@ async def paid(town: Town, kind: JobKind, subject: str) -> tuple[str, list[str]]
         (JobKind.FETCH_SUBJECT, "at://did:example:nobody/community.lexicon.calendar.event/3kaaaaaaaaa22"),
     ],
 )
-async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: JobKind, subject: str):
+async def test_a_stranger_whom_nobody_can_find_wakes_nobody(deployment: Deployment, kind: JobKind, subject: str):
     """The debt is settled, and there is one more on the counter."""
-    assert await paid(town, kind, subject) == ("paid", [kind])
+    assert await paid(deployment, kind, subject) == ("completed", [kind])
 
 
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
-async def test_a_repository_that_can_be_nowhere_wakes_nobody(town: Town, did: str):
+async def test_a_repository_that_can_be_nowhere_wakes_nobody(deployment: Deployment, did: str):
     """Handed in by another system, and owed a read: nothing is served under that name, as where its server is gone for good."""
-    assert await paid(town, JobKind.BACKFILL, did) == ("paid", [])
+    assert await paid(deployment, JobKind.BACKFILL, did) == ("completed", [])
 
 
-async def test_what_names_no_record_is_no_stranger(town: Town):
+async def test_what_names_no_record_is_no_stranger(deployment: Deployment):
     """Nobody was looked for: that debt should not have been made, and a person sees it."""
-    assert await paid(town, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
-        "given_up",
+    assert await paid(deployment, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
+        "failed",
         [],
     )
 
 
-async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(town: Town):
+async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(deployment: Deployment):
     """Their records cannot be kept any more: that debt is given up, as what it is."""
-    ana = await town.person(agrees=False)
-    async with town.db.transaction() as tx:
+    ana = await deployment.person(agrees=False)
+    async with deployment.db.transaction() as tx:
         await tx.execute(
             "insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, checked_at,"
             " created_at, updated_at) values (:did, :user_id, 'connected', '', '', '', 'active', 1, null, :now, :now)",
@@ -76,7 +76,7 @@ async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to
             user_id=ana.user_id,
             now=tx.now,
         )
-    assert await paid(town, JobKind.REFRESH_IDENTITY, NOBODY) == ("given_up", [])
+    assert await paid(deployment, JobKind.REFRESH_IDENTITY, NOBODY) == ("failed", [])
     with pytest.raises(NotFound) as unknown:
-        await identity_refresh.refresh(town.db, town.network, NOBODY)
+        await identity_refresh.refresh(deployment.db, deployment.network, NOBODY)
     assert unknown.value.name == "DidNotFound"

@@ -21,7 +21,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did, rsvp
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 HOST, CLEO = 9, 1
 URI = f"at://{did(HOST)}/{EVENT}/tea"
@@ -48,17 +48,17 @@ async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | 
     return None if found is None else found.status
 
 
-async def pay(db: Database) -> list[UserId]:
+async def run_waiting_answers(db: Database) -> list[UserId]:
     """What the payer does with what is owed now; whom it was owed for."""
     async with db.reader() as reader:
         rows = await reader.fetch(
-            "select subject from debts where kind = :kind and state = 'due' order by subject",
+            "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",
             kind=JobKind.WAITING_ANSWERS,
         )
     for row in rows:
-        await release_pending.look_again(db, UserId(row["subject"]))
+        await release_pending.recheck(db, UserId(row["subject"]))
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = :kind", kind=JobKind.WAITING_ANSWERS)
+        await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.WAITING_ANSWERS)
     return [UserId(row["subject"]) for row in rows]
 
 
@@ -72,11 +72,11 @@ async def test_who_joins_a_group_counts_at_its_private_events(db):
     async with db.transaction() as tx:
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)
-    assert await pay(db) == [cleo.user_id]
+    assert await run_waiting_answers(db) == [cleo.user_id]
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
     async with db.transaction() as tx:
         await groups.leave(tx, cleo, group.slug)
-    assert await pay(db) == []
+    assert await run_waiting_answers(db) == []
 
 
 async def test_who_joins_is_in_where_only_members_come(db):
@@ -92,7 +92,7 @@ async def test_who_joins_is_in_where_only_members_come(db):
         async with db.transaction() as tx:
             link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
             await administration.accept(tx, who, link.id)
-        await pay(db)
+        await run_waiting_answers(db)
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
     assert await status(db, event, dora) is AttendanceStatus.WAITLISTED
 
@@ -109,7 +109,7 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
     async with db.transaction() as tx:
         one = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
         await co_hosts.accept(tx, cleo, one.id)
-    assert await pay(db) == [cleo.user_id]
+    assert await run_waiting_answers(db) == [cleo.user_id]
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
     await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(CLEO, "a", 3, URI))
     assert await status(db, event, cleo) is AttendanceStatus.ATTENDING
@@ -145,5 +145,5 @@ async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
     async with db.transaction() as tx:
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)
-    assert await pay(db) == [cleo.user_id]
+    assert await run_waiting_answers(db) == [cleo.user_id]
     assert await status(db, event, cleo) is AttendanceStatus.PENDING

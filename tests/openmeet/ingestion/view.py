@@ -1,4 +1,4 @@
-"""The canonical view as the database holds it, to be compared with the oracle's."""
+"""The canonical view of the database, to be compared with the oracle's."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE
-from tests.world.oracle import View
+from tests.simulation.oracle import View
 
 WORDS = {"attending": "going", "interested": "interested", "declined": "notgoing"}
 

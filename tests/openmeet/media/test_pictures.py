@@ -1,4 +1,4 @@
-"""Pictures: made anew of whatever was sent, bounded, served as nothing else, forgotten when nothing shows them."""
+"""Pictures: re-encoded from any input, bounded, served only as images, deleted when unused."""
 
 import base64
 import io
@@ -141,7 +141,7 @@ async def test_what_nothing_shows_is_forgotten_after_a_while_and_nothing_else(ma
         saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
         again = await events.revise(tx, ana, event.slug, check(typed, saved))
-    assert again.picture == saved.picture
+    assert again.content.picture == saved.content.picture
     assert await media_pictures.forget_unused(db, store) == 0
     clock.turn(media_pictures.UNUSED_FOR + DAY)
     assert await media_pictures.forget_unused(db, store) == 1

@@ -1,4 +1,4 @@
-"""Which store the settings mean."""
+"""Which picture store the settings choose."""
 
 from dataclasses import replace
 from pathlib import Path

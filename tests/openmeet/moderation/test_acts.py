@@ -14,6 +14,7 @@ from openmeet.domain.moderation.model import (
     SubjectVisibility,
     Thing,
 )
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.paging import WHOLE
 from tests.openmeet.site_under_test import person
 
@@ -54,7 +55,7 @@ async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject,
         undone = await actions.undo(tx, mo.user_id, step.act_id, "a mistake")
         assert (undone.before, undone.after) == (after, before)
         assert await state(tx, subject) is before
-        with pytest.raises(Refused, match="taken back already"):
+        with pytest.raises(Refused, match=ModerationReason.ALREADY_UNDONE):
             await actions.undo(tx, mo.user_id, step.act_id, "")
         found = [(one.act, one.undoes) for one in await audit_log.newest(tx, limit=9)]
         assert found == [(back, step.act_id), (act, None)]
@@ -69,7 +70,7 @@ async def test_what_was_decided_since_is_not_overwritten(db):
         await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "no spam")
         with pytest.raises(Conflict):
             await actions.undo(tx, mo.user_id, first.act_id, "")
-        with pytest.raises(Refused, match="nothing to do"):
+        with pytest.raises(Refused, match=ModerationReason.NOTHING_TO_CHANGE):
             await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "again")
 
 
@@ -104,7 +105,7 @@ async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_ta
         await actions.undo(tx, mo.user_id, step.act_id, "")
         assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]
         dismissed = await actions.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
-        with pytest.raises(Refused, match="Nothing is reported"):
+        with pytest.raises(Refused, match=ModerationReason.NOTHING_REPORTED):
             await actions.dismiss(tx, mo.user_id, EVENT, "")
         await actions.undo(tx, mo.user_id, dismissed, "")
         assert await reports.count_open(tx) == 1

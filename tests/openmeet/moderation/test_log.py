@@ -1,4 +1,4 @@
-"""The audit log: written with the act or not at all, and by nobody changed."""
+"""The audit log: written in the transaction of the action, and never changed."""
 
 import pytest
 

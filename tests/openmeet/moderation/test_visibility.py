@@ -6,6 +6,7 @@ import pytest
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events, queries, seeing
+from openmeet.domain.events.content import Content
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
@@ -16,7 +17,7 @@ from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import visibility as series_seeing
-from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.model import Timing
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
@@ -100,7 +101,7 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         rule = parse_rule("FREQ=WEEKLY;COUNT=3")
         when = Timing(pattern(datetime(2026, 7, 7, 18, 0, tzinfo=UTC), "Europe/Berlin", rule), None)
-        made = await series.create(tx, ana, Template(title="Tea"), when)
+        made = await series.create(tx, ana, Content(title="Tea"), when)
         group = await group_by(tx, ana)
         inside = await member(tx, group, ana, "Cleo")
         event = await event_by_group(tx, ana, group)

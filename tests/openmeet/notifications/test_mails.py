@@ -1,4 +1,4 @@
-"""Which news become which mail; on both engines."""
+"""Which notifications become which e-mail; on both engines."""
 
 import asyncio
 from datetime import time
@@ -7,21 +7,15 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.transaction import CheckViolated
-from openmeet.domain.notifications import emails, links, notify, preferences
+from openmeet.domain.notifications import emails, kinds, links, notify, preferences
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.model import (
-    Channel,
-    Hours,
-    NotificationDetails,
-    NotificationKind,
-    NotificationTopic,
-    When,
-)
+from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic, When
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import CODE_KEY, person
 
-DEBTS = "select subject, state, due_at, revision from debts where kind = 'mail' order by due_at, subject"
+DEBTS = "select subject, state, due_at, revision from outbox_jobs where kind = 'mail' order by due_at, subject"
 
 
 @pytest.fixture
@@ -40,17 +34,10 @@ async def close(db, mail_id):
         return [one.kind for one in await emails.close(tx, mail_id)]
 
 
-async def tell(db, who, kind, *, subject="tea", revision=1, particulars=None, starts_at=None):
+async def tell(db, who, kind, *, subject="tea", revision=1, payload=None, starts_at=None):
     async with db.transaction() as tx:
-        await notify.tell(
-            tx,
-            [one.user_id for one in who],
-            kind,
-            subject,
-            revision,
-            particulars or NotificationDetails(),
-            starts_at=starts_at,
-        )
+        to, payload = [one.user_id for one in who], payload or kind.payload()
+        await notify.notify(tx, kind, subject, to, payload, revision=revision, starts_at=starts_at)
 
 
 @pytest.fixture
@@ -67,77 +54,77 @@ async def choose(db, who, topic, *channels: Channel):
 async def test_news_about_one_subject_become_one_mail(db, ana, clock):
     """Three news within half an hour are one debt, due when the first has waited that long."""
     for revision in (1, 2, 3):
-        await tell(db, [ana], NotificationKind.NEW_ANSWER, revision=revision)
+        await tell(db, [ana], kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
     ((kind, who, mail_id, due_at),) = await owed(db)
     assert (kind, who, due_at) == ("news", ana.user_id, clock.now() + 3)
-    assert await close(db, mail_id) == [NotificationKind.NEW_ANSWER] * 3
+    assert await close(db, mail_id) == [kinds.NEW_ANSWER] * 3
 
 
 async def test_news_about_another_subject_are_another_mail(db, ana):
-    await tell(db, [ana], NotificationKind.NEW_ANSWER, subject="tea")
-    await tell(db, [ana], NotificationKind.NEW_ANSWER, subject="games")
+    await tell(db, [ana], kinds.NEW_ANSWER, subject="tea")
+    await tell(db, [ana], kinds.NEW_ANSWER, subject="games")
     assert len(await owed(db)) == 2
 
 
 async def test_the_same_news_again_owe_nothing(db, ana):
     """Invariant 10: one mail per person, kind, subject and revision, however often it is told."""
     for _ in range(3):
-        await tell(db, [ana, ana], NotificationKind.EVENT_CANCELLED)
+        await tell(db, [ana, ana], kinds.EVENT_CANCELLED)
         ((_, _, mail_id, _),) = await owed(db)
-        assert await close(db, mail_id) == [NotificationKind.EVENT_CANCELLED]
+        assert await close(db, mail_id) == [kinds.EVENT_CANCELLED]
 
 
 async def test_what_was_closed_says_the_same_again_and_later_news_are_another_mail(db, ana):
-    await tell(db, [ana], NotificationKind.NEW_ANSWER, revision=1)
+    await tell(db, [ana], kinds.NEW_ANSWER, revision=1)
     ((_, _, first, _),) = await owed(db)
-    assert await close(db, first) == [NotificationKind.NEW_ANSWER]
-    await tell(db, [ana], NotificationKind.REMINDER, revision=2)
-    assert await close(db, first) == [NotificationKind.NEW_ANSWER]
+    assert await close(db, first) == [kinds.NEW_ANSWER]
+    await tell(db, [ana], kinds.REMINDER, revision=2)
+    assert await close(db, first) == [kinds.NEW_ANSWER]
     (second,) = {one[2] for one in await owed(db)} - {first}
-    assert await close(db, second) == [NotificationKind.REMINDER]
+    assert await close(db, second) == [kinds.REMINDER]
 
 
 async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(db, ana, clock):
-    await tell(db, [ana], NotificationKind.REMINDER)
+    await tell(db, [ana], kinds.REMINDER)
     ((_, _, waiting, _),) = await owed(db)
     clock.turn(MINUTE)
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED, revision=2)
+    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=2)
     urgent, late = await owed(db)
     assert (urgent[3], late[2]) == (clock.now(), waiting)
-    assert await close(db, urgent[2]) == [NotificationKind.REMINDER, NotificationKind.EVENT_CANCELLED]
+    assert await close(db, urgent[2]) == [kinds.REMINDER, kinds.EVENT_CANCELLED]
     assert await close(db, waiting) == []
 
 
 async def test_news_that_wait_join_an_urgent_mail_that_has_not_left(db, ana):
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED, revision=1)
-    await tell(db, [ana], NotificationKind.EVENT_REINSTATED, revision=2)
+    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=1)
+    await tell(db, [ana], kinds.EVENT_REINSTATED, revision=2)
     ((_, _, mail_id, _),) = await owed(db)
-    assert await close(db, mail_id) == [NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]
+    assert await close(db, mail_id) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
 
 
 async def test_quiet_hours_hold_what_can_wait(db, ana, clock):
     async with db.transaction() as tx:
         await notify.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
-    await tell(db, [ana], NotificationKind.NEW_ANSWER)
+    await tell(db, [ana], kinds.NEW_ANSWER)
     ((_, _, _, due_at),) = await owed(db)
     assert due_at == clock.now() + 2 * HOUR
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED, subject="games")
+    await tell(db, [ana], kinds.EVENT_CANCELLED, subject="games")
     assert [one[3] for one in await owed(db)] == [clock.now(), due_at]
 
 
 async def test_the_digest_collects_a_day(db, ana, clock):
     """Several news about several subjects, one debt; the digest's contents are fixed when it is first paid."""
     await choose(db, ana, NotificationTopic.ANSWERS, Channel.IN_APP, Channel.DIGEST)
-    await tell(db, [ana], NotificationKind.NEW_ANSWER, subject="tea")
+    await tell(db, [ana], kinds.NEW_ANSWER, subject="tea")
     clock.turn(HOUR)
-    await tell(db, [ana], NotificationKind.NEW_ANSWER, subject="games")
+    await tell(db, [ana], kinds.NEW_ANSWER, subject="games")
     assert await owed(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
     for _ in range(2):
         async with db.transaction() as tx:
             collected = await emails.close_digest(tx, ana.user_id, "2026-03-02", 1)
         assert [one.subject_id for one in collected] == ["tea", "games"]
-        await tell(db, [ana], NotificationKind.NEW_ANSWER, subject="tea", revision=2)
+        await tell(db, [ana], kinds.NEW_ANSWER, subject="tea", revision=2)
     async with db.transaction() as tx:
         later = await emails.close_digest(tx, ana.user_id, "2026-03-03", 1)
     assert [one.subject_id for one in later] == ["tea"]
@@ -147,25 +134,25 @@ async def test_shadow_accounts_and_people_without_an_address_are_owed_no_mail(db
     async with db.transaction() as tx:
         shadow = await users.create_shadow(tx)
         unreachable = await users.create_person(tx, display_name="Ben")
-        await notify.tell(tx, [shadow, unreachable], NotificationKind.EVENT_CANCELLED, "tea", 1)
+        await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", [shadow, unreachable], kinds.DatesChanged())
         assert await newest(tx, shadow, 10) == []
-        assert [one.kind for one in await newest(tx, unreachable, 10)] == [NotificationKind.EVENT_CANCELLED]
+        assert [one.kind for one in await newest(tx, unreachable, 10)] == [kinds.EVENT_CANCELLED]
     assert await owed(db) == []
 
 
 async def test_each_channel_is_switched_by_itself(db, ana):
     await choose(db, ana, NotificationTopic.CHANGES, Channel.EMAIL)
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED)
+    await tell(db, [ana], kinds.EVENT_CANCELLED)
     async with db.reader() as reader:
         assert (await newest(reader, ana.user_id, 10), await count_unread(reader, ana.user_id)) == ([], 0)
     assert len(await owed(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES, Channel.IN_APP)
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED, revision=2)
+    await tell(db, [ana], kinds.EVENT_CANCELLED, revision=2)
     async with db.reader() as reader:
         assert len(await newest(reader, ana.user_id, 10)) == 1
     assert len(await owed(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES)
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED, subject="games")
+    await tell(db, [ana], kinds.EVENT_CANCELLED, subject="games")
     assert len(await owed(db)) == 1
 
 
@@ -178,23 +165,23 @@ async def test_stopping_mail_leaves_the_page_and_the_other_topics(db, ana):
 
 
 async def test_a_small_change_is_told_and_not_mailed(db, ana):
-    await tell(db, [ana], NotificationKind.EVENT_CHANGED)
+    await tell(db, [ana], kinds.EVENT_CHANGED)
     assert await owed(db) == []
     await tell(
         db,
         [ana],
-        NotificationKind.EVENT_CHANGED,
+        kinds.EVENT_CHANGED,
         revision=2,
-        particulars=NotificationDetails(was_at="Library", is_at="Café"),
+        payload=kinds.DatesChanged(was_at="Library", is_at="Café"),
     )
     assert len(await owed(db)) == 1
 
 
 async def test_many_at_once_about_one_subject_leave_one_open_mail(db, ana):
     """Answers that arrive side by side, without a common lock, still join one mail and lose none of their news."""
-    await asyncio.gather(*(tell(db, [ana], NotificationKind.NEW_ANSWER, revision=number) for number in range(8)))
+    await asyncio.gather(*(tell(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
     found = [await close(db, mail_id) for _, _, mail_id, _ in await owed(db)]
-    assert max(found, key=len) == [NotificationKind.NEW_ANSWER] * 8
+    assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
 
 
 async def test_a_crowd_is_told_in_one_go(db, clock):
@@ -203,14 +190,13 @@ async def test_a_crowd_is_told_in_one_go(db, clock):
         async with db.transaction() as tx:
             crowd += [await person(tx, f"Guest {number}") for number in range(start, start + 67)]
     async with db.transaction() as tx:
-        await notify.tell(
-            tx, [one.user_id for one in crowd], NotificationKind.EVENT_CANCELLED, "tea", 1, starts_at=clock.now()
-        )
+        to = [one.user_id for one in crowd]
+        await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", to, kinds.DatesChanged(), starts_at=clock.now())
     assert len({(who, mail_id) for _, who, mail_id, _ in await owed(db)}) == 1005
 
 
 async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana, clock):
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED)
+    await tell(db, [ana], kinds.EVENT_CANCELLED)
     ((_, _, mail_id, _),) = await owed(db)
     await close(db, mail_id)
     clock.turn(DAY)
@@ -223,10 +209,10 @@ async def test_mails_that_were_sent_are_forgotten_and_their_news_are_not(db, ana
 async def test_new_dates_are_told_once_for_all(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
-            dates = NotificationDetails(starts=When(clock.now(), "UTC"), more=3)
-            await notify.tell(tx, [ana.user_id], NotificationKind.NEW_DATE, "tea", 1, dates)
+            dates = kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
+            await notify.notify(tx, kinds.NEW_DATE, "tea", [ana.user_id], dates)
         (news,) = await newest(tx, ana.user_id, 10)
-    assert (news.kind, news.particulars.more) == (NotificationKind.NEW_DATE, 3)
+    assert (news.kind, news.payload.more) == (kinds.NEW_DATE, 3)
     assert len(await owed(db)) == 1
 
 
@@ -248,12 +234,12 @@ async def test_no_token_is_in_the_database(db, ana):
     """Invariant 8: what is stored opens nothing."""
     async with db.transaction() as tx:
         token = await links.token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, "tea"))
-        rows = await tx.fetch("select * from mail_links")
+        rows = await tx.fetch("select * from email_links")
     assert token not in str(rows)
 
 
 async def test_a_digest_and_a_mail_of_its_own_exclude_each_other(db, ana):
-    await tell(db, [ana], NotificationKind.EVENT_CANCELLED)
+    await tell(db, [ana], kinds.EVENT_CANCELLED)
     with pytest.raises(CheckViolated):
         await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))
 
@@ -276,31 +262,32 @@ async def test_every_kind_goes_where_each_person_wants_it(db):
             await notify.choose(tx, who.user_id, dict.fromkeys(NotificationTopic, CHOICES[name]))
     by_id = {who.user_id: name for name, who in people.items()}
     told = {}
-    for kind in NotificationKind:
+    for name, kind in KINDS.items():
         async with db.transaction() as tx:
             # A move is mailed whatever else of a change is not.
-            await notify.tell(tx, [*by_id, shadow], kind, f"about {kind}", 1, NotificationDetails(is_near=True))
+            payload = kinds.DatesChanged(is_near=True) if kind.payload is kinds.DatesChanged else kind.payload()
+            await notify.notify(tx, kind, f"about {name}", [*by_id, shadow], payload)
             rows = await tx.fetch(
                 "select user_id, is_shown, is_for_digest, mail_id from notifications where kind = :kind order by user_id",
-                kind=kind.value,
+                kind=name,
             )
-        told[kind] = {
+        told[name] = {
             by_id[row["user_id"]]: (row["is_shown"], row["is_for_digest"], row["mail_id"] is not None) for row in rows
         }
     expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
     # A place that is held for a day is not offered the day after.
-    at_once = {NotificationKind.SEAT_OFFERED: {**expected, "digest": (0, 0, True)}}
-    assert told == dict.fromkeys(NotificationKind, expected) | at_once
+    at_once = {kinds.SEAT_OFFERED.name: {**expected, "digest": (0, 0, True)}}
+    assert told == dict.fromkeys(KINDS, expected) | at_once
 
 
 @pytest.mark.parametrize(
     ("kind", "starts_in", "is_at_once"),
     [
-        (NotificationKind.EVENT_CANCELLED, 5 * HOUR, True),
-        (NotificationKind.EVENT_CANCELLED, 3 * DAY, False),
-        (NotificationKind.HOST_MESSAGE, 5 * HOUR, True),
-        (NotificationKind.NEW_ANSWER, 5 * HOUR, False),
-        (NotificationKind.REMINDER, 3 * DAY, False),
+        (kinds.EVENT_CANCELLED, 5 * HOUR, True),
+        (kinds.EVENT_CANCELLED, 3 * DAY, False),
+        (kinds.HOST_MESSAGE, 5 * HOUR, True),
+        (kinds.NEW_ANSWER, 5 * HOUR, False),
+        (kinds.REMINDER, 3 * DAY, False),
     ],
 )
 async def test_a_digest_that_would_come_too_late_keeps_nobody_waiting(db, ana, clock, kind, starts_in, is_at_once):

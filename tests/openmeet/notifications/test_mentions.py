@@ -1,4 +1,6 @@
-"""Who is mentioned hears of it, where they have to do with it anyway; on both engines."""
+"""Mentioned people are notified if they have to do with the event or group anyway; on both engines."""
+
+from typing import Any
 
 import pytest
 
@@ -6,15 +8,17 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.tasks import tell_of_new_events
+from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import announcements
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.queries import MOST, handles_in
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
+from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
@@ -40,7 +44,7 @@ async def named(tx, who):
     return who
 
 
-async def heard(reader, who) -> list[NotificationKind]:
+async def heard(reader, who) -> list[NotificationKind[Any]]:
     return [one.kind for one in reversed(await newest(reader, who.user_id, 20))]
 
 
@@ -77,10 +81,10 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
         words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
         await event_hosting.revise(tx, ana, event.slug, details(description=words))
         await event_hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
-        assert (await heard(tx, ben)).count(NotificationKind.MENTION) == 1
+        assert (await heard(tx, ben)).count(kinds.MENTION) == 1
         assert await heard(tx, cleo) == []
-        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is NotificationKind.MENTION]
-    assert one.particulars.person_id == ana.user_id
+        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is kinds.MENTION]
+    assert one.payload.person_id == ana.user_id
 
 
 async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_group(db, clock):
@@ -95,14 +99,14 @@ async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_gro
         await events.create(tx, ana, details(description=words), group=of_event(group))
         await announcements.announce(tx, ana, group.slug, words)
     clock.turn(10 * MINUTE)
-    await tell_of_new_events(db)
+    await announce_group_events(db)
     async with db.reader() as reader:
-        assert set(await heard(reader, ben)) >= {NotificationKind.MENTION, NotificationKind.GROUP_MENTION}
+        assert set(await heard(reader, ben)) >= {kinds.MENTION, kinds.GROUP_MENTION}
         for who in (cleo, dan):
             found = set(await heard(reader, who))
-            assert found >= {NotificationKind.GROUP_EVENT, NotificationKind.ANNOUNCEMENT}
-            assert not found & {NotificationKind.MENTION, NotificationKind.GROUP_MENTION}
-        assert not {NotificationKind.GROUP_EVENT, NotificationKind.ANNOUNCEMENT} & set(await heard(reader, ben))
+            assert found >= {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT}
+            assert not found & {kinds.MENTION, kinds.GROUP_MENTION}
+        assert not {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT} & set(await heard(reader, ben))
         assert await heard(reader, eve) == []
 
 

@@ -1,4 +1,4 @@
-"""The page and the API of what one hears of; on both engines."""
+"""The notification settings page and its API; on both engines."""
 
 import asyncio
 from datetime import time

@@ -1,1 +1,1 @@
-"""Nothing of what is private reaches anybody whom it is not for."""
+"""No private content reaches anybody who may not see it."""

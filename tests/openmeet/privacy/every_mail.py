@@ -12,15 +12,19 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox.dispatcher import HandlerOptions, run_once
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import NO_WISHES, RsvpReply
+from openmeet.domain.attendance.model import NO_DETAILS, RsvpReply
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.erasure import actions as erasure
+from openmeet.domain.erasure.model import DELETION_MAIL
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.events.content import Content
 from openmeet.domain.groups import administration, ownership
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
 from openmeet.domain.groups.ownership import pass_on
@@ -35,7 +39,7 @@ from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel,
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
-from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
@@ -47,7 +51,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.site_under_test import ORIGIN, Site, details, event_by, person
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, event_by, person
 from tests.worker_pool import WORKERS
 
 Occasion = Callable[[Site, Callable[[], Awaitable[None]]], Awaitable[None]]
@@ -62,7 +66,7 @@ async def _group_invitation(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         owner = await person(tx, "Inviting")
         group = await group_by(tx, owner, name="Inviters")
-        await administration.invite_by_mail(tx, owner, group.slug, "invited@example.org")
+        await administration.invite_by_mail(tx, CODE_KEY, owner, group.slug, "invited@example.org")
 
 
 async def _succession(site: Site, _: object) -> None:
@@ -102,7 +106,7 @@ async def _webhook_off(site: Site, _: object) -> None:
         await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={Happening.EVENT}, group_id=None)
         await event_by(tx, owner)
     handler = webhook_handler(site.db, http, sealer, webhook_view(ORIGIN))
-    while await run_once(site.db, {JobKind.WEBHOOK: HandlerOptions(handler)}):
+    while await run_once(site.db, {JobKind.WEBHOOK: one_by_one(handler)}):
         pass
     await http.close()
     await serving.stop()
@@ -128,7 +132,7 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, f"Host of {name}"))
         asked = await guests.ask(
-            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, wishes=NO_WISHES
+            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, rsvp_request=NO_DETAILS
         )
         if confirms:
             await guests.confirm(tx, asked.id)
@@ -176,7 +180,7 @@ async def _series(site: Site, tx, host: str) -> Series:
     first = (local_of(site.clock.now(), "Europe/Berlin") + timedelta(days=7)).replace(microsecond=0)
     assert isinstance(first, datetime)
     timing = Timing(pattern(first, "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None)
-    return await series_actions.create(tx, await person(tx, host), Template("Practice"), timing)
+    return await series_actions.create(tx, await person(tx, host), Content("Practice"), timing)
 
 
 async def _arrival(site: Site, _: object) -> None:
@@ -199,6 +203,15 @@ async def _news(site: Site, _: object) -> None:
 
 async def _digest(site: Site, _: object) -> None:
     await _change(site, "Patient", frozenset({Channel.DIGEST}))
+    site.clock.turn(DAY)
+
+
+async def _deletion(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        leaving = await person(tx, "Leaving")
+        asked = await erasure.request(tx, leaving.user_id, 14 * DAY)
+    site.clock.turn(12 * DAY)
+    await erasure.end(site.db, asked)
     site.clock.turn(DAY)
 
 
@@ -230,4 +243,5 @@ OCCASIONS: dict[str, Occasion] = {
     ARRIVAL_MAIL: _arrival,
     NEWS_MAIL: _news,
     DIGEST_MAIL: _digest,
+    DELETION_MAIL: _deletion,
 }

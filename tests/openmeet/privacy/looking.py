@@ -1,4 +1,4 @@
-"""Walks wherever one can look: every page, every operation of the API, every search, with the addresses of what is there."""
+"""Visit everything that can be visited: every page, API operation and search, with the ids of what exists."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from openmeet.app import operations
+from openmeet.routes import operations
 from openmeet.web.api.examples import example_of
 from tests.openmeet.privacy.planted import ABSENT, NOBODY, Planted, Viewer
 from tests.openmeet.site_under_test import Site
@@ -43,15 +43,15 @@ def places(site: Site) -> list[Place]:
     return found
 
 
-def addresses(place: Place, town: Planted, viewer: Viewer) -> Iterator[tuple[str, str]]:
+def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[str, str]]:
     """The addresses of a route, each with the slug that whoever asks knows already."""
     names = _PARAMETER.findall(place.path)
     if not names:
         yield place.path, ""
         return
     words = [word for word in place.path.split("/") if word and "{" not in word]
-    known = next((word for word in words if word in town.addresses), "")
-    for values in list(town.known_to(viewer, known)) or [{}]:
+    known = next((word for word in words if word in planted.addresses), "")
+    for values in list(planted.known_to(viewer, known)) or [{}]:
         filled = {name: values.get(name, _OTHERWISE) for name in names}
         if "what" in filled:
             filled["what"] = "event"
@@ -59,11 +59,11 @@ def addresses(place: Place, town: Planted, viewer: Viewer) -> Iterator[tuple[str
 
 
 @asynccontextmanager
-async def looking_as(site: Site, town: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
+async def looking_as(site: Site, planted: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
     """A browser and a program of this viewer in one."""
     async with site.browser() as client:
         if viewer is not NOBODY:
-            browser, program = town.tokens[viewer]
+            browser, program = planted.tokens[viewer]
             client.cookies.set("openmeet_session", browser)
             client.headers["authorization"] = f"Bearer {program}"
         yield client
@@ -80,10 +80,10 @@ class Look:
     def secrets(self) -> set[str]:
         return set().union(*self.found.values()) if self.found else set()
 
-    def note(self, town: Planted, place: Place, asked: str, known: str, answer: httpx.Response) -> None:
+    def note(self, planted: Planted, place: Place, asked: str, known: str, answer: httpx.Response) -> None:
         # Who asked for an address may read it again, in a link or the way back from signing in.
         text = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
-        secrets = town.found_in(text.replace("\r\n ", "").replace(known, "") if known else text)
+        secrets = planted.found_in(text.replace("\r\n ", "").replace(known, "") if known else text)
         problem = answer.headers.get("content-type") == "application/problem+json"
         self.answers[place, known] = (answer.status_code, answer.json()["detail"] if problem else "")
         if secrets:
@@ -99,48 +99,48 @@ class Look:
             asked for asked, (status, _) in self.answers.items() if status >= 500 and asked[0].path != "/health/ready"
         ]
 
-    def unlike_absent(self, town: Planted) -> list[tuple[Place, str]]:
+    def unlike_absent(self, planted: Planted) -> list[tuple[Place, str]]:
         """Where something hidden is answered otherwise than something that is not there."""
         return [
             (place, slug)
             for (place, slug), answer in self.answers.items()
-            if slug in town.hidden and answer != self.answers[place, ABSENT]
+            if slug in planted.hidden and answer != self.answers[place, ABSENT]
         ]
 
 
-async def look_everywhere(site: Site, town: Planted, viewer: Viewer) -> Look:
+async def look_everywhere(site: Site, planted: Planted, viewer: Viewer) -> Look:
     """Every GET there is."""
     look = Look()
-    async with looking_as(site, town, viewer) as client:
+    async with looking_as(site, planted, viewer) as client:
         for place in places(site):
             if place.method != "GET":
                 continue
-            for address, known in addresses(place, town, viewer):
+            for address, known in addresses(place, planted, viewer):
                 answer = await client.get(address)
                 assert answer.status_code != HTTPStatus.TOO_MANY_REQUESTS, f"the probe does not see {address}"
-                look.note(town, place, address, known, answer)
+                look.note(planted, place, address, known, answer)
     return look
 
 
-async def try_everything(site: Site, town: Planted, viewer: Viewer) -> Look:
+async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
     """Every route that changes something, as somebody who may not: with the example of its documentation, or a filled form."""
     look = Look()
-    async with looking_as(site, town, viewer) as client:
+    async with looking_as(site, planted, viewer) as client:
         for place in places(site):
             if place.method == "GET" or place in _OWN_SESSION:
                 continue
-            for address, known in addresses(place, town, viewer):
+            for address, known in addresses(place, planted, viewer):
                 if place.is_api:
                     answer = await client.request(place.method, address, json=_body(place), headers=_ANY_VERSION)
                 else:
                     answer = await client.post(address, data=_FORM)
-                look.note(town, place, address, known, answer)
+                look.note(planted, place, address, known, answer)
     return look
 
 
-async def search(site: Site, viewer: Viewer, town: Planted, word: str) -> list[str]:
+async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> list[str]:
     """What each search answers to a word, without the word itself: what it found, and in which number."""
-    async with looking_as(site, town, viewer) as client:
+    async with looking_as(site, planted, viewer) as client:
         answers = [await client.get(f"{path}?q={word}") for path in _SEARCHES]
     assert {answer.status_code for answer in answers} == {200}
     return [re.sub(word, "", answer.text, flags=re.IGNORECASE) for answer in answers]

@@ -12,7 +12,7 @@ from tests.openmeet.privacy.looking import Look, Place
 from tests.openmeet.privacy.planted import ABSENT, Planted, Viewer
 from tests.openmeet.site_under_test import ORIGIN, Site
 from tests.openmeet.xrpc.asking import People
-from tests.world.oracle import RSVP, Change
+from tests.simulation.oracle import RSVP, Change
 
 HOSTS_REPOSITORY = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 _CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
@@ -73,30 +73,30 @@ def _record(collection: str) -> str:
 
 
 async def ask_everything(
-    site: Site, town: Planted, viewer: Viewer, people: People, dids: Mapping[Viewer, Did], records: Mapping[str, str]
+    site: Site, planted: Planted, viewer: Viewer, people: People, dids: Mapping[Viewer, Did], records: Mapping[str, str]
 ) -> Look:
     """Every query about everything whose address this viewer knows."""
     look = Look()
     async with site.browser() as client:
         for query in QUERIES:
-            for place, parameters, known in _questions(query.name, town, viewer, records):
+            for place, parameters, known in _questions(query.name, planted, viewer, records):
                 token = people.token(dids[viewer], query.name) if viewer in dids else ""
                 headers = {"authorization": f"Bearer {token}"} if token else {}
                 answer = await client.get(f"/xrpc/{own_name(query.name)}", params=parameters, headers=headers)
-                look.note(town, place, f"{query.name}?{dict(parameters)}", known, answer)
+                look.note(planted, place, f"{query.name}?{dict(parameters)}", known, answer)
                 if answer.status_code >= 400:
                     look.answers[place, known] = (answer.status_code, answer.text)
     return look
 
 
 def _questions(
-    name: str, town: Planted, viewer: Viewer, records: Mapping[str, str]
+    name: str, planted: Planted, viewer: Viewer, records: Mapping[str, str]
 ) -> Iterator[tuple[Place, Mapping[str, str], str]]:
     """What is asked of a query: where that is noted, the parameters, the slug that is known already."""
     for parameters in _LISTS.get(name, ()):
         yield Place("GET", f"{name} {sorted(parameters)}"), parameters, ""
     for parameter, room in _ABOUT.get(name, ()):
-        for values in town.known_to(viewer, room):
+        for values in planted.known_to(viewer, room):
             slug = values["slug"]
             yield Place("GET", f"{name} page {room}"), {parameter: f"{ORIGIN}/{room}/{slug}"}, slug
             if slug in records:

@@ -6,7 +6,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,13 +14,16 @@ from groundwork.database.transaction import Database
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.dispatcher import HandlerOptions, run_once
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.emails.composers import composers
+from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
-from programs.outbox_dispatcher import composers, sender
+from programs.outbox_dispatcher import sender
 from tests.openmeet.every_row import every_row
 from tests.openmeet.privacy.every_mail import OCCASIONS
 from tests.openmeet.privacy.planted import HOST
@@ -36,8 +38,8 @@ class Post:
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site, self.folder = site, folder
-        head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
-        self.composers = composers(head)
+        settings = site.app.state.services.settings
+        self.composers = composers(EmailContext(CODE_KEY, settings.site_name, settings.public_url))
         self.written: set[str] = set()
         self.read: set[Path] = set()
 
@@ -45,7 +47,7 @@ class Post:
         mailbox = FolderMailbox(self.folder, FROM, self.site.clock)
         noting = {kind: self._noting(compose) for kind, compose in self.composers.items()}
         handler = email_handler(self.site.db, noting, sender(mailbox, ORIGIN))
-        while await run_once(self.site.db, {JobKind.MAIL: HandlerOptions(handler)}):
+        while await run_once(self.site.db, {JobKind.MAIL: one_by_one(handler)}):
             pass
 
     def _noting(self, compose: Composer) -> Composer:

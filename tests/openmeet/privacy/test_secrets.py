@@ -42,27 +42,27 @@ def logged() -> Iterator[io.StringIO]:
 
 async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
     async with site.db.transaction() as tx:
-        town = await plant(tx)
+        planted = await plant(tx)
     async with site.db.transaction() as tx:
-        await withhold(tx, town)
+        await withhold(tx, planted)
     async with site.db.transaction() as tx:
-        await keep_away(tx, town)
+        await keep_away(tx, planted)
     for viewer in Viewer:
-        look = await look_everywhere(site, town, viewer)
-        meant = town.meant_for(viewer)
+        look = await look_everywhere(site, planted, viewer)
+        meant = planted.meant_for(viewer)
         assert look.beyond(meant) == {}, f"{viewer} finds what is not for them"
         assert meant - look.secrets == set(), f"{viewer} does not find what is for them"
         assert look.broken() == []
         if viewer in {NOBODY, STRANGER}:
-            assert look.unlike_absent(town) == [], f"{viewer} learns that something is there"
+            assert look.unlike_absent(planted) == [], f"{viewer} learns that something is there"
         if viewer is HOST:
-            in_calendar = look.found[f"GET /calendar/{town.feeds[HOST]}.ics"]
+            in_calendar = look.found[f"GET /calendar/{planted.feeds[HOST]}.ics"]
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
             # Calendars are copied to other places, so that even one's own says what everybody knows.
             assert in_calendar & {"venue", "street", "north", "east", "door", "link"} == set()
         if viewer in {HOST, MEMBER, FORMER}:
             in_calendars = [
-                look.found.get(f"GET /group-calendars/{token}.ics", ()) for token in town.group_feeds[viewer]
+                look.found.get(f"GET /group-calendars/{token}.ics", ()) for token in planted.group_feeds[viewer]
             ]
             # Whoever was removed had an address, too.
             assert all("eventtitle" in " ".join(found) for found in in_calendars) is (viewer is not FORMER)
@@ -72,15 +72,15 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
     # What operators read says what was asked for, by route, and nothing of what is in it, whoever asked.
     assert "/events/{slug}" in metrics.text
     assert "/events/{slug}" in logged.getvalue()
-    assert town.found_in(metrics.text + logged.getvalue()) == set()
+    assert planted.found_in(metrics.text + logged.getvalue()) == set()
 
 
 async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
     async with site.db.transaction() as tx:
-        town = await plant(tx, is_open=True)
+        planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:
-        await withhold(tx, town, is_open=True)
-    look = await look_everywhere(site, town, NOBODY)
+        await withhold(tx, planted, is_open=True)
+    look = await look_everywhere(site, planted, NOBODY)
     assert {
         "venue",
         "street",
@@ -128,18 +128,18 @@ async def test_the_same_probe_finds_them_where_they_are_for_everybody(site):
 async def test_what_they_may_not_do_tells_them_nothing(site, logged, viewer):
     """Neither what they try is answered with it, nor do they see more afterwards."""
     async with site.db.transaction() as tx:
-        town = await plant(tx)
+        planted = await plant(tx)
     async with site.db.transaction() as tx:
-        await withhold(tx, town)
-    tried = await try_everything(site, town, viewer)
+        await withhold(tx, planted)
+    tried = await try_everything(site, planted, viewer)
     assert tried.broken() == []
-    assert tried.beyond(town.meant_for(viewer)) == {}
+    assert tried.beyond(planted.meant_for(viewer)) == {}
     if viewer in {NOBODY, STRANGER}:
-        assert tried.unlike_absent(town) == []
+        assert tried.unlike_absent(planted) == []
     if viewer is STRANGER:
-        after = await look_everywhere(site, town, viewer)
-        assert after.beyond(town.meant_for(viewer)) == {}
-    assert town.found_in(logged.getvalue()) == set()
+        after = await look_everywhere(site, planted, viewer)
+        assert after.beyond(planted.meant_for(viewer)) == {}
+    assert planted.found_in(logged.getvalue()) == set()
 
 
 @pytest.mark.parametrize("viewer", [NOBODY, FORMER])
@@ -147,9 +147,9 @@ async def test_no_search_confirms_a_guess(make_database, clock, viewer):
     """Searching for a hidden word answers what searching for nonsense answers, also in numbers; each engine has its own search."""
     site = site_on(await make_database("openmeet"), clock, **UNLIMITED)
     async with site.db.transaction() as tx:
-        town = await plant(tx)
-    nothing = await search(site, viewer, town, "zqnosuchwordzq")
-    hidden = set(town.for_whom) - town.meant_for(viewer)
-    told = {name for name in hidden if await search(site, viewer, town, f"zq{name}zq") != nothing}
+        planted = await plant(tx)
+    nothing = await search(site, viewer, planted, "zqnosuchwordzq")
+    hidden = set(planted.for_whom) - planted.meant_for(viewer)
+    told = {name for name in hidden if await search(site, viewer, planted, f"zq{name}zq") != nothing}
     assert told == set()
-    assert await search(site, viewer, town, "tea") != nothing, "the probe sees nothing"
+    assert await search(site, viewer, planted, "tea") != nothing, "the probe sees nothing"

@@ -4,7 +4,6 @@ from collections import defaultdict
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,22 +12,25 @@ from groundwork.clock import DAY, Instant
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.dispatcher import HandlerOptions, run_once
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
+from openmeet.emails.composers import composers
+from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
-from programs.outbox_dispatcher import composers, sender
+from programs.outbox_dispatcher import sender
+from tests.openmeet.deployment import deployment
 from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
-from tests.openmeet.town import town
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
 SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
@@ -37,9 +39,11 @@ SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
 async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     """Everything that is owed, sent; the secrets in the mails to each address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
-    head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
-    handler = email_handler(site.db, composers(head), sender(mailbox, ORIGIN))
-    while await run_once(site.db, {JobKind.MAIL: HandlerOptions(handler)}):
+    settings = site.app.state.services.settings
+    handler = email_handler(
+        site.db, composers(EmailContext(CODE_KEY, settings.site_name, settings.public_url)), sender(mailbox, ORIGIN)
+    )
+    while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
         pass
     found = defaultdict(set)
     for file in folder.glob("*.eml"):
@@ -150,7 +154,7 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
     assert found[HOST] & unsaid == set()
 
 
-# Of the public event the network may have the time and the town; of a text that is for everybody, all.
+# Of the public event the network may have the time and the deployment; of a text that is for everybody, all.
 ON_THE_NETWORK = {
     "venue",
     "street",
@@ -169,18 +173,20 @@ ON_THE_NETWORK = {
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["for few", "for everybody"])
-async def test_the_network_gets_what_everybody_may_know(town, is_open):
-    async with town.db.transaction() as tx:
+async def test_the_network_gets_what_everybody_may_know(deployment, is_open):
+    async with deployment.db.transaction() as tx:
         planted = await plant(tx, is_open=is_open)
         for viewer in SIGNED_UP:
             await identities.agree(tx, planted.callers[viewer].user_id, handle=f"the-{viewer}.town.test")
-    await town.pay_debts()
-    while await town.pay():
+    await deployment.deliver_jobs()
+    while await deployment.deliver_publications():
         pass
     text = ""
     for viewer in SIGNED_UP:
-        did = (await town.identity(planted.callers[viewer].user_id)).did
-        answer = await town.network.http.request("GET", f"{town.pds_url}/xrpc/com.atproto.sync.getRepo?did={did}")
+        did = (await deployment.identity(planted.callers[viewer].user_id)).did
+        answer = await deployment.network.http.request(
+            "GET", f"{deployment.pds_url}/xrpc/com.atproto.sync.getRepo?did={did}"
+        )
         # The blocks of a repository hold their texts as they are.
         text += answer.body.decode("utf-8", "replace")
     published = planted.found_in(text)

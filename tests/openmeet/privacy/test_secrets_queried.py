@@ -27,20 +27,20 @@ async def site(make_sqlite, clock, people):
 
 async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people):
     async with site.db.transaction() as tx:
-        town = await plant(tx)
+        planted = await plant(tx)
     async with site.db.transaction() as tx:
-        await withhold(tx, town)
+        await withhold(tx, planted)
     async with site.db.transaction() as tx:
-        await keep_away(tx, town)
+        await keep_away(tx, planted)
         records = await put_records(tx)
-        dids = {viewer: await people.connect(tx, caller) for viewer, caller in town.callers.items()}
+        dids = {viewer: await people.connect(tx, caller) for viewer, caller in planted.callers.items()}
     found = {}
     for viewer in Viewer:
-        look = await ask_everything(site, town, viewer, people, dids, records)
-        assert look.beyond(town.meant_for(viewer)) == {}, f"{viewer} is told what is not for them"
+        look = await ask_everything(site, planted, viewer, people, dids, records)
+        assert look.beyond(planted.meant_for(viewer)) == {}, f"{viewer} is told what is not for them"
         assert look.broken() == []
         if viewer in {NOBODY, STRANGER}:
-            assert look.unlike_absent(town) == [], f"{viewer} learns that something is there"
+            assert look.unlike_absent(planted) == [], f"{viewer} learns that something is there"
         found[viewer] = look.secrets
     assert found[NOBODY] == set()
     assert found[MEMBER] >= {"clubname", "clubtext", "clubeventtitle", "choireventtitle"}
@@ -51,40 +51,40 @@ async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people
 async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
     """Everybody may write records: about every event that has one, also those that are for few."""
     async with site.db.transaction() as tx:
-        town = await plant(tx)
+        planted = await plant(tx)
         records = await put_records(tx)
-        dids = {viewer: await people.connect(tx, town.callers[viewer])}
+        dids = {viewer: await people.connect(tx, planted.callers[viewer])}
     assert await answer_everything(site, dids[viewer]) > 5
     for look in (
-        await ask_everything(site, town, viewer, people, dids, records),
-        await look_everywhere(site, town, viewer),
+        await ask_everything(site, planted, viewer, people, dids, records),
+        await look_everywhere(site, planted, viewer),
     ):
-        assert look.beyond(town.meant_for(viewer)) == {}
+        assert look.beyond(planted.meant_for(viewer)) == {}
         assert look.broken() == []
         if viewer is STRANGER:
-            assert look.unlike_absent(town) == []
+            assert look.unlike_absent(planted) == []
 
 
 async def test_somebody_unknown_here_is_told_what_nobody_is_told(site, people):
     """Also a DID of a shadow, whose holder never signed in."""
     async with site.db.transaction() as tx:
-        town = await plant(tx)
+        planted = await plant(tx)
         records = await put_records(tx)
-        shadow = await people.connect(tx, Caller(town.callers[HOST].user_id, ""))
+        shadow = await people.connect(tx, Caller(planted.callers[HOST].user_id, ""))
         await tx.execute("update identities set kind = 'shadow' where did = :did", did=shadow)
     for did in (people.account("unknown"), shadow):
-        look = await ask_everything(site, town, STRANGER, people, {STRANGER: did}, records)
+        look = await ask_everything(site, planted, STRANGER, people, {STRANGER: did}, records)
         assert look.beyond(set()) == {}
         assert look.broken() == []
 
 
 async def test_the_same_probe_finds_them_where_they_are_for_everybody(site, people):
     async with site.db.transaction() as tx:
-        town = await plant(tx, is_open=True)
+        planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:
-        await withhold(tx, town, is_open=True)
+        await withhold(tx, planted, is_open=True)
         records = await put_records(tx)
-    look = await ask_everything(site, town, NOBODY, people, {}, records)
+    look = await ask_everything(site, planted, NOBODY, people, {}, records)
     assert {
         "venue",
         "street",

@@ -10,7 +10,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import take
-from tests.world.oracle import EVENT
+from tests.simulation.oracle import EVENT
 
 # Which of these comes first is told differently by most collations of people's languages.
 KEYS = (
@@ -36,7 +36,7 @@ BEHIND = "\x7f"
 
 
 @pytest.fixture
-async def db(make_database: MakeDatabase) -> Database:
+async def db(new_connections: None, make_database: MakeDatabase) -> Database:
     found = await make_database("openmeet")
     async with found.transaction() as tx:
         if tx.engine == "postgresql":

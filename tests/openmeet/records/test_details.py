@@ -5,7 +5,7 @@ from dataclasses import replace
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
-from openmeet.domain.events.model import (
+from openmeet.domain.events.values import (
     MAX_ACCESS_NOTE,
     MAX_CATEGORIES,
     MAX_PRICE,
@@ -17,7 +17,7 @@ from openmeet.domain.events.model import (
 )
 from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature, Category
 from openmeet.network.records.collections import DETAILS_KEY, EVENT
-from openmeet.network.records.event_writer import owes_nothing, publishable, write_event
+from openmeet.network.records.event_writer import is_up_to_date, publishable, write_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, read_details
 from tests.openmeet.events.events_of_nobody import an_event
 from tests.openmeet.records.test_event_writing import OURS
@@ -55,8 +55,8 @@ def test_an_edit_keeps_what_others_put_there():
 
 def test_the_same_details_owe_nothing():
     record = write_event(replace(OURS, details=SAID), None)
-    assert owes_nothing(replace(OURS, details=SAID), record)
-    assert not owes_nothing(replace(OURS, details=replace_tags(SAID, ())), record)
+    assert is_up_to_date(replace(OURS, details=SAID), record)
+    assert not is_up_to_date(replace(OURS, details=replace_tags(SAID, ())), record)
 
 
 def test_nonsense_under_our_name_is_read_as_nothing():
@@ -102,8 +102,7 @@ def test_what_is_for_some_people_only_is_in_no_record():
         "link": "https://join.example/s3cret",
         "name": "Ana's flat",
     }
-    event = replace(
-        an_event(),
+    event = an_event(
         mode=Mode.HYBRID,
         venue=Venue(
             name=secrets["name"],
@@ -118,9 +117,12 @@ def test_what_is_for_some_people_only_is_in_no_record():
         place_audience=Audience.ATTENDEES,
     )
     assert found_in(event, secrets) == set()
-    timed = replace(event, online_url_audience=Audience.EVERYONE, online_url_from=60)
+    timed = replace(event, content=replace(event.content, online_url_audience=Audience.EVERYONE, online_url_from=60))
     assert found_in(timed, secrets) == set()
-    open_to_all = replace(event, online_url_audience=Audience.EVERYONE, place_audience=Audience.EVERYONE)
+    open_to_all = replace(
+        event,
+        content=replace(event.content, online_url_audience=Audience.EVERYONE, place_audience=Audience.EVERYONE),
+    )
     assert found_in(open_to_all, secrets) == {"street", "link", "name"}
 
 
@@ -128,11 +130,16 @@ def found_in(event, secrets):
     record = write_event(publishable(event, instance="https://meet.example", page_url="https://meet.example/e"), None)
     body = cbor.encode(record)
     assert b"Wien" in body
-    assert (b"48.2" in body) is (event.place_audience is Audience.EVERYONE)
+    assert (b"48.2" in body) is (event.content.place_audience is Audience.EVERYONE)
     return {name for name, secret in secrets.items() if secret.encode() in body}
 
 
 def replace_tags(details: RecordDetails, tags: tuple[str, ...]) -> RecordDetails:
     return RecordDetails(
-        details.is_all_day, details.tickets, details.accessibility, details.categories, tags, details.languages
+        details.is_all_day,
+        details.tickets,
+        details.accessibility,
+        details.categories,
+        tags,
+        details.languages,
     )

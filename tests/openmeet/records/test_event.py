@@ -7,7 +7,9 @@ import pytest
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import MAX_DESCRIPTION, EventStatus, Mode
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import MAX_DESCRIPTION, Mode
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.reader import Unmappable
@@ -207,7 +209,7 @@ def test_nul_characters_cannot_reach_a_database():
 def test_what_cannot_be_an_event_is_kept_raw_with_a_reason(record):
     with pytest.raises(Unmappable) as refused:
         read(record)
-    assert refused.value.why.endswith(".")
+    assert explain(refused.value.why).endswith(".")
 
 
 def test_a_title_is_one_line_that_neither_hides_nor_floods():

@@ -11,10 +11,11 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import EventStatus, Mode, NetworkEvent, Venue
+from openmeet.domain.events.model import EventStatus, NetworkEvent
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.event_writer import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
+from openmeet.network.records.event_writer import Publishable, is_up_to_date, ours_as_read, seal_in_cbor, write_event
 from tests.parts import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
@@ -84,13 +85,13 @@ def test_new_record_is_valid_and_reads_back_the_same():
     }
 
 
-def test_what_was_written_owes_nothing():
-    assert owes_nothing(OURS, write_event(OURS, None))
+def test_what_was_written_enqueues_nothing():
+    assert is_up_to_date(OURS, write_event(OURS, None))
 
 
 def test_a_higher_version_alone_is_no_reason_to_write():
     """The version counter in the mark moves only together with a field that people see."""
-    assert owes_nothing(dataclasses.replace(OURS, version=9), write_event(OURS, None))
+    assert is_up_to_date(dataclasses.replace(OURS, version=9), write_event(OURS, None))
 
 
 @needs("fixtures")
@@ -165,7 +166,7 @@ def test_public_join_link_comes_and_goes():
     assert read(written).online_url == "https://video.example/1"
     hidden = write_event(dataclasses.replace(online, online_url=""), written)
     assert b"video.example" not in cbor.encode(hidden)
-    assert owes_nothing(dataclasses.replace(online, online_url=""), hidden)
+    assert is_up_to_date(dataclasses.replace(online, online_url=""), hidden)
 
 
 def test_our_side_as_the_reader_sees_it():

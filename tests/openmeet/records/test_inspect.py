@@ -97,7 +97,7 @@ def test_records_of_groups_and_series_are_understood(uri, record, kind, fields):
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        ({"$type": "openmeet.lexicon.groupMembership"}, "at-uri"),
+        ({"$type": "openmeet.lexicon.groupMembership"}, "AT URI"),
         ({"$type": "openmeet.lexicon.group", "name": ""}, "no name"),
         ({"$type": "openmeet.lexicon.series", "name": "Tea"}, "time zone"),
     ],

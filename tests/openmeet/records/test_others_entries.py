@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from at_protocol.data import cbor
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import SECOND, Instant
-from openmeet.domain.events.model import Mode, NetworkEvent, Venue
+from openmeet.domain.events.model import NetworkEvent
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.event_writer import Publishable, ours_as_read, owes_nothing, write_event
+from openmeet.network.records.event_writer import Publishable, is_up_to_date, ours_as_read, write_event
 from openmeet.network.records.own_entries import Earlier
 from tests.openmeet.records.test_event_writing import NOW, OURS, as_ours
 
@@ -119,7 +120,7 @@ def settled(ours: Publishable, record: Any) -> Any:
     """What is written, which settles it at once."""
     written = write_event(ours, record)
     assert write_event(ours, written) == written
-    assert owes_nothing(ours, written)
+    assert is_up_to_date(ours, written)
     assert ours_as_read(ours, written, rkey="self") == read(written)
     return written
 
@@ -289,11 +290,11 @@ def test_our_place_stands_beside_one_that_another_app_put_in_its_stead(agreed: l
     ours = dataclasses.replace(OURS, venue=Venue(name="Hall B", country="AT"))
     written = write_event(ours, theirs, Earlier(agreed=base))
     assert written["locations"] == [HALL_B, CAFE]
-    assert owes_nothing(ours, written, Earlier(agreed=written))
+    assert is_up_to_date(ours, written, Earlier(agreed=written))
     taken = dataclasses.replace(ours, venue=Venue(name="Café", country="AT"))
     alone = write_event(taken, written, Earlier(agreed=written))
     assert alone["locations"] == [CAFE], "taking theirs lists it once"
-    assert owes_nothing(taken, alone, Earlier(agreed=alone))
+    assert is_up_to_date(taken, alone, Earlier(agreed=alone))
     moved = write_event(dataclasses.replace(ours, venue=WRITABLE), written, Earlier(agreed=written))
     assert [one["name"] for one in moved["locations"]] == ["Club", "Café"]
     assert [one.name for one in ours_as_read(ours, theirs, rkey="3mqdau33ozs2n").venues][:1] == ["Hall B"]

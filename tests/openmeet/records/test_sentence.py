@@ -1,10 +1,11 @@
 """The sentence about a series: added, stripped exactly, and the author's from the moment that somebody alters it."""
 
 from groundwork.clock import Instant
-from openmeet.domain.events.model import NOWHERE, EventStatus, Mode
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import NOWHERE, Mode
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
+from openmeet.network.records.event_writer import Publishable, is_up_to_date, write_event
 from openmeet.network.records.own_entries import Earlier
 from openmeet.network.records.series import SeriesPart, read_link
 
@@ -44,13 +45,13 @@ def test_it_is_written_after_the_text_and_read_without_it():
     assert read(record) == "Bring a cup."
     assert record[SERIES_LINK_KEY]["url"] == URL
     assert read_link(record).recurrence_id == "2026-03-07T18:00:00"
-    assert owes_nothing(ours(), record)
+    assert is_up_to_date(ours(), record)
 
 
 def test_without_a_text_it_is_all_there_is():
     record = write_event(ours(""), None)
     assert (record["description"], read(record)) == (WEEKLY, "")
-    assert owes_nothing(ours(""), record)
+    assert is_up_to_date(ours(""), record)
 
 
 def test_another_rule_changes_the_sentence_and_nothing_else():
@@ -69,15 +70,15 @@ def test_one_that_somebody_altered_is_the_authors_text_and_none_is_added_again()
     altered = f"Bring a cup.\n\nEvery Saturday! All dates: {URL}"
     theirs = before | {"description": altered}
     assert read(theirs) == altered
-    assert owes_nothing(ours(altered), theirs)
+    assert is_up_to_date(ours(altered), theirs)
     after = write_event(ours("Bring two cups.", version=2), theirs)
     assert after["description"] == "Bring two cups."
-    assert owes_nothing(ours("Bring two cups.", version=2), after)
+    assert is_up_to_date(ours("Bring two cups.", version=2), after)
 
 
 def test_one_that_somebody_took_away_stays_away():
     theirs = write_event(ours(), None) | {"description": "Bring a cup."}
-    assert owes_nothing(ours(), theirs)
+    assert is_up_to_date(ours(), theirs)
 
 
 def test_it_is_known_where_another_app_has_stripped_our_mark():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY, Instant
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
@@ -67,7 +68,7 @@ def test_case(case: dict[str, Any]) -> None:
         with pytest.raises(RuleRefused) as refused:
             pattern_of(case)
         assert refused.value.name == want["expected_error"]
-        assert refused.value.why.endswith(".")
+        assert explain(refused.value.why).endswith(".")
         return
     found = expansion.between(pattern_of(case), bound(case, "from"), bound(case, "to"))
     assert [written(case, occurrence) for occurrence in found] == want["expected"]

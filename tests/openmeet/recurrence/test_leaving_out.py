@@ -1,4 +1,4 @@
-"""What was left out stays out when another rule takes over."""
+"""Excluded dates stay excluded when the rule changes."""
 
 from datetime import datetime
 

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -15,6 +16,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.structured import from_json, to_json
 from openmeet.recurrence.wall_time import instant_of
+from tests.properties import examples
 
 FIRST = date(2024, 1, 1)
 LAST = date(2028, 12, 31)
@@ -83,7 +85,7 @@ def is_in(day: date, start: date, parts: dict[str, Any]) -> bool:
     return parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts or day.month == start.month
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     parts=rules(),
     start=st.dates(FIRST, date(2025, 12, 31)),
@@ -104,7 +106,7 @@ def at_midnight(day: date) -> Any:
     return instant_of(datetime.combine(day, datetime.min.time()), "UTC")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(parts=rules(), start=st.dates(FIRST, LAST))
 def test_every_rule_has_one_text_one_object_and_a_sentence(parts: dict[str, Any], start: date) -> None:
     rule = parse_rule(text_of(parts))
@@ -135,20 +137,20 @@ PIECES = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(text=st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=6).map(";".join))
 def test_anything_is_read_or_refused(text: str) -> None:
     try:
         rule = parse_rule(text)
     except RuleRefused as refused:
-        why = refused.why
+        why = explain(refused.why)
     else:
         assert parse_rule(str(rule)) == rule
         return
     assert why.endswith(".")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     parts=rules(),
     start=st.dates(FIRST, date(2025, 12, 31)),

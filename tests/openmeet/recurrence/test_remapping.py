@@ -1,4 +1,4 @@
-"""Where answers go when a rule changes."""
+"""Which dates RSVPs move to when a rule changes."""
 
 from datetime import datetime, timedelta
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import combinations, islice, product
+from itertools import accumulate, combinations, islice, product
 
 import pytest
 
+from openmeet.i18n import pseudo
+from openmeet.i18n.catalogue import speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.expand import dates_by_rule
@@ -89,6 +91,29 @@ def test_no_sentence_stumbles() -> None:
             "FREQ=MONTHLY;BYDAY=2TU;BYMONTHDAY=13",
             "Every month on each day that is the second Tuesday of the month, and also the 13th of the month, at 18:00",
         ),
+        ("FREQ=DAILY", "Every day at 18:00"),
+        ("FREQ=DAILY;INTERVAL=3", "Every 3 days at 18:00"),
+        (
+            "FREQ=DAILY;INTERVAL=3;BYMONTHDAY=13;BYMONTH=6",
+            "Every 3 days, where that is the 13th of the month, in June at 18:00",
+        ),
+        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,TU;BYMONTH=6", "Every 3 weeks on Monday and Tuesday in June at 18:00"),
+        ("FREQ=WEEKLY;INTERVAL=3", "Every third Tuesday at 18:00"),
+        ("FREQ=WEEKLY;INTERVAL=22", "Every 22nd Tuesday at 18:00"),
+        ("FREQ=MONTHLY;INTERVAL=2;BYDAY=2TU", "On the second Tuesday of every second month at 18:00"),
+        ("FREQ=MONTHLY;INTERVAL=6", "On the 10th of every 6 months at 18:00"),
+        ("FREQ=YEARLY", "Every year on 10 March at 18:00"),
+        ("FREQ=YEARLY;INTERVAL=2", "Every second year on 10 March at 18:00"),
+        ("FREQ=YEARLY;INTERVAL=4;BYMONTH=6,9", "Every 4 years on 10 June and September at 18:00"),
+        ("FREQ=YEARLY;BYYEARDAY=100,-1", "On the 100th day and the last day of every year at 18:00"),
+        (
+            "FREQ=YEARLY;INTERVAL=2;BYMONTHDAY=1,-1",
+            "Every second year on the 1st and the last day of every month at 18:00",
+        ),
+        (
+            "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO;WKST=SU",
+            "On Monday of week 20 (weeks begin on Sunday) of every year at 18:00",
+        ),
         ("FREQ=YEARLY;BYWEEKNO=20", "On every day of week 20 of every year at 18:00"),
         ("FREQ=YEARLY;BYWEEKNO=-1;BYDAY=MO", "On Monday of the last week of every year at 18:00"),
         (
@@ -99,6 +124,20 @@ def test_no_sentence_stumbles() -> None:
 )
 def test_wording(rule: str, sentence: str) -> None:
     assert describe(pattern(START, "Europe/Berlin", parse_rule(rule))) == sentence
+
+
+@pytest.mark.parametrize("is_all_day", [False, True])
+def test_nothing_is_said_outside_a_message(*, is_all_day: bool) -> None:
+    """In the pseudo-locale a message stands in brackets: those of the outermost one are the first and the last character."""
+    more = [START + timedelta(days=1)]
+    with speaking(pseudo.TAG):
+        for rule in rules(2):
+            if is_all_day and rule.by_hour:
+                continue
+            for one in (rule, replace(rule, count=10), replace(rule, until=until_date(START.date()))):
+                sentence = describe(pattern(START, "UTC", one, added=more, is_all_day=is_all_day))
+                depths = list(accumulate({"[": 1, "]": -1}.get(char, 0) for char in sentence))
+                assert depths.index(0) == len(sentence) - 1, sentence
 
 
 def at(*texts: str) -> list[datetime]:

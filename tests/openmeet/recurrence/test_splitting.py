@@ -12,6 +12,7 @@ from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of
+from tests.properties import examples
 
 RULES = (
     "FREQ=DAILY",
@@ -60,7 +61,7 @@ def patterns(draw: st.DrawFn) -> Pattern:
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(made=patterns(), data=st.data())
 def test_nothing_is_lost_and_nothing_comes_twice(made: Pattern, data: st.DataObject) -> None:
     known = dates(made)

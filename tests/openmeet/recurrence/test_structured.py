@@ -1,4 +1,4 @@
-"""Rules as JSON: what is no such object is refused, and never read as another rule."""
+"""Recurrence rules as JSON: an invalid object is refused, and never read as another rule."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Databases whose clock stands where the weekly practice begins, and sites with two people who use the JSON API."""
+"""Databases with their clock set to the start of ``practice``, and sites with two users of the JSON API."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,7 +20,7 @@ Fresh = Callable[[], Awaitable[tuple[str, str]]]
 
 @pytest.fixture
 async def practice_db(make_database: MakeDatabase, clock: HandClock) -> Database:
-    """A database of the site, on Friday 20 November 2026."""
+    """A database of the site, with its clock on Friday 20 November 2026."""
     clock.turn(NOW - clock.now())
     return await make_database("openmeet")
 
@@ -48,7 +48,7 @@ async def ben(client: httpx.AsyncClient) -> dict[str, str]:
 
 @pytest.fixture
 def fresh(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Fresh]:
-    """One database after the other, for machines with an event loop of their own."""
+    """Make empty databases one after the other, for state machines that run their own event loop."""
     if engine == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
         templates: Path = request.getfixturevalue("sqlite_templates")

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Engine
 from tests.openmeet.series.conftest import Fresh
+from tests.properties import examples
 
 
 class OnDatabases(RuleBasedStateMachine):
@@ -43,7 +44,7 @@ def run_histories(machine: type[OnDatabases], fresh: Fresh, engine: Engine, *, s
 
     case = type("Machine", (machine,), {"fresh": another}).TestCase
     case.settings = settings(
-        max_examples=30 if engine == "sqlite" else 6,
+        max_examples=examples(30 if engine == "sqlite" else 12),
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),

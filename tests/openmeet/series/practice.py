@@ -1,18 +1,20 @@
-"""A weekly practice in Berlin, and what tests ask of it. The clock is turned to Friday 20 November 2026, noon there."""
+"""A weekly series in Berlin, and queries about it. The clock is set to noon on Friday 20 November 2026 there."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications.kinds import NotificationKind
 from openmeet.domain.series import actions, date_queries
-from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
@@ -32,11 +34,11 @@ def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
 
 async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
     ana = await person(tx, "Ana")
-    return ana, await actions.create(tx, ana, Template("Practice", **more), weekly(rule))
+    return ana, await actions.create(tx, ana, Content("Practice", **more), weekly(rule))
 
 
 async def dates(reader: Reader, series: Series) -> list[Event]:
-    """The stored dates that are there, in order."""
+    """The stored dates of a series that are not deleted, in order."""
     return [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
 
 
@@ -57,13 +59,13 @@ async def status_of(reader: Reader, event: Event, who: Caller) -> AttendanceStat
     return found.status if found else None
 
 
-async def heard(reader: Reader, who: Caller) -> list[NotificationKind]:
-    """What somebody was told, the oldest first."""
+async def heard(reader: Reader, who: Caller) -> list[NotificationKind[Any]]:
+    """Kinds of the notifications that a person got, oldest first."""
     return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
 
 
 async def retitle(tx: Transaction, series: Series, title: str, *, tells: bool = True) -> Series:
-    template = replace(series.template, title=title)
+    template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), tells=tells)
 
@@ -72,16 +74,16 @@ async def move(tx: Transaction, series: Series, by: timedelta, *, tells: bool = 
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now), tells=tells)
+    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now), tells=tells)
 
 
 async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, series.template, timing, held, tx.now))
+    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
 
 async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
-    template = replace(series.template, title=title)
+    template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
     return await actions.apply(tx, series, plan_following(series, at, template, None, held, tx.now))

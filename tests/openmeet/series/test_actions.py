@@ -1,4 +1,4 @@
-"""What hosts do to series; on both engines."""
+"""Changes to series by their hosts; on both engines."""
 
 import asyncio
 from dataclasses import replace
@@ -13,8 +13,9 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.model import Event, EventStatus, Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.series import (
     actions,
@@ -27,7 +28,7 @@ from openmeet.domain.series import (
     tasks,
 )
 from openmeet.domain.series.dates import details_of, original_text
-from openmeet.domain.series.model import WINDOW_MOST, PublishPolicy, Series, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import WINDOW_MOST, PublishPolicy, Series, SeriesStatus, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.errors import RuleRefused
@@ -35,7 +36,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import edited, person
 
 ZONE = "Europe/Berlin"
 FIRST = datetime.fromisoformat("2026-11-24T18:00")
@@ -55,7 +56,7 @@ def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
 
 async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
     ana = await person(tx, "Ana")
-    return ana, await actions.create(tx, ana, Template("Practice", **more), weekly(rule))
+    return ana, await actions.create(tx, ana, Content("Practice", **more), weekly(rule))
 
 
 async def dates(tx: Transaction, series: Series) -> list[Event]:
@@ -126,16 +127,18 @@ async def test_the_window_moves_with_the_clock_and_is_looked_at_once_a_day(db: D
         assert len(await dates(tx, series)) == 11
 
 
-async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Database, clock: HandClock) -> None:
+async def test_the_next_date_enqueues_a_record_and_then_the_one_behind_it(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
-        assert [event.owes_record for event in await dates(tx, series)] == [True, *[False] * 8]
+        assert [event.is_published_by_policy for event in await dates(tx, series)] == [True, *[False] * 8]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
-        assert [event.owes_record for event in await dates(tx, series)][:3] == [False, True, False]
+        assert [event.is_published_by_policy for event in await dates(tx, series)][:3] == [False, True, False]
     clock.turn(14 * DAY)
     await tasks.roll_windows(db, clock.now())
     async with db.transaction() as tx:
-        chosen = [event.place_in_series.original_date for event in await dates(tx, series) if event.owes_record]
+        chosen = [
+            event.place_in_series.original_date for event in await dates(tx, series) if event.is_published_by_policy
+        ]
     assert chosen[-1] == "2026-12-08T18:00:00"
 
 
@@ -145,15 +148,15 @@ async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Databa
 async def test_what_a_policy_publishes(db: Database, policy: PublishPolicy, count: int) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        series = await actions.create(tx, ana, Template("Practice"), weekly(), policy=policy)
-        assert sum(event.owes_record for event in await dates(tx, series)) == count
+        series = await actions.create(tx, ana, Content("Practice"), weekly(), policy=policy)
+        assert sum(event.is_published_by_policy for event in await dates(tx, series)) == count
 
 
 async def test_one_form_makes_one_series(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
-        again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
+        again = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
         assert again.id == first.id
         assert len(await queries.of_owner(tx, ana.user_id)) == 1
 
@@ -161,31 +164,31 @@ async def test_one_form_makes_one_series(db: Database) -> None:
 async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_something_else_in_it(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
+        first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
         locked = await actions.lock_own(tx, ana, first.slug)
-        edited = await save.save(tx, replace(locked, template=replace(locked.template, title="Rehearsal")))
+        edited = await save.save(tx, replace(locked, content=replace(locked.content, title="Rehearsal")))
         with pytest.raises(actions.SeriesAlreadyCreated):
-            await actions.create(tx, ana, Template("Chess"), weekly(), submission_key="k")
-        again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
-        assert (again.id, again.template.title, again.revision) == (first.id, "Rehearsal", edited.revision)
+            await actions.create(tx, ana, Content("Chess"), weekly(), submission_key="k")
+        again = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
+        assert (again.id, again.content.title, again.revision) == (first.id, "Rehearsal", edited.revision)
 
 
 async def test_a_rule_that_names_no_date_makes_nothing(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         with pytest.raises(RuleRefused):
-            await actions.create(tx, ana, Template("Never"), weekly("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"))
+            await actions.create(tx, ana, Content("Never"), weekly("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"))
 
 
 async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         second = (await dates(tx, series))[1]
-        await events.revise(tx, ana, second.slug, replace(details_in(second), title="With guests", capacity=20))
+        await events.revise(tx, ana, second.slug, edited(second, title="With guests", capacity=20))
         series = await locked(tx, ana, series)
         plan = plan_all(
             series,
-            replace(series.template, title="Rehearsal", description="Bring a stand"),
+            replace(series.content, title="Rehearsal", description="Bring a stand"),
             series.timing,
             await date_queries.stored(tx, series.id),
             tx.now,
@@ -194,19 +197,19 @@ async def test_an_edit_of_all_leaves_what_one_date_has_of_its_own(db: Database) 
         series = await actions.apply(tx, series, plan)
         found = await dates(tx, series)
     assert [event.title for event in found[:3]] == ["Rehearsal", "With guests", "Rehearsal"]
-    assert {event.description for event in found} == {"Bring a stand"}
+    assert {event.content.description for event in found} == {"Bring a stand"}
     assert found[1].place_in_series.overridden == ("capacity", "title")
-    assert (found[1].capacity, found[0].capacity) == (20, None)
+    assert (found[1].content.capacity, found[0].content.capacity) == (20, None)
 
 
 async def test_single_changes_can_be_dropped(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
-        await events.revise(tx, ana, first.slug, replace(details_in(first), title="Once"))
+        await events.revise(tx, ana, first.slug, edited(first, title="Once"))
         series = await locked(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
-        plan = plan_all(series, series.template, series.timing, held, tx.now, drop_single_changes=True)
+        plan = plan_all(series, series.content, series.timing, held, tx.now, drop_single_changes=True)
         await actions.apply(tx, series, plan)
         assert {event.title for event in await dates(tx, series)} == {"Practice"}
 
@@ -216,8 +219,8 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
         ana, series = await begin(tx)
         series = await locked(tx, ana, series)
         held = (await date_queries.stored(tx, series.id))[2]
-        later = details_of(series.template, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
-        plan = plan_one(series, held, replace(later, title="Late"))
+        later = details_of(series.content, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
+        plan = plan_one(series, held, replace(later, content=replace(later.content, title="Late")))
         await actions.apply(tx, series, plan)
         event = (await dates(tx, series))[2]
     assert event.place_in_series.overridden == ("starts", "title")
@@ -233,7 +236,7 @@ async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) ->
         await attendance.answer(tx, ben, before[3].slug, RsvpReply.GOING)
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
-        plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         assert (plan.answers_kept, plan.vanishing, plan.stranded) == (1, (), ())
         series = await actions.apply(tx, series, plan)
         after = await dates(tx, series)
@@ -254,7 +257,7 @@ async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
         timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
         assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
         await actions.apply(
-            tx, series, plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
+            tx, series, plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         )
         after = await dates(tx, series)
         assert [event.id for event in after][:9] == [event.id for event in before]
@@ -271,7 +274,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         series = await locked(tx, ana, series)
         plan = plan_all(
             series,
-            series.template,
+            series.content,
             weekly("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
             await date_queries.stored(tx, series.id),
             tx.now,
@@ -285,7 +288,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         assert kept.place_in_series.overridden == ("starts",)
         # And back: the dates that went are made anew.
         series = await locked(tx, ana, series)
-        back = plan_all(series, series.template, weekly(), await date_queries.stored(tx, series.id), tx.now)
+        back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
         await actions.apply(tx, series, back)
         assert names(await dates(tx, series)) == names(before)
 
@@ -301,7 +304,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
         plan = plan_following(
             series,
             "2026-12-15T18:00:00",
-            replace(series.template, title="Winter practice"),
+            replace(series.content, title="Winter practice"),
             None,
             await date_queries.stored(tx, series.id),
             tx.now,
@@ -320,7 +323,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
         assert await find_attendance(tx, before[5].id, ben.user_id) is not None
         assert [follower.user_id for follower in await follower_queries.followers(tx, behind.id)] == [ben.user_id]
         for series_ in (first, behind):
-            assert [event.owes_record for event in await dates(tx, series_)].count(True) == 1
+            assert [event.is_published_by_policy for event in await dates(tx, series_)].count(True) == 1
 
 
 async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
@@ -329,7 +332,7 @@ async def test_the_first_date_has_nothing_before_it(db: Database) -> None:
         series = await locked(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
         with pytest.raises(Refused) as refused:
-            plan_following(series, original_text(FIRST), series.template, None, held, tx.now)
+            plan_following(series, original_text(FIRST), series.content, None, held, tx.now)
         assert refused.value.name == "FirstDate"
 
 
@@ -340,7 +343,7 @@ async def test_past_dates_stay_as_they_were(db: Database, clock: HandClock) -> N
     async with db.transaction() as tx:
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
-        template = replace(series.template, title="Other")
+        template = replace(series.content, title="Other")
         await actions.apply(
             tx, series, plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         )
@@ -435,7 +438,7 @@ async def test_private_dates_owe_nothing_to_the_network(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)
         found = await dates(tx, series)
-        assert {event.visibility for event in found} == {Visibility.PRIVATE}
+        assert {event.content.visibility for event in found} == {Visibility.PRIVATE}
         assert ana.user_id == found[0].author_id
 
 
@@ -450,7 +453,7 @@ async def test_propagating_is_one_notice_per_person(db: Database) -> None:
                 await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
     async with db.transaction() as tx:
         series = await locked(tx, ana, series)
-        template = replace(series.template, title="Other")
+        template = replace(series.content, title="Other")
         plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
         assert plan.answers_kept == 60
         await actions.apply(tx, series, plan)

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY
+from groundwork.database.transaction import transaction_is_open
+from openmeet.domain.series import materialize
 from openmeet.domain.series.model import PublishPolicy
 from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, told
 
@@ -20,6 +22,22 @@ async def test_a_series_made_is_read_back(client, ana):
     assert read.json() == shown | {"canEdit": False, "myDates": None}
     assert read.headers["etag"].startswith(made.headers["etag"][:-1] + "-")
     assert [one["slug"] for one in (await client.get("/api/series", headers=ana)).json()["series"]] == [shown["slug"]]
+
+
+async def test_no_transaction_waits_for_the_first_dates(client, ana, monkeypatch):
+    computed_within: list[bool] = []
+    compute = materialize.expansion.following
+
+    def noted(pattern, after, count):
+        computed_within.append(transaction_is_open())
+        return compute(pattern, after, count)
+
+    monkeypatch.setattr(materialize.expansion, "following", noted)
+    many = {**PRACTICE, "recurrence": "FREQ=DAILY;BYHOUR=8,9,10,11,12;BYMINUTE=0,10,20,30,40,50"}
+    for wanted in (PRACTICE, many):
+        made = await client.post("/api/series", json=wanted, headers=ana)
+        assert made.status_code == 201, made.text
+    assert computed_within == [False, False]
 
 
 async def test_a_rule_as_an_object_is_the_same_rule(client, ana):
@@ -182,7 +200,7 @@ async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana)
     refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, refused.json()["title"]) == (404, "TooFarAhead")
     assert "from Saturday 30 May 2026 on" in refused.json()["detail"]
-    assert "five years ahead" in refused.json()["detail"]
+    assert "5 years ahead" in refused.json()["detail"]
     absent = await client.post(f"/api/series/{made['slug']}/dates/2031-06-04T18:00:00")
     assert (absent.status_code, absent.json()["title"]) == (404, "NotFound")
 

@@ -6,8 +6,8 @@ from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, seeing
-from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.permissions import CoHostState, EventRole, token_of
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import materialize, ownership
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.follower_queries import follow

@@ -1,4 +1,4 @@
-"""How many people an edit reaches, said before: who reads of it, and to whom a mail goes; as many as are reached then."""
+"""How many people an edit reaches, shown before it is made: notifications and e-mails; equal to the later numbers."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ from tests.openmeet.site_under_test import person
 async def edit(tx, ana, series, what):
     """What the plan says of people, after it was done."""
     series = await locked(tx, ana, series)
-    template, timing = series.template, series.timing
+    template, timing = series.content, series.timing
     match what:
         case "description":
             template = replace(template, description="Bring a stand.")
@@ -45,7 +45,7 @@ async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what
         await actions.follow(tx, cleo, series.slug)
         await preferences.put(tx, dan.user_id, {(NotificationTopic.CHANGES, Channel.EMAIL): False})
         await preferences.put(tx, eve.user_id, {(NotificationTopic.CHANGES, one): False for one in Channel})
-        await tx.execute("delete from news_mails")
+        await tx.execute("delete from notification_emails")
         before = {who.user_id: len(await newest(tx, who.user_id, 9)) for who in (ben, cleo, dan, eve)}
         counted = await edit(tx, ana, series, what)
         told = [one for one, was in before.items() if len(await newest(tx, one, 9)) > was]
@@ -62,11 +62,11 @@ async def test_only_those_whose_own_date_moves_are_mailed(practice_db):
         await go(tx, ben, first)
         await go(tx, cleo, second)
         await tx.execute("update events set overridden_fields = :own where id = :id", own="starts", id=first.id)
-        await tx.execute("delete from news_mails")
+        await tx.execute("delete from notification_emails")
         series = await locked(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
-        template = replace(series.template, description="Bring a stand.")
+        template = replace(series.content, description="Bring a stand.")
         plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = await present.consequences(tx, series, plan)
         await actions.apply(tx, series, plan)

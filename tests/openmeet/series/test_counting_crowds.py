@@ -10,13 +10,15 @@ import pytest
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.attendance.notify import CONCERNED, particulars_of, people_of_dates
+from openmeet.domain.attendance.notify import CONCERNED, change_payload, people_of_dates
 from openmeet.domain.events.edits import details_in, with_details
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.notifications import preferences, rules
-from openmeet.domain.notifications.model import TOPICS, Channel, NotificationKind
+from openmeet.domain.notifications import kinds, preferences, rules
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.model import Channel
 from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import date_queries, follower_queries, impact
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
@@ -41,15 +43,13 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     moving = {
         one.event.id
         for one in plan.dates_changed
-        if rules.is_mailed(
-            NotificationKind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details))
-        )
+        if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     }
     answered: dict[UserId, bool] = {}
     for user_id, event_id in await people_of_dates(reader, [event.id for event in changed], CONCERNED):
         answered[user_id] = answered.get(user_id, False) or event_id in moving
-    followers = set(await follower_queries.to_tell(reader, series))
-    goers = set(await follower_queries.goers_to_tell(reader, series)) if makes_dates else set[UserId]()
+    followers = set(await follower_queries.followers_to_notify(reader, series))
+    goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
     hosts: set[UserId] = set()
     if series.changed_by is not None:
         hosts = {event.author_id for event in changed}
@@ -62,11 +62,11 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     told: set[UserId] = set()
     mailed: set[UserId] = set()
     for kind, people, worth in (
-        (NotificationKind.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
-        (NotificationKind.EVENT_DELETED, deleted, deleted),
-        (NotificationKind.NEW_DATE, made, made),
+        (kinds.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
+        (kinds.EVENT_DELETED, deleted, deleted),
+        (kinds.NEW_DATE, made, made),
     ):
-        for one in await preferences.addressees(reader, sorted(people), TOPICS[kind]):
+        for one in await preferences.addressees(reader, sorted(people), kind.topic):
             if one.user_id in worth and rules.channel_of_mail(one) is not None:
                 mailed.add(one.user_id)
             if one.user_id in mailed or Channel.IN_APP in one.channels:
@@ -106,7 +106,7 @@ class Crowd:
         for user_id in [*self.people, series.owner_id]:
             chosen = {
                 (topic, channel): self.choose.random() < 0.4
-                for topic in (TOPICS[NotificationKind.EVENT_CHANGED], TOPICS[NotificationKind.NEW_DATE])
+                for topic in (kinds.EVENT_CHANGED.topic, kinds.NEW_DATE.topic)
                 for channel in Channel
                 if self.choose.random() < 0.7
             }
@@ -151,7 +151,8 @@ def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPla
 
 def _said(change: OccurrenceChange) -> OccurrenceChange:
     """Other words, and no other time."""
-    return replace(change, details=replace(details_in(change.event), description="Bring a stand."))
+    details = details_in(change.event)
+    return replace(change, details=replace(details, content=replace(details.content, description="Bring a stand.")))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -175,7 +176,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
         series = await locked(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
-        plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         seen = set()
         for one in plans(series, plan, crowd.choose):
             for by in (None, co_host):
@@ -192,15 +193,15 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
 
 
 async def effect_one_by_one(
-    reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind
+    reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
 ) -> Reached:
     """Whom an act on these dates reaches, from what tells them."""
     answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
-    concerned = {user_id for user_id, _ in answered} | set(await follower_queries.to_tell(reader, series))
+    concerned = {user_id for user_id, _ in answered} | set(await follower_queries.followers_to_notify(reader, series))
     concerned |= {series.owner_id} | {one.event.author_id for one in held}
     told = mailed = 0
     by = series.changed_by or series.owner_id
-    for one in await preferences.addressees(reader, sorted(concerned - {by}), TOPICS[kind]):
+    for one in await preferences.addressees(reader, sorted(concerned - {by}), kind.topic):
         gets_mail = rules.channel_of_mail(one) is not None
         mailed += gets_mail
         told += gets_mail or Channel.IN_APP in one.channels
@@ -220,7 +221,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
         seen = set()
         for held in (stored, stored[:1], stored[-1:], []):
             for by in (None, ana.user_id, crowd.people[4]):
-                for kind in (NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_DELETED):
+                for kind in (kinds.EVENT_CANCELLED, kinds.EVENT_DELETED):
                     one = replace(series, changed_by=by)
                     found = await impact.of(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
@@ -238,9 +239,9 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         series = await locked(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
-        plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = Counting(tx)
         assert await impact.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
         held = await date_queries.coming(tx, series.id)
-        assert (await impact.of(counted, series, held, NotificationKind.EVENT_CANCELLED)).told == 30
+        assert (await impact.of(counted, series, held, kinds.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -1,27 +1,30 @@
-"""Very many people hear of an act on a series: by a debt, piece by piece, each once; on both engines."""
+"""Very many people are notified of a change to a series by a job, in pages, each once; on both engines."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_handler
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
-from openmeet.domain.series import actions, cancel_dates, date_queries, notify, undo
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.notify import Notice
+from openmeet.domain.series import actions, cancel_dates, date_queries, undo
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.notify import About, SeriesNews, SeriesNotice
+from openmeet.domain.series.notify import CONCERNED_BY_SERIES, About, SeriesNews, SeriesNotice
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
+from programs.outbox_dispatcher import AUDIENCES
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import (
     begin,
@@ -47,8 +50,8 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notify, "AT_ONCE", 3)
-    monkeypatch.setattr(notify, "PIECE", 4)
+    monkeypatch.setattr(fan_out, "FIRST", 3)
+    monkeypatch.setattr(fan_out, "PIECE", 4)
 
 
 async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:
@@ -75,34 +78,34 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(notify.fan_out_handler(db))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 
-async def news_of(reader: Reader, people: Sequence[Caller]) -> list[list[NotificationKind]]:
+async def news_of(reader: Reader, people: Sequence[Caller]) -> list[list[NotificationKind[Any]]]:
     return [await heard(reader, one) for one in people]
 
 
 async def mails(reader: Reader) -> list[str]:
-    rows = await reader.fetch("select user_id from news_mails order by user_id")
+    rows = await reader.fetch("select user_id from notification_emails order by user_id")
     return [row["user_id"] for row in rows]
 
 
-async def test_an_edit_tells_the_first_and_owes_the_others(practice_db: Database) -> None:
+async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: Database) -> None:
     """Everybody hears of it once, by one mail, however often it is paid."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await pay_all(practice_db)
     async with practice_db.transaction() as tx:
-        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert await mails(tx) == [one.user_id for one in people]
-        await tx.execute("update debts set state = 'due' where kind = 'series_news'")
+        await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -115,12 +118,12 @@ async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db:
         for event in (await dates(tx, series))[:3]:
             await go(tx, ben, event)
         await actions.follow(tx, ben, series.slug)
-        await tx.execute("delete from news_mails")  # the host's, about Ben's answers
+        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
         found = await dates(tx, series)
         await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
     await pay_all(practice_db)
     async with practice_db.transaction() as tx:
-        await tx.execute("delete from news_mails")
+        await tx.execute("delete from notification_emails")
         await tx.execute("delete from attendances where user_id <> :ben", ben=ben.user_id)
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
     await pay_all(practice_db)
@@ -129,7 +132,7 @@ async def test_who_answered_several_dates_and_follows_gets_one_mail(practice_db:
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
-async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
+async def test_a_handler_that_dies_notifies_everybody_exactly_once(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
     """It dies in the middle of a piece, whose news vanish with it; another goes on behind the last whole one."""
@@ -137,9 +140,11 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-    left, whole = pieces, notify.tell_each
+    left, whole = pieces, fan_out.notify_each
 
-    async def dying(tx: Transaction, kind: NotificationKind, told: Sequence[notify.Notice]) -> None:
+    async def dying(
+        tx: Transaction, kind: NotificationKind[DatesChanged], told: Sequence[Notice[DatesChanged]]
+    ) -> None:
         nonlocal left
         await whole(tx, kind, told)
         if left == 0:
@@ -147,17 +152,17 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         left -= 1
 
     with monkeypatch.context() as patch:
-        patch.setattr(notify, "tell_each", dying)
+        patch.setattr(fan_out, "notify_each", dying)
         with pytest.raises(Killed):
             await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [
-            [NotificationKind.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
+            [kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
         ]
     clock.turn(2 * MINUTE)  # its lease ends
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -176,8 +181,8 @@ async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, c
         await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED] * 2] * 3 + [[]] * 9
-        assert await heard(reader, eve) == [NotificationKind.EVENT_CHANGED]
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
+        assert await heard(reader, eve) == [kinds.EVENT_CHANGED]
 
 
 async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Database) -> None:
@@ -190,10 +195,7 @@ async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Da
         await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert (
-            await news_of(reader, people)
-            == [[NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]] * CROWD
-        )
+        assert await news_of(reader, people) == [[kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]] * CROWD
 
 
 async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Database) -> None:
@@ -202,13 +204,10 @@ async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Da
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert (
-            await news_of(reader, people)
-            == [[NotificationKind.EVENT_CHANGED, NotificationKind.EVENT_CANCELLED]] * CROWD
-        )
+        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED]] * CROWD
 
 
 async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practice_db: Database) -> None:
@@ -216,17 +215,17 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         ana, series = await begin(tx)
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
         (first, *_) = await dates(tx, series)
-        about = About(first.id, first.revision, NotificationDetails())
-        news = SeriesNews(NotificationKind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
-        left = await notify.insert(tx, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
-        await enqueue(tx, JobKind.SERIES_NEWS, left)
+        about = About(first.id, first.revision, DatesChanged())
+        news = SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [ana.user_id], to_followers=False)
+        await fan_out.insert(tx, CONCERNED_BY_SERIES, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
         await reassign_series(tx, ana.user_id, bea.user_id)
+        await fan_out.reassign(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert (await heard(reader, ana), await heard(reader, bea)) == ([], [NotificationKind.EVENT_CHANGED])
+        assert (await heard(reader, ana), await heard(reader, bea)) == ([], [kinds.EVENT_CHANGED])
 
 
-async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> None:
+async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:
     """An act sees to a few dates by itself; in the end whoever waited and finds a seat is offered it."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
@@ -236,14 +235,12 @@ async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> No
             await go(tx, ben, event)
             await go(tx, cleo, event)
         series = await locked(tx, ana, series)
-        template = replace(series.template, capacity=2)
+        template = replace(series.content, capacity=2)
         held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await dispatcher.run_once(
-        practice_db, {JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(practice_db))}
-    ):
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -261,13 +258,11 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
         for one in people:
             await go(tx, one, first)
         series = await locked(tx, ana, series)
-        template = replace(series.template, capacity=None)
+        template = replace(series.content, capacity=None)
         held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(
-        practice_db, {JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(practice_db))}
-    ):
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

@@ -7,9 +7,11 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Gone, NotFound
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions, date_queries, undo
-from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_following
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import pattern
@@ -80,7 +82,7 @@ async def test_names_of_a_part_that_was_split_off_and_taken_back_lead_to_the_ser
         thursdays = replace(
             own.timing, pattern=pattern(FIRST + timedelta(days=9), ZONE, parse_rule("FREQ=WEEKLY;BYDAY=TH"))
         )
-        plan = plan_following(own, "2026-12-01T18:00:00", own.template, thursdays, held, tx.now)
+        plan = plan_following(own, "2026-12-01T18:00:00", own.content, thursdays, held, tx.now)
         new = await actions.apply(tx, own, plan)
         assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T18:00:00"]
     async with practice_db.transaction() as tx:
@@ -102,7 +104,7 @@ async def test_after_a_split_old_names_lead_into_the_part_that_goes_on(practice_
         # And on, where that part is moved and split again.
         await move(tx, await locked(tx, ana, new), timedelta(minutes=30))
         third = await split(tx, await locked(tx, ana, new), "2027-06-01T18:30:00", "Concert")
-        assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.template.title == "Concert"
+        assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.content.title == "Concert"
         assert (await opened(tx, series, STORED)).id == before.id
 
 
@@ -125,7 +127,7 @@ async def test_of_several_dates_of_a_day_the_nearest_is_opened_and_one_taken_out
         out = "2027-11-23T10:00:00"
         rule = parse_rule("FREQ=WEEKLY;BYDAY=TU;BYHOUR=10,18")
         twice = pattern(FIRST, ZONE, rule, left_out=[datetime.fromisoformat(out)])
-        series = await actions.create(tx, ana, Template("Practice"), Timing(twice, timedelta(hours=2)))
+        series = await actions.create(tx, ana, Content("Practice"), Timing(twice, timedelta(hours=2)))
         with pytest.raises(NotFound):
             await opened(tx, series, out)
         assert names([await opened(tx, series, "2027-11-23T17:00:00")]) == ["2027-11-23T18:00:00"]
@@ -155,9 +157,9 @@ async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: D
         for visibility in (Visibility.UNLISTED, Visibility.PRIVATE):
             own = await locked(tx, ana, series)
             held = await date_queries.stored(tx, own.id)
-            template = replace(own.template, title="Inner circle", visibility=visibility)
+            template = replace(own.content, title="Inner circle", visibility=visibility)
             at = "2026-12-15T18:00:00" if visibility is Visibility.UNLISTED else "2026-12-01T18:00:00"
             new = await actions.apply(tx, own, plan_following(own, at, template, None, held, tx.now))
             with pytest.raises(NotFound):
                 await opened(tx, series, COMPUTED, ben.user_id)
-            assert new.template.visibility is visibility
+            assert new.content.visibility is visibility

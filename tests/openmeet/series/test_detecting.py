@@ -213,19 +213,19 @@ async def test_events_of_somebody_here_are_looked_through_once_it_is_quiet(
     """A stranger with a single event has nothing to look through."""
     await take(db, *weekly(3), event(2, "other", 1))
     async with db.reader() as reader:
-        rows = await reader.fetch("select kind, subject, due_at from debts where kind like 'detect%'")
+        rows = await reader.fetch("select kind, subject, due_at from outbox_jobs where kind like 'detect%'")
     assert [(row["kind"], row["subject"], row["due_at"] > clock.now()) for row in rows] == [
         ("detect_series", ana.user_id, True)
     ]
 
 
-async def test_the_debt_is_paid_outside_of_a_transaction(
+async def test_the_job_runs_outside_of_a_transaction(
     db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What came while it was looked through is no part of it: the debt is due again, and then it is."""
     tea = weekly(8)
     await take(db, *tea[:7])
-    pay = detection_actions.detection_handler(db, named_series)
+    handler = detection_actions.detection_handler(db, named_series)
     job = Job("detect_series", ana.user_id, 1, JobState.LEASED, 0, Instant(0), "", 1)
     real = detection_actions.find
 
@@ -237,10 +237,10 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patched, pytest.raises(TransactionConflict):  # noqa: PT012 - one call, patched
         patched.setattr(detection_actions, "find", find_while_something_comes)
-        await pay(job)
+        await handler(job)
     async with db.reader() as reader:
         assert await detection_queries.of_person(reader, ana.user_id) == []
-    await pay(job)
+    await handler(job)
     async with db.reader() as reader:
         (one,) = await detection_queries.of_person(reader, ana.user_id)
     assert len(one.found.dates) == 8
@@ -304,7 +304,7 @@ async def test_programs_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) 
             assert (said.status_code, said.json()["state"]) == (200, state)
         strangers = await api_session(browser, "ben@example.org", "Ben")
         assert (await browser.post(path, json={"answer": "undo"}, headers=strangers)).status_code == 404
-        assert (await browser.get("/api/me/reading", headers=headers)).json() == {"readings": []}
+        assert (await browser.get("/api/me/reading", headers=headers)).json() == {"readings": [], "cursor": None}
 
 
 def named(number: int, at_: str, title: str, series: str = "tea-nights", **fields: object) -> RecordMessage:
@@ -378,11 +378,11 @@ async def test_switched_on_again_what_came_meanwhile_is_looked_through(db: Datab
     await take(db, *weekly(6), event(2, "walk", 9))
     assert await looked(db, ana) == []
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind like 'detect%'")  # they were paid while it was off
+        await tx.execute("delete from outbox_jobs where kind like 'detect%'")  # they were paid while it was off
     async with db.transaction() as tx:
         await flag_effects.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
     async with db.reader() as reader:
-        owed = await reader.fetch("select kind, subject from debts where kind like 'detect%' order by kind")
+        owed = await reader.fetch("select kind, subject from outbox_jobs where kind like 'detect%' order by kind")
     assert [row["kind"] for row in owed] == ["detect_foreign_series", "detect_series"]
     assert owed[1]["subject"] == ana.user_id != owed[0]["subject"]
     assert len(await looked(db, ana)) == 1

@@ -11,6 +11,7 @@ from groundwork.clock import MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.account_merge import merge
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -33,7 +34,7 @@ from tests.openmeet.series.test_detecting import WEEKLY, db, places, records, ta
 from tests.openmeet.series.test_detection import dates_of
 from tests.openmeet.site_under_test import person, signed_in, site_on
 from tests.parts import fixture_path, needs
-from tests.world.oracle import EVENT, Change
+from tests.simulation.oracle import EVENT, Change
 
 __all__ = ["db", "on"]
 STRANGER = did(1)
@@ -54,7 +55,7 @@ async def author_of(db: Database) -> UserId:
 async def search(db: Database, clock: HandClock) -> list[Detection]:
     """Pay what is owed, as the publisher does, once it is due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
-    paying = {JobKind.DETECT_FOREIGN_SERIES: dispatcher.HandlerOptions(detection_handler(db, named_series))}
+    paying = {JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series))}
     await dispatcher.run_once(db, paying)
     author = await author_of(db)
     async with db.reader() as reader:
@@ -63,13 +64,13 @@ async def search(db: Database, clock: HandClock) -> list[Detection]:
 
 async def owed(db: Database) -> list[tuple[str, str, int]]:
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject, state, due_at from debts where kind = 'detect_foreign_series'")
+        rows = await reader.fetch("select subject, state, due_at from outbox_jobs where kind = 'detect_foreign_series'")
     return [(row["subject"], row["state"], row["due_at"]) for row in rows]
 
 
 async def left_behind(db: Database) -> dict[str, int]:
     """Rows of everything that somebody is told or sent."""
-    tables = ("events", "publications", "notifications", "news_mails", "attendances", "webhook_deliveries")
+    tables = ("events", "publications", "notifications", "notification_emails", "attendances", "webhook_deliveries")
     async with db.reader() as reader:
         return {name: (await reader.fetch_one(f"select count(*) as n from {name}"))["n"] for name in tables}
 
@@ -220,7 +221,7 @@ async def test_what_its_author_deletes_is_no_date_and_an_erased_account_leaves_n
         await detection_queries.erase_from(tx, STRANGER)
     async with db.reader() as reader:
         assert await detection_queries.of_person(reader, author) == []
-        assert (await queries.by_id(reader, one.series_id)).template.title == ""
+        assert (await queries.by_id(reader, one.series_id)).content.title == ""
 
 
 def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times() -> None:
@@ -236,7 +237,7 @@ def test_names_made_to_be_compared_slowly_are_compared_a_bounded_number_of_times
     lengths: list[int] = []
 
     def counting(one: str, other: str) -> bool:
-        lengths.append(len(one[: detection.MOST_LETTERS]))
+        lengths.append(len(one[: detection.MOST_CHARACTERS]))
         return False
 
     with pytest.MonkeyPatch.context() as patched:

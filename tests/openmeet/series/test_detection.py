@@ -1,4 +1,4 @@
-"""What is a series among single events, and what is none. Pure; with generated series, noise, and a real repository."""
+"""Which single events form a series and which do not; with generated series, noise and a real repository."""
 
 import json
 from datetime import UTC, date, datetime, timedelta

@@ -11,14 +11,14 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, group_events
-from openmeet.domain.events.edits import details_in
+from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.publication_consent import USUAL
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
     actions,
     cancel_dates,
@@ -29,7 +29,7 @@ from openmeet.domain.series import (
     record_settings,
     undo,
 )
-from openmeet.domain.series.model import PublishPolicy, Series, Template
+from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
@@ -39,7 +39,7 @@ from openmeet.outbox import publication_leases
 from openmeet.outbox import publications as owed
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import dates, heard, locked, move, names, re_rule, retitle, split, weekly
-from tests.openmeet.site_under_test import person, sign_up, site_on
+from tests.openmeet.site_under_test import edited, person, sign_up, site_on
 
 SECOND = "2026-12-01T18:00:00"
 THIRD = "2026-12-08T18:00:00"
@@ -59,7 +59,7 @@ async def running_together(
     group = await group_by(tx, ana, visibility="public")
     ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
-        tx, ana, Template("Practice"), weekly(), policy=policy, group=group_events.of_event(group)
+        tx, ana, Content("Practice"), weekly(), policy=policy, group=group_events.of_event(group)
     )
     return ana, ben, series
 
@@ -84,7 +84,7 @@ async def everything(reader: Reader, *all_series: Series) -> set[str]:
 
 async def change_one(tx: Transaction, series: Series) -> None:
     held = next(one for one in await date_queries.stored(tx, series.id) if names([one.event]) == [SECOND])
-    said = replace(details_in(held.event), title="Guest")
+    said = edited(held.event, title="Guest")
     await actions.apply(tx, series, plan_one(series, held, said))
 
 
@@ -181,12 +181,12 @@ async def test_dates_that_come_later_wait_with_the_series(practice_db: Database,
         assert made
         assert not set(names(made)) & known
         assert {one.title for one in (*made, far)} == {"By another"}
-        assert all(one.awaits_author for one in (*made, far))
+        assert all(one.needs_author_approval for one in (*made, far))
         assert await going_out(tx, series) == set()
         await record_settings.agree(tx, ana, series.slug)
         assert await going_out(tx, series) == {OWN_RECORD, "2026-11-24T18:00:00", "2026-12-22T18:00:00"}
         later = await actions.open_date(tx, series.slug, "2027-11-30T18:00:00", viewer=ana.user_id)
-        assert not later.awaits_author
+        assert not later.needs_author_approval
 
 
 async def test_a_split_by_others_waits_in_both_halves(practice_db: Database) -> None:
@@ -273,7 +273,7 @@ async def test_dates_that_are_out_pass_to_the_new_host_and_their_records_stay(pr
         await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
         await ownership.accept(tx, ben, await locked(tx, ben, series))
         await change_all(tx, await locked(tx, ben, series))
-        assert {(one.author_id, one.awaits_author) for one in await dates(tx, series)} == {(ben.user_id, False)}
+        assert {(one.author_id, one.needs_author_approval) for one in await dates(tx, series)} == {(ben.user_id, False)}
         assert (await by_record.find(tx, uri)).id == first.id
         (owed,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
         assert (owed["user_id"], owed["uri"]) == (ana.user_id, uri)
@@ -285,8 +285,8 @@ async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await retitle(tx, await locked(tx, ben, series), "By another", tells=False)
-        assert (await heard(tx, ana), await heard(tx, cleo)) == ([NotificationKind.EVENT_CHANGED], [])
-        assert NotificationKind.EVENT_CHANGED not in await heard(tx, ben)
+        assert (await heard(tx, ana), await heard(tx, cleo)) == ([kinds.EVENT_CHANGED], [])
+        assert kinds.EVENT_CHANGED not in await heard(tx, ben)
 
 
 async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:

@@ -87,7 +87,7 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     asked = await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="The hall is closed")
     assert "1 answer so far." in asked
-    assert "1 person hears" in asked
+    assert "1 person is notified" in asked
     assert (await dates(site, series))[SECOND] == "cancelled"
     assert "The hall is closed" in (await ana.get(path)).text
     await confirmed(ana, path, {"act": "reinstate", "first": FIRST, "last": THIRD})
@@ -157,7 +157,7 @@ async def test_a_range_that_has_other_dates_by_now_is_shown_again(site, ana) -> 
     ("typed", "sentence"),
     [
         ({"act": "cancel"}, "Choose dates first."),
-        ({"act": "burn", f"date_{FIRST}": "yes"}, "Say what shall happen"),
+        ({"act": "burn", f"date_{FIRST}": "yes"}, "Choose what happens to the dates."),
         ({"act": "cancel", "first": FIRST}, "A range has a first and a last date."),
         ({"act": "cancel", "first": SECOND, "last": FIRST}, "The last date comes before the first."),
     ],
@@ -310,11 +310,11 @@ async def test_a_date_is_moved_into_the_past_only_on_purpose(site, ana) -> None:
     typed |= {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
     asked = await ana.post(f"{path}/edit", data=typed)
     assert asked.status_code == 400
-    assert "This start is over. Save again if that is right." in asked.text
+    assert "This start is in the past. Save again if that is right." in asked.text
     typed["past"] = inputs_of(asked.text)["past"]
     reach = await ana.post(f"{path}/edit", data=typed)
     assert reach.status_code == 200, reach.text
     saved = await ana.post(f"{path}/edit", data=inputs_of(reach.text) | {"scope": "this"})
     assert saved.status_code == 303
     far = await ana.post(f"{path}/edit", data=typed | {"starts": "2150-12-01T18:00", "ends": "", "scope": "this"})
-    assert "A date can be moved five years ahead, and no further." in far.text
+    assert "A date can be moved 5 years ahead, and no further." in far.text

@@ -5,14 +5,15 @@ import pytest
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.events import group_events
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import administration
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership
 from openmeet.domain.series import visibility as seeing
-from openmeet.domain.series.model import Series, Template
+from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin, dates, heard, locked, weekly
@@ -23,7 +24,7 @@ async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
     """A weekly series of Ana in her group."""
     ana = await person(tx, "Ana")
     group = group_events.of_event(await group_by(tx, ana, visibility=visibility))
-    return ana, await actions.create(tx, ana, Template("Practice"), weekly(), group=group)
+    return ana, await actions.create(tx, ana, Content("Practice"), weekly(), group=group)
 
 
 async def join(tx: Transaction, series: Series, name: str, role: GroupRole) -> Caller:
@@ -79,7 +80,7 @@ async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(pr
             user_id=cleo.user_id,
         )
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
-        assert (await heard(tx, ben), await heard(tx, cleo)) == ([NotificationKind.EVENT_CANCELLED], [])
+        assert (await heard(tx, ben), await heard(tx, cleo)) == ([kinds.EVENT_CANCELLED], [])
 
 
 async def test_events_join_series_of_their_own_group_only(practice_db: Database) -> None:
@@ -87,7 +88,7 @@ async def test_events_join_series_of_their_own_group_only(practice_db: Database)
         ana, series = await begin(tx)
         other = await person(tx, "Olga")
         group = group_events.of_event(await group_by(tx, ana, visibility="private"))
-        inside = await actions.create(tx, ana, Template("Rehearsal"), weekly(), group=group)
+        inside = await actions.create(tx, ana, Content("Rehearsal"), weekly(), group=group)
         (date, *_) = await dates(tx, inside)
         await actions.delete(tx, await locked(tx, ana, inside), keeps_events=True)
         with pytest.raises(Refused) as refused:
@@ -109,7 +110,7 @@ async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Dat
         with pytest.raises(Refused):
             await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
         await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
-        assert await heard(tx, moderator) == [NotificationKind.SERIES_OFFERED]
+        assert await heard(tx, moderator) == [kinds.SERIES_OFFERED]
         taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}

@@ -6,8 +6,8 @@ from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import host_decisions, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events.model import Visibility
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, undo, visibility
 from openmeet.domain.users import guests
@@ -42,7 +42,7 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         assert await statuses(tx, ben, first) == {S.INVITED}
         assert await visibility.may_see(tx, series, ben.user_id)
         (told,) = await newest(tx, ben.user_id, 10)
-        assert (told.kind, told.particulars.more) == (NotificationKind.INVITED, len(first) - 1)
+        assert (told.kind, told.payload.more) == (kinds.INVITED, len(first) - 1)
         await invitations.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
@@ -51,7 +51,7 @@ async def test_one_letter_is_for_all_dates_and_for_those_that_are_made_later(db,
         assert await statuses(tx, ben, made) == {S.INVITED}
         far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
-        assert await heard(tx, ben) == [NotificationKind.INVITED]
+        assert await heard(tx, ben) == [kinds.INVITED]
 
 
 async def test_what_was_said_to_one_date_stays(db):

@@ -61,7 +61,7 @@ async def asked(browser: httpx.AsyncClient, series: Series, names_: Sequence[str
     for act in ("cancel", "reinstate", "remove"):
         rows.clear()
         form = {"act": act, f"date_{names_[0]}": "yes"}
-        assert "hear of it, once" in (await browser.post(f"/series/{series.slug}/manage", data=form)).text
+        assert "get one message" in (await browser.post(f"/series/{series.slug}/manage", data=form)).text
         found[act] = sum(rows)
     return found
 
@@ -100,10 +100,14 @@ async def test_what_a_page_says_is_what_is_done(practice_db: Database, clock: Ha
         for name in (first, second):
             form = {"act": "cancel", f"date_{name}": "yes"}
             said[name] = (await browser.post(f"/series/{series.slug}/manage", data=form)).text
-        assert "1 answer so far. 3 people hear of it, once." in said[first]
-        assert "Nobody has answered so far. 2 people hear of it, once." in said[second]
+        assert "1 answer so far. 3 people get one message." in said[first]
+        assert "Nobody has answered so far. 2 people get one message." in said[second]
         cancelling = (await browser.get(f"/series/{series.slug}/cancel")).text
-        assert "Of the whole series 3 people hear, once; of single dates whom they concern." in cancelling
         assert (
-            "1 answer goes with them. 3 people are told." in (await browser.get(f"/series/{series.slug}/delete")).text
+            "Cancelling the series e-mails 3 people once. Cancelling a date e-mails only the people going to it."
+            in cancelling
+        )
+        assert (
+            "1 answer goes with them. 3 people are notified."
+            in (await browser.get(f"/series/{series.slug}/delete")).text
         )

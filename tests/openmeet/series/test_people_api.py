@@ -19,7 +19,7 @@ async def test_what_was_done_last_can_be_undone_and_is_shown_to_who_may(client, 
     assert (await client.get(path, headers=ana)).json()["canUndo"] is None
     await client.post(f"{path}/cancel", json={"dates": [SECOND], "reason": "ill"}, headers=ana)
     offered = (await client.get(path, headers=ana)).json()["canUndo"]
-    assert offered == {"act": "the cancellation", "until": "2026-03-01T12:10:00Z"}
+    assert offered == {"act": "cancel_dates", "until": "2026-03-01T12:10:00Z"}
     assert (await client.get(path, headers=ben)).json()["canUndo"] is None
     assert (await client.post(f"{path}/undo", headers=ben)).status_code == 403
     undone = await client.post(f"{path}/undo", headers=ana)
@@ -107,7 +107,7 @@ async def test_who_handed_over_hears_that_it_was_taken(client, ana, ben, path) -
     said = (await client.get("/api/notifications", headers=ana)).json()["items"]
     assert [one["sentence"] for one in said] == ["Ben has taken over the series of Practice."]
     assert [one["sentence"] for one in (await client.get("/api/notifications", headers=ben)).json()["items"]] == [
-        "Ana would like to hand over to you the series of Practice."
+        "Ana would like to hand the series Practice over to you."
     ]
     date = (await client.get(f"{path}/dates")).json()["dates"][0]
     cancelled = await client.post(f"/api/events/{date['slug']}/cancel", json={"reason": "ill"}, headers=ana)

@@ -10,11 +10,11 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import pictures as event_pictures
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.series import actions, pictures, queries, undo
-from openmeet.domain.series.model import Template
 from openmeet.domain.users.model import Caller
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, weekly
@@ -25,7 +25,7 @@ OLD, NEW, OWN = (Picture(letter * 32, f"Picture {letter}", 80, 60) for letter in
 
 
 async def shown(reader, series):
-    return [one.picture for one in await dates(reader, series)]
+    return [one.content.picture for one in await dates(reader, series)]
 
 
 async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice_db):
@@ -36,17 +36,17 @@ async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice
         await go(tx, ben, stored[0])
         await event_pictures.put(tx, ana, stored[1].slug, OWN)
         after = await pictures.put(tx, ana, series.slug, NEW, expected_revision=series.revision)
-        assert after.template.picture == NEW
+        assert after.content.picture == NEW
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
         # It changes nobody's plans: neither news nor a mail.
         assert await heard(tx, ben) == []
-        owed = await tx.fetch("select subject from debts where subject like 'news%'")
+        owed = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
         assert [one for one in owed if ben.user_id in one["subject"]] == []
         assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, "nothing new, no revision"
         described = await pictures.describe(tx, ana, series.slug, "A hall")
-        assert described.template.picture == replace(NEW, alt="A hall")
-        assert (await pictures.remove(tx, ana, series.slug)).template.picture is None
+        assert described.content.picture == replace(NEW, alt="A hall")
+        assert (await pictures.remove(tx, ana, series.slug)).content.picture is None
         assert await shown(tx, series) == [None, OWN] + [None] * (len(stored) - 2)
         with pytest.raises(Refused):
             await pictures.describe(tx, ana, series.slug, "Nothing")
@@ -77,14 +77,14 @@ async def test_it_is_taken_back_and_the_file_is_there_for_that(practice_db, tmp_
     clock.turn(media.UNUSED_FOR + DAY)
     async with practice_db.transaction() as tx:
         timing = weekly(start=datetime.fromisoformat("2027-03-02T18:00"))
-        series = await actions.create(tx, ana, Template("Practice", picture=first), timing)
+        series = await actions.create(tx, ana, Content("Practice", picture=first), timing)
     async with practice_db.transaction() as tx:
         await pictures.remove(tx, ana, series.slug)
     assert await media.forget_unused(practice_db, store) == 0
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await locked(tx, ana, series))
         now = await queries.by_id(tx, series.id)
-        assert now.template.picture == first
+        assert now.content.picture == first
         assert set(await shown(tx, series)) == {first}
         await pictures.remove(tx, ana, series.slug)
     assert await store.size(blob_key(key, Size.LARGE)) > 0
@@ -110,7 +110,7 @@ async def test_by_pages(make_sqlite, tmp_path, clock):
         await sign_up(eve, "eve@example.org", "Eve")
         async with site.db.transaction() as tx:
             (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
-            series = await actions.create(tx, Caller(row["id"], "Ana"), Template("Practice"), weekly())
+            series = await actions.create(tx, Caller(row["id"], "Ana"), Content("Practice"), weekly())
         path = f"/series/{series.slug}/picture"
         file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
         assert (
@@ -143,8 +143,8 @@ async def test_whoever_passes_on_a_link_shows_its_picture_unless_it_is_private(m
         async with site.db.transaction() as tx:
             (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
             host = Caller(row["id"], "Ana")
-            series = await actions.create(tx, host, Template("Practice"), weekly())
-            unlisted = await actions.create(tx, host, Template("Secret", visibility=Visibility.UNLISTED), weekly())
+            series = await actions.create(tx, host, Content("Practice"), weekly())
+            unlisted = await actions.create(tx, host, Content("Secret", visibility=Visibility.UNLISTED), weekly())
         for slug in (series.slug, unlisted.slug):
             assert "og:image" not in (await nobody.get(f"/series/{slug}")).text
             file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}

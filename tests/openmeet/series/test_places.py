@@ -35,18 +35,18 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, second, third, *_ = await dates(tx, series)
-        await host_decisions.change_joining(tx, ana, second.slug, RegistrationSettings(max_party=5))
-        await host_decisions.change_joining(
+        await host_decisions.change_registration_settings(tx, ana, second.slug, RegistrationSettings(max_party=5))
+        await host_decisions.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
-        joining = await registration.of_events(tx, [first, second, third])
-        assert [joining[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
+        registration_settings = await registration.of_events(tx, [first, second, third])
+        assert [registration_settings[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
         said = RsvpRequest(party=2, replies={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:
         held = await date_queries.stored(tx, series.id)
         series = await locked(tx, ana, series)
-        plan = plan_following(series, original_of(third), replace(series.template, title="Winter"), None, held, tx.now)
+        plan = plan_following(series, original_of(third), replace(series.content, title="Winter"), None, held, tx.now)
         behind = await actions.apply(tx, series, plan)
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
@@ -92,7 +92,7 @@ async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, *_ = await dates(tx, series)
-        await host_decisions.change_joining(
+        await host_decisions.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
         refused = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)

@@ -51,7 +51,7 @@ async def test_what_goes_with_a_series_is_said_on_its_page_and_by_the_api(site, 
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         page = (await browser.get(f"/series/{made['slug']}/delete")).text
-    assert "1 answer goes with them. 1 person is told." in page
+    assert "1 answer goes with them. 1 person is notified." in page
 
 
 async def test_what_deleting_a_group_does_is_counted(client, ana, ben) -> None:

@@ -77,7 +77,7 @@ async def test_a_date_that_meets_elsewhere_keeps_its_point(client, ana):
     assert [(await event_of(client, date, ana))["venue"] for date in (first, second)] == [lake, hall]
 
 
-async def test_strangers_read_the_town_only(client, ana):
+async def test_strangers_read_only_the_town(client, ana):
     """In the series' JSON, its page and its calendar file; the host reads all of it."""
     series = await make(client, ana, **SAID)
     path = f"/series/{series['slug']}"

@@ -83,7 +83,7 @@ ASKED = {
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
     "followers": lambda tx, series: follower_queries.followers(tx, series.id),
     "who goes to all": lambda tx, series: follower_queries.going(tx, series.id),
-    "who is told": follower_queries.to_tell,
+    "who is told": follower_queries.followers_to_notify,
     "what can be undone": lambda tx, series: undo.newest(tx, series.id),
     "what one is offered": lambda tx, series: ownership.offered_to(tx, series.owner_id),
     "an invitation to any date": lambda tx, series: visibility.invited_among(tx, [series.id], series.owner_id),

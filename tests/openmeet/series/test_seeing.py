@@ -5,12 +5,13 @@ from dataclasses import replace
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import invitations
 from openmeet.domain.events import co_hosts, group_events
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.series import actions, date_queries, follower_queries, ownership, queries, visibility
-from openmeet.domain.series.model import Series, Template
+from openmeet.domain.series.model import Series
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -29,13 +30,13 @@ async def private(
     if in_group is not None:
         group = group_events.of_event(await group_by(tx, host, visibility="private"))
         await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, in_group))
-    return await actions.create(tx, host, Template(title, visibility=Visibility.PRIVATE), weekly(), group=group)
+    return await actions.create(tx, host, Content(title, visibility=Visibility.PRIVATE), weekly(), group=group)
 
 
 async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
     """Its host lets nobody see it any more but whom they invite."""
     now = await locked(tx, host, series)
-    template = replace(now.template, visibility=Visibility.PRIVATE)
+    template = replace(now.content, visibility=Visibility.PRIVATE)
     await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
 
 
@@ -44,7 +45,7 @@ async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> 
     async with practice_db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
         several = {
-            "public": await actions.create(tx, ana, Template("Public"), weekly()),
+            "public": await actions.create(tx, ana, Content("Public"), weekly()),
             "closed": await private(tx, ana, "Closed", ben=ben),
             "invited": await private(tx, ana, "Invited", ben=ben),
             "hosted": await private(tx, ana, "Hosted", ben=ben),
@@ -92,7 +93,7 @@ async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
     """Neither the page of one's series nor the API names it, and no answer says that it is there."""
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        series = await actions.create(tx, ana, Template("Quiet circle"), weekly())
+        series = await actions.create(tx, ana, Content("Quiet circle"), weekly())
         await follower_queries.follow(tx, series.id, ben.user_id, notifies=True)
         await ownership.offer(tx, ana, series, ben.user_id)
         program = await open_session(tx, ben.user_id, SessionTransport.API)

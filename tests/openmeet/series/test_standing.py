@@ -7,12 +7,12 @@ import pytest
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events.model import Mode
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.events.values import Mode
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, date_queries, follower_queries, standing_rsvps, tasks
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
@@ -43,7 +43,7 @@ async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_agai
         found = await dates(tx, series)
         assert len(found) == 11
         assert {await status_of(tx, event, ben) for event in found} == {GOING}
-        assert await heard(tx, ana) == [NotificationKind.NEW_ANSWER] * told
+        assert await heard(tx, ana) == [kinds.NEW_ANSWER] * told
 
 
 async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: Database) -> None:
@@ -115,7 +115,7 @@ async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: D
         assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
 
 
-async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_said_so(
+async def test_standing_rsvps_to_a_new_date_are_applied_by_a_job_in_their_order(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has answered that date otherwise meanwhile, or goes to all no more, is left alone; paid again it changes nothing."""
@@ -136,15 +136,15 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
         while await dispatcher.run_once(
-            practice_db, {JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps.standing_rsvps_handler(practice_db))}
+            practice_db, {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
         ):
             pass
         async with practice_db.transaction() as tx:
             assert [await status_of(tx, far, one) for one in people] == expected
-            assert await tx.execute("update debts set state = 'due' where kind = 'standing_answers'") == 1
+            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
 
 
-async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
+async def test_a_handler_that_dies_still_notifies_everybody(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
@@ -155,7 +155,7 @@ async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
         for one in people:
             await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    handlers = {JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps.standing_rsvps_handler(practice_db))}
+    handlers = {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
     whole, left = follower_queries.going, 2
 
     async def dying(*args: object, **more: object) -> object:

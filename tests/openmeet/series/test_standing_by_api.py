@@ -120,7 +120,7 @@ async def test_a_date_is_moved_into_the_past_or_far_away_only_on_purpose(client,
             refused = await ask(client, ana, made, verb, slip)
             assert (refused.status_code, refused.json()["fields"]) == (
                 400,
-                {"startsLocal": "This start is over. Send allowPast: true if that is right."},
+                {"startsLocal": "This start is in the past. Send allowPast: true if that is right."},
             ), (scope, refused.text)
             far = await ask(client, ana, made, verb, slip | {"startsLocal": "2150-03-10T19:00"})
             assert (far.status_code, far.json()["title"]) == (400, "TooFarAhead")

@@ -144,7 +144,7 @@ async def test_what_was_given_away_is_not_taken_back(db: Database, ana: Caller) 
         await ownership.accept(tx, ben, await _reread(tx, series))
     for does in (detection_actions.undo, detection_actions.refuse):
         async with db.transaction() as tx:
-            with pytest.raises(Refused, match="hand it back") as refused:
+            with pytest.raises(Refused, match=r"series\.other_host_now") as refused:
                 await does(tx, ana, one.id)
         assert refused.value.name == "SomebodyElses"
 
@@ -239,7 +239,7 @@ async def test_an_event_that_was_added_stands_by_itself_again(db: Database, ana:
         await detection_actions.undo(tx, ana, one.id)
         again = await by_id(tx, alone.id)
     assert again is not None
-    assert (again.is_gone, again.place_in_series, again.owes_record) == (False, None, True)
+    assert (again.is_gone, again.place_in_series, again.is_published_by_policy) == (False, None, True)
 
 
 async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -256,7 +256,7 @@ async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandCl
         assert "also where you split the series" in (await browser.get("/my/series/found")).text
         done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
         said = (await browser.get(done.headers["location"])).text
-        assert "it stands here as it was found" in said
+        assert "Undone. The suggestion is back." in said
         await browser.post(f"/my/series/found/{one.id}", data={"does": "accept"})
         async with db.transaction() as tx:
             added = next(event for event in await dates(tx, series) if event.origin is RecordOrigin.HERE)

@@ -1,19 +1,19 @@
-"""Who hears of what happens to a series; on both engines."""
+"""Who is notified of changes to a series; on both engines."""
 
 from datetime import timedelta
 
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events import queries as events
-from openmeet.domain.events import time_words
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Present
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
-from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import items
-from openmeet.emails.notifications.items import points
+from openmeet.emails.notifications.present import points
+from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, move, names, re_rule, retitle, split
 from tests.openmeet.site_under_test import person
 
@@ -21,7 +21,7 @@ from tests.openmeet.site_under_test import person
 async def mails(reader: Reader) -> list[str]:
     """To whom a mail about news is owed, by name, in order."""
     rows = await reader.fetch(
-        "select u.display_name from news_mails m join users u on u.id = m.user_id order by u.display_name, m.id"
+        "select u.display_name from notification_emails m join users u on u.id = m.user_id order by u.display_name, m.id"
     )
     return [row["display_name"] for row in rows]
 
@@ -36,12 +36,12 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         await actions.follow(tx, ben, series.slug)
         await actions.follow(tx, cleo, series.slug)
         await actions.follow(tx, dan, series.slug, notifies=False)
-        await tx.execute("delete from news_mails")  # the host's, about Ben's answers
+        await tx.execute("delete from notification_emails")  # the host's, about Ben's answers
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await mails(tx) == ["Ben", "Cleo"]
         assert (await heard(tx, ben), await heard(tx, cleo)) == (
-            [NotificationKind.EVENT_CHANGED],
-            [NotificationKind.EVENT_CHANGED],
+            [kinds.EVENT_CHANGED],
+            [kinds.EVENT_CHANGED],
         )
         assert await heard(tx, dan) == []
 
@@ -58,10 +58,11 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
         await move(tx, await locked(tx, ana, series), timedelta(hours=2))
         (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
         ((_, said),) = await items(tx, [bens], ben.user_id)
+        ((_, all_of_them),) = await items(tx, [cleos], cleo.user_id)
         later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
         ((_, off),) = await items(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
-    assert (bens.subject_id, bens.particulars.more) == (found[0].id, 2)
+    assert (bens.subject_id, bens.payload.more) == (found[0].id, 2)
     assert said.after.endswith(
         "Other dates changed, too, and are now on: Thursday 26 November 2026, 20:00; Sunday 29 November 2026, 20:00."
         " From now on: every day at 20:00."
@@ -69,8 +70,8 @@ async def test_who_goes_to_several_dates_hears_when_each_of_theirs_is(practice_d
     assert off.after == (
         ", Thursday 26 November 2026, is cancelled: ill. Other dates are cancelled, too: Sunday 29 November 2026, 20:00."
     )
-    assert (len(cleos.particulars.others), cleos.particulars.more) == (notify.NAMED, len(found) - 1)
-    assert time_words.others_words(cleos.particulars).endswith(f"; and {len(found) - 1 - notify.NAMED} more")
+    assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)
+    assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
 
 
 async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
@@ -80,9 +81,9 @@ async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_d
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
-        assert await heard(tx, cleo) == [NotificationKind.EVENT_DELETED]
+        assert await heard(tx, cleo) == [kinds.EVENT_DELETED]
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
-        assert await heard(tx, cleo) == [NotificationKind.EVENT_DELETED, NotificationKind.NEW_DATE]
+        assert await heard(tx, cleo) == [kinds.EVENT_DELETED, kinds.NEW_DATE]
         assert await mails(tx) == ["Cleo", "Cleo"]
 
 
@@ -107,7 +108,7 @@ async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: D
         some = names(await dates(tx, series))[:3]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
-        assert await heard(tx, ben) == [NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]
+        assert await heard(tx, ben) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
 
 
 async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
@@ -122,7 +123,7 @@ async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
         assert row is not None
         assert "The hall is being mended." in row["particulars"]
         for who in (ben, cleo):
-            assert await heard(tx, who) == [NotificationKind.SERIES_PAUSED, NotificationKind.SERIES_RESUMED]
+            assert await heard(tx, who) == [kinds.SERIES_PAUSED, kinds.SERIES_RESUMED]
 
 
 async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db: Database, clock: HandClock) -> None:
@@ -135,7 +136,7 @@ async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db:
     await tasks.roll_windows(practice_db, clock.now())
     await tasks.roll_windows(practice_db, clock.now())
     async with practice_db.reader() as reader:
-        assert await heard(reader, ben) == [NotificationKind.NEW_DATE]
+        assert await heard(reader, ben) == [kinds.NEW_DATE]
 
 
 async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practice_db: Database) -> None:
@@ -150,7 +151,8 @@ async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practic
 
 
 async def rules_told(reader: Reader, who: Caller) -> list[str]:
-    return [one.particulars.rule for one in reversed(await newest(reader, who.user_id, 100))]
+    told = [one.payload.repeats for one in reversed(await newest(reader, who.user_id, 100))]
+    return ["" if repeats is None else describe(repeats.pattern) for repeats in told]
 
 
 async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandClock) -> None:
@@ -166,9 +168,10 @@ async def test_a_new_rule_is_put_into_words(practice_db: Database, clock: HandCl
         (one,) = await newest(tx, ben.user_id, 10)
         event = await events.by_id(tx, EventId(one.subject_id))
         assert event is not None
-        assert content.item_of(one, event, {}, tx.now).after.endswith(" From now on: every Thursday at 19:00.")
-        (point,) = points(event, [one], None, {}, tx.now)
-        assert point.sentences[-1] == "From now on: every Thursday at 19:00."
+        ((_, shown),) = await items(tx, [one], ben.user_id)
+        assert shown.after.endswith(" From now on: every Thursday at 19:00.")
+        (point,) = points([one], Present(ben.user_id, tx.now, event=event), {})
+        assert point.words.endswith(" From now on: every Thursday at 19:00.")
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await locked(tx, ana, series))

@@ -1,8 +1,9 @@
-"""Taking back what was just done to a series, whole or not at all; on both engines."""
+"""Undo of the last change to a series, completely or not at all; on both engines."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import NotificationKind
 from openmeet.domain.series import (
     actions,
     cancel_dates,
@@ -26,6 +28,7 @@ from openmeet.domain.series import (
     undo,
 )
 from openmeet.domain.series.model import Series, SeriesStatus
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.practice import (
     ZONE,
@@ -56,7 +59,7 @@ async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
         (one.id, details_in(one), one.place_in_series, one.status, one.status_reason)
         for one in await dates(reader, now)
     ]
-    return (now.template, now.timing, now.status, now.status_reason, now.deleted_at, seen)
+    return (now.content, now.timing, now.status, now.status_reason, now.deleted_at, seen)
 
 
 ACTS: dict[str, Act] = {
@@ -92,7 +95,9 @@ async def test_everything_is_as_it_was(practice_db: Database, act: str) -> None:
         with pytest.raises(Refused) as refused:
             await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name in {"NothingToUndo", "ChangedSince"}
-        rows = await tx.fetch("select count(*) as n from events where owes_record = 1 and deleted_at is null")
+        rows = await tx.fetch(
+            "select count(*) as n from events where is_published_by_policy = 1 and deleted_at is null"
+        )
         assert rows[0]["n"] == 1, "one date is published, as before"
 
 
@@ -113,7 +118,7 @@ async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Datab
         assert now is not None
         found = await undo.open_undo(tx, now)
         assert found is not None
-        assert found.act == "adding the event"
+        assert found.act == "add_event"
     heard_before = await _heard_by(practice_db, ben, cleo)
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await locked(tx, ana, series))
@@ -121,13 +126,13 @@ async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Datab
         again = await by_id(tx, alone.id)
         assert again is not None
         assert was is not None
-        assert (again.place_in_series, again.owes_record, details_in(again)) == (None, True, details_in(was))
+        assert (again.place_in_series, again.is_published_by_policy, details_in(again)) == (None, True, details_in(was))
         assert await status_of(tx, again, ben) == "attending"
-        assert (await tx.fetch("select count(*) as n from events where owes_record = 1"))[0]["n"] == 2
+        assert (await tx.fetch("select count(*) as n from events where is_published_by_policy = 1"))[0]["n"] == 2
     assert await _heard_by(practice_db, ben, cleo) == heard_before
 
 
-async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind]]:
+async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind[Any]]]:
     async with db.reader() as reader:
         return [await heard(reader, who) for who in people]
 
@@ -155,7 +160,7 @@ async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db:
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
         await undo.undo(tx, await locked(tx, ana, series))
         for who in (ben, cleo):
-            assert await heard(tx, who) == [NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]
+            assert await heard(tx, who) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
         await move(tx, await locked(tx, ana, series), timedelta(hours=1), tells=False)
         await undo.undo(tx, await locked(tx, ana, series))
         assert len(await heard(tx, ben)) == 2
@@ -178,11 +183,13 @@ async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> No
         ana, series = await begin(tx)
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         second = (await dates(tx, series))[1]
-        await event_hosting.revise(tx, ana, second.slug, replace(details_in(second), description="With the band"))
+        said = details_in(second)
+        said = replace(said, content=replace(said.content, description="With the band"))
+        await event_hosting.revise(tx, ana, second.slug, said)
         with pytest.raises(Refused) as refused:
             await undo.undo(tx, await locked(tx, ana, series))
     assert refused.value.name == "ChangedSince"
-    assert "Tue 1 December was changed since" in refused.value.why
+    assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 December")
 
 
 async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
@@ -191,7 +198,7 @@ async def test_only_the_last_act_is_undone(practice_db: Database) -> None:
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         await actions.pause(tx, await locked(tx, ana, series), "summer")
         after = await undo.undo(tx, await locked(tx, ana, series))
-        assert (after.template.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
+        assert (after.content.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
         assert await undo.open_undo(tx, after) is None
         with pytest.raises(Refused) as refused:
             await undo.undo(tx, await locked(tx, ana, series))
@@ -249,15 +256,15 @@ async def test_a_date_cancelled_by_itself_makes_the_next_one_owe_the_record(prac
         ana, series = await begin(tx)
         first = (await dates(tx, series))[0]
         after = await event_hosting.cancel(tx, ana, first.slug, "ill")
-        assert [event.owes_record for event in await dates(tx, series)] == [False, True, *[False] * 7]
+        assert [event.is_published_by_policy for event in await dates(tx, series)] == [False, True, *[False] * 7]
         assert after.revision == (await dates(tx, series))[0].revision
         await event_hosting.reinstate(tx, ana, first.slug)
-        assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
+        assert [event.is_published_by_policy for event in await dates(tx, series)][:2] == [True, False]
         await event_hosting.delete(tx, ana, first.slug)
-        assert [event.owes_record for event in await dates(tx, series)][:2] == [True, False]
+        assert [event.is_published_by_policy for event in await dates(tx, series)][:2] == [True, False]
 
 
-async def test_a_date_that_is_over_is_completed_and_the_next_owes_the_record(
+async def test_a_date_that_is_over_is_completed_and_the_next_enqueues_the_record(
     practice_db: Database, clock: HandClock
 ) -> None:
     async with practice_db.transaction() as tx:
@@ -267,9 +274,9 @@ async def test_a_date_that_is_over_is_completed_and_the_next_owes_the_record(
     assert await tasks.complete_dates(practice_db) == 1
     assert await tasks.complete_dates(practice_db) == 0
     async with practice_db.reader() as reader:
-        rows = await reader.fetch("select completed_at, owes_record from events order by starts_at limit 2")
+        rows = await reader.fetch("select completed_at, is_published_by_policy from events order by starts_at limit 2")
         assert (rows[0]["completed_at"], rows[1]["completed_at"]) == (clock.now(), None)
-        assert rows[1]["owes_record"] == 1
+        assert rows[1]["is_published_by_policy"] == 1
 
 
 async def test_a_far_date_that_was_cancelled_takes_place_again(practice_db: Database) -> None:

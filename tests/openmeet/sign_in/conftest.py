@@ -1,27 +1,27 @@
-"""A site in front of a PDS."""
+"""A site, and a PDS with which people sign in."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.sign_in.doorway import Door, door_to
-from tests.openmeet.town import Town, town
 
-__all__ = ["door", "door_on_each", "town"]
+__all__ = ["deployment", "door", "door_on_each"]
 
 
 @pytest.fixture
-async def door(town: Town) -> AsyncIterator[Door]:
-    """On SQLite, for what is above the storage."""
-    made = door_to(town, town.db)
+async def door(deployment: Deployment) -> AsyncIterator[Door]:
+    """The site on SQLite, for tests that do not depend on the engine."""
+    made = door_to(deployment, deployment.db)
     yield made
     await made.network.settle()
 
 
 @pytest.fixture
-async def door_on_each(town: Town, make_database: MakeDatabase) -> AsyncIterator[Door]:
-    """On both engines, for what statements and constraints hold."""
-    made = door_to(town, await make_database("openmeet", clock=town.clock))
+async def door_on_each(deployment: Deployment, make_database: MakeDatabase) -> AsyncIterator[Door]:
+    """The site on both engines, for tests of statements and constraints."""
+    made = door_to(deployment, await make_database("openmeet", clock=deployment.clock))
     yield made
     await made.network.settle()

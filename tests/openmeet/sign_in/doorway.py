@@ -19,10 +19,10 @@ from openmeet.network.repositories.clients import NetworkClients, OAuthApp, app_
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
+from tests.interop.consent import allow
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.site_under_test import CODE_KEY
-from tests.openmeet.town import Town
 from tests.plain_http import NO_TLS
-from tests.witnesses.consent import allow
 from tests.worker_pool import POOL
 
 # The loopback client of the profile: servers compare everything of it but the port.
@@ -32,9 +32,9 @@ PASSWORD = "a long password"
 
 @dataclass
 class Door:
-    """The site with its database, and the town behind it."""
+    """The site with its database, and the deployment behind it."""
 
-    town: Town
+    deployment: Deployment
     db: Database
     network: NetworkClients
     app: Application
@@ -100,14 +100,14 @@ def state_of(back: str) -> str:
     return state
 
 
-def door_to(town: Town, db: Database, *, app: OAuthApp | None = None, **changes: object) -> Door:
-    """A site on this database that is let in at the town's PDS, as the loopback client or as ``app``."""
+def door_to(deployment: Deployment, db: Database, *, app: OAuthApp | None = None, **changes: object) -> Door:
+    """A site on this database that is let in at the deployment's PDS, as the loopback client or as ``app``."""
     client = app or app_of(ORIGIN, "Meet")
     assert client is not None
-    network = replace(town.network, app=client, cache=InProcessCache(town.clock), **changes)
+    network = replace(deployment.network, app=client, cache=InProcessCache(deployment.clock), **changes)
     settings = replace(Settings(), public_url=client.origin, dev_mode=True)
     site = create_app(
-        Services(settings, Tenant("default", db), CODE_KEY, clock=town.clock, network=network, workers=POOL),
+        Services(settings, Tenant("default", db), CODE_KEY, clock=deployment.clock, network=network, workers=POOL),
         Metrics("openmeet"),
     )
-    return Door(town, db, network, site)
+    return Door(deployment, db, network, site)

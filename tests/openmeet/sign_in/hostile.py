@@ -1,4 +1,4 @@
-"""An authorization server (and PDS) that says what a test wants it to say, and remembers what it was sent."""
+"""A hostile authorization server (and PDS) that answers as a test wants and stores the requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

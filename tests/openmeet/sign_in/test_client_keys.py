@@ -13,17 +13,17 @@ from groundwork.sealing import Sealer
 from openmeet.network.repositories import agents, oauth_client_keys
 from openmeet.network.repositories.clients import OAuthApp, app_of
 from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.doorway import Door, door_to
-from tests.openmeet.town import Town
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 
 
 @pytest.fixture
-async def served(town: Town, make_database: MakeDatabase) -> AsyncIterator[Door]:
+async def served(deployment: Deployment, make_database: MakeDatabase) -> AsyncIterator[Door]:
     """A site that the PDS can ask about itself, as it would be on https."""
     port = free_port()
     app = OAuthApp(f"http://127.0.0.1:{port}", "Meet", is_confidential=True)
-    door = door_to(town, await make_database("openmeet", clock=town.clock), app=app)
+    door = door_to(deployment, await make_database("openmeet", clock=deployment.clock), app=app)
     serving = await serve(door.app, "127.0.0.1", port)
     yield door
     await door.network.settle()
@@ -65,13 +65,13 @@ async def test_laptop_serves_no_document(door: Door):
 
 async def test_keys_are_rotated_under_open_sessions(served: Door):
     """A new key is served before it is used; a session keeps the key that it began with; a key that nobody needs goes."""
-    await served.town.account("ana")
+    await served.deployment.account("ana")
     async with served.browser() as browser:
         assert (await browser.get("/client-metadata.json")).json()["client_id"].endswith("/client-metadata.json")
         (first,) = await key_ids(served)
         await served.let_in(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
-        served.town.clock.turn(91 * DAY)
+        served.deployment.clock.turn(91 * DAY)
         assert await oauth_client_keys.rotate_when_due(served.db, served.network)
         assert not await oauth_client_keys.rotate_when_due(served.db, served.network)
         second = (await key_ids(served))[0]
@@ -79,22 +79,24 @@ async def test_keys_are_rotated_under_open_sessions(served: Door):
         # A day for the access token, and the session is in use all the while: here it has slept too long.
         await served.let_in(browser, "ana")
         assert (await served.stored("ana")).client_key_id == first
-        served.town.clock.turn(20 * MINUTE)
+        served.deployment.clock.turn(20 * MINUTE)
         await act(served)
-        served.town.clock.turn(HOUR)
+        served.deployment.clock.turn(HOUR)
         await served.let_in(browser, "ana")
         await served.network.settle()
         assert (await served.stored("ana")).client_key_id == second
-        served.town.clock.turn(20 * MINUTE)
+        served.deployment.clock.turn(20 * MINUTE)
         await act(served)
         assert await key_ids(served) == [second, first]
-        served.town.clock.turn(2 * DAY)
+        served.deployment.clock.turn(2 * DAY)
         await oauth_client_keys.rotate_when_due(served.db, served.network)
         assert await key_ids(served) == [second]
     # Keys that nobody can open any more are as good as gone: others are made, and old sessions end.
     async with served.db.transaction() as tx:
-        await tx.execute("update client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost"))
+        await tx.execute(
+            "update oauth_client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost")
+        )
     assert second not in await key_ids(served)
-    served.town.clock.turn(20 * MINUTE)
+    served.deployment.clock.turn(20 * MINUTE)
     with pytest.raises(NotSignedIn):
         await act(served)

@@ -11,9 +11,9 @@ from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import IdentityKind, PdsSessionKind
 from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.network.repositories import agents, sessions
+from tests.interop.consent import allow
 from tests.openmeet.sign_in.doorway import Door, state_of, where_of
 from tests.openmeet.site_under_test import event_by, person
-from tests.witnesses.consent import allow
 
 EVENT = "community.lexicon.calendar.event"
 
@@ -25,17 +25,22 @@ def an_event() -> dict[str, object]:
 @pytest.mark.parametrize("way", ["handle", "at handle", "did", "server"])
 async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
     """By handle, DID or the address of the PDS: the same person, with a session that is bound to a key of ours."""
-    await door.town.account("ana")
-    did = (await door.town.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
-    typed = {"handle": "ana.town.test", "at handle": " @Ana.Town.Test\u200b", "did": did, "server": door.town.pds_url}
+    await door.deployment.account("ana")
+    did = (await door.deployment.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
+    typed = {
+        "handle": "ana.town.test",
+        "at handle": " @Ana.Town.Test\u200b",
+        "did": did,
+        "server": door.deployment.pds_url,
+    }
     async with door.browser() as browser:
         back = await door.let_in(browser, "ana", typed=typed[way], next_path="/settings/profile")
         assert (back.status_code, back.headers["location"]) == (303, "/settings/profile")
         assert "ana.town.test" in (await browser.get("/settings/identity")).text
     identity = await door.identity("ana")
-    assert (identity.did, identity.kind, identity.pds_url) == (did, IdentityKind.CONNECTED, door.town.pds_url)
+    assert (identity.did, identity.kind, identity.pds_url) == (did, IdentityKind.CONNECTED, door.deployment.pds_url)
     session = await door.stored("ana")
-    assert (session.kind, session.issuer) == (PdsSessionKind.OAUTH, door.town.pds_url)
+    assert (session.kind, session.issuer) == (PdsSessionKind.OAUTH, door.deployment.pds_url)
     assert standing(session, Feature.CALENDAR) is GrantState.GRANTED
     assert standing(session, Feature.SERIES) is GrantState.NOT_ASKED
 
@@ -43,7 +48,7 @@ async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
 async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
     """Proofs with nonces from the first request on; when the token ends it is replaced before it is used."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
     identity = await door.identity("ana")
@@ -52,13 +57,13 @@ async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
     made = await agent.procedure(
         "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
     )
-    door.town.clock.turn(20 * MINUTE)  # the token is over, and the nonce with it
+    door.deployment.clock.turn(20 * MINUTE)  # the token is over, and the nonce with it
     await agent.procedure(
         "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}
     )
     after = await door.stored("ana")
     assert after.version == before.version + 1
-    assert (await door.town.record(str(made["uri"])))["name"] == "Tea"
+    assert (await door.deployment.record(str(made["uri"])))["name"] == "Tea"
     # What was not asked for is not there.
     with pytest.raises(Forbidden):
         await agent.procedure(
@@ -70,7 +75,7 @@ async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
 async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
     """The click that started it is finished, and only a click: an address that somebody sent does nothing."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"))
     async with door.browser() as browser:
@@ -78,8 +83,8 @@ async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
         (next_path,) = parse_qs(urlsplit(asked.headers["location"]).query)["next"]
         back = await door.let_in(browser, "ana", next_path=next_path)
         assert back.headers["location"] == f"/events/{event.slug}"
-        assert "You are going" in (await browser.get(f"/events/{event.slug}")).text
-    await door.town.account("bob")
+        assert "You’re going" in (await browser.get(f"/events/{event.slug}")).text
+    await door.deployment.account("bob")
     async with door.browser() as browser:
         back = await door.let_in(browser, "bob", next_path=f"/events/{event.slug}?reply=going")
         assert back.headers["location"] == f"/events/{event.slug}?reply=going"
@@ -90,7 +95,7 @@ async def test_answer_begun_before_signing_in_is_given(door_on_each: Door):
 
 async def test_api_answers_the_address_and_redirects_browsers(door: Door):
     """``/api/auth/login-bsky``: programs are told where to go, browsers are sent; the way back is the same."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         told = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test", "next": "/my/events"})
         posted = await browser.post("/api/auth/login-bsky", json={"handle": "ana.town.test"})
@@ -106,7 +111,7 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
         assert refused.status_code == 403
         locations = (sent.headers["location"], typed.headers["location"])
         for where in (told.json()["url"], posted.json()["url"], *locations):
-            assert where.startswith(f"{door.town.pds_url}/oauth/authorize?")
+            assert where.startswith(f"{door.deployment.pds_url}/oauth/authorize?")
             assert set(parse_qs(urlsplit(where).query)) == {"client_id", "request_uri"}
         back = await browser.get(await allow(told.json()["url"], "ana.town.test", "a long password"))
         assert back.headers["location"] == "/my/events"
@@ -116,7 +121,7 @@ async def test_api_answers_the_address_and_redirects_browsers(door: Door):
 
 async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
     """The address works once and comes with a cookie: no cache keeps it, and no condition turns the redirect into 304."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         for accept, status in (("text/html,*/*", 303), ("application/json", 200)):
             wanted = {"accept": accept}
@@ -135,10 +140,10 @@ async def test_way_to_ones_server_is_told_anew_each_time(door: Door):
 async def test_names_that_lead_nowhere_say_so(door: Door):
     async with door.browser() as browser:
         for typed, status, words in (
-            ("nobody.town.test", 400, "Nobody goes by nobody.town.test"),
-            ("", 400, "Write your handle"),
+            ("nobody.town.test", 400, "We found nobody called nobody.town.test"),
+            ("", 400, "Enter your name"),
             ("ana@example.org", 400, "This is an e-mail address"),
-            ("not a handle", 400, "Write your handle, like"),
+            ("not a handle", 400, "Enter your name, like"),
             ("did:web:localhost", 400, "No identity can live at localhost."),
             ("did:example:1", 400, "only did:plc and did:web are supported"),
             ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There is no account did:plc:"),
@@ -151,7 +156,7 @@ async def test_names_that_lead_nowhere_say_so(door: Door):
 
 async def test_pds_that_is_down_says_so(door: Door):
     """Somebody's server is away: the page says that, keeps what was typed, and nothing is remembered."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     await door.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
     door.network.servers._http = _Down()  # type: ignore[assignment]
     async with door.browser() as browser:
@@ -160,7 +165,7 @@ async def test_pds_that_is_down_says_so(door: Door):
     assert "did not answer in time" in answer.text
     assert 'value="ana.town.test"' in answer.text
     async with door.db.reader() as reader:
-        assert await reader.fetch("select 1 from authorizations") == []
+        assert await reader.fetch("select 1 from oauth_requests") == []
 
 
 class _Down:
@@ -172,7 +177,7 @@ class _Down:
 
 async def test_no_is_an_answer(door: Door):
     """Who does not allow it is told so quietly, and nobody is made."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         where = await door.leave(browser, "ana.town.test")
         back = await browser.get(await allow(where, "ana.town.test", "a long password", step="deny"))
@@ -186,7 +191,7 @@ async def test_no_is_an_answer(door: Door):
 async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
     """A state of another browser, one that was used, one that is unknown and one that is over let nobody in."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
         where = await door.leave(browser, "ana.town.test")
         back = await allow(where, "ana.town.test", "a long password")
@@ -199,7 +204,7 @@ async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
         assert (unknown.status_code, "This sign-in is over" in unknown.text) == (400, True)
         where = await door.leave(browser, "ana.town.test")
         back = await allow(where, "ana.town.test", "a long password")
-        door.town.clock.turn(11 * MINUTE)
+        door.deployment.clock.turn(11 * MINUTE)
         late = await browser.get(back)
         assert (late.status_code, "That took too long" in late.text) == (400, True)
 
@@ -207,7 +212,7 @@ async def test_way_back_is_this_browsers_once_and_in_time(door_on_each: Door):
 @pytest.mark.parametrize("issuer", ["https://evil.example", ""])
 async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
     """Mix-up: a code that comes with another issuer, or none, goes nowhere; the state is used up by it."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         where = await door.leave(browser, "ana.town.test")
         back = await allow(where, "ana.town.test", "a long password")
@@ -222,7 +227,7 @@ async def test_answer_of_another_server_is_not_used(door: Door, issuer: str):
 
 async def test_code_of_another_sign_in_is_refused(door: Door):
     """A code spent with the state of another sign-in: its challenge and key are not the code's."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         first = await allow(await door.leave(browser, "ana.town.test"), "ana.town.test", "a long password")
         second = await door.leave(browser, "ana.town.test")
@@ -234,7 +239,7 @@ async def test_code_of_another_sign_in_is_refused(door: Door):
 
 async def test_less_than_asked_is_enough(door: Door):
     """Somebody unticks events: they are in, and what they refused is known as refused."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         assert (await door.let_in(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
         session = await door.stored("ana")
@@ -255,7 +260,7 @@ async def test_less_than_asked_is_enough(door: Door):
 
 async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
     """Our session is revoked where it was opened, the row is gone, the browser is signed out; so is every other."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser, door.browser() as other:
         await door.let_in(browser, "ana")
         await door.let_in(other, "ana")
@@ -268,7 +273,7 @@ async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
         for each in (browser, other):
             assert (await each.get("/settings/identity")).status_code == 303
     assert await door.session("ana") is None
-    door.town.clock.turn(3_000_000)  # servers look at a session's standing every two seconds
+    door.deployment.clock.turn(3_000_000)  # servers look at a session's standing every two seconds
     with pytest.raises(NotSignedIn):
         await agent.query("com.atproto.server.getSession")
 
@@ -276,7 +281,7 @@ async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):
 async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, capsys: pytest.CaptureFixture[str]):
     """Tokens, keys, verifiers, codes and states stand in no row and no line, while a sign-in is under way and after it."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         under_way = await door.leave(browser, "ana.town.test")
         back = await door.let_in(browser, "ana")
@@ -293,7 +298,14 @@ async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, c
     secrets += [base64.b64encode(session.key.to_bytes()).decode(), repr(session.key.to_bytes())]
     rows = []
     async with door.db.reader() as reader:
-        for table in ("repository_sessions", "authorizations", "client_keys", "sessions", "identities", "debts"):
+        for table in (
+            "repository_sessions",
+            "oauth_requests",
+            "oauth_client_keys",
+            "sessions",
+            "identities",
+            "outbox_jobs",
+        ):
             rows += [
                 repr([bytes(v) if isinstance(v, memoryview) else v for v in row])
                 for row in await reader.fetch(f"select * from {table}")
@@ -307,7 +319,7 @@ async def test_neither_database_nor_log_opens_a_repository(door_on_each: Door, c
 
 async def test_newer_session_ends_the_one_before(door: Door):
     """Who signs in again has one session at their server, not two."""
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         identity = await door.identity("ana")
@@ -315,7 +327,7 @@ async def test_newer_session_ends_the_one_before(door: Door):
         async with door.browser() as other:
             await door.let_in(other, "ana")
         await door.network.settle()
-    door.town.clock.turn(3_000_000)
+    door.deployment.clock.turn(3_000_000)
     # The old token is refused, and the agent goes on with the newer session.
     await agent.query("com.atproto.server.getSession")
     async with door.db.reader() as reader:

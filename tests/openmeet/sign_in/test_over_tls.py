@@ -20,11 +20,11 @@ from openmeet.network.repositories import agents, oauth_client_keys
 from openmeet.network.repositories.clients import app_of
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
+from tests.interop.consent import allow
+from tests.openmeet.deployment import open_deployment
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to
-from tests.openmeet.town import open_town
+from tests.simulation.processes import free_port
 from tests.tls import Certificate, make_certificate, tls_before
-from tests.witnesses.consent import allow
-from tests.world.processes import free_port
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Street:
         app = app_of(f"https://127.0.0.1:{port}", "Meet")
         assert app is not None
         assert app.is_confidential
-        made = door_to(self.door.town, self.door.db, app=app)
+        made = door_to(self.door.deployment, self.door.db, app=app)
         serving = await serve(made.app, "127.0.0.1", inner)
         self.stack.push_async_callback(serving.stop)
         self.stack.push_async_callback(made.network.settle)
@@ -64,11 +64,11 @@ async def street(
         port, inner = free_port(), free_port()
         await stack.enter_async_context(tls_before(inner, believed, on=port))
         db = await make_sqlite("openmeet", clock=clock)
-        town = await stack.enter_async_context(
-            open_town(db, make_sqlite, clock, tmp_path, pds_port=inner, public_url=f"https://localhost:{port}")
+        deployment = await stack.enter_async_context(
+            open_deployment(db, make_sqlite, clock, tmp_path, pds_port=inner, public_url=f"https://localhost:{port}")
         )
-        await town.account("ana")
-        yield Street(door_to(town, db), stack)
+        await deployment.account("ana")
+        yield Street(door_to(deployment, db), stack)
 
 
 @asynccontextmanager
@@ -78,7 +78,6 @@ async def browser_at(door: Door, certificate: Certificate) -> AsyncIterator[http
         base_url=door.origin,
         verify=certificate.trusting(),
         headers={"origin": door.origin},
-        timeout=30,
         trust_env=False,
     ) as browser:
         yield browser
@@ -91,7 +90,7 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
 async def test_signing_in_publishing_and_new_keys_over_https(street: Street, believed: Certificate):
     """A key that comes into use while somebody signs in harms nobody: each session keeps the key that it began with."""
     door = await street.open(believed)
-    clock = door.town.clock
+    clock = door.deployment.clock
     async with browser_at(door, believed) as browser:
         document = (await browser.get("/client-metadata.json")).json()
         assert document["client_id"] == f"{door.origin}/client-metadata.json"
@@ -113,12 +112,12 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
         ana = await door.identity("ana")
         async with door.db.transaction() as tx:
             await identities.agree(tx, ana.user_id, handle=ana.handle)
-        event = await door.town.event(Caller(ana.user_id, "Ana"))
-        await door.town.pay()
-        published = await door.town.standing(PublicationKind.EVENT, event.id)
+        event = await door.deployment.event(Caller(ana.user_id, "Ana"))
+        await door.deployment.deliver_publications()
+        published = await door.deployment.standing(PublicationKind.EVENT, event.id)
         assert published.state is PublicationState.PUBLISHED
-        await door.town.listen(ana.user_id)
-        assert await door.town.standing(PublicationKind.EVENT, event.id) == published
+        await door.deployment.listen(ana.user_id)
+        assert await door.deployment.standing(PublicationKind.EVENT, event.id) == published
         back = await agreed_at_the_pds(await door.leave(browser, "ana.town.test"), believed)
         assert (await browser.get(back)).status_code == 303
         second = (await door.stored("ana")).client_key_id

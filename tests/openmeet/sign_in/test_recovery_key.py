@@ -26,6 +26,7 @@ from groundwork.sealing import Sealer
 from openmeet.domain.account_merge import tables
 from openmeet.domain.data_export.person import document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
+from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
@@ -37,10 +38,10 @@ from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
 from programs.resealing import sealed_columns
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.site_under_test import change_services
-from tests.openmeet.town import Town
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 
 TAKE_OVER = taking_over_pages.PATH
 PATH = custodial_pages.PATH
@@ -52,7 +53,7 @@ class Home:
     """A site that keeps a repository for Ana, and browsers that are signed in there."""
 
     door: Door
-    town: Town
+    deployment: Deployment
     ana: UserId
     did: Did
 
@@ -76,13 +77,13 @@ class Home:
 
     @property
     def directory_url(self) -> str:
-        directory = self.town.pds.registry.directory
+        directory = self.deployment.pds.registry.directory
         assert isinstance(directory, PlcClient)
         return directory.directory_url
 
     @property
     def directory(self) -> PlcClient:
-        return PlcClient(self.town.network.http, self.directory_url)
+        return PlcClient(self.deployment.network.http, self.directory_url)
 
     async def taken_over(self) -> httpx.AsyncClient:
         """Ana's browser after she took it over."""
@@ -93,11 +94,11 @@ class Home:
 
 
 @pytest.fixture
-async def home(town: Town) -> AsyncIterator[Home]:
-    door = door_to(town, town.db)
-    change_services(door.app, publishing=Publishing(door.network, town.keeper))
-    ana = (await town.person("Ana")).user_id
-    yield Home(door, town, ana, (await town.identity(ana)).did)
+async def home(deployment: Deployment) -> AsyncIterator[Home]:
+    door = door_to(deployment, deployment.db)
+    change_services(door.app, publishing=Publishing(door.network, deployment.keeper))
+    ana = (await deployment.person("Ana")).user_id
+    yield Home(door, deployment, ana, (await deployment.identity(ana)).did)
     await door.network.settle()
 
 
@@ -108,7 +109,7 @@ def shown_in(page: httpx.Response) -> str:
 
 async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(home: Home, tmp_path: Path):
     """From the page into a file, from the file to the directory and to another server; the old one has no say."""
-    town = home.town
+    deployment = home.deployment
     browser = await home.taken_over()
     page = await browser.get(PATH)
     saved = await browser.get(f"{PATH}/file")
@@ -121,7 +122,7 @@ async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(h
     assert kept.key.to_bytes() == parse_private_multikey(shown_in(page)).to_bytes()
     public = format_did_key(kept.key.public)
     assert (await home.directory.current(home.did))["rotationKeys"][0] == public
-    await town.pds_serving.stop()
+    await deployment.pds_serving.stop()
     port = free_port()
     settings = PdsSettings(
         hostname="new.localhost",
@@ -133,15 +134,15 @@ async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(h
         did_plc_url=home.directory_url,
         dev_mode=True,
     )
-    async with open_server(settings, town.clock, version="test", access_log=False) as new:
+    async with open_server(settings, deployment.clock, version="test", access_log=False) as new:
         serving = await serve(new.app, "127.0.0.1", port)
-        means = RecoveryContext(town.network.http, town.clock, home.directory, home.did, kept.key)
+        means = RecoveryContext(deployment.network.http, deployment.clock, home.directory, home.did, kept.key)
         wanted = RecoveryTarget(f"http://127.0.0.1:{port}", "ana.new.test", "ana@example.org", "another long password")
         status = await move(means, wanted, None, lambda _line: None)
         await serving.stop()
     assert status["validDid"] is True
     now = await home.directory.current(home.did)
-    old = format_did_key(town.pds.registry.rotation_key.public)
+    old = format_did_key(deployment.pds.registry.rotation_key.public)
     assert now["services"]["atproto_pds"]["endpoint"] == settings.public_url
     assert now["rotationKeys"] == [public, format_did_key(new.registry.rotation_key.public)]
     assert old not in now["rotationKeys"]
@@ -202,9 +203,9 @@ async def test_nobody_sees_it_before_and_nobody_else_at_all(home: Home, capsys: 
 
 async def test_who_does_not_keep_it_has_thirty_days(home: Home):
     browser = await home.taken_over()
-    home.town.clock.turn(30 * DAY - HOUR)
+    home.deployment.clock.turn(30 * DAY - HOUR)
     assert await recovery_keys.erase_overdue(home.door.db) == 0
-    home.town.clock.turn(2 * HOUR)
+    home.deployment.clock.turn(2 * HOUR)
     assert await recovery_keys.erase_overdue(home.door.db) == 1
     assert await home.rows() == []
     again = await home.browser(home.ana)
@@ -213,12 +214,12 @@ async def test_who_does_not_keep_it_has_thirty_days(home: Home):
 
 
 async def test_a_kept_account_keeps_its_key_however_long(home: Home):
-    home.town.clock.turn(400 * DAY)
+    home.deployment.clock.turn(400 * DAY)
     assert await recovery_keys.erase_overdue(home.door.db) == 0
     assert len(await home.rows()) == 1
 
 
-async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_joining(home: Home):
+async def test_it_opens_after_a_rotation_of_sealing_keys_and_after_a_merge(home: Home):
     """It is sealed for its public part: neither another sealing key nor another person changes that."""
     rotated = replace(home.door.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
@@ -265,10 +266,10 @@ async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
 
 async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
     settings = DidSettings(f"http://127.0.0.1:{free_port()}", is_development=True)
-    away = DidResolver(home.town.network.http, home.town.clock, settings)
+    away = DidResolver(home.deployment.network.http, home.deployment.clock, settings)
     network = replace(home.door.network, dids=away)
     browser = await home.taken_over()
-    change_services(home.door.app, publishing=Publishing(network, home.town.keeper))
+    change_services(home.door.app, publishing=Publishing(network, home.deployment.keeper))
     page = await browser.get(PATH)
     assert "did not answer" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text
@@ -281,14 +282,14 @@ async def test_an_account_that_was_made_without_one_is_told_where_to_make_it(hom
     browser = await home.browser(home.ana)
     page = await browser.get(TAKE_OVER)
     assert "We have no recovery key for this account" in page.text
-    assert f"{home.town.keeper.pds_url}/account/recovery-key" in page.text
+    assert f"{home.deployment.keeper.pds_url}/account/recovery-key" in page.text
     done = await browser.post(TAKE_OVER, data=NEW)
     assert done.headers["location"] == "/settings/identity"
 
 
 async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: Home):
     await home.taken_over()
-    with pytest.raises(Refused, match="Keep it first"):
+    with pytest.raises(Refused, match=IdentityReason.RECOVERY_KEY_WAITS):
         async with home.door.db.transaction() as tx:
             await actions.unlink(tx, home.ana, home.did)
     assert len(await home.rows()) == 1
@@ -298,7 +299,7 @@ async def test_it_is_not_lost_by_disconnecting_and_goes_with_the_account(home: H
 
 
 async def test_who_took_the_account_along_by_other_means_gets_it_too(home: Home):
-    identity = await home.town.identity(home.ana)
+    identity = await home.deployment.identity(home.ana)
     async with home.door.db.transaction() as tx:
         await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
     browser = await home.browser(home.ana)
@@ -312,24 +313,24 @@ async def test_repositories_of_groups_get_none(home: Home):
     async with home.door.db.transaction() as tx:
         holder = await users.create_shadow(tx, display_name="The club")
         await actions.agree(tx, holder, handle="club.town.test")
-    await home.town.pay_debts()
-    club = await home.town.identity(holder)
+    await home.deployment.deliver_jobs()
+    club = await home.deployment.identity(holder)
     assert [row["user_id"] for row in await home.rows()] == [home.ana]
     assert await home.door.network.dids.rotation_keys(club.did) == (
-        format_did_key(home.town.pds.registry.rotation_key.public),
+        format_did_key(home.deployment.pds.registry.rotation_key.public),
     )
 
 
 async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(home: Home):
     """The first handle was taken: what was made for that try is gone, and the account lists what we have."""
-    await home.town.account("taken")
+    await home.deployment.account("taken")
     cleo = await home.person("Cleo")
     for handle in ("taken.town.test", "cleo.town.test"):
         async with home.door.db.transaction() as tx:
             await actions.agree(tx, cleo, handle=handle)
-        await home.town.pay_debts()
+        await home.deployment.deliver_jobs()
     (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
-    identity = await home.town.identity(cleo)
+    identity = await home.deployment.identity(cleo)
     assert row["did"] == identity.did
     assert (await home.door.network.dids.rotation_keys(identity.did))[0] == row["public_key"]
 
@@ -339,13 +340,13 @@ async def test_an_answer_that_is_lost_makes_no_second_key(home: Home):
     cleo = await home.person("Cleo")
     async with home.door.db.transaction() as tx:
         await actions.agree(tx, cleo, handle="cleo.town.test")
-    home.town.proxy.loses = lambda request: request.path.endswith("createAccount")
-    await home.town.pay_debts()
+    home.deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
+    await home.deployment.deliver_jobs()
     (before,) = [row for row in await home.rows() if row["user_id"] == cleo]
-    home.town.proxy.loses = lambda _request: False
-    home.town.clock.turn(HOUR)
-    await home.town.pay_debts()
-    identity = await home.town.identity(cleo)
+    home.deployment.proxy.loses = lambda _request: False
+    home.deployment.clock.turn(HOUR)
+    await home.deployment.deliver_jobs()
+    identity = await home.deployment.identity(cleo)
     (after,) = [row for row in await home.rows() if row["user_id"] == cleo]
     assert (before["did"], after["did"], after["public_key"]) == (None, identity.did, before["public_key"])
     assert (await home.door.network.dids.rotation_keys(identity.did))[0] == before["public_key"]

@@ -8,9 +8,9 @@ from groundwork.errors import NotSignedIn
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.network.repositories import agents, sessions
+from tests.browser.browsers import chromium
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import event_by, person
-from tests.pages.browsers import chromium
 from tests.parts import needs
 
 __all__ = ["far"]
@@ -32,7 +32,7 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
         await page.get_by_role("button", name="Continue at your server").click()
         await allow(page)
         await expect(page).to_have_url(f"{far.url}/events/{event.slug}")
-        await expect(page.get_by_text("You are going").first).to_be_visible()
+        await expect(page.get_by_text("You’re going").first).to_be_visible()
     ana = await far.identity("ana")
     async with far.db.reader() as reader:
         stored = await session_queries.find(reader, ana.did)

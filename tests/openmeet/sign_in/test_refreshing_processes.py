@@ -13,8 +13,8 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.database.open_ import open_database
 from openmeet.network.repositories import agents
 from tests.databases import sqlite_url
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.doorway import Door, door_to
-from tests.openmeet.town import Town
 from tests.parts import ROOT
 
 PATIENCE_SECONDS = 120
@@ -49,7 +49,7 @@ class Shared:
     schema: str
 
     def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
-        clock, plc = self.door.town.clock, self.door.network.dids._settings.directory_url
+        clock, plc = self.door.deployment.clock, self.door.network.dids._settings.directory_url
         return worker((self.url, self.schema), plc, str(clock.now()), did, fault)
 
 
@@ -68,15 +68,17 @@ def tell(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.fixture
-async def shared(request, engine, town: Town, tmp_path: Path, sqlite_templates: Path) -> AsyncIterator[Shared]:
+async def shared(
+    request, engine, deployment: Deployment, tmp_path: Path, sqlite_templates: Path
+) -> AsyncIterator[Shared]:
     if engine == "sqlite":
         url, schema = await sqlite_url(tmp_path, sqlite_templates, "openmeet"), ""
     else:
         url = request.getfixturevalue("postgres_url")
         emptied = request.getfixturevalue("emptied_schemas")
         schema = await emptied.borrow(url, "openmeet")
-    db = await open_database(url, schema=schema, clock=town.clock)
-    door = door_to(town, db)
+    db = await open_database(url, schema=schema, clock=deployment.clock)
+    door = door_to(deployment, db)
     yield Shared(door, url, schema)
     await door.network.settle()
     await db.close()
@@ -87,11 +89,11 @@ async def shared(request, engine, town: Town, tmp_path: Path, sqlite_templates: 
 async def test_one_refresh_token_is_spent_once(shared: Shared):
     """Three processes whose token has ended come at the same moment: one refreshes, all act, the session lives on."""
     door = shared.door
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
     before = await door.stored("ana")
-    door.town.clock.turn(20 * MINUTE)
+    door.deployment.clock.turn(20 * MINUTE)
     async with (
         shared.worker(before.did) as first,
         shared.worker(before.did) as second,
@@ -104,7 +106,7 @@ async def test_one_refresh_token_is_spent_once(shared: Shared):
         assert [await line_of(each) for each in workers] == [before.did] * 3
     assert (await door.stored("ana")).version == before.version + 1
     # Had a token been spent twice, the server would have ended the session.
-    door.town.clock.turn(20 * MINUTE)
+    door.deployment.clock.turn(20 * MINUTE)
     agent = await agents.agent_for(door.db, door.network, await door.identity("ana"))
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
 
@@ -112,11 +114,11 @@ async def test_one_refresh_token_is_spent_once(shared: Shared):
 async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shared):
     """The server has answered, nothing is stored: who comes next finds the session over, says so, and loses nothing else."""
     door = shared.door
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         before = await door.stored("ana")
-        door.town.clock.turn(20 * MINUTE)
+        door.deployment.clock.turn(20 * MINUTE)
         async with shared.worker(before.did, "dies") as dying:
             assert await line_of(dying) == "ready"
             tell(dying)
@@ -124,7 +126,7 @@ async def test_process_that_dies_with_a_spent_token_costs_a_sign_in(shared: Shar
                 assert await dying.wait() == 9
         left = await door.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
-        door.town.clock.turn(61 * SECOND)  # the lease of the dead is over
+        door.deployment.clock.turn(61 * SECOND)  # the lease of the dead is over
         async with shared.worker(before.did) as heir:
             assert await line_of(heir) == "ready"
             tell(heir)

@@ -12,7 +12,6 @@ from openmeet.domain.groups import publication_settings
 from openmeet.domain.identities import actions
 from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.domain.series import actions as series_actions
-from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
@@ -21,14 +20,15 @@ from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.sessions import give_back
 from openmeet.outbox import publications
-from openmeet.outbox.publications import NOT_ALLOWED, PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
+from tests.interop.consent import allow
+from tests.openmeet.deployment import details
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
 from tests.openmeet.sign_in.test_identity_page import HERE, publisher_of
-from tests.openmeet.town import details
-from tests.witnesses.consent import allow
 
 OPTIONAL = (Feature.SERIES, Feature.GROUPS, Feature.MEMBERSHIPS)
 REFUSED = {
@@ -56,7 +56,7 @@ async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with door.db.transaction() as tx:
         await events.create(tx, ana, details())
-        await series_actions.create(tx, ana, template_in(details(description="Bring a cup.")), timing)
+        await series_actions.create(tx, ana, details(description="Bring a cup.").content, timing)
         wish = group_details(country="DE", description="We meet.", sync_enabled="on")
         group = await groups.create(tx, ana, wish)
         await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
@@ -78,8 +78,8 @@ async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[Pub
             standings = (await publications.states(reader, kind, ids)).values()
             found[kind] = {one.state for one in standings}
             blocked = [one for one in standings if one.state is PublicationState.BLOCKED]
-            assert {one.reason for one in blocked} <= {NOT_ALLOWED}
-            assert {one.words(reader.now, is_allowed=True) for one in blocked} <= {"not allowed at your server"}
+            assert all(one.reason == PublicationReason.NOT_ALLOWED() for one in blocked)
+            assert all(one.shown(reader.now, is_allowed=True) == RecordStatus.NOT_ALLOWED() for one in blocked)
     return found
 
 
@@ -89,8 +89,8 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
     for flag in (Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS):
         async with door.db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
-    door.town.clock.turn(MAX_AGE)
-    await door.town.account("ana")
+    door.deployment.clock.turn(MAX_AGE)
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         identity = await door.identity("ana")
@@ -127,13 +127,13 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
 async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_away(door_on_each: Door):
     """Who it is shows only on the way back: less was asked for, and nothing refused."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         await permit(door, browser, Feature.SERIES)
         await permit(door, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
     async with door.browser() as browser:
-        back = await door.let_in(browser, "ana", typed=door.town.pds_url)
+        back = await door.let_in(browser, "ana", typed=door.deployment.pds_url)
         assert back.status_code == 303
         assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
     kept = await door.stored("ana")
@@ -149,7 +149,7 @@ async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_awa
 async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_on_each: Door):
     """Signed in anew by the server's address, after its server ended the wider one: asked for once it is needed."""
     door = door_on_each
-    await door.town.account("ana")
+    await door.deployment.account("ana")
     async with door.browser() as browser:
         await door.let_in(browser, "ana")
         await permit(door, browser, Feature.SERIES)
@@ -157,7 +157,7 @@ async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_o
         # Ended there, without a word to us.
         before = await door.stored("ana")
         await give_back(door.db, door.network, before)
-        await door.let_in(browser, "ana", typed=door.town.pds_url)
+        await door.let_in(browser, "ana", typed=door.deployment.pds_url)
     after = await door.stored("ana")
     assert (after.needs_login, after.sealed == before.sealed) == (False, False)
     assert [standing(after, feature) for feature in Feature] == [

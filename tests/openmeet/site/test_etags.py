@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from openmeet.app import operations
+from openmeet.routes import operations
 from tests.openmeet.site_under_test import api_session, site_on
 
 EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
@@ -17,6 +17,13 @@ WITHOUT_CONDITION = {
     "closeGroupFeed",
     "declineInvitation",
     "declineArrival",
+    "deleteMe",
+    # The condition is in the body: a revision, which offline clients keep with the text.
+    "editChatMessage",
+    "removeChatMessage",
+    # Whoever sets or lifts one says what shall hold afterwards.
+    "putChatSanction",
+    "liftChatSanctions",
 }
 
 

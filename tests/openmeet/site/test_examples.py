@@ -5,7 +5,7 @@ import re
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.app import operations
+from openmeet.routes import operations
 from openmeet.web.api.examples import example_of
 from tests.openmeet.site_under_test import api_session, site_on
 

@@ -1,4 +1,4 @@
-"""The page for what broke on our side."""
+"""The error page for internal errors."""
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase

@@ -17,7 +17,7 @@ async def test_home_of_an_empty_site_says_why_it_is_empty(site):
         answer = await browser.get("/")
     assert answer.status_code == 200
     assert "No events yet" in answer.text
-    assert h1_of(answer.text) == "What is coming up"
+    assert h1_of(answer.text) == "Find your people. Go out this week."
 
 
 async def test_pages_forbid_inline_script_and_style(site):
@@ -50,7 +50,7 @@ async def test_a_broken_link_of_a_letter_says_how_to_go_on(site, path):
     async with site.browser() as browser:
         answer = await browser.get(path)
     assert (answer.status_code, h1_of(answer.text)) == (404, "This link does not work")
-    assert re.search("newest mail|once more|new one", answer.text)
+    assert re.search("newest e-mail|from the e-mail again|Answer again|new one", answer.text)
 
 
 async def test_a_form_of_another_site_is_refused(site):

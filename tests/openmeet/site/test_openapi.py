@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from openmeet.app import operations
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
+from openmeet.routes import operations
 from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.openapi import document
 

@@ -1,4 +1,4 @@
-"""Addresses keep what a word is made of, in every script."""
+"""Slugs keep the letters of every script."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Which site answers: by the host name; by ``x-tenant-id`` only where that is not anybody's word."""
+"""Choice of the site by host name; by ``x-tenant-id`` only with a token or from the operator's proxy."""
 
 import httpx
 import pytest

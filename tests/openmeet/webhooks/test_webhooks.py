@@ -1,4 +1,4 @@
-"""Webhooks: a real address hears, signed, what its owner may see, however often it takes, and nothing else."""
+"""Webhooks: a real address gets signed messages about what its owner may see, with retries, and nothing else."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import job_of
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
@@ -74,7 +74,7 @@ class Stage:
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is."""
         handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: HandlerOptions(handler, policy=RETRY)}):
+        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_by_one(handler, retry=RETRY)}):
             pass
 
 
@@ -160,6 +160,17 @@ async def test_events_answers_and_the_end_are_told_as_they_are_when_sent(stage, 
         for one in stage.receiver.messages()
     ]
     assert told == [("event.changed", "Chess"), ("answer.changed", "attending"), ("event.changed", True)]
+
+
+async def test_an_address_that_does_not_answer_delays_no_other(stage, client, ana, ben):
+    """The jobs of each address are a partition of their own, however they were enqueued."""
+    ids = {(await registered(client, stage, who))["id"] for who in (ana, ben)}
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
+    for webhook_id, who in zip(sorted(ids), (ana, ben), strict=True):
+        await client.post(f"/api/webhooks/{webhook_id}/ping", headers=who)
+    owed = await rows(stage.site.db, "select partition from outbox_jobs where kind = 'webhook' and state = 'due'")
+    assert {row["partition"] for row in owed} == ids
 
 
 async def test_what_does_not_concern_one_is_not_told(stage, client, ana, ben):
@@ -348,11 +359,12 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
         stage.clock.turn(DAY)
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
     assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
-    owed = [due_of(job_of(row)) for row in await rows(stage.site.db, "select * from debts where kind = 'mail'")]
+    owed = [due_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")]
     (due,) = [one for one in owed if one.kind == OFF_MAIL]
     letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
     assert letter is not None
     assert (letter.to, "127.0.0.1" in letter.subject) == ("ana@example.org", True)
+    assert "The last answer was: The address answered with status 500." in letter.text
     stage.receiver.heard.clear()
     await client.post("/api/events", json=EVENT, headers=ana)
     await stage.deliver()

@@ -1,4 +1,4 @@
-"""Asking queries as apps do: every answer is held against its Lexicon, every error against the names that it gives."""
+"""Call XRPC queries as apps do; responses are validated against the Lexicon, errors against the names it declares."""
 
 import hashlib
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ GENERAL = {"InvalidRequest", "AuthenticationRequired", "RateLimitExceeded"}
 
 
 class People:
-    """Accounts of the network with their keys, and what reads tokens that they sign."""
+    """Accounts with their keys, and a verifier of the service tokens that they sign."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -43,13 +43,13 @@ class People:
         self._made = 0
 
     def account(self, name: str) -> Did:
-        """Somebody new."""
+        """Create an account."""
         did = Did(f"did:web:{name}.example.org")
         self.keys[did] = k256.K256PrivateKey(hashlib.sha256(did.encode()).digest())
         return did
 
     async def connect(self, tx: Any, who: Caller) -> Did:
-        """A person of the site gets a DID: they have signed in with it."""
+        """Create an account and connect it to a user of the site, as if they had signed in with it."""
         self._made += 1
         did = self.account(f"person{self._made}")
         await tx.execute(
@@ -77,7 +77,7 @@ class People:
         return ServiceCallers(names, self.resolve, self.resolve, InProcessCache(self.clock), self.clock)
 
     def token(self, did: Did, name: str, **changes: Any) -> str:
-        """A token for one query; ``changes`` are arguments of ``make_service_token``."""
+        """A service token for one query; ``changes`` are arguments of ``make_service_token``."""
         self._made += 1
         said = {
             "issuer": did,
@@ -92,7 +92,7 @@ class People:
 async def answer_of(
     client: httpx.AsyncClient, name: str, /, *, token: str = "", nsid: str = "", **parameters: Any
 ) -> httpx.Response:
-    """What a query answers, held against its Lexicon."""
+    """The response of a query, validated against its Lexicon."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
     answer = await client.get(f"/xrpc/{nsid or own_name(name)}", params=parameters, headers=headers)
     method = CATALOG.find_method(own_name(name))
@@ -105,21 +105,21 @@ async def answer_of(
 
 
 async def ask(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> dict[str, Any]:
-    """The body of a good answer."""
+    """The body of a successful response."""
     answer = await answer_of(client, name, token=token, **parameters)
     assert answer.status_code == 200, answer.text
     return dict(msgspec.json.decode(answer.content))
 
 
 async def refused(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> tuple[int, str]:
-    """Status and name of an error."""
+    """HTTP status and name of an error response."""
     answer = await answer_of(client, name, token=token, **parameters)
     assert answer.status_code >= 400, answer.text
     return answer.status_code, answer.json()["error"]
 
 
 async def all_of(client: httpx.AsyncClient, name: str, items: str, /, **parameters: Any) -> list[dict[str, Any]]:
-    """A whole list, page by page, to its end."""
+    """All items of a list, read page by page."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
@@ -133,7 +133,7 @@ async def all_of(client: httpx.AsyncClient, name: str, items: str, /, **paramete
 
 @asynccontextmanager
 async def app(site: Site):
-    """A program of nobody's: no cookies, another origin."""
+    """An anonymous client from another origin, without cookies."""
     async with site.browser() as client:
         client.headers["origin"] = "https://another.example"
         yield client

@@ -1,4 +1,4 @@
-"""A site that strangers ask, on both engines."""
+"""A site for anonymous XRPC callers, on both engines."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The site on a small real network: people's own server passes their calls on to it."""
+"""The site in a small real network, where people's own PDS proxies their calls to it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,12 +19,12 @@ from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import CODE_KEY
+from tests.simulation.processes import free_port
 from tests.worker_pool import POOL
-from tests.world.processes import free_port
 
 
 class Around(Protocol):
-    """What a site is opened in: its database and network, and the server of the people who ask."""
+    """Surroundings of a site: its database, its network clients and the callers' PDS."""
 
     db: Database
     network: NetworkClients
@@ -34,50 +34,50 @@ class Around(Protocol):
 
 @dataclass(frozen=True)
 class Open:
-    """A site that answers at an address of its own."""
+    """A site that listens on its own port."""
 
-    town: Around
+    deployment: Around
     url: str
 
     @property
     def service(self) -> str:
-        """Whom ``atproto-proxy`` names."""
+        """Value of the ``atproto-proxy`` header that names this site."""
         return f"{did_of(self.url)}#openmeet"
 
     async def sign_in(self, name: str) -> str:
-        """A session of this person of a small town at their own server."""
+        """Sign a person in at their own PDS; returns the access token."""
         async with httpx.AsyncClient(trust_env=False) as http:
             body = {"identifier": f"{name}.town.test", "password": "a long password"}
-            answer = await http.post(f"{self.town.pds_url}/xrpc/com.atproto.server.createSession", json=body)
+            answer = await http.post(f"{self.deployment.pds_url}/xrpc/com.atproto.server.createSession", json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["accessJwt"])
 
     async def ask_through(self, session: str, nsid: str, parameters: dict[str, Any]) -> httpx.Response:
-        """Ask the person's own server, which asks the site."""
+        """Call a query through the person's own PDS, which proxies it to the site."""
         headers = {"authorization": f"Bearer {session}", "atproto-proxy": self.service}
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
-            return await http.get(f"{self.town.pds_url}/xrpc/{nsid}", params=parameters, headers=headers)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await http.get(f"{self.deployment.pds_url}/xrpc/{nsid}", params=parameters, headers=headers)
 
 
 @asynccontextmanager
-async def opened(town: Around) -> AsyncIterator[Open]:
-    """The site of this town, served at ``localhost``."""
+async def opened(deployment: Around) -> AsyncIterator[Open]:
+    """Serve the site on ``localhost``."""
     url = f"http://localhost:{free_port()}"
     settings = replace(Settings(), public_url=url, dev_mode=True)
     app = create_app(
         Services(
             settings,
-            Tenant("default", town.db),
+            Tenant("default", deployment.db),
             CODE_KEY,
-            clock=town.clock,
-            network=town.network,
-            service_callers=service_callers(settings, town.network),
+            clock=deployment.clock,
+            network=deployment.network,
+            service_callers=service_callers(settings, deployment.network),
             workers=POOL,
         ),
         Metrics("openmeet"),
     )
     serving = await serve(app, "127.0.0.1", int(url.rpartition(":")[2]))
     try:
-        yield Open(town, url)
+        yield Open(deployment, url)
     finally:
         await serving.stop()

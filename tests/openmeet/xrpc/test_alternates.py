@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by

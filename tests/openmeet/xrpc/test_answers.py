@@ -1,4 +1,4 @@
-"""The query for answers: everybody counted, those named whose own repository says it."""
+"""The XRPC query for RSVPs: all are counted; only people with a public record are named."""
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, queries
@@ -70,7 +70,9 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
         event = await event_by(tx, ana)
         bo, _ = await answers(tx, event, "Bo", did=going)
         await answers(tx, event, "Cem", wishes=RsvpRequest(is_private=True), did=private)
-        await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(needs_approval=True))
+        await host_decisions.change_registration_settings(
+            tx, ana, event.slug, RegistrationSettings(needs_approval=True)
+        )
         await answers(tx, event, "Dot", did=waiting)
         of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
         of_eve = await people.connect(tx, await person(tx, "Eve"))
@@ -85,7 +87,9 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:
-            await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(list_audience=audience))
+            await host_decisions.change_registration_settings(
+                tx, ana, event.slug, RegistrationSettings(list_audience=audience)
+            )
         for did in (None, of_ana, of_bo, of_eve):
             assert await seen_by(did) == ([going] if did in seen else [])
     async with site.db.transaction() as tx:

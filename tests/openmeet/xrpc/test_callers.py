@@ -1,4 +1,4 @@
-"""Callers with tokens: what a token must say, whose eyes they look with, and that each is good once."""
+"""Service tokens of callers: required claims, the viewer they stand for, and single use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The door of all queries: names, verbs, other origins, caches, limits."""
+"""Dispatch of XRPC queries: names, HTTP methods, CORS, caching, rate limits."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Queries for events: one, those of a time, a place, words, those of a repository; what strangers find and what they do not."""
+"""XRPC queries for events: one event, by time, by place, by words, by repository; and what strangers may see."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from openmeet.domain.events import queries
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.search.event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
-from tests.openmeet.browsing.test_finding_plans import Explaining, many_events
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person
+from tests.openmeet.web.test_finding_plans import Explaining, many_events
 from tests.openmeet.xrpc.asking import all_of, ask, refused
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"

@@ -6,12 +6,12 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.queries import set_record
 from openmeet.domain.moderation import actions, labels
 from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.series import actions as series
-from openmeet.domain.series.model import Template
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, signed_in
@@ -31,7 +31,7 @@ class Account:
             self.did = await people.connect(tx, self.ana)
             self.event = await event_by(tx, self.ana, title="Labelled tea")
             await set_record(tx, self.event.id, f"at://{self.did}/{EVENT}/3mqdau33ozs2n", "bafy", self.did)
-            self.series = await series.create(tx, self.ana, Template("Practice"), weekly("FREQ=WEEKLY;COUNT=3"))
+            self.series = await series.create(tx, self.ana, Content("Practice"), weekly("FREQ=WEEKLY;COUNT=3"))
             self.group = await group_by(tx, self.ana, name="Labelled circle")
             self.of_group = await events.create(
                 tx, self.ana, details(title="Labelled round"), group=of_event(self.group)

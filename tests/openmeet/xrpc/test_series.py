@@ -1,6 +1,6 @@
-"""The query for a series: its dates, stored and computed, page by page."""
+"""The XRPC query for a series: its dates, stored and computed, page by page."""
 
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions, queries
 from openmeet.domain.series.materialize import vivify
 from tests.openmeet.series.practice import NOW, begin, locked

@@ -4,24 +4,24 @@ from at_protocol.lexicon.authority import own_name
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import administration
+from tests.openmeet.deployment import deployment
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
-from tests.openmeet.town import town
 from tests.openmeet.xrpc.network import opened
 
-__all__ = ["town"]
+__all__ = ["deployment"]
 
 
-async def test_members_see_their_groups_through_their_own_server(town):
+async def test_members_see_their_groups_through_their_own_server(deployment):
     """Cleo is in the group, Bela is not; both ask through the same server."""
-    cleo, _ = await town.connected("cleo"), await town.connected("bela")
-    async with town.db.transaction() as tx:
+    cleo, _ = await deployment.connected("cleo"), await deployment.connected("bela")
+    async with deployment.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)
         event = await events.create(tx, ana, details(title="For members"), group=of_event(group))
-    async with opened(town) as site:
+    async with opened(deployment) as site:
         asked = {"group": f"{site.url}/groups/{group.slug}"}
         name = own_name("listGroupEvents")
         answer = await site.ask_through(await site.sign_in("cleo"), name, asked)

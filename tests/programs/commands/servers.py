@@ -1,13 +1,11 @@
 """Commands beside a directory and a PDS that run as processes of their own."""
 
 import asyncio
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.parts import ROOT
-from tests.witnesses.conftest import Network
+from tests.interop.conftest import Network
+from tests.preloaded import STARTER
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,5 @@ def environment_of(network: Network, folder: Path, **more: str) -> dict[str, str
 
 async def openmeet(environment: dict[str, str], *arguments: str) -> Done:
     """Run a command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "programs.cli",
-        *arguments,
-        cwd=ROOT / "src",
-        env={**os.environ, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, said.decode(), complained.decode())
+    done = await asyncio.to_thread(STARTER.run, *arguments, environment=environment)
+    return Done(done.returncode, done.stdout, done.stderr)

@@ -62,8 +62,8 @@ def test_what_is_wrong_with_a_start_is_said_as_it_is(tmp_path: Path) -> None:
     file.write_text(f"BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n", newline="")
     result = _inspect(file)
     said = result.stdout + result.stderr
-    assert "Component 2 was left out: its start (DTSTART) cannot be read." in said
-    assert "Component 3 was left out: it has no start (DTSTART)." in said
+    assert "Component 2 was left out: Its start (DTSTART) can’t be read." in said
+    assert "Component 3 was left out: It has no start (DTSTART)." in said
     assert "1 December 2026 at 10:00 (UTC, as the file's zone Mars is no known place)" in said
 
 
@@ -74,7 +74,7 @@ def test_dates_without_their_series_are_said_as_they_are_brought_in(tmp_path: Pa
         for day in ("20270302", "20270309")
     ]
     file.write_text("BEGIN:VCALENDAR\r\n" + "".join(dates) + "END:VCALENDAR\r\n")
-    assert "Choir: The file has 2 dates of this series and not the series itself" in _inspect(file).stdout
+    assert "Choir: The file has 2 dates of this series but not its rule" in _inspect(file).stdout
     assert "2 March 2027 at 18:00 and on 9 March 2027 (UTC)" in _inspect(file).stdout
     (said,) = json.loads(_inspect(file, "--json").stdout)["calendars"]
     assert [one["added"] for one in said["gathered"]] == [["2027-03-09T18:00:00"]]

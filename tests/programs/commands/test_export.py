@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.openmeet.legacy.old_town import old_town
+from tests.openmeet.legacy_import.legacy_site import legacy_site
 from typer.testing import CliRunner, Result
 
 from programs.commands import export, import_, legacy
@@ -23,7 +23,7 @@ def run(app: object, *arguments: str) -> Result:
 def test_a_site_and_a_person(tmp_path: Path) -> None:
     """What was exported is taken in elsewhere; a file that is there is not written over; a site that is there neither."""
     here, there, third = (settings(tmp_path, name) for name in ("here", "there", "third"))
-    dump = str(old_town(20, seed=3).dump(tmp_path / "old.jsonl"))
+    dump = str(legacy_site(20, seed=3).dump(tmp_path / "old.jsonl"))
     assert run(legacy.app, "import", dump, "--settings", here).exit_code == 0
     site, person = str(tmp_path / "site.jsonl"), str(tmp_path / "person.json")
     exported = run(export.app, site, "--settings", here)

@@ -1,31 +1,21 @@
 """An operator switches parts of the synchronisation while everything runs."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
-from tests.parts import ROOT
+from tests.preloaded import STARTER
+from tests.programs.platforms import open_platform, read_platform_settings
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from openmeet.domain.identities import actions as identities
 from openmeet.feature_flags.flags import DEFAULTS
 from openmeet.outbox.kinds import JobKind
-from programs.platform import open_platform
-from programs.platform_settings import read_platform_settings
 
 
 def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "programs.cli", "flags", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT / "src",
-        env={**os.environ, **environment},
-    )
+    return STARTER.run("flags", *arguments, environment=environment)
 
 
 async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path):
@@ -50,7 +40,7 @@ async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path)
         ]
         assert all(one["by"].endswith(" by command") for one in changes)
         async with platform.db.reader() as reader:
-            owed = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.BACKFILL.value)
+            owed = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.BACKFILL.value)
         assert [row["subject"] for row in owed] == [did]
 
 

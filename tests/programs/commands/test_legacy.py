@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.openmeet.legacy.old_town import old_town
+from tests.openmeet.legacy_import.legacy_site import legacy_site
 from typer.testing import CliRunner, Result
 
 from programs.commands import legacy
@@ -17,7 +17,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
     settings.write_text(
         f'[openmeet]\ndata_directory = "{tmp_path / "data"}"\ndev_mode = true\ndev_mailbox = true\n', encoding="utf-8"
     )
-    return str(old_town(30, seed=11).dump(tmp_path / "old.jsonl")), str(settings)
+    return str(legacy_site(30, seed=11).dump(tmp_path / "old.jsonl")), str(settings)
 
 
 def run(*arguments: str) -> Result:

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.interop.conftest import Network, network
 from tests.programs.commands.servers import environment_of, openmeet
-from tests.witnesses.conftest import Network, network
 from typer.testing import CliRunner, Result
 
 from openmeet.network.publishing.lexicons import own_documents

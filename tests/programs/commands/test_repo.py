@@ -33,7 +33,7 @@ def test_a_good_file():
     assert result.exit_code == 0
     for said in (
         "51 nodes",
-        "215 blocks hang nowhere",
+        "215 blocks unreachable",
         "6 repeated",
         "records    185",
         "signature  by did:key:zQ3sh",

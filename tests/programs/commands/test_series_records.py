@@ -6,13 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.interop.conftest import Account, Network, network
+from tests.patience import PATIENCE_SECONDS
 from tests.programs.commands.servers import environment_of, openmeet
-from tests.witnesses.conftest import Account, Network, network
+from tests.programs.platforms import open_platform, read_platform_settings
 
 from groundwork.clock import DAY, SystemClock, to_datetime
+from openmeet.domain.events.content import Content
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions
-from openmeet.domain.series.model import Series, Template, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.flag_effects import switch
@@ -21,8 +24,7 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from programs.outbox_dispatcher import publisher
-from programs.platform import Platform, open_platform
-from programs.platform_settings import read_platform_settings
+from programs.platform import Platform
 
 __all__ = ["network"]
 
@@ -36,17 +38,17 @@ async def records(network: Network, account: Account, collection: str) -> dict[s
 
 async def begin(platform: Platform, account: Account) -> Series:
     """Somebody with an account of their own agrees to publishing and makes a series that begins tomorrow."""
-    user_id = await sign_in_with_password(
-        platform.db, platform.network, identifier=account.handle, password=account.password
-    )
+    user_id = (
+        await sign_in_with_password(platform.db, platform.network, identifier=account.handle, password=account.password)
+    ).user_id
     tomorrow = to_datetime(SystemClock().now() + DAY).replace(tzinfo=None, hour=18, minute=0, second=0, microsecond=0)
     timing = Timing(pattern(tomorrow, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with platform.db.transaction() as tx:
         await identities.agree(tx, user_id, handle=account.handle)
-        return await actions.create(tx, Caller(user_id, "Ana"), Template("Tea in the park"), timing)
+        return await actions.create(tx, Caller(user_id, "Ana"), Content("Tea in the park"), timing)
 
 
-async def pay(platform: Platform) -> None:
+async def deliver_publications(platform: Platform) -> None:
     while await schedule.run_once(publisher(platform)):
         pass
 
@@ -56,7 +58,7 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
     environment = environment_of(network, tmp_path)
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         await begin(platform, account)
-        await pay(platform)
+        await deliver_publications(platform)
         ((uri, before),) = (await records(network, account, EVENT)).items()
         refused = await openmeet(environment, "series", "publish")
         assert (refused.status, refused.said) == (1, "")
@@ -67,9 +69,9 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         done = await openmeet(environment, "series", "publish")
         assert (done.status, done.said) == (0, "1 series looked at; the publisher writes what differs.\n")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                await pay(platform)
+                await deliver_publications(platform)
                 ((same, after),) = (await records(network, account, EVENT)).items()
                 assert same == uri
                 if "series" in after.get("openmeet.lexicon.seriesLink", {}):

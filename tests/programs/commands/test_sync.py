@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.openmeet.ingestion.network import did, rev
-from tests.programs.commands.test_debts import of_program, run
-from tests.world.directory import Directory
-from tests.world.processes import free_port
+from tests.programs.commands.test_jobs import of_program, run
+from tests.programs.platforms import open_platform, read_platform_settings
+from tests.simulation.directory import Directory
+from tests.simulation.processes import free_port
 
 from groundwork.clock import SystemClock
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.records.collections import CONCERNING, EVENT
-from programs.platform import open_platform
-from programs.platform_settings import read_platform_settings
 
 URI = f"at://{did(1)}/{EVENT}/tea"
 
@@ -23,16 +22,16 @@ URI = f"at://{did(1)}/{EVENT}/tea"
 async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
-        assert run(environment, "sync", "put-aside").strip() == "Every record that was read was taken over."
+        assert run(environment, "sync", "quarantined").strip() == "Every record that was read was taken over."
         for _ in range(2):
             async with platform.db.transaction() as tx:
                 failed = [Failed(URI, rev(1), ValueError("no such day"))]
                 await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
-        assert run(environment, "sync", "put-aside").split("\n    ") == [
+        assert run(environment, "sync", "quarantined").split("\n    ") == [
             URI,
             "ValueError: no such day (taking, 2 times)\n",
         ]
-        listed = json.loads(run(environment, "sync", "put-aside", "--json"))
+        listed = json.loads(run(environment, "sync", "quarantined", "--json"))
         assert listed == [{"uri": URI, "step": "taking", "reason": "ValueError: no such day"}]
         assert "records put aside  1" in run(environment, "sync", "status")
 
@@ -54,7 +53,7 @@ async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str,
     ended = await asyncio.to_thread(of_program, environment, "sync", *arguments)
     settings = read_platform_settings(None, environment)
     async with open_platform(settings, SystemClock()) as platform, platform.db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = 'backfill' order by subject")
+        owed = await reader.fetch("select subject from outbox_jobs where kind = 'backfill' order by subject")
         begun = await reader.fetch("select did from repositories where epoch > 0")
     assert [row["did"] for row in begun] == ([row["subject"] for row in owed] if arguments[0] == "reset" else [])
     return ended.returncode, f"{ended.stdout}{ended.stderr}".strip(), [row["subject"] for row in owed]
@@ -95,5 +94,5 @@ async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Pa
     status, words, _ = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "reconcile", UNKNOWN)
     assert status == 0
     assert f"Whether {UNKNOWN} exists could not be looked up" in words
-    assert "It is tried all the same." in words
+    assert "It is tried anyway." in words
     assert f"{UNKNOWN}  was not read" in words

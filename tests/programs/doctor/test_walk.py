@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.databases import MakeDatabase
-from tests.world.processes import free_port
+from tests.simulation.processes import free_port
 from typer.testing import CliRunner
 
 from aurora_locus.app import open_server

@@ -1,6 +1,6 @@
-"""What a passkey signs: random, this server's own, good for five minutes and one answer.
+"""Passkey challenges: random, signed by this server, valid for five minutes and one answer.
 
-Nothing is stored when a page with a challenge is shown, only when one is answered: it carries its time and is signed.
+A challenge contains its time and a signature, so nothing is stored until one is answered.
 """
 
 import hmac
@@ -26,13 +26,13 @@ _SWEEP = "delete from spent_challenges where expires_at <= :now"
 
 
 def fresh(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
-    """A challenge for one browser."""
+    """A new challenge that only this browser can answer."""
     head = secrets.token_bytes(_RANDOM_BYTES) + (now + LIFETIME).to_bytes(_TIME_BYTES, "big")
     return head + _mac(keys, browser_id, head)
 
 
 def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> bool:
-    """Whether it is one of ours, for this browser, in time and not answered before; from now on it is answered."""
+    """Mark a challenge as answered; False unless it is ours, for this browser, not expired and not answered before."""
     head, mac = challenge[:-_MAC_BYTES], challenge[-_MAC_BYTES:]
     if len(challenge) != _LENGTH or not hmac.compare_digest(mac, _mac(keys, browser_id, head)):
         return False
@@ -43,7 +43,7 @@ def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> boo
 
 
 def sweep(w: Writer) -> int:
-    """Forget answered challenges that would not be taken any more anyway; how many."""
+    """Delete answered challenges that have expired; returns how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

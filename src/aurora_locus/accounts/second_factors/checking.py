@@ -1,11 +1,11 @@
-"""Asking for a second factor and taking what is typed, counted per account before anything is looked at."""
+"""Check second factors. Every attempt is counted per account before it is checked."""
 
 import contextlib
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
-from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_LETTER, effective
+from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_EMAIL, effective
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import passkeys, queries, recovery_codes, totp
 from aurora_locus.accounts.second_factors.model import Factors
@@ -17,19 +17,19 @@ from groundwork.rate_limit.contract import spend
 
 # The name of the refusal that asks for a code beside the right password; deployed apps know it.
 FACTOR_WANTED = "AuthFactorTokenRequired"
-WRONG = "This code is wrong, or was used already."
+WRONG = "This code is wrong, or you’ve already used it."
 
 
 async def find(registry: Registry, did: Did) -> Factors:
-    """What the account has beside its password."""
+    """The second factors of an account."""
     async with registry.db.reader() as reader:
         return await queries.find(reader, did)
 
 
 async def take_code(registry: Registry, did: Did, typed: str) -> bool:
-    """Use up a code, whichever kind it is: of an authenticator app, a recovery code, or one that was sent by e-mail.
+    """Use up a code: of an authenticator app, a recovery code, or one sent by e-mail. False if it is wrong.
 
-    Raises RateLimited: six digits would be found by trying, so there are few tries.
+    Raises RateLimited after a few attempts, because six digits could be guessed.
     """
     await count_try(registry, did)
 
@@ -44,25 +44,25 @@ async def take_code(registry: Registry, did: Did, typed: str) -> bool:
 
 
 async def take_passkey(registry: Registry, did: Did, party: PasskeyContext, answer: str) -> bool:
-    """Whether the answer of a device proves one of the account's passkeys. Raises RateLimited."""
+    """Whether the device's response (JSON) is signed by one of the account's passkeys. Raises RateLimited."""
     await count_try(registry, did)
     return await registry.db.write(lambda w: passkeys.take(w, party, answer, did)) is not None
 
 
-async def send_letter(registry: Registry, did: Did) -> None:
-    """Send a code to the account's address. Raises RateLimited, and Refused where this is not what the account wants."""
+async def send_code(registry: Registry, did: Did) -> None:
+    """E-mail a sign-in code to the account's address. Raises RateLimited; Refused if e-mail is not one of its factors."""
     if (await find(registry, did)).mail_since is None:
         raise Refused("This account does not take codes by e-mail.")
-    limits = [(effective(registry, limit), did) for limit in SIGN_IN_LETTER]
+    limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.SIGN_IN)
 
 
 async def require(registry: Registry, proof: ProvenAccount, token: str | None) -> None:
-    """For ``createSession``: the code that goes with the account's own password, where one is asked for.
+    """For ``createSession``: require a valid code with the account's own password if the account has a second factor.
 
-    App passwords are exempt: they stand for one app and can do less. Raises NotSignedIn (``AuthFactorTokenRequired``;
+    App passwords are exempt: each is for one app and allows less. Raises NotSignedIn (``AuthFactorTokenRequired``;
     ``InvalidToken`` for a wrong code) and RateLimited.
     """
     did = proof.account.did
@@ -76,25 +76,25 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
             raise NotSignedIn(WRONG, name="InvalidToken")
         return
     if factors.mail_since is not None:
-        # Where there were too many letters already, the last one's code is good.
+        # Where there were too many e-mails already, the last one's code is good.
         with contextlib.suppress(TooMany):
-            await send_letter(registry, did)
-        why = "A code was sent by e-mail; sign in once more, with it."
+            await send_code(registry, did)
+        why = "A code was sent by e-mail; sign in again, with it."
     elif factors.totp_since is not None:
-        why = "Sign in once more, with a code of your authenticator app."
+        why = "Sign in again, with a code of your authenticator app."
     else:
         why = "This account signs in with a passkey, which only a browser can ask for. Use an app password here."
     raise NotSignedIn(why, name=FACTOR_WANTED)
 
 
 def end_mail(w: Writer, did: Did) -> None:
-    """Ask for no code by e-mail any more; with the last factor its recovery codes go too."""
+    """Remove e-mail as a second factor; if it was the last factor, delete the recovery codes too."""
     queries.set_mail(w, did, is_on=False)
     if not queries.are_set(w, did):
         recovery_codes.remove(w, did)
 
 
 async def count_try(registry: Registry, did: Did) -> None:
-    """Count one try, right or wrong. Raises RateLimited."""
+    """Count one attempt, right or wrong. Raises RateLimited."""
     limits = [(effective(registry, limit), did) for limit in SECOND_FACTOR]
     await spend(registry.counters, limits, now=registry.clock.now())

@@ -1,4 +1,4 @@
-"""What an account has beside its password, and what the server keeps its secrets with."""
+"""Second factors of an account, and the server's keys that protect their secrets."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from groundwork.sealing import Sealer
 
 @dataclass(frozen=True, slots=True)
 class FactorKeys:
-    """``sealer`` keeps the secrets of authenticator apps, ``codes`` is the secret key under which recovery codes are hashed
-    and challenges are signed.
+    """Server keys. ``sealer`` encrypts the secrets of authenticator apps; ``codes`` is the secret key that hashes recovery
+    codes and signs challenges.
     """
 
     sealer: Sealer
@@ -18,7 +18,7 @@ class FactorKeys:
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """``sign_count`` is what the device said last; 0 for devices that do not count."""
+    """A registered passkey. ``sign_count``: the counter that the device sent last; 0 for devices without a counter."""
 
     credential_id: bytes
     public_key: bytes
@@ -30,7 +30,7 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """``totp_since`` and ``mail_since`` are None where there is none."""
+    """Second factors of one account. ``totp_since`` and ``mail_since`` are None if that factor is not set up."""
 
     totp_since: Instant | None
     passkeys: tuple[Passkey, ...]
@@ -39,5 +39,5 @@ class Factors:
 
     @property
     def are_set(self) -> bool:
-        """Whether more than the password is asked for."""
+        """Whether sign-in requires a second factor."""
         return self.totp_since is not None or bool(self.passkeys) or self.mail_since is not None

@@ -1,7 +1,7 @@
-"""Passkeys (Web Authentication level 2): made and used by the browser, checked here.
+"""Passkeys (Web Authentication level 2): created and used in the browser, verified here.
 
-The device must have checked who holds it (user verification): a passkey stands for two factors, and may stand for the
-password. Where it came from (attestation) is not asked.
+The device must have checked who holds it (user verification), so a passkey counts as two factors and can replace the
+password. Attestation, the proof of the device's make, is not requested.
 """
 
 import json
@@ -46,7 +46,7 @@ _REMOVE = "delete from passkeys where did = :did and credential_id = :credential
 
 @dataclass(frozen=True, slots=True)
 class PasskeyContext:
-    """Who asks for passkeys: this server, on one browser."""
+    """Relying party and browser for which passkeys are created and verified."""
 
     keys: FactorKeys
     url: str
@@ -55,17 +55,17 @@ class PasskeyContext:
 
     @property
     def id(self) -> str:
-        """The relying party: the host name alone."""
+        """The relying party's id: this server's host name."""
         return urlsplit(self.url).hostname or ""
 
 
 async def of_account(reader: Reader, did: Did) -> list[Passkey]:
-    """Oldest first."""
+    """The passkeys of an account, oldest first."""
     return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
 
 
 def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
-    """What ``navigator.credentials.create`` takes, as JSON. A device that has one already is not offered."""
+    """Options for ``navigator.credentials.create``, as JSON. A device that has one of ``have`` is excluded."""
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
             rp_id=party.id,
@@ -83,7 +83,7 @@ def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequenc
 
 
 def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant) -> str:
-    """What ``navigator.credentials.get`` takes, as JSON. Without ``have``: whichever passkey the person chooses."""
+    """Options for ``navigator.credentials.get``, as JSON. With an empty ``have`` the person may choose any passkey."""
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=party.id,
@@ -95,7 +95,7 @@ def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant
 
 
 def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> None:
-    """Keep the passkey that a device made. Raises InvalidInput for an answer that does not hold, or one too many."""
+    """Verify the device's response and store the new passkey. Raises InvalidInput if it is invalid, or one too many."""
     name = " ".join(name.split())[:MAX_NAME_LENGTH]
     if not name or not name.isprintable():
         raise InvalidInput("name", f"Give the passkey a name of at most {MAX_NAME_LENGTH} printable characters.")
@@ -125,13 +125,14 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
         now=w.now,
     )
     if kept != 1:
-        raise InvalidInput("passkey", "This passkey is known here already.")
+        raise InvalidInput("passkey", "You’ve already added this passkey.")
 
 
 def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
-    """Whose passkey this answer proves; None when it proves nothing, or not ``did``'s. The challenge is spent in any case.
+    """Verify a device's response; the account that it signs in, or None if it is invalid or not for ``did``.
 
-    A device that counts must have counted further than the last time: otherwise there are two of it (section 6.1.1).
+    The challenge is used up in any case. A device with a counter must send a greater number than the last time: if not,
+    it was cloned (section 6.1.1).
     """
     challenge = _challenge_in(answer)
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
@@ -158,23 +159,23 @@ def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) 
 
 
 def remove(w: Writer, did: Did, credential_id: bytes) -> bool:
-    """Forget one; False when the account has none by this name."""
+    """Delete a passkey; False if the account has none with this id."""
     return w.execute(_REMOVE, did=did, credential_id=credential_id) == 1
 
 
 def _challenge_in(answer: str) -> bytes | None:
-    """The challenge that an answer says it is about; what it says is proven by the signature, later."""
+    """The challenge that a response names; not verified yet, the signature is checked later."""
     if len(answer) > _MAX_ANSWER:
         return None
     try:
-        said = json.loads(base64url_to_bytes(json.loads(answer)["response"]["clientDataJSON"]))
-        return base64url_to_bytes(said["challenge"])
+        client_data = json.loads(base64url_to_bytes(json.loads(answer)["response"]["clientDataJSON"]))
+        return base64url_to_bytes(client_data["challenge"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _unusable(field: str) -> InvalidInput:
-    return InvalidInput(field, "The passkey could not be taken. Try again, or use another device.")
+    return InvalidInput(field, "We couldn’t add the passkey. Try again, or use another device.")
 
 
 def _to_passkey(row: Row) -> Passkey:

@@ -1,4 +1,4 @@
-"""What an account has beside its password, read at once."""
+"""Queries for the second factors of an account."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import passkeys
@@ -21,7 +21,7 @@ _MAIL_OFF = "delete from mail_factors where did = :did"
 
 
 async def find(reader: Reader, did: Did) -> Factors:
-    """Everything that is set."""
+    """Every second factor of an account."""
     row = await reader.fetch_one(_FIND, did=did)
     if row is None:
         raise LookupError("a select without a table answers with a row")
@@ -35,12 +35,12 @@ async def find(reader: Reader, did: Did) -> Factors:
 
 
 def are_set(w: Writer, did: Did) -> bool:
-    """Whether more than the password is asked for."""
+    """Whether sign-in requires a second factor."""
     return w.fetch_one(_ARE_SET, did=did) is not None
 
 
 def set_mail(w: Writer, did: Did, *, is_on: bool) -> None:
-    """Whether a code by e-mail is asked for."""
+    """Switch codes by e-mail on or off for an account."""
     if is_on:
         w.execute(_MAIL_ON, did=did, now=w.now)
     else:

@@ -1,6 +1,6 @@
-"""Codes for the day when the phone is gone: ten, shown once, each good once.
+"""Recovery codes for a lost device: ten, shown once, each valid once.
 
-Fifty random bits could be tried out by whoever has the database, so they are hashed under a key of the server.
+They have 50 random bits, few enough to try them all with a copy of the database, so the hash uses a secret key.
 """
 
 import hmac
@@ -23,7 +23,7 @@ _REMOVE = "delete from recovery_codes where did = :did"
 
 
 def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
-    """Ten new codes, never to be seen again; those before are void."""
+    """Replace the account's recovery codes by ten new ones; returns them in clear, which cannot be shown again."""
     codes = [_fresh() for _ in range(COUNT)]
     w.execute(_REMOVE, did=did)
     w.execute_many(_INSERT, [{"did": did, "code_hash": _hash(keys, did, code)} for code in codes])
@@ -31,12 +31,12 @@ def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
 
 
 def take(w: Writer, keys: FactorKeys, did: Did, typed: str) -> bool:
-    """Use up a code; case, spaces and the hyphen do not matter."""
+    """Use up a recovery code; False if it is not one. Case, spaces and the hyphen do not matter."""
     return w.execute(_TAKE, did=did, code_hash=_hash(keys, did, typed)) == 1
 
 
 def remove(w: Writer, did: Did) -> None:
-    """No code is good any more."""
+    """Delete an account's recovery codes."""
     w.execute(_REMOVE, did=did)
 
 

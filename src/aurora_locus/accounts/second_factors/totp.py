@@ -1,7 +1,7 @@
-"""Codes of authenticator apps (RFC 6238): six digits, thirty seconds, SHA-1, which is all that common apps know.
+"""Codes of authenticator apps (RFC 6238): six digits, thirty seconds, SHA-1, which is all that common apps support.
 
-A code of the step before and of the one after is taken as well, for clocks that go wrong by half a minute (RFC 6238, section
-5.2); none is taken twice, and none that is older than one that was taken.
+Codes of the previous and the next step are accepted too, for clocks that are wrong by half a minute (RFC 6238, section
+5.2). No code is accepted twice, nor one older than the last accepted one.
 """
 
 import hmac
@@ -33,19 +33,19 @@ _REMOVE = "delete from totp_secrets where did = :did"
 
 
 def begin(w: Writer, keys: FactorKeys, did: Did) -> None:
-    """Make a secret that counts once a code of it was typed. One that counts already stays."""
+    """Store a new secret, pending until its first code is entered. A confirmed secret stays as it is."""
     sealed = keys.sealer.seal(pyotp.random_base32().encode("ascii"), purpose_of(did))
     w.execute(_BEGIN, did=did, sealed=sealed, now=w.now)
 
 
 async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
-    """The secret (base32) that waits for its first code; None where there is none."""
+    """The pending secret (base32), whose first code was not entered yet; None if there is none."""
     row = await reader.fetch_one(_FIND, did=did)
     return None if row is None or row["confirmed_at"] is not None else _secret(keys, did, row["sealed"])
 
 
 def take(w: Writer, keys: FactorKeys, did: Did, typed: str, *, confirming: bool = False) -> bool:
-    """Use up a code. ``confirming``: the first one of a new secret; otherwise only a secret that counts is asked."""
+    """Use up a code; False if it is wrong. ``confirming``: it is the first code of the pending secret."""
     row = w.fetch_one(_FIND, did=did)
     if row is None or (row["confirmed_at"] is None) != confirming:
         return False
@@ -55,17 +55,17 @@ def take(w: Writer, keys: FactorKeys, did: Did, typed: str, *, confirming: bool 
 
 
 def remove(w: Writer, did: Did) -> None:
-    """No code is asked for any more."""
+    """Remove the authenticator app from an account."""
     w.execute(_REMOVE, did=did)
 
 
 def address(secret: str, handle: str, issuer: str) -> str:
-    """The ``otpauth:`` address that an app reads from the picture."""
+    """The ``otpauth:`` URI that an authenticator app reads from the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=handle, issuer_name=issuer)
 
 
 def picture(secret: str, handle: str, issuer: str) -> str:
-    """The address as a QR code: SVG that stands in a page, without style of its own."""
+    """The ``otpauth:`` URI as a QR code: SVG to embed in a page, without inline style."""
     out = io.BytesIO()
     code = segno.make(address(secret, handle, issuer), micro=False)
     code.save(
@@ -92,5 +92,5 @@ def _secret(keys: FactorKeys, did: Did, sealed: bytes) -> str:
 
 
 def purpose_of(did: Did) -> str:
-    """What the secret of an account is sealed for."""
+    """The context to which the sealed secret of an account is bound."""
     return f"aurora_locus/totp_secret/{did}"

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import particulars, queries
-from aurora_locus.accounts.particulars import AccountDetails
+from aurora_locus.accounts import account_details, queries
+from aurora_locus.accounts.account_details import AccountDetails
 from aurora_locus.administration import figures
 from aurora_locus.administration.pages.account_acts import ACTS, AccountAct, is_offered
 from aurora_locus.administration.pages.edge import (
@@ -102,8 +102,8 @@ async def act(request: Request) -> Response:
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
         return _form(request, chosen, account, decided, Typed(form, {"act": no.why}), status=422)
     if chosen.is_end:
-        return go("/admin/accounts", said="done")
-    return go(f"/admin/accounts/{did}", said="done")
+        return go("/admin/accounts", flash="done")
+    return go(f"/admin/accounts/{did}", flash="done")
 
 
 def _require_confirmed(chosen: AccountAct, account: AccountDetails, form: dict[str, str]) -> None:
@@ -143,7 +143,7 @@ def _offered(request: Request, account: AccountDetails, decided: AccountDecision
 async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountDecisions]:
     registry = registry_of(request)
     async with registry.db.reader() as reader:
-        found = await particulars.find(reader, [did])
+        found = await account_details.find(reader, [did])
         known = await queries.find(reader, did)
     if not found or known is None:
         raise NotFound("There is no such account on this server.")

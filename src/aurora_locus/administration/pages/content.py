@@ -53,7 +53,7 @@ async def decide(request: Request) -> Response:
         return await _page(request, typed_again(form, wrong), form, status=400)
     except NotFound as absent:
         return await _page(request, Typed(form, {"uri": absent.why}), form, status=400)
-    return go(_address(form), said="done")
+    return go(_address(form), flash="done")
 
 
 async def label(request: Request) -> Response:
@@ -66,7 +66,7 @@ async def label(request: Request) -> Response:
         await labels.put(own, deed_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), form, status=400)
-    return go(_address(form), said="done")
+    return go(_address(form), flash="done")
 
 
 def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | None]:
@@ -97,7 +97,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
     try:
         subject = _subject(asked)
     except InvalidInput as wrong:
-        subject, problem = None, wrong.why
+        subject, problem = None, str(wrong.why)
     registry = registry_of(request)
     if subject is not None:
         name = name_of(subject)

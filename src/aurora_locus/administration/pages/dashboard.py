@@ -1,31 +1,89 @@
-"""Dashboard: open tasks and the state of the server."""
+"""Dashboard: whether all is well, what needs an operator, and the state of the server."""
+
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import figures
-from aurora_locus.administration.office import office_of
-from aurora_locus.administration.pages.edge import admin_page, registry_of, see
+from aurora_locus.administration.figures import Dashboard
+from aurora_locus.administration.office import Office, office_of
+from aurora_locus.administration.pages.edge import admin_page, see
+from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.standing import lags, worst
+from groundwork.clock import DAY, MINUTE
+
+# A reader that is further behind than this does not keep up.
+_SLOW_SECONDS = 60
+# Backups are made daily where they are set up.
+_OLD = 2 * DAY
+# An e-mail waits for its turn, or for the second try.
+_LATE = 10 * MINUTE
 
 
 def routes() -> list[Route]:
-    """The one page."""
+    """Route of the overview, ``/admin``."""
     return [see("/admin", show_dashboard)]
 
 
+@dataclass(frozen=True, slots=True)
+class ServerTrouble:
+    """What needs an operator; empty where nothing does."""
+
+    has_reports: bool
+    backup: str
+    email: str
+    readers_are_slow: bool
+    relays: list[Relay]
+    disk_is_full: bool
+
+    @property
+    def number(self) -> int:
+        found = (self.has_reports, self.backup, self.email, self.readers_are_slow, self.relays, self.disk_is_full)
+        return sum(bool(one) for one in found)
+
+
 async def show_dashboard(request: Request) -> Response:
-    """The overview; each number links to its page."""
-    registry = registry_of(request)
-    live = registry.repositories.live
-    behind = await lags(registry.db, live, registry.clock)
+    """The operator's start page: state of the server, what needs attention, figures, the last day, its parts."""
+    office = office_of(request)
+    registry = office.registry
+    behind = await lags(registry.db, registry.repositories.live, registry.clock)
     lag_events, lag_seconds = worst(behind)
+    found = await figures.dashboard(registry, await office.blobs.read(), office.settings.data_directory)
     context = {
-        "figures": await figures.dashboard(registry, await office_of(request).blobs.read()),
+        "figures": found,
+        "trouble": _trouble(office, found, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
-        "relays": office_of(request).crawling.relays,
+        "relays": office.crawling.relays,
+        "serves": office.settings.serves_firehose,
+        "sends_mail": registry.sends_mail,
+        "version": office.version,
+        "started_at": office.started_at,
+        "bars": _bars(found.hours),
+        "peak": max(found.hours),
     }
     return admin_page(request, "dashboard.html", context)
+
+
+def _trouble(office: Office, found: Dashboard, lag_seconds: float) -> ServerTrouble:
+    now = office.registry.clock.now()
+    last = found.last_backup_at
+    backup = "none" if last is None else "old" if last < now - _OLD else ""
+    late = found.emails_since is not None and found.emails_since < now - _LATE
+    return ServerTrouble(
+        has_reports=found.unresolved > 0,
+        backup=backup,
+        email="failed" if found.emails_failed else "late" if late else "",
+        readers_are_slow=lag_seconds > _SLOW_SECONDS,
+        relays=[relay for relay in office.crawling.relays if relay.problem],
+        disk_is_full=found.disk_is_full,
+    )
+
+
+def _bars(hours: list[int]) -> list[int]:
+    """Heights of the columns, 0 to 100; an hour with any event has a column that is seen."""
+    most = max(hours)
+    return [0 if not number else max(4, round(100 * number / most)) for number in hours]

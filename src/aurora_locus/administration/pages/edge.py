@@ -102,7 +102,7 @@ def deed_of(request: Request) -> Deed:
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
     if not reason:
-        problems["reason"] = "Say why: this stands in the audit log."
+        problems["reason"] = "Say why. It’s kept in the audit log."
     if report and not (report.isascii() and report.isdigit() and len(report) < 16):
         problems["report"] = "This is not the number of a report."
     if problems:

@@ -56,7 +56,7 @@ async def disable(request: Request) -> Response:
         await account_acts.disable_codes(registry_of(request), deed_of(request), [_code(form)], [])
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), status=400)
-    return go("/admin/invites", said="done")
+    return go("/admin/invites", flash="done")
 
 
 async def _page(request: Request, typed: Typed, *, made: list[str] | None = None, status: int = 200) -> Response:

@@ -44,7 +44,7 @@ async def add(request: Request) -> Response:
         return await _page(request, typed_again(form, wrong), status=400)
     except Refused as no:
         return await _page(request, Typed(form, {"name": no.why}), status=422)
-    return go("/admin/operators", said="done")
+    return go("/admin/operators", flash="done")
 
 
 async def change(request: Request) -> Response:
@@ -60,7 +60,7 @@ async def change(request: Request) -> Response:
         await operators.change(registry, deed, name, role, disabled="disabled" in form)
     except InvalidInput as wrong:
         return await _page(request, typed_again(form, wrong), status=400)
-    return go("/admin/operators", said="done")
+    return go("/admin/operators", flash="done")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts import particulars
+from aurora_locus.accounts import account_details
 from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
@@ -34,7 +34,7 @@ async def show_reports(request: Request) -> Response:
     async with registry_of(request).db.reader() as reader:
         found = await reports.page(reader, states=states, before=last, limit=PAGE)
         counts = await reports.counts(reader)
-        handles = {one.did: one.handle for one in await particulars.find(reader, [one.did for one in found])}
+        handles = {one.did: one.handle for one in await account_details.find(reader, [one.did for one in found])}
     context = {
         "found": found,
         "handles": handles,
@@ -59,7 +59,7 @@ async def work_on(request: Request) -> Response:
         await reports.work_on(registry_of(request), deed, number, _state(form.get("state", "")))
     except InvalidInput as wrong:
         return await _report(request, typed_again(form, wrong), status=400)
-    return go(f"/admin/reports/{number}", said="saved")
+    return go(f"/admin/reports/{number}", flash="saved")
 
 
 async def _report(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -67,7 +67,7 @@ async def _report(request: Request, typed: Typed, *, status: int = 200) -> Respo
     async with registry_of(request).db.reader() as reader:
         report = await reports.find(reader, number)
         entries = await audit_log.page(reader, report=number, limit=100)
-        people = {one.did: one.handle for one in await particulars.find(reader, [report.did, report.reported_by])}
+        people = {one.did: one.handle for one in await account_details.find(reader, [report.did, report.reported_by])}
         others = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
     context = {
         "report": report,

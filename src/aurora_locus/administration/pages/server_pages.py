@@ -55,7 +55,7 @@ async def request_crawl(request: Request) -> Response:
         return await _relays(request, typed_again({}, wrong), status=400)
     except TooMany as no:
         return await _relays(request, Typed({}, {"act": no.why}), status=422)
-    return go("/admin/relays", said="done")
+    return go("/admin/relays", flash="done")
 
 
 async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -75,7 +75,7 @@ async def show_storage(request: Request) -> Response:
 
 
 async def sweep_blobs(request: Request) -> Response:
-    """Delete expired unreferenced uploads, as the server does periodically."""
+    """Delete expired uploads that no record refers to, now instead of at the next scheduled sweep."""
     office = office_of(request)
     try:
         deed = deed_of(request)
@@ -85,7 +85,7 @@ async def sweep_blobs(request: Request) -> Response:
         await office.blobs.read(fresh=True)
     except InvalidInput as wrong:
         return await _storage(request, typed_again({}, wrong), status=400)
-    return go("/admin/storage", said="done")
+    return go("/admin/storage", flash="done")
 
 
 async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -49,13 +49,13 @@ async def sign_in(request: Request) -> Response:
     except TooMany as limit:
         return await _form(request, Typed(form, {"password": limit.why}), next_path, status=429)
     await edge.begin(request, operator)
-    return go(next_path, said="signed_in")
+    return go(next_path, flash="signed_in")
 
 
 async def sign_out(request: Request) -> Response:
     """End the session."""
     await edge.end(request)
-    return go(edge.SIGN_IN, said="signed_out")
+    return go(edge.SIGN_IN, flash="signed_out")
 
 
 async def _prove(request: Request, name: str, password: str) -> PdsOperator:
@@ -84,7 +84,7 @@ async def _as_account(request: Request, next_path: str) -> Response:
         wrong = Typed({}, {"name": f"@{account.handle} is not an operator of this server."})
         return await _form(request, wrong, next_path, status=403)
     await edge.begin(request, operator)
-    return go(next_path, said="signed_in")
+    return go(next_path, flash="signed_in")
 
 
 async def _form(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:

@@ -54,11 +54,14 @@ def names_in(request: Request) -> tuple[str, str]:
     if given.count("client_id") != 1 or given.count("request_uri") != 1:
         raise InvalidInput(
             "request_uri",
-            "This address is not complete: an app leads here with client_id and request_uri, one of each.",
+            "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)",
         )
     beyond = sorted(set(given) - _OWN - {"client_id", "request_uri"})
     if beyond:
-        raise InvalidInput(beyond[0], "An app sends its request to this server first, not by the address of this page.")
+        raise InvalidInput(
+            beyond[0],
+            "The app sent its request the wrong way. Go back to it and start again. (A request is pushed first.)",
+        )
     return query["client_id"], query["request_uri"]
 
 

@@ -65,8 +65,8 @@ async def answer_request(request: Request) -> Response:
                 return await _sign_in(request, flow, form)
             case "sign-up":
                 return await _sign_up(request, flow, form)
-            case "confirm-email" | "new-letter" as step:
-                return await _confirm(request, flow, form, again=step == "new-letter")
+            case "confirm-email" | "new-email" as step:
+                return await _confirm(request, flow, form, again=step == "new-email")
             case "approve":
                 return await _approve(request, flow, form)
             case "deny":
@@ -185,9 +185,9 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
         return go(flow.url())
     did = Did(ticket.did)
     try:
-        if form.get("step") == "factor-letter":
-            await factor_step.send_letter(request, did)
-            return go(flow.url(ticket=text), said="letter_sent")
+        if form.get("step") == "factor-email":
+            await factor_step.send_code(request, did)
+            return go(flow.url(ticket=text), flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _ask_factor(request, flow, typed_again(form, wrong), text, status=400)
@@ -216,13 +216,13 @@ async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again:
     account = await edge.choose(request, form.get("account", ""))
     try:
         if again:
-            await email_pages.send_letter(request)
+            await email_pages.send_code(request)
         else:
             await email_pages.confirm(request, form.get("code", ""))
     except InvalidForm as wrong:
         return views.confirm_email(request, flow, account, typed_again(form, wrong), status=400)
-    said = "letter_sent" if again else "email_confirmed"
-    return go(flow.url(account=account.did, proof=form.get("proof", "")), said=said)
+    flash = "email_sent" if again else "email_confirmed"
+    return go(flow.url(account=account.did, proof=form.get("proof", "")), flash=flash)
 
 
 async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Response:
@@ -242,7 +242,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     except RequestUnusable:
         raise
     except (Forbidden, Refused, InvalidInput) as refused:
-        return views.cannot(request, flow, account, refused.why)
+        return views.cannot(request, flow, account, str(refused.why))
     return go(address)
 
 

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from at_protocol.oauth.permissions import ATPROTO
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
-from aurora_locus.oauth.describing import describe_scopes
+from aurora_locus.oauth.describing import abilities, describe_scopes, inabilities
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
+from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page
@@ -99,14 +100,16 @@ def stranger(request: Request, flow: Flow) -> Response:
 def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> Response:
     """The requested scopes, each as a choice."""
     asked = flow.asked
-    groups = describe_scopes(asked.scopes, asked.permission_sets, _locales(request, asked))
+    locales = _locales(request, asked)
+    groups = describe_scopes(asked.scopes, asked.permission_sets, locales)
     fields = {**flow.fields, "account": account.did, "proof": proof}
     context = {
         "account": account,
         "groups": groups,
         "number": {scope: number for number, scope in enumerate(asked.scopes)},
         "can_choose": any(each.can_be_refused for group in groups for each in group.permissions),
-        "is_grave": any(group.is_grave for group in groups),
+        "abilities": abilities(asked.scopes, asked.permission_sets, locales),
+        "inabilities": inabilities(asked.scopes, asked.permission_sets),
         **_frame(flow),
         "fields": fields,
     }
@@ -124,13 +127,11 @@ def _frame(flow: Flow) -> dict[str, object]:
     """The app's name, and the way back. An untrusted app is shown by its URL alone."""
     client, asked = flow.asked.client, flow.asked
     is_here = client.client_id.startswith(_LOOPBACK)
-    host = urlsplit(client.client_id).hostname or client.client_id
-    name = client.name if asked.is_trusted and client.name else ""
     return {
         "flow": flow,
         "fields": flow.fields,
         "app": {
-            "name": name or ("A program on this computer" if is_here else host),
+            "name": app_name(client.client_id, client.name if asked.is_trusted else None),
             "client_id": client.client_id,
             "is_trusted": asked.is_trusted,
             "is_here": is_here,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from at_protocol.syntax.datetime import format_datetime
-from aurora_locus.accounts.particulars import AccountDetails
+from aurora_locus.accounts.account_details import AccountDetails
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 
 

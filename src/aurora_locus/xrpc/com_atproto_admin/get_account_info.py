@@ -1,7 +1,7 @@
 """One account with its invites."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import particulars
+from aurora_locus.accounts import account_details
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -11,7 +11,7 @@ from groundwork.errors import NotFound
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises NotFound for an account that is not here."""
     async with registry.db.reader() as reader:
-        found = await particulars.find(reader, [Did(call.parameters["did"])])
+        found = await account_details.find(reader, [Did(call.parameters["did"])])
     if not found:
         raise NotFound("There is no such account on this server.", name="NotFound")
     return account_view(found[0])

@@ -1,7 +1,7 @@
 """Several accounts at once; those that are not here are left out."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import particulars
+from aurora_locus.accounts import account_details
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -17,5 +17,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if len(dids) > MAX_ACCOUNTS:
         raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")
     async with registry.db.reader() as reader:
-        found = await particulars.find(reader, dids)
+        found = await account_details.find(reader, dids)
     return {"infos": [account_view(account) for account in found]}

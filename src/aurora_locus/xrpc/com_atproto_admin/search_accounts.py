@@ -1,7 +1,7 @@
 """Accounts by a part of their e-mail address."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import particulars
+from aurora_locus.accounts import account_details
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -12,8 +12,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     limit = call.parameters["limit"]
     email, cursor = call.parameters.get("email", ""), call.parameters.get("cursor", "")
     async with registry.db.reader() as reader:
-        dids = await particulars.search_email(reader, email, after=Did(cursor), limit=limit)
-        found = await particulars.find(reader, dids)
+        dids = await account_details.search_email(reader, email, after=Did(cursor), limit=limit)
+        found = await account_details.find(reader, dids)
     answer: dict[str, object] = {"accounts": [account_view(account) for account in found]}
     if len(dids) == limit:
         answer["cursor"] = dids[-1]

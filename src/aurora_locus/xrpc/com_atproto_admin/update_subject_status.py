@@ -15,7 +15,10 @@ from groundwork.telemetry.logs import log
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Without a decision an account's status is announced again. Raises NotFound, InvalidInput."""
+    """``updateSubjectStatus``: take down or restore an account, record or blob; deactivate or reactivate an account.
+
+    For an account without a decision its present status is announced again. Raises NotFound, InvalidInput.
+    """
     subject = parse_subject(call.body["subject"])
     takedown, deactivated = call.body.get("takedown"), call.body.get("deactivated")
     _require_sensible(subject, takedown, deactivated)

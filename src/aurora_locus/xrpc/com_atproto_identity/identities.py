@@ -15,46 +15,46 @@ from aurora_locus.repository.model import HostingStatus
 from groundwork.errors import NotFound
 
 
-async def did_of_handle(registry: Registry, network: IdentityResolver, handle: Handle, *, anew: bool = False) -> Did:
+async def did_of_handle(registry: Registry, network: IdentityResolver, handle: Handle, *, fresh: bool = False) -> Did:
     """The DID that a handle names, unverified. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
     async with registry.db.reader() as reader:
         account = await queries.find_by_handle(reader, handle)
     if account is not None and account.status is HostingStatus.ACTIVE:
         return account.did
     if account is None and not handle.endswith(tuple(registry.handle_domains)):
-        return await (network.refresh_handle if anew else network.resolve_handle)(handle)
+        return await (network.refresh_handle if fresh else network.resolve_handle)(handle)
     raise NotFound(f"The handle {handle} does not resolve.", name="HandleNotFound")
 
 
-async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, anew: bool) -> dict[str, Any]:
+async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, fresh: bool) -> dict[str, Any]:
     """``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
 
     Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it),
     InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
-    ask = network.refresh_did if anew else network.resolve_did
+    ask = network.refresh_did if fresh else network.resolve_did
     if identifier.startswith("did:"):
         document = await ask(Did(identifier))
-        return _told(document, await _verified(registry, network, document, anew=anew))
+        return _identity_info(document, await _verified(registry, network, document, fresh=fresh))
     handle = parse_handle(identifier)
-    document = await ask(await did_of_handle(registry, network, handle, anew=anew))
+    document = await ask(await did_of_handle(registry, network, handle, fresh=fresh))
     if document.handle == handle:
-        return _told(document, handle)
-    if not anew:  # either side may have changed since it was cached
-        return await identify(registry, network, identifier, anew=True)
+        return _identity_info(document, handle)
+    if not fresh:  # either side may have changed since it was cached
+        return await identify(registry, network, identifier, fresh=True)
     raise NotFound(f"The account that {handle} names goes by another handle.", name="HandleNotFound")
 
 
-async def _verified(registry: Registry, network: IdentityResolver, document: DidDocument, *, anew: bool) -> Handle:
+async def _verified(registry: Registry, network: IdentityResolver, document: DidDocument, *, fresh: bool) -> Handle:
     claimed = document.handle
     if claimed is None:
         return INVALID
     try:
-        named = await did_of_handle(registry, network, claimed, anew=anew)
+        named = await did_of_handle(registry, network, claimed, fresh=fresh)
     except NotFound:
         return INVALID
     return claimed if named == document.did else INVALID
 
 
-def _told(document: DidDocument, handle: Handle) -> dict[str, Any]:
+def _identity_info(document: DidDocument, handle: Handle) -> dict[str, Any]:
     return {"did": document.did, "handle": handle, "didDoc": document.source}

@@ -7,4 +7,4 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """By DID or handle, at most a day old."""
-    return await identify(registry, call.host.network, call.parameters["identifier"], anew=False)
+    return await identify(registry, call.host.network, call.parameters["identifier"], fresh=False)

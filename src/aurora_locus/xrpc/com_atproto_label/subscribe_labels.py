@@ -52,11 +52,11 @@ def subscribe_labels(own: Labels) -> Subscription:
 
 
 async def _follow(own: Labels, position: int, send: Send) -> None:
-    bell = asyncio.Event()
-    own.waiting.add(bell)
+    wakeup = asyncio.Event()
+    own.waiting.add(wakeup)
     try:
         while True:
-            bell.clear()
+            wakeup.clear()
             async with own.db.reader() as reader:
                 page = await labels.after(reader, position, _PAGE)
             for label in page:
@@ -66,11 +66,11 @@ async def _follow(own: Labels, position: int, send: Send) -> None:
             if not page:
                 try:
                     async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                        await bell.wait()
+                        await wakeup.wait()
                 except TimeoutError:
                     continue
     finally:
-        own.waiting.discard(bell)
+        own.waiting.discard(wakeup)
 
 
 async def _refuse(send: Send, error: str, message: str) -> None:

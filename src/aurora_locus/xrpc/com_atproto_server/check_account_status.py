@@ -1,6 +1,6 @@
 """Counts of an account's data, and whether its identity names this server."""
 
-from aurora_locus.accounts import holdings, residence
+from aurora_locus.accounts import holdings, hosting_status
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -11,9 +11,9 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``validDid`` is checked with the directory; raises RemoteFailed or RemoteSlow if that cannot be determined."""
     did = call.did
     try:
-        claim = await residence.claim_of(registry, did)
-        is_valid = not await residence.problems(registry, did, claim)
-        await residence.note(registry, did, claim)
+        claim = await hosting_status.claim_of(registry, did)
+        is_valid = not await hosting_status.problems(registry, did, claim)
+        await hosting_status.note(registry, did, claim)
     except (Refused, NotFound):
         is_valid = False
     head = await registry.repositories.head(did)

@@ -3,9 +3,9 @@
 from functools import partial
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import arrival, creation, password_guesses, web_identities
+from aurora_locus.accounts import creation, password_guesses, transfer_in, web_identities
+from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccount
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import AccountRequest, Made
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.authentication import PdsCaller
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
@@ -15,12 +15,12 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises what :func:`creation.create` and :func:`arrival.arrive` raise."""
+    """Raises what :func:`creation.create` and :func:`transfer_in.arrive` raise."""
     body = call.body
     if body.get("plcOp") is not None:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")
     is_admin = call.caller is not None and call.caller.is_admin
-    wish = AccountRequest(
+    request = AccountRequest(
         body["handle"],
         body.get("email"),
         body.get("password"),
@@ -33,12 +33,12 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if did is None and call.caller is not None and _is_signed_by_identity(call.caller):
         raise InvalidInput("did", "The token asks for an identity to be taken in: name it in did.")
     if did is None:
-        made = await creation.create(registry, wish)
+        made = await creation.create(registry, request)
     elif web_identities.is_ours(registry, Did(did)):
         # Nobody can have signed for an identity whose document we generate.
-        made = await creation.create(registry, wish, Did(did))
+        made = await creation.create(registry, request, Did(did))
     else:
-        made = await _arrive(registry, call, Did(did), wish)
+        made = await _arrive(registry, call, Did(did), request)
     if call.source.is_personal:
         await registry.db.write(lambda w: password_guesses.note(w, registry.guessing, made.did, call.source))
     view = await document_view(call.host, made.did) if call.host.settings.enable_did_doc_with_session else {}
@@ -56,7 +56,7 @@ def _is_signed_by_identity(caller: PdsCaller) -> bool:
     return caller.did is not None and caller.scope is None and caller.grant is None
 
 
-async def _arrive(registry: Registry, call: XrpcCall, did: Did, wish: AccountRequest) -> Made:
+async def _arrive(registry: Registry, call: XrpcCall, did: Did, request: AccountRequest) -> CreatedAccount:
     caller = call.caller
     if caller is None or caller.did is None or not _is_signed_by_identity(caller):
         raise NotSignedIn(
@@ -65,4 +65,4 @@ async def _arrive(registry: Registry, call: XrpcCall, did: Did, wish: AccountReq
         )
     if caller.did != did:
         raise NotSignedIn(f"The token was signed by {caller.did}, not by {did}.", name="BadJwtIss")
-    return await arrival.arrive(registry, did, wish)
+    return await transfer_in.arrive(registry, did, request)

@@ -1,7 +1,7 @@
 """Deactivate the caller's account; nothing is lost and it can be reactivated."""
 
 from at_protocol.syntax.datetime import parse_datetime
-from aurora_locus.accounts import activation, residence
+from aurora_locus.accounts import activation, hosting_status
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import sessions
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -22,5 +22,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
     await registry.db.write(work)
     # The last step of a migration: check now where the account lives.
-    await residence.look(registry, did)
+    await hosting_status.look(registry, did)
     return None

@@ -1,4 +1,4 @@
-"""Delete an account for good, with its password and the token; needs no session."""
+"""Delete an account permanently, with its password and the token; needs no session."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import deletion

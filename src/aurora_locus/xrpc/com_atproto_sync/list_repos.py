@@ -15,7 +15,7 @@ _CURSOR = re.compile(r"([0-9]{1,18}):(did:.{1,2048})")
 
 
 async def list_repos(call: XrpcCall) -> dict[str, Any]:
-    """Answer a page with head, rev and status of each."""
+    """``listRepos``: a page of repositories with head, rev and status of each."""
     require_enumerable(call)
     limit = call.parameters["limit"]
     created_at, did = _position(call.parameters.get("cursor"))

@@ -12,7 +12,7 @@ async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
     host = call.host
     told: dict[str, Any] = {
         "hostname": host.crawling.hostname,
-        "seq": host.repositories.live.ring.head,
+        "seq": host.repositories.live.buffer.head,
         "status": "active",
     }
     if may_enumerate(call):

@@ -3,5 +3,5 @@
 Signing in with a DID known only from the network turns its shadow account into a person's account: the same row, with
 ``claimed_at``. Somebody who already has an account first sees what the other one holds; after their confirmation one
 transaction merges both. Foreign keys keep the emptied row from being deleted while anything still refers to it. Owns
-the table ``claims``. Confirming twice changes nothing.
+the table ``account_merges``. Confirming twice changes nothing.
 """

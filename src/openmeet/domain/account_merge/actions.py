@@ -1,7 +1,5 @@
 """Sign in with a DID, prove ownership of another account, and confirm or decline the merge."""
 
-from typing import Final
-
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
@@ -9,19 +7,18 @@ from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId, Holding, OwnershipProof, SignInResult
+from openmeet.domain.account_merge.reasons import AccountMergeReason
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users import guests
-from openmeet.domain.users import merge as joining
+from openmeet.domain.users import merge as user_merge
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
-
-_OTHERWISE: Final = "What you proved is not that account’s any more. Prove the other account once more."
 
 
 async def sign_in_with_did(
@@ -49,7 +46,7 @@ async def _sign_in(
         held = await queries.holdings(tx, holder) if holder is not None and was_shadow else ()
         user_id = await identities.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
-            await reevaluation.welcome(tx, user_id)
+            await reevaluation.reevaluate_foreign(tx, user_id)
         return SignInResult(user_id, held)
     if holder is None or holder == caller:
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
@@ -82,11 +79,11 @@ async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Accou
     """A claim of the caller and what it would merge, or has merged. Raises NotFound (no such claim, or it has expired)."""
     claim = await queries.find(reader, claim_id, caller)
     if claim is None:
-        raise NotFound("There is nothing to join here. Prove the other account once more.")
+        raise NotFound(AccountMergeReason.PROVE_AGAIN)
     if claim.settled_at is not None:
         return claim, claim.joined
     if claim.other_id is None or claim.expires_at <= reader.now or not await _still_holds(reader, claim):
-        raise NotFound("There is nothing to join here any more. Prove the other account once more.")
+        raise NotFound(AccountMergeReason.EXPIRED)
     return claim, await queries.holdings(reader, claim.other_id)
 
 
@@ -100,17 +97,17 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
     if claim is not None and claim.settled_at is not None:
         return claim.joined
     if claim is None or claim.other_id is None or claim.expires_at <= tx.now:
-        raise NotFound("There is nothing to join here any more. Prove the other account once more.")
-    if not await joining.is_there(tx, claim.other_id):
-        raise NotFound("That account is not there any more.")
+        raise NotFound(AccountMergeReason.EXPIRED)
+    if not await user_merge.is_there(tx, claim.other_id):
+        raise NotFound(AccountMergeReason.ACCOUNT_GONE)
     if not await _still_holds(tx, claim):
-        raise NotFound(_OTHERWISE)
+        raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is OwnershipProof.DID:
         # Check again under the locks: the DID or address may have been unlinked, or merged elsewhere, meanwhile.
         if await _holder(tx, claim) != caller:
-            raise NotFound(_OTHERWISE)
+            raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:
             await identity_queries.claim(tx, did)
         await publications.wake_all_of(tx, caller)
@@ -121,7 +118,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
 async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
     """Decline the merge: both accounts stay as they are. Raises NotFound."""
     if not await queries.drop(tx, claim_id, caller):
-        raise NotFound("There is nothing to join here any more.")
+        raise NotFound(AccountMergeReason.NOTHING_TO_JOIN)
 
 
 async def _still_holds(reader: Reader, claim: AccountClaim) -> bool:

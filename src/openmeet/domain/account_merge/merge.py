@@ -15,7 +15,7 @@ from openmeet.domain.account_merge.model import Holding
 from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.attendance import reevaluation
-from openmeet.domain.chat import queries as chat
+from openmeet.domain.chat import merge as chat
 from openmeet.domain.groups import membership_queries as group_people
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.series import detection_queries
@@ -70,7 +70,8 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
     joined = await queries.holdings(tx, from_user)
     for reassign in ROOMS:
         await reassign(tx, from_user, to_user)
-    await reevaluation.welcome(tx, to_user)
+    await queries.note_merged(tx, from_user, to_user)
+    await reevaluation.reevaluate_foreign(tx, to_user)
     log.info("people.joined", holdings={one.key: one.number for one in joined})
     return joined
 

@@ -1,5 +1,6 @@
 """SQL of claims, and counts of what a user holds."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -26,7 +27,6 @@ _HELD: Final = (
     ),
     ("following", "event_series_followers where user_id = :id", ("series you follow", "series you follow")),
     ("followedGroups", "group_followers where user_id = :id", ("group you follow", "groups you follow")),
-    ("messages", "chat_messages where user_id = :id and removed_at is null", ("message", "messages")),
     ("calendars", "subscribed_calendars where user_id = :id", ("calendar", "calendars")),
     ("tokens", "api_tokens where user_id = :id and revoked_at is null", ("API token", "API tokens")),
     ("webhooks", "webhooks where user_id = :id", ("webhook", "webhooks")),
@@ -54,7 +54,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
     claim_id = ClaimId(new_id(tx.now))
     row = await tx.fetch_one(
         """
-        insert into claims (id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined)
+        insert into account_merges (id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined)
         values (:id, :user_id, :other_id, :proof, :proven, :now, :expires_at, null, '[]')
             on conflict (user_id, other_id) do update
            set expires_at = excluded.expires_at, proof = excluded.proof, proven = excluded.proven
@@ -74,7 +74,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
 async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
     """A claim of this user."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from claims where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
+        f"select {_COLUMNS} from account_merges where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
     )
     return _claim(row) if row else None
 
@@ -82,7 +82,7 @@ async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountCla
 async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
     """Like ``find``, and locks the row against other transactions."""
     row = await tx.fetch_one(
-        f"update claims set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
+        f"update account_merges set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
         id=claim_id,
         user_id=user_id,
     )
@@ -93,7 +93,7 @@ async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]
     """Mark the claim as merged and keep the result for its user to read."""
     kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
-        "update claims set settled_at = :now, joined = :joined, proven = '' where id = :id",
+        "update account_merges set settled_at = :now, joined = :joined, proven = '' where id = :id",
         id=claim_id,
         joined=kept,
         now=tx.now,
@@ -103,7 +103,9 @@ async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]
 async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
     """Drop a claim that was not merged, with its proof."""
     dropped = await tx.execute(
-        "delete from claims where id = :id and user_id = :user_id and settled_at is null", id=claim_id, user_id=user_id
+        "delete from account_merges where id = :id and user_id = :user_id and settled_at is null",
+        id=claim_id,
+        user_id=user_id,
     )
     return dropped == 1
 
@@ -111,7 +113,7 @@ async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
 async def forget(tx: Transaction, before: Instant) -> int:
     """Drop expired claims, and merged ones that were settled before an instant."""
     return await tx.execute(
-        "delete from claims where (settled_at is null and expires_at <= :now) or settled_at < :before",
+        "delete from account_merges where (settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,
         before=before,
     )
@@ -120,11 +122,38 @@ async def forget(tx: Transaction, before: Instant) -> int:
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Results of earlier merges move to the remaining user; unconfirmed claims are dropped and must be proven again."""
     await tx.execute(
-        "delete from claims where settled_at is null and user_id = :from_user and other_id is not null",
+        "delete from account_merges where settled_at is null and user_id = :from_user and other_id is not null",
         from_user=from_user,
     )
-    await hand_over(tx, "claims", "user_id", from_user, to_user)
-    await tx.execute("update claims set other_id = null where other_id = :from_user", from_user=from_user)
+    await hand_over(tx, "account_merges", "user_id", from_user, to_user)
+    await tx.execute("update account_merges set other_id = null where other_id = :from_user", from_user=from_user)
+    await hand_over(tx, "merged_accounts", "into_user_id", from_user, to_user)
+
+
+async def note_merged(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Store that an account was merged, for the ledger: a restored backup has both."""
+    await tx.execute(
+        "insert into merged_accounts (user_id, into_user_id, merged_at) values (:from_user, :to_user, :now)"
+        " on conflict (user_id) do update set into_user_id = excluded.into_user_id, merged_at = excluded.merged_at",
+        from_user=from_user,
+        to_user=to_user,
+        now=tx.now,
+    )
+
+
+async def merged(reader: Reader, limit: int) -> list[tuple[UserId, UserId]]:
+    """Merged accounts that the ledger may not have noted, oldest first: who was merged into whom."""
+    rows = await reader.fetch(
+        "select user_id, into_user_id from merged_accounts order by merged_at, user_id limit :limit", limit=limit
+    )
+    return [(UserId(row["user_id"]), UserId(row["into_user_id"])) for row in rows]
+
+
+async def forget_merged(tx: Transaction, user_ids: Sequence[UserId]) -> None:
+    """The ledger has noted them."""
+    if not user_ids:
+        return
+    await tx.execute("delete from merged_accounts where user_id in :ids", ids=list(user_ids))
 
 
 def _claim(row: Row) -> AccountClaim:

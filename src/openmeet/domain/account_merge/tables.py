@@ -8,41 +8,44 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
+from openmeet.domain.account_merge.reasons import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import speaker_of
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities_queries
+from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.domain.users.merge import hand_over, hand_over_unique
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails, publication_moves
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 # If the remaining user already has an open e-mail about the same subject, the notifications move into that one.
 _INTO_OPEN_MAIL: Final = """
     update notifications
-       set mail_id = (select t.id from news_mails f join news_mails t on t.subject = f.subject
+       set mail_id = (select t.id from notification_emails f join notification_emails t on t.subject = f.subject
                        where f.id = notifications.mail_id and t.user_id = :to_user and t.closed_at is null)
      where user_id = :from_user and mail_id in (
-           select f.id from news_mails f join news_mails t on t.subject = f.subject
+           select f.id from notification_emails f join notification_emails t on t.subject = f.subject
             where f.user_id = :from_user and f.closed_at is null and t.user_id = :to_user and t.closed_at is null)
 """
 _DROP_OPEN_TWINS: Final = """
-    delete from news_mails
+    delete from notification_emails
      where user_id = :from_user and closed_at is null and exists (
-           select 1 from news_mails t where t.user_id = :to_user and t.subject = news_mails.subject and t.closed_at is null)
+           select 1 from notification_emails t where t.user_id = :to_user and t.subject = notification_emails.subject and t.closed_at is null)
 """
-_OPEN: Final = "select id from news_mails where user_id = :from_user and closed_at is null order by id"
+_OPEN: Final = "select id from notification_emails where user_id = :from_user and closed_at is null order by id"
 
 # These notifications go to hosts about an attendee, or to group admins about a member; the details name that user.
 _TOLD_ABOUT: Final = """
     update notifications set particulars = replace(particulars, :from_user, :to_user)
      where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
            select e.author_id from attendances a join events e on e.id = a.event_id where a.user_id = :from_user
-           union select h.user_id from attendances a join event_hosts h on h.event_id = a.event_id
+           union select h.user_id from attendances a join event_co_hosts h on h.event_id = a.event_id
                   where a.user_id = :from_user and h.user_id is not null
            union select s.user_id from group_members m join group_members s on s.group_id = m.group_id
                   where m.user_id = :from_user and s.role in ('owner', 'admin', 'moderator')
@@ -56,18 +59,17 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await tx.execute(_TOLD_ABOUT, **people)
     await tx.execute(_INTO_OPEN_MAIL, **people)
     await tx.execute(_DROP_OPEN_TWINS, **people)
-    owed = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
+    mails = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
     today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
     # A digest job is due on the morning of a day in the user's time zone.
-    owed += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
-    await emails.readdress(tx, owed, from_person=from_user, to_person=to_user)
-    await hand_over(tx, "news_mails", "user_id", from_user, to_user)
-    await hand_over_unique(
-        tx, "notifications", "user_id", ("kind", "subject_id", "subject_revision"), from_user, to_user
-    )
-    await hand_over_unique(tx, "notification_preferences", "user_id", ("topic", "channel"), from_user, to_user)
-    await hand_over_unique(tx, "notification_hours", "user_id", (), from_user, to_user)
-    await hand_over_unique(tx, "mail_links", "user_id", ("purpose", "subject"), from_user, to_user)
+    mails += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
+    await emails.readdress(tx, mails, from_person=from_user, to_person=to_user)
+    await hand_over(tx, "notification_emails", "user_id", from_user, to_user)
+    await fan_out.reassign(tx, from_user, to_user)
+    await hand_over(tx, "notifications", "user_id", from_user, to_user)
+    await hand_over(tx, "notification_preferences", "user_id", from_user, to_user)
+    await hand_over(tx, "notification_hours", "user_id", from_user, to_user)
+    await hand_over(tx, "email_links", "user_id", from_user, to_user)
 
 
 # The earlier of the two rows stays.
@@ -108,8 +110,8 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
         if mine is not None:
             await _merge(tx, theirs, mine)
             merged += 1
-    await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
-    await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
+    await hand_over(tx, "group_members", "user_id", from_user, to_user)
+    await hand_over(tx, "group_followers", "user_id", from_user, to_user)
     await calendar_feeds.reassign(tx, from_user, to_user)
     # An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
@@ -137,7 +139,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     )
     await queries.put_member(tx, stays)
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
-        if is_said and await promised_among(tx, kind, [theirs.id]):
+        if is_said and await subjects_with_publication(tx, kind, [theirs.id]):
             joined = publication_moves.JoinedSubjects(mine.id, theirs.id, stays.revision + 1, tx.now)
             await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
     if role is mine.role:
@@ -173,11 +175,6 @@ _IN_UNDOS: Final = """
     update event_series_undos set kept = replace(kept, :from_user, :to_user)
      where expires_at > :now and undone_at is null and kept like '%' || cast(:from_user as text) || '%'
 """
-# Nobody notifies a deleted user: pending notifications move to the remaining one.
-_IN_TELLINGS: Final = """
-    update event_series_tellings set telling = replace(telling, :from_user, :to_user)
-     where telling like '%' || cast(:from_user as text) || '%'
-"""
 
 
 async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
@@ -186,13 +183,12 @@ async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -
     await tx.execute(_FORGET_SERIES_KEYS, from_user=from_user)
     await tx.execute(_DROP_OFFERS, **people)
     await tx.execute(_IN_UNDOS, **people, now=tx.now)
-    await tx.execute(_IN_TELLINGS, **people)
     moved = await hand_over(tx, "event_series", "user_id", from_user, to_user)
     await hand_over(tx, "event_series_offers", "from_user_id", from_user, to_user)
     await hand_over(tx, "event_series_offers", "to_user_id", from_user, to_user)
-    await hand_over_unique(tx, "event_series_followers", "user_id", ("series_id",), from_user, to_user)
-    await hand_over_unique(tx, "event_series_answers", "user_id", ("series_id",), from_user, to_user)
-    await hand_over_unique(tx, "event_series_invitations", "user_id", ("series_id",), from_user, to_user)
+    await hand_over(tx, "event_series_followers", "user_id", from_user, to_user)
+    await hand_over(tx, "event_series_standing_rsvps", "user_id", from_user, to_user)
+    await hand_over(tx, "event_series_invitations", "user_id", from_user, to_user)
     await hand_over(tx, "event_series_invitations", "invited_by", from_user, to_user)
     return moved
 
@@ -204,14 +200,14 @@ _FORGET_EVENT_KEYS: Final = (
 
 # An accepted co-host invitation wins over any other state of the other user's invitation.
 _DROP_LESSER: Final = """
-    delete from event_hosts
+    delete from event_co_hosts
      where user_id = :to_user and state <> 'accepted' and exists (
-           select 1 from event_hosts o
-            where o.event_id = event_hosts.event_id and o.user_id = :from_user and o.state = 'accepted')
+           select 1 from event_co_hosts o
+            where o.event_id = event_co_hosts.event_id and o.user_id = :from_user and o.state = 'accepted')
 """
 _DROP_OWN: Final = """
-    delete from event_hosts
-     where user_id = :to_user and exists (select 1 from events e where e.id = event_hosts.event_id and e.author_id = :to_user)
+    delete from event_co_hosts
+     where user_id = :to_user and exists (select 1 from events e where e.id = event_co_hosts.event_id and e.author_id = :to_user)
 """
 
 
@@ -221,8 +217,8 @@ async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -
     await tx.execute(_FORGET_EVENT_KEYS, from_user=from_user)
     moved = await hand_over(tx, "events", "author_id", from_user, to_user)
     await tx.execute(_DROP_LESSER, **people)
-    await hand_over_unique(tx, "event_hosts", "user_id", ("event_id",), from_user, to_user)
-    await hand_over(tx, "event_hosts", "invited_by", from_user, to_user)
+    await hand_over(tx, "event_co_hosts", "user_id", from_user, to_user)
+    await hand_over(tx, "event_co_hosts", "invited_by", from_user, to_user)
     await tx.execute(_DROP_OWN, to_user=to_user)
     return moved
 
@@ -250,11 +246,11 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     kept = await tx.fetch_one(_OF_WHOM_WE_KEEP, **people)
     if kept is not None and kept["n"] > 1:
         raise Refused(
-            "For both accounts a repository is kept here. Take one of them over first, then join them.",
+            AccountMergeReason.TWO_REPOSITORIES,
             name="TwoRepositories",
         )
     await tx.execute(_DROP_EARLIER_WORD, **people)
-    await hand_over_unique(tx, "consents", "user_id", (), from_user, to_user)
+    await hand_over(tx, "consents", "user_id", from_user, to_user)
     await publication_consent.reassign(tx, from_user, to_user)
     await hand_over(tx, "custodial_accounts", "user_id", from_user, to_user)
     await hand_over(tx, "recovery_keys", "user_id", from_user, to_user)
@@ -273,20 +269,20 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
     A block of oneself is dropped. Of two open reports about one subject the one of the remaining user is kept.
     """
     await tx.execute(
-        "delete from person_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
+        "delete from user_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
         one=from_user,
         other=to_user,
     )
     await tx.execute(
-        "delete from mutes where (user_id = :one and subject = :other) or (user_id = :other and subject = :one)",
+        "delete from user_mutes where (user_id = :one and subject = :other) or (user_id = :other and subject = :one)",
         one=from_user,
         other=to_user,
     )
-    await hand_over_unique(tx, "person_blocks", "user_id", ("blocked_id",), from_user, to_user)
-    await hand_over_unique(tx, "person_blocks", "blocked_id", ("user_id",), from_user, to_user)
-    await hand_over_unique(tx, "mutes", "user_id", ("subject",), from_user, to_user)
-    await hand_over_unique(tx, "mutes", "subject", ("user_id",), from_user, to_user)
-    await hand_over_unique(tx, "moderators", "user_id", (), from_user, to_user)
+    await hand_over(tx, "user_blocks", "user_id", from_user, to_user)
+    await hand_over(tx, "user_blocks", "blocked_id", from_user, to_user)
+    await hand_over(tx, "user_mutes", "user_id", from_user, to_user)
+    await hand_over(tx, "user_mutes", "subject", from_user, to_user)
+    await hand_over(tx, "moderators", "user_id", from_user, to_user)
     await tx.execute(
         "delete from reports where closed_at is null and reporter_id = :one and exists (select 1 from reports kept"
         " where kept.closed_at is null and kept.reporter_id = :other and kept.thing = reports.thing"
@@ -313,18 +309,18 @@ async def _merge_standing(tx: Transaction, from_user: UserId, to_user: UserId) -
         one=from_user,
         other=to_user,
     )
-    await hand_over_unique(tx, "moderation_states", "subject", (), from_user, to_user)
+    await hand_over(tx, "moderation_states", "subject", from_user, to_user)
 
 
 async def reassign_imports(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Reassign imports, the outcome per event (one per UID) and the invitations sent."""
     await hand_over(tx, "imports", "user_id", from_user, to_user)
-    await hand_over_unique(tx, "imported_events", "user_id", ("uid",), from_user, to_user)
-    await hand_over(tx, "imported_people", "invited_by", from_user, to_user)
+    await hand_over(tx, "imported_events", "user_id", from_user, to_user)
+    await hand_over(tx, "imported_contacts", "invited_by", from_user, to_user)
 
 
 async def reassign_saved_searches(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    await hand_over_unique(tx, "saved_searches", "user_id", ("asked",), from_user, to_user)
+    await hand_over(tx, "saved_searches", "user_id", from_user, to_user)
 
 
 async def reassign_pictures(tx: Transaction, from_user: str, to_user: str) -> None:
@@ -336,15 +332,15 @@ async def reassign_pictures(tx: Transaction, from_user: str, to_user: str) -> No
 
 async def reassign_messages(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Reassign messages, both sent and scheduled."""
-    await hand_over(tx, "event_messages", "author_id", from_user, to_user)
+    await hand_over(tx, "host_messages", "author_id", from_user, to_user)
 
 
 async def reassign_followers(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await tx.execute(
-        "delete from person_followers where user_id in :both and followed_id in :both", both=[from_user, to_user]
+        "delete from profile_followers where user_id in :both and followed_id in :both", both=[from_user, to_user]
     )
-    await hand_over_unique(tx, "person_followers", "user_id", ("followed_id",), from_user, to_user)
-    await hand_over_unique(tx, "person_followers", "followed_id", ("user_id",), from_user, to_user)
+    await hand_over(tx, "profile_followers", "user_id", from_user, to_user)
+    await hand_over(tx, "profile_followers", "followed_id", from_user, to_user)
 
 
 # A feed with a live secret address replaces one whose address was revoked.
@@ -359,14 +355,16 @@ async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId
     """A subscribed calendar that both have is kept once. Of two secret feed addresses that of ``to_user`` keeps
     working.
     """
-    await hand_over_unique(tx, "subscribed_calendars", "user_id", ("digest",), from_user, to_user)
+    await hand_over(tx, "subscribed_calendars", "user_id", from_user, to_user)
     await hand_over(tx, "subscribed_dates", "user_id", from_user, to_user)
     await tx.execute(_DROP_UNUSED, from_user=from_user, to_user=to_user)
-    await hand_over_unique(tx, "calendar_feeds", "user_id", (), from_user, to_user)
+    await hand_over(tx, "calendar_feeds", "user_id", from_user, to_user)
 
 
 async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign sessions: both accounts were proven."""
+    """Reassign sessions: both accounts were proven. Whoever signs in keeps the account: a requested deletion is off."""
+    for user_id in (from_user, to_user):
+        await erasure_requests.cancel(tx, user_id)
     await hand_over(tx, "sessions", "user_id", from_user, to_user)
 
 

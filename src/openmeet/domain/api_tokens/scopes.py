@@ -1,6 +1,6 @@
 """Scopes of API tokens and the scope that each operation requires: one table.
 
-Reading needs ``read``. What an operation changes follows from the first segment of its path; where that is too coarse,
+Reading needs ``read``, of chats ``chat:read``. What an operation changes follows from the first segment of its path; where that is too coarse,
 the operation is listed in ``EXCEPTIONS``. Operations that grant access are for sessions only: no token can make
 another. A path with a new first segment is closed to all tokens until it has a line here; a test checks that.
 
@@ -11,6 +11,8 @@ operators named in the settings, too.
 
 from enum import StrEnum
 from typing import Final
+
+from openmeet.i18n.catalogue import lazy
 
 
 class TokenScope(StrEnum):
@@ -27,20 +29,32 @@ class TokenScope(StrEnum):
     MODERATION = "moderation"
     CALENDAR_ADDRESS = "calendar:address"
     OPERATING = "operating:read"
+    CHAT_READ = "chat:read"
+    CHAT_WRITE = "chat:write"
 
 
 SCOPE_WORDS: Final = {
-    TokenScope.READ: "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news",
-    TokenScope.EVENTS: "Make, change, cancel and delete your events; decide who comes and write to them; bring in lists of people",
-    TokenScope.SERIES: "Make, change, cancel, delete and hand over your series",
-    TokenScope.ANSWERS: "Answer to events and whole series, follow series and people",
-    TokenScope.GROUPS: "Make, run and hand over groups, write to their members, join and leave groups",
-    TokenScope.PROFILE: "Change your profile, what you hear of, searches that you keep and the calendars you subscribe to; report, block and mute for you",
-    TokenScope.PUBLISHING: "Say yes or no for you to publishing what is public of yours, where anyone can read it and copies may remain",
-    TokenScope.WEBHOOKS: "Register addresses that are told what happens",
-    TokenScope.MODERATION: "Moderate this site, where you are a moderator",
-    TokenScope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups’",
-    TokenScope.OPERATING: "See how the synchronisation stands, where you run this site",
+    TokenScope.READ: lazy(
+        "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news"
+    ),
+    TokenScope.EVENTS: lazy(
+        "Create, change, cancel and delete your events; decide who comes and write to them; import lists of people"
+    ),
+    TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
+    TokenScope.ANSWERS: lazy("Answer to events and whole series, follow series and people"),
+    TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
+    TokenScope.PROFILE: lazy(
+        "Change your profile, notifications, saved searches and calendar subscriptions; report, block and mute for you"
+    ),
+    TokenScope.PUBLISHING: lazy(
+        "Say yes or no for you to publishing what is public of yours, where anyone can read it and copies may remain"
+    ),
+    TokenScope.WEBHOOKS: lazy("Register addresses that receive events"),
+    TokenScope.MODERATION: lazy("Moderate this site, where you are a moderator"),
+    TokenScope.CALENDAR_ADDRESS: lazy("See, renew and close the secret addresses of your calendar and of your groups’"),
+    TokenScope.CHAT_READ: lazy("Read the chats that you may read"),
+    TokenScope.CHAT_WRITE: lazy("Write in chats for you, and keep order in those that you host"),
+    TokenScope.OPERATING: lazy("See the state of the synchronisation, if you operate this site"),
 }
 
 
@@ -94,12 +108,18 @@ AREAS: Final = {
     "my": TokenScope.PROFILE,
     "notifications": TokenScope.PROFILE,
     "searches": TokenScope.PROFILE,
+    # Nothing is changed there.
+    "places": TokenScope.PROFILE,
     "notification-preferences": TokenScope.PROFILE,
     "webhooks": TokenScope.WEBHOOKS,
     "moderation": TokenScope.MODERATION,
     "people": TokenScope.PROFILE,
     "calendar-feed": TokenScope.CALENDAR_ADDRESS,
+    "chat": TokenScope.CHAT_WRITE,
 }
+
+# Areas that are read with a scope of their own.
+_READING: Final = {"chat": TokenScope.CHAT_READ}
 
 # Operations for sessions alone, by the first segment of their path.
 FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
@@ -116,6 +136,7 @@ EXCEPTIONS: Final = {
     "unfollowSeries": TokenScope.ANSWERS,
     # Consent makes things public for good: it needs more than the scope for editing a profile.
     "answerPublishingConsent": TokenScope.PUBLISHING,
+    "answerMatrixConsent": TokenScope.PUBLISHING,
     # It changes nothing.
     "previewSeries": TokenScope.READ,
     # Opening a date of a series materializes it; that is invisible to others, so it counts as a read.
@@ -135,11 +156,19 @@ EXCEPTIONS: Final = {
     "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "closeGroupFeed": TokenScope.CALENDAR_ADDRESS,
+    # Conversations are read with a scope of their own, wherever their address is.
+    "showEventChat": TokenScope.CHAT_READ,
+    "showSeriesChat": TokenScope.CHAT_READ,
+    "showGroupChat": TokenScope.CHAT_READ,
 }
 
 
+# They need a recent proof of identity, which a token is not.
+BY_PEOPLE_ONLY: Final = frozenset({"deleteMe"})
+
+
 def area_of(path: str) -> str:
-    """The first segment of an operation's path behind ``/api/``."""
+    """The resource that an API path belongs to: its first segment after ``/api/``."""
     return path.split("/")[2]
 
 
@@ -147,7 +176,7 @@ def scope_of(name: str, method: str, path: str) -> TokenScope | None:
     """The scope that a token needs for the operation; None: no token may call it."""
     if name in FOR_OPERATORS:
         return TokenScope.OPERATING
-    if name in FOR_SERVICES:
+    if name in FOR_SERVICES or name in BY_PEOPLE_ONLY:
         return None
     if name in EXCEPTIONS:
         return EXCEPTIONS[name]
@@ -155,5 +184,5 @@ def scope_of(name: str, method: str, path: str) -> TokenScope | None:
     if area in FOR_SESSIONS:
         return None
     if method == "GET":
-        return TokenScope.READ if area in AREAS else None
+        return _READING.get(area, TokenScope.READ) if area in AREAS else None
     return AREAS.get(area)

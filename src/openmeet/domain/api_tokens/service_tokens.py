@@ -13,6 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.uuid7 import new_id
+from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY, hash_token
 from openmeet.i18n.markdown import one_line
@@ -41,14 +42,14 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
     """Make a token; its secret is returned only here. Raises InvalidInput."""
     name = one_line(name)
     if not name or len(name) > MAX_NAME:
-        raise InvalidInput("name", f"Say what the service is, in at most {MAX_NAME} characters.")
+        raise InvalidInput("name", ApiTokenReason.SERVICE_NAME_NEEDED, most=MAX_NAME)
     if not scopes:
-        raise InvalidInput("scopes", "Choose at least one thing that the service may do.")
+        raise InvalidInput("scopes", ApiTokenReason.SERVICE_SCOPE_NEEDED)
     token = PREFIX + secrets.token_urlsafe(32)
     made = ServiceTokenInfo(ServiceId(new_id(tx.now)), name, frozenset(scopes), tx.now, None, None)
     await tx.execute(
         f"""
-        insert into service_credentials (token_hash, {_COLUMNS})
+        insert into service_tokens (token_hash, {_COLUMNS})
         values (:token_hash, :id, :name, :scopes, :created_at, null, null)
         """,
         token_hash=hash_token(token),
@@ -63,7 +64,7 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
 async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
     """The token behind a secret; None if it is unknown or revoked."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from service_credentials where token_hash = :token_hash and revoked_at is null",
+        f"select {_COLUMNS} from service_tokens where token_hash = :token_hash and revoked_at is null",
         token_hash=hash_token(token),
     )
     return None if row is None else _service(row)
@@ -73,7 +74,7 @@ async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
     """Note its use, at intervals: a write per request would cost more than it tells."""
     await tx.execute(
         """
-        update service_credentials set last_used_at = :now
+        update service_tokens set last_used_at = :now
          where id = :id and (last_used_at is null or last_used_at < :before)
         """,
         id=service.id,
@@ -89,19 +90,19 @@ def was_used_lately(service: ServiceTokenInfo, now: Instant) -> bool:
 
 async def listed(reader: Reader) -> list[ServiceTokenInfo]:
     """All service tokens, revoked ones included, newest first."""
-    rows = await reader.fetch(f"select {_COLUMNS} from service_credentials order by created_at desc, id desc")
+    rows = await reader.fetch(f"select {_COLUMNS} from service_tokens order by created_at desc, id desc")
     return [_service(row) for row in rows]
 
 
 async def revoke(tx: Transaction, service_id: str) -> None:
     """Revoke the token; it fails from the next request on. Raises NotFound."""
     found = await tx.fetch_one(
-        "update service_credentials set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
+        "update service_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
         id=service_id,
         now=tx.now,
     )
     if found is None:
-        raise NotFound("There is no such credential.")
+        raise NotFound(ApiTokenReason.NO_SUCH_CREDENTIAL)
 
 
 def _service(row: Row) -> ServiceTokenInfo:

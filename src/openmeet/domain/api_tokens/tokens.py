@@ -8,11 +8,14 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
+from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import TokenScope
-from openmeet.domain.users.merge import hand_over, hand_over_unique
+from openmeet.domain.paging import Page
+from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
 
 TokenId = NewType("TokenId", str)
@@ -59,20 +62,20 @@ class NewToken:
 
 def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
     """Check the input of a form or client; empty ``days``: valid until revoked. InvalidForm names every invalid field."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     name = one_line(name)
     if not name:
-        problems["name"] = "Say what the token is for."
+        problems["name"] = ApiTokenReason.LABEL_NEEDED
     elif len(name) > MAX_NAME:
-        problems["name"] = f"At most {MAX_NAME} characters."
+        problems["name"] = ApiTokenReason.NAME_TOO_LONG(most=MAX_NAME)
     known = {scope.value for scope in TokenScope}
     if not scopes:
-        problems["scopes"] = "Choose at least one thing that the token may do."
+        problems["scopes"] = ApiTokenReason.SCOPE_NEEDED
     elif not set(scopes) <= known:
-        problems["scopes"] = "Choose from: " + ", ".join(TokenScope) + "."
+        problems["scopes"] = GeneralReason.CHOOSE_FROM(choices=", ".join(TokenScope))
     is_number = days.isascii() and days.isdigit() and len(days) <= 6
     if days and not (is_number and 1 <= int(days) <= MAX_DAYS):
-        problems["expires_in_days"] = f"A token works for 1 to {MAX_DAYS} days, or until you revoke it."
+        problems["expires_in_days"] = ApiTokenReason.LIFETIME_OUT_OF_RANGE(most=MAX_DAYS)
     if problems:
         raise InvalidForm(problems)
     return NewToken(name, frozenset(map(TokenScope, scopes)), int(days) * DAY if days else None)
@@ -97,7 +100,7 @@ def scopes_in(text: str) -> frozenset[TokenScope]:
 async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiToken, str]:
     """Make a token for the caller; its secret is returned only here. Raises Refused (too many tokens)."""
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
-        raise Refused(f"You have {MAX_TOKENS} tokens. Revoke one that you do not use first.", name="TooManyTokens")
+        raise Refused(ApiTokenReason.TOO_MANY_TOKENS, most=MAX_TOKENS, name="TooManyTokens")
     token = PREFIX + secrets.token_urlsafe(32)
     made = ApiToken(
         id=TokenId(new_id(tx.now)),
@@ -116,7 +119,7 @@ async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiTo
 async def revoke(tx: Transaction, caller: Caller, token_id: TokenId) -> None:
     """Revoke the token; it fails from the next request on. Raises NotFound, also for a token of somebody else."""
     if not await mark_revoked(tx, caller.user_id, token_id):
-        raise NotFound("You have no such token.")
+        raise NotFound(ApiTokenReason.NO_SUCH_TOKEN)
 
 
 # No client retries a request after this long.
@@ -158,28 +161,42 @@ async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] |
     """The user and scopes of a token; None if it is unknown, expired or revoked."""
     row = await reader.fetch_one(
         f"""
-        select u.display_name, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
+        select u.display_name, u.language, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
           from api_tokens t join users u on u.id = t.user_id
          where t.token_hash = :token_hash and t.revoked_at is null and (t.expires_at is null or t.expires_at > :now)
         """,
         token_hash=token_hash,
         now=reader.now,
     )
-    return (Caller(UserId(row["user_id"]), row["display_name"]), _token_of(row)) if row else None
+    if row is None:
+        return None
+    return Caller(UserId(row["user_id"]), row["display_name"], row["language"]), _token_of(row)
 
 
-async def of_user(reader: Reader, user_id: UserId, ended_after: Instant, limit: int) -> list[ApiToken]:
+async def still_valid(reader: Reader, token_hashes: Collection[bytes]) -> set[bytes]:
+    """Those of these tokens that are neither revoked nor expired."""
+    if not token_hashes:
+        return set()
+    rows = await reader.fetch(
+        "select token_hash from api_tokens where token_hash in :hashes and revoked_at is null"
+        " and (expires_at is null or expires_at > :now) order by token_hash",
+        hashes=sorted(token_hashes),
+        now=reader.now,
+    )
+    return {bytes(row["token_hash"]) for row in rows}
+
+
+async def of_user(reader: Reader, user_id: UserId, ended_after: Instant, page: Page) -> list[ApiToken]:
     """A user's tokens, newest first, without those that ended before ``ended_after``."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from api_tokens
          where user_id = :user_id and (revoked_at is null or revoked_at > :after)
-           and (expires_at is null or expires_at > :after)
-         order by created_at desc, id desc limit :limit
+           and (expires_at is null or expires_at > :after){page.clause("created_at", "id")}
         """,
         user_id=user_id,
         after=ended_after,
-        limit=limit,
+        **page.values,
     )
     return [_token_of(row) for row in rows]
 
@@ -231,7 +248,7 @@ async def drop_ended(tx: Transaction, before: Instant) -> int:
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Account merge: move tokens and stored idempotent responses to the remaining user."""
     await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
-    await hand_over_unique(tx, "idempotency_keys", "user_id", ("request_key",), from_user, to_user)
+    await hand_over(tx, "idempotency_keys", "user_id", from_user, to_user)
 
 
 async def forget_requests(tx: Transaction) -> int:

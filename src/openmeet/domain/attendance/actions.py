@@ -1,4 +1,4 @@
-"""RSVP actions: answer, withdraw, apply RSVP records and free seats. Whatever counts seats locks the event row first."""
+"""RSVP actions: answer, withdraw, apply RSVP records, free seats. What counts seats locks the event row first."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -6,30 +6,32 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import crowds, notify, queries, registration, rules, save, waitlist
-from openmeet.domain.attendance.crowds import EventNotice
+from openmeet.domain.attendance import notify, queries, registration, rules, save, waitlist
+from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
 from openmeet.domain.attendance.model import (
-    NO_WISHES,
+    NO_DETAILS,
     Attendance,
     AttendanceId,
     AttendanceStatus,
+    ChangeChannel,
     NetworkAnswer,
     RsvpReply,
     RsvpRequest,
     RsvpSource,
-    Through,
 )
 from openmeet.domain.attendance.notify import (
+    change_payload,
     earlier_start,
     hosts_of,
     news_of_hosts,
-    particulars_of,
-    tell_hosts,
-    tell_of_foreign,
+    notify_hosts,
+    notify_of_foreign,
 )
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.attendance.response_details import particulars
+from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.save import RsvpChange
 from openmeet.domain.attendance.transitions import OF_RECORD, OF_REPLY, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -37,8 +39,9 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.seeing import may_answer_from_network, may_see
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
+from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publications
@@ -53,68 +56,75 @@ async def answer(
     caller: Caller,
     slug: EventSlug,
     reply: RsvpReply,
-    wishes: RsvpRequest = NO_WISHES,
+    rsvp_request: RsvpRequest = NO_DETAILS,
     *,
-    through: Through = Through.PAGE,
-    tells_host: bool = True,
+    through: ChangeChannel = ChangeChannel.PAGE,
+    notifies_host: bool = True,
     is_single: bool = True,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     On a full event the caller joins the end of the waitlist; an offered place is taken. Repeating a reply changes
-    nothing. ``tells_host`` False: the hosts know already, because the reply is old. ``is_single`` False: one of many
-    replies at once, or another e-mail covers it, so no calendar e-mail is sent. Raises NotFound (no such event, or not
-    visible to the caller), Refused (cancelled, over, closed, removed, no place for more people) and InvalidForm (a
-    registration field is missing or wrong). Withdrawing is always possible.
+    nothing. ``notifies_host`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
+    e-mail is sent, because this is one of many replies at once, or another e-mail covers it. Withdrawing is always
+    possible.
+
+    Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
+    for more people) and InvalidForm (a registration field is missing or wrong).
     """
     begun = await save.of_answer(tx, slug, caller.user_id)
     if begun is None:
-        raise NotFound("There is no such event.")
-    event, mine, joining = begun.event, begun.mine, begun.joining
+        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
     act = OF_REPLY[reply]
     # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
     takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
     if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
-        raise NotFound("There is no such event.")
+        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if event.is_gone:
-        raise Refused("This event has been removed.", name="EventRemoved")
+        raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
     if begun.is_unwelcome and act is not AttendanceAction.DECLINE:
-        raise Refused("You cannot answer to this event.", name="NotWelcome")
+        raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     standing = Eligibility(
-        is_host=caller.user_id in begun.hosts, is_member=await is_member(tx, event, joining, caller.user_id)
+        is_host=caller.user_id in begun.hosts,
+        is_member=await is_member(tx, event, registration_settings, caller.user_id),
     )
-    rules.must_be_open(event, joining, mine, act, standing, tx.now)
-    said = particulars(
+    rules.must_be_open(event, registration_settings, mine, act, standing, tx.now)
+    details = merge_details(
         event,
-        joining,
-        mine or await _said_before(tx, event, joining, caller),
-        wishes,
+        registration_settings,
+        mine or await _standing_details(tx, event, registration_settings, caller),
+        rsvp_request,
         is_going=act is AttendanceAction.GOING,
     )
-    room = act is AttendanceAction.GOING and await save.has_room(tx, event, joining, mine, said, known=begun.places)
+    room = act is AttendanceAction.GOING and await save.has_room(
+        tx, event, registration_settings, mine, details, known=begun.seats
+    )
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
-    mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
-    decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
-    save.must_keep_seat(mine, decided, said, room=room, now=tx.now)
-    if mine is not None and not save.changed(mine, decided, said):
+    mine = await queries.by_id(tx, mine.id) if mine is not None and begun.seats.has_expired_offers else mine
+    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
+    save.must_keep_seat(mine, decided, details, room=room, now=tx.now)
+    if mine is not None and not save.changed(mine, decided, details):
         return mine
-    tells = tells_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
+    tells = notifies_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
     news = await news_of_hosts(tx, event, begun.hosts, caller.user_id, decided.status) if tells else ()
     saved = await save.put(
         tx,
-        event,
-        caller.user_id,
-        mine,
-        decided,
-        said,
-        source=RsvpSource.HERE,
-        through=through,
-        actor_id=caller.user_id,
-        answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
-        owes_first=True,
-        is_heard=begun.is_heard,
-        last_number=begun.places.last_number,
-        along=[*(news or ()), *(notify.owing(tx, event, caller, mine, decided) if is_single else ())],
+        RsvpChange(
+            event,
+            caller.user_id,
+            mine,
+            decided,
+            details,
+            source=RsvpSource.HERE,
+            through=through,
+            actor_id=caller.user_id,
+            answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+        ),
+        enqueues_first=True,
+        has_webhooks=begun.has_webhooks,
+        last_number=begun.seats.last_number,
+        along=[*(news or ()), *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ())],
     )
     if mine is not None and (
         mine.status is not saved.status
@@ -123,9 +133,9 @@ async def answer(
     ):
         await save.enqueue(tx, saved)
     if news is None:
-        await tell_hosts(tx, event, begun.hosts, caller.user_id, saved.status)
+        await notify_hosts(tx, event, begun.hosts, caller.user_id, saved.status)
     if save.frees(mine, saved):
-        await waitlist.fill(tx, event, joining)
+        await waitlist.fill(tx, event, registration_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
 
@@ -139,73 +149,79 @@ async def apply_from_network(
     answer: NetworkAnswer,
     first_seen: Instant,
 ) -> Attendance | None:
-    """Apply a person's RSVP record; enqueues nothing. ``first_seen`` is its position in the order.
+    """Apply a person's RSVP record; enqueues none. ``first_seen``: when the record was first seen; it orders RSVPs.
 
-    Returns None and applies nothing where the event is not visible to the person without it: an RSVP grants sight of a
-    private event, and everybody can write a record (invariant 3). Decided once per person and event, so a repeated
-    message neither takes a seat away nor gives a second one.
+    Returns None and applies nothing where the person would not see the event without it: an RSVP lets its person see a
+    private event, and everybody can write a record (invariant 3). There is one decision per person and event, so a
+    repeated message neither takes a seat away nor gives a second one.
     """
     begun = await save.of_record(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
     if begun is None:
-        raise NotFound("There is no such event.")
+        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person was joined with another row of theirs")
-    event, mine, joining = begun.event, begun.mine, begun.joining
+    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
     act = AttendanceAction.NETWORK_NOT_GOING if begun.is_unwelcome else OF_RECORD[answer]
-    is_in_group = await is_member(tx, event, joining, user_id, always=user.kind is UserKind.SHADOW)
+    is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
     standing = Eligibility(is_host=user_id in begun.hosts, is_member=is_in_group, is_foreign=is_foreign)
-    said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
+    details = replace(save.details_of(mine), mode=save.mode_of_record(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.release_records(tx, {record_uri})
     asks_for_room = TABLE[act][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
-        AttendanceTransition.CLEAR_UP,
+        AttendanceTransition.SEAT_IF_UNKNOWN,
     }
-    # There may be very many, and they take no seat.
-    is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
-    room = asks_for_room and not is_apart and await save.has_room(tx, event, joining, mine, said, known=begun.places)
-    if mine is not None and begun.places.has_late_offers:
+    # There may be very many foreign RSVPs. Those that are kept apart take no seat, so none is counted for them.
+    is_apart = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
+    room = (
+        asks_for_room
+        and not is_apart
+        and await save.has_room(tx, event, registration_settings, mine, details, known=begun.seats)
+    )
+    if mine is not None and begun.seats.has_expired_offers:
         mine = await queries.by_id(tx, mine.id)
-    decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
+    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
         saved = await save.put(
             tx,
-            event,
-            user_id,
-            mine,
-            decided,
-            said,
-            source=RsvpSource.NETWORK,
-            through=Through.NETWORK,
-            actor_id=None,
-            answered_at=first_seen,
-            record_uri=record_uri,
+            RsvpChange(
+                event,
+                user_id,
+                mine,
+                decided,
+                details,
+                source=RsvpSource.NETWORK,
+                through=ChangeChannel.NETWORK,
+                actor_id=None,
+                answered_at=first_seen,
+                record_uri=record_uri,
+            ),
             # Someone without an account here never got an e-mail with a calendar entry.
-            along=() if user.kind is UserKind.SHADOW else notify.owing_end(tx, event, user_id, mine, decided),
+            along=() if user.kind is UserKind.SHADOW else notify.calendar_end_email(tx, event, user_id, mine, decided),
         )
         if is_apart and saved.status is AttendanceStatus.PENDING:
-            await tell_of_foreign(tx, event)
+            await notify_of_foreign(tx, event)
         elif event.author_id != user_id:
-            await tell_hosts(tx, event, begun.hosts, user_id, saved.status)
+            await notify_hosts(tx, event, begun.hosts, user_id, saved.status)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
     if save.frees(mine, saved):
-        await waitlist.fill(tx, event, joining)
+        await waitlist.fill(tx, event, registration_settings)
     return saved
 
 
-async def stand_again(
+async def restore_reply(
     tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
 ) -> int:
-    """Restore an RSVP given here at that instant that a later reply had replaced; enqueue its record, return its
-    revision.
+    """Restore an RSVP that was given here at ``answered_at`` and replaced by another reply; enqueue its record, and
+    return its revision.
 
     Seats may have been given away since: "going" takes a seat only where one is free. Raises NotFound.
     """
@@ -213,27 +229,31 @@ async def stand_again(
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
     if event is None or mine is None:
-        raise NotFound("There is no such answer.")
-    joining = await registration.of_event(tx, event)
-    act, said = OF_RECORD[rules.said_by(status)], save.as_said(mine)
-    room = act is AttendanceAction.NETWORK_GOING and await save.has_room(tx, event, joining, mine, said)
+        raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
+    registration_settings = await registration.of_event(tx, event)
+    act, details = OF_RECORD[rules.reply_meaning(status)], save.details_of(mine)
+    room = act is AttendanceAction.NETWORK_GOING and await save.has_room(
+        tx, event, registration_settings, mine, details
+    )
     mine = await queries.by_id(tx, attendance_id) or mine
-    decided = rules.decide(event, joining, mine, act, standing=Eligibility(), has_room=room, now=tx.now)
+    decided = rules.decide(event, registration_settings, mine, act, standing=Eligibility(), has_room=room, now=tx.now)
     saved = await save.put(
         tx,
-        event,
-        mine.user_id,
-        mine,
-        decided,
-        said,
-        source=RsvpSource.HERE,
-        through=Through.NETWORK,
-        actor_id=None,
-        answered_at=answered_at,
+        RsvpChange(
+            event,
+            mine.user_id,
+            mine,
+            decided,
+            details,
+            source=RsvpSource.HERE,
+            through=ChangeChannel.NETWORK,
+            actor_id=None,
+            answered_at=answered_at,
+        ),
     )
     await save.enqueue(tx, saved, edited_at=answered_at)
     if save.frees(mine, saved):
-        await waitlist.fill(tx, event, joining)
+        await waitlist.fill(tx, event, registration_settings)
     return saved.revision
 
 
@@ -243,7 +263,7 @@ async def withdraw_unrecorded(tx: Transaction, attendance_id: AttendanceId) -> N
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
     if event is not None and mine is not None:
-        await _gone(tx, event, mine)
+        await _record_deleted(tx, event, mine)
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
@@ -254,7 +274,7 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
     if event is None or mine is None:
         return None
     await queries.set_record(tx, mine.id, None)
-    await _gone(tx, event, mine)
+    await _record_deleted(tx, event, mine)
     return mine.id
 
 
@@ -274,11 +294,11 @@ async def erase_from(tx: Transaction, did: str) -> None:
         else:
             await queries.set_record(tx, one.id, None)
             if one.source is not RsvpSource.HERE:
-                await _gone(tx, event, one)
+                await _record_deleted(tx, event, one)
 
 
-async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
-    """Apply that the record of this RSVP no longer exists."""
+async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> None:
+    """The record of this RSVP no longer exists: change its status accordingly."""
     decided = rules.without_record(mine)
     if decided.status is mine.status:
         return
@@ -286,61 +306,64 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
     is_stranger = user is None or user.kind is UserKind.SHADOW
     saved = await save.put(
         tx,
-        event,
-        mine.user_id,
-        mine,
-        decided,
-        save.as_said(mine),
-        source=RsvpSource.NETWORK,
-        through=Through.NETWORK,
-        actor_id=None,
-        answered_at=tx.now,
-        along=() if is_stranger else notify.owing_end(tx, event, mine.user_id, mine, decided),
+        RsvpChange(
+            event,
+            mine.user_id,
+            mine,
+            decided,
+            save.details_of(mine),
+            source=RsvpSource.NETWORK,
+            through=ChangeChannel.NETWORK,
+            actor_id=None,
+            answered_at=tx.now,
+        ),
+        along=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
     )
     if save.frees(mine, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
 async def event_changed(
-    tx: Transaction, event: Event, kind: NotificationKind, *, by: UserId, before: Event | None = None
+    tx: Transaction, event: Event, kind: NotificationKind[DatesChanged], *, by: UserId, before: Event | None = None
 ) -> None:
     """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
 
     ``by``: who made the change, and is not notified. ``before``: the earlier event, for the old times of a moved one.
     """
-    about, starts_at = particulars_of(before, event), earlier_start(before, event)
+    about, starts_at = change_payload(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
-    await notifications.tell(tx, hosts, kind, event.id, event.revision, about, starts_at=starts_at)
-    await crowds.tell_answering(tx, event.id, EventNotice(kind, event.revision, about, by, starts_at))
+    await notifications.notify(tx, kind, event.id, hosts, about, revision=event.revision, starts_at=starts_at)
+    notice = EventNotice(kind.name, event.revision, about, by, starts_at)
+    await fan_out.start(tx, ATTENDEES, event, notice)
     await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
 async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
-    """Locked dates of a series changed, given as (before, after): fill the seats that became free."""
+    """Fill the seats that became free when locked dates of a series changed. ``changed``: pairs of (before, after)."""
     freed = [
         then
         for now, then in changed
-        if (now.capacity, now.status, now.is_gone) != (then.capacity, then.status, then.is_gone)
+        if (now.content.capacity, now.status, now.is_gone) != (then.content.capacity, then.status, then.is_gone)
     ]
     await waitlist.fill_several(tx, freed)
 
 
 async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
     """Locked events are restored: enqueue their RSVP records and fill free seats."""
-    await decide_all_records_anew(tx, [event.id for event in events])
+    await decide_all_records_again(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 
 
-async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
+async def decide_records_again(tx: Transaction, event_id: EventId) -> None:
     """Enqueue the RSVP records of an event whose own record, audience or existence changed.
 
     The handler of each job decides what is published.
     """
-    await decide_all_records_anew(tx, [event_id])
+    await decide_all_records_again(tx, [event_id])
 
 
-async def decide_all_records_anew(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """``decide_records_anew`` for several events."""
+async def decide_all_records_again(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """``decide_records_again`` for several events."""
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
@@ -352,7 +375,7 @@ async def note_record(
 ) -> None:
     """Store the URI of the RSVP record and of the event record it refers to.
 
-    ``is_about``: see its definition. Enqueued once more where, since sending, the event got another record or stopped
+    ``is_about``: see its definition. Enqueued again where, since sending, the event got another record or stopped
     being public.
     """
     mine = await queries.by_id(tx, attendance_id)
@@ -367,7 +390,7 @@ async def note_record(
 
 
 async def _is_anothers(reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout) -> bool:
-    """Whether another record by the same person about the same event record counts: that one is theirs to delete."""
+    """Whether another record of the same person about the same event record counts; only that person may delete it."""
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
     return await is_about(reader, mine.record_uri, about)
@@ -378,17 +401,29 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
     await queries.set_record(tx, attendance_id, None)
 
 
+async def eligibility_of(
+    reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
+) -> Eligibility:
+    """How somebody relates to the event, for what a page says before they answer; nobody is signed in for None."""
+    if user_id is None:
+        return Eligibility()
+    return Eligibility(
+        is_host=user_id in await hosts_of(reader, event),
+        is_member=await is_member(reader, event, registration_settings, user_id),
+    )
+
+
 async def is_member(
-    reader: Reader, event: Event, joining: RegistrationSettings, user_id: UserId, *, always: bool = False
+    reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId, *, always: bool = False
 ) -> bool:
     """Whether the person is in the event's group; queried only where that matters, or ``always``."""
-    if event.group is None or not (joining.is_members_only or always):
+    if event.group is None or not (registration_settings.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
 
 
-async def _said_before(
-    reader: Reader, event: Event, joining: RegistrationSettings, caller: Caller
+async def _standing_details(
+    reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
     """The person's last response details in the same series, so that nobody fills in the same form every week."""
     if event.place_in_series is None:
@@ -396,5 +431,5 @@ async def _said_before(
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
     if found is None:
         return None
-    most = rules.most_together(rules.limits_of(event, joining), found.mode)
-    return replace(found, party=min(found.party, joining.max_party, most or found.party))
+    most = rules.most_together(rules.limits_of(event, registration_settings), found.mode)
+    return replace(found, party=min(found.party, registration_settings.max_party, most or found.party))

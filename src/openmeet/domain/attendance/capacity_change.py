@@ -1,4 +1,6 @@
-"""Impact of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might miss it."""
+"""Impact of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might not
+notice it otherwise.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +8,15 @@ from dataclasses import dataclass, replace
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AnswerMode
-from openmeet.domain.attendance.queries import HOLDS
+from openmeet.domain.attendance.queries import held_in_each
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
+from openmeet.i18n.catalogue import gettext, ngettext
 
 
 @dataclass(frozen=True, slots=True)
-class Lowered:
+class CapacityImpact:
     """``over``: people with a place beyond the limit; ``stuck``: waitlisted parties that can never fit; ``dates``:
     number of affected events.
     """
@@ -29,19 +32,13 @@ class _WaitingParty:
     mode: AnswerMode | None
 
 
-async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> Lowered:
-    """Impact for events given old and new limits. What was already so before does not count."""
+async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
+    """Impact on events. ``wanted``: old and new limits of each. What the old limits caused already does not count."""
     lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
     if not lower:
-        return Lowered()
+        return CapacityImpact()
     ids = list(lower)
-    held: dict[EventId, dict[AnswerMode | None, int]] = {}
-    for row in await reader.fetch(
-        f"select event_id, mode, cast(sum(party) as bigint) as taken from attendances where event_id in :ids and {HOLDS}"
-        " group by event_id, mode order by event_id, mode",
-        ids=ids,
-    ):
-        held.setdefault(EventId(row["event_id"]), {})[_mode(row["mode"])] = int(row["taken"])
+    held = await held_in_each(reader, ids)
     stuck: dict[EventId, int] = {}
     for row in await reader.fetch(
         "select event_id, mode, party, count(*) as found from attendances where event_id in :ids and status = 'waitlisted'"
@@ -54,46 +51,60 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
             stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
     over = {}
     for event_id, (before, after) in lower.items():
-        taken = SeatsTaken(held.get(event_id, {}))
+        taken = held[event_id]
         more = _beyond(after, taken)
         if more > _beyond(before, taken):
             over[event_id] = more
-    return Lowered(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
+    return CapacityImpact(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
 
 
-async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> Lowered:
+async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> CapacityImpact:
     """Impact of new event details."""
-    joining = await registration.of_events(reader, [event for event, _ in wanted])
+    registration_settings = await registration.of_events(reader, [event for event, _ in wanted])
     return await by_limits(
         reader,
         {
             event.id: (
-                limits_of(event, joining[event.id]),
-                limits_of(replace(event, capacity=details.capacity, mode=details.mode), joining[event.id]),
+                limits_of(event, registration_settings[event.id]),
+                limits_of(replace(event, content=details.content), registration_settings[event.id]),
             )
             for event, details in wanted
         },
     )
 
 
-async def by_joining(reader: Reader, events: Sequence[Event], joining: RegistrationSettings) -> Lowered:
+async def by_registration_settings(
+    reader: Reader, events: Sequence[Event], registration_settings: RegistrationSettings
+) -> CapacityImpact:
     """Impact of new registration settings."""
     known = await registration.of_events(reader, events)
-    return await by_limits(reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, joining)) for one in events})
+    return await by_limits(
+        reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, registration_settings)) for one in events}
+    )
 
 
-def words(lowered: Lowered) -> str:
+def describe(impact: CapacityImpact) -> str:
     """The impact in sentences; empty where there is none."""
-    said = []
-    if lowered.over:
-        people = "1 person has a place" if lowered.over == 1 else f"{lowered.over} people have a place"
-        said.append(f"{people} beyond that limit. They keep it, and nobody moves up until there is room again.")
-    if lowered.stuck:
-        parties = "1 party that waits is" if lowered.stuck == 1 else f"{lowered.stuck} parties that wait are"
-        said.append(f"{parties} larger than that: there can be no places for them any more.")
-    if said and lowered.dates > 1:
-        said.insert(0, f"On {lowered.dates} dates:")
-    return " ".join(said)
+    sentences = []
+    if impact.over:
+        sentences.append(
+            ngettext(
+                "%(number)s person has a place beyond that limit. They keep it, and nobody moves up until there is room again.",
+                "%(number)s people have a place beyond that limit. They keep it, and nobody moves up until there is room again.",
+                impact.over,
+            )
+        )
+    if impact.stuck:
+        sentences.append(
+            ngettext(
+                "%(number)s waiting party is larger than that, so there can be no places for them.",
+                "%(number)s waiting parties are larger than that, so there can be no places for them.",
+                impact.stuck,
+            )
+        )
+    if sentences and impact.dates > 1:
+        sentences.insert(0, gettext("On %(number)s dates:", number=impact.dates))
+    return " ".join(sentences)
 
 
 def _beyond(limits: SeatLimits, held: SeatsTaken) -> int:

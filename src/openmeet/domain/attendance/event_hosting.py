@@ -3,12 +3,13 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import network_rsvps, queries, reevaluation
-from openmeet.domain.attendance.actions import decide_records_anew, event_changed
-from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
+from openmeet.domain.attendance.actions import decide_records_again, event_changed
+from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records, drafts, series_dates
-from openmeet.domain.events.actions import lock_hosted
-from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.actions import lock_for_host
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
@@ -16,8 +17,10 @@ from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.users.model import Caller
 
 
@@ -28,12 +31,12 @@ async def revise(
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
-        await decide_records_anew(tx, event.id)
-        await network_rsvps.look_again(tx, [event])
-        await reevaluation.look_again(tx, [event])
-    told = await _tell(tx, caller, before, event, NotificationKind.EVENT_CHANGED)
+        await decide_records_again(tx, event.id)
+        await network_rsvps.recheck(tx, [event])
+        await reevaluation.recheck(tx, [event])
+    told = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
     if before is not None:
-        await _tell_mentioned(tx, caller, before, event)
+        await _notify_mentioned(tx, caller, before, event)
     return told
 
 
@@ -47,8 +50,8 @@ async def cancel(
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await deleted_records.keep_here(tx, event)
-        await decide_records_anew(tx, event.id)
-    return await _tell(tx, caller, before, event, NotificationKind.EVENT_CANCELLED)
+        await decide_records_again(tx, event.id)
+    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_CANCELLED)
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
@@ -57,7 +60,7 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
     """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
-    await decide_records_anew(tx, event.id)
+    await decide_records_again(tx, event.id)
     return event
 
 
@@ -65,50 +68,55 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     """``events.actions.reinstate``; the same people are notified."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
-    return await _tell(tx, caller, before, event, NotificationKind.EVENT_REINSTATED)
+    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """``events.actions.delete``; attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
-    await decide_records_anew(tx, event.id)
-    return await _tell(tx, caller, before, event, NotificationKind.EVENT_DELETED)
+    await decide_records_again(tx, event.id)
+    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
 
 
-async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
+async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
     """Notify newly mentioned people who are involved anyway: they answered, host, or are in the event's group.
 
     Nobody else: a mention must not be a way to write to strangers.
     """
     people = [
-        one for one in await mentioned_in(tx, event.description, before=before.description) if one != caller.user_id
+        one
+        for one in await mentioned_in(tx, event.content.description, before=before.content.description)
+        if one != caller.user_id
     ]
     if not people or event.is_held:
         return
-    answered = await people_to_tell(tx, event.id, CONCERNED)
-    beside = (await beside_authors(tx, [event.id])).get(event.id, [])
+    answered = await people_to_notify(tx, event.id, CONCERNED)
+    co_hosts = (await co_hosts_of(tx, [event.id])).get(event.id, [])
     roles = await roles_of(tx, event.group.id, people) if event.group else {}
-    near = {event.author_id, *answered, *beside, *(one for one, role in roles.items() if role in INSIDE)}
-    about = NotificationDetails(person_id=caller.user_id)
+    near = {event.author_id, *answered, *co_hosts, *(one for one, role in roles.items() if role in INSIDE)}
+    about = Payload(person_id=caller.user_id)
     to = [one for one in people if one in near]
     sources = [caller.user_id]
-    await notifications.tell(
-        tx, to, NotificationKind.MENTION, event.id, event.revision, about, starts_at=event.starts_at, sources=sources
+    revision, starts_at = event.revision, event.starts_at
+    await notifications.notify(
+        tx, kinds.MENTION, event.id, to, about, revision=revision, starts_at=starts_at, sources=sources
     )
 
 
 async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
-    """Lock the event; for a date of a series, lock the series first, because another date may have to be published now."""
+    """Lock the event; before a date of a series, lock the series, because another date may have to be published now."""
     await lock_series_of(tx, slug)
     return await lock_by_slug(tx, slug)
 
 
-async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind) -> Event:
+async def _notify_attendees(
+    tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind[DatesChanged]
+) -> Event:
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.enqueue_around(tx, event.slug)
-        # If the series update touched this very date, its revision has grown once more.
+        # If the series update touched this very date, its revision has grown again.
         return await by_id(tx, event.id) or event
     return event
 
@@ -118,13 +126,11 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
     Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy from the network).
     """
-    event = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
+    event = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     if event.is_draft:
         return event
     if event.place_in_series is not None:
-        raise Refused("A date of a series is no draft. Cancel it, or delete it.", name="InSeries")
+        raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
     if await queries.is_answered(tx, event.id):
-        raise Refused(
-            "Somebody has answered already. Cancel the event instead, so that they hear of it.", name="Answered"
-        )
+        raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
     return await drafts.take_back(tx, event)

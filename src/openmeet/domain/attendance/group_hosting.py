@@ -7,8 +7,9 @@ from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.events.model import Event, RecordOrigin, Visibility
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
@@ -35,7 +36,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
         await events.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
-        await reevaluation.look_again_in(tx, after.id)
+        await reevaluation.recheck_group(tx, after.id)
     await look_at_records(tx, after.id)
 
 
@@ -51,8 +52,8 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def close_account(tx: Transaction, holder: UserId) -> None:
-    """The group's own account was deleted with its records: the owner's repository has the group, its authors' have its
-    events.
+    """The group's own account was deleted with its records: from now on the group's record is in its owner's
+    repository, and each event's in that of its author.
     """
     group_id = await record_queries.held_for(tx, holder)
     group = None if group_id is None else await group_queries.lock(tx, group_id)

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from groundwork.database.bulk import for_each, inserting
-from groundwork.database.together import SqlWrite, execute_together
+from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, inserting
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import (
@@ -11,10 +10,10 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
+    ChangeChannel,
     HistoryEntry,
-    Through,
 )
-from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
@@ -34,8 +33,8 @@ _LINE = {
     "is_offered": "integer",
     "changed_at": "bigint",
 }
-_INSERT = f"insert into attendance_changes ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
-_INSERT_EACH = inserting("attendance_changes", _LINE)
+_INSERT = f"insert into attendance_history ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
+_INSERT_EACH = inserting("attendance_history", _LINE)
 
 COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
 
@@ -46,17 +45,17 @@ async def keep(
     before: Attendance | None,
     after: Attendance,
     *,
-    through: Through,
+    through: ChangeChannel,
     actor_id: UserId | None,
     along: Sequence[SqlWrite] = (),
-    is_heard: bool = True,
+    has_webhooks: bool = True,
 ) -> None:
-    """Append one entry, written together with ``along``; ``is_heard`` as in ``save.put``."""
+    """Append one entry, written together with ``along``; ``has_webhooks`` as in ``save.put``."""
     await execute_together(tx, [*along, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
-    if not is_heard:
+    if not has_webhooks:
         return
     group_id = event.group.id if event.group else None
-    people = (event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, ()), after.user_id)
+    people = (event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ()), after.user_id)
     await happened(tx, Happening.ANSWER, [Different(after.id, people, group_id)])
 
 
@@ -65,31 +64,31 @@ async def keep_many(
     before: Sequence[Attendance | None],
     after: Sequence[Attendance],
     *,
-    through: Through,
+    through: ChangeChannel,
     actor_id: UserId | None = None,
 ) -> None:
     """Append one entry for each of several RSVPs."""
     lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
-    await for_each(tx, _INSERT_EACH, lines)
-    await _tell_listeners(tx, after)
+    await fetch_each(tx, _INSERT_EACH, lines)
+    await _notify_webhooks(tx, after)
 
 
-async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> None:
-    """Tell subscribers of RSVP changes, such as webhooks: they concern the person, the hosts and the event's group."""
+async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> None:
+    """Call the webhooks that subscribe to RSVP changes: they concern the person, the hosts and the event's group."""
     if not answers:
         return
     rows = await tx.fetch(
         "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in answers})
     )
     events = {row["id"]: row for row in rows}
-    beside = await beside_authors(tx, list(events))
+    co_hosts = await co_hosts_of(tx, list(events))
     await happened(
         tx,
         Happening.ANSWER,
         [
             Different(
                 one.id,
-                (UserId(events[one.event_id]["author_id"]), *beside.get(one.event_id, ()), one.user_id),
+                (UserId(events[one.event_id]["author_id"]), *co_hosts.get(one.event_id, ()), one.user_id),
                 events[one.event_id]["group_id"],
             )
             for one in answers
@@ -101,7 +100,7 @@ async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> Non
 async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
     """The history of one RSVP, oldest first."""
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id"
+        f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id"
         f"{page.clause('changed_at', 'id', newest_first=False)}",
         attendance_id=attendance_id,
         **page.values,
@@ -112,7 +111,7 @@ async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WH
 async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> HistoryEntry | None:
     """The latest change into this status."""
     row = await reader.fetch_one(
-        f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id and after_status = :status"
+        f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"
         " order by id desc limit 1",
         attendance_id=attendance_id,
         status=status.value,
@@ -127,7 +126,7 @@ async def withdrawals(
     if not ids:
         return {}
     rows = await reader.fetch(
-        "select attendance_id, count(*) as n from attendance_changes where attendance_id in :ids"
+        "select attendance_id, count(*) as n from attendance_history where attendance_id in :ids"
         " and before_status in :come and after_status not in :come group by attendance_id order by attendance_id",
         ids=list(ids),
         come=[one.value for one in come],
@@ -137,13 +136,13 @@ async def withdrawals(
 
 async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
     """Erase the entries of an erased person."""
-    await tx.execute("delete from attendance_changes where attendance_id = :attendance_id", attendance_id=attendance_id)
+    await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
-async def count_since(reader: Reader, event_id: EventId, through: Through, since: int) -> int:
+async def count_since(reader: Reader, event_id: EventId, through: ChangeChannel, since: int) -> int:
     """How many changes of an event this source made since then."""
     row = await reader.fetch_one(
-        "select count(*) as n from attendance_changes where event_id = :event_id and through = :through"
+        "select count(*) as n from attendance_history where event_id = :event_id and through = :through"
         " and changed_at >= :since",
         event_id=event_id,
         through=through.value,
@@ -153,7 +152,7 @@ async def count_since(reader: Reader, event_id: EventId, through: Through, since
 
 
 def _values(
-    tx: Transaction, before: Attendance | None, after: Attendance, through: Through, actor_id: UserId | None
+    tx: Transaction, before: Attendance | None, after: Attendance, through: ChangeChannel, actor_id: UserId | None
 ) -> dict[str, object]:
     return {
         "id": new_id(tx.now),
@@ -175,7 +174,7 @@ def _change_of(row: Row) -> HistoryEntry:
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),
         actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
-        through=Through(row["through"]),
+        through=ChangeChannel(row["through"]),
         before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,
         after=AttendanceStatus(row["after_status"]),
         party=row["party"],

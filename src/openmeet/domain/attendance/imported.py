@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ImportedRsvp:
     """One RSVP as it was in the source. Waitlisted people keep their order."""
 
     event_id: EventId
@@ -21,7 +21,7 @@ class Given:
     answered_at: Instant
 
 
-async def put(tx: Transaction, given: Sequence[Given]) -> list[str | None]:
+async def put(tx: Transaction, given: Sequence[ImportedRsvp]) -> list[str | None]:
     """Store first RSVPs in this order and return their ids; None where the person already has one for that event, which
     stays.
     """

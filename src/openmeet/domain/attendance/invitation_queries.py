@@ -10,10 +10,13 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
+# In place of an address that was removed. Not empty: then the host would see who did not answer (``IS_UNANSWERED_INVITATION``).
+REMOVED_ADDRESS: Final = "…"
+
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """One invited person. ``invited_as``: the address the host typed."""
+    """One invited person. ``invited_as``: the address the host typed, or ``REMOVED_ADDRESS``."""
 
     user_id: UserId
     invited_by: UserId
@@ -69,6 +72,6 @@ async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None
 
 # Invited by address and not answered since, also where the host rejected them or checked them in: the host must not
 # learn whose address it is.
-IS_UNHEARD: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
-                 select 1 from attendance_changes c where c.attendance_id = a.id
+IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
+                 select 1 from attendance_history c where c.attendance_id = a.id
                     and c.after_status not in ('invited', 'rejected', 'attended'))))"""

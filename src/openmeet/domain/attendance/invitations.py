@@ -22,13 +22,15 @@ from openmeet.domain.attendance import (
     save,
 )
 from openmeet.domain.attendance.invitation_queries import Invited
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, Through
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rules import Eligibility
 from openmeet.domain.attendance.transitions import AttendanceAction
-from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_of
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.notifications import kinds
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -41,22 +43,23 @@ MAX_INVITATIONS_A_DAY = 200
 async def invite(
     tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
 ) -> Attendance:
-    """Send one invitation e-mail, unless the person has answered already: the host sees the same either way.
+    """Send one invitation e-mail, unless the person has answered already; the host sees the same in both cases.
 
     ``for_series``: to every upcoming date of the event's series, future ones included; still one e-mail. Raises
     NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
     """
     if for_series:
         await lock_series_of(tx, slug)
-    event = await host_decisions.lock_hosted(tx, caller, slug)
+    event = await host_decisions.lock_for_host(tx, caller, slug)
     if for_series and event.place_in_series is None:
-        raise InvalidForm({"for_series": "This event is no date of a series."})
+        raise InvalidForm({"for_series": AttendanceReason.NOT_A_DATE})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
-        raise Refused("This event takes no answers any more.", name="EventOver")
+        raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     email = check_email(address)
-    if await history.count_since(tx, event.id, Through.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
+    if await history.count_since(tx, event.id, ChangeChannel.HOST, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
         raise TooMany(
-            f"An event sends at most {MAX_INVITATIONS_A_DAY} invitations a day. Pass on its address instead.",
+            AttendanceReason.TOO_MANY_INVITATIONS,
+            most=MAX_INVITATIONS_A_DAY,
             after_seconds=24 * 3600,
         )
     known = await by_email(tx, email)
@@ -75,7 +78,7 @@ async def invite(
     news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
     if news:
         first, line = news[0]
-        await host_decisions.tell(tx, first, [line], NotificationKind.INVITED, more=len(news) - 1, by=caller.user_id)
+        await host_decisions.notify_people(tx, first, [line], kinds.INVITED, more=len(news) - 1, by=caller.user_id)
     return lines[0][1]
 
 
@@ -96,22 +99,22 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
         nobody = await guests.make(tx, display_name="", email=None)
         return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
     if mine is not None and mine.status is AttendanceStatus.PENDING:
-        if mine.pending_for is PendingFor.UNCLEAR:
+        if mine.pending_for is PendingFor.UNKNOWN_STATUS:
             return mine, False  # it is not known whether they come
         # They asked to come and waited for approval; the invitation is the approval.
         caller = Caller(one.invited_by, "")
-        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.as_said(mine))
+        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.details_of(mine))
         let_in = await host_decisions.apply(
             tx, event, mine, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True
         )
-        await host_decisions.tell(tx, event, [let_in], NotificationKind.ANSWER_APPROVED)
+        await host_decisions.notify_people(tx, event, [let_in], kinds.ANSWER_APPROVED)
         return let_in, False
     saved = await _put(tx, event, one, mine, is_private=is_private)
     return saved, mine is None or saved.status is not mine.status
 
 
 async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
-    said = replace(save.as_said(mine), is_private=mine.is_private if mine else is_private)
+    details = replace(save.details_of(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(
         event, DEFAULT, mine, AttendanceAction.INVITE, standing=Eligibility(), has_room=False, now=tx.now
     )
@@ -119,9 +122,9 @@ async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | N
         return mine
     user_id = one.user_id if mine is None else mine.user_id
     saved = await host_decisions.put(
-        tx, event, user_id, mine, decided, said, Caller(one.invited_by, ""), is_approved=True
+        tx, event, user_id, mine, decided, details, Caller(one.invited_by, ""), is_approved=True
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)
     if event.visibility is Visibility.PRIVATE:
-        await network_rsvps.look_again(tx, [event])
+        await network_rsvps.recheck(tx, [event])
     return saved

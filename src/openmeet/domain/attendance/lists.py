@@ -14,7 +14,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import InvalidInput
 from openmeet.domain.attendance import queries
-from openmeet.domain.attendance.invitation_queries import IS_UNHEARD
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
     AnswerMode,
     AttendanceId,
@@ -24,12 +24,24 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large
-from openmeet.domain.attendance.status_words import STATUS_WORDS
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId, UserKind
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
 _BEFORE_THE_LINE: Final = -(2**62)
+
+STATUS_WORDS: Mapping[AttendanceStatus, LazyText] = {
+    AttendanceStatus.ATTENDING: lazy("going"),
+    AttendanceStatus.INTERESTED: lazy("interested"),
+    AttendanceStatus.DECLINED: lazy("not going"),
+    AttendanceStatus.PENDING: lazy("waits for the host"),
+    AttendanceStatus.WAITLISTED: lazy("on the waitlist"),
+    AttendanceStatus.INVITED: lazy("invited"),
+    AttendanceStatus.REJECTED: lazy("turned down"),
+    AttendanceStatus.ATTENDED: lazy("checked in"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Attendee:
     guest_names: tuple[str, ...] = ()
     invited_as: str = ""
     place: int = 0
-    is_unheard: bool = False
+    is_unanswered_invitation: bool = False
 
 
 async def attendees(
@@ -91,9 +103,9 @@ async def attendees(
 
 
 def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
-    """The first people of one status, read along its index, so that a page of a long list costs no more than a page.
+    """SQL of the next people of one status, in the order of its index: a page of a long list costs no more than a page.
 
-    Only waitlisted people have a number; "" where the previous page ended after all of them.
+    Only waitlisted people have a number. Returns "" if the previous page ended behind everybody of this status.
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
@@ -108,10 +120,12 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
     return f"""
         select * from (
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place, 0 as is_unheard,
+               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
+               0 as is_unanswered_invitation,
                case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN} and not {IS_UNHEARD} {seen} {behind}
+         where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
+           and not {IS_UNANSWERED_INVITATION} {seen} {behind}
          order by {order} limit :limit) as {status.value}"""
 
 
@@ -134,14 +148,14 @@ def attendee_of(row: Row) -> Attendee:
         tuple(msgspec.json.decode(row["guest_names"])),
         row["invited_as"] or "",
         row["place"],
-        bool(row["is_unheard"]),
+        bool(row["is_unanswered_invitation"]),
     )
 
 
 _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
        case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
-       case when {IS_UNHEARD} then 1 else 0 end as is_unheard"""
+       case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
 
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
@@ -182,7 +196,7 @@ class AttendeeRow:
     is_named_by_address: bool
 
 
-async def managed(
+async def for_hosts(
     reader: Reader, event_id: EventId, wanted: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
     """RSVPs by waitlist order and arrival, including people hidden from others."""
@@ -190,7 +204,7 @@ async def managed(
     values: dict[str, object] = {}
     if wanted.q:
         search = f"""and (lower(coalesce(a.invited_as, '')) like :q escape '!'
-                    or not {IS_UNHEARD} and (
+                    or not {IS_UNANSWERED_INVITATION} and (
                        lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
@@ -241,19 +255,19 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
 
     That holds after the host revokes the invitation or checks them in: otherwise that would reveal whose address it is.
     """
-    words = STATUS_WORDS[one.status]
+    words = str(STATUS_WORDS[one.status])
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
-        words = "a place is held"
+        words = gettext("a place is held")
     elif one.status is AttendanceStatus.WAITLISTED and is_too_large(limits, one):
-        words = "waits with more people than there are places, and is passed"
-    elif one.pending_for is PendingFor.APART:
-        words = "answered from elsewhere"
-    elif one.pending_for is PendingFor.UNCLEAR:
-        words = "answered unclearly"
+        words = gettext("waits with more people than there are places, so others move up first")
+    elif one.pending_for is PendingFor.FOREIGN:
+        words = gettext("answered from elsewhere")
+    elif one.pending_for is PendingFor.UNKNOWN_STATUS:
+        words = gettext("answered unclearly")
     return AttendeeRow(
         one.attendance_id,
         one.user_id,
-        one.invited_as if one.is_unheard else names[one.user_id],
+        one.invited_as if one.is_unanswered_invitation else names[one.user_id],
         one.status,
         words,
         one.party,
@@ -261,10 +275,10 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
         one.mode,
         one.pending_for,
         # Either would reveal whether this address has an account here.
-        one.is_guest and not one.is_unheard,
-        one.is_private and not one.is_unheard,
+        one.is_guest and not one.is_unanswered_invitation,
+        one.is_private and not one.is_unanswered_invitation,
         one.offered_until is not None,
-        one.is_unheard,
+        one.is_unanswered_invitation,
     )
 
 
@@ -283,12 +297,12 @@ def unpack(text: str) -> AttendeeCursor | None:
         plain = ""
     found = _CURSOR.fullmatch(plain)
     if found is None:
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+        raise InvalidInput("cursor", AttendanceReason.INVALID_CURSOR, name="InvalidCursor")
     return AttendeeCursor(int(found[1]), int(found[2]), found[3])
 
 
-# With this many people, one more or fewer does not matter to a viewer for the next seconds.
-CROWD: Final = 500
+# With this many people nobody notices for some seconds that one came or went.
+CACHED_FROM: Final = 500
 KEPT_SECONDS: Final = 5
 # About 300 bytes each; few events have very many RSVPs.
 _MAX_KEPT: Final = 1_000
@@ -298,12 +312,12 @@ _kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """``queries.counts``, at most ``KEPT_SECONDS`` old where there are at least ``CROWD`` RSVPs."""
+    """``queries.counts``, at most ``KEPT_SECONDS`` old where there are at least ``CACHED_FROM`` RSVPs."""
     now = reader.now
     found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}
     read = await queries.counts(reader, [one for one in event_ids if one not in found])
     for event_id, counts in read.items():
-        if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CROWD:
+        if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CACHED_FROM:
             _kept[event_id] = (now, counts)
             _kept.move_to_end(event_id)
     while len(_kept) > _MAX_KEPT:

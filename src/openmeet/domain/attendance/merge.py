@@ -1,11 +1,10 @@
 """Account merge: the RSVPs of two user rows become one person's, at most one per event; no seat is lost.
 
-Where both answered, the later reply counts. Of equal replies the one that holds more stays: a place before a place on
-the waitlist. A host decision (rejected, checked in) outranks both replies; an invitation is not a reply.
+Where both replied, the later reply counts. Of equal replies the better one stays: a place is better than the waitlist.
+A host decision (rejected, checked in) takes precedence over both replies; an invitation is not a reply.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import queries, registration, rules, waitlist
@@ -14,7 +13,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 
 _WORTH = {
     AttendanceStatus.ATTENDING: 3,
@@ -44,21 +43,13 @@ async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> 
     return [EventId(row["event_id"]) for row in rows]
 
 
-# The person who changed an event is not notified of it, under either account.
-_IN_TELLINGS: Final = """
-    update event_tellings set telling = replace(telling, :from_user, :to_user)
-     where telling like '%' || cast(:from_user as text) || '%'
-"""
-
-
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Move all RSVPs of ``from_user`` to ``to_user``; returns how many. The caller holds ``lock_shared``."""
     joined = await join_answers(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
-    # A seat stays taken whoever has it: nothing needs counting for these events.
+    # The seat stays taken, only its owner changes: nothing needs counting for these events.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
-    await tx.execute("update attendance_changes set actor_id = :to_user where actor_id = :from_user", **people)
-    await tx.execute(_IN_TELLINGS, **people)
+    await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
     freed = [one.event_id for one in joined if one.is_seated or one.offered_until is not None]
     await waitlist.fill_several(tx, await several(tx, freed))
     return moved + len(joined)
@@ -85,7 +76,7 @@ async def join_answers(
     ]
     # The merged RSVP has the history of both.
     await tx.execute_many(
-        "update attendance_changes set attendance_id = :kept where attendance_id = :dropped",
+        "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
     # A calendar entry sent for either is ended by the one RSVP that remains.
@@ -109,7 +100,9 @@ async def join_answers(
             for kept, dropped in ordered
         ],
     )
-    promised = await promised_among(tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair])
+    promised = await subjects_with_publication(
+        tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
+    )
     joined = [
         publication_moves.JoinedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered
@@ -126,13 +119,13 @@ def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
     """Precedence: host decision, then the later reply; among equal replies, the one that holds more."""
-    is_same = rules.said_by(one.status) is rules.said_by(other.status)
+    is_same = rules.reply_meaning(one.status) is rules.reply_meaning(other.status)
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
 
 
 async def may_take_all(reader: Reader, event: Event) -> bool:
-    """Whether the event takes everybody, so that nothing is counted."""
+    """Whether the event takes everybody, so that no seats are counted."""
     return rules.limits_of(event, await registration.of_event(reader, event)).is_open
 
 

@@ -31,7 +31,7 @@ class AttendanceStatus(StrEnum):
 
 
 class RsvpReply(StrEnum):
-    """What a person can say."""
+    """What a person can reply."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -39,7 +39,7 @@ class RsvpReply(StrEnum):
 
 
 class NetworkAnswer(StrEnum):
-    """Status in an RSVP record. OTHER is one we do not know: kept, shown neutrally, counted nowhere."""
+    """Status in an RSVP record. OTHER: one that we do not know; the RSVP is kept, shown neutrally and takes no seat."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -54,7 +54,7 @@ class RsvpSource(StrEnum):
     NETWORK = "network"
 
 
-class Through(StrEnum):
+class ChangeChannel(StrEnum):
     """What changed an RSVP, for its history."""
 
     PAGE = "page"
@@ -74,11 +74,11 @@ class AnswerMode(StrEnum):
 
 
 class PendingFor(StrEnum):
-    """Why an RSVP takes no seat yet: needs approval, is foreign, or has an unknown status."""
+    """Why an RSVP takes no seat yet: it needs approval, it is foreign and kept apart, or its status is unknown."""
 
     APPROVAL = "approval"
-    APART = "apart"
-    UNCLEAR = "unclear"
+    FOREIGN = "apart"
+    UNKNOWN_STATUS = "unclear"
 
 
 # Statuses that hold a seat. An offered seat is held as well, until the offer expires.
@@ -131,7 +131,7 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class RsvpRequest:
-    """What somebody replies beside yes or no; None leaves a field as it is."""
+    """The details that somebody gives with a reply; None leaves a field as it is."""
 
     party: int | None = None
     mode: AnswerMode | None = None
@@ -141,17 +141,17 @@ class RsvpRequest:
     skips_record: bool = False
 
 
-NO_WISHES = RsvpRequest()
+NO_DETAILS = RsvpRequest()
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One entry of the history: who changed what, when and how. ``actor_id`` is None for the scheduler and the network."""
+    """One entry of the history: who changed what, when and how. ``actor_id``: None for scheduler and network."""
 
     id: str
     attendance_id: AttendanceId
     actor_id: UserId | None
-    through: Through
+    through: ChangeChannel
     before: AttendanceStatus | None
     after: AttendanceStatus
     party: int

@@ -1,9 +1,8 @@
 """RSVP records in bulk: apply them, withdraw deleted ones, list them, compare them with their repositories.
 
-Bulk applies only what needs the event, the person and the status alone: first or changed RSVPs of strangers and their
-withdrawal, where nobody is counted and nobody moves up. Where seats are counted, somebody waits, or a reachable person
-needs an e-mail, one RSVP decides about the next: those are left to ``actions``, one at a time. Both use
-``rules.decide``.
+Bulk applies only what depends on nothing but the event, the person and the status: first or changed RSVPs of people
+known only by a DID, and their withdrawal, where no seat is counted and nobody moves up. Otherwise one RSVP may decide
+about the next, or a person needs an e-mail: those are left to ``actions``, one at a time. Both use ``rules.decide``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,21 +10,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
+    ChangeChannel,
     NetworkAnswer,
     PendingFor,
     RsvpSource,
-    Through,
 )
 from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
@@ -33,9 +32,10 @@ from openmeet.domain.attendance.rules import Decided, Eligibility
 from openmeet.domain.attendance.transitions import OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.co_host_queries import beside_authors
-from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.co_host_queries import co_hosts_of
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.moderation.blocks import unwelcome_among
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId, UserKind
@@ -48,7 +48,7 @@ Pair = tuple[EventId, UserId]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRsvp:
-    """The record of a person that counts for an event. ``first_seen`` is its position in the order."""
+    """The record of a person that counts for an event. ``first_seen``: when it was first seen; it orders RSVPs."""
 
     event_id: EventId
     user_id: UserId
@@ -63,50 +63,51 @@ class RecordedRsvp:
 
 @dataclass(frozen=True, slots=True)
 class _BatchContext:
-    """Facts read for all of them at once, with the event rows locked. ``with_lines``: events with a waitlist."""
+    """What is read once for the whole batch, with the event rows locked. ``with_lines``: events with a waitlist."""
 
     events: dict[EventId, Event]
-    joinings: dict[EventId, RegistrationSettings]
+    settings_by_event: dict[EventId, RegistrationSettings]
     answers: dict[Pair, Attendance]
     kinds: dict[UserId, UserKind]
     unwelcome: set[Pair]
-    beside: Mapping[EventId, Sequence[UserId]]
+    co_hosts: Mapping[EventId, Sequence[UserId]]
     with_lines: set[EventId]
 
     def hosts_of(self, event: Event) -> tuple[UserId, ...]:
-        return event.author_id, *self.beside.get(event.id, ())
+        return event.author_id, *self.co_hosts.get(event.id, ())
 
 
-async def apply_each(tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
+async def apply_each(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> set[Pair]:
     """Apply what can be applied in bulk; returns the pairs that must be applied one at a time.
 
-    At most one RSVP per event and person. TransactionConflict where a person was merged with another account.
+    ``rsvps``: at most one RSVP per event and person. Raises TransactionConflict if a person has just been merged
+    with another account.
     """
-    known = await _look(tx, words)
+    known = await _read_context(tx, rsvps)
     new: dict[Pair, Attendance] = {}
     changed: dict[AttendanceId, tuple[Attendance, Attendance]] = {}
     moved: dict[AttendanceId, str] = {}
     left: set[Pair] = set()
-    for word in words:
-        if word.user_id not in known.kinds:
+    for rsvp in rsvps:
+        if rsvp.user_id not in known.kinds:
             raise TransactionConflict("this person was joined with another row of theirs")
-        mine = known.answers.get(word.pair)
-        after = _decided(known, word, mine, tx.now)
+        mine = known.answers.get(rsvp.pair)
+        after = _decided(known, rsvp, mine, tx.now)
         if after is None:
-            left.add(word.pair)
+            left.add(rsvp.pair)
             continue
         if mine is None:
-            new[word.pair] = replace(after, record_uri=word.record_uri)
+            new[rsvp.pair] = replace(after, record_uri=rsvp.record_uri)
             continue
         if after is not mine:
             changed[mine.id] = (mine, after)
-        if mine.record_uri != word.record_uri:
-            moved[mine.id] = word.record_uri
+        if mine.record_uri != rsvp.record_uri:
+            moved[mine.id] = rsvp.record_uri
     await queries.release_records(tx, {one.record_uri for one in new.values() if one.record_uri} | {*moved.values()})
     await queries.insert_each(tx, list(new.values()))
     await queries.set_records(tx, moved)
     await _save(tx, [*new.values()], [*changed.values()])
-    await _tell(tx, known, [*new.values(), *(after for _, after in changed.values())])
+    await _notify_hosts(tx, known, [*new.values(), *(after for _, after in changed.values())])
     return left
 
 
@@ -125,7 +126,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     gone: dict[AttendanceId, None] = {}
     left: set[str] = set()
     for uri, mine in found.items():
-        # A later reply given here may count, and reachable people are notified.
+        # A reply given here may count instead, and people with an account need an e-mail.
         if (
             mine.event_id not in locked
             or mine.source is RsvpSource.HERE
@@ -135,8 +136,8 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
             continue
         decided = rules.without_record(mine)
         if decided.status is not mine.status:
-            said = save.as_said(mine)
-            after = save.decided_anew(mine, decided, said, source=RsvpSource.NETWORK, answered_at=tx.now)
+            details = save.details_of(mine)
+            after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
             if _moves_others(mine, after, with_lines):
                 left.add(uri)
                 continue
@@ -152,62 +153,62 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
     await queries.save_many(tx, [after for _, after in changed])
     lines = [(before, after) for before, after in changed if save.is_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
-    await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=Through.NETWORK)
+    await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 
 
-async def _look(tx: Transaction, words: Sequence[RecordedRsvp]) -> _BatchContext:
-    event_ids = sorted({word.event_id for word in words})
+async def _read_context(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> _BatchContext:
+    event_ids = sorted({rsvp.event_id for rsvp in rsvps})
     await hold_each(tx, "events", "id", event_ids)
     found = {event.id: event for event in await events.several(tx, event_ids)}
-    pairs = {word.pair for word in words}
+    pairs = {rsvp.pair for rsvp in rsvps}
     answers = await queries.of_pairs(tx, pairs)
     return _BatchContext(
         found,
         await registration.of_events(tx, list(found.values())),
         answers,
-        await users.kinds(tx, {word.user_id for word in words}),
+        await users.kinds(tx, {rsvp.user_id for rsvp in rsvps}),
         await unwelcome_among(tx, {pair: found[pair[0]].author_id for pair in pairs if pair[0] in found}),
-        await beside_authors(tx, event_ids),
+        await co_hosts_of(tx, event_ids),
         await waitlist.waited_for(tx, {event_id for event_id, _ in answers}),
     )
 
 
-def _decided(known: _BatchContext, word: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
-    """The RSVP as it will be; None where it must be decided by itself."""
-    event = known.events.get(word.event_id)
+def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
+    """The RSVP as it will be; None if it must be decided one at a time."""
+    event = known.events.get(rsvp.event_id)
     if event is None or event.group is not None or (mine is not None and mine.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # visibility to this person is checked one at a time
-    joining = known.joinings[event.id]
-    act = AttendanceAction.NETWORK_NOT_GOING if word.pair in known.unwelcome else OF_RECORD[word.answer]
-    is_foreign = known.kinds[word.user_id] is UserKind.SHADOW
+    registration_settings = known.settings_by_event[event.id]
+    act = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else OF_RECORD[rsvp.answer]
+    is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
     takes_place = TABLE[act][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
-        AttendanceTransition.CLEAR_UP,
-    } and not (is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT)
-    if takes_place and not rules.limits_of(event, joining).is_open:
+        AttendanceTransition.SEAT_IF_UNKNOWN,
+    } and not (is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT)
+    if takes_place and not rules.limits_of(event, registration_settings).is_open:
         return None
-    standing = Eligibility(is_host=word.user_id in known.hosts_of(event), is_foreign=is_foreign)
-    decided = rules.decide(event, joining, mine, act, standing=standing, has_room=takes_place, now=now)
+    standing = Eligibility(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
+    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=takes_place, now=now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         return mine
     if decided.status is AttendanceStatus.WAITLISTED:
         return None
     if mine is not None:
-        return _changed(known, event, word, mine, decided) if is_foreign else None
-    said = replace(save.as_said(None), mode=save.mode_of_record(event, None))
-    return save.first_answer(
-        now, event, word.user_id, decided, said, source=RsvpSource.NETWORK, answered_at=word.first_seen
+        return _changed(known, event, rsvp, mine, decided) if is_foreign else None
+    details = replace(save.details_of(None), mode=save.mode_of_record(event, None))
+    return save.new_rsvp(
+        now, event, rsvp.user_id, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen
     )
 
 
 def _changed(
-    known: _BatchContext, event: Event, word: RecordedRsvp, mine: Attendance, decided: Decided
+    known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: Decided
 ) -> Attendance | None:
-    """A changed reply; None where it may let others move up."""
-    said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
-    after = save.decided_anew(mine, decided, said, source=RsvpSource.NETWORK, answered_at=word.first_seen)
+    """The RSVP with a changed reply; None if others may move up because of it."""
+    details = replace(save.details_of(mine), mode=save.mode_of_record(event, mine))
+    after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
     return None if _moves_others(mine, after, known.with_lines) else after
 
 
@@ -215,31 +216,31 @@ def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[
     return before.event_id in with_lines and save.would_free(before, after)
 
 
-async def _tell(tx: Transaction, known: _BatchContext, said: Sequence[Attendance]) -> None:
-    """Notify hosts as for a single RSVP; most events of strangers have no host who can be notified."""
-    hosts = {event_id: known.hosts_of(known.events[event_id]) for event_id in {one.event_id for one in said}}
-    deaf = await queries.without_ears(tx, sorted({host for some in hosts.values() for host in some}))
-    told_of_foreign: set[EventId] = set()
+async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence[Attendance]) -> None:
+    """Notify hosts as for a single RSVP. Most events from the network have no host who can be notified."""
+    hosts = {event_id: known.hosts_of(known.events[event_id]) for event_id in {one.event_id for one in details}}
+    unreachable = await queries.unreachable(tx, sorted({host for some in hosts.values() for host in some}))
+    notified_of_foreign: set[EventId] = set()
     news: dict[EventId, list[tuple[UserId, AttendanceStatus]]] = {}
-    for one in said:
+    for one in details:
         event = known.events[one.event_id]
-        if deaf.issuperset(hosts[event.id]):
+        if unreachable.issuperset(hosts[event.id]):
             continue
         is_foreign = known.kinds[one.user_id] is UserKind.SHADOW
-        is_apart = is_foreign and known.joinings[event.id].foreign_on(event) is not ForeignAnswers.COUNT
+        is_apart = is_foreign and known.settings_by_event[event.id].foreign_on(event) is not ForeignAnswers.COUNT
         if is_apart and one.status is AttendanceStatus.PENDING:
-            if event.id not in told_of_foreign:
-                told_of_foreign.add(event.id)
-                await notify.tell_of_foreign(tx, event)
+            if event.id not in notified_of_foreign:
+                notified_of_foreign.add(event.id)
+                await notify.notify_of_foreign(tx, event)
         elif event.author_id != one.user_id:
             news.setdefault(event.id, []).append((one.user_id, one.status))
     for event_id, some in news.items():
-        await notify.tell_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
+        await notify.notify_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
 
 
 # RSVPs with a place, and those that need none or are foreign. Waitlisted people are only counted: who got no place is
 # private to them and the host.
-TOLD = (
+NOTIFIED_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,
     AttendanceStatus.INTERESTED,
@@ -261,7 +262,7 @@ class Recorded:
 async def recorded(
     reader: Reader, event_id: EventId, after: tuple[Instant, str] | None, limit: int
 ) -> Sequence[Recorded]:
-    """In order of RSVPs, after ``after`` (time of answer, id).
+    """A page of an event's RSVPs whose records may be listed publicly, after ``after`` (time of answer, id).
 
     Leaves out what only hosts see (private RSVPs, unapproved ones, unknown statuses) and accounts that are inactive or
     blocked.
@@ -271,13 +272,13 @@ async def recorded(
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, a.record_uri, a.status, a.answered_at from attendances a
-         where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :told
+         where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :notified
            and coalesce(a.pending_for, '') not in :kept and not {IS_HIDDEN} {behind}
          order by a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
-        told=[status.value for status in TOLD],
-        kept=[PendingFor.APPROVAL.value, PendingFor.UNCLEAR.value],
+        notified=[status.value for status in NOTIFIED_STATUSES],
+        kept=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN_STATUS.value],
         limit=limit,
         **values,
     )
@@ -301,15 +302,15 @@ async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attenda
     return {row["record_uri"]: attendance_of(row) for row in rows}
 
 
-# RSVPs, and records, that one transaction looks at.
+# How many RSVPs, or records, one transaction reads.
 PIECE: Final = 500
 
-# Records that are pending or count beside another.
+# RSVP records about the event that were received: applied ones, and pending ones.
 _BESIDE: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
-# With the RSVPs given here, whether or not a record of theirs was ever received.
+# Together with the records of RSVPs given here, whether or not those were ever received.
 _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null
@@ -348,7 +349,7 @@ def comparing_handler(db: Database) -> JobHandler:
     repeated.
     """
 
-    async def pay(job: jobs.Job) -> None:
+    async def handle(job: jobs.Job) -> None:
         async with db.reader() as reader:
             event = await by_id(reader, EventId(job.subject))
         if event is None or event.is_gone:
@@ -360,20 +361,22 @@ def comparing_handler(db: Database) -> JobHandler:
         behind: tuple[str, str] | None = ("", "")
         while behind is not None and event.record_uri is not None:
             async with db.transaction() as tx:
-                behind = await _beside(tx, event.record_uri, job.revision, behind)
+                behind = await _prove_records(tx, event.record_uri, job.revision, behind)
 
-    return pay
+    return handle
 
 
 async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
-    """The next RSVPs, and whose was the last, None at the end. The publisher decides about each by its owner's consent."""
+    """Check the next RSVPs; returns whose the last one is, None at the end. The publisher checks consent."""
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
     await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == PIECE else None
 
 
-async def _beside(tx: Transaction, event_uri: str, revision: int, behind: tuple[str, str]) -> tuple[str, str] | None:
+async def _prove_records(
+    tx: Transaction, event_uri: str, revision: int, behind: tuple[str, str]
+) -> tuple[str, str] | None:
     did, uri = behind
     rows = await tx.fetch(_NEXT_BESIDE, event_uri=event_uri, did=did, uri=uri, limit=PIECE)
     await _prove(tx, [row["uri"] for row in rows], revision)
@@ -384,21 +387,21 @@ async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
     await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 
-async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
+async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
     """These locked events are visible to more people: reconsider the RSVP records that were hidden before."""
-    # The instant is greater than that of any earlier look.
+    # The present instant is the revision of the job, so it is greater than that of any earlier one.
     addresses = await by_record.addresses_of(tx, events)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 
-# All that is known of strangers is their record, which is kept; a blank event has no list to show it in.
+# Of people without an account only the record is known, and it is kept. An erased event has no list to show them in.
 FORGET_STRANGERS = """
     delete from attendances
      where event_id in (select given.id from each(id text) as given)
        and user_id in (select u.id from users u where u.kind = 'shadow')
 """
 
-# The event's URI may be reused by another event one day, which their records would then refer to.
+# Another event may get the same URI one day; the records would then refer to that one.
 FORGET_RECORDS = """
     update attendances set record_uri = null
      where record_uri is not null and event_id in (select given.id from each(id text) as given)
@@ -406,14 +409,14 @@ FORGET_RECORDS = """
 
 
 async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; their records are
-    reevaluated.
+    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; it is decided again
+    which of their records are published.
     """
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
-    await for_each(tx, FORGET_STRANGERS, rows)
-    await for_each(tx, FORGET_RECORDS, rows)
+    await fetch_each(tx, FORGET_STRANGERS, rows)
+    await fetch_each(tx, FORGET_RECORDS, rows)
     for start in range(0, len(rows), _AT_A_TIME):
-        await actions.decide_all_records_anew(tx, sorted(event_ids)[start : start + _AT_A_TIME])
+        await actions.decide_all_records_again(tx, sorted(event_ids)[start : start + _AT_A_TIME])
 
 
 # Databases limit the number of bound parameters per statement.

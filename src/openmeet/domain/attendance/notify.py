@@ -1,42 +1,28 @@
 """Recipients and content of notifications about changes of an event, for attendees and hosts; calendar e-mails."""
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from groundwork.clock import DAY, MINUTE, SECOND, Instant
-from groundwork.database.together import SqlWrite
+from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.attendance.rules import Decided
-from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.co_host_queries import co_hosts_of
+from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NOTHING_MORE, NotificationDetails, NotificationKind, When
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer
+from openmeet.domain.notifications.model import When
+from openmeet.domain.notifications.notify import Notice, notify, notify_each, notifying
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import email_job
-
-# What notifications call the changed parts of an event beside time and place. Their content may be private, so only the
-# fact of a change is sent.
-_PARTS: Mapping[str, str] = {
-    "title": "title",
-    "ends_at": "end",
-    "mode": "way of taking part",
-    "online_url": "link for joining online",
-    "description": "description",
-    "door_note": "how to get in",
-    "tickets": "tickets",
-    "capacity": "number of places",
-    "accessibility": "accessibility",
-    "visibility": "who may see it",
-    "links": "links",
-    "picture": "picture",
-    "categories": "categories",
-    "tags": "tags",
-    "languages": "languages",
-}
 
 # Recipients when an event changes, is cancelled or reinstated. Checked-in people are included: check-in opens a day
 # before the start.
@@ -50,14 +36,17 @@ CONCERNED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Progress of a fan-out that is being undone: people up to this one were notified, nobody after; and when."""
+class FanOutProgress:
+    """How far the fan-out of an edit got before it was undone: only people with ids up to ``until`` were notified.
+
+    ``since``: when the edit was made.
+    """
 
     until: UserId
     since: Instant
 
 
-async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
     """Attendees with these statuses who can be notified: people known only by their DID read nothing here."""
     rows = await reader.fetch(
         f"""
@@ -73,7 +62,7 @@ async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[A
 async def people_of_dates(
     reader: Reader, event_ids: Sequence[EventId], statuses: Sequence[AttendanceStatus]
 ) -> list[tuple[UserId, EventId]]:
-    """``people_to_tell`` for several events: each person with their events, earliest event first."""
+    """``people_to_notify`` for several events: each person with their events, earliest event first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -95,9 +84,9 @@ async def people_answering(
     *,
     after: UserId,
     limit: int,
-    only: Heard | None = None,
+    only: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """``people_to_tell`` for several events after ``after``, each person once, in order of their ids.
+    """``people_to_notify`` for several events after ``after``, each person once, in order of their ids.
 
     ``only``: up to this person, and who answered since.
     """
@@ -159,14 +148,15 @@ async def earliest_answered(
     return found
 
 
-def particulars_of(before: Event | None, event: Event) -> NotificationDetails:
+def change_payload(before: Event | None, event: Event) -> DatesChanged:
     """Payload of a change notification: old and new time and place where they changed, and the other changed parts."""
     if before is None:
-        return NOTHING_MORE
-    parts = [words for name, words in _PARTS.items() if getattr(before, name) != getattr(event, name)]
-    told = NotificationDetails(said=", ".join(parts))
+        return DatesChanged()
+    # What has changed may be private, so only the fact of a change is sent.
+    parts = changed_fields(before.content, event.content)
+    told = DatesChanged(parts=parts if before.ends_at == event.ends_at else (*parts, END))
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
-        told = replace(
+        told = structs.replace(
             told,
             started=When(before.starts_at, before.time_zone, before.is_all_day),
             starts=When(event.starts_at, event.time_zone, event.is_all_day),
@@ -175,24 +165,24 @@ def particulars_of(before: Event | None, event: Event) -> NotificationDetails:
         # Everybody notified reads the stored payload: the exact place is added by e-mail and page for those who may
         # know it.
         was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
-        told = replace(told, is_near=True) if was == now else replace(told, was_at=was, is_at=now)
+        told = structs.replace(told, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))
     return told
 
 
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
-    """When somebody who has not read the notification would set out."""
+    """The earlier one of the old and the new start: who has not read the notification still goes by the old one."""
     starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
     return min(starts, default=None)
 
 
 _MILLISECOND = SECOND // 1000
-# Milliseconds leave these bits of 63 until the year 2109. A batch brings hundreds of RSVPs to one event in one instant.
+# Milliseconds leave these bits of 63 until the year 2109. A batch has hundreds of RSVPs to one event at one instant.
 _TOLD_APART = 1 << 21
 
 
 async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
     """The author and the co-hosts."""
-    return [event.author_id, *(await beside_authors(reader, [event.id])).get(event.id, ())]
+    return [event.author_id, *(await co_hosts_of(reader, [event.id])).get(event.id, ())]
 
 
 def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
@@ -202,61 +192,58 @@ def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
     return now // _MILLISECOND * _TOLD_APART + zlib.crc32(f"{who} {status}".encode()) % _TOLD_APART
 
 
-async def tell_hosts(
+async def notify_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> None:
     """Notify the hosts of an RSVP."""
-    await tell_hosts_of_each(tx, event, hosts, [(who, status)])
+    await notify_hosts_of_each(tx, event, hosts, [(who, status)])
 
 
-async def tell_hosts_of_each(
-    tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
+async def notify_hosts_of_each(
+    tx: Transaction, event: Event, hosts: Sequence[UserId], statuses: Sequence[tuple[UserId, AttendanceStatus]]
 ) -> None:
-    """Notify the hosts of several RSVPs, one notification each, in hardly more statements than for one."""
-    tellings: dict[int, notifications.Notice] = {}
-    for who, status in said:
+    """Notify the hosts of several RSVPs, one notification each, with hardly more statements than for one."""
+    notices: dict[int, Notice[NewAnswer]] = {}
+    for who, status in statuses:
         number = news_number(tx.now, who, status)
-        while number in tellings:  # of a few hundred people two share a number every now and then
+        while number in notices:  # two of a few hundred people may get the same number
             number += 1
         to = [one for one in hosts if one != who]
-        particulars = NotificationDetails(person_id=who, answer=status.value)
-        tellings[number] = notifications.Notice(to, event.id, number, particulars)
-    await notifications.tell_each(tx, NotificationKind.NEW_ANSWER, list(tellings.values()))
+        notices[number] = Notice(to, event.id, number, NewAnswer(person_id=who, answer=status.value))
+    await notify_each(tx, kinds.NEW_ANSWER, list(notices.values()))
 
 
 async def news_of_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> Sequence[SqlWrite] | None:
-    """The statement ``tell_hosts`` would execute, to run together with the RSVP; None where more is needed."""
-    particulars = NotificationDetails(person_id=who, answer=status.value)
+    """The writes of ``notify_hosts``, to be executed in one batch with the RSVP; None where that is not possible."""
+    answer, number = NewAnswer(person_id=who, answer=status.value), news_number(tx.now, who, status)
     to = [one for one in hosts if one != who]
-    return await notifications.telling(
-        tx, to, NotificationKind.NEW_ANSWER, event.id, news_number(tx.now, who, status), particulars
-    )
+    return await notifying(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
-async def tell_of_foreign(tx: Transaction, event: Event) -> None:
-    """One notification to each host for many foreign RSVPs: none while it is unread, then at most one a day."""
+async def notify_of_foreign(tx: Transaction, event: Event) -> None:
+    """Notify each host of foreign RSVPs: not again while the last notification is unread, and at most once a day."""
     day = tx.now // DAY
     hosts = await hosts_of(tx, event)
     told = await tx.fetch(
         "select user_id from notifications where user_id in :hosts and kind = :kind and subject_id = :event_id"
         " and (read_at is null or subject_revision >= :day) order by user_id",
         hosts=hosts,
-        kind=NotificationKind.FOREIGN_ANSWERS.value,
+        kind=kinds.FOREIGN_ANSWERS.name,
         event_id=event.id,
         day=day,
     )
     known = {row["user_id"] for row in told}
     to = [one for one in hosts if one not in known]
     if to:
-        await notifications.tell(tx, to, NotificationKind.FOREIGN_ANSWERS, event.id, day)
+        await notify(tx, kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
 
 
 ANSWERED_MAIL: Final = "answered"
 WITHDRAWN_MAIL: Final = "withdrawn"
 
-# People who answer by mistake, or try it out, have withdrawn by then.
+# How long calendar e-mails wait. People who answered by mistake, or to try it out, have withdrawn by then.
 SETTLES_FOR: Final = 5 * MINUTE
 
 # Statuses that keep the event in their person's calendar.
@@ -264,31 +251,33 @@ IN_CALENDAR: Final = frozenset(
     {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
 )
 
-# Value of ``attendances.calendar_entry``: entry e-mailed. Empty before; later the name of the e-mail that ended it.
+# ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before; afterwards the name
+# of the e-mail that ended it.
 _STANDS: Final = "stands"
 
 
-def owing(
+def calendar_email(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided
 ) -> Sequence[SqlWrite]:
-    """Whether to enqueue a calendar e-mail: to people newly going, and to people no longer going. Hosts have the event
-    anyway.
+    """SQL writes that enqueue a calendar e-mail to a person who is newly going, or no longer going; empty for neither.
+
+    Hosts get none: they have the event anyway.
     """
     if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
         return ()
     revision = 1 if mine is None else mine.revision + 1
     if decided.status is AttendanceStatus.ATTENDING:
-        return [_owing(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
-    return owing_end(tx, event, caller.user_id, mine, decided)
+        return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
+    return calendar_end_email(tx, event, caller.user_id, mine, decided)
 
 
-def owing_end(
+def calendar_end_email(
     tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: Decided
 ) -> Sequence[SqlWrite]:
-    """Whether to enqueue an e-mail that ends the calendar entry, for people no longer going; sent only if an entry was."""
+    """SQL writes that enqueue the end of a calendar entry, for a person no longer going; sent only if an entry was."""
     if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
         return ()
-    return [_owing(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
+    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
 
 
 async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
@@ -318,6 +307,6 @@ async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[At
     return {AttendanceId(row["id"]) for row in rows}
 
 
-def _owing(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
+def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
     due_at = Instant(tx.now + SETTLES_FOR)
     return email_job(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

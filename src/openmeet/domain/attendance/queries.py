@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import SqlWrite, fetch_each
 from groundwork.database.bulk import inserting as inserting_each
-from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
     NOBODY,
     AnswerMode,
@@ -24,6 +24,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 COLUMNS = (
@@ -54,7 +55,7 @@ IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
-         or {is_blocked("a.user_id")} or {hides_person("a.user_id")})"""
+         or {is_blocked("a.user_id")} or {hides_person("a.user_id")} or {is_leaving("a.user_id")})"""
 
 # Somebody without an account who gave an e-mail address.
 IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
@@ -87,7 +88,7 @@ def attendance_of(row: Row) -> Attendance:
 
 
 async def is_answered(reader: Reader, event_id: EventId, *, but: AttendanceId | None = None) -> bool:
-    """Whether an event has any RSVP, declined ones included, besides the given one."""
+    """Whether an event has any RSVP, declined ones included, other than the given one."""
     row = await reader.fetch_one(
         "select 1 from attendances where event_id = :event_id and id <> :but limit 1", event_id=event_id, but=but or ""
     )
@@ -113,7 +114,11 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
 
 
 async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
-    """The RSVP that the host sees under this address, or that of the person who has answered its invitation since."""
+    """The RSVP that the host sees under this address, or that of the person who has answered its invitation since. None for
+    ``REMOVED_ADDRESS``, which is nobody's.
+    """
+    if address == REMOVED_ADDRESS:
+        return None
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendances where event_id = :event_id and invited_as = :address order by id limit 1",
         event_id=event_id,
@@ -132,7 +137,7 @@ async def of_pairs(
 ) -> dict[tuple[EventId, UserId], Attendance]:
     """The RSVP of each (event, person) pair; pairs without one are left out."""
     rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
-    found = map(attendance_of, await for_each(reader, _OF_PAIRS, rows))
+    found = map(attendance_of, await fetch_each(reader, _OF_PAIRS, rows))
     return {(one.event_id, one.user_id): one for one in found}
 
 
@@ -155,12 +160,21 @@ async def seats_taken(reader: Reader, event_id: EventId) -> int:
 
 async def held(reader: Reader, event_id: EventId) -> SeatsTaken:
     """Seats held or offered, by mode; the event row is locked when this decides something."""
-    rows = await reader.fetch(
-        f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {HOLDS}"
-        " group by mode order by mode",
-        event_id=event_id,
-    )
-    return SeatsTaken({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
+    return (await held_in_each(reader, [event_id]))[event_id]
+
+
+async def held_in_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
+    """``held`` of several events, in one statement."""
+    taken: dict[EventId, dict[AnswerMode | None, int]] = {event_id: {} for event_id in event_ids}
+    if taken:
+        rows = await reader.fetch(
+            "select event_id, mode, cast(sum(party) as bigint) as taken from attendances"
+            f" where event_id in :event_ids and {HOLDS} group by event_id, mode order by event_id, mode",
+            event_ids=sorted(taken),
+        )
+        for row in rows:
+            taken[EventId(row["event_id"])][AnswerMode(row["mode"]) if row["mode"] else None] = int(row["taken"])
+    return {event_id: SeatsTaken(by_mode) for event_id, by_mode in taken.items()}
 
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
@@ -198,7 +212,7 @@ async def in_order(
     return [attendance_of(row) for row in rows]
 
 
-async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
+async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
     """Those of these people who cannot be notified: known only by a DID, or by a name typed by a host."""
     if not user_ids:
         return set()
@@ -228,7 +242,7 @@ def inserting(new: Attendance) -> SqlWrite:
 
 async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
     """Insert first RSVPs, as ``inserting``."""
-    await for_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
+    await fetch_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
@@ -326,7 +340,7 @@ def _values(one: Attendance) -> dict[str, object]:
 
 
 async def erasable(reader: Reader, did: str) -> list[Attendance]:
-    """RSVPs in the repository of a DID, and all others of a person known by this DID alone."""
+    """RSVPs to erase with a DID: those recorded in its repository, and all RSVPs of a person known only by this DID."""
     return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
 
 
@@ -359,7 +373,7 @@ async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: 
     await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
 
 
-async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
     """Everybody with these statuses, reachable or not."""
     rows = await reader.fetch(
         "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
@@ -372,7 +386,7 @@ async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
     """Counts of several events in one statement; people known only by their DID are included.
 
-    Reads every RSVP: for display use ``counts_shown``, which caches counts of crowds for some seconds.
+    Reads every RSVP: for display use ``counts_shown``, which caches the counts of large events for some seconds.
     """
     found = dict.fromkeys(event_ids, NOBODY)
     if not found:

@@ -1,6 +1,4 @@
-"""RSVPs reevaluated without their person's doing: removed from a group, blocked by a host, signed in for the first
-time.
-"""
+"""Reevaluate RSVPs without a new reply: somebody left a group, was blocked by a host, or signed in the first time."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,14 +7,15 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.attendance import queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.actions import is_member
-from openmeet.domain.attendance.model import PendingFor, RsvpSource, Through
+from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import Eligibility
-from openmeet.domain.attendance.save import LockedEvent
+from openmeet.domain.attendance.save import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import seeing
-from openmeet.domain.events.co_host_queries import beside_authors
-from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.co_host_queries import co_hosts_of
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
@@ -26,37 +25,45 @@ async def end(
     begun: LockedEvent,
     user_id: UserId,
     *,
-    through: Through,
+    through: ChangeChannel,
     actor_id: UserId | None,
-    owes_record: bool,
+    publishes: bool,
 ) -> bool:
-    """End an RSVP; whether there was one to end. ``owes_record``: enqueue its public record, so that none says that
-    they come.
+    """Set an RSVP to "not going"; returns whether that changed it. ``publishes``: enqueue its record, so that none says
+    that they come.
     """
-    event, mine, joining = begun.event, begun.mine, begun.joining
+    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
     if mine is None:
         return False
     decided = rules.decide(
-        event, joining, mine, AttendanceAction.NETWORK_NOT_GOING, standing=Eligibility(), has_room=False, now=tx.now
+        event,
+        registration_settings,
+        mine,
+        AttendanceAction.NETWORK_NOT_GOING,
+        standing=Eligibility(),
+        has_room=False,
+        now=tx.now,
     )
     if decided.status is mine.status:
         return False
     saved = await save.put(
         tx,
-        event,
-        user_id,
-        mine,
-        decided,
-        save.as_said(mine),
-        source=RsvpSource.HERE,
-        through=through,
-        actor_id=actor_id,
-        answered_at=tx.now,
+        RsvpChange(
+            event,
+            user_id,
+            mine,
+            decided,
+            save.details_of(mine),
+            source=RsvpSource.HERE,
+            through=through,
+            actor_id=actor_id,
+            answered_at=tx.now,
+        ),
     )
-    if owes_record:
+    if publishes:
         await save.enqueue(tx, saved)
     if save.frees(mine, saved):
-        await waitlist.fill(tx, event, joining)
+        await waitlist.fill(tx, event, registration_settings)
     return True
 
 
@@ -70,36 +77,36 @@ _COMING = """
 """
 
 
-# The handler of the job finds out which of these people have answered anything.
+# The handler of the job finds out which of these people have RSVPs.
 _OUT = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
-async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
-    """The visibility of these locked events changed: people who left the group give up their seats at events for
-    members.
+async def recheck(tx: Transaction, events: Sequence[Event]) -> None:
+    """The visibility of these locked events changed: people who left the group lose their seats at events that only
+    members see now.
     """
     private = [one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE]
     for group_id in sorted(set(private)):
-        await look_again_in(tx, group_id)
+        await recheck_group(tx, group_id)
 
 
-async def look_again_in(tx: Transaction, group_id: str) -> None:
-    """``look_again`` for all events of a group that became visible to members only."""
+async def recheck_group(tx: Transaction, group_id: str) -> None:
+    """``recheck`` for all events of a group that became visible to members only."""
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
 
 
 async def answered(reader: Reader, user_id: UserId) -> list[EventId]:
-    """Upcoming events, of groups that this person left, to which they have an RSVP."""
+    """Upcoming events to which this person has an RSVP, in groups that they have left."""
     rows = await reader.fetch(_COMING, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
 async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
-    """End the RSVP if the person no longer sees the event; whether it was ended."""
+    """End the RSVP if the person no longer sees the event; returns whether it was ended."""
     begun = await save.of_record(tx, event_id, user_id)
     if begun is None or begun.mine is None or await seeing.may_see(tx, begun.event, user_id, is_invited=True):
         return False
-    return await end(tx, begun, user_id, through=Through.GROUP, actor_id=None, owes_record=True)
+    return await end(tx, begun, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
 
 _COMING_ANSWERS = """
@@ -109,7 +116,7 @@ _COMING_ANSWERS = """
 """
 
 
-async def turn_away(
+async def end_upcoming_rsvps(
     tx: Transaction, user_id: UserId, *, host: UserId | None = None, actor_id: UserId | None = None
 ) -> int:
     """End a person's RSVPs to the upcoming events of one host, or of everybody; returns how many. Locks events in id
@@ -119,7 +126,7 @@ async def turn_away(
     for event_id in await _coming_answers(tx, user_id, host):
         begun = await save.of_record(tx, event_id, user_id)
         if begun is not None:
-            ended += await end(tx, begun, user_id, through=Through.HOST, actor_id=actor_id, owes_record=False)
+            ended += await end(tx, begun, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
 
 
@@ -132,7 +139,7 @@ async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) 
     return [EventId(row["event_id"]) for row in rows]
 
 
-_UNKNOWN: Final = (PendingFor.APART, PendingFor.APPROVAL)
+_UNKNOWN: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
 
 # Upcoming events only; past ones stay as they were.
 _WAITING: Final = """
@@ -143,7 +150,7 @@ _WAITING: Final = """
 """
 
 
-async def welcome(tx: Transaction, user_id: UserId) -> int:
+async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
     """Reevaluate the foreign and pending RSVPs of a person who is now known; returns how many changed.
 
     Each gets a place, the end of the waitlist, or waits for approval.
@@ -154,29 +161,37 @@ async def welcome(tx: Transaction, user_id: UserId) -> int:
         mine = await queries.find(tx, row["event_id"], user_id)
         if event is None or event.is_gone or mine is None or mine.pending_for not in _UNKNOWN:
             continue
-        joining = await registration.of_event(tx, event)
+        registration_settings = await registration.of_event(tx, event)
         standing = Eligibility(
-            is_host=user_id in {event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, [])},
-            is_member=await is_member(tx, event, joining, user_id, always=True),
+            is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
+            is_member=await is_member(tx, event, registration_settings, user_id, always=True),
         )
-        said = save.as_said(mine)
-        room = await save.has_room(tx, event, joining, mine, said)
+        details = save.details_of(mine)
+        room = await save.has_room(tx, event, registration_settings, mine, details)
         decided = rules.decide(
-            event, joining, None, AttendanceAction.NETWORK_GOING, standing=standing, has_room=room, now=tx.now
+            event,
+            registration_settings,
+            None,
+            AttendanceAction.NETWORK_GOING,
+            standing=standing,
+            has_room=room,
+            now=tx.now,
         )
         if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):
             continue
         await save.put(
             tx,
-            event,
-            user_id,
-            mine,
-            decided,
-            said,
-            source=RsvpSource.NETWORK,
-            through=Through.NETWORK,
-            actor_id=user_id,
-            answered_at=mine.answered_at,
+            RsvpChange(
+                event,
+                user_id,
+                mine,
+                decided,
+                details,
+                source=RsvpSource.NETWORK,
+                through=ChangeChannel.NETWORK,
+                actor_id=user_id,
+                answered_at=mine.answered_at,
+            ),
         )
         changed += 1
     return changed

@@ -15,10 +15,12 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import MOST_IN_PARTY
-from openmeet.domain.events.model import MAX_CAPACITY, Event, EventId, Mode
+from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.values import MAX_CAPACITY, Mode
 from openmeet.domain.validation import choice
 from openmeet.i18n.markdown import one_line
 
@@ -81,7 +83,7 @@ class RegistrationSettings:
         """The host's choice, or the default: limited places do not go to foreign RSVPs unasked."""
         if self.foreign_answers is not None:
             return self.foreign_answers
-        has_limit = self.has_limit(event.capacity, event.mode)
+        has_limit = self.has_limit(event.content.capacity, event.content.mode)
         return ForeignAnswers.APART if has_limit else ForeignAnswers.COUNT
 
     def has_limit(self, capacity: int | None, mode: Mode) -> bool:
@@ -92,8 +94,6 @@ class RegistrationSettings:
 
 DEFAULT = RegistrationSettings()
 
-_ONE_WAY = "This event is not held both in person and online: limit the places of the event itself instead."
-
 
 def question_id() -> str:
     """A new question id, unique in the installation."""
@@ -101,7 +101,7 @@ def question_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class JoiningSubmission:
+class RegistrationSubmission:
     """The settings as typed: every field is text. ``questions`` are rows of (id, words, choices one per line,
     required).
     """
@@ -119,13 +119,13 @@ class JoiningSubmission:
     questions: Sequence[tuple[str, str, str, str]] = ()
 
 
-def check(typed: JoiningSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
+def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
     """Validate what was typed about this event. InvalidForm lists every invalid field.
 
     Values of ``before`` may stay: an event held in person for once keeps its online capacity.
     """
-    problems: dict[str, str] = {}
-    places = f"A whole number from 1 to {MAX_CAPACITY}; empty for no limit."
+    problems: dict[str, Why] = {}
+    places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)
     in_person = _number(typed.limit_in_person, 1, MAX_CAPACITY, "limit_in_person", places, problems)
     online = _number(typed.limit_online, 1, MAX_CAPACITY, "limit_online", places, problems)
     hours = _number(
@@ -133,20 +133,21 @@ def check(typed: JoiningSubmission, event: Event, before: RegistrationSettings =
         0,
         MAX_HOURS_BEFORE,
         "closes_hours_before",
-        f"Hours before the start, 0 to {MAX_HOURS_BEFORE}; empty for no deadline.",
+        AttendanceReason.HOURS_OUT_OF_RANGE(most=MAX_HOURS_BEFORE),
         problems,
     )
-    party = _number(typed.max_party, 1, MOST_IN_PARTY, "max_party", f"A number from 1 to {MOST_IN_PARTY}.", problems)
+    too_large = AttendanceReason.MAX_PARTY_OUT_OF_RANGE(most=MOST_IN_PARTY)
+    party = _number(typed.max_party, 1, MOST_IN_PARTY, "max_party", too_large, problems)
     audience = choice(ListAudience, typed.list_audience, "list_audience", problems)
     foreign = (
         choice(ForeignAnswers, typed.foreign_answers, "foreign_answers", problems) if typed.foreign_answers else None
     )
     if typed.is_members_only and event.group is None:
-        problems["is_members_only"] = "This event is in no group, so it has no members."
-    if event.mode is not Mode.HYBRID:
+        problems["is_members_only"] = AttendanceReason.NO_GROUP
+    if event.content.mode is not Mode.HYBRID:
         for field, limit in (("limit_in_person", in_person), ("limit_online", online)):
             if limit is not None and limit != getattr(before, field):
-                problems[field] = _ONE_WAY
+                problems[field] = AttendanceReason.HELD_ONE_WAY
     questions = _questions(typed.questions, problems)
     if problems or audience is None:
         raise InvalidForm(problems)
@@ -165,28 +166,30 @@ def check(typed: JoiningSubmission, event: Event, before: RegistrationSettings =
     )
 
 
-def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, str]) -> tuple[RegistrationQuestion, ...]:
+def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, Why]) -> tuple[RegistrationQuestion, ...]:
     found: list[RegistrationQuestion] = []
     for place, (name, words, choices, required) in enumerate(rows, 1):
         text = one_line(words)
         options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in choices.split("\n")))))
         if not text:
             if options:
-                problems[f"question_{place}"] = "Write the question that these are answers to."
+                problems[f"question_{place}"] = AttendanceReason.QUESTION_NEEDED
             continue
         if len(text) > MAX_QUESTION:
-            problems[f"question_{place}"] = f"A question has at most {MAX_QUESTION} characters."
+            problems[f"question_{place}"] = AttendanceReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
         if len(options) == 1:
-            problems[f"choices_{place}"] = "One answer is no choice. Give at least two, or none for a free text."
+            problems[f"choices_{place}"] = AttendanceReason.TOO_FEW_CHOICES
         if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE for option in options):
-            problems[f"choices_{place}"] = f"At most {MAX_CHOICES} answers of {MAX_CHOICE} characters each."
+            problems[f"choices_{place}"] = AttendanceReason.TOO_MANY_CHOICES(
+                max_choices=MAX_CHOICES, max_choice=MAX_CHOICE
+            )
         found.append(RegistrationQuestion(name, text, options, bool(required)))
     if len(found) > MAX_QUESTIONS:
-        problems["questions"] = f"At most {MAX_QUESTIONS} questions."
+        problems["questions"] = AttendanceReason.TOO_MANY_QUESTIONS(most=MAX_QUESTIONS)
     return tuple(found)
 
 
-def _number(text: str, least: int, most: int, field: str, why: str, problems: dict[str, str]) -> int | None:
+def _number(text: str, least: int, most: int, field: str, why: Why, problems: dict[str, Why]) -> int | None:
     if not text.strip():
         return None
     if not re.fullmatch(r"[0-9]{1,7}", text.strip()) or not least <= int(text) <= most:
@@ -211,14 +214,14 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
     if not events:
         return {}
     rows = await reader.fetch(
-        f"select {COLUMNS} from joining_settings where subject_id in :subjects order by subject_id",
+        f"select {COLUMNS} from registration_settings where subject_id in :subjects order by subject_id",
         # Their own settings, and those of their series.
         subjects=sorted(
             {event.id for event in events}
             | {event.place_in_series.series_id for event in events if event.place_in_series}
         ),
     )
-    found = {row["subject_id"]: joining_of(row) for row in rows}
+    found = {row["subject_id"]: registration_settings_of(row) for row in rows}
     return {
         event.id: found.get(event.id)
         or found.get(event.place_in_series.series_id if event.place_in_series else "")
@@ -230,7 +233,9 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
     """Those of several events with limited places, in total or by mode."""
     found = await of_events(reader, events)
-    return frozenset(event.id for event in events if found[event.id].has_limit(event.capacity, event.mode))
+    return frozenset(
+        event.id for event in events if found[event.id].has_limit(event.content.capacity, event.content.mode)
+    )
 
 
 async def revision_of(reader: Reader, event: Event) -> int:
@@ -238,7 +243,7 @@ async def revision_of(reader: Reader, event: Event) -> int:
     place = event.place_in_series
     subjects = [event.id] if place is None else [event.id, place.series_id]
     rows = await reader.fetch(
-        "select subject_id, revision from joining_settings where subject_id in :subjects order by subject_id",
+        "select subject_id, revision from registration_settings where subject_id in :subjects order by subject_id",
         subjects=subjects,
     )
     return joint_revision(*((row["subject_id"], row["revision"]) for row in rows))
@@ -250,7 +255,7 @@ async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
         """
         select e.id from events e
          where e.series_id = :series_id and e.over_at > :now and e.deleted_at is null and e.removed_at is null
-           and not exists (select 1 from joining_settings j where j.subject_id = e.id)
+           and not exists (select 1 from registration_settings j where j.subject_id = e.id)
          order by e.starts_at, e.id
         """,
         series_id=series_id,
@@ -262,16 +267,16 @@ async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
 async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | None:
     """The settings of this event or series itself."""
     row = await reader.fetch_one(
-        f"select {COLUMNS} from joining_settings where subject_id = :subject_id", subject_id=subject_id
+        f"select {COLUMNS} from registration_settings where subject_id = :subject_id", subject_id=subject_id
     )
-    return joining_of(row) if row else None
+    return registration_settings_of(row) if row else None
 
 
 async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) -> RegistrationSettings:
     """Replace the settings of an event or a series; the revision grows."""
     row = await tx.fetch_one(
         f"""
-        insert into joining_settings ({COLUMNS}, updated_at)
+        insert into registration_settings ({COLUMNS}, updated_at)
         values (:subject_id, :limit_in_person, :limit_online, :needs_approval, :closes_hours_before, :max_party, :asks_names,
                 :is_members_only, :list_audience, :foreign_answers, :takes_guests, :questions, 1, :now)
             on conflict (subject_id) do update
@@ -280,7 +285,7 @@ async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) ->
                max_party = excluded.max_party, asks_names = excluded.asks_names,
                is_members_only = excluded.is_members_only, list_audience = excluded.list_audience,
                foreign_answers = excluded.foreign_answers, takes_guests = excluded.takes_guests,
-               questions = excluded.questions, revision = joining_settings.revision + 1, updated_at = excluded.updated_at
+               questions = excluded.questions, revision = registration_settings.revision + 1, updated_at = excluded.updated_at
         returning {COLUMNS}
         """,
         subject_id=subject_id,
@@ -299,7 +304,7 @@ async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) ->
     )
     if row is None:
         raise RuntimeError("insert or update … returning gave no row")
-    return joining_of(row)
+    return registration_settings_of(row)
 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
@@ -321,10 +326,10 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
 async def forget(tx: Transaction, subject_id: str) -> None:
     """Delete the event's own settings: those of its series apply again, or the defaults."""
-    await tx.execute("delete from joining_settings where subject_id = :subject_id", subject_id=subject_id)
+    await tx.execute("delete from registration_settings where subject_id = :subject_id", subject_id=subject_id)
 
 
-def joining_of(row: Row) -> RegistrationSettings:
+def registration_settings_of(row: Row) -> RegistrationSettings:
     """Parse a row that has ``COLUMNS``."""
     return RegistrationSettings(
         limit_in_person=row["limit_in_person"],

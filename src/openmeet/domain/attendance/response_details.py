@@ -1,15 +1,16 @@
-"""Response details beside yes: party, mode and form responses, validated field by field; and form responses as hosts
-read them.
+"""Details of an RSVP beside its status: party, mode and form responses, validated field by field; and form responses as
+hosts read them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance.model import (
     MAX_GUEST_NAME,
     MAX_REPLY,
@@ -19,9 +20,13 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     RsvpRequest,
 )
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import limits_of, most_together, places_words
-from openmeet.domain.events.model import Event, EventId, Mode
+from openmeet.domain.attendance.rules import limits_of, most_together
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.values import Mode
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.markdown import one_line
 
 
@@ -38,43 +43,58 @@ class ResponseDetails:
     reply_words: Mapping[str, str] = field(default_factory=dict)
 
 
-def particulars(
-    event: Event, joining: RegistrationSettings, mine: Attendance | None, wishes: RsvpRequest, *, is_going: bool
+_FEWER: Final = {
+    None: AttendanceReason.FEWER_PLACES,
+    AnswerMode.IN_PERSON: AttendanceReason.FEWER_PLACES_IN_PERSON,
+    AnswerMode.ONLINE: AttendanceReason.FEWER_PLACES_ONLINE,
+}
+
+
+def merge_details(
+    event: Event,
+    registration_settings: RegistrationSettings,
+    mine: Attendance | None,
+    rsvp_request: RsvpRequest,
+    *,
+    is_going: bool,
 ) -> ResponseDetails:
     """Merge earlier and new details. InvalidForm lists every invalid or missing field.
 
     ``is_going``: required questions and the maximum party bind only those who come.
     """
-    problems: dict[str, str] = {}
-    party = wishes.party if wishes.party is not None else (mine.party if mine else 1)
-    most = max(joining.max_party, mine.party if mine else 1)
-    mode = _mode(event, mine, wishes)
-    there_are = most_together(limits_of(event, joining), mode)
-    # People with seats keep them and get no further ones: ``save.must_keep_seat`` says so.
+    problems: dict[str, Why] = {}
+    party = rsvp_request.party if rsvp_request.party is not None else (mine.party if mine else 1)
+    most = max(registration_settings.max_party, mine.party if mine else 1)
+    mode = _mode(event, mine, rsvp_request)
+    there_are = most_together(limits_of(event, registration_settings), mode)
+    # People with seats keep them and get no further ones: ``save.must_keep_seat`` checks that.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
-        one = "At this event everybody answers for themselves."
-        problems["party"] = one if most == 1 else f"Come with 1 to {most} people, yourself included."
+        problems["party"] = (
+            AttendanceReason.ONE_PERSON_EACH if most == 1 else AttendanceReason.PARTY_OUT_OF_RANGE(most=most)
+        )
     elif is_going and there_are is not None and party > there_are and not has_seats:
-        problems["party"] = f"{places_words(there_are, mode)}: come with fewer people."
-    if wishes.mode is not None and event.mode is not Mode.HYBRID:
-        problems["mode"] = "This event is held in one way only."
-    names = _names(wishes, mine, party, problems)
-    if is_going and joining.asks_names and "party" not in problems and len(names) < party - 1:
-        problems["guest_names"] = "Name everybody who comes with you."
+        problems["party"] = _FEWER[mode](places=there_are)
+    if rsvp_request.mode is not None and event.content.mode is not Mode.HYBRID:
+        problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE
+    names = _names(rsvp_request, mine, party, problems)
+    if is_going and registration_settings.asks_names and "party" not in problems and len(names) < party - 1:
+        problems["guest_names"] = AttendanceReason.NAMES_MISSING
     replies = dict(mine.replies) if mine else {}
     words = dict(mine.reply_words) if mine else {}
-    if wishes.replies is not None:
-        said = _replies(joining, wishes.replies, problems)
-        replies |= said
-        words |= {question.id: question.words for question in joining.questions if question.id in said}
+    if rsvp_request.replies is not None:
+        parsed = _replies(registration_settings, rsvp_request.replies, problems)
+        replies |= parsed
+        words |= {question.id: question.words for question in registration_settings.questions if question.id in parsed}
     if is_going:
-        for question in joining.questions:
+        for question in registration_settings.questions:
             if question.is_required and not replies.get(question.id):
-                problems.setdefault(question.id, "The host needs an answer to this.")
+                problems.setdefault(question.id, AttendanceReason.ANSWER_NEEDED)
     if problems:
         raise InvalidForm(problems)
-    is_private = wishes.is_private if wishes.is_private is not None else (mine is not None and mine.is_private)
+    is_private = (
+        rsvp_request.is_private if rsvp_request.is_private is not None else (mine is not None and mine.is_private)
+    )
     replies = {name: text for name, text in replies.items() if text}
     return ResponseDetails(
         party,
@@ -82,48 +102,50 @@ def particulars(
         names,
         replies,
         is_private,
-        wishes.skips_record,
+        rsvp_request.skips_record,
         {name: text for name, text in words.items() if name in replies},
     )
 
 
-def _mode(event: Event, mine: Attendance | None, wishes: RsvpRequest) -> AnswerMode | None:
-    if event.mode is not Mode.HYBRID:
+def _mode(event: Event, mine: Attendance | None, rsvp_request: RsvpRequest) -> AnswerMode | None:
+    if event.content.mode is not Mode.HYBRID:
         return None
-    return wishes.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
+    return rsvp_request.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
-def _names(wishes: RsvpRequest, mine: Attendance | None, party: int, problems: dict[str, str]) -> tuple[str, ...]:
-    names = wishes.guest_names if wishes.guest_names is not None else (mine.guest_names if mine else ())
+def _names(rsvp_request: RsvpRequest, mine: Attendance | None, party: int, problems: dict[str, Why]) -> tuple[str, ...]:
+    names = rsvp_request.guest_names if rsvp_request.guest_names is not None else (mine.guest_names if mine else ())
     names = tuple(filter(None, (one_line(name) for name in names)))
     if any(len(name) > MAX_GUEST_NAME for name in names):
-        problems["guest_names"] = f"A name has at most {MAX_GUEST_NAME} characters."
+        problems["guest_names"] = AttendanceReason.NAME_TOO_LONG(most=MAX_GUEST_NAME)
     if len(names) > max(0, party - 1):
-        if wishes.guest_names is not None:
-            problems["guest_names"] = "More names than people who come with you."
+        if rsvp_request.guest_names is not None:
+            problems["guest_names"] = AttendanceReason.TOO_MANY_NAMES
         names = names[: max(0, party - 1)]
     return names
 
 
-def _replies(joining: RegistrationSettings, said: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
-    asked = {question.id: question for question in joining.questions}
+def _replies(
+    registration_settings: RegistrationSettings, parsed: Mapping[str, str], problems: dict[str, Why]
+) -> dict[str, str]:
+    asked = {question.id: question for question in registration_settings.questions}
     found = {}
-    for name, text in said.items():
+    for name, text in parsed.items():
         question = asked.get(name)
         if question is None:
-            problems[name] = "The host does not ask this."
+            problems[name] = AttendanceReason.NOT_ASKED
             continue
         reply = text.replace("\r\n", "\n").strip()
         if question.choices and reply and reply not in question.choices:
-            problems[name] = "Choose one of: " + ", ".join(question.choices) + "."
+            problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(question.choices))
         elif len(reply) > MAX_REPLY:
-            problems[name] = f"At most {MAX_REPLY} characters."
+            problems[name] = AttendanceReason.TEXT_TOO_LONG(most=MAX_REPLY)
         found[name] = reply
     return found
 
 
-# Words for RSVPs from before questions were stored with them.
-UNKNOWN = "An earlier question"
+# Shown as the question of a response from before questions were stored with responses.
+UNKNOWN = lazy("An earlier question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +165,23 @@ class AttendeeDetails:
     checked_in_at: Instant | None
 
 
-def in_words(
-    joining: RegistrationSettings, replies: Mapping[str, str], words: Mapping[str, str]
+def responses_shown(
+    registration_settings: RegistrationSettings, replies: Mapping[str, str], words: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
     """Responses to the current questions in their order, then to changed and removed ones."""
-    asked = {question.id: question.words for question in joining.questions}
-    found = [FormResponse(name, words.get(name) or asked.get(name, UNKNOWN), text) for name, text in replies.items()]
-    place = {(question.id, question.words): number for number, question in enumerate(joining.questions)}
+    asked = {question.id: question.words for question in registration_settings.questions}
+    found = [
+        FormResponse(name, words.get(name) or asked.get(name) or str(UNKNOWN), text) for name, text in replies.items()
+    ]
+    place = {(question.id, question.words): number for number, question in enumerate(registration_settings.questions)}
     return tuple(sorted(found, key=lambda one: place.get((one.question_id, one.words), len(place))))
 
 
 async def of_answers(
-    reader: Reader, event_id: EventId, joining: RegistrationSettings, ids: Sequence[AttendanceId] | None = None
+    reader: Reader,
+    event_id: EventId,
+    registration_settings: RegistrationSettings,
+    ids: Sequence[AttendanceId] | None = None,
 ) -> dict[AttendanceId, AttendeeDetails]:
     """Details of these RSVPs to an event, or of all."""
     if ids is not None and not ids:
@@ -162,7 +189,7 @@ async def of_answers(
     rows = await reader.fetch(
         f"""
         select a.id, a.status, a.replies, a.reply_words,
-               (select max(c.changed_at) from attendance_changes c
+               (select max(c.changed_at) from attendance_history c
                  where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
           from attendances a where a.event_id = :event_id {"" if ids is None else "and a.id in :ids"} order by a.id
         """,
@@ -171,7 +198,9 @@ async def of_answers(
     )
     return {
         AttendanceId(row["id"]): AttendeeDetails(
-            in_words(joining, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])),
+            responses_shown(
+                registration_settings, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])
+            ),
             row["checked_in_at"] if row["status"] == AttendanceStatus.ATTENDED else None,
         )
         for row in rows

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Refused, Why
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, NetworkAnswer, PendingFor
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
-from openmeet.domain.events.model import Event, Mode, RecordOrigin, Visibility
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import takes_answers
+from openmeet.domain.events.values import Mode, Visibility
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
@@ -56,7 +58,7 @@ def may_answers_be_public(event: Event) -> bool:
 
 def must_be_open(
     event: Event,
-    joining: RegistrationSettings,
+    registration_settings: RegistrationSettings,
     mine: Attendance | None,
     act: AttendanceAction,
     standing: Eligibility,
@@ -68,25 +70,25 @@ def must_be_open(
     if act is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
-        raise Refused("This event is cancelled.", name="EventCancelled")
+        raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
     if event.is_over(now):
-        raise Refused("This event is over.", name="EventOver")
+        raise Refused(AttendanceReason.EVENT_OVER, name="EventOver")
     if (
         act is AttendanceAction.INTERESTED
         or standing.is_host
         or (mine is not None and (mine.is_seated or mine.has_offer(now)))
     ):
         return
-    if joining.is_members_only and event.group is not None and not standing.is_member:
-        raise Refused("Only members of its group can come to this event.", name="MembersOnly")
-    closes_at = registration_closes_at(event, joining)
+    if registration_settings.is_members_only and event.group is not None and not standing.is_member:
+        raise Refused(AttendanceReason.MEMBERS_ONLY, name="MembersOnly")
+    closes_at = registration_closes_at(event, registration_settings)
     if closes_at is not None and closes_at <= now:
-        raise Refused("The time to answer is over.", name="AnswersClosed")
+        raise Refused(AttendanceReason.ANSWERS_CLOSED, name="AnswersClosed")
 
 
 def decide(
     event: Event,
-    joining: RegistrationSettings,
+    registration_settings: RegistrationSettings,
     mine: Attendance | None,
     act: AttendanceAction,
     *,
@@ -102,22 +104,24 @@ def decide(
     match outcome:
         case AttendanceTransition.KEEP if as_it_is is not None:
             return as_it_is
-        case AttendanceTransition.TAKE if mine is not None and as_it_is is not None:
-            # An offer is for the party it was made to; a larger party may not fit (invariant 4).
+        case AttendanceTransition.ACCEPT_OFFER if mine is not None and as_it_is is not None:
+            # An offer is for the party that it was made to; there may be no room for a larger one (invariant 4).
             return Decided(AttendanceStatus.ATTENDING) if has_room else as_it_is
-        case AttendanceTransition.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
+        case AttendanceTransition.SEAT_IF_UNKNOWN if (
+            as_it_is is not None and as_it_is.pending_for is not PendingFor.UNKNOWN_STATUS
+        ):
             return as_it_is
-        case AttendanceTransition.SEAT | AttendanceTransition.CLEAR_UP:
-            apart = _pending_for(event, joining, mine, act, standing, now)
+        case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
+            apart = _pending_for(event, registration_settings, mine, act, standing, now)
             return Decided(AttendanceStatus.PENDING, apart) if apart else _placed(has_room=has_room)
-        case AttendanceTransition.ADMIT:
+        case AttendanceTransition.APPROVE_AND_SEAT:
             return _placed(has_room=has_room)
-        case AttendanceTransition.DOOR:
+        case AttendanceTransition.SEAT_OR_REFUSE:
             if not has_room:
-                raise Refused("There is no free place. Raise the limit first.", name="EventFull")
+                raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
             return Decided(AttendanceStatus.ATTENDING)
         case AttendanceTransition.PENDING:
-            return Decided(AttendanceStatus.PENDING, PendingFor.UNCLEAR)
+            return Decided(AttendanceStatus.PENDING, PendingFor.UNKNOWN_STATUS)
         case (
             AttendanceTransition.ATTENDING
             | AttendanceTransition.INTERESTED
@@ -126,18 +130,18 @@ def decide(
             | AttendanceTransition.REJECTED
         ):
             return Decided(AttendanceStatus(outcome.value))
-        case AttendanceTransition.TURNED_DOWN:
-            raise Refused("The host has declined your answer to this event.", name="AnswerRejected")
-        case AttendanceTransition.IS_THERE:
-            raise Refused("You are checked in at this event.", name="CheckedIn")
+        case AttendanceTransition.REFUSE_REJECTED:
+            raise Refused(AttendanceReason.DECLINED_BY_HOST, name="AnswerRejected")
+        case AttendanceTransition.REFUSE_CHECKED_IN:
+            raise Refused(AttendanceReason.CHECKED_IN, name="CheckedIn")
         case (
             AttendanceTransition.NO_ANSWER
-            | AttendanceTransition.BACK
+            | AttendanceTransition.RESTORE_PREVIOUS
             | AttendanceTransition.KEEP
-            | AttendanceTransition.TAKE
+            | AttendanceTransition.ACCEPT_OFFER
         ):
-            # ``host_decisions`` decides BACK from the history; people without an RSVP neither keep nor take one.
-            raise NotFound("There is no such answer.")
+            # ``host_decisions`` decides RESTORE_PREVIOUS from the history; people without an RSVP neither keep nor take one.
+            raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         case _:
             assert_never(outcome)
 
@@ -150,7 +154,7 @@ def without_record(mine: Attendance) -> Decided:
     return Decided(AttendanceStatus(outcome.value))
 
 
-def said_by(status: AttendanceStatus) -> NetworkAnswer:
+def reply_meaning(status: AttendanceStatus) -> NetworkAnswer:
     """The reply behind a status; where seats or approval decide, what the person had replied."""
     match status:
         case AttendanceStatus.DECLINED:
@@ -167,35 +171,35 @@ def _placed(*, has_room: bool) -> Decided:
 
 def _pending_for(
     event: Event,
-    joining: RegistrationSettings,
+    registration_settings: RegistrationSettings,
     mine: Attendance | None,
     act: AttendanceAction,
     standing: Eligibility,
     now: Instant,
 ) -> PendingFor | None:
-    """Why an RSVP takes no seat until somebody has decided; None where nobody needs to."""
+    """Why an RSVP takes no seat until somebody has decided about it; None where it needs no decision."""
     if standing.is_host or (
         mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     ):
         return None
     if act is not AttendanceAction.GOING:
-        # People here are refused; a record exists already, so it is stored as pending and shown apart.
-        closes_at = registration_closes_at(event, joining)
+        # Replies given here are refused (``must_be_open``). A record exists already: it is kept apart as pending.
+        closes_at = registration_closes_at(event, registration_settings)
         is_closed = closes_at is not None and closes_at <= now
-        shuts_out = joining.is_members_only and event.group is not None and not standing.is_member
-        policy = joining.foreign_on(event) if standing.is_foreign else ForeignAnswers.COUNT
+        shuts_out = registration_settings.is_members_only and event.group is not None and not standing.is_member
+        policy = registration_settings.foreign_on(event) if standing.is_foreign else ForeignAnswers.COUNT
         if policy is ForeignAnswers.APART or is_closed or shuts_out:
-            return PendingFor.APART
+            return PendingFor.FOREIGN
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL
-    return PendingFor.APPROVAL if joining.needs_approval else None
+    return PendingFor.APPROVAL if registration_settings.needs_approval else None
 
 
-# How long a seat is offered: a day, later half of the remaining time, but always long enough to be noticed.
+# How long a seat is offered: a day; in the last two days half of the time left, but long enough to be noticed.
 OFFER_LIFE = DAY
 SHORTEST_OFFER = 30 * MINUTE
 
-# From when on smaller parties may pass bigger ones.
+# How long before the start smaller parties may pass larger ones.
 LAST_CALL = DAY
 
 
@@ -245,12 +249,15 @@ class SeatsTaken:
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
-def limits_of(event: Event, joining: RegistrationSettings) -> SeatLimits:
+def limits_of(event: Event, registration_settings: RegistrationSettings) -> SeatLimits:
     """The limits of an event; those per mode apply to hybrid events."""
-    if event.mode is not Mode.HYBRID:
-        return SeatLimits(event.capacity)
-    limits = {AnswerMode.IN_PERSON: joining.limit_in_person, AnswerMode.ONLINE: joining.limit_online}
-    return SeatLimits(event.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
+    if event.content.mode is not Mode.HYBRID:
+        return SeatLimits(event.content.capacity)
+    limits = {
+        AnswerMode.IN_PERSON: registration_settings.limit_in_person,
+        AnswerMode.ONLINE: registration_settings.limit_online,
+    }
+    return SeatLimits(event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
 
 
 def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:
@@ -274,12 +281,6 @@ def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
     return most is not None and one.party > most
 
 
-def places_words(there_are: int, mode: AnswerMode | None) -> str:
-    """``There are 3 places``; per mode where the mode has its own."""
-    places = "is 1 place" if there_are == 1 else f"are {there_are} places"
-    return f"There {places}" + {None: "", AnswerMode.IN_PERSON: " in person", AnswerMode.ONLINE: " online"}[mode]
-
-
 def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
     """Whether more seats are held than exist, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
@@ -292,11 +293,16 @@ def is_last_call(event: Event, now: Instant) -> bool:
     return event.starts_at is not None and event.starts_at - now <= LAST_CALL
 
 
-def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *, lets_past: bool) -> list[Attendance]:
-    """Next party from the waitlist that gets a seat. A party that can never fit holds up nobody."""
+def next_up(
+    limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, lets_past: bool
+) -> list[Attendance]:
+    """The parties of the waitlist that get seats now, in its order. A party that can never fit holds up nobody.
+
+    ``lets_past``: smaller parties may pass larger ones that do not fit.
+    """
     chosen: list[Attendance] = []
     stuck: set[AnswerMode] = set()
-    for one in line:
+    for one in waitlist:
         how = one.mode or AnswerMode.IN_PERSON
         if how in stuck or is_too_large(limits, one):
             continue
@@ -314,7 +320,7 @@ def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *,
 
 
 def passes_nobody(limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None) -> bool:
-    """Whether taking a seat now passes nobody: those in ``first`` head their waitlists and do not fit."""
+    """Whether somebody who takes a seat now passes nobody. ``first``: the first of each waitlist, who do not fit."""
     how = mode or AnswerMode.IN_PERSON
     others = SeatLimits(limits.total)
     return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
@@ -327,16 +333,16 @@ def offer_until(event: Event, now: Instant) -> Instant:
     return until if event.over_at is None else min(until, event.over_at)
 
 
-def first_of(lines: Sequence[Sequence[Attendance]]) -> list[Attendance]:
+def in_order(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
     """Several waitlists merged in order of arrival."""
-    return sorted((one for line in lines for one in line), key=lambda one: one.waitlist_number or 0)
+    return sorted((one for waitlist in waitlists for one in waitlist), key=lambda one: one.waitlist_number or 0)
 
 
-def registration_closes_at(event: Event, joining: RegistrationSettings) -> Instant | None:
+def registration_closes_at(event: Event, registration_settings: RegistrationSettings) -> Instant | None:
     """Registration deadline; None is the end of the event."""
-    if joining.closes_hours_before is None or event.starts_at is None:
+    if registration_settings.closes_hours_before is None or event.starts_at is None:
         return None
-    return Instant(event.starts_at - joining.closes_hours_before * HOUR)
+    return Instant(event.starts_at - registration_settings.closes_hours_before * HOUR)
 
 
 # A day before: badges are handed out on the eve, and the staff's time zone may differ.
@@ -344,22 +350,22 @@ OPENS_BEFORE = DAY
 CLOSES_AFTER = 7 * DAY
 
 
-def check_in_closed_words(event: Event, now: Instant) -> str:
-    """Why check-in is closed now, and when it is open; empty while it is open."""
+def why_check_in_is_closed(event: Event, now: Instant) -> Why | None:
+    """Why check-in is closed now, and when it is open; None while it is open."""
     if event.starts_at is None or event.over_at is None:
-        return "Check-in opens a day before the start, and this event has no date yet."
+        return AttendanceReason.CHECK_IN_NEEDS_DATE()
     if now < event.starts_at - OPENS_BEFORE:
-        return (
-            f"Check-in opens a day before the start: {_check_in_times(event, Instant(event.starts_at - OPENS_BEFORE))}."
-        )
+        opens = Instant(event.starts_at - OPENS_BEFORE)
+        return AttendanceReason.CHECK_IN_NOT_YET(opens=_check_in_times(event, opens))
     if now > event.over_at + CLOSES_AFTER:
-        return f"Check-in closed a week after the end: {_check_in_times(event, Instant(event.over_at + CLOSES_AFTER))}."
-    return ""
+        closed = Instant(event.over_at + CLOSES_AFTER)
+        return AttendanceReason.CHECK_IN_OVER(closed=_check_in_times(event, closed))
+    return None
 
 
 def must_be_checking_in(event: Event, now: Instant) -> None:
     """Raise Refused (``CheckInClosed``) outside the check-in time."""
-    if why := check_in_closed_words(event, now):
+    if why := why_check_in_is_closed(event, now):
         raise Refused(why, name="CheckInClosed")
 
 

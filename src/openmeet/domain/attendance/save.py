@@ -1,35 +1,42 @@
-"""Lock an event for an RSVP, count seats, and save the decision: the row, its history, its outbox job. Callers hold the
-lock.
-"""
+"""Lock an event for an RSVP, count seats, and save the decision: row, history, publication. Callers hold the lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
+from groundwork.database.bulk import SqlWrite, execute_together
 from groundwork.database.row_lock import hold
-from groundwork.database.together import SqlWrite, execute_together
 from groundwork.database.transaction import Row, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import history, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, RsvpSource, Through
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    ChangeChannel,
+    RsvpSource,
+)
 from openmeet.domain.attendance.queries import HOLDS
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails
 from openmeet.domain.attendance.rules import Decided, SeatsTaken
-from openmeet.domain.events.model import Event, EventId, EventSlug, Mode
+from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.values import Mode
 from openmeet.domain.moderation.blocks import is_unwelcome
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.queries import IS_ANY_ON
 from openmeet.outbox import publications
 
-COLUMNS = "seats.unsaid, seats.in_person, seats.online, seats.is_late, seats.is_waited_for, seats.last_number"
+COLUMNS = "seats.unsaid, seats.in_person, seats.online, seats.has_expired_offers, seats.has_waitlist, seats.last_number"
 
 _BY_MODE = {"unsaid": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
 
 
-def joined(event_id: str) -> str:
+def seats_table(event_id: str) -> str:
     """SQL for a one-row table ``seats`` of the event that this expression names; parameter ``now``."""
     held = ", ".join(
         f"cast(coalesce(sum(case when {which} then party end), 0) as bigint) as {name}"
@@ -38,41 +45,41 @@ def joined(event_id: str) -> str:
     return f"""(
         select {held},
                case when exists (select 1 from attendances where event_id = {event_id} and offered_until <= :now)
-                    then 1 else 0 end as is_late,
+                    then 1 else 0 end as has_expired_offers,
                case when exists (select 1 from attendances
                                   where event_id = {event_id} and status = 'waitlisted' and offered_until is null)
-                    then 1 else 0 end as is_waited_for,
+                    then 1 else 0 end as has_waitlist,
                (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id}) as last_number
           from attendances where event_id = {event_id} and {HOLDS}) seats"""
 
 
-_NOW = f"select {COLUMNS} from {joined(':event_id')}"
+_NOW = f"select {COLUMNS} from {seats_table(':event_id')}"
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
-    """What decides whether there is room. ``has_late_offers``: some expired unanswered; ``is_waited_for``: there is a
+class SeatUsage:
+    """What decides whether there is room. ``has_expired_offers``: some expired unanswered; ``has_waitlist``: there is a
     waitlist, which ends at ``last_number``.
     """
 
     held: SeatsTaken
-    has_late_offers: bool
-    is_waited_for: bool
+    has_expired_offers: bool
+    has_waitlist: bool
     last_number: int
 
 
-async def of_event(tx: Transaction, event_id: EventId) -> Capacity:
+async def of_event(tx: Transaction, event_id: EventId) -> SeatUsage:
     """Capacity as of now, for a decision."""
-    return places_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
+    return usage_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
 
 
-def places_of(row: Row) -> Capacity:
+def usage_of(row: Row) -> SeatUsage:
     """Parse a row that has ``COLUMNS``."""
     held = {None: row["unsaid"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
-    return Capacity(
+    return SeatUsage(
         SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
-        bool(row["is_late"]),
-        bool(row["is_waited_for"]),
+        bool(row["has_expired_offers"]),
+        bool(row["has_waitlist"]),
         row["last_number"],
     )
 
@@ -80,13 +87,14 @@ def places_of(row: Row) -> Capacity:
 _OWN = [name.strip() for name in queries.COLUMNS.split(",")]
 _SETTINGS = [name.strip() for name in registration.COLUMNS.split(",")]
 
-# Where nothing is limited nobody counts seats, of which there may be very many. Named four times, looked up once.
+# Events without a limit may have very many RSVPs, so their seats are not counted. The query names this four times and
+# evaluates it once.
 _LIMITED = """
     with limited as materialized (
         select l.id from events l
          where l.{column} = :event
            and (l.capacity is not null
-                or exists (select 1 from joining_settings s
+                or exists (select 1 from registration_settings s
                             where s.subject_id in (l.id, l.series_id)
                               and (s.limit_in_person is not null or s.limit_online is not null))))"""
 
@@ -98,14 +106,14 @@ def _beginning(column: str) -> str:
            {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
            {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS)},
            {COLUMNS},
-           case when {IS_ANY_ON} then 1 else 0 end as is_heard, h.user_id as beside_id,
+           case when {IS_ANY_ON} then 1 else 0 end as has_webhooks, h.user_id as co_host_id,
            case when {is_unwelcome("e.author_id", "u.id")} then 1 else 0 end as is_unwelcome
       from events e left join users u on u.id = :user_id
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
-      left join joining_settings j on j.subject_id =
-                case when exists (select 1 from joining_settings o where o.subject_id = e.id) then e.id else e.series_id end
-      left join {joined("(select id from limited)")} on 1 = 1
-      left join event_hosts h on h.event_id = e.id and h.state = 'accepted'
+      left join registration_settings j on j.subject_id =
+                case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id else e.series_id end
+      left join {seats_table("(select id from limited)")} on 1 = 1
+      left join event_co_hosts h on h.event_id = e.id and h.state = 'accepted'
      where e.{column} = :event order by h.user_id
 """
 
@@ -115,17 +123,17 @@ _BEGINNINGS = {column: _beginning(column) for column in ("slug", "id")}
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """A locked event with the person's RSVP so far, the settings that apply, capacity (zeros where nothing is limited),
-    whether anybody asked for messages to an address of theirs, and all hosts.
+    """A locked event with the person's RSVP so far, the settings that apply, capacity (zeros where nothing is limited)
+    and all hosts.
 
-    ``is_unwelcome``: as in ``moderation.blocks``.
+    ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: as in ``moderation.blocks``.
     """
 
     event: Event
     mine: Attendance | None
-    joining: RegistrationSettings
-    places: Capacity
-    is_heard: bool
+    registration_settings: RegistrationSettings
+    seats: SeatUsage
+    has_webhooks: bool
     hosts: tuple[UserId, ...]
     is_unwelcome: bool
 
@@ -142,7 +150,7 @@ async def of_record(tx: Transaction, event_id: EventId, user_id: UserId) -> Lock
 
 async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
-    # A statement of its own: what it joins is read after the lock is held.
+    # A separate statement, so that everything is read after the lock is held.
     rows = await tx.fetch(_BEGINNINGS[column], event=name, user_id=user_id, now=tx.now)
     if not rows:
         return None
@@ -153,10 +161,10 @@ async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Locke
     return LockedEvent(
         event,
         queries.attendance_of(own) if own["id"] is not None else None,
-        registration.joining_of(settings) if settings["subject_id"] is not None else DEFAULT,
-        places_of(row),
-        bool(row["is_heard"]),
-        (event.author_id, *(UserId(one["beside_id"]) for one in rows if one["beside_id"] is not None)),
+        registration.registration_settings_of(settings) if settings["subject_id"] is not None else DEFAULT,
+        usage_of(row),
+        bool(row["has_webhooks"]),
+        (event.author_id, *(UserId(one["co_host_id"]) for one in rows if one["co_host_id"] is not None)),
         bool(row["is_unwelcome"]),
     )
 
@@ -164,41 +172,41 @@ async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Locke
 async def has_room(
     tx: Transaction,
     event: Event,
-    joining: RegistrationSettings,
+    registration_settings: RegistrationSettings,
     mine: Attendance | None,
-    said: ResponseDetails,
+    details: ResponseDetails,
     *,
-    known: Capacity | None = None,
+    known: SeatUsage | None = None,
 ) -> bool:
     """Whether the whole party fits now without passing the waitlist; the person's own seats count as free.
 
     ``known``: capacity, if read since the event was locked. Expires late offers first: their seats are for the first on
     the waitlist.
     """
-    limits = rules.limits_of(event, joining)
+    limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
         return True
     now = known or await of_event(tx, event.id)
-    if now.has_late_offers:
+    if now.has_expired_offers:
         await waitlist.end_offers(tx, event)
-        await waitlist.fill(tx, event, joining)
+        await waitlist.fill(tx, event, registration_settings)
         now = await of_event(tx, event.id)
-        # Their own offer may be among the expired: the seat is somebody else's now (invariant 4). Or they are next and
-        # it is held for them.
+        # Their own offer may have expired: the seat is somebody else's now (invariant 4). Or they are next, and it is
+        # held for them.
         mine = mine and await queries.by_id(tx, mine.id)
     held = now.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
     if mine is not None and own:
         held = held.plus(-mine.party, mine.mode)
-        if said.party <= mine.party and said.mode is mine.mode:
+        if details.party <= mine.party and details.mode is mine.mode:
             return True
-    if not rules.fits(limits, held, said.party, said.mode):
+    if not rules.fits(limits, held, details.party, details.mode):
         return False
-    lets_past = rules.is_last_call(event, tx.now) or not now.is_waited_for
-    return lets_past or rules.passes_nobody(limits, held, await waitlist.first(tx, event.id, limits), said.mode)
+    lets_past = rules.is_last_call(event, tx.now) or not now.has_waitlist
+    return lets_past or rules.passes_nobody(limits, held, await waitlist.first(tx, event.id, limits), details.mode)
 
 
-def changed(mine: Attendance | None, decided: Decided, said: ResponseDetails) -> bool:
+def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails) -> bool:
     """Whether there is anything to write."""
     return mine is None or (
         mine.status,
@@ -213,42 +221,42 @@ def changed(mine: Attendance | None, decided: Decided, said: ResponseDetails) ->
     ) != (
         decided.status,
         decided.pending_for,
-        said.party,
-        said.mode,
-        said.guest_names,
-        dict(said.replies),
-        dict(said.reply_words),
-        said.is_private,
-        said.skips_record,
+        details.party,
+        details.mode,
+        details.guest_names,
+        dict(details.replies),
+        dict(details.reply_words),
+        details.is_private,
+        details.skips_record,
     )
 
 
 def is_history(before: Attendance, after: Attendance) -> bool:
-    """Whether the change belongs in the RSVP's history, of which others are notified."""
+    """Whether the change belongs in the history of the RSVP; webhooks are called for those changes."""
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
 def must_keep_seat(
-    mine: Attendance | None, decided: Decided, said: ResponseDetails, *, room: bool, now: Instant
+    mine: Attendance | None, decided: Decided, details: ResponseDetails, *, room: bool, now: Instant
 ) -> None:
     """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
-    if mine is None or room or (said.party <= mine.party and said.mode is mine.mode):
+    if mine is None or room or (details.party <= mine.party and details.mode is mine.mode):
         return
     if decided.status == mine.status == AttendanceStatus.ATTENDING:
-        words = "You keep the place that you have."
+        reason = AttendanceReason.PLACE_KEPT
     elif decided.status is AttendanceStatus.WAITLISTED and mine.has_offer(now):
-        words = "What was offered to you is still held for you."
+        reason = AttendanceReason.OFFER_KEPT
     else:
         return
-    raise Refused(f"There are not enough free places for that. {words}", name="NotEnoughPlaces")
+    raise Refused(reason, name="NotEnoughPlaces")
 
 
-def first_answer(
+def new_rsvp(
     now: Instant,
     event: Event,
     user_id: UserId,
     decided: Decided,
-    said: ResponseDetails,
+    details: ResponseDetails,
     *,
     source: RsvpSource,
     answered_at: Instant,
@@ -265,96 +273,126 @@ def first_answer(
         record_uri=None,
         created_at=now,
         answered_at=answered_at,
-        party=said.party,
-        mode=said.mode,
+        party=details.party,
+        mode=details.mode,
         pending_for=decided.pending_for,
-        is_private=said.is_private,
-        skips_record=said.skips_record,
-        guest_names=said.guest_names,
-        replies=said.replies,
-        reply_words=said.reply_words,
+        is_private=details.is_private,
+        skips_record=details.skips_record,
+        guest_names=details.guest_names,
+        replies=details.replies,
+        reply_words=details.reply_words,
     )
 
 
-def decided_anew(
+def with_decision(
     known: Attendance,
     decided: Decided,
-    said: ResponseDetails,
+    details: ResponseDetails,
     *,
     source: RsvpSource,
     answered_at: Instant,
     number: int | None = None,
 ) -> Attendance:
-    """An RSVP as it is to be saved. ``number``: waitlist number; an offer made there stays with it."""
+    """A known RSVP with a new decision, not saved yet. ``number``: waitlist number; if it stays, so does an offer."""
     return replace(
         known,
         status=decided.status,
         waitlist_number=number,
         source=source,
         answered_at=answered_at,
-        party=said.party,
-        mode=said.mode,
+        party=details.party,
+        mode=details.mode,
         offered_until=known.offered_until if number is not None and number == known.waitlist_number else None,
         pending_for=decided.pending_for,
-        is_private=said.is_private,
-        skips_record=said.skips_record,
-        guest_names=said.guest_names,
-        replies=said.replies,
-        reply_words=said.reply_words,
+        is_private=details.is_private,
+        skips_record=details.skips_record,
+        guest_names=details.guest_names,
+        replies=details.replies,
+        reply_words=details.reply_words,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RsvpChange:
+    """A decision about an RSVP, to be saved. ``mine``: the RSVP so far; ``actor_id``: who caused the change.
+
+    ``record_uri``: of a first RSVP only; that of a known one is set separately. ``is_approved``: a host approved it.
+    """
+
+    event: Event
+    user_id: UserId
+    mine: Attendance | None
+    decided: Decided
+    details: ResponseDetails
+    source: RsvpSource
+    through: ChangeChannel
+    actor_id: UserId | None
+    answered_at: Instant
+    record_uri: str | None = None
+    is_approved: bool = False
 
 
 async def put(
     tx: Transaction,
-    event: Event,
-    user_id: UserId,
-    mine: Attendance | None,
-    decided: Decided,
-    said: ResponseDetails,
+    change: RsvpChange,
     *,
-    source: RsvpSource,
-    through: Through,
-    actor_id: UserId | None,
-    answered_at: Instant,
-    record_uri: str | None = None,
-    is_approved: bool = False,
-    owes_first: bool = False,
-    is_heard: bool = True,
+    enqueues_first: bool = False,
+    has_webhooks: bool = True,
     last_number: int | None = None,
     along: Sequence[SqlWrite] = (),
 ) -> Attendance:
-    """Save a decision. New on the waitlist, or asking for more while on it, goes to its end.
+    """Save a decision. People who join the waitlist, or ask for more seats while on it, go to its end.
 
-    ``record_uri`` is of a first RSVP; that of a known one is set separately. ``owes_first``: enqueue the record of a
-    first RSVP. ``is_heard`` False: nobody wants messages to an address of theirs. ``last_number``: the end of the
-    waitlist, if known. ``along``: written together with it.
+    ``enqueues_first``: enqueue the record of a first RSVP. ``has_webhooks`` False: no webhook is on. ``last_number``:
+    the end of the waitlist, if known. ``along``: writes to execute in the same batch.
     """
+    event, mine, decided, details = change.event, change.mine, change.decided, change.details
     number = None
     if decided.status is AttendanceStatus.WAITLISTED:
         keeps = mine is not None and mine.waitlist_number is not None
-        if mine is not None and keeps and said.party <= mine.party and said.mode is mine.mode:
+        if mine is not None and keeps and details.party <= mine.party and details.mode is mine.mode:
             number = mine.waitlist_number
         else:
             number = (last_number or await waitlist.last_number(tx, event.id)) + 1
-    known = mine or first_answer(tx.now, event, user_id, decided, said, source=source, answered_at=answered_at)
+    known = mine or new_rsvp(
+        tx.now, event, change.user_id, decided, details, source=change.source, answered_at=change.answered_at
+    )
     after = replace(
-        decided_anew(known, decided, said, source=source, answered_at=answered_at, number=number),
-        record_uri=record_uri,
-        approved_at=known.approved_at if known.approved_at is not None or not is_approved else tx.now,
+        with_decision(known, decided, details, source=change.source, answered_at=change.answered_at, number=number),
+        record_uri=change.record_uri,
+        approved_at=known.approved_at if known.approved_at is not None or not change.is_approved else tx.now,
     )
     if mine is None:
-        first = [queries.inserting(after), *([_owing(tx, after)] if owes_first else []), *along]
-        await history.keep(tx, event, None, after, through=through, actor_id=actor_id, along=first, is_heard=is_heard)
+        first = [queries.inserting(after), *([_record_write(tx, after)] if enqueues_first else []), *along]
+        await history.keep(
+            tx,
+            event,
+            None,
+            after,
+            through=change.through,
+            actor_id=change.actor_id,
+            along=first,
+            has_webhooks=has_webhooks,
+        )
         return after
     saved = await queries.save(tx, after)
     if is_history(mine, saved):
-        await history.keep(tx, event, mine, saved, through=through, actor_id=actor_id, along=along, is_heard=is_heard)
+        await history.keep(
+            tx,
+            event,
+            mine,
+            saved,
+            through=change.through,
+            actor_id=change.actor_id,
+            along=along,
+            has_webhooks=has_webhooks,
+        )
     else:
         await execute_together(tx, along)
     return saved
 
 
-def as_said(mine: Attendance | None) -> ResponseDetails:
+def details_of(mine: Attendance | None) -> ResponseDetails:
     """The stored details, for an action that changes only the status."""
     if mine is None:
         return ResponseDetails(1, None, (), {}, is_private=False)
@@ -365,18 +403,18 @@ def as_said(mine: Attendance | None) -> ResponseDetails:
 
 def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
     """Mode of an RSVP that comes from a record: records do not have one."""
-    if event.mode is not Mode.HYBRID:
+    if event.content.mode is not Mode.HYBRID:
         return None
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
 async def enqueue(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     """Enqueue the RSVP record of a person. ``edited_at``: time of the reply, if not now."""
-    await execute_together(tx, [_owing(tx, saved, edited_at)])
+    await execute_together(tx, [_record_write(tx, saved, edited_at)])
 
 
-def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
-    return publications.owing(
+def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
+    return publications.enqueue_write(
         tx,
         kind=publications.PublicationKind.RSVP,
         subject_id=saved.id,

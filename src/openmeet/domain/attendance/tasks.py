@@ -1,19 +1,17 @@
 """Scheduled tasks: reminders the day before, expired offers, and notifications of new events in groups."""
 
 from groundwork.clock import DAY, MINUTE, Instant
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
-from openmeet.domain.attendance.visibility import seen_by_all
+from openmeet.domain.attendance.audience import GROUP_LISTENERS, GroupEventNotice
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
-from openmeet.domain.groups.actions import listeners
-from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
-from openmeet.domain.notifications.notify import reached, tell
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 
 # How long before the start a reminder is enqueued.
@@ -69,12 +67,12 @@ def freed_seats_handler(db: Database) -> JobHandler:
         event = await lock_for_update(tx, event_id)
         return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
-    async def pay(job: Job) -> None:
-        # Without this the job that each full batch enqueues would be this very one.
-        while await in_one_hop(db, lambda tx: fill(tx, EventId(job.subject))) >= waitlist.LOOKED_AT:
+    async def handle(job: Job) -> None:
+        # A full batch enqueues this very job again, which is leased now: go on here instead.
+        while await db.batch(lambda tx: fill(tx, EventId(job.subject))) >= waitlist.LOOKED_AT:
             pass
 
-    return pay
+    return handle
 
 
 async def _remind_of(tx: Transaction, event_id: EventId) -> int:
@@ -85,7 +83,8 @@ async def _remind_of(tx: Transaction, event_id: EventId) -> int:
         f"select a.user_id {_UNREMINDED} and e.id = :event_id order by a.user_id", event_id=event_id, **_window(tx)
     )
     people = [UserId(row["user_id"]) for row in rows]
-    await tell(tx, people, NotificationKind.REMINDER, event_id, event.starts_at, starts_at=event.starts_at)
+    starts_at = event.starts_at
+    await notify(tx, kinds.REMINDER, event_id, people, Payload(), revision=starts_at, starts_at=starts_at)
     return len(people)
 
 
@@ -93,73 +92,49 @@ def _window(reader: Reader) -> dict[str, int]:
     return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}
 
 
-# Time to correct mistakes that one sees only after publishing; drafts and held events do not count yet.
+# Time to correct mistakes that hosts see only after publishing. Drafts and held events are not announced yet.
 SETTLES_FOR = 5 * MINUTE
-# The columns of the index ``events_untold_to_groups``: other events, however many, cost nothing.
-_IN_INDEX = "e.is_told_to_group = 0 and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
+# The columns of the index ``events_due_to_groups``: other events, however many, cost nothing.
+_IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
 # Nobody is notified of past events, nor of further dates of a series after its first.
 _PASSED_BY = f"""
-    update events set is_told_to_group = 1
+    update events set group_notice = 'skipped'
      where id in (
            select e.id from events e
             where {_IN_INDEX} and e.updated_at <= :settled
               and (e.over_at <= :now or e.series_id is not null and exists (
-                    select 1 from events o join group_events_told t on t.event_id = o.id where o.series_id = e.series_id)))
+                    select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
 """
-_UNTOLD = f"""
+_DUE = f"""
     select e.id from events e join groups g on g.id = e.group_id
      where {_IN_INDEX} and e.updated_at <= :settled and g.deleted_at is null and e.over_at > :now
        and e.status <> 'cancelled' and not {is_hidden("e")}
      order by e.starts_at, e.id
 """
-_TOLD = "update events set is_told_to_group = 1 where id = :event_id and group_id is not null"
+_SENT = """
+    update events set group_notice = case when exists (
+           select 1 from events o where o.series_id = events.series_id and o.group_notice = 'sent')
+           then 'skipped' else 'sent' end
+     where id = :event_id and group_notice = 'due' and group_id is not null returning group_notice
+"""
 
 
-async def tell_of_new_events(db: Database) -> int:
-    """Notify group members of new events; returns how many events. One transaction per event; one date stands for its
-    series.
+async def announce_group_events(db: Database) -> int:
+    """Notify members and followers of groups of new events; returns how many events. One transaction per event; of a
+    series only one date is announced.
     """
     async with db.transaction() as tx:
         settled = Instant(tx.now - SETTLES_FOR)
         await tx.execute(_PASSED_BY, now=tx.now, settled=settled)
-        rows = await tx.fetch(_UNTOLD, now=tx.now, settled=settled)
-    told = 0
+        rows = await tx.fetch(_DUE, now=tx.now, settled=settled)
+    announced = 0
     for row in rows:
         async with db.transaction() as tx:
-            told += await _tell_of(tx, EventId(row["id"]))
-            await tx.execute(_TOLD, event_id=row["id"])
-    return told
-
-
-async def _tell_of(tx: Transaction, event_id: EventId) -> bool:
-    event = await lock_for_update(tx, event_id)
-    if event is None or event.group is None:
-        return False
-    place = event.place_in_series
-    if place is not None and await _is_told_of_series(tx, place.series_id):
-        return False
-    is_first = await tx.execute(
-        "insert into group_events_told (event_id, told_at) values (:event_id, :now) on conflict (event_id) do nothing",
-        event_id=event_id,
-        now=tx.now,
-    )
-    if not is_first:
-        return False
-    people = [one for one in await listeners(tx, event.group.id) if one != event.author_id]
-    seeing = await seen_by_all(tx, event, people)
-    sources = (event.author_id, event.group.id)
-    mentioned = [one for one in await mentioned_in(tx, event.description) if one in set(seeing)]
-    hearing = await reached(tx, mentioned, NotificationKind.MENTION)
-    about = NotificationDetails(person_id=event.author_id)
-    await tell(tx, hearing, NotificationKind.MENTION, event.id, 1, about, starts_at=event.starts_at, sources=sources)
-    seeing = [one for one in seeing if one not in hearing]
-    await tell(tx, seeing, NotificationKind.GROUP_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
-    return True
-
-
-async def _is_told_of_series(tx: Transaction, series_id: str) -> bool:
-    row = await tx.fetch_one(
-        "select 1 as told from events o join group_events_told t on t.event_id = o.id where o.series_id = :series_id",
-        series_id=series_id,
-    )
-    return row is not None
+            event = await lock_for_update(tx, EventId(row["id"]))
+            if event is None or not event.may_be_announced(tx.now):
+                continue
+            marked = await tx.fetch_one(_SENT, event_id=event.id)
+            if marked is not None and marked["group_notice"] == "sent":
+                await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
+                announced += 1
+    return announced

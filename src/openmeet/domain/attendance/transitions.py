@@ -1,7 +1,7 @@
-"""RSVP transitions: one table for every action and every status.
+"""RSVP transitions: one table of every action and every status.
 
-A cell gives what follows, apart from capacity: for ``SEAT`` and similar ``rules`` asks whether there is room. Nothing
-else decides about a status. A test goes through every cell.
+A cell says what follows, apart from capacity: for ``SEAT`` and similar cells ``rules`` asks whether there is room. A
+status is decided nowhere else. A test goes through every cell.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class AttendanceAction(StrEnum):
     RESTORE = "restore"
     CHECK_IN = "check_in"
     UNDO_CHECK_IN = "undo_check_in"
-    # by the scheduler, or by somebody else's leaving
+    # by the scheduler, or because somebody else left
     MOVE_UP = "move_up"
     LAPSE = "lapse"
 
@@ -41,30 +41,30 @@ class AttendanceTransition(StrEnum):
 
     KEEP = "keep"  # unchanged
     SEAT = "seat"  # a place, the end of the waitlist, or approval, as the event is set up
-    ADMIT = "admit"  # the same, approved
-    DOOR = "door"  # a place now, or refused: nobody joins a waitlist at check-in
-    TAKE = "take"  # the offered place, if there is an offer; else unchanged
-    CLEAR_UP = "clear_up"  # SEAT where the status was unknown; else unchanged
-    BACK = "back"  # to the status before the host's action
+    APPROVE_AND_SEAT = "approve_and_seat"  # the same, approved
+    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused: nobody joins a waitlist at check-in
+    ACCEPT_OFFER = "accept_offer"  # the offered place, if there is an offer; else unchanged
+    SEAT_IF_UNKNOWN = "seat_if_unknown"  # SEAT where the status was unknown; else unchanged
+    RESTORE_PREVIOUS = "restore_previous"  # to the status before the host's action
     ATTENDING = "attending"
     INTERESTED = "interested"
     DECLINED = "declined"
     PENDING = "pending"
     INVITED = "invited"
     REJECTED = "rejected"
-    TURNED_DOWN = "turned_down"  # refused: the host rejected them
-    IS_THERE = "is_there"  # refused: checked in already
+    REFUSE_REJECTED = "refuse_rejected"  # refused: the host rejected them
+    REFUSE_CHECKED_IN = "refuse_checked_in"  # refused: checked in already
     NO_ANSWER = "no_answer"  # refused: there is no RSVP to act on
 
 
 _KEEP, _SEAT, _ADMIT, _DOOR, _TAKE = (
     AttendanceTransition.KEEP,
     AttendanceTransition.SEAT,
-    AttendanceTransition.ADMIT,
-    AttendanceTransition.DOOR,
-    AttendanceTransition.TAKE,
+    AttendanceTransition.APPROVE_AND_SEAT,
+    AttendanceTransition.SEAT_OR_REFUSE,
+    AttendanceTransition.ACCEPT_OFFER,
 )
-_CLEAR, _BACK = AttendanceTransition.CLEAR_UP, AttendanceTransition.BACK
+_CLEAR, _BACK = AttendanceTransition.SEAT_IF_UNKNOWN, AttendanceTransition.RESTORE_PREVIOUS
 _GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
     AttendanceTransition.ATTENDING,
     AttendanceTransition.INTERESTED,
@@ -73,7 +73,11 @@ _GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
     AttendanceTransition.INVITED,
     AttendanceTransition.REJECTED,
 )
-_DOWN, _THERE, _NONE = AttendanceTransition.TURNED_DOWN, AttendanceTransition.IS_THERE, AttendanceTransition.NO_ANSWER
+_DOWN, _THERE, _NONE = (
+    AttendanceTransition.REFUSE_REJECTED,
+    AttendanceTransition.REFUSE_CHECKED_IN,
+    AttendanceTransition.NO_ANSWER,
+)
 
 _S = AttendanceStatus
 COLUMNS: tuple[AttendanceStatus | None, ...] = (
@@ -94,13 +98,13 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.GOING:              (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _SEAT,   _TAKE,      _SEAT,    _DOWN,    _KEEP),
     AttendanceAction.INTERESTED:         (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _DOWN,    _THERE),
     AttendanceAction.DECLINE:            (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _THERE),
-    # A record gives its author's wish; it does not undo a rejection by the host or a check-in.
+    # A record says what its author wants; it undoes neither a rejection by the host nor a check-in.
     AttendanceAction.NETWORK_GOING:      (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _CLEAR,  _KEEP,      _SEAT,    _KEEP,    _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _KEEP,    _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
     AttendanceAction.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
-    # Someone who said yes and waits for approval is approved.
+    # The invitation approves somebody who said yes and waits for approval.
     AttendanceAction.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
     AttendanceAction.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
     AttendanceAction.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),

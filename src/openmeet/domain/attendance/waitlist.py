@@ -1,18 +1,20 @@
 """Waitlist: order, offers and their expiry. Writing functions require the lock on the event row."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, rules
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, ChangeChannel
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import NotificationKind
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
@@ -30,39 +32,40 @@ _EVENTS_AT_ONCE = 5
 _MODE = "coalesce(mode, 'in_person')"
 
 
-async def fill(tx: Transaction, event: Event, joining: RegistrationSettings) -> int:
-    """Give free seats to the waitlist in its order; returns how many moved. A job does what exceeds one transaction.
+async def fill(tx: Transaction, event: Event, registration_settings: RegistrationSettings) -> int:
+    """Give free seats to the waitlist in its order; returns how many people moved up. A job does what exceeds one
+    transaction.
 
-    Scarce seats are offered and held until the offer expires. People who cannot be asked (known only by a DID) get them
-    at once, as does everybody where there is no limit any more. Nobody moves up on an event that will not happen.
+    Seats are offered, and held until the offer expires. People who cannot be asked (known only by a DID) get them at
+    once, and so does everybody where there is no limit any more. Nobody moves up if the event will not take place.
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
-    limits = rules.limits_of(event, joining)
+    limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
-        line = await waiting(tx, event.id, LOOKED_AT, with_offered=True)
-        await _seat(tx, event, line)
-        return await _and_others(tx, event, len(line))
+        parties = await waiting(tx, event.id, LOOKED_AT, with_offered=True)
+        await _seat(tx, event, parties)
+        return await _and_others(tx, event, len(parties))
     held = await queries.held(tx, event.id)
     if rules.are_exceeded(limits, held):
-        await _take_back(tx, event, limits, held)
+        await _withdraw_offers(tx, event, limits, held)
         return 0
     if limits.total is not None and held.total >= limits.total:
         return 0
-    lines = await _lines(tx, event.id, limits, LOOKED_AT)
-    chosen = rules.next_up(limits, held, rules.first_of(lines), lets_past=rules.is_last_call(event, tx.now))
+    waitlists = await _by_mode(tx, event.id, limits, LOOKED_AT)
+    chosen = rules.next_up(limits, held, rules.in_order(waitlists), lets_past=rules.is_last_call(event, tx.now))
     if not chosen:
         return 0
-    silent = await queries.without_ears(tx, [one.user_id for one in chosen])
+    silent = await queries.unreachable(tx, [one.user_id for one in chosen])
     await _seat(tx, event, [one for one in chosen if one.user_id in silent])
     await _offer(tx, event, [one for one in chosen if one.user_id not in silent])
     return await _and_others(tx, event, len(chosen))
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
-    """``fill`` for several locked events: a few at once, the others by a job each; free where nobody waits."""
-    with_lines = await waited_for(tx, [event.id for event in events])
-    waited = sorted((one for one in events if one.id in with_lines), key=lambda one: (one.starts_at or 0, one.id))
+    """``fill`` for several locked events: a few at once, a job for each of the others; nothing where nobody waits."""
+    with_waitlist = await waited_for(tx, [event.id for event in events])
+    waited = sorted((one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id))
     settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
     for event in waited[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
@@ -82,17 +85,17 @@ async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[Even
 
 
 async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
-    """People behind the last one looked at may fit as well."""
+    """Enqueue a job if there may be more people to move than one transaction looks at; returns ``moved``."""
     if moved >= LOOKED_AT:
         await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
 
 async def end_offers(tx: Transaction, event: Event) -> int:
-    """Expire offers that nobody accepted in time: their people leave the waitlist silently; returns how many. Call
-    ``fill`` next.
+    """Expire offers that nobody accepted in time; returns how many. Call ``fill`` next.
 
-    While the event is cancelled nobody can accept: they wait again where they were.
+    The people leave the waitlist and are not notified. While the event is cancelled nobody can accept: they wait again
+    in their old place.
     """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
@@ -106,7 +109,7 @@ async def end_offers(tx: Transaction, event: Event) -> int:
             status = AttendanceStatus(TABLE[AttendanceAction.LAPSE][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
-        await history.keep_many(tx, late, ended, through=Through.CLOCK)
+        await history.keep_many(tx, late, ended, through=ChangeChannel.CLOCK)
     return len(late)
 
 
@@ -118,7 +121,7 @@ async def ended_offers(reader: Reader) -> list[EventId]:
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
+async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
     """Upcoming dates of a series with a waitlist."""
     rows = await reader.fetch(
         "select e.id from events e where e.series_id = :series_id and e.deleted_at is null and e.over_at > :now"
@@ -131,27 +134,80 @@ async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
 
 async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
     """The first person of each mode's waitlist."""
-    return rules.first_of(await _lines(reader, event_id, limits, 1))
+    return rules.in_order(await _by_mode(reader, event_id, limits, 1))
 
 
-async def would_wait(reader: Reader, event: Event, joining: RegistrationSettings) -> bool:
+async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
     """Whether somebody who comes alone would now have to wait in every mode."""
-    limits = rules.limits_of(event, joining)
-    if limits.is_open:
-        return False
-    held, modes = await queries.held(reader, event.id), AnswerMode if limits.of_mode else (None,)
-    free = [mode for mode in modes if rules.fits(limits, held, 1, mode)]
-    if not free or rules.is_last_call(event, reader.now):
-        return not free
-    next_ones = await first(reader, event.id, limits)
-    return not any(rules.passes_nobody(limits, held, next_ones, mode) for mode in free)
+    return event.id in await full_among(reader, [event], {event.id: registration_settings})
 
 
-async def _lines(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
+async def full_among(
+    reader: Reader, events: Sequence[Event], settings: Mapping[EventId, RegistrationSettings]
+) -> frozenset[EventId]:
+    """Those of these events where somebody who comes alone would now have to wait in every mode; two statements at most."""
+    limited = {
+        event.id: (event, limits)
+        for event in events
+        if not (limits := rules.limits_of(event, settings[event.id])).is_open
+    }
+    taken = await queries.held_in_each(reader, list(limited))
+    free = {
+        event_id: [mode for mode in _modes(limits) if rules.fits(limits, taken[event_id], 1, mode)]
+        for event_id, (_, limits) in limited.items()
+    }
+    in_doubt = [
+        event_id
+        for event_id, modes in free.items()
+        if modes and not rules.is_last_call(limited[event_id][0], reader.now)
+    ]
+    waits = await _first_in_each(reader, {event_id: limited[event_id][1] for event_id in in_doubt})
+    return frozenset(event_id for event_id, modes in free.items() if not modes) | frozenset(
+        event_id
+        for event_id in in_doubt
+        if not any(
+            rules.passes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
+            for mode in free[event_id]
+        )
+    )
+
+
+def _modes(limits: SeatLimits) -> tuple[AnswerMode | None, ...]:
+    return tuple(AnswerMode) if limits.of_mode else (None,)
+
+
+async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -> dict[EventId, list[Attendance]]:
+    """The first of each mode's waitlist of several events, without parties that can never fit."""
+    parts: list[str] = []
+    values: dict[str, object] = {}
+    for number, (event_id, limits) in enumerate(events.items()):
+        values[f"event{number}"] = event_id
+        for mode in _modes(limits):
+            name = f"{number}_{mode or 'any'}"
+            of_mode = "" if mode is None else f"and {_MODE} = '{mode.value}'"
+            most = rules.most_together(limits, mode)
+            if most is not None:
+                values[f"most{name}"] = most
+            parts.append(
+                f"""
+                select * from (select {queries.COLUMNS} from attendances
+                 where event_id = :event{number} and status = 'waitlisted' and offered_until is null {of_mode}
+                   {"" if most is None else f"and party <= :most{name}"}
+                 order by waitlist_number limit 1) as first{name}"""
+            )
+    found: dict[EventId, list[Attendance]] = {}
+    if parts:
+        rows = await reader.fetch(f"select * from ({' union all '.join(parts)}) as firsts order by event_id", **values)
+        for one in map(queries.attendance_of, rows):
+            found.setdefault(one.event_id, []).append(one)
+    return found
+
+
+async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
     """The waitlists without parties that can never fit."""
-    modes = AnswerMode if limits.of_mode else (None,)
     return [
-        await waiting(reader, event_id, limit, mode, party_up_to=rules.most_together(limits, mode)) for mode in modes
+        await waiting(reader, event_id, limit, mode, party_up_to=rules.most_together(limits, mode))
+        for mode in _modes(limits)
     ]
 
 
@@ -214,32 +270,32 @@ async def _number(reader: Reader, event_id: EventId, which: str) -> int:
     return int(row["number"]) if row else 0
 
 
-async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
+async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) -> None:
     """Seat these people and notify them."""
-    if not line:
+    if not parties:
         return
     status = AttendanceStatus(TABLE[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
-    seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in line]
+    seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
     await queries.save_many(tx, seated)
-    await history.keep_many(tx, line, seated, through=Through.CLOCK)
-    owed = [(one.id, one.user_id, one.revision + 1) for one in seated]
-    await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, owed=owed)
-    await _tell(tx, event, seated, NotificationKind.MOVED_UP)
+    await history.keep_many(tx, parties, seated, through=ChangeChannel.CLOCK)
+    subjects = [(one.id, one.user_id, one.revision + 1) for one in seated]
+    await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
+    await _notify(tx, event, seated, kinds.MOVED_UP)
 
 
-async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
+async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -> None:
     """Offer seats to these people until they accept or the offer expires."""
-    if not line:
+    if not parties:
         return
     until = rules.offer_until(event, tx.now)
-    offered = [replace(one, offered_until=until) for one in line]
+    offered = [replace(one, offered_until=until) for one in parties]
     await queries.save_many(tx, offered)
-    await history.keep_many(tx, line, offered, through=Through.CLOCK)
-    await _tell(tx, event, offered, NotificationKind.SEAT_OFFERED)
+    await history.keep_many(tx, parties, offered, through=ChangeChannel.CLOCK)
+    await _notify(tx, event, offered, kinds.SEAT_OFFERED)
 
 
-async def _take_back(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
-    """Capacity shrank: people whose offered seat no longer exists wait again where they were, and are notified."""
+async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
+    """Capacity was lowered: people whose offered seat no longer exists wait again in their old place; notify them."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
         " order by waitlist_number desc",
@@ -255,14 +311,14 @@ async def _take_back(tx: Transaction, event: Event, limits: SeatLimits, held: Se
     if before:
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
-        await history.keep_many(tx, before, after, through=Through.HOST)
-        await _tell(tx, event, after, NotificationKind.SEAT_WITHDRAWN)
+        await history.keep_many(tx, before, after, through=ChangeChannel.HOST)
+        await _notify(tx, event, after, kinds.SEAT_WITHDRAWN)
 
 
-async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind) -> None:
-    """One notification per person and occasion: several offers to one person are several."""
+async def _notify(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind[Payload]) -> None:
+    """Notify each of these people of one change; a second offer to the same person is a second notification."""
     by_revision: dict[int, list[UserId]] = {}
     for one in people:
         by_revision.setdefault(one.revision + 1, []).append(one.user_id)
     for revision, to in by_revision.items():
-        await notifications.tell(tx, to, kind, event.id, revision, starts_at=event.starts_at)
+        await notifications.notify(tx, kind, event.id, to, Payload(), revision=revision, starts_at=event.starts_at)

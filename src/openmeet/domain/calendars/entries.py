@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row
 from openmeet.domain.calendars.model import WIDEST, CalendarEntry, EntryKind, Itself, Span
-from openmeet.domain.events.model import Audience, EventStatus, Mode
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import Audience, Mode
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
 from openmeet.domain.users.model import UserId
 
@@ -48,10 +49,10 @@ ANSWERED = f"""
 """
 SUBSCRIBED = """
     select d.calendar_id, d.number, d.title, d.place, d.starts_at, d.ends_at, d.time_zone, d.is_all_day, d.is_cancelled,
-           c.name as calendar
+           c.name as calendar, c.tone
       from subscribed_dates d join subscribed_calendars c on c.id = d.calendar_id
      where d.user_id = :user_id and d.starts_at < :end and d.ends_at >= :start and d.starts_at >= :earliest
-       and (c.is_busy = 1 or :only_busy = 0)
+       and (c.is_busy = 1 or :only_busy = 0) and (c.is_shown = 1 or :only_shown = 0)
      order by d.starts_at, d.calendar_id, d.number
 """
 
@@ -82,9 +83,18 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
 
 
 async def all_of(
-    reader: Reader, user_id: UserId, start: Instant, end: Instant, *, only_busy: bool = False
+    reader: Reader,
+    user_id: UserId,
+    start: Instant,
+    end: Instant,
+    *,
+    only_busy: bool = False,
+    only_shown: bool = False,
 ) -> list[CalendarEntry]:
-    """All entries in ``[start, end)``, in order. ``only_busy`` leaves out calendars marked as not taking time."""
+    """All entries in ``[start, end)``, in order.
+
+    ``only_busy`` leaves out calendars marked as not taking time, ``only_shown`` those hidden on the calendar page.
+    """
     rows = await reader.fetch(
         SUBSCRIBED,
         user_id=user_id,
@@ -92,6 +102,7 @@ async def all_of(
         end=end,
         earliest=start - WIDEST,
         only_busy=int(only_busy),
+        only_shown=int(only_shown),
     )
     # An entry that ends where the window begins is outside, unless it has no length.
     subscribed = [_subscribed(row) for row in rows if row["ends_at"] > start or row["starts_at"] >= start]
@@ -137,6 +148,7 @@ def _subscribed(row: Row) -> CalendarEntry:
         is_all_day=bool(row["is_all_day"]),
         is_cancelled=bool(row["is_cancelled"]),
         calendar=row["calendar"],
+        tone=row["tone"],
     )
 
 

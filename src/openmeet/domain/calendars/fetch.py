@@ -1,9 +1,7 @@
 """Subscribed calendars: fetched with conditional requests, and parsed in a worker process."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from urllib.parse import urlsplit
 
 from groundwork.clock import Instant
@@ -11,10 +9,10 @@ from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.sealing import Sealer
 from openmeet.domain.calendars.model import AHEAD, BEHIND, MAX_NAME, MOST_DATES, ReadDate, ReadFile
-from openmeet.domain.events.model import MAX_URL
+from openmeet.domain.calendars.reasons import CalendarReason
+from openmeet.domain.events.values import MAX_URL
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.icalendar.instances import Bounds, Instance, instances
-from openmeet.domain.icalendar.model import ReadCalendar
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.recurrence.wall_time import instant_of, is_zone, local_of
 
@@ -56,14 +54,10 @@ def checked_url(text: str) -> str:
         host = ""
     # Sent in a request as it is: a space or a line break would end the address and start something else.
     is_odd = any(letter.isspace() or not letter.isprintable() for letter in url)
-    if (
-        is_odd
-        or not host
-        or len(url) > MAX_URL
-        or urlsplit(url).scheme not in {"https", "http"}
-        or "@" in urlsplit(url).netloc
-    ):
-        raise InvalidInput("url", "Give the whole address of the calendar, like https://example.org/calendar.ics.")
+    if is_odd or not host or len(url) > MAX_URL or urlsplit(url).scheme not in {"https", "http"}:
+        raise InvalidInput("url", CalendarReason.URL_INCOMPLETE)
+    if "@" in urlsplit(url).netloc:
+        raise InvalidInput("url", CalendarReason.PASSWORD_IN_URL)
     return url
 
 
@@ -105,7 +99,6 @@ def _tag(text: str) -> str:
 
 
 MAX_TITLE = 300
-MOST_WARNINGS = 50
 
 
 def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
@@ -118,26 +111,11 @@ def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
     for one in bounds.kept:
         dates.setdefault((one.event.uid, one.starts_at), _date(one, zone))
     kept = sorted(dates.values(), key=lambda date: (date.starts_at, date.uid))
-    warnings = list(islice(_warnings(calendars), MOST_WARNINGS))
-    if not bounds.is_whole:
-        warnings.insert(0, f"It has more dates than we keep of one calendar; {len(kept):,} of them are shown.")
     return ReadFile(
         name=next((calendar.name for calendar in calendars if calendar.name), "")[:MAX_NAME],
         dates=tuple(kept),
         events=sum(len(calendar.events) for calendar in calendars),
-        warnings=tuple(warnings[:MOST_WARNINGS]),
     )
-
-
-def _warnings(calendars: Sequence[ReadCalendar]) -> Iterator[str]:
-    for calendar in calendars:
-        yield from calendar.warnings
-        for event in calendar.events:
-            name = event.summary or "An event"
-            yield from (f"{name}: {warning}" for warning in event.warnings)
-            if event.unknown_zone:
-                read_as = event.pattern.zone_name or "yours"
-                yield f"{name}: its time zone {event.unknown_zone!r} is unknown; its times are read as {read_as}."
 
 
 def _date(one: Instance, zone: str) -> ReadDate:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.errors import Explanation
 from openmeet.domain.users.model import UserId
 
 CalendarId = NewType("CalendarId", str)
@@ -12,8 +13,10 @@ CalendarId = NewType("CalendarId", str)
 MAX_NAME = 100
 # Enough for one person, and what a server can refresh for everybody.
 MOST_CALENDARS = 20
+# Colours of calendars: the tones of the pages.
+TONES = 9
 MOST_DATES = 5_000
-# Dates of a subscribed calendar are stored for this window, and expanded anew before it ends.
+# Dates of a subscribed calendar are stored for this window, and expanded again before it ends.
 BEHIND = 62 * DAY
 AHEAD = 400 * DAY
 ROLL_BEFORE = 340 * DAY
@@ -53,7 +56,7 @@ class FeedHealth(StrEnum):
     GIVEN_UP = "given_up"
 
 
-class FailureReason(StrEnum):
+class FeedFailure(StrEnum):
     """Why a subscribed calendar could not be read."""
 
     GONE = "gone"
@@ -64,12 +67,12 @@ class FailureReason(StrEnum):
     ADDRESS_LOST = "address_lost"
 
 
-COSTLY = frozenset({FailureReason.TOO_LARGE, FailureReason.TOO_MUCH_WORK})
+COSTLY = frozenset({FeedFailure.TOO_LARGE, FeedFailure.TOO_MUCH_WORK})
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
-    """One entry. ``slug`` of events of this site, ``calendar`` the name of a subscribed one; ``key`` breaks ties."""
+    """One entry. ``slug`` of events of this site, ``calendar`` and ``tone`` of a subscribed one; ``key`` breaks ties."""
 
     kind: EntryKind
     key: str
@@ -83,6 +86,7 @@ class CalendarEntry:
     is_cancelled: bool
     slug: str = ""
     calendar: str = ""
+    tone: int = 0
     is_draft: bool = False
 
     @property
@@ -118,7 +122,8 @@ class Itself:
 class Subscribed:
     """A subscribed calendar. ``host`` is where it is; the address itself is encrypted.
 
-    ``reason`` and ``problem``, a sentence, say why the last read failed; None and empty if it did not.
+    ``tone``: its colour, 0 to 8. ``is_shown``: whether the calendar page shows it; feeds and conflicts ignore that.
+    ``reason`` and ``problem`` say why the last read failed; both are None if it did not.
     """
 
     id: CalendarId
@@ -126,10 +131,12 @@ class Subscribed:
     name: str
     host: str
     health: FeedHealth
-    reason: FailureReason | None
-    problem: str
+    reason: FeedFailure | None
+    problem: Explanation | None
     failures: int
     is_busy: bool
+    tone: int
+    is_shown: bool
     dates: int
     fetched_at: Instant | None
     changed_at: Instant | None
@@ -153,12 +160,11 @@ class ReadDate:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """Content of a file: its own name, its dates in the window, number of events, and warnings."""
+    """Content of a file: its own name, its dates in the window, and number of events."""
 
     name: str
     dates: tuple[ReadDate, ...]
     events: int
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

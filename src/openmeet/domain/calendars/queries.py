@@ -5,18 +5,20 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.calendars.model import CalendarId, FailureReason, FeedHealth, Itself, ReadDate, Subscribed
+from groundwork.errors import unpacked
+from openmeet.domain.calendars.model import CalendarId, FeedFailure, FeedHealth, Itself, ReadDate, Subscribed
+from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = (
-    "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.fetched_at, c.changed_at,"
+    "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.tone, c.is_shown, c.fetched_at, c.changed_at,"
     " c.next_fetch_at, c.created_at, (select count(*) from subscribed_dates d where d.calendar_id = c.id) as dates"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is needed to fetch a calendar again, or to parse it again."""
+    """A subscribed calendar's URL, validators and last content: what fetching or parsing it again needs."""
 
     id: CalendarId
     user_id: UserId
@@ -35,10 +37,12 @@ def _subscribed(row: Row) -> Subscribed:
         name=row["name"],
         host=row["host"],
         health=FeedHealth(row["health"]),
-        reason=FailureReason(row["reason"]) if row["reason"] else None,
-        problem=row["problem"],
+        reason=FeedFailure(row["reason"]) if row["reason"] else None,
+        problem=unpacked(row["problem"]),
         failures=row["failures"],
         is_busy=bool(row["is_busy"]),
+        tone=row["tone"],
+        is_shown=bool(row["is_shown"]),
         dates=row["dates"],
         fetched_at=row["fetched_at"],
         changed_at=row["changed_at"],
@@ -47,11 +51,13 @@ def _subscribed(row: Row) -> Subscribed:
     )
 
 
-async def of_person(reader: Reader, user_id: UserId) -> list[Subscribed]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Subscribed]:
     """A person's calendars, oldest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id order by c.created_at, c.id",
+        f"select {_COLUMNS} from subscribed_calendars c"
+        f" where c.user_id = :user_id{page.clause('c.created_at', 'c.id', newest_first=False)}",
         user_id=user_id,
+        **page.values,
     )
     return [_subscribed(row) for row in rows]
 
@@ -81,6 +87,7 @@ async def insert(
     *,
     name: str,
     host: str,
+    tone: int,
     health: FeedHealth,
     url_sealed: bytes | None,
     digest: bytes,
@@ -93,10 +100,10 @@ async def insert(
     """Insert a calendar; False when the person has it already: ``digest`` is of its address, or of a file's bytes."""
     made = await tx.execute(
         """
-        insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, url_sealed, digest,
+        insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed, digest,
                                           content, etag, last_modified, fetched_at, changed_at, next_fetch_at,
                                           dates_until, created_at)
-        values (:id, :user_id, :name, :host, :health, '', 0, 1, :url_sealed, :digest, :content, :etag, :last_modified,
+        values (:id, :user_id, :name, :host, :health, '', 0, 1, :tone, :url_sealed, :digest, :content, :etag, :last_modified,
                 :now, :now, :next_fetch_at, :dates_until, :now)
             on conflict (user_id, digest) do nothing
         """,
@@ -104,6 +111,7 @@ async def insert(
         user_id=user_id,
         name=name,
         host=host,
+        tone=tone,
         health=health.value,
         url_sealed=url_sealed,
         digest=digest,
@@ -126,6 +134,25 @@ async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, nam
         id=calendar_id,
     )
     return changed == 1
+
+
+async def set_shown(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, is_shown: bool) -> bool:
+    changed = await tx.execute(
+        "update subscribed_calendars set is_shown = :is_shown where user_id = :user_id and id = :id",
+        is_shown=int(is_shown),
+        user_id=user_id,
+        id=calendar_id,
+    )
+    return changed == 1
+
+
+async def set_tone(tx: Transaction, user_id: UserId, calendar_id: CalendarId, tone: int) -> None:
+    await tx.execute(
+        "update subscribed_calendars set tone = :tone where user_id = :user_id and id = :id",
+        tone=tone,
+        user_id=user_id,
+        id=calendar_id,
+    )
 
 
 async def delete(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> bool:
@@ -244,7 +271,7 @@ async def note_failed(
     calendar_id: CalendarId,
     *,
     health: FeedHealth,
-    reason: FailureReason,
+    reason: FeedFailure,
     problem: str,
     next_fetch_at: Instant | None,
 ) -> None:
@@ -272,9 +299,9 @@ async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Inst
 
 
 async def keep_dates(
-    tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FailureReason, problem: str
+    tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FeedFailure, problem: str
 ) -> None:
-    """Keep its dates until then, because they cannot be expanded anew."""
+    """Keep its dates until then, because they cannot be expanded again."""
     await tx.execute(
         "update subscribed_calendars set dates_until = :until, reason = :reason, problem = :problem where id = :id",
         until=until,

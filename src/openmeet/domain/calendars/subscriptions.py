@@ -1,5 +1,6 @@
 """Actions on subscribed calendars. Slow work (fetching, parsing) happens before the transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,12 +16,15 @@ from openmeet.domain.calendars.model import (
     MAX_NAME,
     MOST_CALENDARS,
     REFRESH_EVERY,
+    TONES,
     CalendarId,
     FeedHealth,
     ReadFile,
     Subscribed,
 )
+from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 
 
@@ -61,7 +65,7 @@ async def subscribe(
     calendar_id = CalendarId(new_id(tx.now))
     is_file = not offered.url
     if len(mine) >= MOST_CALENDARS:
-        raise Refused(f"You can have {MOST_CALENDARS} calendars here; take one away first.", name="TooManyCalendars")
+        raise Refused(CalendarReason.TOO_MANY_CALENDARS, most=MOST_CALENDARS, name="TooManyCalendars")
     sealed = None
     if not is_file:
         assert outgoing is not None  # noqa: S101  # an address was fetched with it
@@ -70,8 +74,9 @@ async def subscribe(
         tx,
         calendar_id,
         user_id,
-        name=checked_name(name or offered.read.name or host_of(offered.url) or "A calendar"),
+        name=checked_name(name or offered.read.name or host_of(offered.url) or gettext("A calendar")),
         host=host_of(offered.url),
+        tone=_free_tone(mine),
         health=FeedHealth.FILE if is_file else FeedHealth.FRESH,
         url_sealed=sealed,
         digest=digest,
@@ -91,23 +96,39 @@ async def subscribe(
     return made, True
 
 
-async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool) -> Subscribed:
-    """Change its name, or whether it takes the person's time."""
+def _free_tone(others: Sequence[Subscribed]) -> int:
+    """A colour that few of the person's other calendars have."""
+    used = [one.tone for one in others]
+    return min(range(TONES), key=used.count)
+
+
+async def edit(
+    tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool, tone: int | None = None
+) -> Subscribed:
+    """Change its name, whether it takes the person's time, or its colour (0 to 8)."""
+    if tone is not None:
+        await queries.set_tone(tx, user_id, calendar_id, tone)
     if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):
-        raise NotFound("You have no such calendar.")
+        raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
     found = await queries.find(tx, user_id, calendar_id)
     assert found is not None  # noqa: S101  # edited above
     return found
 
 
+async def show(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, is_shown: bool) -> None:
+    """Show or hide it on the calendar page."""
+    if not await queries.set_shown(tx, user_id, calendar_id, is_shown=is_shown):
+        raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
+
+
 async def remove(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> None:
     """Remove it with all its dates."""
     if not await queries.delete(tx, user_id, calendar_id):
-        raise NotFound("You have no such calendar.")
+        raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
 
 
 def checked_name(text: str) -> str:
     name = one_line(text)[:MAX_NAME]
     if not name:
-        raise InvalidForm({"name": "Give the calendar a name."})
+        raise InvalidForm({"name": CalendarReason.NAME_NEEDED})
     return name

@@ -4,7 +4,7 @@ import zlib
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, InvalidInput, RemoteFailed, TooLarge, TooMany, Unavailable
+from groundwork.errors import Failure, InvalidInput, RemoteFailed, TooLarge, TooMany, Unavailable, packed, reason_of
 from groundwork.http.client import AnswerTooLarge
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
@@ -21,11 +21,12 @@ from openmeet.domain.calendars.model import (
     MOST_FAILURES,
     REFRESH_EVERY,
     ROLL_BEFORE,
-    FailureReason,
+    FeedFailure,
     FeedHealth,
     ReadFile,
 )
 from openmeet.domain.calendars.queries import Address
+from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.subscriptions import read
 
 # Calendars that one run fetches, one after another: a run takes at most a few minutes.
@@ -63,7 +64,7 @@ async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool,
     try:
         url = outgoing.sealer.unseal(address.url_sealed, SEAL_PURPOSE).decode()
         fetched = await fetch(outgoing.http, url, etag=address.etag, last_modified=address.last_modified)
-        said = (
+        parsed = (
             None
             if fetched.content in {None, address.content}
             else await read(workers, fetched.content or b"", now, zone)
@@ -73,12 +74,12 @@ async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool,
     except (Failure, CannotUnseal) as failure:
         await _note_failure(db, address, failure)
         return False
-    await _note(db, address, fetched, said)
-    return said is not None
+    await _note(db, address, fetched, parsed)
+    return parsed is not None
 
 
 async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
-    """Expand calendars anew whose stored window ends soon; returns how many."""
+    """Expand calendars again whose stored window ends soon; returns how many."""
     async with db.reader() as reader:
         now = reader.now
         waiting = await queries.running_out(reader, Instant(now + ROLL_BEFORE), ROUND)
@@ -93,7 +94,7 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
             # It was parsed successfully before: its known dates stay, and its owner is told.
             async with db.transaction() as tx:
                 until = Instant(now + AHEAD)
-                await queries.keep_dates(tx, address.id, until, FailureReason.TOO_MUCH_WORK, stopped.why)
+                await queries.keep_dates(tx, address.id, until, FeedFailure.TOO_MUCH_WORK, packed(reason_of(stopped)))
             continue
         except (InvalidInput, TooLarge):
             # A newer parser may be stricter, and then nothing of it would be shown.
@@ -104,24 +105,24 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
     return done
 
 
-async def _note(db: Database, address: Address, fetched: Fetched, said: ReadFile | None) -> None:
+async def _note(db: Database, address: Address, fetched: Fetched, parsed: ReadFile | None) -> None:
     async with db.transaction() as tx:
         await queries.note_fetched(
             tx,
             address.id,
-            content=None if said is None else fetched.content,
+            content=None if parsed is None else fetched.content,
             etag=fetched.etag,
             last_modified=fetched.last_modified,
             next_fetch_at=Instant(tx.now + REFRESH_EVERY + _jitter(address)),
         )
-        if said is not None:
-            await queries.put_dates(tx, address.id, address.user_id, said.dates, Instant(tx.now + AHEAD))
+        if parsed is not None:
+            await queries.put_dates(tx, address.id, address.user_id, parsed.dates, Instant(tx.now + AHEAD))
 
 
 async def _note_failure(db: Database, address: Address, failure: Exception) -> None:
     reason = _reason(failure)
     most = MOST_COSTLY_FAILURES if reason in COSTLY else MOST_FAILURES
-    is_over = address.failures + 1 >= most or reason in {FailureReason.GONE, FailureReason.ADDRESS_LOST}
+    is_over = address.failures + 1 >= most or reason in {FeedFailure.GONE, FeedFailure.ADDRESS_LOST}
     pause = min(REFRESH_EVERY * 2 ** min(address.failures, 10), LONGEST_PAUSE) + _jitter(address)
     async with db.transaction() as tx:
         await queries.note_failed(
@@ -129,27 +130,25 @@ async def _note_failure(db: Database, address: Address, failure: Exception) -> N
             address.id,
             health=FeedHealth.GIVEN_UP if is_over else FeedHealth.FAILING,
             reason=reason,
-            problem=failure.why
-            if isinstance(failure, Failure)
-            else "Its address cannot be read any more; add it again.",
+            problem=packed(reason_of(failure) if isinstance(failure, Failure) else CalendarReason.ADDRESS_UNREADABLE),
             next_fetch_at=None if is_over else Instant(tx.now + pause),
         )
 
 
-def _reason(failure: Exception) -> FailureReason:
+def _reason(failure: Exception) -> FeedFailure:
     match failure:
         case JobStopped():
-            return FailureReason.TOO_MUCH_WORK
+            return FeedFailure.TOO_MUCH_WORK
         case TooLarge() | AnswerTooLarge():
-            return FailureReason.TOO_LARGE
+            return FeedFailure.TOO_LARGE
         case CannotUnseal():
-            return FailureReason.ADDRESS_LOST
+            return FeedFailure.ADDRESS_LOST
         case RemoteFailed() if is_gone(failure):
-            return FailureReason.GONE
+            return FeedFailure.GONE
         case InvalidInput():
-            return FailureReason.NO_CALENDAR
+            return FeedFailure.NO_CALENDAR
         case _:
-            return FailureReason.UNREACHABLE
+            return FeedFailure.UNREACHABLE
 
 
 def _jitter(address: Address) -> int:

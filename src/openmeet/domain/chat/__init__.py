@@ -1,5 +1,5 @@
-"""Chat rooms, their members and messages: one room per event, series or group, or between two people.
+"""Conversations: about an event, a series or a date, in a group, among hosts, and of one person with the hosts.
 
-Only the tables exist so far, so that imports and account merges lose nothing. A room belongs to exactly one thing (a database
-constraint), a person is in it once, and a deleted message keeps its place without its text.
+Access follows answers, hosting and roles, and is computed each time (``access``). One counter per room numbers everything
+that happens in it: unread marks, resumed streams and jobs use that number.
 """

@@ -1,67 +1,433 @@
-"""SQL of chat rooms and messages."""
+"""Pages of messages that are ready to be shown to one person."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from groundwork.database.bulk import for_each
-from groundwork.database.transaction import Transaction
-from groundwork.uuid7 import new_id
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.chat.access import access, access_to_each, first_number
+from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
+from openmeet.domain.chat.model import (
+    Access,
+    ChatMessage,
+    ChatMessageId,
+    HistoryMode,
+    MessageKind,
+    Room,
+    RoomId,
+)
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import by_id as room_by_id
+from openmeet.domain.chat.texts import cleaned
+from openmeet.domain.users.model import UserId, unnamed
+
+# Of the one line that a reply shows of what it answers.
+_LINE: Final = 120
+PAGE: Final = 50
 
 
-async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:
-    """Account merge: move messages and memberships. In a room with both users, the remaining one keeps their
-    membership.
+@dataclass(frozen=True, slots=True)
+class ReactionCount:
+    """How many reacted with an emoji, and whether the reader did."""
+
+    emoji: str
+    number: int
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLine:
+    """The message that another one answers. ``text``: its first line, cut, or what its picture shows; empty if it is no longer
+    there. ``has_picture``: it has no words, but a picture.
     """
-    people = {"from_user": from_user, "to_user": to_user}
-    await tx.execute(
+
+    id: ChatMessageId
+    number: int
+    user_id: UserId | None
+    name: str
+    text: str
+    is_removed: bool
+    has_picture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A message as one person sees it. ``message.body`` is empty where it was removed.
+
+    ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody whom the reader blocks or mutes.
+    ``mentions_me``; ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
+    """
+
+    message: ChatMessage
+    name: str
+    handle: str | None
+    reply: ReplyLine | None
+    reactions: tuple[ReactionCount, ...]
+    mentions: tuple[UserId, ...]
+    is_mine: bool
+    is_pinned: bool
+    is_folded: bool
+    is_erased_author: bool
+    votes: Mapping[int, int]
+    my_votes: frozenset[int]
+
+    @property
+    def id(self) -> ChatMessageId:
+        return self.message.id
+
+    @property
+    def number(self) -> int:
+        return self.message.number
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which messages of a room. ``before``, ``after``, ``around``: numbers; without one the latest. ``about``: one heading.
+
+    ``until`` is exclusive. ``words``: search words, see ``search``.
+    """
+
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    about: str | None = None
+    person: UserId | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    pinned: bool = False
+    kinds: Collection[MessageKind] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages in order of number. ``has_before`` and ``has_after``: whether there are more on either side."""
+
+    messages: tuple[ShownMessage, ...]
+    has_before: bool
+    has_after: bool
+
+
+def is_shown(floor: str = ":floor") -> str:
+    """SQL condition on ``m``: ``:viewer`` sees it: it is in their part of the history, and not held; their own, or for
+    moderators (``:moderates`` 1), held ones too.
+    """
+    return (
+        f"m.number > {floor} and (m.held_at is null or cast(:moderates as integer) = 1"
+        " or m.user_id = cast(:viewer as text))"
+    )
+
+
+async def page_of_messages(
+    reader: Reader,
+    room: Room,
+    viewer: UserId | None,
+    wanted: MessageFilter,
+    *,
+    limit: int = PAGE,
+    found: Access | None = None,
+) -> MessagePage:
+    """A page of messages for somebody who may read the room; ``found``: their access, if this reader has asked for it.
+
+    Raises NotFound if they may not.
+    """
+    if found is None:
+        found = await access(reader, room.id, viewer)
+    if found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    conditions = ["m.room_id = :room", is_shown()]
+    values: dict[str, object] = {
+        "room": room.id,
+        "viewer": viewer,
+        "moderates": int(found is Access.MODERATE),
+        "floor": await first_number(reader, room, viewer, found),
+    }
+    for name, condition in (
+        ("about", "m.about = :about"),
+        ("person", "m.user_id = :person"),
+        ("since", "m.said_at >= :since"),
+        ("until", "m.said_at < :until"),
+    ):
+        value = getattr(wanted, name)
+        if value is not None:
+            conditions.append(condition)
+            values[name] = value
+    if wanted.pinned:
+        conditions.append("exists (select 1 from chat_pins pin where pin.message_id = m.id)")
+    if wanted.kinds:
+        conditions.append("m.kind in :kinds")
+        values["kinds"] = sorted(one.value for one in wanted.kinds)
+
+    async def taken(bound: str, number: int | None, most: int, *, newest: bool) -> list[ChatMessage]:
+        further = "" if number is None else f" and m.number {bound} :number"
+        rows = await reader.fetch(
+            f"select {COLUMNS} from chat_messages m where {' and '.join(conditions)}{further}"
+            f" order by m.number{' desc' if newest else ''} limit :limit",
+            limit=most,
+            **({} if number is None else {"number": number}),
+            **values,
+        )
+        messages = [message_of(row) for row in rows]
+        return messages[::-1] if newest else messages
+
+    if wanted.around is not None:
+        half = max(1, limit // 2)
+        behind = await taken("<", wanted.around, half + 1, newest=True)
+        ahead = await taken(">=", wanted.around, limit - half + 1, newest=False)
+        has_before, has_after = len(behind) > half, len(ahead) > limit - half
+        messages = behind[-half:] + ahead[: limit - half]
+    elif wanted.after is not None:
+        ahead = await taken(">", wanted.after, limit + 1, newest=False)
+        messages, has_after = ahead[:limit], len(ahead) > limit
+        has_before = bool(messages) and bool(await taken("<", messages[0].number, 1, newest=True))
+    else:
+        behind = await taken("<", wanted.before, limit + 1, newest=True)
+        messages, has_before = behind[-limit:], len(behind) > limit
+        has_after = (
+            wanted.before is not None
+            and bool(messages)
+            and bool(await taken(">", messages[-1].number, 1, newest=False))
+        )
+    return MessagePage(tuple(await shown(reader, messages, viewer)), has_before, has_after)
+
+
+async def visible_message(
+    reader: Reader, message: ChatMessageId, viewer: UserId | None
+) -> tuple[ChatMessage, Room, Access]:
+    """A message that this person may read, its room and their access. Raises NotFound."""
+    one = await by_id(reader, message)
+    room = await room_by_id(reader, one.room_id) if one else None
+    if one is None or room is None:
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    found = await access(reader, room.id, viewer)
+    if not await is_visible(reader, one, room, viewer, found):
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    return one, room, found
+
+
+async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, found: Access) -> bool:
+    """Whether a person with this access to the room reads a message of it."""
+    if found is Access.NONE or (
+        one.is_held and found is not Access.MODERATE and (viewer is None or one.user_id != viewer)
+    ):
+        return False
+    return one.number > await first_number(reader, room, viewer, found)
+
+
+async def visible_among(
+    reader: Reader,
+    room: Room,
+    messages: Collection[ChatMessageId],
+    viewer: UserId | None,
+    found: Access | None = None,
+) -> list[ShownMessage]:
+    """Those of some messages of a room that this person sees, in order of number; empty without access.
+
+    ``found``: their access, if this reader has asked for it.
+    """
+    if not messages:
+        return []
+    if found is None:
+        found = await access(reader, room.id, viewer)
+    if found is Access.NONE:
+        return []
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.id in :ids and {is_shown()} order by m.number",
+        room=room.id,
+        ids=sorted(set(messages)),
+        viewer=viewer,
+        moderates=int(found is Access.MODERATE),
+        floor=await first_number(reader, room, viewer, found),
+    )
+    return await shown(reader, [message_of(row) for row in rows], viewer)
+
+
+async def shown(
+    reader: Reader, messages: Sequence[ChatMessage], viewer: UserId | None, *, quotes_all: bool = False
+) -> list[ShownMessage]:
+    """The messages ready to show, in their order. Does not ask for access: the caller has.
+
+    ``quotes_all``: replies quote also what was said before the viewer came; the caller leaves it out for each reader.
+    """
+    if not messages:
+        return []
+    ids = [one.id for one in messages]
+    answered = await by_ids(reader, [one.reply_to for one in messages if one.reply_to is not None])
+    authors = {one.user_id for one in (*messages, *answered.values()) if one.user_id is not None}
+    names = await _names(reader, authors)
+    apart = await _apart(reader, authors, viewer)
+    unread = set() if quotes_all else await _before_joining(reader, list(answered.values()), viewer)
+    reactions = await _reactions(reader, ids, viewer)
+    mentions = await _mentions(reader, ids)
+    pinned = {row["message_id"] for row in await reader.fetch(_PINNED, ids=ids)}
+    votes, mine = await _votes(reader, [one.id for one in messages if one.kind is MessageKind.POLL], viewer)
+    return [
+        ShownMessage(
+            message=one,
+            name=_name_of(one, names),
+            handle=names[one.user_id].handle if one.user_id in names else None,
+            reply=_reply_line(answered.get(one.reply_to), one, names, apart, unread) if one.reply_to else None,
+            reactions=tuple(reactions.get(one.id, ())),
+            mentions=tuple(mentions.get(one.id, ())),
+            is_mine=viewer is not None and one.user_id == viewer,
+            is_pinned=one.id in pinned,
+            is_folded=one.user_id in apart,
+            is_erased_author=one.user_id in names and names[one.user_id].is_erased,
+            votes=votes.get(one.id, {}),
+            my_votes=frozenset(mine.get(one.id, ())),
+        )
+        for one in messages
+    ]
+
+
+_PINNED: Final = "select message_id from chat_pins where message_id in :ids order by message_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+    handle: str | None
+    is_erased: bool
+
+
+async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId, _Named]:
+    if not people_ids:
+        return {}
+    rows = await reader.fetch(
+        "select u.id, u.kind, u.display_name, (select min(i.handle) from identities i where i.user_id = u.id) as handle"
+        " from users u where u.id in :ids order by u.id",
+        ids=sorted(people_ids),
+    )
+    return {
+        UserId(row["id"]): _Named(
+            # A name from another app was checked by nobody.
+            cleaned(row["display_name"]),
+            row["handle"],
+            row["kind"] == "shadow" and not row["display_name"],
+        )
+        for row in rows
+    }
+
+
+def _name_of(one: ChatMessage, names: Mapping[UserId, _Named]) -> str:
+    if one.user_id is None:
+        return one.matrix_sender or ""
+    found = names.get(one.user_id)
+    return (found.name or found.handle or unnamed()) if found else unnamed()
+
+
+def _reply_line(
+    answered: ChatMessage | None,
+    one: ChatMessage,
+    names: Mapping[UserId, _Named],
+    apart: Collection[UserId],
+    unread: Collection[ChatMessageId],
+) -> ReplyLine:
+    is_gone = (
+        answered is None
+        or answered.is_removed
+        or answered.is_held
+        or answered.user_id in apart
+        or answered.id in unread
+    )
+    if answered is None:
+        return ReplyLine(one.reply_to or ChatMessageId(""), 0, None, "", "", is_removed=True)
+    has_picture = not is_gone and not answered.body and bool(answered.pictures)
+    said = answered.pictures[0].alt if has_picture else answered.body
+    line = "" if is_gone else said.partition("\n")[0]
+    return ReplyLine(
+        answered.id,
+        answered.number,
+        answered.user_id,
+        _name_of(answered, names),
+        line if len(line) <= _LINE else line[: _LINE - 1] + "…",
+        is_removed=is_gone,
+        has_picture=has_picture,
+    )
+
+
+async def _before_joining(
+    reader: Reader, messages: Collection[ChatMessage], viewer: UserId | None
+) -> set[ChatMessageId]:
+    """Those of some messages that were said before the reader's part of the history: a reply must not quote them."""
+    if not messages:
+        return set()
+    rows = await reader.fetch(
+        "select r.id, coalesce(c.entered_number, r.last_number) as floor from chat_rooms r"
+        " left join chat_readers c on c.room_id = r.id and c.user_id = cast(:viewer as text)"
+        " where r.id in :rooms and r.history <> :all order by r.id",
+        rooms=sorted({one.room_id for one in messages}),
+        viewer=viewer,
+        all=HistoryMode.ALL.value,
+    )
+    reached = await access_to_each(reader, [RoomId(row["id"]) for row in rows], viewer)
+    floors = {row["id"]: row["floor"] for row in rows if reached.get(RoomId(row["id"])) is not Access.MODERATE}
+    return {one.id for one in messages if one.number <= floors.get(one.room_id, 0)}
+
+
+async def _apart(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
+    """Whom the reader has blocked or muted: they do not read them."""
+    if viewer is None or not authors:
+        return set()
+    rows = await reader.fetch(
+        "select blocked_id as id from user_blocks where user_id = :viewer and blocked_id in :ids"
+        " union select subject from user_mutes where user_id = :viewer and subject in :ids",
+        viewer=viewer,
+        ids=sorted(authors),
+    )
+    return {UserId(row["id"]) for row in rows}
+
+
+async def _reactions(
+    reader: Reader, ids: Collection[ChatMessageId], viewer: UserId | None
+) -> dict[ChatMessageId, list[ReactionCount]]:
+    rows = await reader.fetch(
         """
-        delete from chat_members
-         where user_id = :from_user and room_id in (select room_id from chat_members where user_id = :to_user)
+        select message_id, emoji, count(*) as number, min(at) as first,
+               max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
+          from chat_reactions where message_id in :ids group by message_id, emoji order by message_id, first, emoji
         """,
-        **people,
+        ids=sorted(ids),
+        viewer=viewer,
     )
-    await tx.execute("update chat_members set user_id = :to_user where user_id = :from_user", **people)
-    await tx.execute("update chat_messages set user_id = :to_user where user_id = :from_user", **people)
-    await tx.execute("update chat_messages set removed_by = :to_user where removed_by = :from_user", **people)
+    found: dict[ChatMessageId, list[ReactionCount]] = {}
+    for row in rows:
+        found.setdefault(ChatMessageId(row["message_id"]), []).append(
+            ReactionCount(row["emoji"], row["number"], bool(row["mine"]))
+        )
+    return found
 
 
-async def open_for_event(tx: Transaction, event_id: str, *, name: str) -> None:
-    """Create the room of an event; idempotent."""
-    await open_for_events(tx, {event_id: name})
+async def _mentions(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, list[UserId]]:
+    rows = await reader.fetch(
+        "select message_id, user_id from chat_mentions where message_id in :ids order by message_id, user_id",
+        ids=sorted(ids),
+    )
+    found: dict[ChatMessageId, list[UserId]] = {}
+    for row in rows:
+        found.setdefault(ChatMessageId(row["message_id"]), []).append(UserId(row["user_id"]))
+    return found
 
 
-async def open_for_events(tx: Transaction, names: Mapping[str, str]) -> None:
-    """The same for several events."""
-    await for_each(
-        tx,
+async def _votes(
+    reader: Reader, ids: Collection[ChatMessageId], viewer: UserId | None
+) -> tuple[dict[ChatMessageId, dict[int, int]], dict[ChatMessageId, list[int]]]:
+    if not ids:
+        return {}, {}
+    rows = await reader.fetch(
         """
-        insert into chat_rooms (id, event_id, name, revision, created_at, updated_at)
-        select given.id, given.event_id, given.name, 1, cast(:now as bigint), cast(:now as bigint)
-          from each(id text, event_id text, name text) as given where 1 = 1 on conflict (event_id) do nothing
+        select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
+          from chat_votes where message_id in :ids group by message_id, choice order by message_id, choice
         """,
-        [{"id": new_id(tx.now), "event_id": event_id, "name": name} for event_id, name in names.items()],
-        now=tx.now,
+        ids=sorted(ids),
+        viewer=viewer,
     )
-
-
-async def erase_about(tx: Transaction, did: str) -> None:
-    """A repository was deleted: rooms of events that came from it no longer refer to them."""
-    await tx.execute(
-        "update chat_rooms set name = '', closed_at = coalesce(closed_at, :now), revision = revision + 1, updated_at = :now"
-        " where name <> '' and event_id in (select id from events where record_did = :did and origin = 'network')",
-        did=did,
-        now=tx.now,
-    )
-
-
-async def erase_of(tx: Transaction, user_id: str) -> None:
-    """The user's account is gone: delete their messages' text (each message keeps its place) and their memberships."""
-    await tx.execute(
-        """
-        update chat_messages
-           set body = '', removed_at = coalesce(removed_at, :now), external_id = null, revision = revision + 1, updated_at = :now
-         where user_id = :user_id and body <> ''
-        """,
-        user_id=user_id,
-        now=tx.now,
-    )
-    await tx.execute("delete from chat_members where user_id = :user_id", user_id=user_id)
+    counts: dict[ChatMessageId, dict[int, int]] = {}
+    mine: dict[ChatMessageId, list[int]] = {}
+    for row in rows:
+        message = ChatMessageId(row["message_id"])
+        counts.setdefault(message, {})[row["choice"]] = row["number"]
+        if row["mine"]:
+            mine.setdefault(message, []).append(row["choice"])
+    return counts, mine

@@ -14,6 +14,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
@@ -30,7 +31,7 @@ _TAIL = 5
 def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
     """``7KQM-4T2P-9XAB``."""
     proof = key.digest(b"ticket\x00" + attendance_id.encode())
-    text = _in_letters(int(attendance_id[-_TAIL:], 16), 4) + _in_letters(int.from_bytes(proof[:5]), 8)
+    text = _in_characters(int(attendance_id[-_TAIL:], 16), 4) + _in_characters(int.from_bytes(proof[:5]), 8)
     return f"{text[:4]}-{text[4:8]}-{text[8:]}"
 
 
@@ -56,7 +57,7 @@ def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
     return key.made(code, lambda one: code_of(one, attendance_id))
 
 
-def _in_letters(number: int, length: int) -> str:
+def _in_characters(number: int, length: int) -> str:
     return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(length)))
 
 
@@ -64,11 +65,11 @@ async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> 
     """The attendance of this event with that ticket. InvalidForm names ``code``."""
     code = read(typed)
     if code is None:
-        raise InvalidForm({"code": "A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."})
+        raise InvalidForm({"code": CheckInReason.MALFORMED_CODE})
     for attendance_id in await candidates(reader, event.id, tail_of(code)):
         if is_of(key, code, attendance_id):
             return attendance_id
-    raise InvalidForm({"code": "This is no ticket of this event."})
+    raise InvalidForm({"code": CheckInReason.WRONG_TICKET})
 
 
 async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
@@ -82,7 +83,7 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
         or not mine.is_seated
         or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine))
     ):
-        raise NotFound("You have no ticket for such an event.")
+        raise NotFound(CheckInReason.NO_TICKET)
     return event, mine
 
 
@@ -95,7 +96,7 @@ class DoorCounts:
 
 
 async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
-    """Attendances of an event whose ids have this tail."""
+    """Ids of those attendances of an event that end with ``tail``, as printed on a ticket (characters 32 and later)."""
     rows = await reader.fetch(
         "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
         event_id=event_id,
@@ -121,7 +122,7 @@ async def there_since(reader: Reader, attendance_id: AttendanceId) -> Instant | 
     row = await reader.fetch_one(
         """
         select max(c.changed_at) as since
-          from attendances a join attendance_changes c on c.attendance_id = a.id and c.after_status = 'attended'
+          from attendances a join attendance_history c on c.attendance_id = a.id and c.after_status = 'attended'
          where a.id = :id and a.status = 'attended'
         """,
         id=attendance_id,

@@ -10,9 +10,11 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import AnswerMode, RsvpReply, RsvpRequest, Through
+from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, RsvpReply, RsvpRequest
+from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import ExportedTable, Value, camel
-from openmeet.domain.events.model import EventSlug, Visibility
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.model import GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.queries import role_in
@@ -40,19 +42,17 @@ _ASKS: Final = frozenset({GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     "attendances": ("event_id", "events", "author_id"),
     "event_series_followers": ("series_id", "event_series", "user_id"),
-    "event_series_answers": ("series_id", "event_series", "user_id"),
+    "event_series_standing_rsvps": ("series_id", "event_series", "user_id"),
     "group_members": ("group_id", "groups", "owner_id"),
     "group_followers": ("group_id", "groups", "owner_id"),
-    "person_followers": ("followed_id", "users", "id"),
+    "profile_followers": ("followed_id", "users", "id"),
 }
 
 _REFUSALS = (NotFound, Gone, Forbidden, Refused, InvalidForm)
 
 
 async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Whether the row is about something on this site that belongs to somebody else. Subjects that are not here belong
-    to nobody.
-    """
+    """Whether an imported row refers to something on this site that another person owns; False if it is not here."""
     if table not in _ABOUT:
         return False
     column, other, owner = _ABOUT[table]
@@ -80,25 +80,25 @@ async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
             await series.follow(
                 tx, caller, SeriesSlug(await _slug(tx, "event_series", row["series_id"])), notifies=notifies
             )
-        case "event_series_answers":
+        case "event_series_standing_rsvps":
             slug = SeriesSlug(await _slug(tx, "event_series", row["series_id"]))
             await standing_rsvps.answer_all(
-                tx, caller, slug, RsvpReply.GOING, skips_limited=not row.get("with_limited"), through=Through.API
+                tx, caller, slug, RsvpReply.GOING, skips_limited=not row.get("with_limited"), through=ChangeChannel.API
             )
         case "group_members":
             if row.get("role") not in _ASKS:
-                raise NotFound("Nobody asked to be in.")
+                raise NotFound(DataExportReason.NOBODY_ASKED_TO_JOIN)
             slug_of_group = GroupSlug(await _slug(tx, "groups", row["group_id"]))
             await actions.join(tx, caller, slug_of_group, str(row.get("answer") or ""))
         case "group_followers":
             slug_of_group = GroupSlug(await _slug(tx, "groups", row["group_id"]))
             enabled = bool(row.get("notifications_enabled", 1))
             await actions.follow(tx, caller, slug_of_group, enabled=enabled)
-        case "person_followers":
+        case "profile_followers":
             followed = UserId(str(row["followed_id"]))
-            await must_not_be_apart(tx, caller.user_id, followed, refusal="You cannot follow this person.")
+            await must_not_be_apart(tx, caller.user_id, followed, refusal=DataExportReason.CANNOT_FOLLOW)
             await tx.execute(
-                "insert into person_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)",
+                "insert into profile_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)",
                 user_id=caller.user_id,
                 followed=followed,
                 now=tx.now,
@@ -110,18 +110,22 @@ async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
 async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
     reply = _REPLIES.get(str(row.get("status")))
     if reply is None:
-        raise NotFound("Nobody answered.")
+        raise NotFound(DataExportReason.NOBODY_ANSWERED)
     mode, party = row.get("mode"), row.get("party")
     names, replies = _in_json(row.get("guest_names")), _in_json(row.get("replies"))
-    wishes = RsvpRequest(
+    rsvp_request = RsvpRequest(
         party=party if isinstance(party, int) else None,
         mode=AnswerMode(str(mode)) if mode in set(AnswerMode) else None,
         guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
-        replies={str(name): str(said) for name, said in replies.items()} if isinstance(replies, dict) else None,
+        replies={str(name): str(reply_text) for name, reply_text in replies.items()}
+        if isinstance(replies, dict)
+        else None,
         is_private=bool(row.get("is_private")),
         skips_record=bool(row.get("skips_record")),
     )
-    await attendance.answer(tx, caller, EventSlug(slug), reply, wishes, through=Through.API, is_single=False)
+    await attendance.answer(
+        tx, caller, EventSlug(slug), reply, rsvp_request, through=ChangeChannel.API, is_single=False
+    )
 
 
 async def _is_here(reader: Reader, table: str, row: Row, user_id: UserId) -> bool:
@@ -138,7 +142,7 @@ async def _is_here(reader: Reader, table: str, row: Row, user_id: UserId) -> boo
 async def _slug(reader: Reader, table: str, row_id: Value) -> str:
     row = await reader.fetch_one(f"select slug from {table} where id = :id", id=row_id)
     if row is None:
-        raise NotFound("It is not here.")
+        raise NotFound(DataExportReason.NOT_HERE)
     return str(row["slug"])
 
 
@@ -157,7 +161,7 @@ _OWNER: Final[Mapping[str, str]] = {"users": "id", "groups": "owner_id", "events
 
 # Columns that a document may not set, with the values used instead: keys of accounts, rooms or foreign rows would grant
 # access here.
-_SAID_HERE: Final[Mapping[str, Mapping[str, Value]]] = {
+_STATED_HERE: Final[Mapping[str, Mapping[str, Value]]] = {
     "users": {"kind": "person", "claimed_at": None},
     "groups": {
         "account_id": None,
@@ -186,7 +190,7 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
     if known is None:
         other = await reader.fetch_one("select id from users where lower(email) = :email", email=email.lower())
         if email and other is not None:
-            raise Refused("Somebody else has this e-mail address here.", name="PersonIsHere")
+            raise Refused(DataExportReason.EMAIL_TAKEN, name="PersonIsHere")
         return False
     if known["kind"] == "person":
         if email and (known["email"] or "").lower() == email.lower():
@@ -197,7 +201,7 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
         if {row["did"] for row in theirs} & set(dids):
             return True
     raise Refused(
-        "Somebody is here under the id in this document, with another e-mail address and other identities.",
+        DataExportReason.PERSON_IS_HERE,
         name="PersonIsHere",
     )
 
@@ -205,7 +209,7 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
 def must_be_theirs(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
     """Raises InvalidInput for a row whose owner column names somebody else."""
     if row.get(_OWNER.get(part.table, "user_id")) != person:
-        raise InvalidInput("file", f"{camel(part.table)} has a row of somebody else.")
+        raise InvalidInput("file", DataExportReason.ROW_OF_ANOTHER_PERSON, table=camel(part.name))
 
 
 async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
@@ -214,7 +218,7 @@ async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) 
     """
     for name in part.without:
         row.pop(name, None)
-    row |= {name: value for name, value in _SAID_HERE.get(part.table, {}).items() if name in row}
+    row |= {name: value for name, value in _STATED_HERE.get(part.table, {}).items() if name in row}
     gone = []
     if await _lets_record_go(reader, part.table, row, person):
         gone.append("records")

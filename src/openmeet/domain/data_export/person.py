@@ -12,7 +12,8 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.data_export import import_rules
-from openmeet.domain.data_export.tables import OWN, TOLD, ExportedTable, Value, camel, from_json, to_json
+from openmeet.domain.data_export.reasons import DataExportReason
+from openmeet.domain.data_export.tables import EXPORT_ONLY, OWN, ExportedTable, Value, camel, from_json, to_json
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.users.model import Caller, UserId
@@ -31,12 +32,13 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
         now = reader.now
         person = await reader.fetch_one("select display_name, email from users where id = :id", id=user_id)
     if person is None:
-        raise NotFound("There is no such person.")
-    for part in (*OWN, *TOLD):
+        raise NotFound(DataExportReason.NO_SUCH_PERSON)
+    for part in (*OWN, *EXPORT_ONLY):
         # One reader per table: no snapshot is held for as long as a long history takes.
         async with db.reader() as reader:
-            tables[camel(part.table)] = await _rows(reader, part, user_id)
-    tables["pictures"] = [addressed(row, site) for row in tables["pictures"]]
+            tables[camel(part.name)] = await _rows(reader, part, user_id)
+    tables["pictures"] = [addressed(row, f"{site}/media") for row in tables["pictures"]]
+    tables["chatPictures"] = [addressed(row, f"{site}/chat/pictures") for row in tables["chatPictures"]]
     return {
         "openmeetExport": VERSION,
         "kind": "person",
@@ -58,14 +60,14 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
     """
     tables, about = found.get("tables"), found.get("person")
     if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
-        raise InvalidInput("file", "This is no export of one person.")
+        raise InvalidInput("file", DataExportReason.NOT_OF_ONE_PERSON)
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
     await _must_be_them(db, person, tables)
     taken: dict[str, int] = {}
     left = {"pictures": 0, "records": 0, "groups of events": 0}
     asked: list[tuple[ExportedTable, dict[str, Value]]] = []
     for part in OWN:
-        rows = _rows_in(tables, part.table)
+        rows = _rows_in(tables, part.name)
         if part.table == "event_series":
             rows = _older_first(rows)
         taken[part.table], left[part.table] = 0, 0
@@ -95,7 +97,7 @@ async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) ->
     """
     users = _rows_in(tables, "users")
     if len(users) != 1 or users[0].get("id") != person or not person:
-        raise InvalidInput("file", "This document does not say whose it is.")
+        raise InvalidInput("file", DataExportReason.NO_PERSON_NAMED)
     dids = [str(row.get("did", "")) for row in _rows_in(tables, "identities")]
     async with db.reader() as reader:
         await import_rules.must_be_the_same(reader, person, str(users[0].get("email") or ""), dids)
@@ -104,7 +106,7 @@ async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) ->
 def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
     rows = tables.get(camel(table), [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InvalidInput("file", f"{camel(table)} is no list of rows.")
+        raise InvalidInput("file", DataExportReason.ROWS_NOT_A_LIST, table=camel(table))
     return rows
 
 
@@ -119,10 +121,8 @@ async def _rows(reader: Reader, part: ExportedTable, user_id: UserId) -> list[di
 
 def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
     if not row.keys() <= set(columns.values()):
-        raise InvalidInput(
-            "file", f"{camel(part.table)} has columns that are unknown here; use the release that made it."
-        )
-    return {name: from_json(row[told], camel(part.table)) for name, told in columns.items() if told in row}
+        raise InvalidInput("file", DataExportReason.UNKNOWN_COLUMNS, table=camel(part.name))
+    return {name: from_json(row[told], camel(part.name)) for name, told in columns.items() if told in row}
 
 
 async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str) -> bool:
@@ -188,7 +188,7 @@ def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     while waiting:
         ready = [row for row in waiting if row.get("splitFrom") in placed or row.get("splitFrom") not in ids]
         if not ready:
-            raise InvalidInput("file", "Series refer to each other in a circle.")
+            raise InvalidInput("file", DataExportReason.SERIES_IN_A_CIRCLE)
         found += ready
         placed |= {row.get("id") for row in ready}
         waiting = [row for row in waiting if row.get("id") not in placed]
@@ -198,9 +198,9 @@ def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 Row = dict[str, Value]
 
 
-def addressed(row: Mapping[str, Any], site: str) -> dict[str, Any]:
-    """A row of ``pictures`` for the export, with the URL of the file; ``site`` is the base URL of this site."""
-    return {**row, "url": f"{site}/media/{row['key']}/{Size.LARGE.value}"}
+def addressed(row: Mapping[str, Any], below: str) -> dict[str, Any]:
+    """A row of a picture for the export, with the URL of its file, which is ``below`` this one."""
+    return {**row, "url": f"{below}/{row['key']}/{Size.LARGE.value}"}
 
 
 async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
@@ -232,7 +232,7 @@ def _of_column(row: Row) -> Value:
 
 def _empty_event(row: Row) -> None:
     row["picture_key"] = None
-    row["about"] = json.dumps({name: value for name, value in _in_json(row, "about").items() if name != "picture"})
+    row["extra"] = json.dumps({name: value for name, value in _in_json(row, "extra").items() if name != "picture"})
 
 
 def _of_series(row: Row) -> Value:

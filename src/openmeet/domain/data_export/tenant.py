@@ -16,6 +16,7 @@ from groundwork.clock import Instant
 from groundwork.database.dump import DatabaseTable, Rows, load_contents, read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.errors import InvalidInput, Refused, TooLarge
+from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import Value, object_of, row_of
 from openmeet.i18n.formatting import iso
 
@@ -32,23 +33,27 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "idempotency_keys": "answers to programs that are kept for a day",
     "event_drafts": "what somebody typed before they signed in, kept for a week",
     "imports": "files that were looked at and not imported",
-    "client_keys": "what this installation signs with; another has its own",
-    "new_events": "events that searches have yet to be compared with, noted again as they are taken in",
-    "authorizations": "sign-ins under way: they last ten minutes",
+    "oauth_client_keys": "what this installation signs with; another has its own",
+    "chat_access_changes": "notes whose access to rooms may have changed, made again as rows are taken in",
+    "matrix_cursor": "how far this installation has read its Matrix server",
+    "matrix_sends": "which messages this installation has sent to its Matrix server",
+    "saved_search_queue": "events that searches have yet to be compared with, noted again as they are taken in",
+    "oauth_requests": "sign-ins under way: they last ten minutes",
     "repository_sessions": "keys to people’s repositories: they sign in there again",
 }
 
 # Self-referencing tables: rows are written so that each follows the one it refers to.
 OWN_PARENTS: Final[Mapping[str, str]] = {
-    "chat_messages": "reply_to",
     "event_series": "split_from",
     "moderation_log": "undoes",
 }
 
-Tell = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 
 
-async def write(url: str, schema: str, scratch: Path, now: Instant, site: str, tell: Tell) -> AsyncIterator[bytes]:
+async def write(
+    url: str, schema: str, scratch: Path, now: Instant, site: str, tell: OnProgress
+) -> AsyncIterator[bytes]:
     """The lines of the export, from one snapshot."""
     revision = await current_revision(url, schema, PACKAGE)
     yield _line(
@@ -68,7 +73,7 @@ async def write(url: str, schema: str, scratch: Path, now: Instant, site: str, t
     yield _line({"end": counts})
 
 
-async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Mapping[str, int]:
+async def load(lines: Iterator[bytes], url: str, schema: str, tell: OnProgress) -> Mapping[str, int]:
     """Fill a database that does not exist yet; returns the number of rows per table.
 
     Raises InvalidInput and TooLarge for an incomplete or invalid export, Refused if the database exists (``NotEmpty``)
@@ -77,13 +82,13 @@ async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Map
     """
     header = _decoded(next(lines, b""))
     if header.get("openmeetExport") != VERSION or header.get("kind") != "tenant":
-        raise InvalidInput("file", "This is no export of a whole site.")
+        raise InvalidInput("file", DataExportReason.NOT_OF_A_SITE)
     revision = header.get("revision")
     newest = head(versions_folder(PACKAGE))
     if not isinstance(revision, str) or not revision.isdigit() or revision > newest:
-        raise Refused("This export was made by a newer release; take it in with that one.", name="TooNew")
+        raise Refused(DataExportReason.TOO_NEW, name="TooNew")
     if await current_revision(url, schema, PACKAGE):
-        raise Refused("There is a site in that database already; name an empty one.", name="NotEmpty")
+        raise Refused(DataExportReason.NOT_EMPTY, name="NotEmpty")
     await migrate(url, schema, PACKAGE, to=revision)
     counts: dict[str, int] = {}
     ends: Any = None
@@ -94,15 +99,15 @@ async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Map
                     ends = columns
                     break
                 if table in LEFT_OUT:
-                    raise InvalidInput("file", f"{table} does not belong into an export.")
+                    raise InvalidInput("file", DataExportReason.UNKNOWN_TABLE, table=table)
                 counts[table] = counts.get(table, 0) + len(rows)
                 if rows:
                     await loading.put(table, columns, rows)
                     tell(table, len(rows))
             if ends != counts:
-                raise InvalidInput("file", "The export is not whole: its end is missing, or rows are.")
+                raise InvalidInput("file", DataExportReason.INCOMPLETE)
     except ValueError as broken:
-        raise InvalidInput("file", f"The export is damaged: {broken}.") from broken
+        raise InvalidInput("file", DataExportReason.DAMAGED, problem=str(broken)) from broken
     await migrate(url, schema, PACKAGE)
     return counts
 
@@ -112,7 +117,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
-                raise TooLarge(f"A line of an export has at most {MAX_LINE // 1_000_000} MB.")
+                raise TooLarge(DataExportReason.LINE_TOO_LONG, most=MAX_LINE // 1000000)
             yield line
 
 
@@ -137,7 +142,7 @@ async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list
                 yield "", counts, []
                 return
             case _:
-                raise InvalidInput("file", f"Line {number} is none of an export.")
+                raise InvalidInput("file", DataExportReason.UNKNOWN_LINE, number=number)
 
 
 def _is_name(text: object) -> bool:
@@ -156,7 +161,7 @@ async def _ordered(found: AsyncIterator[Rows], table: DatabaseTable) -> AsyncIte
     while waiting:
         ready = [row for row in waiting if row[place] in placed]
         if not ready:
-            raise InvalidInput("database", f"Rows of {table.name} refer to each other in a circle.")
+            raise InvalidInput("database", DataExportReason.ROWS_IN_A_CIRCLE, label=table.name)
         placed |= {row[key] for row in ready}
         waiting = [row for row in waiting if row[key] not in placed]
         yield ready
@@ -172,5 +177,5 @@ def _decoded(line: bytes) -> dict[str, Any]:
     except msgspec.DecodeError:
         found = None
     if not isinstance(found, dict):
-        raise InvalidInput("file", "This is no export: one JSON object stands on each line.")
+        raise InvalidInput("file", DataExportReason.NOT_AN_EXPORT)
     return found

@@ -16,7 +16,8 @@ from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import by_record, draft_queries, ownership, queries, seeing
-from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.changes import notify_webhooks
+from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.edits import (
     blank_event,
     details_in,
@@ -28,7 +29,6 @@ from openmeet.domain.events.edits import (
     with_record,
 )
 from openmeet.domain.events.model import (
-    NOWHERE,
     Details,
     Event,
     EventId,
@@ -37,13 +37,14 @@ from openmeet.domain.events.model import (
     GroupOfEvent,
     NetworkEvent,
     PlaceInSeries,
-    Visibility,
 )
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import enqueue_attribution, waits_for_author
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
-from openmeet.domain.events.submissions import beside, pack, values_of_event
+from openmeet.domain.events.submissions import further_fields, pack, values_of_event
 from openmeet.domain.events.trust import look_first
+from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications
 
@@ -58,7 +59,7 @@ class EventAlreadyCreated(Refused):
 
     def __init__(self, slug: EventSlug) -> None:
         super().__init__(
-            "This key has made an event already, with something else in it. Take a new key for another event.",
+            EventReason.KEY_REUSED,
             name="KeyReused",
         )
         self.slug = slug
@@ -81,15 +82,15 @@ async def create(
     ``group_events.group_for``, which checks the permission.
     """
     # Each upload of the same file is another picture.
-    said = msgspec.json.encode(replace(details, picture=None)) + (group.id.encode() if group else b"")
-    digest = hashlib.sha256(said).digest()
+    without_picture = replace(details, content=replace(details.content, picture=None))
+    digest = hashlib.sha256(msgspec.json.encode(without_picture) + (group.id.encode() if group else b"")).digest()
     if submission_key:
         earlier = await _made_before(tx, caller, submission_key, digest)
         if earlier:
             return earlier
-    new = blank_event(tx.now, details.title, caller.user_id)
+    new = blank_event(tx.now, details.content.title, caller.user_id)
     held = is_held or is_draft
-    event = replace(new, own_visibility=details.visibility, is_draft=is_draft, is_held=held, group=group)
+    event = replace(new, content=details.content, is_draft=is_draft, is_held=held, group=group)
     event = with_details(event, details)
     submission = (submission_key, digest) if submission_key else None
     text = "" if is_draft else search_text(event)
@@ -98,7 +99,7 @@ async def create(
         # The same form was sent twice at the same moment: the other request was first.
         earlier = await _made_before(tx, caller, submission_key or "", digest)
         if earlier is None:
-            raise Conflict("This event is being made already. Try again.")
+            raise Conflict(EventReason.BEING_CREATED)
         return earlier
     if is_draft:
         await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
@@ -122,17 +123,17 @@ async def bring_in(
     Nobody is notified and nothing is enqueued: past events are never published, upcoming ones only once they are edited
     here.
     """
-    new = blank_event(tx.now, details.title, author_id)
+    new = blank_event(tx.now, details.content.title, author_id)
     event = replace(
         new,
         slug=slug or new.slug,
-        own_visibility=details.visibility,
+        content=details.content,
         place_in_series=place,
         group=group,
         status=EventStatus.CANCELLED if is_cancelled else new.status,
     )
     event = with_details(event, details)
-    event = replace(event, owes_record=place is None and not event.is_over(tx.now))
+    event = replace(event, is_published_by_policy=place is None and not event.is_over(tx.now))
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
     return event if is_new else None
 
@@ -145,7 +146,7 @@ async def revise(
     Raises NotFound, Forbidden, Refused (a copy from the network), PreconditionFailed (edited since
     ``expected_revision``).
     """
-    before = await lock_hosted(tx, caller, slug, expected_revision)
+    before = await lock_for_host(tx, caller, slug, expected_revision)
     after = with_details(before, details)
     if after == before:
         return before
@@ -161,9 +162,9 @@ async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
     """Cancel the event; it stays visible with the reason. Cancelling again replaces the reason, if another is given."""
-    before = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.CANCEL)
+    before = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.CANCEL)
     if before.is_draft:
-        raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
+        raise Refused(EventReason.CANNOT_CANCEL_DRAFT, name="Draft")
     if before.is_cancelled and reason in {"", before.status_reason}:
         return before
     if not before.is_cancelled:
@@ -173,7 +174,7 @@ async def cancel(
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Reinstate a cancelled event with its earlier status."""
-    before = await lock_hosted(tx, caller, slug, expected_revision)
+    before = await lock_for_host(tx, caller, slug, expected_revision)
     if not before.is_cancelled:
         return before
     status = await queries.status_before(tx, before.id)
@@ -185,27 +186,28 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
     Unchanged values make no revision. Raises as ``revise``, and Refused where the dates would not fit.
     """
-    before = await lock_hosted(tx, caller, slug, None)
+    before = await lock_for_host(tx, caller, slug, None)
     own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
     if "venues" in values:
         own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
-    after = replace(before, **own)
+    without_picture = {name: own.pop(name) for name in NAMES if name in own}
+    after = replace(before, content=replace(before.content, **without_picture), **own)
     if after == before:
         return before
     if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
-        raise Refused("The event would end before it starts. Decide about the other date, or edit both.", name="Dates")
+        raise Refused(EventReason.DATES_CONFLICT, name="Dates")
     after = replace(after, starts_local=local_text(after.starts_at, after.time_zone))
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
     return await _save(tx, after, caller)
 
 
-async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Event:
+async def take_record(tx: Transaction, before: Event, without_picture: NetworkEvent) -> Event:
     """Apply the record of the former owner to a locked event after an ownership transfer: an edit, published like any
     other.
     """
     after = replace(
-        with_record(before, before.record_cid or "", said, before.updated_at),
+        with_record(before, before.record_cid or "", without_picture, before.updated_at),
         record_cid=before.record_cid,
         removed_at=before.removed_at,
         record_deleted_at=before.record_deleted_at,
@@ -218,15 +220,15 @@ async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Eve
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Delete the event: its page says that it is gone, its record is deleted."""
-    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, EventPermission.DELETE))
+    """Delete an event. Its page then says that it was deleted, and its record is removed from the network."""
+    return await take_away(tx, await lock_for_host(tx, caller, slug, expected_revision, EventPermission.DELETE))
 
 
 async def take_away(tx: Transaction, before: Event) -> Event:
     """``delete`` for a locked event that the caller may change."""
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
-    await tell_listeners(tx, [after])
+    await notify_webhooks(tx, [after])
     await publications.enqueue_retraction(
         tx,
         kind=publications.PublicationKind.EVENT,
@@ -353,7 +355,7 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     return event
 
 
-async def lock_hosted(
+async def lock_for_host(
     tx: Transaction,
     caller: Caller,
     slug: EventSlug,
@@ -363,20 +365,22 @@ async def lock_hosted(
     """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     event = await _must_be_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
     if expected_revision is not None and event.revision != expected_revision:
-        raise PreconditionFailed("This event was changed since you opened it.")
+        raise PreconditionFailed(EventReason.CHANGED_SINCE_OPENED)
     return event
 
 
-async def hosted(reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT) -> Event:
-    """``lock_hosted`` without the lock, for showing forms. Raises NotFound, Forbidden, Refused."""
+async def find_for_host(
+    reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT
+) -> Event:
+    """``lock_for_host`` without the lock, for showing forms. Raises NotFound, Forbidden, Refused."""
     return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 
 async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
     if event is None or event.deleted_at is not None:
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.must_be_editable(reader, event, caller.user_id, act)
     return event
 
@@ -388,8 +392,8 @@ async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
 
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """The author approves publication of others' changes. Raises NotFound, Forbidden, Refused."""
-    event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    return await _save(tx, event) if event.awaits_author else event
+    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    return await _save(tx, event) if event.needs_author_approval else event
 
 
 async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
@@ -398,11 +402,11 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
     Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that
     (``PublicEvent``).
     """
-    event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
-        raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
+        raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
-        raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
+        raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
     await publication_moves.recall_record(
         tx,
         kind=publications.PublicationKind.EVENT,
@@ -420,11 +424,11 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
     """
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
-    saved = replace(saved, awaits_author=awaits)
+    saved = replace(saved, needs_author_approval=awaits)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
         # Recurrence is not part of an event: it stays as typed.
-        more = beside(await draft_queries.fields(tx, saved.id))
+        more = further_fields(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
         await enqueue_search(tx, saved)
@@ -434,7 +438,7 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
 async def enqueue_search(tx: Transaction, event: Event) -> None:
     """Enqueue the event's record at this revision and tell subscribers of the change."""
     await look_first(tx, event)
-    await tell_listeners(tx, [event])
+    await notify_webhooks(tx, [event])
     await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,

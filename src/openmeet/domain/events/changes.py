@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.events.co_host_queries import beside_authors
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.webhooks.actions import Different, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.domain.webhooks.queries import is_any_on
 
 
-async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
+async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:
     """Addressed to the hosts and the group; drafts concern nobody else and are left out."""
     if not await is_any_on(tx):
         return
-    beside = await beside_authors(tx, [event.id for event in events])
+    co_hosts = await co_hosts_of(tx, [event.id for event in events])
     await happened(
         tx,
         Happening.EVENT,
         [
-            Different(event.id, (event.author_id, *beside.get(event.id, ())), event.group.id if event.group else None)
+            Different(event.id, (event.author_id, *co_hosts.get(event.id, ())), event.group.id if event.group else None)
             for event in events
             if not event.is_draft
         ],

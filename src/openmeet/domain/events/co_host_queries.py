@@ -8,12 +8,13 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
 from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
 
 # Events that ``:user_id`` co-hosts, for lists.
-HOSTED_BESIDE = "select h.event_id from event_hosts h where h.user_id = :user_id and h.state = 'accepted'"
+HOSTED_BESIDE = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
 
 
 def _co_host_of(row: Row) -> CoHost:
@@ -36,7 +37,7 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
     if not event_ids:
         return set()
     rows = await reader.fetch(
-        "select event_id from event_hosts where user_id = :user_id and state = 'accepted' and event_id in :ids"
+        "select event_id from event_co_hosts where user_id = :user_id and state = 'accepted' and event_id in :ids"
         " order by event_id",
         user_id=user_id,
         ids=list(dict.fromkeys(event_ids)),
@@ -49,7 +50,7 @@ async def of_event(
 ) -> list[CoHost]:
     """Co-hosts, in order of invitation."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_hosts where event_id = :event_id and state in :states"
+        f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and state in :states"
         f"{page.clause('created_at', 'id', newest_first=False)}",
         event_id=event_id,
         states=[state.value for state in states],
@@ -58,12 +59,12 @@ async def of_event(
     return [_co_host_of(row) for row in rows]
 
 
-async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
+async def co_hosts_of(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
     """Co-hosts of these events."""
     if not event_ids:
         return {}
     rows = await reader.fetch(
-        "select event_id, user_id from event_hosts where state = 'accepted' and event_id in :ids"
+        "select event_id, user_id from event_co_hosts where state = 'accepted' and event_id in :ids"
         " order by event_id, created_at, id",
         ids=list(dict.fromkeys(event_ids)),
     )
@@ -77,7 +78,7 @@ async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> li
     """Open invitations to this person, or to the e-mail address of their account."""
     rows = await reader.fetch(
         f"""
-        select {_COLUMNS} from event_hosts
+        select {_COLUMNS} from event_co_hosts
          where (user_id = :user_id
                 or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
            and state = 'invited' and expires_at > :now
@@ -91,13 +92,13 @@ async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> li
 
 
 async def by_id(reader: Reader, co_host_id: CoHostId) -> CoHost | None:
-    row = await reader.fetch_one(f"select {_COLUMNS} from event_hosts where id = :id", id=co_host_id)
+    row = await reader.fetch_one(f"select {_COLUMNS} from event_co_hosts where id = :id", id=co_host_id)
     return _co_host_of(row) if row else None
 
 
 async def of_person(reader: Reader, event_id: EventId, user_id: UserId) -> CoHost | None:
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from event_hosts where event_id = :event_id and user_id = :user_id",
+        f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and user_id = :user_id",
         event_id=event_id,
         user_id=user_id,
     )
@@ -106,7 +107,7 @@ async def of_person(reader: Reader, event_id: EventId, user_id: UserId) -> CoHos
 
 async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int:
     row = await reader.fetch_one(
-        "select count(*) as mailed from event_hosts where event_id = :event_id and email is not null"
+        "select count(*) as mailed from event_co_hosts where event_id = :event_id and email is not null"
         " and created_at > :since",
         event_id=event_id,
         since=since,
@@ -118,13 +119,13 @@ async def put(tx: Transaction, one: CoHost) -> None:
     """Store a new invitation, or replace that of a person invited before."""
     await tx.execute(
         f"""
-        insert into event_hosts ({_COLUMNS})
+        insert into event_co_hosts ({_COLUMNS})
         values (:id, :event_id, :user_id, :email, :state, :invited_by, :created_at, :expires_at, :decided_at,
                 :is_for_series)
             on conflict (id) do update set user_id = excluded.user_id, state = excluded.state,
                expires_at = excluded.expires_at, decided_at = excluded.decided_at, invited_by = excluded.invited_by,
                is_for_series = excluded.is_for_series,
-               offered_at = case when excluded.state = 'accepted' then event_hosts.offered_at else null end
+               offered_at = case when excluded.state = 'accepted' then event_co_hosts.offered_at else null end
         """,
         id=one.id,
         event_id=one.event_id,
@@ -143,8 +144,8 @@ async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
     """Co-hosts of all dates of a series: one row per person, of any date."""
     rows = await reader.fetch(
         f"""
-        select {_COLUMNS} from event_hosts where id in (
-          select min(h.id) from event_hosts h join events e on e.id = h.event_id
+        select {_COLUMNS} from event_co_hosts where id in (
+          select min(h.id) from event_co_hosts h join events e on e.id = h.event_id
            where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted' group by h.user_id)
          order by id
         """,
@@ -157,11 +158,11 @@ async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[E
     """Make each of these people a co-host of each of these events, except where they left or declined."""
     await tx.execute_many(
         f"""
-        insert into event_hosts ({_COLUMNS})
+        insert into event_co_hosts ({_COLUMNS})
         values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1)
             on conflict (event_id, user_id) do update
-           set is_for_series = 1, decided_at = coalesce(event_hosts.decided_at, excluded.decided_at),
-               state = case when event_hosts.state = 'invited' then 'accepted' else event_hosts.state end
+           set is_for_series = 1, decided_at = coalesce(event_co_hosts.decided_at, excluded.decided_at),
+               state = case when event_co_hosts.state = 'invited' then 'accepted' else event_co_hosts.state end
         """,
         [
             {
@@ -182,7 +183,7 @@ async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[E
 async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
     """End somebody's co-hosting of the dates of a series that came from hosting the whole series."""
     await tx.execute(
-        "update event_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
+        "update event_co_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
         " and state = 'accepted' and event_id in (select id from events where series_id = :series_id)",
         state=state.value,
         now=tx.now,
@@ -194,10 +195,10 @@ async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state:
 async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
     """End co-hosting and invitations in groups that somebody is banned from."""
     await tx.execute(
-        "update event_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
+        "update event_co_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
         " and state in ('invited', 'accepted') and exists (select 1 from events e"
-        " join group_members m on m.group_id = e.group_id and m.user_id = event_hosts.user_id"
-        " where e.id = event_hosts.event_id and m.role = 'banned')",
+        " join group_members m on m.group_id = e.group_id and m.user_id = event_co_hosts.user_id"
+        " where e.id = event_co_hosts.event_id and m.role = 'banned')",
         now=tx.now,
         user_id=user_id,
     )
@@ -206,7 +207,7 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
 async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
     """Those of these series of which somebody co-hosts a date."""
     rows = await reader.fetch(
-        "select distinct e.series_id from event_hosts h join events e on e.id = h.event_id"
+        "select distinct e.series_id from event_co_hosts h join events e on e.id = h.event_id"
         " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",
         user_id=user_id,
         ids=sorted(series_ids),
@@ -217,26 +218,26 @@ async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_
 async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:
     """Offer the event to this co-host alone; None: to nobody."""
     await tx.execute(
-        "update event_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
+        "update event_co_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
     )
     if to is not None:
-        await tx.execute("update event_hosts set offered_at = :now where id = :id", now=tx.now, id=to)
+        await tx.execute("update event_co_hosts set offered_at = :now where id = :id", now=tx.now, id=to)
 
 
 async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
     """The co-host to whom the event is offered."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from event_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
+        f"select {_COLUMNS} from event_co_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
         id=event_id,
     )
     return _co_host_of(row) if row else None
 
 
-async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
-    """The longest-serving co-host; never a shadow account."""
+async def longest_co_host(reader: Reader, event_id: EventId) -> UserId | None:
+    """The longest-serving co-host; nobody without an account, or who is deleting theirs."""
     row = await reader.fetch_one(
-        "select h.user_id from event_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
-        " where h.event_id = :id and h.state = 'accepted' order by h.decided_at, h.id limit 1",
+        "select h.user_id from event_co_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
+        f" where h.event_id = :id and h.state = 'accepted' and not {is_leaving('h.user_id')} order by h.decided_at, h.id limit 1",
         id=event_id,
     )
     return UserId(row["user_id"]) if row else None
@@ -245,7 +246,7 @@ async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
 async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
     """Owners of these events are no longer co-hosts of them."""
     await tx.execute(
-        "delete from event_hosts where user_id = :author_id and event_id in :ids",
+        "delete from event_co_hosts where user_id = :author_id and event_id in :ids",
         author_id=author_id,
         ids=list(event_ids),
     )
@@ -254,7 +255,7 @@ async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_i
 async def end_all_of(tx: Transaction, user_id: UserId) -> None:
     """End all co-hosting and invitations of a person."""
     await tx.execute(
-        "update event_hosts set state = 'left', decided_at = :now, offered_at = null"
+        "update event_co_hosts set state = 'left', decided_at = :now, offered_at = null"
         " where user_id = :user_id and state in ('invited', 'accepted')",
         user_id=user_id,
         now=tx.now,
@@ -264,13 +265,14 @@ async def end_all_of(tx: Transaction, user_id: UserId) -> None:
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
     """Erase addresses of invitations that had ended by then: co-hosts are known otherwise, of others nothing is kept."""
     gone = await tx.execute(
-        "delete from event_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before", before=before
+        "delete from event_co_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before",
+        before=before,
     )
     return gone + await tx.execute(
-        "update event_hosts set email = null where email is not null and user_id is not null and decided_at <= :before",
+        "update event_co_hosts set email = null where email is not null and user_id is not null and decided_at <= :before",
         before=before,
     )
 
 
 async def delete(tx: Transaction, co_host_id: CoHostId) -> None:
-    await tx.execute("delete from event_hosts where id = :id", id=co_host_id)
+    await tx.execute("delete from event_co_hosts where id = :id", id=co_host_id)

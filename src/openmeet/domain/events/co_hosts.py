@@ -19,6 +19,7 @@ from openmeet.domain.events.permissions import (
     CoHostState,
     EventPermission,
 )
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.sign_in.model import check_email
@@ -29,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 
 CO_HOST_MAIL = "co_host_invitation"
 
-_GONE = "This invitation does not work any more."
+_GONE = EventReason.INVITATION_OVER
 
 
 async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:
@@ -40,13 +41,13 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.place_in_series is None:
-        raise InvalidForm({"for_series": "This event is no date of a series."})
+        raise InvalidForm({"for_series": EventReason.NOT_A_DATE})
     text = whom.strip()
     if not text:
-        raise InvalidForm({"whom": "Write an e-mail address, or the handle of somebody who has been here."})
+        raise InvalidForm({"whom": EventReason.INVITEE_NEEDED})
     standing = [CoHostState.INVITED, CoHostState.ACCEPTED]
     if len(await co_host_queries.of_event(tx, event.id, standing)) >= MAX_CO_HOSTS:
-        raise Refused(f"An event has at most {MAX_CO_HOSTS} co-hosts.", name="TooManyHosts")
+        raise Refused(EventReason.TOO_MANY_HOSTS, name="TooManyHosts", most=MAX_CO_HOSTS)
     if "@" in text.lstrip("@"):
         return await _by_mail(tx, caller, event, text, for_series=for_series)
     return await _by_handle(tx, caller, event, text.removeprefix("@").lower(), for_series=for_series)
@@ -59,10 +60,10 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     """
     one, event = await _open(tx, caller, invitation_id)
     if event.author_id == caller.user_id:
-        raise Refused("You host this event already.", name="AlreadyHost")
+        raise Refused(EventReason.YOU_HOST_ALREADY, name="AlreadyHost")
     if one.state is CoHostState.ACCEPTED:
         return event
-    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot host this event.")
+    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if earlier is not None and earlier.id != one.id:
         # Invited twice, by handle and by e-mail: one row has this person's state.
@@ -98,7 +99,7 @@ async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     event = await _lock(tx, caller, slug, EventPermission.LEAVE)
     mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if mine is None:
-        raise Forbidden("You do not host this event.")
+        raise Forbidden(EventReason.NOT_A_HOST)
     await co_host_queries.put(tx, replace(mine, state=CoHostState.LEFT, decided_at=tx.now))
     await _end_in_series(tx, event, mine, CoHostState.LEFT)
 
@@ -108,7 +109,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: C
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     one = await co_host_queries.by_id(tx, co_host_id)
     if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
-        raise NotFound("This event has no such co-host.")
+        raise NotFound(EventReason.NO_SUCH_CO_HOST)
     await co_host_queries.put(tx, replace(one, state=CoHostState.REMOVED, decided_at=tx.now))
     await _end_in_series(tx, event, one, CoHostState.REMOVED)
 
@@ -124,7 +125,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
     except InvalidForm as wrong:
         raise InvalidForm({"whom": wrong.why}) from None
     if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
-        raise TooMany(f"At most {MAX_MAILS_A_DAY} invitations by mail a day.", after_seconds=24 * 3600)
+        raise TooMany(EventReason.TOO_MANY_INVITATIONS, after_seconds=24 * 3600, most=MAX_MAILS_A_DAY)
     # Whether the address has an account here stays private: the row has no user before an acceptance.
     one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
     await co_host_queries.put(tx, one)
@@ -136,17 +137,15 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
     people = [one.user_id for one in await identities.by_handle(tx, handle)]
     user = await users.by_id(tx, people[0]) if people else None
     if user is None or user.kind is UserKind.SHADOW:
-        raise InvalidForm({"whom": "Nobody with this handle has signed in here yet. Invite them by e-mail."})
-    await must_not_be_apart(tx, caller.user_id, user.id, refusal="They cannot be asked to host this event.")
+        raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
+    await must_not_be_apart(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
     if user.id == event.author_id:
-        raise Refused("They host this event already.", name="AlreadyHost")
+        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
     known = await co_host_queries.of_person(tx, event.id, user.id)
     if known is not None and known.state is CoHostState.ACCEPTED and (known.is_for_series or not for_series):
-        raise Refused("They host this event already.", name="AlreadyHost")
+        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
     if known is not None and known.state is CoHostState.DECLINED:
-        raise Refused(
-            "They said no. Talk to them, and invite them by e-mail if they changed their mind.", name="Declined"
-        )
+        raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
     fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
     one = fresh if known is None else replace(fresh, id=known.id, created_at=known.created_at, email=known.email)
     await co_host_queries.put(tx, one)
@@ -187,9 +186,7 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
     if not await is_for(tx, one, caller.user_id):
         if one.user_id is not None:
             raise NotFound(_GONE)
-        raise Forbidden(
-            "This invitation went to another address than yours. Sign in with the one that the mail went to."
-        )
+        raise Forbidden(EventReason.INVITATION_TO_OTHER_ADDRESS)
     return one, event
 
 
@@ -208,6 +205,6 @@ async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPerm
     await queries.lock_series_of(tx, slug)
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.must_be_allowed(tx, event, caller.user_id, act)
     return event

@@ -10,6 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.events import queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.users.model import Caller
 
 
@@ -22,7 +23,7 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     """The event, if the caller may change it: the copy includes its private details. Raises NotFound, Forbidden."""
     event = await queries.by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.COPY)
     rules.must_be_changeable(event)
     return event
@@ -32,4 +33,5 @@ def with_what_nobody_types(details: Details, original: Event | None) -> Details:
     """Typed details of a copy, with the picture and the links of the original."""
     if original is None:
         return details
-    return replace(details, picture=details.picture or original.picture, links=original.links)
+    typed, its = details.content, original.content
+    return replace(details, content=replace(typed, picture=typed.picture or its.picture, links=its.links))

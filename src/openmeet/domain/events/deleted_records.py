@@ -13,6 +13,7 @@ from openmeet.domain.events import actions, queries
 from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.users.model import Caller
 from openmeet.outbox import publication_moves, publications
 
@@ -38,9 +39,9 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
     """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was
     deleted.
     """
-    event = await actions.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    event = await actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if event.record_deleted_at is None:
-        raise Refused("No other app has deleted this event from your account.", name="NothingToDecide")
+        raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
     if decision is DeletedRecordChoice.KEEP:
         return await keep_here(tx, event)
     after = await _settled(tx, event)

@@ -7,14 +7,16 @@ notifications contain only what everybody may know (``Event.place``), whoever re
 from dataclasses import dataclass
 
 from groundwork.clock import MINUTE, Instant
-from openmeet.domain.events.model import NOWHERE, Audience, Event, Mode, Venue
-from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.content import visible
+from openmeet.domain.events.inputs import is_web_address
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import NOWHERE, Audience, Mode, Venue
 from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateDetails:
-    """What one person may see of them. ``hides_…``: there is more than they see; ``join_from``: when the link will be
+    """What one person may see of them. ``hides_…``: there is more than they see; ``is_insider``: sees what is for attendees; ``join_from``: when the link will be
     shown.
     """
 
@@ -24,6 +26,7 @@ class PrivateDetails:
     hides_place: bool = False
     hides_link: bool = False
     hides_door: bool = False
+    is_insider: bool = False
     join_from: Instant | None = None
 
     @property
@@ -40,28 +43,30 @@ def private_details(
 ) -> PrivateDetails:
     """Decide for one person. ``is_going``: has a confirmed place. ``runs``: co-hosts the event."""
     is_host = runs or (viewer is not None and viewer == event.author_id)
-    exact = event.venue if is_host else event.exact_place
-    sees_place = is_host or is_going or event.place_audience is Audience.EVERYONE
-    sees_door = is_host or is_going or event.door_audience is Audience.EVERYONE
-    is_meant = is_going or event.online_url_audience is Audience.EVERYONE
+    exact = event.content.venue if is_host else event.exact_place
+    is_insider = is_host or is_going
+    sees_place = is_insider or event.content.place_audience is Audience.EVERYONE
+    door_note = visible(event.content, is_insider=is_insider).door_note
+    is_meant = is_going or event.content.online_url_audience is Audience.EVERYONE
     opens_at = opens_join_link_at(event)
-    is_open = event.online_url_from is None or (opens_at is not None and opens_at <= now)
+    is_open = event.content.online_url_from is None or (opens_at is not None and opens_at <= now)
     # Details typed for another mode stay with the host.
-    url = event.online_url if is_host or event.mode is not Mode.IN_PERSON else ""
+    url = event.content.online_url if is_host or event.content.mode is not Mode.IN_PERSON else ""
     sees_link = is_host or (is_meant and is_open)
     return PrivateDetails(
         place=exact if sees_place else event.place,
         join_url=url if sees_link else "",
-        door_note=event.door_note if sees_door else "",
+        door_note=door_note,
         hides_place=not sees_place and exact != event.place,
         hides_link=bool(url) and not sees_link,
-        hides_door=bool(event.door_note) and not sees_door,
+        is_insider=is_insider,
+        hides_door=door_note != event.content.door_note,
         join_from=opens_at if url and is_meant and not is_open and not is_host else None,
     )
 
 
 def opens_join_link_at(event: Event) -> Instant | None:
     """When the link is shown to those it is for; None where that is at once, or the start is not known."""
-    if event.online_url_from is None or event.starts_at is None:
+    if event.content.online_url_from is None or event.starts_at is None:
         return None
-    return Instant(event.starts_at - event.online_url_from * MINUTE)
+    return Instant(event.starts_at - event.content.online_url_from * MINUTE)

@@ -9,23 +9,16 @@ from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import InvalidForm, Refused
+from groundwork.errors import InvalidForm, Refused, Why, packed
 from openmeet.domain.events import draft_queries, permissions, queries, rules, seeing
-from openmeet.domain.events.actions import enqueue_search, lock_hosted
+from openmeet.domain.events.actions import enqueue_search, lock_for_host
 from openmeet.domain.events.edits import blank_event, search_text, with_details
-from openmeet.domain.events.model import (
-    MAX_DESCRIPTION,
-    MAX_TITLE,
-    Details,
-    Event,
-    EventId,
-    EventSlug,
-    EventStatus,
-    GroupOfEvent,
-)
+from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, GroupOfEvent
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import is_held_at_first
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
+from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
@@ -59,7 +52,8 @@ async def begin(
             return await keep(tx, caller, earlier[0].slug, typed, more)
     new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
     if copy_of is not None:
-        new = replace(new, picture=copy_of.picture, links=copy_of.links, venue=copy_of.venue)
+        its = copy_of.content
+        new = replace(new, content=replace(new.content, picture=its.picture, links=its.links, venue=its.venue))
     if standing is not None:
         new = replace(new, status=standing)
     if called_off is not None:
@@ -70,7 +64,7 @@ async def begin(
         tx, event, search_text="", submission=(submission_key, b"draft") if submission_key else None
     )
     if not is_new:
-        raise Refused("This form has made an event already.", name="KeyReused")
+        raise Refused(EventReason.FORM_USED, name="KeyReused")
     await draft_queries.put_fields(tx, event.id, pack(typed, more))
     return event
 
@@ -151,16 +145,16 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
     except InvalidForm as wrong:
         return await _stays(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
-        return await _stays(tx, event, typed, "Its start is over.")
+        return await _stays(tx, event, typed, EventReason.START_IN_PAST)
     if not permissions.may(await seeing.standing_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
-        return await _stays(tx, event, typed, permissions.NOT_IN_ITS_GROUP)
+        return await _stays(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True
 
 
-async def _stays(tx: Transaction, event: Event, typed: rules.Submission, why: str) -> bool:
+async def _stays(tx: Transaction, event: Event, typed: rules.Submission, why: Why) -> bool:
     await queries.update(tx, replace(event, publish_at=None), search_text="")
-    problem = f"It was not published by itself. {why}"
+    problem = packed(EventReason.NOT_PUBLISHED(reason=why))
     await draft_queries.put_fields(tx, event.id, pack(typed, {PROBLEM: problem}))
     return False
 
@@ -182,9 +176,9 @@ async def _lock_draft(
     expected_revision: int | None,
     act: EventPermission = EventPermission.EDIT,
 ) -> Event:
-    event = await lock_hosted(tx, caller, slug, expected_revision, act)
+    event = await lock_for_host(tx, caller, slug, expected_revision, act)
     if not event.is_draft:
-        raise Refused("This event is published already.", name="NotADraft")
+        raise Refused(EventReason.NOT_A_DRAFT, name="NotADraft")
     return event
 
 
@@ -193,8 +187,8 @@ def _with_typed(event: Event, typed: rules.Submission) -> Event:
     try:
         return with_details(event, rules.check(typed, event))
     except InvalidForm:
-        title = one_line(typed.title)[:MAX_TITLE]
-        return replace(event, title=title, description=typed.description[:MAX_DESCRIPTION])
+        title, description = one_line(typed.title)[:MAX_TITLE], typed.description[:MAX_DESCRIPTION]
+        return replace(event, content=replace(event.content, title=title, description=description))
 
 
 async def forget_expired_drafts(db: Database) -> int:

@@ -1,24 +1,14 @@
 """An event after an edit by its host or by a record. Pure, so that every source of an edit has the same effect."""
 
-from dataclasses import fields, replace
-from typing import Final
+from dataclasses import replace
 
 from groundwork.clock import DAY, Instant
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
-from openmeet.domain.events.model import (
-    NOWHERE,
-    Audience,
-    Details,
-    Event,
-    EventId,
-    EventSlug,
-    EventStatus,
-    Mode,
-    NetworkEvent,
-    RecordOrigin,
-    Visibility,
-)
+from openmeet.domain.events import content
+from openmeet.domain.events.content import Content, extension_of
+from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, NetworkEvent, RecordOrigin
+from openmeet.domain.events.values import NOWHERE, Audience, Visibility
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
@@ -29,23 +19,15 @@ def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
     return Event(
         id=EventId(new_id(now)),
         slug=new_slug(title),
-        title="",
-        description="",
+        content=Content(title=""),
         starts_at=None,
         ends_at=None,
         starts_local="",
         starts_text="",
         ends_text="",
         time_zone="UTC",
-        mode=Mode.IN_PERSON,
         status=EventStatus.SCHEDULED,
         status_reason="",
-        venue=NOWHERE,
-        online_url="",
-        online_url_audience=Audience.ATTENDEES,
-        links=(),
-        capacity=None,
-        own_visibility=Visibility.PUBLIC,
         author_id=author_id,
         origin=RecordOrigin.HERE,
         record_uri=None,
@@ -71,9 +53,12 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
         external_source="atproto",
         record_uri=uri,
         record_did=uri.removeprefix("at://").split("/")[0],
-        # Everybody can read a public record already.
-        online_url_audience=Audience.EVERYONE,
-        own_visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+        content=replace(
+            new.content,
+            # Everybody can read a public record already.
+            online_url_audience=Audience.EVERYONE,
+            visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
+        ),
         created_at=event.created_at,
     )
 
@@ -83,34 +68,34 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
     ends_at = event.ends_at
     if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
         ends_at = None
-    return replace(
-        before,
+    stated = replace(
+        before.content,
         title=event.name,
         description=event.description,
+        mode=event.mode,
+        venue=event.venues[0] if event.venues else NOWHERE,
+        # A join link for attendees only is in no record: its absence there means nothing.
+        online_url=event.online_url or (before.content.online_url if _keeps_join_link(before) else ""),
+        links=event.links,
+        **extension_of(event),
+    )
+    return replace(
+        before,
+        content=stated,
         starts_at=event.starts_at,
         ends_at=ends_at,
         starts_local=local_text(event.starts_at, zone),
         starts_text=event.starts_text,
         ends_text=event.ends_text,
         time_zone=zone,
-        mode=event.mode,
         status=event.status,
         status_reason=before.status_reason if event.status is EventStatus.CANCELLED else "",
-        venue=event.venues[0] if event.venues else NOWHERE,
         is_all_day=event.is_all_day
         or (
             before.origin is RecordOrigin.HERE
             and before.is_all_day
             and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone)
         ),
-        # A join link for attendees only is in no record: its absence there means nothing.
-        online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
-        links=event.links,
-        tickets=event.tickets,
-        accessibility=event.accessibility,
-        categories=event.categories,
-        tags=event.tags,
-        languages=event.languages,
         record_cid=cid,
         removed_at=None,
         record_deleted_at=None,
@@ -119,46 +104,27 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
 
 
 def with_details(event: Event, details: Details) -> Event:
+    chosen = details.content.visibility
     # The original text of an instant stays until the instant changes: other text would be another CID.
     return replace(
         event,
-        title=details.title,
-        description=details.description,
+        content=details.content,
         starts_at=details.starts_at,
         ends_at=details.ends_at,
         starts_local=details.starts_local,
         starts_text=event.starts_text if details.starts_at == event.starts_at else "",
         ends_text=event.ends_text if details.ends_at == event.ends_at else "",
         time_zone=details.time_zone,
-        mode=details.mode,
-        venue=details.venue,
-        online_url=details.online_url,
-        online_url_audience=details.online_url_audience,
-        links=details.links,
-        capacity=details.capacity,
-        own_visibility=details.visibility,
-        # Announcing was agreed to for the earlier content.
-        record=event.record
-        if details.visibility is event.own_visibility
-        else replace(event.record, is_announced=False),
-        # Unpublished events wait for no record; a draft waits for its host.
-        is_held=event.is_held and (details.visibility is Visibility.PUBLIC or event.is_draft),
         is_all_day=details.is_all_day,
-        place_audience=details.place_audience,
-        online_url_from=details.online_url_from,
-        door_note=details.door_note,
-        door_audience=details.door_audience,
-        picture=details.picture,
-        tickets=details.tickets,
-        accessibility=details.accessibility,
-        categories=details.categories,
-        tags=details.tags,
-        languages=details.languages,
+        # Announcing was agreed to for the earlier content.
+        record=event.record if chosen is event.content.visibility else replace(event.record, is_announced=False),
+        # Unpublished events wait for no record; a draft waits for its host.
+        is_held=event.is_held and (chosen is Visibility.PUBLIC or event.is_draft),
     )
 
 
 def _keeps_join_link(event: Event) -> bool:
-    return event.online_url_audience is Audience.ATTENDEES or event.online_url_from is not None
+    return event.content.online_url_audience is Audience.ATTENDEES or event.content.online_url_from is not None
 
 
 def local_text(instant: Instant | None, zone: str) -> str:
@@ -174,34 +140,29 @@ def new_slug(title: str) -> EventSlug:
 
 def search_text(event: Event) -> str:
     """Text of the search index: title, description, tags and the public place, folded; no private details."""
-    return folded("\n".join((event.title, event.description, *event.place.lines, *event.tags)))
+    return folded("\n".join((event.title, event.content.description, *event.place.lines, *event.content.tags)))
 
 
 # Start and length of a date: each follows from several fields of ``Details``.
 STARTS, ENDS = "starts", "ends"
-_TIMES: Final = frozenset({"starts_local", "time_zone", "starts_at", "ends_at", "is_all_day"})
-
-# What a series repeats beside the times.
-REPEATED: Final = tuple(field.name for field in fields(Details) if field.name not in _TIMES)
 
 
 def details_in(event: Event) -> Details:
     """The details of a stored event. Only for events with a start."""
     assert event.starts_at is not None  # noqa: S101  # a rule or a host gave it one
     return Details(
+        content=event.content,
         starts_local=event.starts_local,
         time_zone=event.time_zone,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         is_all_day=event.is_all_day,
-        visibility=event.own_visibility,
-        **{name: getattr(event, name) for name in REPEATED if name != "visibility"},
     )
 
 
 def differing(details: Details, usual: Details) -> tuple[str, ...]:
     """Names of the fields in which ``details`` differ; sorted. A date moved as a whole differs in ``starts`` only."""
-    found = {name for name in REPEATED if getattr(details, name) != getattr(usual, name)}
+    found = set(content.differing(details.content, usual.content))
     if details.starts_at != usual.starts_at:
         found.add(STARTS)
     if length_of(details) != length_of(usual):

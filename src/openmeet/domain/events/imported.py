@@ -41,7 +41,8 @@ async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
     if before.record is not None:
         uri, did = before.record
         await tx.execute(
-            "update events set record_uri = :uri, record_did = :did, origin = 'network', owes_record = 0 where id = :id",
+            "update events set record_uri = :uri, record_did = :did, origin = 'network', is_published_by_policy = 0"
+            " where id = :id",
             uri=uri,
             did=did,
             id=event_id,

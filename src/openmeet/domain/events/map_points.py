@@ -77,8 +77,8 @@ def _linked(text: str) -> list[re.Match[str] | None]:
     if link.scheme not in {"https", "http"}:
         return []
     path = unquote(link.path)
-    said = dict(parse_qsl(link.query))
-    marker = _PAIR.fullmatch(f"{said.get('mlat', '')},{said.get('mlon', '')}")
+    parameters = dict(parse_qsl(link.query))
+    marker = _PAIR.fullmatch(f"{parameters.get('mlat', '')},{parameters.get('mlon', '')}")
     return [
         marker,
         _GOOGLE_MARKER.search(path),
@@ -89,6 +89,6 @@ def _linked(text: str) -> list[re.Match[str] | None]:
 
 
 def _queried(query: str) -> list[re.Match[str] | None]:
-    said = dict(parse_qsl(query))
+    parameters = dict(parse_qsl(query))
     # "52.5,13.4(Name)" is a marker with a name.
-    return [_PAIR.fullmatch(said.get(name, "").partition("(")[0].strip()) for name in _QUERIES]
+    return [_PAIR.fullmatch(parameters.get(name, "").partition("(")[0].strip()) for name in _QUERIES]

@@ -1,64 +1,30 @@
-"""Values of an event: what its host decides, what a record carries, what is stored."""
+"""An event as it is stored, what its host decides about it, and what a record of it says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from groundwork.clock import HOUR, Instant
-from openmeet.domain.events.vocabulary import AccessFeature, Category
+from groundwork.geo_points import Spot
+from openmeet.domain.events.content import EXTENDED_TYPES, Content
+from openmeet.domain.events.values import (
+    NOWHERE,
+    Audience,
+    EventLink,
+    Mode,
+    Venue,
+    Visibility,
+    public_place,
+)
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
-from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.names import name_of
-
-MAX_PRICE = 120
-MAX_ACCESS_NOTE = 2_000
-MAX_DOOR_NOTE = 2_000
-MAX_LANGUAGES = 8
-MAX_CATEGORIES = 3
-# Earliest time the join link may be shown: more than a week before the start makes no difference to "at once".
-MAX_MINUTES_BEFORE = 7 * 24 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class Tickets:
-    """Where to get tickets, and their price in the host's words: nothing is sold here."""
-
-    url: str = ""
-    price: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Accessibility:
-    """Accessibility features, in the order of the vocabulary, and the host's notes."""
-
-    features: tuple[AccessFeature, ...] = ()
-    note: str = ""
-
-
-NO_TICKETS = Tickets()
-NOT_SAID = Accessibility()
-
 
 EventId = NewType("EventId", str)
 EventSlug = NewType("EventSlug", str)
 
-MAX_TITLE = 200
-MAX_DESCRIPTION = 20_000
 MAX_REASON = 500
-MAX_PLACE_PART = 200
-MAX_URL = 2_000
-MAX_CAPACITY = 1_000_000
 # Length limit of the key by which forms and clients recognize a repeated submission.
 MAX_KEY = 200
-
-
-class Mode(StrEnum):
-    """How people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
-
-    IN_PERSON = "in_person"
-    ONLINE = "online"
-    HYBRID = "hybrid"
 
 
 class EventStatus(StrEnum):
@@ -71,27 +37,12 @@ class EventStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Visibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the link. Private: the host and invited people; in a group, its members."""
-
-    PUBLIC = "public"
-    UNLISTED = "unlisted"
-    PRIVATE = "private"
-
-
 # The widest visibility that a group allows its events.
 NARROWEST = {
     GroupVisibility.PUBLIC: {one: one for one in Visibility},
     GroupVisibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
     GroupVisibility.PRIVATE: dict.fromkeys(Visibility, Visibility.PRIVATE),
 }
-
-
-class Audience(StrEnum):
-    """Who sees the join link, the exact address, the entry instructions: each has its own."""
-
-    ATTENDEES = "attendees"
-    EVERYONE = "everyone"
 
 
 class RecordOrigin(StrEnum):
@@ -102,94 +53,37 @@ class RecordOrigin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Venue:
-    """A place people can go to. Coordinates are decimal degrees as text: the data model has no floats."""
-
-    name: str = ""
-    street: str = ""
-    locality: str = ""
-    region: str = ""
-    country: str = ""
-    postal_code: str = ""
-    latitude: str = ""
-    longitude: str = ""
-
-    @property
-    def is_empty(self) -> bool:
-        return self == NOWHERE
-
-    @property
-    def area(self) -> "Venue":
-        """The public part of a place whose exact address is private."""
-        return Venue(locality=self.locality, region=self.region, country=self.country)
-
-    @property
-    def is_country_alone(self) -> bool:
-        """Whether only the country is known. Forms prefill the country of one's last event, so it often comes without a
-        place.
-        """
-        return bool(self.country) and self == Venue(country=self.country)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Lines of a postal address, name first, without empty lines."""
-        town = " ".join(part for part in (self.postal_code, self.locality) if part)
-        last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
-        return tuple(line for line in (self.name, self.street, town, last) if line)
-
-
-NOWHERE = Venue()
-
-
-@dataclass(frozen=True, slots=True)
-class EventLink:
-    """A link shown on the event's page; https, http or at only."""
-
-    uri: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Details:
-    """What a host decides about an event, validated by ``rules.check``.
+    """What a host decides about one event: its content, and when it is; validated by ``rules.check``.
 
-    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An all-day event
-    (``is_all_day``) starts at midnight and ends at the midnight after its last day. ``online_url_from``: minutes before
-    the start from which the link is shown to those who may see it; None: at once.
+    ``starts_local`` is a wall-clock time ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An all-day event (``is_all_day``)
+    starts at midnight and ends at the midnight after its last day.
     """
 
-    title: str
+    content: Content
     starts_local: str
     time_zone: str
     starts_at: Instant
     ends_at: Instant | None = None
-    description: str = ""
-    mode: Mode = Mode.IN_PERSON
-    venue: Venue = NOWHERE
-    online_url: str = ""
-    online_url_audience: Audience = Audience.ATTENDEES
-    links: tuple[EventLink, ...] = ()
-    capacity: int | None = None
-    visibility: Visibility = Visibility.PUBLIC
     is_all_day: bool = False
-    place_audience: Audience = Audience.EVERYONE
-    online_url_from: int | None = None
-    door_note: str = ""
-    door_audience: Audience = Audience.ATTENDEES
-    picture: Picture | None = None
-    tickets: Tickets = NO_TICKETS
-    accessibility: Accessibility = NOT_SAID
-    categories: tuple[Category, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+
+
+if TYPE_CHECKING:  # made from the field table at run time
+
+    class _Extension:
+        def __init__(self, **extended: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _Extension = make_dataclass("_Extension", EXTENDED_TYPES, frozen=True, slots=True, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkEvent:
+class NetworkEvent(_Extension):
     """Content of an event record, mapped but not validated. ``starts_text`` and ``ends_text`` are verbatim.
 
-    ``is_all_day``: written by an OpenMeet instance, the times are whole days of the zone. The fields after it are
-    OpenMeet's extensions of the calendar Lexicon.
+    ``is_all_day``: written by an OpenMeet instance, the times are whole days of the zone. Beside these it has
+    the fields that OpenMeet adds to the calendar Lexicon (``content.EXTENDED``).
     """
 
     name: str
@@ -207,11 +101,6 @@ class NetworkEvent:
     is_discoverable: bool
     created_at: Instant
     is_all_day: bool = False
-    tickets: Tickets = NO_TICKETS
-    accessibility: Accessibility = NOT_SAID
-    categories: tuple[Category, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,39 +155,32 @@ USUAL_RECORD = RecordSettings()
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A stored event. ``own_visibility`` is the host's choice; its group may narrow it (``visibility``). ``starts_at``
-    is None for network events whose date is to be announced.
+    """A stored event. ``starts_at`` is None for network events whose date is to be announced.
 
     ``removed_at``: its record was deleted from its author's repository. ``deleted_at``: its host deleted it here.
-    ``place_in_series``: which date of which series it is. ``owes_record``: False for dates that the series' policy does
-    not publish. ``is_held``: hidden from others until its author's PDS has accepted the record (``publication``).
+    ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates that the series'
+    policy does not publish. ``is_held``: hidden from others until its author's PDS has accepted the record
+    (``publication``).
     ``is_hidden``: the account whose repository has its record is deactivated, suspended, taken down or deleted, or
     moderation withholds it; computed, never stored. ``is_draft``: not published yet; drafts are held as well, so
-    whatever excludes held events excludes them. ``publish_at``: scheduled publication. ``awaits_author``: somebody else
-    has changed it since its author last approved what is published. ``retractions``: how many of its records were
-    deleted from a repository. ``record_deleted_at``: another app deleted the record of an event made here, and its
-    hosts have not decided what follows.
+    whatever excludes held events excludes them. ``publish_at``: scheduled publication. ``needs_author_approval``:
+    somebody else has changed it since its author last approved what is published. ``retractions``: how many of its
+    records were deleted from a repository. ``record_deleted_at``: another app deleted the record of an event made here, and its
+    hosts have not decided what follows. ``derived_spot``: the position of the town ``derived_from``, where no point was
+    given; never published.
     """
 
     id: EventId
     slug: EventSlug
-    title: str
-    description: str
+    content: Content
     starts_at: Instant | None
     ends_at: Instant | None
     starts_local: str
     starts_text: str
     ends_text: str
     time_zone: str
-    mode: Mode
     status: EventStatus
     status_reason: str
-    venue: Venue
-    online_url: str
-    online_url_audience: Audience
-    links: tuple[EventLink, ...]
-    capacity: int | None
-    own_visibility: Visibility
     author_id: UserId
     origin: RecordOrigin
     record_uri: str | None
@@ -314,30 +196,26 @@ class Event:
     updated_at: Instant
     is_hidden: bool = False
     place_in_series: PlaceInSeries | None = None
-    owes_record: bool = True
+    is_published_by_policy: bool = True
     group: GroupOfEvent | None = None
     is_all_day: bool = False
-    place_audience: Audience = Audience.EVERYONE
-    online_url_from: int | None = None
-    door_note: str = ""
-    door_audience: Audience = Audience.ATTENDEES
-    picture: Picture | None = None
-    tickets: Tickets = NO_TICKETS
-    accessibility: Accessibility = NOT_SAID
-    categories: tuple[Category, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
     is_draft: bool = False
     publish_at: Instant | None = None
-    awaits_author: bool = False
+    needs_author_approval: bool = False
     record: RecordSettings = USUAL_RECORD
     retractions: int = 0
     record_deleted_at: Instant | None = None
+    derived_from: str = ""
+    derived_spot: Spot | None = None
+
+    @property
+    def title(self) -> str:
+        return self.content.title
 
     @property
     def visibility(self) -> Visibility:
         """The effective visibility: the narrower of the host's choice and the group's."""
-        return narrowed(self.own_visibility, self.group)
+        return narrowed(self.content.visibility, self.group)
 
     @property
     def exact_place(self) -> Venue:
@@ -345,12 +223,20 @@ class Event:
 
         Not public: ``disclosure.private_details`` decides who may see it.
         """
-        return NOWHERE if self.mode is Mode.ONLINE else self.venue
+        return NOWHERE if self.content.mode is Mode.ONLINE else self.content.venue
 
     @property
     def place(self) -> Venue:
         """The public part of ``exact_place``."""
-        return public_place(self.exact_place, self.place_audience)
+        return public_place(self.exact_place, self.content.place_audience)
+
+    @property
+    def town(self) -> str:
+        """The town by which its position is derived, as one text; empty where it has a point, or everybody may not know it."""
+        place = self.exact_place
+        if place.latitude or not place.locality or self.content.place_audience is not Audience.EVERYONE:
+            return ""
+        return f"{place.locality}|{place.region}|{place.country}"
 
     @property
     def is_cancelled(self) -> bool:
@@ -392,10 +278,9 @@ class Event:
     def is_over(self, now: Instant) -> bool:
         return self.over_at is not None and self.over_at <= now
 
-
-def public_place(venue: Venue, audience: Audience) -> Venue:
-    """The public part of a place."""
-    return venue if audience is Audience.EVERYONE else venue.area
+    def may_be_announced(self, now: Instant) -> bool:
+        """Whether anybody is notified that there is this event: it is shown, takes place and is not over."""
+        return not (self.is_held or self.is_hidden or self.is_gone or self.is_cancelled or self.is_over(now))
 
 
 def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:

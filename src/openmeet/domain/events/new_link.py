@@ -8,7 +8,9 @@ from groundwork.errors import Refused
 from openmeet.domain import slugs
 from openmeet.domain.events import actions
 from openmeet.domain.events.edits import new_slug
-from openmeet.domain.events.model import Event, EventId, EventSlug, Visibility
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller
 
@@ -17,9 +19,9 @@ async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_rev
     """Give the event a new link. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
     (``PublicEvent``).
     """
-    event = await actions.lock_hosted(tx, caller, slug, expected_revision)
+    event = await actions.lock_for_host(tx, caller, slug, expected_revision)
     if event.visibility is Visibility.PUBLIC:
-        raise Refused("Everybody can find this event. Choose who sees it first.", name="PublicEvent")
+        raise Refused(EventReason.NEW_LINK_OF_PUBLIC, name="PublicEvent")
     await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
     fresh = new_slug(event.title)
     await set_slugs(tx, [(event.id, fresh)])

@@ -11,31 +11,37 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
-from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId, CoHostState, EventPermission
 from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
-from openmeet.domain.notifications.notify import tell
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import HandOver
+from openmeet.domain.notifications.notify import notify
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publication_moves import Former
-from openmeet.outbox.publications import FORMER_OF, PublicationKind
+from openmeet.outbox.publication_moves import SupersededRecord
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 # Payload of an offer notification: what is offered.
 EVENT = "event"
 # An accepted offer: of an event, of a series.
 EVENT_TAKEN = "event taken"
 SERIES_TAKEN = "series taken"
+# Yours because its host left.
+EVENT_INHERITED = "event inherited"
+SERIES_INHERITED = "series inherited"
 # A declined offer.
 EVENT_DECLINED = "event declined"
 SERIES_DECLINED = "series declined"
 
-_NO_OFFER = "This event is not offered to you, or not any more."
+_NO_OFFER = EventReason.NOT_OFFERED
 
 
 async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> CoHost:
@@ -45,20 +51,20 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
     """
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.must_be_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
     if event.place_in_series is not None:
-        raise Refused("It is a date of a series. Hand the whole series over.", name="DateOfSeries")
+        raise Refused(EventReason.DATE_OF_SERIES, name="DateOfSeries")
     if event.is_draft:
-        raise Refused("Nobody knows of a draft. Publish it first.", name="Draft")
+        raise Refused(EventReason.CANNOT_HAND_OVER_DRAFT, name="Draft")
     if event.is_held:
-        raise Refused("It waits for your repository. Hand it over when it is out.", name="NotOutYet")
+        raise Refused(EventReason.NOT_OUT_YET, name="NotOutYet")
     one = await co_host_queries.by_id(tx, co_host_id)
     if one is None or one.event_id != event.id or one.state is not CoHostState.ACCEPTED or one.user_id is None:
-        raise NotFound("This event has no such co-host.")
+        raise NotFound(EventReason.NO_SUCH_CO_HOST)
     await co_host_queries.offer(tx, event.id, one.id)
-    about = NotificationDetails(person_id=caller.user_id, answer=EVENT)
-    await tell(tx, [one.user_id], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
+    about = HandOver(person_id=caller.user_id, step=EVENT)
+    await notify(tx, kinds.SERIES_OFFERED, event.id, [one.user_id], about, revision=int(tx.now))
     return one
 
 
@@ -71,12 +77,12 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
     if event is None or mine is None or event.is_gone or offered is None or offered.id != mine.id:
         raise NotFound(_NO_OFFER)
-    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot take this event over.")
+    await must_not_be_apart(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_TAKE_OVER)
     before = event.author_id
     (after,) = await change(tx, [event], caller.user_id)
-    await co_host_queries.put(tx, beside(tx, event, before, by=caller.user_id))
-    about = NotificationDetails(person_id=caller.user_id, answer=EVENT_TAKEN)
-    await tell(tx, [before], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
+    await co_host_queries.put(tx, accepted_co_host(tx, event, before, by=caller.user_id))
+    about = HandOver(person_id=caller.user_id, step=EVENT_TAKEN)
+    await notify(tx, kinds.SERIES_OFFERED, event.id, [before], about, revision=int(tx.now))
     return after
 
 
@@ -85,13 +91,13 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     event = await queries.lock_by_slug(tx, slug)
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     if offered is None or caller.user_id not in {event.author_id, offered.user_id}:
-        raise Conflict("There is no offer any more.")
+        raise Conflict(EventReason.NO_OFFER)
     await co_host_queries.offer(tx, event.id, None)
     if caller.user_id != event.author_id:
-        about = NotificationDetails(person_id=caller.user_id, answer=EVENT_DECLINED)
-        await tell(tx, [event.author_id], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
+        about = HandOver(person_id=caller.user_id, step=EVENT_DECLINED)
+        await notify(tx, kinds.SERIES_OFFERED, event.id, [event.author_id], about, revision=int(tx.now))
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
@@ -102,22 +108,34 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
     await co_host_queries.end_all_of(tx, user_id)
     for event_id in await coming_of(tx, user_id):
         event = await queries.lock_for_update(tx, event_id)
-        heir = None if event is None else await heir_of(tx, event)
-        if event is not None and heir is not None:
-            await change(tx, [event], heir)
+        if event is not None:
+            await pass_to_heir(tx, event)
 
 
-async def heir_of(tx: Transaction, event: Event) -> UserId | None:
+async def pass_to_heir(tx: Transaction, event: Event) -> bool:
+    """Transfer a locked event to whoever gets it when its owner is gone, and notify them; False where there is nobody."""
+    heir = await heir_of(tx, event)
+    if heir is None:
+        return False
+    await change(tx, [event], heir)
+    await notify(tx, kinds.SERIES_OFFERED, event.id, [heir], HandOver(step=EVENT_INHERITED), revision=int(tx.now))
+    return True
+
+
+async def heir_of(reader: Reader, event: Event) -> UserId | None:
     """Who gets an event whose owner is gone."""
-    beside = await co_host_queries.longest_beside(tx, event.id)
-    if beside is not None or event.group is None:
-        return beside
-    group = await groups.by_id(tx, event.group.id)
+    co_host = await co_host_queries.longest_co_host(reader, event.id)
+    if co_host is not None or event.group is None:
+        return co_host
+    group = await groups.by_id(reader, event.group.id)
     is_there = group is not None and group.deleted_at is None and not group.is_read_only
-    return group.owner_id if group is not None and is_there and group.owner_id != event.author_id else None
+    if group is None or not is_there or group.owner_id == event.author_id:
+        return None
+    is_leaving = await erasure_requests.find(reader, group.owner_id) is not None
+    return None if is_leaving else group.owner_id
 
 
-def beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
+def accepted_co_host(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
     """A new co-host row, accepted from the start."""
     return CoHost(
         id=CoHostId(new_id(tx.now)),
@@ -147,7 +165,7 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
     await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.author_instead(tx, [one.id for one in passing], to)
     return await _go_on(
-        tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, awaits_author=False) for one in passing]
+        tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, needs_author_approval=False) for one in passing]
     )
 
 
@@ -177,10 +195,9 @@ async def leave_record(
     *,
     theirs: tuple[str, str, bool] | None = None,
 ) -> bool:
-    """Mark the event's record, if there is or may be one, as superseded; False where there is none.
+    """Mark the record of an event or series as superseded when its owner changes; False if it has none.
 
-    ``theirs``: DID and URI of a record that may not have been written from here, and whether its author wrote it
-    elsewhere.
+    ``theirs``: DID and URI of its record, if another app may have written it, and whether one did.
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
@@ -189,11 +206,13 @@ async def leave_record(
     await publication_moves.note(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
     if sent is not None:
         await publication_moves.rename(
-            tx, kind, subject_id, to=(FORMER_OF[kind], uri), user_id=owner, revision=revision
+            tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
         )
     elif theirs is not None:
         did, _, _ = theirs
-        await publication_moves.take_on(tx, FORMER_OF[kind], uri, user_id=owner, revision=revision, record=(did, uri))
+        await publication_moves.create_for_record(
+            tx, SUPERSEDED_KIND[kind], uri, user_id=owner, revision=revision, record=(did, uri)
+        )
     return True
 
 
@@ -201,7 +220,7 @@ async def return_to(
     tx: Transaction,
     kind: PublicationKind,
     subject_id: str,
-    former: Sequence[Former],
+    former: Sequence[SupersededRecord],
     owner: UserId,
     did: str | None = None,
 ) -> None:
@@ -211,7 +230,7 @@ async def return_to(
     dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
-            await publication_moves.come_back(tx, kind, subject_id, FORMER_OF[kind], one.uri, owner)
+            await publication_moves.undo_rename(tx, kind, subject_id, SUPERSEDED_KIND[kind], one.uri, owner)
             return
 
 
@@ -237,9 +256,9 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
 async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:
     saved = [replace(one, revision=one.revision + 1, updated_at=tx.now) for one in events]
     await queries.update_many(tx, [(one, search_text(one)) for one in saved])
-    await tell_listeners(tx, saved)
+    await notify_webhooks(tx, saved)
     await publications.enqueue_many(
-        tx, kind=PublicationKind.EVENT, owed=[(one.id, one.author_id, one.revision) for one in saved]
+        tx, kind=PublicationKind.EVENT, subjects=[(one.id, one.author_id, one.revision) for one in saved]
     )
     return saved
 
@@ -313,7 +332,8 @@ async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
     repository.
     """
     await tx.execute(
-        "update events set awaits_author = 1 where series_id = :series_id and author_id <> :by and awaits_author = 0"
+        "update events set needs_author_approval = 1"
+        " where series_id = :series_id and author_id <> :by and needs_author_approval = 0"
         f" and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) and not {HELD_BY_GROUP}",
         series_id=series_id,
         by=by,

@@ -8,6 +8,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden
 from groundwork.signing_key import SigningKey
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.users.model import UserId
 
 CoHostId = NewType("CoHostId", str)
@@ -110,25 +111,21 @@ ALLOWED: Final[dict[EventRole, frozenset[EventPermission]]] = {
     EventRole.NOBODY: frozenset(),
 }
 
-_WORDS: Final = {
-    EventPermission.SEE: "see all of this event",
-    EventPermission.EDIT: "change this event",
-    EventPermission.KEEP_DRAFT: "change this draft",
-    EventPermission.COPY: "copy this event",
-    EventPermission.CANCEL: "cancel this event",
-    EventPermission.DECIDE_ANSWERS: "decide about answers to this event",
-    EventPermission.MESSAGE: "write to those who answered this event",
-    EventPermission.PUBLISH_DRAFT: "publish this draft",
-    EventPermission.LEAVE: "leave the hosts of this event",
-    EventPermission.DELETE: "delete this event",
-    EventPermission.CHOOSE_HOSTS: "choose who hosts this event",
-    EventPermission.HAND_OVER: "hand this event over",
-    EventPermission.PUBLISH_RECORD: "publish this event from its author’s repository",
+_REFUSALS: Final = {
+    EventPermission.SEE: EventReason.MAY_NOT_SEE,
+    EventPermission.EDIT: EventReason.HOSTS_ONLY,
+    EventPermission.KEEP_DRAFT: EventReason.HOSTS_ONLY,
+    EventPermission.COPY: EventReason.HOSTS_ONLY,
+    EventPermission.CANCEL: EventReason.MAY_NOT_CANCEL,
+    EventPermission.DECIDE_ANSWERS: EventReason.MAY_NOT_DECIDE_ANSWERS,
+    EventPermission.MESSAGE: EventReason.MAY_NOT_MESSAGE,
+    EventPermission.PUBLISH_DRAFT: EventReason.MAY_NOT_PUBLISH_DRAFT,
+    EventPermission.LEAVE: EventReason.MAY_NOT_LEAVE,
+    EventPermission.DELETE: EventReason.MAY_NOT_DELETE,
+    EventPermission.CHOOSE_HOSTS: EventReason.MAY_NOT_CHOOSE_HOSTS,
+    EventPermission.HAND_OVER: EventReason.MAY_NOT_HAND_OVER,
+    EventPermission.PUBLISH_RECORD: EventReason.MAY_NOT_PUBLISH_RECORD,
 }
-
-NOT_IN_ITS_GROUP: Final = (
-    "You may not make events in its group any more. You can still make a copy that is in no group."
-)
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
@@ -141,11 +138,7 @@ def may(standing: EventRole, act: EventPermission) -> bool:
 def must_be_allowed(standing: EventRole, act: EventPermission) -> None:
     """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(standing, act):
-        if standing is EventRole.FORMER:
-            raise Forbidden(NOT_IN_ITS_GROUP)
-        if act in {EventPermission.EDIT, EventPermission.KEEP_DRAFT, EventPermission.COPY}:
-            raise Forbidden("Only those who host this event can change it.")
-        raise Forbidden(f"You may not {_WORDS[act]}.")
+        raise Forbidden(EventReason.NOT_IN_ITS_GROUP if standing is EventRole.FORMER else _REFUSALS[act])
 
 
 def token_of(key: SigningKey, invitation_id: CoHostId) -> str:

@@ -14,9 +14,9 @@ from openmeet.domain.events.model import (
     EventId,
     GroupOfEvent,
     RecordSettings,
-    Visibility,
     narrowed,
 )
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, PromotionLevel
 from openmeet.domain.identities import publication_consent
@@ -33,7 +33,7 @@ async def is_held_at_first(
     reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
 ) -> bool:
     """Whether a new event waits for its author's PDS: public, consented to, and in a repository of their own."""
-    if reach(details.visibility, group) is PublishLevel.NOTHING:
+    if reach(details.content.visibility, group) is PublishLevel.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
         return False
@@ -64,7 +64,7 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
     """``enqueue_attribution`` for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
     await publications.enqueue_many(
-        tx, kind=PublicationKind.GROUP_EVENT, owed=[(row["id"], row["speaker"], row["revision"]) for row in rows]
+        tx, kind=PublicationKind.GROUP_EVENT, subjects=[(row["id"], row["speaker"], row["revision"]) for row in rows]
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
     await publications.look_again(
@@ -149,13 +149,13 @@ def reach(
     group: GroupOfEvent | None,
     record: RecordSettings = USUAL_RECORD,
     *,
-    owes_record: bool = True,
+    is_published_by_policy: bool = True,
     is_recalled: bool = False,
 ) -> PublishLevel:
-    """The publication level: the narrowest of all limits. ``chosen``: the host's choice; ``owes_record``: the series'
-    policy publishes it; ``is_recalled``: its host retracted it.
+    """The publication level: the narrowest of all limits. ``chosen``: the host's choice; ``is_published_by_policy``: the
+    series' policy publishes it; ``is_recalled``: its host retracted it.
     """
-    if is_recalled or not owes_record or not record.is_wanted:
+    if is_recalled or not is_published_by_policy or not record.is_wanted:
         return PublishLevel.NOTHING
     circle = circle_of(chosen, group)
     is_told = record.is_announced if group is None else group.announces_events
@@ -167,19 +167,23 @@ def reach_of(event: Event) -> PublishLevel:
     """The publication level of this event by its own fields; whether its host retracted it is stored with the
     publication.
     """
-    return reach(event.own_visibility, event.group, event.record, owes_record=event.owes_record)
+    return reach(
+        event.content.visibility, event.group, event.record, is_published_by_policy=event.is_published_by_policy
+    )
 
 
 def is_announced(event: Event) -> bool:
     """Whether a public record reveals the existence of an event that is not public."""
     is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None
-    circle = circle_of(event.own_visibility, event.group)
+    circle = circle_of(event.content.visibility, event.group)
     return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is PublishLevel.MINIMAL
 
 
 def takes_answers(event: Event) -> bool:
     """Whether RSVPs to an event may be published: only if the event is published in full."""
-    return event.record.takes_answers and reach(event.own_visibility, event.group, event.record) is PublishLevel.FULL
+    return (
+        event.record.takes_answers and reach(event.content.visibility, event.group, event.record) is PublishLevel.FULL
+    )
 
 
 def may_be_published(table: str) -> str:

@@ -3,61 +3,57 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-import msgspec
-
-from groundwork.database.bulk import inserting, write_each
+from groundwork.database.bulk import execute_each, inserting
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
-from groundwork.geo_points import spot_in
-from openmeet.domain.events.json_columns import about_of, kept_about, topics_of
+from groundwork.geo_points import Spot, spot_in
+from openmeet.domain.events import content
+from openmeet.domain.events.content import Content, topics_of
 from openmeet.domain.events.model import (
-    Audience,
     Detail,
     Event,
     EventId,
-    EventLink,
     EventSlug,
     EventStatus,
     GroupOfEvent,
-    Mode,
     PlaceInSeries,
     RecordOrigin,
     RecordSettings,
-    Venue,
-    Visibility,
 )
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
+# Beside those of its content.
 _STORED = (
-    "id, slug, title, description, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, mode, status,"
-    " status_reason, venue_name, street, locality, region, country, postal_code, latitude, longitude, online_url,"
-    " online_url_audience, links, capacity, visibility, author_id, origin, record_uri, record_cid, record_did, revision,"
-    " is_read_only, is_held, external_source, removed_at, deleted_at, created_at, updated_at, series_id, original_date,"
-    " overridden_fields, owes_record, group_id, is_all_day, place_audience, online_url_from, door_note, door_audience, about,"
-    " is_draft, publish_at, awaits_author, record_wanted, record_detail, record_announced, record_answers, retractions,"
-    " record_deleted_at"
+    "id, slug, starts_at, ends_at, starts_local, starts_text, ends_text, time_zone, status, status_reason, author_id,"
+    " origin, record_uri, record_cid, record_did, revision, is_read_only, is_held, external_source, removed_at,"
+    " deleted_at, created_at, updated_at, series_id, original_date, overridden_fields, is_published_by_policy, group_id,"
+    " is_all_day, is_draft, publish_at, needs_author_approval, record_wanted, record_detail, record_announced,"
+    " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z"
 )
 
+# An event that is emptied keeps nothing of its content but who may see it: cells, and their assignments in an update.
+BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if name != "visibility"}
+SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
+
 # The row stays, because RSVPs refer to it; even its slug contained words of its title.
-ERASE = """
+ERASE = f"""
     update events
-       set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
-           starts_text = '', ends_text = '', time_zone = 'UTC', status_reason = '', venue_name = '', street = '',
-           locality = '', region = '', country = '', postal_code = '', latitude = '', longitude = '', online_url = '',
-           links = '[]', about = '{}', picture_key = null, door_note = '', search_text = '',
-           search_words = '', place_x = null, place_y = null, place_z = null, removed_at = coalesce(removed_at, :now), revision = revision + 1,
-           updated_at = :now
+       set slug = id, {SET_BLANK},
+           starts_at = null, ends_at = null, over_at = null, starts_local = '', starts_text = '', ends_text = '',
+           time_zone = 'UTC', status_reason = '', picture_key = null, search_text = '', search_words = '',
+           place_x = null, place_y = null, place_z = null, derived_from = '', removed_at = coalesce(removed_at, :now),
+           revision = revision + 1, updated_at = :now
      where record_did = :did and origin = 'network'
 """
 
 
 def columns_of(table: str) -> str:
     """Columns for ``event_of``, with ``events`` under this alias: own, group, whether it is hidden."""
-    stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
+    stored = ", ".join(f"{table}.{name}" for name in (*_STORED.split(", "), *content.COLUMNS))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
         for name in ("visibility", "promotion_level", "announces_events")
@@ -73,32 +69,15 @@ def event_of(row: Row) -> Event:
     return Event(
         id=EventId(row["id"]),
         slug=EventSlug(row["slug"]),
-        title=row["title"],
-        description=row["description"],
+        content=content.of_row(row),
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
         starts_local=row["starts_local"],
         starts_text=row["starts_text"],
         ends_text=row["ends_text"],
         time_zone=row["time_zone"],
-        mode=Mode(row["mode"]),
         status=EventStatus(row["status"]),
         status_reason=row["status_reason"],
-        venue=Venue(
-            name=row["venue_name"],
-            street=row["street"],
-            locality=row["locality"],
-            region=row["region"],
-            country=row["country"],
-            postal_code=row["postal_code"],
-            latitude=row["latitude"],
-            longitude=row["longitude"],
-        ),
-        online_url=row["online_url"],
-        online_url_audience=Audience(row["online_url_audience"]),
-        links=tuple(EventLink(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
-        capacity=row["capacity"],
-        own_visibility=Visibility(row["visibility"]),
         author_id=UserId(row["author_id"]),
         origin=RecordOrigin(row["origin"]),
         record_uri=row["record_uri"],
@@ -114,21 +93,23 @@ def event_of(row: Row) -> Event:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         place_in_series=_place_in_series(row),
-        owes_record=bool(row["owes_record"]),
+        is_published_by_policy=bool(row["is_published_by_policy"]),
         group=_group_of(row),
         is_all_day=bool(row["is_all_day"]),
-        place_audience=Audience(row["place_audience"]),
-        online_url_from=row["online_url_from"],
-        door_note=row["door_note"],
-        door_audience=Audience(row["door_audience"]),
         is_draft=bool(row["is_draft"]),
         publish_at=row["publish_at"],
-        awaits_author=bool(row["awaits_author"]),
+        needs_author_approval=bool(row["needs_author_approval"]),
         record=record_settings_of(row),
         retractions=row["retractions"],
         record_deleted_at=row["record_deleted_at"],
-        **about_of(row["about"]),
+        derived_from=row["derived_from"],
+        derived_spot=_derived_spot(row),
     )
+
+
+def _derived_spot(row: Row) -> Spot | None:
+    is_derived = row["derived_from"] and row["place_x"] is not None
+    return (row["place_x"], row["place_y"], row["place_z"]) if is_derived else None
 
 
 def _group_of(row: Row) -> GroupOfEvent | None:
@@ -286,16 +267,16 @@ async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     if not events:
         return
     rows = [_values(event, search_text) for event, search_text in events]
-    await write_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
+    await execute_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
 
 
 _NUMBERS = re.compile(
-    r"is_.*|.*_at|place_.|capacity|revision|online_url_from|owes_record|awaits_author|record_(wanted|announced|answers)"
+    r"is_.*|.*_at|place_.|revision|is_published_by_policy|needs_author_approval|record_(wanted|announced|answers)"
 )
 
 
 def _type_of(column: str) -> str:
-    return "bigint" if _NUMBERS.fullmatch(column) else "text"
+    return content.COLUMNS.get(column) or ("bigint" if _NUMBERS.fullmatch(column) else "text")
 
 
 async def update(tx: Transaction, event: Event, *, search_text: str) -> None:
@@ -314,6 +295,35 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     ]
     sets = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "id")
     await tx.execute_many(f"update events set {sets} where id = :id", rows)
+
+
+async def without_position(reader: Reader, limit: int) -> list[Event]:
+    """Events with a town and without a position, which nobody has looked up yet."""
+    rows = await reader.fetch(
+        f"""
+        select {COLUMNS} from events
+         where place_x is null and derived_from = '' and locality <> '' and latitude = ''
+           and place_audience = 'everyone' and mode <> 'online' and deleted_at is null and removed_at is null
+         order by id limit :limit
+        """,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def set_derived_positions(tx: Transaction, found: Sequence[tuple[EventId, str, Spot | None]]) -> None:
+    """Store the position of each event's town, or that the town is unknown; not where its host was faster."""
+    for event_id, town, place in found:
+        x, y, z = place or (None, None, None)
+        await tx.execute(
+            "update events set derived_from = :town, place_x = :x, place_y = :y, place_z = :z"
+            " where id = :id and place_x is null and derived_from = ''",
+            id=event_id,
+            town=town,
+            x=x,
+            y=y,
+            z=z,
+        )
 
 
 async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
@@ -336,12 +346,18 @@ async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
     return changed == 1
 
 
-async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:
+async def save_policy(tx: Transaction, events: Sequence[Event]) -> None:
     """Save new revisions of locked rows that differ only in whether they are to be published."""
     await tx.execute_many(
-        "update events set owes_record = :owes, revision = :revision, updated_at = :at where id = :id",
+        "update events set is_published_by_policy = :is_published, revision = :revision, updated_at = :at"
+        " where id = :id",
         [
-            {"owes": int(one.owes_record), "revision": one.revision, "at": one.updated_at, "id": one.id}
+            {
+                "is_published": int(one.is_published_by_policy),
+                "revision": one.revision,
+                "at": one.updated_at,
+                "id": one.id,
+            }
             for one in events
         ],
     )
@@ -372,7 +388,7 @@ async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did
 
 
 async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
-    """Make the next revision greater: somebody has seen this one."""
+    """Raise the event's revision to at least this one, which somebody has seen: the next edit gets a greater number."""
     await tx.execute(
         "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
     )
@@ -399,7 +415,7 @@ async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """Erase the content of events known from this repository alone; those made here only lose their record."""
-    if await tx.execute(ERASE, did=did, now=tx.now) and tx.engine == "sqlite":
+    if await tx.execute(ERASE, did=did, now=tx.now, **BLANK) and tx.engine == "sqlite":
         # FTS5 only marks words as deleted until it merges its segments.
         await tx.execute("insert into search_index (search_index) values ('optimize')")
     await tx.execute(
@@ -429,13 +445,14 @@ async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
     place = event.place_in_series
-    x, y, z = spot_in(event.place.latitude, event.place.longitude) or (None, None, None)
-    links: list[Mapping[str, str]] = [{"uri": link.uri, "name": link.name} for link in event.links]
+    # What was derived from the town stays until the town is another one.
+    town = event.town if event.town == event.derived_from else ""
+    derived = event.derived_spot if town else None
+    x, y, z = spot_in(event.place.latitude, event.place.longitude) or derived or (None, None, None)
     return {
         "id": event.id,
         "slug": event.slug,
-        "title": event.title,
-        "description": event.description,
+        **content.to_row(event.content),
         "starts_at": event.starts_at,
         "ends_at": event.ends_at,
         "over_at": event.over_at,
@@ -443,23 +460,9 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "starts_text": event.starts_text,
         "ends_text": event.ends_text,
         "time_zone": event.time_zone,
-        "mode": event.mode.value,
         "status": event.status.value,
         "status_before": "",
         "status_reason": event.status_reason,
-        "venue_name": event.venue.name,
-        "street": event.venue.street,
-        "locality": event.venue.locality,
-        "region": event.venue.region,
-        "country": event.venue.country,
-        "postal_code": event.venue.postal_code,
-        "latitude": event.venue.latitude,
-        "longitude": event.venue.longitude,
-        "online_url": event.online_url,
-        "online_url_audience": event.online_url_audience.value,
-        "links": msgspec.json.encode(links).decode(),
-        "capacity": event.capacity,
-        "visibility": event.own_visibility.value,
         "author_id": event.author_id,
         "origin": event.origin.value,
         "record_uri": event.record_uri,
@@ -470,10 +473,11 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "is_held": int(event.is_held),
         "external_source": event.external_source,
         "search_text": search_text,
-        "search_words": words_of(folded(event.title), search_text, topics_of(event)),
+        "search_words": words_of(folded(event.title), search_text, topics_of(event.content)),
         "place_x": x,
         "place_y": y,
         "place_z": z,
+        "derived_from": town,
         "removed_at": event.removed_at,
         "deleted_at": event.deleted_at,
         "created_at": event.created_at,
@@ -482,18 +486,13 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "original_date": place.original_date if place else None,
         "is_modified_occurrence": int(bool(place and place.overridden)),
         "overridden_fields": ",".join(place.overridden) if place else "",
-        "owes_record": int(event.owes_record),
+        "is_published_by_policy": int(event.is_published_by_policy),
         "group_id": event.group.id if event.group else None,
         "is_all_day": int(event.is_all_day),
-        "place_audience": event.place_audience.value,
-        "online_url_from": event.online_url_from,
-        "door_note": event.door_note,
-        "door_audience": event.door_audience.value,
-        "about": kept_about(event),
-        "picture_key": event.picture.key if event.picture else None,
+        "picture_key": event.content.picture.key if event.content.picture else None,
         "is_draft": int(event.is_draft),
         "publish_at": event.publish_at,
-        "awaits_author": int(event.awaits_author),
+        "needs_author_approval": int(event.needs_author_approval),
         "record_deleted_at": event.record_deleted_at,
         **record_columns(event.record),
     }

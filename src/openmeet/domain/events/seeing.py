@@ -10,9 +10,10 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events import group_events, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
-from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.rules import access_by
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import role_in, roles_in
 from openmeet.domain.groups.rules import GroupPermission

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events import ownership, queries
-from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.edits import STARTS, blank_event, details_in, search_text, with_details
 from openmeet.domain.events.model import (
     USUAL_RECORD,
@@ -38,22 +38,22 @@ async def create_dates(
     author_id: UserId,
     dates: Sequence[tuple[Details, PlaceInSeries]],
     *,
-    owes_record: bool,
+    is_published_by_policy: bool,
     group: GroupOfEvent | None = None,
     record: RecordSettings = USUAL_RECORD,
-    awaits_author: bool = False,
+    needs_author_approval: bool = False,
 ) -> list[Event]:
     """Store dates of a locked series as events; they must not be stored yet."""
     made = [
         with_details(
             replace(
                 blank_event(tx.now, _address_words(details, place), author_id),
-                own_visibility=details.visibility,
+                content=details.content,
                 record=record,
                 place_in_series=place,
-                owes_record=owes_record,
+                is_published_by_policy=is_published_by_policy,
                 group=group,
-                awaits_author=awaits_author,
+                needs_author_approval=needs_author_approval,
             ),
             details,
         )
@@ -62,12 +62,12 @@ async def create_dates(
     await queries.insert_each(tx, [(event, search_text(event)) for event in made])
     for first in made[:1]:
         await look_first(tx, first)
-    await tell_listeners(tx, made)
-    if owes_record:
+    await notify_webhooks(tx, made)
+    if is_published_by_policy:
         await publications.enqueue_many(
             tx,
             kind=publications.PublicationKind.EVENT,
-            owed=[(event.id, event.author_id, event.revision) for event in made],
+            subjects=[(event.id, event.author_id, event.revision) for event in made],
         )
     return made
 
@@ -103,7 +103,7 @@ async def restore_dates(
             status_reason=before.status_reason,
             place_in_series=before.place_in_series,
             # The series decides about dates; a single event has a record of its own.
-            owes_record=now.owes_record or before.place_in_series is None,
+            is_published_by_policy=now.is_published_by_policy or before.place_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
             updated_at=tx.now,
@@ -149,11 +149,11 @@ async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event
     """``take_away`` for locked dates of a series; returns the changed events, in their order."""
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
-    await tell_listeners(tx, gone)
+    await notify_webhooks(tx, gone)
     await publications.enqueue_retractions(
         tx,
         kind=publications.PublicationKind.EVENT,
-        owed=[(one.id, one.author_id, one.revision) for one in gone],
+        subjects=[(one.id, one.author_id, one.revision) for one in gone],
         records=await ownership.records_of(tx, gone),
     )
     return gone
@@ -161,7 +161,7 @@ async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event
 
 async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> None:
     """Detach locked dates from the series; they stay as single events."""
-    left = [_next(tx, replace(one, place_in_series=None, owes_record=True)) for one in dates]
+    left = [_next(tx, replace(one, place_in_series=None, is_published_by_policy=True)) for one in dates]
     await _save_changed(tx, dates, left, by)
 
 
@@ -175,9 +175,9 @@ async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> 
     waiting = [
         one
         for one in await queries.lock_dates(tx, series_id)
-        if one.awaits_author and one.author_id == author_id and not one.is_gone
+        if one.needs_author_approval and one.author_id == author_id and not one.is_gone
     ]
-    agreed = [_next(tx, replace(one, awaits_author=False)) for one in waiting]
+    agreed = [_next(tx, replace(one, needs_author_approval=False)) for one in waiting]
     await _save_all(tx, agreed)
     return agreed
 
@@ -189,16 +189,16 @@ async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSet
     return changed
 
 
-async def let_owe_records(tx: Transaction, dates: Sequence[Event]) -> None:
+async def publish_by_policy(tx: Transaction, dates: Sequence[Event]) -> None:
     """Invert whether these dates of a series are published."""
-    turned = [_next(tx, replace(one, owes_record=not one.owes_record)) for one in dates]
-    await queries.save_owing(tx, turned)
+    turned = [_next(tx, replace(one, is_published_by_policy=not one.is_published_by_policy)) for one in dates]
+    await queries.save_policy(tx, turned)
     await _enqueue(tx, turned)
 
 
 def _address_words(details: Details, place: PlaceInSeries) -> str:
     """Words for a date's slug: with its day, because all dates of a series share a title, and slugs are unique."""
-    return f"{details.title[:30]} {place.original_date[:10]}"
+    return f"{details.content.title[:30]} {place.original_date[:10]}"
 
 
 def _next(tx: Transaction, after: Event) -> Event:
@@ -213,7 +213,7 @@ async def _save_changed(
     changed = [then for now, then in zip(before, after, strict=True) if then.revision != now.revision]
     if by is not None:
         waiting = await waiting_for_authors(tx, changed, by)
-        changed = [replace(one, awaits_author=one.id in waiting) for one in changed]
+        changed = [replace(one, needs_author_approval=one.id in waiting) for one in changed]
     await _save_all(tx, changed)
     saved = {one.id: one for one in changed}
     return [saved.get(one.id, one) for one in after]
@@ -225,11 +225,11 @@ async def _save_all(tx: Transaction, saved: Sequence[Event]) -> None:
 
 
 async def _enqueue(tx: Transaction, saved: Sequence[Event]) -> None:
-    await tell_listeners(tx, saved)
+    await notify_webhooks(tx, saved)
     await publications.enqueue_many(
         tx,
         kind=publications.PublicationKind.EVENT,
-        owed=[(event.id, event.author_id, event.revision) for event in saved],
+        subjects=[(event.id, event.author_id, event.revision) for event in saved],
     )
 
 
@@ -287,9 +287,12 @@ _NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order 
 
 # By policy: which upcoming dates are to be published, and which published ones are not to be.
 _WRONG: Final = {
-    "next": f"(owes_record = 0 and id in ({_NEXT})) or (owes_record = 1 and record_uri is null and id not in ({_NEXT}))",
-    "window": "owes_record = 0",
-    "none": "owes_record = 1",
+    "next": (
+        f"(is_published_by_policy = 0 and id in ({_NEXT}))"
+        f" or (is_published_by_policy = 1 and record_uri is null and id not in ({_NEXT}))"
+    ),
+    "window": "is_published_by_policy = 0",
+    "none": "is_published_by_policy = 1",
 }
 
 
@@ -310,7 +313,7 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
-    await let_owe_records(tx, [event_of(row) for row in rows])
+    await publish_by_policy(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in the series' record leaves out dates that are cancelled, moved or have a record of their own.
         await look_at_published(tx, series_id)
@@ -320,7 +323,8 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
 async def look_at_published(tx: Transaction, series_id: str) -> None:
     """The rule or the page of a series has changed: enqueue its published dates, whose records mention it."""
     rows = await tx.fetch(
-        f"select id from events where {_COMING} and (record_uri is not null or owes_record = 1) order by starts_at, id",
+        f"select id from events where {_COMING} and (record_uri is not null or is_published_by_policy = 1)"
+        " order by starts_at, id",
         series_id=series_id,
         since=tx.now - _UNDER_WAY,
         now=tx.now,
@@ -350,7 +354,13 @@ async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str
         place.original_date
         for one, place in places
         if place is not None
-        and (one.is_cancelled or one.is_gone or one.owes_record or one.record_uri or STARTS in place.overridden)
+        and (
+            one.is_cancelled
+            or one.is_gone
+            or one.is_published_by_policy
+            or one.record_uri
+            or STARTS in place.overridden
+        )
     ]
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from enum import StrEnum
 
 import msgspec
 
-from openmeet.domain.events import all_day, vocabulary
-from openmeet.domain.events.map_points import point_text
+from openmeet.domain.events import all_day
+from openmeet.domain.events.content import INPUTS, fill
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission
-from openmeet.domain.events.vocabulary import AccessFeature, Category
-from openmeet.i18n import languages
 from openmeet.recurrence import wall_time
 
 FIELDS = tuple(field.name for field in fields(Submission))
@@ -19,17 +16,14 @@ FIELDS = tuple(field.name for field in fields(Submission))
 # Why the scheduler did not publish a draft; stored among the fields of its form.
 PROBLEM = "publish_problem"
 
-# Lists shown as checkboxes, each with a name of its own (``access.step_free``).
-_BOXES: Mapping[str, type[StrEnum]] = {"access": AccessFeature, "categories": Category}
-
 
 def submission_of(typed: Mapping[str, str]) -> Submission:
     """Parse a posted form; missing fields have their default, unknown ones are ignored. Checked boxes add up to lists."""
     found = {name: typed[name] for name in FIELDS if name in typed}
-    for name, choices in _BOXES.items():
-        ticked = [one.value for one in choices if typed.get(f"{name}.{one.value}")]
+    for one in INPUTS:
+        ticked = [choice for choice in one.kind.boxes if typed.get(f"{one.name}.{choice}")]
         if ticked:
-            found[name] = ",".join(ticked)
+            found[one.name] = ",".join(ticked)
     return Submission(**found)
 
 
@@ -45,39 +39,13 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
         ends = f"{all_day.last_day(event.ends_at, event.time_zone).isoformat()}T00:00"
     elif event.ends_at is not None:
         ends = _minutes(wall_time.local_of(event.ends_at, event.time_zone).isoformat())
-    return values_of(
-        Submission(
-            title=event.title,
-            starts=_minutes(event.starts_local),
-            ends=ends,
-            time_zone=event.time_zone,
-            description=event.description,
-            mode=event.mode.value,
-            venue_name=event.venue.name,
-            street=event.venue.street,
-            postal_code=event.venue.postal_code,
-            locality=event.venue.locality,
-            region=event.venue.region,
-            country=event.venue.country,
-            point=point_text(event.venue.latitude, event.venue.longitude),
-            online_url=event.online_url,
-            online_url_audience=event.online_url_audience.value,
-            capacity="" if event.capacity is None else str(event.capacity),
-            visibility=(event.own_visibility if isinstance(event, Event) else event.visibility).value,
-            all_day="yes" if event.is_all_day else "",
-            place_audience=event.place_audience.value,
-            online_url_from="" if event.online_url_from is None else str(event.online_url_from),
-            door_note=event.door_note,
-            door_audience=event.door_audience.value,
-            ticket_url=event.tickets.url,
-            price=event.tickets.price,
-            access=",".join(event.accessibility.features),
-            access_note=event.accessibility.note,
-            categories=",".join(event.categories),
-            tags=vocabulary.joined(event.tags),
-            languages=languages.joined(event.languages),
-        )
-    )
+    times = {
+        "starts": _minutes(event.starts_local),
+        "ends": ends,
+        "time_zone": event.time_zone,
+        "all_day": "yes" if event.is_all_day else "",
+    }
+    return times | fill(event.content)
 
 
 def pack(submission: Submission, more: Mapping[str, str]) -> str:
@@ -91,7 +59,7 @@ def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
     return {name: kept[name] for name in names if name in kept}
 
 
-def beside(text: str) -> dict[str, str]:
+def further_fields(text: str) -> dict[str, str]:
     """All further fields of a packed draft, except the problem noted with it."""
     kept = msgspec.json.decode(text or "{}", type=dict[str, str])
     return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}

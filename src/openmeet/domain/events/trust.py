@@ -13,7 +13,9 @@ from typing import Final
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.geo_points import Near, chord, near_in, spot
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.events.visibility import is_public
 from openmeet.domain.moderation import actions, policy
 from openmeet.domain.users import queries as users
 
@@ -35,6 +37,7 @@ class FrontPagePolicy:
 
 
 FAMILIAR: Final = FrontPagePolicy(FrontPageChoice.FAMILIAR)
+EVERYTHING: Final = FrontPagePolicy(FrontPageChoice.EVERYTHING)
 
 # The DIDs whose events are shown without being searched for.
 FAMILIAR_DIDS: Final = (
@@ -59,6 +62,23 @@ def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
             return is_familiar(table)
         case FrontPageChoice.EVERYTHING:
             return "1 = 1"
+
+
+async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPagePolicy = EVERYTHING) -> bool:
+    """Whether people who have nothing to do with the event are notified of it: public, to come, and as the site chose."""
+    if not event.may_be_announced(reader.now):
+        return False
+    row = await reader.fetch_one(
+        f"select 1 as found from events e where e.id = :id and {is_public('e')} and {stands_by_itself('e', shown)}",
+        id=event.id,
+    )
+    return row is not None
+
+
+def announced_sources(event: Event) -> tuple[str, ...]:
+    """Whom or what somebody may have blocked or muted, so that they are not notified of this event."""
+    series_id = event.place_in_series.series_id if event.place_in_series else None
+    return tuple(filter(None, (event.author_id, event.group.id if event.group else None, series_id)))
 
 
 def is_familiar(table: str) -> str:

@@ -6,6 +6,7 @@ Each takes the alias of ``events`` in the statement; aliases come from our code,
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.moderation.labels import hides_event
 from openmeet.domain.moderation.visibility import is_of_blocked_host, is_withheld
+from openmeet.domain.users.erasure_requests import is_leaving
 
 
 def is_listed(table: str) -> str:
@@ -28,33 +29,33 @@ def is_public(table: str) -> str:
     return f"{table}.visibility = 'public' and not {narrower}"
 
 
-def is_shut_out(table: str) -> str:
-    """SQL condition: ``:user_id``, who answered, no longer sees the event: private, of a group they left, or of
-    somebody who blocks them.
+def is_shut_out(table: str, person: str = ":user_id") -> str:
+    """SQL condition: this person (a column or parameter), who answered, no longer sees the event: private, of a group they
+    left, or of somebody who blocks them.
     """
     return (
         f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
-        f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = :user_id"
+        f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = {person}"
         f" and sm.role in ('left', 'banned') and (sg.visibility = 'private' or {table}.visibility = 'private'))"
-        f" or {is_kept_from(table)})"
+        f" or {is_kept_from(table, person)})"
     )
 
 
-def is_kept_from(table: str) -> str:
-    """SQL condition: the event is private and its author blocks ``:user_id``, who does not administer its group."""
+def is_kept_from(table: str, person: str = ":user_id") -> str:
+    """SQL condition: the event is private and its author blocks this person, who does not administer its group."""
     of_private_group = f"exists (select 1 from groups kg where kg.id = {table}.group_id and kg.visibility = 'private')"
     return (
-        f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from person_blocks kb"
-        f" where kb.user_id = {table}.author_id and kb.blocked_id = :user_id)"
+        f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from user_blocks kb"
+        f" where kb.user_id = {table}.author_id and kb.blocked_id = {person})"
         f" and not exists (select 1 from group_members km where km.group_id = {table}.group_id"
-        f" and km.user_id = :user_id and km.role in ('owner', 'admin')))"
+        f" and km.user_id = {person} and km.role in ('owner', 'admin')))"
     )
 
 
 def is_hidden(table: str) -> str:
     """SQL condition: only its author sees the event. The account with its record is inactive; or moderation withholds
     it, its series, its group, its author, their DID or its PDS (``moderation.visibility``); or a label hides it
-    (``moderation.labels``).
+    (``moderation.labels``); or its author is deleting their account.
     """
     withheld = is_withheld(
         *(f"{table}.{name}" for name in ("id", "series_id", "group_id", "record_did", "author_id")),
@@ -62,5 +63,6 @@ def is_hidden(table: str) -> str:
     )
     return (
         f"(exists (select 1 from identities i where i.did = {table}.record_did"
-        f" and (i.status <> 'active' or {is_of_blocked_host('i.pds_url')})) or {withheld} or {hides_event(table)})"
+        f" and (i.status <> 'active' or {is_of_blocked_host('i.pds_url')})) or {withheld} or {hides_event(table)}"
+        f" or {is_leaving(f'{table}.author_id')})"
     )

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.errors import InvalidInput
+from openmeet.domain.events.reasons import EventReason
+from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.i18n.markdown import one_line
 
 
@@ -34,27 +36,27 @@ class Category(StrEnum):
     TECHNOLOGY = "technology"
 
 
-CATEGORY_WORDS: Final[Mapping[Category, str]] = {
-    Category.ARTS: "Arts",
-    Category.BOOKS: "Books and writing",
-    Category.BUSINESS: "Work and business",
-    Category.COMMUNITY: "Neighbourhood and community",
-    Category.CRAFTS: "Crafts and making",
-    Category.DANCE: "Dance",
-    Category.FAITH: "Faith and spirituality",
-    Category.FAMILY: "Families and children",
-    Category.FILM: "Film and photography",
-    Category.FOOD: "Food and drink",
-    Category.GAMES: "Games",
-    Category.HEALTH: "Health and wellbeing",
-    Category.LANGUAGES: "Languages",
-    Category.LEARNING: "Talks and learning",
-    Category.MUSIC: "Music",
-    Category.OUTDOORS: "Outdoors",
-    Category.POLITICS: "Politics and causes",
-    Category.SCIENCE: "Science",
-    Category.SPORTS: "Sports",
-    Category.TECHNOLOGY: "Technology",
+CATEGORY_WORDS: Final[Mapping[Category, LazyText]] = {
+    Category.ARTS: lazy("Arts"),
+    Category.BOOKS: lazy("Books and writing"),
+    Category.BUSINESS: lazy("Work and business"),
+    Category.COMMUNITY: lazy("Neighbourhood and community"),
+    Category.CRAFTS: lazy("Crafts and making"),
+    Category.DANCE: lazy("Dance"),
+    Category.FAITH: lazy("Faith and spirituality"),
+    Category.FAMILY: lazy("Families and children"),
+    Category.FILM: lazy("Film and photography"),
+    Category.FOOD: lazy("Food and drink"),
+    Category.GAMES: lazy("Games"),
+    Category.HEALTH: lazy("Health and wellbeing"),
+    Category.LANGUAGES: lazy("Languages"),
+    Category.LEARNING: lazy("Talks and learning"),
+    Category.MUSIC: lazy("Music"),
+    Category.OUTDOORS: lazy("Outdoors"),
+    Category.POLITICS: lazy("Politics and causes"),
+    Category.SCIENCE: lazy("Science"),
+    Category.SPORTS: lazy("Sports"),
+    Category.TECHNOLOGY: lazy("Technology"),
 }
 
 
@@ -73,17 +75,17 @@ class AccessFeature(StrEnum):
     COMPANION_FREE = "companion_free"
 
 
-ACCESS_WORDS: Final[Mapping[AccessFeature, str]] = {
-    AccessFeature.STEP_FREE: "Step-free access",
-    AccessFeature.ACCESSIBLE_TOILET: "Accessible toilet",
-    AccessFeature.PARKING: "Parking for disabled people",
-    AccessFeature.SEATING: "Seats for everybody who needs one",
-    AccessFeature.HEARING_LOOP: "Hearing loop",
-    AccessFeature.SIGN_LANGUAGE: "Sign language",
-    AccessFeature.CAPTIONS: "Live captions",
-    AccessFeature.QUIET_ROOM: "Quiet room",
-    AccessFeature.ASSISTANCE_DOGS: "Assistance dogs welcome",
-    AccessFeature.COMPANION_FREE: "Companions come free",
+ACCESS_WORDS: Final[Mapping[AccessFeature, LazyText]] = {
+    AccessFeature.STEP_FREE: lazy("Step-free access"),
+    AccessFeature.ACCESSIBLE_TOILET: lazy("Accessible toilet"),
+    AccessFeature.PARKING: lazy("Parking for disabled people"),
+    AccessFeature.SEATING: lazy("Seats for everybody who needs one"),
+    AccessFeature.HEARING_LOOP: lazy("Hearing loop"),
+    AccessFeature.SIGN_LANGUAGE: lazy("Sign language"),
+    AccessFeature.CAPTIONS: lazy("Live captions"),
+    AccessFeature.QUIET_ROOM: lazy("Quiet room"),
+    AccessFeature.ASSISTANCE_DOGS: lazy("Assistance dogs welcome"),
+    AccessFeature.COMPANION_FREE: lazy("Companions get in free"),
 }
 
 
@@ -115,10 +117,10 @@ def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
     """Normalize these tags. Raises InvalidInput for too many and for too long ones."""
     found = tuple(dict.fromkeys(filter(None, map(normalised, texts))))
     if len(found) > MAX_TAGS:
-        raise InvalidInput(field, f"At most {MAX_TAGS} tags; these are {len(found)}.")
+        raise InvalidInput(field, EventReason.TOO_MANY_TAGS, most=MAX_TAGS, number=len(found))
     too_long = next((tag for tag in found if len(tag) > MAX_TAG), None)
     if too_long is not None:
-        raise InvalidInput(field, f"A tag has at most {MAX_TAG} characters; “{too_long[:MAX_TAG]}…” is longer.")
+        raise InvalidInput(field, EventReason.TAG_TOO_LONG, most=MAX_TAG, tag=too_long[:MAX_TAG])
     return found
 
 

@@ -27,6 +27,7 @@ from openmeet.domain.groups.model import (
     Keeping,
     Membership,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.slugs import new_slug, words_of
@@ -50,7 +51,7 @@ class GroupAlreadyCreated(Refused):
 
     def __init__(self, slug: GroupSlug) -> None:
         super().__init__(
-            "This key has made a group already, with something else in it. Take a new key for another group.",
+            GroupReason.KEY_REUSED,
             name="KeyReused",
         )
         self.slug = slug
@@ -80,7 +81,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     if not await queries.insert(tx, group, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         if found is None:
-            raise Conflict("This group is being made already. Try again.")
+            raise Conflict(GroupReason.BEING_CREATED)
         earlier, known = found
         # Rows from before digests were stored have none.
         if known is not None and known != digest:
@@ -91,7 +92,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     await invitation_queries.log(
         tx, group.id, caller.user_id, GroupLogAction.CREATED, by=caller.user_id, before=None, after=GroupRole.OWNER
     )
-    await _tell_listeners(tx, group)
+    await _notify_webhooks(tx, group)
     return group
 
 
@@ -112,7 +113,7 @@ async def lock_for(
     rules.must_be_allowed(role, action)
     assert role is not None  # noqa: S101  # nobody without a standing is allowed anything
     if expected_revision is not None and group.revision != expected_revision:
-        raise PreconditionFailed("This group was changed since you opened it.")
+        raise PreconditionFailed(GroupReason.CHANGED_SINCE_OPENED)
     return group, role
 
 
@@ -136,9 +137,9 @@ async def edit(
     if before.details == details:
         return before, before
     if details.announces_events is not before.details.announces_events and caller.user_id != before.owner_id:
-        raise Forbidden("Only the owner of the group decides what the network learns of events for members.")
+        raise Forbidden(GroupReason.ONLY_OWNER_SETS_LEVEL)
     if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
-        raise Forbidden("Only the owner of the group decides whether the group itself is published.")
+        raise Forbidden(GroupReason.ONLY_OWNER_PUBLISHES)
     return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
 
 
@@ -156,7 +157,7 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
     is_moved = (details.locality, details.country) != (before.details.locality, before.details.country)
     if is_moved:
         after = replace(after, latitude="", longitude="")
-    await save(tx, after, is_owed=not is_read)
+    await save(tx, after, publishes=not is_read)
     await invitation_queries.log(
         tx, after.id, by, GroupLogAction.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
     )
@@ -168,15 +169,15 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
     group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
         # A chosen word can be guessed, and "taken" would reveal that the group exists.
-        raise Refused("Only a public group has an address of its choice: others must not be guessed.", name="NotPublic")
+        raise Refused(GroupReason.NOT_PUBLIC, name="NotPublic")
     address = GroupSlug(wanted.strip().lower())
     if address == group.slug:
         return group
     if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _TAKEN_WORDS:
-        raise InvalidForm({"address": f"3 to {MAX_ADDRESS} letters a to z, digits and single hyphens between them."})
+        raise InvalidForm({"address": GroupReason.MALFORMED_ADDRESS(most=MAX_ADDRESS)})
     looks_made = _MADE_EARLIER.search(address) is not None or _is_made(address, group.details.name)
     if looks_made or await queries.is_slug_taken(tx, address, by_others_than=group.id):
-        raise InvalidForm({"address": "This address is not free. Choose another."})
+        raise InvalidForm({"address": GroupReason.ADDRESS_TAKEN})
     await queries.keep_slug(tx, group.slug, group.id)
     after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
     await save(tx, after)
@@ -209,16 +210,16 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
     """
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_kept_here(group, GroupPermission.APPROVE)
-    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     before = mine.role if mine else None
     after = rules.role_after_joining(group, before)
     if mine is not None and after is mine.role:
         return mine
-    said = rules.check_answer(group, answer)
+    answered = rules.check_answer(group, answer)
     if after is GroupRole.PENDING:
         standing = replace(
             mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
-            answer=said,
+            answer=answered,
             requested_at=tx.now,
             decided_by=None,
             decided_at=None,
@@ -280,13 +281,13 @@ async def put(
     return saved
 
 
-async def save(tx: Transaction, group: Group, *, is_owed: bool = True) -> None:
+async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None:
     """Save the next revision of a locked group; enqueue its record unless it says so already, and tell subscribers."""
-    await (queries.update if is_owed else queries.store)(tx, group)
-    await _tell_listeners(tx, group)
+    await (queries.update if publishes else queries.store)(tx, group)
+    await _notify_webhooks(tx, group)
 
 
-async def _tell_listeners(tx: Transaction, group: Group) -> None:
+async def _notify_webhooks(tx: Transaction, group: Group) -> None:
     await happened(tx, Happening.GROUP, [Different(group.id, (group.owner_id,), group.id)])
 
 
@@ -339,21 +340,3 @@ async def count(reader: Reader, group_id: GroupId) -> int:
         "select count(*) as followers from group_followers where group_id = :group_id", group_id=group_id
     )
     return int(row["followers"]) if row else 0
-
-
-async def listeners(reader: Reader, group_id: GroupId) -> list[UserId]:
-    """Members and followers who want notifications; a member who also follows counts as a member."""
-    rows = await reader.fetch(
-        """
-        select user_id from group_members
-         where group_id = :group_id and role in ('owner', 'admin', 'moderator', 'member') and notifications_enabled = 1
-        union
-        select f.user_id from group_followers f
-         where f.group_id = :group_id and f.notifications_enabled = 1
-           and not exists (select 1 from group_members m where m.group_id = f.group_id and m.user_id = f.user_id
-                            and m.role in ('owner', 'admin', 'moderator', 'member', 'banned'))
-         order by user_id
-        """,
-        group_id=group_id,
-    )
-    return [UserId(row["user_id"]) for row in rows]

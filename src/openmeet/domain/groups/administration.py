@@ -31,15 +31,16 @@ from openmeet.domain.groups.model import (
     InvitationId,
     Membership,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import left_alone
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
 
-_INVALID: Final = "This invitation does not work any more."
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 
@@ -89,7 +90,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
     """Remove a member, who may come back. Raises NotFound, Forbidden."""
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
     if theirs.role not in INSIDE:
-        raise NotFound("This person is not in the group.")
+        raise NotFound(GroupReason.NOT_A_MEMBER)
     return await _decide(tx, caller, theirs, GroupRole.LEFT, GroupLogAction.REMOVED)
 
 
@@ -117,7 +118,7 @@ async def change_role(
     rules.must_be_grantable(mine, wanted)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None or theirs.role not in INSIDE:
-        raise NotFound("This person is not in the group.")
+        raise NotFound(GroupReason.NOT_A_MEMBER)
     if theirs.role is wanted:
         return theirs
     rules.must_rank_above(mine, theirs.role)
@@ -133,9 +134,9 @@ async def invite_by_link(
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     problems = {}
     if not 1 <= uses <= MAX_USES:
-        problems["uses"] = f"A link lets in 1 to {MAX_USES} people."
+        problems["uses"] = GroupReason.LINK_USES_OUT_OF_RANGE(most=MAX_USES)
     if not 1 <= days <= MAX_LINK_DAYS:
-        problems["days"] = f"A link works for 1 to {MAX_LINK_DAYS} days."
+        problems["days"] = GroupReason.LINK_DAYS_OUT_OF_RANGE(most=MAX_LINK_DAYS)
     if problems:
         raise InvalidForm(problems)
     invitation = await _invite(tx, caller, group, email=None, uses=uses, life=days * DAY)
@@ -143,7 +144,7 @@ async def invite_by_link(
     return invitation
 
 
-async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
+async def check_mails(reader: Reader, key: SigningKey, group: Group, text: str) -> Mails:
     """Preview of inviting the addresses in a text; sends nothing. Raises InvalidForm where there are none.
 
     Does not reveal which addresses belong to members; those get no e-mail.
@@ -161,9 +162,11 @@ async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
                 wrong[word] = None
     unread = tuple(dict.fromkeys(_without_address(text)))
     if not found and not wrong:
-        words = f" No address was found in “{unread[0][:40]}”." if unread else ""
-        raise InvalidForm({"emails": f"Paste the addresses of those you want to invite.{words}"})
-    known = await invitation_queries.written_to(reader, group.id, list(found))
+        raise InvalidForm(
+            {"emails": GroupReason.NO_ADDRESS_FOUND(text=unread[0][:40]) if unread else GroupReason.ADDRESSES_NEEDED}
+        )
+    known = await invitation_queries.invited_among(reader, group.id, list(found))
+    known |= await left_alone.declined_among(reader, key, group.id, list(found))
     sent = await invitation_queries.mails_since(reader, group.id, Instant(reader.now - DAY))
     return Mails(
         fresh=tuple(one for one in found if one not in known),
@@ -189,19 +192,20 @@ def _without_address(text: str) -> Iterator[str]:
                 yield part
 
 
-async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Mails:
+async def invite_by_mail(tx: Transaction, key: SigningKey, caller: Caller, slug: GroupSlug, text: str) -> Mails:
     """Enqueue an e-mail with a single-use link to each of these addresses.
 
     People already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
-    mails = await check_mails(tx, group, text)
+    mails = await check_mails(tx, key, group, text)
     if mails.wrong:
-        raise InvalidForm({"emails": "These are no e-mail addresses: " + ", ".join(mails.wrong[:10]) + "."})
+        raise InvalidForm({"emails": GroupReason.MALFORMED_ADDRESSES(addresses=", ".join(mails.wrong[:10]))})
     if len(mails.fresh) > mails.left_today:
         raise TooMany(
-            f"A group sends at most {MAX_MAILS_A_DAY} invitations by mail a day; {mails.left_today} are left today."
-            " Pass on a link instead.",
+            GroupReason.TOO_MANY_INVITATIONS,
+            most=MAX_MAILS_A_DAY,
+            left_today=mails.left_today,
             after_seconds=24 * 3600,
         )
     for email in mails.fresh:
@@ -219,7 +223,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
     """Revoke an invitation. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     if not await invitation_queries.revoke_invitation(tx, group.id, invitation_id):
-        raise NotFound("There is no such invitation.")
+        raise NotFound(GroupReason.NO_SUCH_INVITATION)
     await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.INVITATION_REVOKED, by=caller.user_id)
 
 
@@ -227,7 +231,7 @@ def named_by(key: SigningKey, token: str) -> InvitationId:
     """The invitation in a link. Raises NotFound if the link is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
-        raise NotFound(_INVALID)
+        raise NotFound(GroupReason.INVITATION_OVER)
     return found
 
 
@@ -236,22 +240,32 @@ async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
-        raise NotFound(_INVALID)
+        raise NotFound(GroupReason.INVITATION_OVER)
     return invitation, group
 
 
-async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
-    """The addressee declines: the group does not write to this address again. Raises NotFound."""
-    if not await invitation_queries.decline_invitation(tx, invitation_id):
-        raise NotFound(_INVALID)
+async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
+    """The addressee declines: the group does not write to this address again, of which a hash is kept. Raises NotFound."""
+    invitation = await invitation_queries.invitation(tx, invitation_id)
+    if invitation is None or invitation.email is None or invitation.revoked_at is not None or not invitation.uses_left:
+        raise NotFound(GroupReason.INVITATION_OVER)
+    await _leave_alone(tx, key, invitation, invitation.email)
 
 
-async def stop_mails(tx: Transaction, invitation_id: InvitationId) -> None:
+async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
     """One-click unsubscribe in an e-mail program, possibly repeated, or after the invitation was revoked. Raises
     NotFound.
     """
-    if not await invitation_queries.stop_invitations(tx, invitation_id):
-        raise NotFound(_INVALID)
+    invitation = await invitation_queries.invitation(tx, invitation_id)
+    if invitation is None or (invitation.email is None and invitation.declined_at is None):
+        raise NotFound(GroupReason.INVITATION_OVER)
+    if invitation.email is not None:
+        await _leave_alone(tx, key, invitation, invitation.email)
+
+
+async def _leave_alone(tx: Transaction, key: SigningKey, invitation: Invitation, email: str) -> None:
+    await left_alone.decline(tx, key, invitation.group_id, email)
+    await invitation_queries.decline_invitation(tx, invitation.id)
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
@@ -262,15 +276,15 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None:
-        raise NotFound(_INVALID)
-    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
+        raise NotFound(GroupReason.INVITATION_OVER)
+    await must_be_welcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     mine = await queries.find_member(tx, group.id, caller.user_id)
     before = mine.role if mine else None
     after = rules.role_after_accepting(before)
     if mine is not None and after is before:
         return group, mine
     if not await invitation_queries.use_invitation(tx, invitation_id):
-        raise NotFound(_INVALID)
+        raise NotFound(GroupReason.INVITATION_OVER)
     standing = replace(
         mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,
@@ -288,14 +302,14 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
     try:
         did = parse_did(text.strip())
     except ValueError:
-        raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"}) from None
+        raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
     if did.split(":")[1] not in {"plc", "web"}:
-        raise InvalidForm({"did": "A DID looks like did:plc:… or did:web:…"})
-    followed = await invitation_queries.followed(tx, group.id)
+        raise InvalidForm({"did": GroupReason.MALFORMED_DID})
+    followed = [known for known, _ in await invitation_queries.followed(tx, group.id)]
     if did in followed:
         return did
     if len(followed) >= MAX_FOLLOWED:
-        raise Refused(f"A group follows at most {MAX_FOLLOWED} others.", name="FollowsEnough")
+        raise Refused(GroupReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="FollowsEnough")
     await invitation_queries.follow(tx, group.id, did, caller.user_id)
     await person_for_did(tx, did)
     await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
@@ -324,9 +338,9 @@ async def _below(
     group, mine = await lock_for(tx, caller, slug, action)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:
-        raise NotFound("This person is not in the group.")
+        raise NotFound(GroupReason.NOT_A_MEMBER)
     if theirs.user_id == caller.user_id:
-        raise Refused("To get out yourself, leave the group.", name="NotYourself")
+        raise Refused(GroupReason.NOT_YOURSELF, name="NotYourself")
     rules.must_rank_above(mine, theirs.role)
     return theirs
 

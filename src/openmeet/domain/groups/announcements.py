@@ -1,37 +1,47 @@
-"""Announcements to all members of a group: posted, notified once, removable.
+"""Announcements to all members of a group: posted, notified once, removable; very many members by a fan-out.
 
 Not editable: e-mails already sent would differ. Followers who are not members cannot read them.
 """
 
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups import invitation_queries, notify
+from openmeet.domain.groups import invitation_queries, membership_queries, queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import (
     MAX_ANNOUNCEMENT,
     MAX_ANNOUNCEMENTS_A_DAY,
     Announcement,
     AnnouncementId,
+    Group,
     GroupId,
     GroupLogAction,
     GroupSlug,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.identities.queries import mentioned_in
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
+from openmeet.domain.notifications.notify import Notice, reached
 from openmeet.domain.users.model import Caller, UserId
 
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 
 
-class AlreadySaid(Refused):
+class AlreadyAnnounced(Refused):
     """The key has been used for another announcement: neither result would be what was asked for."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Something else was announced by this form already. Announce this once more to tell them both.",
+            GroupReason.ALREADY_ANNOUNCED,
             name="KeyReused",
         )
 
@@ -41,25 +51,26 @@ async def announce(
 ) -> Announcement:
     """Post an announcement to all members; the same ``submission_key`` again posts nothing new.
 
-    Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadySaid.
+    Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadyAnnounced.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.ANNOUNCE)
-    said = text.replace("\r\n", "\n").strip()
-    if not said:
-        raise InvalidForm({"text": "Write what you want to tell them."})
-    if len(said) > MAX_ANNOUNCEMENT:
-        raise InvalidForm({"text": f"At most {MAX_ANNOUNCEMENT} characters; this has {len(said)}."})
+    body = text.replace("\r\n", "\n").strip()
+    if not body:
+        raise InvalidForm({"text": GroupReason.TEXT_NEEDED})
+    if len(body) > MAX_ANNOUNCEMENT:
+        raise InvalidForm({"text": GroupReason.TEXT_TOO_LONG(most=MAX_ANNOUNCEMENT, length=len(body))})
     earlier = await _by_submission(tx, group.id, submission_key) if submission_key else None
-    if earlier is not None and earlier.text != said:
-        raise AlreadySaid
+    if earlier is not None and earlier.text != body:
+        raise AlreadyAnnounced
     if earlier is not None:
         return earlier
     if await _count_since(tx, group.id, Instant(tx.now - DAY)) >= MAX_ANNOUNCEMENTS_A_DAY:
         raise TooMany(
-            f"A group announces at most {MAX_ANNOUNCEMENTS_A_DAY} things a day. Wait until tomorrow.",
+            GroupReason.TOO_MANY_ANNOUNCEMENTS,
+            most=MAX_ANNOUNCEMENTS_A_DAY,
             after_seconds=24 * 3600,
         )
-    made = Announcement(AnnouncementId(new_id(tx.now)), group.id, caller.user_id, said, tx.now, None)
+    made = Announcement(AnnouncementId(new_id(tx.now)), group.id, caller.user_id, body, tx.now, None)
     await tx.execute(
         "insert into group_announcements (id, group_id, author_id, text, submission_key, created_at)"
         " values (:id, :group_id, :author_id, :text, :submission_key, :now)",
@@ -71,7 +82,7 @@ async def announce(
         now=tx.now,
     )
     await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.ANNOUNCED, by=caller.user_id)
-    await notify.of_announcement(tx, group, made)
+    await fan_out.start(tx, GROUP_MEMBERS, group, AnnouncementNotice(made.id))
     return made
 
 
@@ -87,7 +98,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
         now=tx.now,
     )
     if row is None:
-        raise NotFound("There is no such announcement.")
+        raise NotFound(GroupReason.NO_SUCH_ANNOUNCEMENT)
     await invitation_queries.log(
         tx, group.id, UserId(row["author_id"]), GroupLogAction.ANNOUNCEMENT_REMOVED, by=caller.user_id
     )
@@ -121,6 +132,39 @@ async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[Announ
         ids=list(dict.fromkeys(announcement_ids)),
     )
     return {one.id: one for one in map(_announcement_of, rows)}
+
+
+class AnnouncementNotice(msgspec.Struct, frozen=True):
+    """The text is read when people are notified: nobody hears of one that was removed."""
+
+    announcement_id: AnnouncementId
+
+
+async def _lock(tx: Transaction, group_id: str) -> Group | None:
+    return await queries.lock(tx, GroupId(group_id))
+
+
+async def _members(tx: Transaction, group: Group, notice: AnnouncementNotice, after: str, limit: int) -> RecipientPage:
+    """Members who want notifications, and every member mentioned in the text. Never the author."""
+    body = (await by_ids(tx, [notice.announcement_id])).get(notice.announcement_id)
+    if body is None or group.deleted_at is not None:
+        return NOBODY_LEFT
+    members = await membership_queries.members_in_order(tx, group.id, after=UserId(after), limit=limit + 1)
+    wants = {user_id: is_listening for user_id, is_listening in members[:limit] if user_id != body.author_id}
+    mentioned = [one for one in await mentioned_in(tx, body.text) if one in wants]
+    of_mention = await reached(tx, mentioned, kinds.GROUP_MENTION)
+    others = [one for one, is_listening in wants.items() if is_listening and one not in of_mention]
+    about = Payload(person_id=body.author_id, group_id=group.id)
+    return RecipientPage(
+        [
+            (kinds.ANNOUNCEMENT, [Notice(others, body.id, 1, about, bundle=group.id)]),
+            (kinds.GROUP_MENTION, [Notice(of_mention, body.id, 1, about, bundle=group.id)]),
+        ],
+        None if len(members) <= limit else members[limit - 1][0],
+    )
+
+
+GROUP_MEMBERS: Final = FanOutAudience("group_members", AnnouncementNotice, _lock, _members)
 
 
 async def _by_submission(reader: Reader, group_id: GroupId, key: str) -> Announcement | None:

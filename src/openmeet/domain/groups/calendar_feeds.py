@@ -12,7 +12,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.users.merge import hand_over_unique
+from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 
 
@@ -83,7 +83,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
         "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
         user_id=from_user,
     )
-    await hand_over_unique(tx, "group_calendar_feeds", "user_id", ("group_id",), from_user, to_user)
+    await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
 
 
 def _token(key: SigningKey, group_id: GroupId, user_id: UserId, serial: int) -> str:

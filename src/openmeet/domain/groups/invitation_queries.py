@@ -14,9 +14,9 @@ LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
 
 
 # Note of log entries by the scheduler: no sign of anybody's presence.
-BY_CLOCK = "by the clock"
+BY_CLOCK = "by_clock"
 # Note of log entries for changes made in the repository with the group's records.
-IN_ANOTHER_APP = "in another app"
+IN_ANOTHER_APP = "in_another_app"
 
 
 async def insert_invitation(tx: Transaction, invitation: Invitation) -> None:
@@ -55,7 +55,7 @@ async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
     """How many invitations were sent by e-mail."""
     row = await reader.fetch_one(
         "select count(*) as mails from group_invitations"
-        " where group_id = :group_id and email is not null and created_at > :since",
+        " where group_id = :group_id and (email is not null or declined_at is not null) and created_at > :since",
         group_id=group_id,
         since=since,
     )
@@ -88,40 +88,22 @@ async def revoke_invitation(tx: Transaction, group_id: GroupId, invitation_id: I
     )
 
 
-async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """The addressee of an e-mail declines; False where the invitation is over anyway."""
-    return (
-        await tx.execute(
-            "update group_invitations set declined_at = :now where id = :id and email is not null"
-            " and declined_at is null and revoked_at is null and uses_left > 0",
-            id=invitation_id,
-            now=tx.now,
-        )
-        == 1
+async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> None:
+    """Mark an e-mail as declined and delete its address."""
+    await tx.execute(
+        "update group_invitations set declined_at = :now, email = null where id = :id and declined_at is null",
+        id=invitation_id,
+        now=tx.now,
     )
 
 
-async def stop_invitations(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """The addressee unsubscribes from this group's invitations, whatever this one's state; False where there is no such
-    e-mail.
-    """
-    return (
-        await tx.execute(
-            "update group_invitations set declined_at = coalesce(declined_at, :now) where id = :id and email is not null",
-            id=invitation_id,
-            now=tx.now,
-        )
-        == 1
-    )
-
-
-async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
-    """Those of these addresses with an open or declined invitation of the group."""
+async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
+    """Those of these addresses with an open invitation of the group."""
     if not emails:
         return set()
     rows = await reader.fetch(
-        "select distinct email from group_invitations where group_id = :group_id and email in :emails and"
-        " (declined_at is not null or revoked_at is null and uses_left > 0 and expires_at > :now) order by email",
+        "select distinct email from group_invitations where group_id = :group_id and email in :emails"
+        " and revoked_at is null and uses_left > 0 and expires_at > :now order by email",
         group_id=group_id,
         emails=list(emails),
         now=reader.now,
@@ -130,9 +112,9 @@ async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Erase addresses of e-mail invitations that had ended by then. Declined ones stay: they are not asked again."""
+    """Delete e-mail invitations that had ended by then, with their addresses."""
     return await tx.execute(
-        "delete from group_invitations where email is not null and declined_at is null and expires_at <= :before",
+        "delete from group_invitations where (email is not null or declined_at is not null) and expires_at <= :before",
         before=before,
     )
 
@@ -195,7 +177,7 @@ async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str |
 
 
 async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bool:
-    """Follow a DID; False where the group does already."""
+    """Show the public events of a DID in a group. Returns False if the group follows it already."""
     made = await tx.execute(
         "insert into group_follows (group_id, did, followed_by, created_at) values (:group_id, :did, :by, :now)"
         " on conflict (group_id, did) do nothing",
@@ -215,12 +197,14 @@ async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
     return gone == 1
 
 
-async def followed(reader: Reader, group_id: GroupId) -> Sequence[str]:
-    """DIDs whose public events the group shows, by name."""
+async def followed(reader: Reader, group_id: GroupId, page: Page = WHOLE) -> list[tuple[str, Instant]]:
+    """DIDs whose public events the group shows and since when, newest first."""
     rows = await reader.fetch(
-        "select did from group_follows where group_id = :group_id order by did", group_id=group_id
+        f"select did, created_at from group_follows where group_id = :group_id{page.clause('created_at', 'did')}",
+        group_id=group_id,
+        **page.values,
     )
-    return [row["did"] for row in rows]
+    return [(row["did"], Instant(row["created_at"])) for row in rows]
 
 
 def _invitation_of(row: Row) -> Invitation:

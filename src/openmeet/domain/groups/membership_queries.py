@@ -9,9 +9,11 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Memb
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.notifications.preferences import AT_ONCE
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
+_INSIDE = [role.value for role in INSIDE]
 _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 
 
@@ -24,6 +26,49 @@ async def ids_in_roles(
         f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",
         group_id=group_id,
         roles=[role.value for role in roles],
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def members_in_order(
+    reader: Reader, group_id: GroupId, *, after: UserId, limit: int
+) -> list[tuple[UserId, bool]]:
+    """The next members after one, in order of their ids, each with whether they want notifications."""
+    rows = await reader.fetch(
+        "select user_id, notifications_enabled from group_members"
+        " where group_id = :group_id and role in :inside and user_id > :after order by user_id limit :limit",
+        group_id=group_id,
+        inside=_INSIDE,
+        after=after,
+        limit=limit,
+    )
+    return [(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
+
+
+async def listeners(reader: Reader, group_id: GroupId, *, after: UserId, limit: int) -> list[UserId]:
+    """The next members and followers who want notifications, in order of their ids; a member who also follows counts
+    as a member.
+    """
+    rows = await reader.fetch(
+        """
+        select user_id from (
+            select user_id from group_members
+             where group_id = :group_id and role in :inside and notifications_enabled = 1 and user_id > :after
+             order by user_id limit :limit) members
+        union
+        select user_id from (
+            select f.user_id from group_followers f
+             where f.group_id = :group_id and f.notifications_enabled = 1 and f.user_id > :after
+               and not exists (select 1 from group_members m where m.group_id = f.group_id and m.user_id = f.user_id
+                                and m.role in :inside_or_banned)
+             order by f.user_id limit :limit) followers
+        order by user_id limit :limit
+        """,
+        group_id=group_id,
+        inside=_INSIDE,
+        inside_or_banned=[*_INSIDE, GroupRole.BANNED.value],
+        after=after,
+        limit=limit,
     )
     return [UserId(row["user_id"]) for row in rows]
 
@@ -49,11 +94,13 @@ async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
 
 
 async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
-    """The highest-ranking member besides one person, then the longest-standing; never a shadow account."""
+    """The highest-ranking member besides one person, then the longest-standing; nobody without an account, or who is deleting
+    theirs.
+    """
     rank = " ".join(f"when '{role.value}' then {number}" for number, role in enumerate(INSIDE))
     rows = await reader.fetch(
         f"select {_COLUMNS} from group_members m join users u on u.id = m.user_id and u.kind = 'person'"
-        f" where m.group_id = :group_id and m.user_id <> :besides and m.role in :inside"
+        f" where m.group_id = :group_id and m.user_id <> :besides and m.role in :inside and not {is_leaving('m.user_id')}"
         f" order by case m.role {rank} end, m.joined_at, m.id",
         group_id=group_id,
         besides=besides,
@@ -75,8 +122,6 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
         found |= {UserId(row["user_id"]): GroupRole(row["role"]) for row in rows}
     return found
 
-
-_INSIDE = [role.value for role in INSIDE]
 
 # Unsolicited lists show a group kept elsewhere only when somebody who signs in here is a member, or asked to join:
 # records are free, and nobody should fill everybody's list by writing thousands. A search finds all, as it does for
@@ -163,7 +208,8 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
     rows = await reader.fetch(
         f"""
         select {COLUMNS}, m.role as my_role,
-               (select count(*) from group_members c where c.group_id = g.id and c.role in :inside) as people
+               (select count(*) from group_members c where c.group_id = g.id and c.role in :inside
+                   and not {is_leaving("c.user_id")}) as people
           from groups g left join group_members m on m.group_id = g.id and m.user_id = :viewer
          where {clause}
          order by g.search_text, g.id limit :limit

@@ -7,6 +7,7 @@ from groundwork.errors import Refused
 from openmeet.domain import slugs
 from openmeet.domain.groups import actions, invitation_queries, queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupSlug, GroupVisibility
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.slugs import LinkKind, new_slug
 from openmeet.domain.users.model import Caller
@@ -18,7 +19,7 @@ async def make(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_rev
     """
     group, _ = await actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if group.details.visibility is GroupVisibility.PUBLIC:
-        raise Refused("Everybody can find this group. Choose who sees it first.", name="PublicGroup")
+        raise Refused(GroupReason.PUBLIC_GROUP, name="PublicGroup")
     earlier = await queries.drop_slugs(tx, group.id)
     await slugs.retire(tx, LinkKind.GROUP, [(one, group.id) for one in (group.slug, *earlier)])
     fresh = GroupSlug(new_slug(group.details.name, otherwise="group"))

@@ -1,12 +1,11 @@
 """Ownership of groups: offer and acceptance, and succession when an owner is gone or absent."""
 
 from dataclasses import replace
-from typing import Final
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, take_away
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
@@ -31,6 +30,7 @@ from openmeet.domain.groups.model import (
     Membership,
 )
 from openmeet.domain.groups.publication_settings import change_speaker
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import of_user
@@ -38,16 +38,14 @@ from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email
 
-_NOT_INSIDE: Final = "This person is not in the group."
-
 
 async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) -> Group:
     """Offer a member the ownership; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if to == caller.user_id:
-        raise Refused("You own this group already.", name="OneOwner")
+        raise Refused(GroupReason.ONE_OWNER, name="OneOwner")
     heir = await _inside(tx, group, to)
-    await must_not_be_apart(tx, caller.user_id, to, refusal="You cannot offer it to them.")
+    await must_not_be_apart(tx, caller.user_id, to, refusal=GroupReason.CANNOT_OFFER)
     if group.offer is not None and group.offer.heir_id == to:
         return group
     after = replace(group, offer=GroupOffer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
@@ -65,7 +63,7 @@ async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     if group.offer is None:
         return group
     if caller.user_id not in {group.owner_id, group.offer.heir_id}:
-        raise Forbidden("Only the owner and the person who was asked can end this.")
+        raise Forbidden(GroupReason.ONLY_PARTIES_END_OFFER)
     after = replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
     await invitation_queries.log(tx, group.id, group.offer.heir_id, GroupLogAction.OFFER_ENDED, by=caller.user_id)
@@ -78,7 +76,7 @@ async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Grou
     """The addressee becomes owner; the former owner becomes an admin. Raises NotFound, Refused (``NotOffered``)."""
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None or group.offer.heir_id != caller.user_id:
-        raise Refused("This group is not offered to you any more.", name="NotOffered")
+        raise Refused(GroupReason.NOT_OFFERED, name="NotOffered")
     after = await _pass_on(tx, group, caller.user_id, GroupLogAction.HANDED_OVER, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="accepted", who=caller.user_id)
     return after
@@ -91,20 +89,22 @@ async def arrange(
     InvalidForm.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
-    problems = {}
+    problems: dict[str, Why] = {}
     if not SHORTEST_ABSENCE <= absence_days <= LONGEST_ABSENCE:
-        problems["absence_days"] = f"From {SHORTEST_ABSENCE} to {LONGEST_ABSENCE} days."
+        problems["absence_days"] = GroupReason.ABSENCE_OUT_OF_RANGE(
+            shortest_absence=SHORTEST_ABSENCE, longest_absence=LONGEST_ABSENCE
+        )
     if not SHORTEST_WAIT <= wait_days <= LONGEST_WAIT:
-        problems["wait_days"] = f"From {SHORTEST_WAIT} to {LONGEST_WAIT} days."
+        problems["wait_days"] = GroupReason.WAIT_OUT_OF_RANGE(shortest_wait=SHORTEST_WAIT, longest_wait=LONGEST_WAIT)
     if backup == caller.user_id:
-        problems["backup"] = "You own this group. Choose somebody else."
+        problems["backup"] = GroupReason.ALREADY_YOURS
     if problems:
         raise InvalidForm(problems)
     did = None
     if backup is not None:
         await _inside(tx, group, backup)
         if backup != group.keeping.backup_admin_id:
-            await must_not_be_apart(tx, caller.user_id, backup, refusal="You cannot name them.")
+            await must_not_be_apart(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
         did = next((one.did for one in await of_user(tx, backup)), None)
     keeping = Keeping(backup, did, absence_days, wait_days)
     if keeping == group.keeping:
@@ -127,16 +127,14 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     if group.succession is not None:
         if group.succession.successor_id == caller.user_id:
             return group
-        raise Refused("Another person has asked already.", name="AskedAlready")
+        raise Refused(GroupReason.ASKED_ALREADY, name="AskedAlready")
     backup = group.keeping.backup_admin_id
     if backup != caller.user_id:
         others = [one.role for one in await membership_queries.longest_inside(tx, group.id, besides=group.owner_id)]
         if others and rules.ranks_above(others[0], role):
-            raise Refused(
-                f"Somebody with more trust can do this: ask one who is {others[0].value}.", name="NotNextInLine"
-            )
+            raise Refused(GroupReason.NOT_NEXT_IN_LINE, value=others[0].value, name="NotNextInLine")
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
-        raise Refused("The owner was here not long ago. Talk to them.", name="OwnerIsHere")
+        raise Refused(GroupReason.OWNER_IS_HERE, name="OwnerIsHere")
     return await _begin(tx, group, caller.user_id, role)
 
 
@@ -147,7 +145,7 @@ async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     if asked is None:
         return group
     if caller.user_id not in {group.owner_id, asked.successor_id}:
-        raise Forbidden("Only the owner and the person who asked can end this.")
+        raise Forbidden(GroupReason.ONLY_PARTIES_END_REQUEST)
     return await _stop(tx, group, asked, by=caller.user_id)
 
 
@@ -278,7 +276,7 @@ async def _taken_over(tx: Transaction, group: Group, successor: UserId, *, note:
 async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
     found = await queries.find_member(tx, group.id, user_id)
     if found is None or found.role not in INSIDE:
-        raise NotFound(_NOT_INSIDE)
+        raise NotFound(GroupReason.NOT_A_MEMBER)
     return found
 
 
@@ -319,13 +317,13 @@ _TRACES = """
       union all select seen_at from users where id = {who} and seen_at is not null
       union all select created_at from sessions where user_id = {who}
       union all select read_at from notifications where user_id = {who} and read_at is not null
-      union all select created_at from group_roles_log where acted_by = {who} and note <> 'by the clock'
+      union all select created_at from group_roles_log where acted_by = {who} and note <> 'by_clock'
 """
 
 _LAST_SEEN = f"select max(at) as at from ({_TRACES.format(who=':user_id')}) as traces"
 
 # Groups whose backup admin is a member and whose owner showed no sign of presence for as long as the owner chose.
-_LEFT_ALONE = f"""
+_WITHOUT_OWNER = f"""
     select g.id from groups g
       join group_members m on m.group_id = g.id and m.user_id = g.backup_admin_id
        and m.role in ('admin', 'moderator', 'member')
@@ -346,9 +344,9 @@ async def last_seen(reader: Reader, user_id: UserId) -> Instant:
     return Instant(row["at"]) if row and row["at"] is not None else Instant(0)
 
 
-async def left_alone(reader: Reader) -> list[GroupId]:
+async def without_owner(reader: Reader) -> list[GroupId]:
     """Groups whose backup admin is due to take over from an absent owner."""
-    return [GroupId(row["id"]) for row in await reader.fetch(_LEFT_ALONE, now=reader.now)]
+    return [GroupId(row["id"]) for row in await reader.fetch(_WITHOUT_OWNER, now=reader.now)]
 
 
 async def in_succession(reader: Reader) -> list[GroupId]:
@@ -383,7 +381,7 @@ async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
 async def pass_on(db: Database) -> int:
     """Start and advance successions that are due; returns how many groups."""
     async with db.reader() as reader:
-        alone = await left_alone(reader)
+        alone = await without_owner(reader)
         running = await in_succession(reader)
     moved = 0
     for group_id in alone:

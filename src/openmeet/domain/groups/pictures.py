@@ -7,6 +7,7 @@ from groundwork.errors import Refused
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.groups.actions import lock_for, save
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupSlug
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
@@ -26,7 +27,7 @@ async def describe(
     """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.picture is None:
-        raise Refused("This group has no picture yet.", name="NoPicture")
+        raise Refused(GroupReason.NO_PICTURE, name="NoPicture")
     return await _show(tx, caller, before, replace(before.picture, alt=alt))
 
 

@@ -12,14 +12,14 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 
 async def enqueue_group(tx: Transaction, group: Group) -> None:
     """Enqueue the group's record."""
     is_wanted = group.details.sync_enabled and not group.is_read_only
-    if is_wanted or await promised_among(tx, PublicationKind.GROUP, [group.id]):
+    if is_wanted or await subjects_with_publication(tx, PublicationKind.GROUP, [group.id]):
         await publications.enqueue(
             tx, kind=PublicationKind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
         )

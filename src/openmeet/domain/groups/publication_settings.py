@@ -12,6 +12,7 @@ from openmeet.domain.groups import invitation_queries, queries, record_queries, 
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
 from openmeet.domain.groups.publication import speaker_of
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -41,19 +42,19 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
         # Includes statements that they had retracted earlier.
         await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
     else:
-        await _take_back(tx, group, saved)
+        await _retract_membership(tx, group, saved)
     return saved
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Give the group a repository of its own, kept by us: from now on its records are there, whoever owns it.
+    """Give the group its own repository, kept by us: from now on its records are there, whoever owns it.
 
     ``handle``: checked (``network.repositories.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if group.network.account_id is not None:
         if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
-            raise Refused("This group has a repository of its own already.", name="HasRepository")
+            raise Refused(GroupReason.HAS_REPOSITORY, name="HasRepository")
         # The handle was taken: the same account, by another name.
         await identities.agree(tx, group.network.account_id, handle=handle)
         return group
@@ -82,10 +83,10 @@ async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
         await _leave_record(tx, before, old)
     await queries.update(tx, after)
     if old != new:
-        await publication_moves.hand_to(
+        await publication_moves.move_to_user(
             tx, PublicationKind.ACCEPTANCE, await record_queries.members_named(tx, after.id), new
         )
-        await publication_moves.hand_to(
+        await publication_moves.move_to_user(
             tx, PublicationKind.GROUP_EVENT, await record_queries.events_listed(tx, after.id), new
         )
 
@@ -121,11 +122,11 @@ async def _ask_no_more(tx: Transaction, group: Group, mine: Membership) -> Membe
     saved = await put(
         tx, replace(mine, sync_enabled=False), GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role
     )
-    await _take_back(tx, group, saved)
+    await _retract_membership(tx, group, saved)
     return saved
 
 
-async def _take_back(tx: Transaction, group: Group, mine: Membership) -> None:
+async def _retract_membership(tx: Transaction, group: Group, mine: Membership) -> None:
     """Retract the membership, including statements made in another app; a group kept elsewhere has no members without
     one.
     """

@@ -27,6 +27,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked, is_withheld
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
@@ -196,7 +197,7 @@ async def update(tx: Transaction, group: Group) -> None:
 
 
 async def store(tx: Transaction, group: Group) -> None:
-    """``update`` without a job: the record says so already."""
+    """Write every column of a row that the caller has locked, without enqueueing its record, which is the same already."""
     values = _values(group)
     sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
     await tx.execute(f"update groups set {sets} where id = :id", **values)
@@ -312,12 +313,12 @@ def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Group
 async def members(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, after: MemberId | None, limit: int
 ) -> list[Membership]:
-    """People in these roles, by when they first had a role."""
+    """People in these roles, by when they first had a role; without those who are deleting their account."""
     clause = "" if after is None else "and id > :after"
     values: dict[str, object] = {} if after is None else {"after": after}
     rows = await reader.fetch(
         f"select {MEMBER_COLUMNS} from group_members where group_id = :group_id and role in :roles {clause}"
-        " order by id limit :limit",
+        f" and not {is_leaving('group_members.user_id')} order by id limit :limit",
         group_id=group_id,
         roles=[role.value for role in roles],
         limit=limit,

@@ -25,7 +25,7 @@ FORGET_RECORDS_OF: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 FORGET_FORMER_OF: Mapping[Engine, str] = {
-    engine: f"delete from group_former_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+    engine: f"delete from superseded_group_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
 }
 
 
@@ -41,7 +41,7 @@ async def by_any_record(reader: Reader, uri: str) -> Group | None:
     if found is not None:
         return found
     row = await reader.fetch_one(
-        f"select {COLUMNS} from groups g where g.id = (select group_id from group_former_records where uri = :uri)",
+        f"select {COLUMNS} from groups g where g.id = (select group_id from superseded_group_records where uri = :uri)",
         uri=uri,
     )
     return group_of(row) if row else None
@@ -83,7 +83,7 @@ async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *,
     A retracted record keeps its URI: members still name it, and publishing again reuses it.
     """
     await tx.execute(
-        "insert into group_former_records (uri, group_id, cid, is_there, created_at)"
+        "insert into superseded_group_records (uri, group_id, cid, is_there, created_at)"
         " values (:uri, :group_id, :cid, :is_there, :now) on conflict (uri) do update"
         " set cid = excluded.cid, is_there = excluded.is_there, created_at = excluded.created_at",
         uri=uri,
@@ -96,13 +96,13 @@ async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *,
 
 async def drop_former(tx: Transaction, uri: str) -> None:
     """No longer superseded: the group's record is there again."""
-    await tx.execute("delete from group_former_records where uri = :uri", uri=uri)
+    await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
 async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
     """The last URI of the group's record in one repository, if no record exists there now; None where it had none."""
     rows = await reader.fetch(
-        "select uri from group_former_records where group_id = :id and is_there = 0 order by created_at, uri",
+        "select uri from superseded_group_records where group_id = :id and is_there = 0 order by created_at, uri",
         id=group_id,
     )
     here = [str(row["uri"]) for row in rows if row["uri"].startswith(f"at://{did}/")]
@@ -112,7 +112,7 @@ async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
 async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
     """(uri, cid) of the group's latest superseded record."""
     row = await reader.fetch_one(
-        "select uri, cid from group_former_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
+        "select uri, cid from superseded_group_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
         id=group_id,
     )
     return (row["uri"], row["cid"]) if row else None
@@ -121,14 +121,14 @@ async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | 
 async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
     """Every URI that the group's record had."""
     rows = await reader.fetch(
-        "select uri from group_former_records where group_id = :id order by created_at, uri", id=group_id
+        "select uri from superseded_group_records where group_id = :id order by created_at, uri", id=group_id
     )
     return [row["uri"] for row in rows]
 
 
 async def group_of_former(reader: Reader, uri: str) -> GroupId | None:
     """The group that continued from this record."""
-    row = await reader.fetch_one("select group_id from group_former_records where uri = :uri", uri=uri)
+    row = await reader.fetch_one("select group_id from superseded_group_records where uri = :uri", uri=uri)
     return GroupId(row["group_id"]) if row else None
 
 
@@ -210,7 +210,7 @@ class MembershipStatement:
 _COLUMNS = "uri, did, group_uri, about, role, refers_to"
 
 
-async def put(tx: Transaction, saying: str, said: MembershipStatement) -> None:
+async def put(tx: Transaction, saying: str, stated: MembershipStatement) -> None:
     """Store the record's current content."""
     await tx.execute(
         f"insert into group_statements (saying, {_COLUMNS})"
@@ -218,24 +218,24 @@ async def put(tx: Transaction, saying: str, said: MembershipStatement) -> None:
         " on conflict (uri) do update set group_uri = excluded.group_uri, about = excluded.about, role = excluded.role,"
         " refers_to = excluded.refers_to",
         saying=saying,
-        uri=said.uri,
-        did=said.did,
-        group_uri=said.group_uri,
-        about=said.about,
-        role=said.role.value,
-        refers_to=said.refers_to,
+        uri=stated.uri,
+        did=stated.did,
+        group_uri=stated.group_uri,
+        about=stated.about,
+        role=stated.role.value,
+        refers_to=stated.refers_to,
     )
 
 
 async def forget(tx: Transaction, uri: str) -> MembershipStatement | None:
     """The record was deleted; returns its last content."""
     row = await tx.fetch_one(f"delete from group_statements where uri = :uri returning {_COLUMNS}", uri=uri)
-    return _said(row) if row else None
+    return _statement_of(row) if row else None
 
 
 async def find(reader: Reader, uri: str) -> MembershipStatement | None:
     row = await reader.fetch_one(f"select {_COLUMNS} from group_statements where uri = :uri", uri=uri)
-    return _said(row) if row else None
+    return _statement_of(row) if row else None
 
 
 async def about(
@@ -251,7 +251,7 @@ async def about(
         group_uris=list(group_uris),
         subjects=list(subjects),
     )
-    return [_said(row) for row in rows]
+    return [_statement_of(row) for row in rows]
 
 
 async def subjects_in(reader: Reader, saying: str, group_uris: Sequence[str], *, limit: int) -> list[str]:
@@ -275,7 +275,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
         did=did,
         saying=saying,
     )
-    return sorted((_said(row) for row in rows), key=lambda one: one.uri)
+    return sorted((_statement_of(row) for row in rows), key=lambda one: one.uri)
 
 
 async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
@@ -288,7 +288,7 @@ async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
     return int(row["n"]) if row else 0
 
 
-def _said(row: Row) -> MembershipStatement:
+def _statement_of(row: Row) -> MembershipStatement:
     return MembershipStatement(
         row["uri"], row["did"], row["group_uri"], row["about"], GroupRole(row["role"]), row["refers_to"]
     )

@@ -19,6 +19,7 @@ from openmeet.domain.groups.model import (
     Logged,
     Membership,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.users.model import UserId
 
 
@@ -94,25 +95,25 @@ ALLOWED: Final[dict[GroupRole | None, frozenset[GroupPermission]]] = {
     None: frozenset(),
 }
 
-_WORDS: Final = {
-    GroupPermission.VIEW: "see this group",
-    GroupPermission.SEE_MEMBERS: "see who is in this group",
-    GroupPermission.POST: "write in this group",
-    GroupPermission.LEAVE: "leave this group",
-    GroupPermission.CREATE_EVENT: "make events in this group",
-    GroupPermission.INVITE: "invite people to this group",
-    GroupPermission.APPROVE: "decide who gets into this group",
-    GroupPermission.REMOVE: "remove people from this group",
-    GroupPermission.BAN: "ban people from this group",
-    GroupPermission.SEE_LOG: "see what was done in this group",
-    GroupPermission.ANNOUNCE: "write to everybody in this group",
-    GroupPermission.EDIT_ANY_EVENT: "change events of others in this group",
-    GroupPermission.CHANGE_ROLE: "give roles in this group",
-    GroupPermission.EDIT_GROUP: "change this group",
-    GroupPermission.FOLLOW: "choose what this group follows",
-    GroupPermission.TAKE_OVER: "ask to take this group over",
-    GroupPermission.TRANSFER: "hand this group over",
-    GroupPermission.DELETE: "delete this group",
+_FORBIDDEN: Final = {
+    GroupPermission.VIEW: GroupReason.MAY_NOT_VIEW,
+    GroupPermission.SEE_MEMBERS: GroupReason.MAY_NOT_SEE_MEMBERS,
+    GroupPermission.POST: GroupReason.MAY_NOT_POST,
+    GroupPermission.LEAVE: GroupReason.MAY_NOT_LEAVE,
+    GroupPermission.CREATE_EVENT: GroupReason.MAY_NOT_CREATE_EVENT,
+    GroupPermission.INVITE: GroupReason.MAY_NOT_INVITE,
+    GroupPermission.APPROVE: GroupReason.MAY_NOT_APPROVE,
+    GroupPermission.REMOVE: GroupReason.MAY_NOT_REMOVE,
+    GroupPermission.BAN: GroupReason.MAY_NOT_BAN,
+    GroupPermission.SEE_LOG: GroupReason.MAY_NOT_SEE_LOG,
+    GroupPermission.ANNOUNCE: GroupReason.MAY_NOT_ANNOUNCE,
+    GroupPermission.EDIT_ANY_EVENT: GroupReason.MAY_NOT_EDIT_ANY_EVENT,
+    GroupPermission.CHANGE_ROLE: GroupReason.MAY_NOT_CHANGE_ROLE,
+    GroupPermission.EDIT_GROUP: GroupReason.MAY_NOT_EDIT_GROUP,
+    GroupPermission.FOLLOW: GroupReason.MAY_NOT_FOLLOW,
+    GroupPermission.TAKE_OVER: GroupReason.MAY_NOT_TAKE_OVER,
+    GroupPermission.TRANSFER: GroupReason.MAY_NOT_TRANSFER,
+    GroupPermission.DELETE: GroupReason.MAY_NOT_DELETE,
 }
 
 
@@ -124,13 +125,13 @@ def may(role: GroupRole | None, action: GroupPermission) -> bool:
 def must_be_allowed(role: GroupRole | None, action: GroupPermission) -> None:
     """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(role, action):
-        raise Forbidden(f"You may not {_WORDS[action]}.")
+        raise Forbidden(_FORBIDDEN[action])
 
 
 def must_be_kept_here(group: Group, action: GroupPermission) -> None:
     """Raise Refused for what is decided elsewhere about a group kept elsewhere, whatever role it gives them."""
     if group.is_read_only and action not in _ELSEWHERE:
-        raise Refused("This group is kept elsewhere; it is only shown here.", name="KeptElsewhere")
+        raise Refused(GroupReason.KEPT_ELSEWHERE, name="KeptElsewhere")
 
 
 def may_see(group: Group, role: GroupRole | None) -> bool:
@@ -149,12 +150,13 @@ def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
     if group is not None and may_see(group, role):
         return group
     if group is None or not may_see(replace(group, deleted_at=None), role):
-        raise NotFound("There is no such group.")
+        raise NotFound(GroupReason.NO_SUCH_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC and not may(role, GroupPermission.VIEW):
-        raise NotFound("There is no such group.")
-    name = f"“{group.details.name}”" if may(role, GroupPermission.VIEW) and group.details.name else "This group"
-    why = "It was removed where it was kept." if group.is_read_only else "Its owner deleted it."
-    raise Gone(f"{name} was removed. {why} Its events stay with their hosts.")
+        raise NotFound(GroupReason.NO_SUCH_GROUP)
+    if may(role, GroupPermission.VIEW) and group.details.name:
+        why = GroupReason.NAMED_GROUP_REMOVED_ELSEWHERE if group.is_read_only else GroupReason.NAMED_GROUP_DELETED
+        raise Gone(why, group=group.details.name)
+    raise Gone(GroupReason.GROUP_REMOVED_ELSEWHERE if group.is_read_only else GroupReason.GROUP_DELETED)
 
 
 def ranks_above(role: GroupRole, other: GroupRole) -> bool:
@@ -167,15 +169,15 @@ def ranks_above(role: GroupRole, other: GroupRole) -> bool:
 def must_rank_above(role: GroupRole, other: GroupRole) -> None:
     """Raise Forbidden unless ``role`` ranks above ``other``."""
     if not ranks_above(role, other):
-        raise Forbidden("You may only decide about people whose role is below your own.")
+        raise Forbidden(GroupReason.ROLE_TOO_HIGH)
 
 
 def must_be_grantable(role: GroupRole, wanted: GroupRole) -> None:
     """Raise Refused for a role that cannot be given; Forbidden for one as high as one's own."""
     if wanted not in INSIDE:
-        raise Refused("Choose one of the roles admin, moderator, member.", name="NotARole")
+        raise Refused(GroupReason.NOT_A_ROLE, name="NotARole")
     if wanted is GroupRole.OWNER:
-        raise Refused("A group has one owner. Hand it over instead.", name="OneOwner")
+        raise Refused(GroupReason.HAND_OVER_INSTEAD, name="OneOwner")
     must_rank_above(role, wanted)
 
 
@@ -186,7 +188,7 @@ def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
     if before in INSIDE:
         return before
     if before is GroupRole.BANNED:
-        raise Refused("The people who run this group do not let you in.", name="Banned")
+        raise Refused(GroupReason.BANNED, name="Banned")
     match group.details.join_policy:
         case JoinPolicy.OPEN:
             return GroupRole.MEMBER
@@ -195,7 +197,7 @@ def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
         case JoinPolicy.INVITE:
             if before is GroupRole.PENDING:
                 return before
-            raise Refused("One gets into this group by an invitation only.", name="InvitationOnly")
+            raise Refused(GroupReason.INVITATION_ONLY, name="InvitationOnly")
         case _:
             assert_never(group.details.join_policy)
 
@@ -203,7 +205,7 @@ def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
 def role_after_accepting(before: GroupRole | None) -> GroupRole:
     """The role after accepting an invitation. Raises Refused if banned."""
     if before is GroupRole.BANNED:
-        raise Refused("The people who run this group do not let you in.", name="Banned")
+        raise Refused(GroupReason.BANNED, name="Banned")
     return before if before in INSIDE else GroupRole.MEMBER
 
 
@@ -211,7 +213,7 @@ def must_be_able_to_leave(role: GroupRole | None) -> None:
     """Raise Refused for the owner; Forbidden for non-members."""
     if role is GroupRole.OWNER:
         raise Refused(
-            "You own this group. Hand it over to somebody first, or delete it.",
+            GroupReason.OWNER_CANNOT_LEAVE,
             name="OwnerCannotLeave",
         )
     must_be_allowed(role, GroupPermission.LEAVE)
@@ -221,10 +223,10 @@ def check_answer(group: Group, text: str) -> str:
     """The answer to the group's question; InvalidForm where it is required and missing."""
     answer = text.replace("\r\n", "\n").strip()
     if len(answer) > MAX_ANSWER:
-        raise InvalidForm({"answer": f"At most {MAX_ANSWER} characters."})
+        raise InvalidForm({"answer": GroupReason.ANSWER_TOO_LONG(most=MAX_ANSWER)})
     is_asked = group.details.join_policy is JoinPolicy.REQUEST and group.details.join_question
     if is_asked and not answer:
-        raise InvalidForm({"answer": "Answer the question, so that they know who asks."})
+        raise InvalidForm({"answer": GroupReason.ANSWER_NEEDED})
     return answer if is_asked else ""
 
 
@@ -237,17 +239,17 @@ def must_be_takeable(group: Group, caller: UserId, *, owner_seen_at: Instant, no
     """Raise Refused unless this admin has asked, the waiting time is over, and the owner was not here since."""
     asked = group.succession
     if asked is None or asked.successor_id != caller:
-        raise Refused("Ask to take this group over first.", name="NotAsked")
+        raise Refused(GroupReason.NOT_ASKED, name="NotAsked")
     if owner_seen_at > asked.asked_at:
-        raise Refused("The owner has been here since you asked. Talk to them.", name="OwnerIsBack")
+        raise Refused(GroupReason.OWNER_IS_BACK, name="OwnerIsBack")
     if now - asked.asked_at < wait:
-        raise Refused("The owner still has time to say no.", name="StillWaiting")
+        raise Refused(GroupReason.STILL_WAITING, name="StillWaiting")
 
 
 def must_be_returnable(last: Logged | None, caller: UserId, mine: Membership | None) -> None:
     """Raise Refused unless the latest change of owner took the group from this very person, who is still a member."""
     if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
-        raise Refused("This group was not taken over from you.", name="NothingToTakeBack")
+        raise Refused(GroupReason.NOTHING_TO_TAKE_BACK, name="NothingToTakeBack")
 
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")

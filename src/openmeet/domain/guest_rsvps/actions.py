@@ -5,68 +5,70 @@ import re
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.outbox.jobs import Priority
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import Attendance, RsvpReply, RsvpRequest, Through
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.response_details import particulars
+from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import Eligibility, must_be_open
 from openmeet.domain.attendance.transitions import OF_REPLY
 from openmeet.domain.events import co_host_queries
-from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.guest_rsvps import queries
 from openmeet.domain.guest_rsvps.queries import (
+    EMAILS_PER_HOUR,
     GUEST_CONFIRMED_MAIL,
     GUEST_MAIL,
-    LETTERS_PER_HOUR,
     LINK_LIFE,
     GuestAnswer,
     GuestAnswerId,
     GuestRequest,
 )
+from openmeet.domain.guest_rsvps.reasons import GuestRsvpReason
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User
 from openmeet.domain.users.queries import by_email
+from openmeet.i18n.catalogue import current
 from openmeet.outbox.emails import enqueue_email
-
-INVALID = "This link does not work any more. Answer once more on the event’s page."
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
     """The event, if somebody without an account can answer it. Raises NotFound, Refused."""
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
-        raise NotFound("There is no such event.")
-    joining = await registration.of_event(reader, event)
-    if not joining.takes_guests or event.visibility is Visibility.PRIVATE:
-        raise Refused("This event takes answers of people with an account only.", name="NoGuests")
-    return event, joining
+        raise NotFound(GuestRsvpReason.NO_SUCH_EVENT)
+    registration_settings = await registration.of_event(reader, event)
+    if not registration_settings.takes_guests or event.visibility is Visibility.PRIVATE:
+        raise Refused(GuestRsvpReason.NO_GUESTS, name="NoGuests")
+    return event, registration_settings
 
 
 async def ask(
-    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, wishes: RsvpRequest
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, rsvp_request: RsvpRequest
 ) -> GuestAnswer:
-    """Enqueue the e-mail with the confirmation link; known and unknown addresses are treated alike.
+    """Enqueue the e-mail with the confirmation link, in the current language; known and unknown addresses are treated alike.
 
     ``email`` has passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over), InvalidForm
     (the host's questions) and TooMany (this address was sent several).
     """
-    event, joining = await open_to_guests(tx, slug)
+    event, registration_settings = await open_to_guests(tx, slug)
     act = OF_REPLY[reply]
-    must_be_open(event, joining, None, act, Eligibility(), tx.now)
-    particulars(event, joining, None, wishes, is_going=reply is RsvpReply.GOING)
-    if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= LETTERS_PER_HOUR:
+    must_be_open(event, registration_settings, None, act, Eligibility(), tx.now)
+    merge_details(event, registration_settings, None, rsvp_request, is_going=reply is RsvpReply.GOING)
+    if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= EMAILS_PER_HOUR:
         raise TooMany(
-            "Several letters went to this address already. Open the newest, or try again in an hour.",
+            GuestRsvpReason.TOO_MANY_EMAILS,
             after_seconds=3600,
         )
     asked = GuestAnswer(
@@ -74,12 +76,13 @@ async def ask(
         event.id,
         email,
         display_name,
-        GuestRequest(reply, wishes),
+        GuestRequest(reply, rsvp_request),
         Instant(tx.now + LINK_LIFE),
         None,
+        current().tag,
     )
     await queries.insert(tx, asked)
-    await enqueue_email(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id)
+    await enqueue_email(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id, priority=Priority.FIRST)
     return asked
 
 
@@ -88,7 +91,7 @@ async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer
     asked = await queries.find(reader, answer_id)
     event = await event_by_id(reader, asked.event_id) if asked else None
     if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
-        raise NotFound(INVALID, name=INVALID_LINK)
+        raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return asked, event
 
 
@@ -100,7 +103,9 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     asked, event = await waiting(tx, answer_id)
     known = await by_email(tx, asked.email)
     if known is None:
-        user_id = await guests.find_or_make(tx, email=asked.email, display_name=asked.display_name)
+        user_id = await guests.find_or_make(
+            tx, email=asked.email, display_name=asked.display_name, language=asked.language
+        )
         name = asked.display_name
     else:
         user_id, name = known.id, known.display_name
@@ -108,15 +113,17 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if asked.used_at is not None and before is not None:
         return event, known, before
-    wishes = asked.saying.wishes
+    rsvp_request = asked.saying.wishes
     if known is None:
         # Somebody without an account has no public profile to show, whatever another client sends.
-        wishes = RsvpRequest(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
+        rsvp_request = RsvpRequest(
+            rsvp_request.party, rsvp_request.mode, rsvp_request.guest_names, rsvp_request.replies, is_private=True
+        )
     # A guest who comes gets a separate e-mail below; one who cancels gets the calendar cancellation like everybody
     # else.
     is_single = known is not None or asked.saying.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
-        tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
+        tx, caller, event.slug, asked.saying.reply, rsvp_request, through=ChangeChannel.MAIL, is_single=is_single
     )
     if known is None and asked.saying.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
@@ -149,7 +156,7 @@ def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
 
 
 # Several people behind one connection can answer at once; a script that mails strangers cannot.
-LETTERS = Limit("guest_letters", 20, 600)
+EMAILS = Limit("guest_letters", 20, 600)
 
 
 async def forget_addresses(db: Database, kept_days: int) -> int:

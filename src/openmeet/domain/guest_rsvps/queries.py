@@ -22,7 +22,7 @@ GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
 LINK_LIFE: Final = DAY
 
 # Requests per address, whoever sends them: more would be a nuisance to its owner.
-LETTERS_PER_HOUR: Final = 5
+EMAILS_PER_HOUR: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,14 @@ class GuestRequest:
     """The RSVP that a guest asks for."""
 
     reply: RsvpReply
-    wishes: RsvpRequest
+    wishes: RsvpRequest  # the name is stored in the JSON of guest_rsvps.said
 
 
 @dataclass(frozen=True, slots=True)
 class GuestAnswer:
-    """One submitted form. ``used_at``: when it was confirmed."""
+    """An RSVP submitted by a guest without an account. ``used_at``: when the guest confirmed it by e-mail.
+    ``language``: in which they answered.
+    """
 
     id: GuestAnswerId
     event_id: EventId
@@ -44,17 +46,19 @@ class GuestAnswer:
     saying: GuestRequest
     expires_at: Instant
     used_at: Instant | None
+    language: str
 
 
 async def insert(tx: Transaction, new: GuestAnswer) -> None:
     await tx.execute(
-        "insert into guest_answers (id, event_id, email, display_name, said, created_at, expires_at, used_at)"
-        " values (:id, :event_id, :email, :display_name, :said, :now, :expires_at, null)",
+        "insert into guest_rsvps (id, event_id, email, display_name, said, language, created_at, expires_at, used_at)"
+        " values (:id, :event_id, :email, :display_name, :said, :language, :now, :expires_at, null)",
         id=new.id,
         event_id=new.event_id,
         email=new.email,
         display_name=new.display_name,
         said=msgspec.json.encode(new.saying).decode(),
+        language=new.language,
         now=tx.now,
         expires_at=new.expires_at,
     )
@@ -62,7 +66,7 @@ async def insert(tx: Transaction, new: GuestAnswer) -> None:
 
 async def find(reader: Reader, answer_id: GuestAnswerId) -> GuestAnswer | None:
     row = await reader.fetch_one(
-        "select id, event_id, email, display_name, said, expires_at, used_at from guest_answers where id = :id",
+        "select id, event_id, email, display_name, said, expires_at, used_at, language from guest_rsvps where id = :id",
         id=answer_id,
     )
     if row is None:
@@ -75,21 +79,22 @@ async def find(reader: Reader, answer_id: GuestAnswerId) -> GuestAnswer | None:
         msgspec.json.decode(row["said"], type=GuestRequest),
         row["expires_at"],
         row["used_at"],
+        row["language"],
     )
 
 
 async def use(tx: Transaction, answer_id: GuestAnswerId) -> None:
-    await tx.execute("update guest_answers set used_at = :now where id = :id", now=tx.now, id=answer_id)
+    await tx.execute("update guest_rsvps set used_at = :now where id = :id", now=tx.now, id=answer_id)
 
 
 async def asked_since(reader: Reader, email: str, since: Instant) -> int:
     """How many confirmation e-mails this address was sent."""
     row = await reader.fetch_one(
-        "select count(*) as n from guest_answers where email = :email and created_at > :since", email=email, since=since
+        "select count(*) as n from guest_rsvps where email = :email and created_at > :since", email=email, since=since
     )
     return int(row["n"]) if row else 0
 
 
 async def forget_expired(tx: Transaction) -> int:
     """Drop expired requests. Unconfirmed addresses are not kept; confirmed ones are stored with their RSVPs."""
-    return await tx.execute("delete from guest_answers where expires_at <= :now", now=tx.now)
+    return await tx.execute("delete from guest_rsvps where expires_at <= :now", now=tx.now)

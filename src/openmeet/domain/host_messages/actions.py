@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany, Why
 from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance
@@ -25,11 +25,13 @@ from openmeet.domain.host_messages.queries import (
     MessageState,
     Recipients,
 )
+from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import SubjectVisibility
+from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 # Messages per run of the scheduler.
 ROUND = 50
@@ -42,12 +44,12 @@ class AlreadyWritten(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            "This form has made another message already; it stands below. Send this once more to write a second one.",
+            HostMessageReason.ALREADY_WRITTEN,
             name="KeyReused",
         )
 
 
-async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
+async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     """The event, if the caller may message its attendees. Raises NotFound, Forbidden."""
     return await _checked(reader, caller, await by_slug(reader, slug))
 
@@ -59,9 +61,9 @@ async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressee
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
     """The recipients, each once, without the author."""
-    answered = await attendance.people_who_said(reader, event.id, statuses_of(addressees))
+    answered = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
-    reached = await notifications.reached(reader, people, NotificationKind.HOST_MESSAGE)
+    reached = await notifications.reached(reader, people, kinds.HOST_MESSAGE)
     return Recipients(tuple(reached), len(people) - len(reached))
 
 
@@ -89,11 +91,11 @@ async def write(
             return earlier
     plain, whom = check(text, addressees, send_at, tx.now)
     if event.is_held:
-        raise Refused("Nobody has seen this event yet.", name="NotPublished")
+        raise Refused(HostMessageReason.NOT_PUBLISHED, name="NotPublished")
     if await queries.written_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_A_DAY:
-        raise TooMany(f"An event sends at most {MAX_A_DAY} messages a day.", after_seconds=24 * 3600)
+        raise TooMany(HostMessageReason.TOO_MANY_MESSAGES, most=MAX_A_DAY, after_seconds=24 * 3600)
     if send_at is None and not (await recipients(tx, event, whom, caller.user_id)).reached:
-        raise Refused("There is nobody whom this would reach.", name="Nobody")
+        raise Refused(HostMessageReason.NOBODY_TO_REACH, name="Nobody")
     one = HostMessage(
         id=MessageId(new_id(tx.now)),
         event_id=event.id,
@@ -118,9 +120,9 @@ async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id:
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     one = await queries.by_id(tx, message_id)
     if one is None or one.event_id != event.id:
-        raise NotFound("This event has no such message.")
+        raise NotFound(HostMessageReason.NO_SUCH_MESSAGE)
     if one.state is MessageState.SENT:
-        raise Refused("It was sent already.", name="Sent")
+        raise Refused(HostMessageReason.ALREADY_SENT, name="Sent")
     await queries.settle(tx, one.id, MessageState.CALLED_OFF, 0)
     return await queries.by_id(tx, one.id) or one
 
@@ -167,14 +169,9 @@ async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
     to = (await recipients(tx, event, one.addressees, one.author_id)).reached
     if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
         return False
-    await notifications.tell(
-        tx,
-        to,
-        NotificationKind.HOST_MESSAGE,
-        event.id,
-        one.number,
-        NotificationDetails(person_id=one.author_id, said=one.text),
-        starts_at=event.starts_at,
+    payload = kinds.HostMessageReceived(person_id=one.author_id, text=one.text)
+    await notifications.notify(
+        tx, kinds.HOST_MESSAGE, event.id, to, payload, revision=one.number, starts_at=event.starts_at
     )
     log.info("message.sent", event_id=event.id, message=one.id, recipients=len(to))
     return True
@@ -182,29 +179,29 @@ async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
 
 async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(HostMessageReason.NO_SUCH_EVENT)
     await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.MESSAGE)
     return event
 
 
 def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
     """Validated text and audience. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     plain = plain_of(text)
     if not plain:
-        problems["text"] = "Write something."
+        problems["text"] = HostMessageReason.TEXT_NEEDED
     elif len(plain) > MAX_TEXT:
-        problems["text"] = f"At most {MAX_TEXT:,} characters; this has {len(plain):,}."
+        problems["text"] = HostMessageReason.TEXT_TOO_LONG(most=MAX_TEXT, length=len(plain))
     words = set(asked)
     found = tuple(one for one in Addressees if one.value in words)
     if words - {one.value for one in Addressees}:
-        problems["addressees"] = "Choose from: " + ", ".join(one.value for one in Addressees) + "."
+        problems["addressees"] = GeneralReason.CHOOSE_FROM(choices=", ".join(Addressees))
     elif not found:
-        problems["addressees"] = "Choose whom it is for."
+        problems["addressees"] = HostMessageReason.AUDIENCE_NEEDED
     if send_at is not None and send_at <= now:
-        problems["send_at"] = "This moment is over. Send it now, or choose a later one."
+        problems["send_at"] = HostMessageReason.MOMENT_OVER
     elif send_at is not None and send_at > now + LONGEST_AHEAD:
-        problems["send_at"] = "Choose a moment within a year."
+        problems["send_at"] = HostMessageReason.MOMENT_TOO_FAR
     if problems:
         raise InvalidForm(problems)
     return plain, found

@@ -99,7 +99,7 @@ def _message_of(row: Row) -> HostMessage:
 async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) -> None:
     await tx.execute(
         f"""
-        insert into event_messages ({_COLUMNS}, submission_key)
+        insert into host_messages ({_COLUMNS}, submission_key)
         values (:id, :event_id, :number, :author_id, :addressees, :text, :state, :send_at, :sent_at, :recipients,
                 :created_at, :submission_key)
         """,
@@ -123,7 +123,7 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
     return (
         await tx.execute(
             """
-            update event_messages set state = :state, recipients = :recipients,
+            update host_messages set state = :state, recipients = :recipients,
                    sent_at = case when cast(:is_sent as integer) = 1 then cast(:now as bigint) else null end
              where id = :id and state = 'scheduled'
             """,
@@ -140,7 +140,7 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
 async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[HostMessage]:
     """All messages of an event, newest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_messages where event_id = :event_id{page.clause('number', 'id')}",
+        f"select {_COLUMNS} from host_messages where event_id = :event_id{page.clause('number', 'id')}",
         event_id=event_id,
         **page.values,
     )
@@ -148,14 +148,14 @@ async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> lis
 
 
 async def by_id(reader: Reader, message_id: MessageId) -> HostMessage | None:
-    row = await reader.fetch_one(f"select {_COLUMNS} from event_messages where id = :id", id=message_id)
+    row = await reader.fetch_one(f"select {_COLUMNS} from host_messages where id = :id", id=message_id)
     return _message_of(row) if row else None
 
 
 async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMessage | None:
     """The message made from this form submission."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from event_messages where event_id = :event_id and submission_key = :key",
+        f"select {_COLUMNS} from host_messages where event_id = :event_id and submission_key = :key",
         event_id=event_id,
         key=key,
     )
@@ -165,14 +165,14 @@ async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMess
 async def last_number(reader: Reader, event_id: EventId) -> int:
     """The highest message number of the event. The event row is locked, so nobody else takes the next number."""
     row = await reader.fetch_one(
-        "select coalesce(max(number), 0) as last from event_messages where event_id = :event_id", event_id=event_id
+        "select coalesce(max(number), 0) as last from host_messages where event_id = :event_id", event_id=event_id
     )
     return int(row["last"]) if row else 0
 
 
 async def written_since(reader: Reader, event_id: EventId, since: Instant) -> int:
     row = await reader.fetch_one(
-        "select count(*) as written from event_messages where event_id = :event_id and created_at > :since"
+        "select count(*) as written from host_messages where event_id = :event_id and created_at > :since"
         " and state <> 'called_off'",
         event_id=event_id,
         since=since,
@@ -183,7 +183,7 @@ async def written_since(reader: Reader, event_id: EventId, since: Instant) -> in
 async def due(reader: Reader, limit: int) -> list[MessageId]:
     """Messages that are due, oldest first."""
     rows = await reader.fetch(
-        "select id from event_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
+        "select id from host_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
         now=reader.now,
         limit=limit,
     )

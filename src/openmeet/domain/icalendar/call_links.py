@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.icalendar.html_text import target_of
 
 # Properties used for calls only, in order of precedence.

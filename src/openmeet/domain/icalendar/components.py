@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from icalendar.prop import vCategory, vText
 
 from groundwork.errors import InvalidInput, TooLarge
+from openmeet.domain.icalendar.reasons import IcalendarReason
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.formatting import number
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
@@ -65,7 +68,7 @@ def read_components(data: bytes) -> tuple[list[Component], list[str]]:
     Raises TooLarge, and InvalidInput for something that is no calendar at all.
     """
     if len(data) > MAX_BYTES:
-        raise TooLarge(f"A calendar file may have {MAX_BYTES // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
+        raise TooLarge(IcalendarReason.FILE_TOO_LARGE, most=MAX_BYTES // 1000000, length=len(data) // 1000000)
     warnings: list[str] = []
     calendars: list[Component] = []
     open_: list[Component] = []
@@ -76,9 +79,9 @@ def read_components(data: bytes) -> tuple[list[Component], list[str]]:
             case "BEGIN":
                 count += 1
                 if count > MAX_COMPONENTS:
-                    raise TooLarge(f"A calendar file may have {MAX_COMPONENTS:,} components.")
+                    raise TooLarge(IcalendarReason.TOO_MANY_COMPONENTS, most=MAX_COMPONENTS)
                 if len(open_) >= MAX_DEPTH:
-                    raise InvalidInput("file", "The components of this file are nested too deeply.")
+                    raise InvalidInput("file", IcalendarReason.NESTED_TOO_DEEPLY)
                 component = Component(name.strip().upper(), count)
                 if open_:
                     open_[-1].inside.append(component)
@@ -92,23 +95,31 @@ def read_components(data: bytes) -> tuple[list[Component], list[str]]:
                     open_[-1].lines.append(line)
                 elif not is_cut:
                     is_cut = True
-                    _warn(warnings, f"Of one component only the first {MAX_COMPONENT_LINES:,} lines were read.")
+                    _warn(
+                        warnings,
+                        gettext(
+                            "Only the first %(most)s lines of one component were read.",
+                            most=number(MAX_COMPONENT_LINES),
+                        ),
+                    )
             case _:
                 pass
     if open_:
-        _warn(warnings, f"The file ends in the middle of {open_[0].name}.")
+        _warn(warnings, gettext("The file ends in the middle of %(component)s.", component=open_[0].name))
     if not calendars:
-        raise InvalidInput("file", "This is no calendar file: BEGIN:VCALENDAR is missing.")
+        raise InvalidInput("file", IcalendarReason.NOT_A_CALENDAR)
     return calendars, warnings
 
 
 def _close(open_: list[Component], name: str, warnings: list[str]) -> None:
     names = [component.name for component in open_]
     if name not in names:
-        _warn(warnings, f"END:{name[:40]} without its beginning was left out.")
+        _warn(warnings, gettext("END:%(component)s has no BEGIN and was left out.", component=name[:40]))
         return
     while open_.pop().name != name:
-        _warn(warnings, f"{names[-1][:40]} was not ended before {name[:40]}.")
+        _warn(
+            warnings, gettext("%(inner)s has no END before that of %(outer)s.", inner=names[-1][:40], outer=name[:40])
+        )
 
 
 def _warn(warnings: list[str], text: str) -> None:
@@ -121,19 +132,20 @@ def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
     """Unfolded and decoded lines, one at a time: all of them together take many times the file's size. Raises TooLarge."""
     has_bad_bytes = False
     start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
-    for number, end in enumerate(_END.finditer(data, start), 1):
-        if number > MAX_LINES:
-            raise TooLarge(f"A calendar file may have {MAX_LINES:,} lines. Send it in parts.")
+    for place, end in enumerate(_END.finditer(data, start), 1):
+        if place > MAX_LINES:
+            raise TooLarge(IcalendarReason.TOO_MANY_LINES, most=MAX_LINES)
         line = _FOLD.sub(b"", data[start : end.start()])
         start = end.end()
         if len(line) > MAX_LINE:
-            _warn(warnings, f"Line {number} has {len(line):,} bytes and was left out.")
+            long = gettext("Line %(line)s has %(length)s bytes and was left out.", line=place, length=number(len(line)))
+            _warn(warnings, long)
             continue
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError:
             if not has_bad_bytes:
-                _warn(warnings, "Some characters are not UTF-8; they were read as Windows-1252.")
+                _warn(warnings, gettext("Some characters aren’t UTF-8. They were read as Windows-1252."))
                 has_bad_bytes = True
             yield line.decode("cp1252", errors="replace")
 

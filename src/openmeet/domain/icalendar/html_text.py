@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import nh3
 
-from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.inputs import is_web_address
 
 MAX_HTML = 60_000
 
@@ -52,7 +52,7 @@ def is_html(text: str) -> bool:
 
 
 def markdown_of(html: str) -> str:
-    """The text of a document or fragment; of a long one its first 60,000 characters."""
+    """Convert HTML, a document or a fragment, to Markdown. Only the first 60,000 characters are read."""
     clean = nh3.clean(
         _FORMATTING.sub(r"<\1\2>", html[:MAX_HTML]),
         tags=_TAGS,

@@ -11,6 +11,8 @@ from itertools import islice
 
 from groundwork.clock import Instant
 from openmeet.domain.icalendar.model import ReadEvent
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import number
 from openmeet.recurrence import expansion
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.expand import Steps
@@ -194,9 +196,15 @@ def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
     fit = [event for event in dates if event.pattern.is_all_day is is_all_day]
     head = next((event for event in fit if not event.is_cancelled), fit[0])
     names = sorted({name_in(head.pattern, event) for event in dates})
-    warnings = [f"The file has {len(names):,} dates of this series and not the series itself: these dates are taken."]
+    warnings = [
+        ngettext(
+            "The file has %(number)s date of this series but not its rule, so only that date is imported.",
+            "The file has %(number)s dates of this series but not its rule, so only those dates are imported.",
+            len(names),
+        )
+    ]
     if len(names) > MAX_DATES + 1:
-        warnings.append(f"Only the first {MAX_DATES + 1:,} dates are taken.")
+        warnings.append(gettext("Only the first %(most)s dates are imported.", most=number(MAX_DATES + 1)))
     return replace(
         head,
         overrides=None,

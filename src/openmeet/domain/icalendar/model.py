@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from openmeet.domain.events.model import EventStatus, Mode, Venue
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.recurrence.pattern import Pattern
 
 

@@ -8,7 +8,8 @@ decreases.
 from datetime import timedelta
 
 from groundwork.clock import DAY, SECOND
-from openmeet.domain.events.model import Event, EventStatus, Mode, Venue
+from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.icalendar.properties import topics_of
 from openmeet.domain.icalendar.write import WrittenEvent
 from openmeet.domain.series.dates import original_of
@@ -17,7 +18,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 
 # What our files say beside STATUS; which of it is not definite.
-SAID = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
+NAMED_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
 UNSURE = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
 
@@ -75,15 +76,15 @@ def written(
         stamped_at=event.updated_at,
         changes=None if date is None else original_of(date.original_date),
         description=description,
-        location=location_of(event.mode, where),
+        location=location_of(event.content.mode, where),
         venue=where,
-        mode=event.mode,
+        mode=event.content.mode,
         coordinates=geo_of(where),
         url=url,
         is_cancelled=event.is_cancelled or event.is_gone,
         is_tentative=event.status in UNSURE,
-        standing=event.status if event.status in SAID else None,
+        standing=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=sequence,
-        categories=topics_of(event.categories, event.tags),
+        categories=topics_of(event.content.categories, event.content.tags),
     )

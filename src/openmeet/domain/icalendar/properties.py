@@ -8,7 +8,7 @@ import msgspec
 from icalendar import Component as Written
 from icalendar.prop import vText
 
-from openmeet.domain.events.model import MAX_CATEGORIES, MAX_PLACE_PART, NOWHERE, Venue
+from openmeet.domain.events.values import MAX_CATEGORIES, MAX_PLACE_PART, NOWHERE, Venue
 from openmeet.domain.events.vocabulary import CATEGORY_WORDS, MAX_TAG, MAX_TAGS, Category, normalised
 from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
@@ -17,12 +17,13 @@ from openmeet.i18n.names import known_code
 # Marks events that a group follows but did not make: shown to readers, not a topic.
 FROM_NETWORK: Final = "From the network"
 
-_BY_WORDS: Final = {words: category for category, words in CATEGORY_WORDS.items()}
+# Files name topics in English, whatever language a reader speaks.
+_BY_WORDS: Final = {words.message: category for category, words in CATEGORY_WORDS.items()}
 
 
 def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
     """The values to write."""
-    return (*(CATEGORY_WORDS[one] for one in categories), *tags)
+    return (*(CATEGORY_WORDS[one].message for one in categories), *tags)
 
 
 def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, ...]]:
@@ -90,8 +91,8 @@ def _venue(component: Component) -> Venue | None:
         place = Written.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError):
         return None
-    said = place.get("STRUCTURED-DATA")
-    for one in said if isinstance(said, list) else [said]:
+    structured = place.get("STRUCTURED-DATA")
+    for one in structured if isinstance(structured, list) else [structured]:
         if not isinstance(one, vText) or one.params.get("SCHEMA") != _SCHEMA or len(one) > _MAX_ADDRESS:
             continue
         try:

@@ -16,7 +16,8 @@ from icalendar import Event
 from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.prop import vBroken, vDDDLists
 
-from openmeet.domain.events.model import EventStatus, Mode
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import Mode
 from openmeet.domain.icalendar.call_links import OWN_PROPERTIES, call_of
 from openmeet.domain.icalendar.components import Component, read_components
 from openmeet.domain.icalendar.html_text import is_html, markdown_of
@@ -24,6 +25,9 @@ from openmeet.domain.icalendar.model import Named, ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.properties import place_in
 from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import number
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
@@ -33,8 +37,8 @@ from openmeet.recurrence.wall_time import instant_of, is_zone
 MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
 # Warnings per event, and dates of one property to look at before ``pattern`` counts the distinct ones.
-MAX_DOUBTS = 20
-MAX_DOUBT_LENGTH = 500
+MAX_EVENT_WARNINGS = 20
+MAX_WARNING_LENGTH = 500
 _MAX_VALUES = 10 * MAX_DATES
 
 _GEO_URI = re.compile(r"geo:(-?[0-9.]+),(-?[0-9.]+)")
@@ -73,7 +77,11 @@ def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar
             try:
                 calendar.events.append(_event(inside, calendar, call_hosts))
             except _Left as left:
-                calendar.warnings.append(_shortened(f"Component {inside.number} was left out: {left}"))
+                calendar.warnings.append(
+                    _shortened(
+                        gettext("Component %(place)s was left out: %(problem)s", place=inside.number, problem=left)
+                    )
+                )
         elif inside.name != "VTIMEZONE":
             calendar.others.append((inside.number, inside.name))
     return calendar
@@ -88,13 +96,18 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     try:
         event = Event.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _Left(f"it cannot be read ({error}).") from None
+        raise _Left(gettext("It can’t be read (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
-        raise _Left("it is not what it says to be.")
-    doubts = [f"{name or 'A line'} cannot be read: {why}." for name, why in event.errors[:MAX_DOUBTS]]
+        raise _Left(gettext("It isn’t an event."))
+    findings = [
+        gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=why)
+        if name
+        else gettext("A line can’t be read: %(problem)s.", problem=why)
+        for name, why in event.errors[:MAX_EVENT_WARNINGS]
+    ]
     start, zone_name, is_floating, is_all_day = _start(event, calendar)
-    rule = _rule(event, doubts)
-    made = _pattern(event, start, zone_name, rule, calendar, doubts, is_all_day=is_all_day)
+    rule = _rule(event, findings)
+    made = _pattern(event, start, zone_name, rule, calendar, findings, is_all_day=is_all_day)
     summary = _clean(str(_first(event, "SUMMARY") or ""), one_line=True)
     description, html = _description(event)
     location = _clean(str(_first(event, "LOCATION") or ""))
@@ -105,8 +118,8 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     uid = _clean(str(_first(event, "UID") or ""), one_line=True)
     status = str(_first(event, "STATUS") or "").upper()
     if len(description) > MAX_TEXT:
-        doubts.append(f"The description was cut after {MAX_TEXT:,} characters.")
-    doubts += _left_out(event, html)
+        findings.append(gettext("The description was cut after %(most)s characters.", most=number(MAX_TEXT)))
+    findings += _left_out(event, html)
     return ReadEvent(
         number=component.number,
         uid=uid or _derived_uid(component),
@@ -114,7 +127,7 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
         pattern=made,
         is_floating=is_floating,
         unknown_zone=_unknown_zone(event, calendar),
-        length=_length(event, made, calendar, doubts),
+        length=_length(event, made, calendar, findings),
         overrides=_override(event, zone_name, calendar),
         summary=summary[:MAX_TEXT],
         description=description[:MAX_TEXT],
@@ -131,13 +144,13 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
         comment=_clean(str(_first(event, "COMMENT") or ""))[:MAX_TEXT],
         sequence=_sequence(event),
         categories=_categories(event),
-        warnings=tuple(map(_shortened, doubts)),
+        warnings=tuple(map(_shortened, findings)),
     )
 
 
-def _shortened(doubt: str) -> str:
+def _shortened(finding: str) -> str:
     """Shorten a warning that quotes the file, whose lines may be long."""
-    return doubt if len(doubt) <= MAX_DOUBT_LENGTH else f"{doubt[: MAX_DOUBT_LENGTH - 1]}…"
+    return finding if len(finding) <= MAX_WARNING_LENGTH else f"{finding[: MAX_WARNING_LENGTH - 1]}…"
 
 
 def _description(event: Event) -> tuple[str, str]:
@@ -178,15 +191,24 @@ def _conferences(event: Event) -> list[tuple[str, str]]:
 
 def _left_out(event: Event, html: str) -> list[str]:
     """Parts of the event that are not imported: pictures, files, guests."""
-    return [
-        f"{count} {one if count == 1 else several} left out."
-        for count, one, several in (
-            (len(_IMAGE.findall(html)), "picture in its text was", "pictures in its text were"),
-            (len(_all(event, "ATTACH")), "attachment was", "attachments were"),
-            (len(_all(event, "ATTENDEE")), "guest on its list was", "guests on its list were"),
+    found = []
+    if pictures := len(_IMAGE.findall(html)):
+        found.append(
+            ngettext(
+                "%(number)s picture in its text was left out.",
+                "%(number)s pictures in its text were left out.",
+                pictures,
+            )
         )
-        if count
-    ]
+    if files := len(_all(event, "ATTACH")):
+        found.append(ngettext("%(number)s attachment was left out.", "%(number)s attachments were left out.", files))
+    if guests := len(_all(event, "ATTENDEE")):
+        found.append(
+            ngettext(
+                "%(number)s guest on its list was left out.", "%(number)s guests on its list were left out.", guests
+            )
+        )
+    return found
 
 
 def _first(event: Event, name: str) -> Any:
@@ -209,7 +231,8 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     """Wall-clock time, zone, whether the file left the zone open, whether it is an all-day event."""
     value = _first(event, "DTSTART")
     if value is None:
-        raise _Left("its start (DTSTART) cannot be read." if event.get("DTSTART") else "it has no start (DTSTART).")
+        has_any = bool(event.get("DTSTART"))
+        raise _Left(gettext("Its start (DTSTART) can’t be read.") if has_any else gettext("It has no start (DTSTART)."))
     raw = _raw(value)
     is_all_day = "T" not in raw
     zone_name, is_floating = _zone(value, calendar)
@@ -219,7 +242,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     try:
         return parse_date(raw, zone_name), zone_name, is_floating, is_all_day
     except RuleRefused as refused:
-        raise _Left(refused.why) from None
+        raise _Left(explain(refused.why)) from None
 
 
 def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
@@ -243,17 +266,25 @@ def _zone(value: Any, calendar: ReadCalendar) -> tuple[str | None, bool]:
     return found, False
 
 
-def _rule(event: Event, doubts: list[str]) -> Rule | None:
+def _rule(event: Event, findings: list[str]) -> Rule | None:
     rules = _all(event, "RRULE")
     if not rules:
         return None
     if len(rules) > 1:
-        doubts.append("It has several rules; the first is taken.")
+        findings.append(gettext("It has several rules. The first one is used."))
     try:
         return parse_rule(_raw(rules[0]))
     except RuleRefused as refused:
-        doubts.append(f"Its rule is not taken ({refused.code.value}): {refused.why} It is read as a single date.")
+        findings.append(_rule_left_out(refused))
         return None
+
+
+def _rule_left_out(refused: RuleRefused) -> str:
+    return gettext(
+        "Its rule (%(code)s) can’t be used: %(problem)s It’s imported as a single date.",
+        code=refused.code.value,
+        problem=explain(refused.why),
+    )
 
 
 def _pattern(
@@ -262,23 +293,23 @@ def _pattern(
     zone_name: str | None,
     rule: Rule | None,
     calendar: ReadCalendar,
-    doubts: list[str],
+    findings: list[str],
     *,
     is_all_day: bool,
 ) -> Pattern:
-    left_out = _dates(event, "EXDATE", start, zone_name, calendar, doubts)
-    added = _dates(event, "RDATE", start, zone_name, calendar, doubts)
+    left_out = _dates(event, "EXDATE", start, zone_name, calendar, findings)
+    added = _dates(event, "RDATE", start, zone_name, calendar, findings)
     try:
         made = pattern(start, zone_name, rule, left_out=left_out, added=added, is_all_day=is_all_day)
         check_occurs(made)
     except RuleRefused as refused:
-        doubts.append(f"Its rule is not taken ({refused.code.value}): {refused.why} It is read as a single date.")
+        findings.append(_rule_left_out(refused))
         return pattern(start, zone_name, is_all_day=is_all_day)
     return made
 
 
 def _dates(
-    event: Event, name: str, start: datetime, zone_name: str | None, calendar: ReadCalendar, doubts: list[str]
+    event: Event, name: str, start: datetime, zone_name: str | None, calendar: ReadCalendar, findings: list[str]
 ) -> list[datetime]:
     """Values of EXDATE or RDATE as wall-clock times in the event's zone; a day stands for its start."""
     found = []
@@ -291,8 +322,8 @@ def _dates(
             try:
                 at = parse_date(text, own)
             except RuleRefused as refused:
-                if refused.code is RuleErrorCode.BAD_DATE and len(doubts) < MAX_DOUBTS:
-                    doubts.append(f"{name}: {refused.why}")
+                if refused.code is RuleErrorCode.BAD_DATE and len(findings) < MAX_EVENT_WARNINGS:
+                    findings.append(f"{name}: {explain(refused.why)}")
                 continue
             if "T" not in text:
                 at = at.replace(hour=start.hour, minute=start.minute, second=start.second)
@@ -317,14 +348,14 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Na
     try:
         original = parse_date(_raw(value), own)
     except RuleRefused:
-        raise _Left("the date that it changes (RECURRENCE-ID) cannot be read.") from None
+        raise _Left(gettext("The date that it changes (RECURRENCE-ID) can’t be read.")) from None
     if own != zone_name and "T" in _raw(value):
         original = parse_date(_utc_text(original, own), zone_name)
     and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"
     return Named(original, and_following=and_following, is_day="T" not in _raw(value))
 
 
-def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[str]) -> timedelta | None:
+def _length(event: Event, made: Pattern, calendar: ReadCalendar, findings: list[str]) -> timedelta | None:
     end, duration = _first(event, "DTEND"), _first(event, "DURATION")
     length: timedelta | None = None
     if end is not None and hasattr(end, "params"):
@@ -333,7 +364,7 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[st
         try:
             until = parse_date(raw, own)
         except RuleRefused as refused:
-            doubts.append(f"DTEND: {refused.why}")
+            findings.append(f"DTEND: {explain(refused.why)}")
         else:
             if made.is_all_day or "T" not in raw:
                 length = until - made.start
@@ -343,7 +374,7 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, doubts: list[st
     elif duration is not None and isinstance(getattr(duration, "dt", None), timedelta):
         length = duration.dt
     if length is not None and not timedelta(0) <= length <= MAX_LENGTH:
-        doubts.append("Its end lies before its start, or more than a year behind it, and was left out.")
+        findings.append(gettext("Its end was left out: it’s before the start, or more than a year after it."))
         length = None
     if length is None and made.is_all_day:
         return timedelta(days=1)
@@ -366,13 +397,17 @@ def _coordinates(event: Event) -> tuple[float, float] | None:
 
 
 def _mode(event: Event) -> Mode | None:
-    said = str(_first(event, MODE) or "").strip()
-    return Mode(said) if said in set(Mode) else None
+    written = str(_first(event, MODE) or "").strip()
+    return Mode(written) if written in set(Mode) else None
 
 
 def _standing(event: Event) -> EventStatus | None:
-    said = str(_first(event, STANDING) or "").strip()
-    return EventStatus(said) if said in {EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED} else None
+    written = str(_first(event, STANDING) or "").strip()
+    return (
+        EventStatus(written)
+        if written in {EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED}
+        else None
+    )
 
 
 def _sequence(event: Event) -> int:

@@ -9,6 +9,7 @@ from functools import cache
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from openmeet.domain.icalendar.components import Component
+from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import LAST_YEAR, is_zone, zone, zone_names
 
 # Years in a row that must follow a rule before it is assumed to continue.
@@ -152,14 +153,18 @@ def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], 
         if known is None:
             offsets = _offsets(component)
             if not offsets:
-                warnings.append(f"The time zone {tzid[:60]!r} says no offset.")
+                warnings.append(gettext("The time zone ‘%(zone)s’ names no offset.", zone=tzid[:60]))
                 guessed.add(tzid)
                 continue
             known = offsets[0]
             if len(set(offsets)) > 1:
                 guessed.add(tzid)
                 warnings.append(
-                    f"The time zone {tzid[:60]!r} is no known place and changes its clocks; its times are read with {known}."
+                    gettext(
+                        "The time zone ‘%(zone)s’ is unknown and has summer time. Its times are read with the offset %(offset)s.",
+                        zone=tzid[:60],
+                        offset=known,
+                    )
                 )
         found[tzid] = known
     return found, guessed

@@ -14,7 +14,8 @@ from icalendar.parser import Contentline
 from icalendar.prop import vRecur, vText, vUri
 
 from groundwork.clock import Instant, to_datetime
-from openmeet.domain.events.model import NOWHERE, EventStatus, Mode, Venue
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import NOWHERE, Mode, Venue
 from openmeet.domain.icalendar.components import Text, texts
 from openmeet.domain.icalendar.properties import written_place
 from openmeet.domain.icalendar.time_zones import vtimezone

@@ -8,6 +8,7 @@ from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import Identity, IdentityKind, NewSession
+from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import queries as users_queries
 from openmeet.domain.users.model import UserId
@@ -86,7 +87,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
             tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
         )
     else:
-        raise Conflict("This account belongs to somebody else here.")
+        raise Conflict(IdentityReason.ACCOUNT_OF_ANOTHER_PERSON)
     await publications.wake_all_of(tx, user_id)
 
 
@@ -116,7 +117,13 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
-    """The custodial account exists: link its DID, store its session and release pending publications."""
+    """The custodial account exists: link its DID, store its session and release pending publications.
+
+    Of somebody who was deleted while the PDS made it: it is deleted there.
+    """
+    if await queries.custodial_account(tx, user_id) is None:
+        await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
+        return
     await queries.note_account_made(tx, user_id, did)
     await recovery_key_queries.note_used(tx, user_id, did)
     made = await queries.insert(
@@ -130,10 +137,20 @@ async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: st
     await publications.wake_all_of(tx, user_id)
 
 
+async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> list[str]:
+    """Enqueue the deletion of custodial accounts of people or groups that are deleted; returns their DIDs, and handles of
+    those whose creation was not answered.
+    """
+    subjects = await queries.custodial_of(tx, user_ids)
+    for subject in subjects:
+        await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, subject)
+    return subjects
+
+
 async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
     """Make this DID the default for new records; existing records are still updated where they are. Raises NotFound."""
     if not await queries.make_default(tx, user_id, did):
-        raise NotFound("This account is not yours here.")
+        raise NotFound(IdentityReason.NOT_YOUR_ACCOUNT)
 
 
 async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
@@ -146,16 +163,16 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     mine = await queries.of_user(tx, user_id)
     found = next((one for one in mine if one.did == did and one.can_write), None)
     if found is None:
-        raise NotFound("This account is not yours here.")
+        raise NotFound(IdentityReason.NOT_YOUR_ACCOUNT)
     if found.kind is IdentityKind.CUSTODIAL:
-        raise Refused("We keep this repository for you. Stop publishing instead, or take it over.", name="Custodial")
+        raise Refused(IdentityReason.KEPT_HERE, name="Custodial")
     if await recovery_key_queries.is_there(tx, did):
-        raise Refused("Its recovery key waits for you, and would be gone. Keep it first.", name="RecoveryKey")
+        raise Refused(IdentityReason.RECOVERY_KEY_WAITS, name="RecoveryKey")
     person = await users_queries.by_id(tx, user_id)
     others = [one for one in mine if one.did != did and one.kind is IdentityKind.CONNECTED]
     if not others and (person is None or person.email is None):
         raise Refused(
-            "It is the only way you have to sign in here. Join an e-mail address to this account first.",
+            IdentityReason.LAST_WAY_IN,
             name="LastWayIn",
         )
     await queries.delete(tx, did, user_id)

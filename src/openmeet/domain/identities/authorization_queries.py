@@ -6,15 +6,15 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 
 INSERT = """
-    insert into authorizations (state_hash, sealed, created_at, expires_at, used_at)
+    insert into oauth_requests (state_hash, sealed, created_at, expires_at, used_at)
     values (:state_hash, :sealed, :now, :expires_at, null)
 """
-FIND = "select sealed, expires_at from authorizations where state_hash = :state_hash and used_at is null"
+FIND = "select sealed, expires_at from oauth_requests where state_hash = :state_hash and used_at is null"
 USE = """
-    update authorizations set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
+    update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
 """
 # Kept a day after expiry, to tell an expired sign-in from an unknown one.
-FORGET = "delete from authorizations where expires_at <= :before or used_at is not null"
+FORGET = "delete from oauth_requests where expires_at <= :before or used_at is not null"
 
 
 @dataclass(frozen=True, slots=True)

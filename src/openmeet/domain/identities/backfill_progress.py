@@ -12,6 +12,8 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Explanation, packed, unpacked
+from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 
 
@@ -38,7 +40,7 @@ class FirstRead:
     stage: BackfillStage
     total: int
     applied: int
-    reason: str
+    reason: Explanation | None
     put_aside: int
     asked_at: Instant
     finished_at: Instant | None
@@ -49,20 +51,19 @@ class FirstRead:
 
 
 _ASK: Final = """
-    insert into first_reads (did, stage, total, applied, reason, asked_at, finished_at)
+    insert into backfills (did, stage, total, applied, reason, asked_at, finished_at)
     values (:did, 'waiting', 0, 0, '', :now, null)
         on conflict (did) do update
        set stage = 'waiting', total = 0, applied = 0, reason = '', asked_at = excluded.asked_at, finished_at = null
-     where first_reads.finished_at is not null
+     where backfills.finished_at is not null
 """
 _OF_PERSON: Final = """
     select r.did, i.handle, i.pds_url, r.stage, r.total, r.applied, r.reason, r.asked_at, r.finished_at,
-           (select count(*) from records_put_aside p where p.did = r.did and p.step = 'taking') as put_aside
-      from first_reads r join identities i on i.did = r.did
-     where i.user_id = :user_id order by r.asked_at desc, r.did
-"""
+           (select count(*) from quarantined_records p where p.did = r.did and p.step = 'taking') as put_aside
+      from backfills r join identities i on i.did = r.did
+     where i.user_id = :user_id"""
 
-_WAITED_SINCE: Final = "select max(asked_at) as asked_at from first_reads where did in :dids and finished_at is null"
+_WAITED_SINCE: Final = "select max(asked_at) as asked_at from backfills where did in :dids and finished_at is null"
 
 
 async def ask(tx: Transaction, did: Did) -> None:
@@ -73,7 +74,7 @@ async def ask(tx: Transaction, did: Did) -> None:
 async def begin(tx: Transaction, did: Did) -> bool:
     """The repository is being fetched; returns whether the backfill is tracked."""
     waiting = await tx.execute(
-        "update first_reads set stage = 'reading', applied = 0, reason = '' where did = :did and finished_at is null",
+        "update backfills set stage = 'reading', applied = 0, reason = '' where did = :did and finished_at is null",
         did=did,
     )
     return waiting == 1
@@ -82,7 +83,7 @@ async def begin(tx: Transaction, did: Did) -> bool:
 async def found(tx: Transaction, did: Did, total: int) -> None:
     """Set the number of relevant records found."""
     await tx.execute(
-        "update first_reads set stage = 'applying', total = :total where did = :did and finished_at is null",
+        "update backfills set stage = 'applying', total = :total where did = :did and finished_at is null",
         did=did,
         total=total,
     )
@@ -91,25 +92,25 @@ async def found(tx: Transaction, did: Did, total: int) -> None:
 async def step(tx: Transaction, did: Did, number: int) -> None:
     """Add the number of records that this transaction applied."""
     await tx.execute(
-        "update first_reads set applied = applied + :number where did = :did and finished_at is null",
+        "update backfills set applied = applied + :number where did = :did and finished_at is null",
         did=did,
         number=number,
     )
 
 
-async def delayed(tx: Transaction, did: Did, reason: str) -> None:
+async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
     """The server is unavailable or slow; applied records stay, and the backfill is retried."""
     await tx.execute(
-        "update first_reads set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
+        "update backfills set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
         did=did,
-        reason=reason,
+        reason=packed(reason),
     )
 
 
 async def done(tx: Transaction, did: Did) -> None:
     """The backfill is complete."""
     await tx.execute(
-        "update first_reads set stage = 'done', reason = '', finished_at = :now where did = :did and finished_at is null",
+        "update backfills set stage = 'done', reason = '', finished_at = :now where did = :did and finished_at is null",
         did=did,
         now=tx.now,
     )
@@ -121,7 +122,7 @@ async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
 
 
-async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[FirstRead]:
     """The backfills of a user's repositories, newest first."""
     return [
         FirstRead(
@@ -131,10 +132,12 @@ async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
             stage=BackfillStage(row["stage"]),
             total=row["total"],
             applied=row["applied"],
-            reason=row["reason"],
+            reason=unpacked(row["reason"]),
             put_aside=row["put_aside"],
             asked_at=Instant(row["asked_at"]),
             finished_at=None if row["finished_at"] is None else Instant(row["finished_at"]),
         )
-        for row in await reader.fetch(_OF_PERSON, user_id=user_id)
+        for row in await reader.fetch(
+            f"{_OF_PERSON}{page.clause('r.asked_at', 'r.did')}", user_id=user_id, **page.values
+        )
     ]

@@ -9,7 +9,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
-from openmeet.domain.users.merge import hand_over, hand_over_unique
+from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 
@@ -54,7 +55,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class UseShown:
+class ConsentUseView:
     """``Use`` with names to show: who, in which event, when."""
 
     name: str
@@ -130,7 +131,7 @@ async def change(
         now=tx.now,
     )
     if row is None or (expected_revision == 0 and row["revision"] != 1):
-        raise PreconditionFailed("These settings were changed since you opened them.")
+        raise PreconditionFailed(IdentityReason.CHANGED_SINCE_OPENED)
     await publications.look_again_at_all_of(tx, user_id)
     return await of_user(tx, user_id)
 
@@ -175,14 +176,16 @@ async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Us
     ]
 
 
-async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[UseShown]:
+async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ConsentUseView]:
     """``uses`` with the names to show."""
     rows = await reader.fetch(USES_SHOWN, author_id=author_id, limit=limit)
-    return [UseShown(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows]
+    return [
+        ConsentUseView(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows
+    ]
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Account merge: the preferences of the remaining user are kept."""
-    await hand_over_unique(tx, "record_preferences", "user_id", (), from_user, to_user)
+    await hand_over(tx, "record_preferences", "user_id", from_user, to_user)
     await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
     await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)

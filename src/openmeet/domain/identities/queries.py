@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.identities.model import NOT_ASKED, Consent, CustodialAccount, Identity, IdentityKind
-from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names
 
 COLUMNS = "did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at"
@@ -191,7 +191,7 @@ async def insert(
 async def insert_shadows(tx: Transaction, owners: Mapping[str, UserId]) -> set[str]:
     """Insert identities for new DIDs, in order, and return those inserted; known ones are skipped."""
     rows = [{"did": did, "user_id": user_id} for did, user_id in sorted(owners.items())]
-    return {row["did"] for row in await for_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
+    return {row["did"] for row in await fetch_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
 
 
 async def connect(
@@ -282,6 +282,18 @@ async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount
     )
 
 
+async def custodial_of(reader: Reader, user_ids: Collection[UserId]) -> list[str]:
+    """DIDs of these users' custodial accounts; handles of those that were asked for and not answered."""
+    if not user_ids:
+        return []
+    rows = await reader.fetch(
+        "select did as subject from identities where user_id in :ids and kind = 'custodial'"
+        " union select handle as subject from custodial_accounts where user_id in :ids and did is null order by 1",
+        ids=list(user_ids),
+    )
+    return [row["subject"] for row in rows]
+
+
 async def put_custodial_account(
     tx: Transaction, user_id: UserId, *, handle: str, email: str, sealed_password: bytes
 ) -> None:
@@ -345,9 +357,9 @@ async def shown_names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId
     """Display names of these users, in two statements."""
     wanted = list(dict.fromkeys(user_ids))
     found = await names(reader, wanted)
-    unnamed = [user_id for user_id in wanted if not found.get(user_id)]
-    for user_id, identities in (await of_users(reader, unnamed)).items():
-        found[user_id] = _name_of(identities[0]) if identities else UNNAMED
+    nameless = [user_id for user_id in wanted if not found.get(user_id)]
+    for user_id, identities in (await of_users(reader, nameless)).items():
+        found[user_id] = _name_of(identities[0]) if identities else unnamed()
     return found
 
 

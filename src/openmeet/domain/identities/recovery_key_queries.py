@@ -78,7 +78,7 @@ async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
 
 
 async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bool:
-    """Delete it; False if there is none (any more)."""
+    """Delete this recovery key, which its owner has not saved yet; False if there is none (any more)."""
     return await tx.execute(ERASE_WAITING, user_id=user_id, public_key=public_key) > 0
 
 

@@ -7,9 +7,11 @@ from itertools import islice
 
 from groundwork.clock import Instant
 from groundwork.errors import Refused
+from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.map_points import coordinate_of, point_text
-from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_REASON, MAX_TITLE, Mode
-from openmeet.domain.events.rules import Submission, is_web_address
+from openmeet.domain.events.model import MAX_REASON
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.events.vocabulary import joined
 from openmeet.domain.icalendar.call_links import NO_PLACE
 from openmeet.domain.icalendar.instances import masters, name_in, newest_of
@@ -19,7 +21,8 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
-from openmeet.i18n.formatting import day
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import day, number
 from openmeet.i18n.markdown import one_line
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
@@ -56,13 +59,19 @@ def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: S
         by_uid.setdefault(event.uid, []).append(event)
     chosen = masters(events)
     warnings = [warning for calendar in calendars for warning in calendar.warnings]
-    others = ((number, name) for calendar in calendars for number, name in calendar.others)
+    others = (other for calendar in calendars for other in calendar.others)
     warnings += [
-        f"{name[:40]} ({number}) is no event and was left out." for number, name in islice(others, MOST_WARNINGS)
+        gettext("%(name)s (%(place)s) isn’t an event and was left out.", name=name[:40], place=place)
+        for place, name in islice(others, MOST_WARNINGS)
     ]
     if len(chosen) > MOST_EVENTS:
         warnings.insert(
-            0, f"It has {len(chosen):,} events; the first {MOST_EVENTS} are taken. Bring in the rest in parts."
+            0,
+            gettext(
+                "The file has %(count)s events. The first %(most)s are imported. Split the file to import the rest.",
+                count=number(len(chosen)),
+                most=number(MOST_EVENTS),
+            ),
         )
     return ParsedImport(
         next((calendar.name for calendar in calendars if calendar.name), ""),
@@ -80,7 +89,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
     pattern = master.pattern
     repeats = bool(pattern.rule or pattern.added) and master.overrides is None
     length = master.length
-    changes, doubts = _changes(master, group, zone) if repeats else ((), ())
+    changes, findings = _changes(master, group, zone) if repeats else ((), ())
     return ImportedEvent(
         uid=master.uid,
         typed=submission_of(master, zone),
@@ -92,7 +101,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
         is_cancelled=master.is_cancelled,
         reason=_reason(master),
         changes=changes,
-        warnings=(*_doubts_about_zones(group, zone), *doubts, *_about_call(group), *master.warnings),
+        warnings=(*_warnings_about_zones(group, zone), *findings, *_about_call(group), *master.warnings),
         standing=master.standing,
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
@@ -103,19 +112,29 @@ def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
     links = dict.fromkeys(event.call_url for event in group if event.call_url)
     cut = list(dict.fromkeys(line for event in group for line in event.call_lines))
     for link in links:
-        yield f"Only people who are going see the link to the call: {link}"
+        yield gettext("Only people who are going see the link to the call: %(link)s", link=link)
     if cut:
         shown = " · ".join(line[:_SHOWN_LINE] for line in cut[:_SHOWN_LINES])
-        more = f" and {len(cut) - _SHOWN_LINES} more" if len(cut) > _SHOWN_LINES else ""
-        yield f"Taken out of the text with it: {shown}{more}"
+        if len(cut) <= _SHOWN_LINES:
+            yield gettext("Removed from the text with it: %(lines)s", lines=shown)
+        else:
+            yield ngettext(
+                "Removed from the text with it: %(lines)s and %(number)s more line",
+                "Removed from the text with it: %(lines)s and %(number)s more lines",
+                len(cut) - _SHOWN_LINES,
+                lines=shown,
+            )
 
 
-def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
+def _warnings_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
     """Warn of each unknown zone once, with the zone used instead."""
     unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
     for name, taken in unknown.items():
-        words = taken.replace("_", " ")
-        yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
+        yield gettext(
+            "Its time zone ‘%(zone)s’ is unknown, so its times are read as %(taken)s time. Choose another if that’s wrong.",
+            zone=name,
+            taken=taken.replace("_", " "),
+        )
 
 
 def _changes(
@@ -130,7 +149,7 @@ def _changes(
     usual = submission_of(master, zone)
     named = {name_in(master.pattern, event): event for event in newest_of(group)}
     found: list[OccurrenceOverride] = []
-    doubts: list[str] = []
+    findings: list[str] = []
     shift, current = timedelta(0), master.pattern
     ranges = 0
     for original, event in sorted(named.items()):
@@ -143,8 +162,11 @@ def _changes(
         and_following = event.overrides.and_following and not is_stray
         ranges += and_following
         if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
-            doubts.append(
-                f"More of its dates differ than we can take: those from {day(name)} on are as the series has them."
+            findings.append(
+                gettext(
+                    "Too many of its dates differ. From %(day)s on, its dates are as the series has them.",
+                    day=day(name),
+                )
             )
             break
         found.append(
@@ -164,13 +186,15 @@ def _changes(
         made = continued(rest, name, starts, event.length)
         if made is None or event.pattern.is_all_day is not master.pattern.is_all_day:
             current = rest
-            doubts.append(
-                f"From {day(name)} on it takes place at another time, which its rule cannot say: that date is moved alone, and those"
-                " behind it stay as they were. Change the rule afterwards."
+            findings.append(
+                gettext(
+                    "From %(day)s on it takes place at another time. Only that date was moved. Change the rule after the import.",
+                    day=day(name),
+                )
             )
             continue
         shift, current = starts - original, made.pattern
-    return tuple(found), tuple(doubts)
+    return tuple(found), tuple(findings)
 
 
 def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:

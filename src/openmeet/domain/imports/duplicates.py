@@ -39,7 +39,7 @@ async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedE
             details = check(found.typed)
         except InvalidForm:
             continue  # Without a start there is nothing to compare; the import itself reports that error.
-        likenesses[found.uid] = (_folded(details.title), details.starts_at)
+        likenesses[found.uid] = (_folded(details.content.title), details.starts_at)
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
     first: dict[tuple[str, Instant], str] = {}

@@ -11,12 +11,16 @@ from typing import Any
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import parse_json
+from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.map_points import coordinate_of, point_text
-from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
-from openmeet.domain.events.rules import Submission, is_web_address
+from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, ParsedImport
+from openmeet.domain.imports.reasons import ImportReason
+from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
 
 MAX_PAGE = 3_000_000
@@ -37,13 +41,17 @@ def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
         try:
             value = parse_json("".join(pieces).strip().encode())
         except InvalidInput as wrong:
-            warnings.append(f"A part of the page that describes events cannot be read: {wrong.why}")
+            warnings.append(
+                gettext(
+                    "A part of the page that describes events can’t be read: %(problem)s", problem=explain(wrong.why)
+                )
+            )
             continue
         for node in _events(value, 0):
             if len(found) < MOST_EVENTS:
                 found.append(_found(node, url, own_zone))
     if not found:
-        raise InvalidInput("url", "This page does not describe an event in a way that programs can read.")
+        raise InvalidInput("url", ImportReason.NO_EVENT_DESCRIBED)
     return ParsedImport(one_line("".join(scripts.title))[:MAX_TITLE], tuple(found), tuple(warnings))
 
 
@@ -97,7 +105,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     starts, is_day, named = _moment(node.get("startDate"), own_zone)
     ends, ends_is_day, _ = _moment(node.get("endDate"), named)
     if starts is None:
-        doubts.append("It does not say when it starts.")
+        doubts.append(gettext("It doesn’t say when it starts."))
     places = node.get("location")
     places = places if isinstance(places, list) else [places]
     online = next((_text(one.get("url")) for one in places if _is(one, "VirtualLocation")), "")
@@ -116,7 +124,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     )
     mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
     typed = _with(typed, mode=mode.value)
-    when = "To be announced" if starts is None else f"{typed.starts.replace('T', ' ')} ({named})"
+    when = gettext("To be announced") if starts is None else f"{typed.starts.replace('T', ' ')} ({named})"
     return ImportedEvent(
         uid=f"page:{_text(node.get('@id')) or address or url}#{typed.starts}"[:1000],
         typed=typed,
@@ -134,7 +142,7 @@ def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_
     if starts is None or ends is None:
         return ""
     if ends < starts or ends - starts > timedelta(days=366):
-        doubts.append("Its end lies before its start, or a year behind it, and was left out.")
+        doubts.append(gettext("Its end was left out: it’s before the start, or more than a year after it."))
         return ""
     return "" if ends_is_day and not is_day else ends.isoformat(timespec="minutes")
 
@@ -195,8 +203,8 @@ def _point(geo: object) -> str:
 def _is(value: object, *kinds: str) -> bool:
     if not isinstance(value, Mapping):
         return False
-    said = value.get("@type")
-    names = said if isinstance(said, list) else [said]
+    types = value.get("@type")
+    names = types if isinstance(types, list) else [types]
     return any(isinstance(name, str) and name.rpartition("/")[2] in kinds for name in names)
 
 

@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, packed
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import drafts
-from openmeet.domain.events.model import Details, Visibility
+from openmeet.domain.events.model import Details
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.series_dates import let_date_stand
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.imports import queries, updates
 from openmeet.domain.imports.calendar_file import continued, rest_of, understand
 from openmeet.domain.imports.duplicates import lookalikes
 from openmeet.domain.imports.event_json_ld import understand_page
-from openmeet.domain.imports.last_import import said_in
+from openmeet.domain.imports.last_import import last_import_of
 from openmeet.domain.imports.model import (
     ZONE,
     FileReading,
@@ -30,13 +31,15 @@ from openmeet.domain.imports.model import (
     OccurrenceOverride,
     ParsedImport,
 )
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.dates import length_in, original_of, template_in
+from openmeet.domain.series.dates import length_in, original_of
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.series.plan import plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.catalogue import current, in_language
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
@@ -50,10 +53,10 @@ async def understood(workers: ChargedPool, arrived: Import, reading: FileReading
     chosen = arrived.columns.get(ZONE, "")
     zone = chosen or reading.zone
     if arrived.medium is Medium.PAGE:
-        return await workers.run(partial(understand_page, arrived.content, arrived.source, zone))
-    return await workers.run(
-        partial(understand, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
-    )
+        work = partial(understand_page, arrived.content, arrived.source, zone)
+    else:
+        work = partial(understand, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
+    return await workers.run(partial(in_language, current().tag, work))
 
 
 async def standings(
@@ -72,7 +75,7 @@ async def standings(
 async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
     """Choose the time zone for events with none or an unknown one. Raises InvalidForm (``time_zone``)."""
     if not is_zone(zone):
-        raise InvalidForm({ZONE: "Write a time zone like Europe/Berlin."})
+        raise InvalidForm({ZONE: ImportReason.UNKNOWN_ZONE})
     await queries.choose_columns(tx, arrived.id, {ZONE: zone})
 
 
@@ -97,7 +100,7 @@ async def bring_in(
     async with db.reader() as reader:
         arrived = await queries.find(reader, caller.user_id, import_id)
     if arrived is None:
-        raise NotFound("There is no such import any more.")
+        raise NotFound(ImportReason.NO_SUCH_IMPORT)
     if arrived.outcome is not None:
         return ImportResult(**arrived.outcome)
     whole = await understood(workers, arrived, reading)
@@ -114,26 +117,26 @@ async def bring_in(
                     await updates.take(tx, caller, event, differing[event.uid])
                 outcome.updated.append(differing[event.uid].path)
             except Failure as failure:
-                outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
+                outcome.left_out.append(_left_out(event, failure.why))
     for event in wanted:
         if known[event.uid] is not ImportMatch.NEW:
             outcome.known += event.uid not in differing
             continue
         if event.uid in alike:
-            other = "you have one" if alike[event.uid].path else "the file has one before it"
-            outcome.left_out.append(f"{event.typed.title}: {other} that looks like it. Choose it to have both.")
+            other = ImportReason.LOOKS_LIKE_YOURS if alike[event.uid].path else ImportReason.LOOKS_LIKE_EARLIER
+            outcome.left_out.append(_left_out(event, other))
             continue
         try:
             async with db.transaction() as tx:
                 path = await _event(tx, caller, event)
-                is_first = await queries.note_event(tx, caller.user_id, event.uid, path, said_in(event))
+                is_first = await queries.note_event(tx, caller.user_id, event.uid, path, last_import_of(event))
                 if not is_first:
                     raise _AlreadyKnown  # noqa: TRY301  # what was made in this transaction must not stay
             outcome.made.append(path)
         except _AlreadyKnown:
             outcome.known += 1
         except Failure as failure:
-            outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
+            outcome.left_out.append(_left_out(event, failure.why))
     async with db.transaction() as tx:
         await queries.finish(tx, import_id, asdict(outcome))
     return outcome
@@ -141,6 +144,14 @@ async def bring_in(
 
 class _AlreadyKnown(Exception):  # No failure: a concurrent import was faster.
     pass
+
+
+def _left_out(event: ImportedEvent, why: Why) -> str:
+    """Why an event of the file was not imported, as it is stored."""
+    title = event.typed.title
+    if not title:
+        return packed(ImportReason.LEFT_OUT_UNTITLED(problem=why))
+    return packed(ImportReason.LEFT_OUT(title=title, problem=why))
 
 
 async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
@@ -166,7 +177,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
         is_all_day=details.is_all_day,
     )
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
-    whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=PublishPolicy.NONE)
+    whole = await series.create(tx, caller, details.content, Timing(made, length), policy=PublishPolicy.NONE)
     part = whole
     # By part id; None for an event that is not cancelled.
     of_whole = found.reason if found.is_cancelled else None
@@ -224,11 +235,11 @@ async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride)
     made = continued(rest, name, starts, length) if is_alike else None
     timing = made or Timing(rest, length if is_alike else whole.timing.length)
     stored = await date_queries.stored(tx, whole.id)
-    template = template_in(details)
+    content = details.content
     if rest is whole.timing.pattern:
-        plan = plan_all(whole, template, timing, stored, tx.now)
+        plan = plan_all(whole, content, timing, stored, tx.now)
     else:
-        plan = plan_following(whole, change.original, template, timing, stored, tx.now)
+        plan = plan_following(whole, change.original, content, timing, stored, tx.now)
     behind = await series.apply(tx, whole, plan, tells=False)
     if made is None:
         await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
@@ -239,4 +250,4 @@ def _checked(typed: Submission) -> Details:
     try:
         return check(typed)
     except InvalidForm as wrong:
-        raise InvalidInput("file", " ".join(wrong.problems.values())) from None
+        raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(wrong.problems.values())) from None

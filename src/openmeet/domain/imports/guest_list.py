@@ -13,8 +13,11 @@ from collections.abc import Iterator, Mapping
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge
 from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, ContactList, ContactRow
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import MAX_NAME
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.formatting import number
 from openmeet.i18n.markdown import one_line
 
 MAX_FIELD = 10_000
@@ -36,7 +39,7 @@ _WORD = re.compile(r"[\s_]+")
 def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
     """The people of a list. ``chosen``: column by meaning, overrides detection. Raises InvalidInput, TooLarge."""
     if len(data) > MAX_CSV:
-        raise TooLarge(f"A list may have {MAX_CSV // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
+        raise TooLarge(ImportReason.LIST_TOO_LARGE, most=MAX_CSV // 1000000, length=len(data) // 1000000)
     warnings: list[str] = []
     table = _table(_decoded(data, warnings))
     try:
@@ -44,12 +47,14 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Con
     except csv.Error:
         header = ()
     if len([name for name in header if name]) < 1 or len(data) == 0:
-        raise InvalidInput("file", "This is no list of people: its first line should name the columns.")
+        raise InvalidInput("file", ImportReason.NOT_A_LIST)
     columns = _columns(header, chosen)
     if Column.EMAIL not in columns:
         warnings.append(
-            "No column with e-mail addresses was found: people are put on the list by their names, and get no mail."
-            " If there is one, choose it below."
+            gettext(
+                "No column with e-mail addresses was found, so people are listed by name and get no e-mail."
+                " If there is one, choose it below."
+            )
         )
     rows = tuple(_rows(table, header, columns, warnings))
     return ContactList(_service(header), header, columns, rows, tuple(warnings))
@@ -68,7 +73,7 @@ def _decoded(data: bytes, warnings: list[str]) -> str:
         try:
             return data.decode(encoding).replace("\x00", "")
         except UnicodeDecodeError:
-            warnings.append("Some characters are not UTF-8; they were read as Windows-1252.")
+            warnings.append(gettext("Some characters aren’t UTF-8. They were read as Windows-1252."))
     return data.decode("cp1252", errors="replace").replace("\x00", "")
 
 
@@ -119,36 +124,38 @@ def _rows(
         try:
             cells = next(table, None)
         except csv.Error as wrong:
-            warnings.append(f"Line {line} cannot be read ({wrong}); nothing behind it was.")
+            warnings.append(
+                gettext("Line %(line)s can’t be read (%(error)s). Nothing after it was read.", line=line, error=wrong)
+            )
             return
         if cells is None:
             return
         if not any(cell.strip() for cell in cells):
             continue
         if line > MOST_PEOPLE + 1:
-            warnings.append(f"Only the first {MOST_PEOPLE:,} lines were read.")
+            warnings.append(gettext("Only the first %(most)s lines were read.", most=number(MOST_PEOPLE)))
             return
         yield _row(line, cells, places, seen)
 
 
 def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[str]) -> ContactRow:
-    said = {
+    parsed = {
         column: one_line(cells[place])[:MAX_FIELD] if place < len(cells) else "" for column, place in places.items()
     }
-    both = " ".join(filter(None, (said.get(Column.FIRST_NAME, ""), said.get(Column.LAST_NAME, ""))))
-    name = (said.get(Column.NAME, "") or both)[:MAX_NAME]
-    email, problem = said.get(Column.EMAIL, ""), ""
+    both = " ".join(filter(None, (parsed.get(Column.FIRST_NAME, ""), parsed.get(Column.LAST_NAME, ""))))
+    name = (parsed.get(Column.NAME, "") or both)[:MAX_NAME]
+    email, problem = parsed.get(Column.EMAIL, ""), ""
     try:
         email = check_email(email) if email else ""
     except (InvalidForm, InvalidInput):
-        problem = "is no e-mail address"
+        problem = gettext("This isn’t an e-mail address.")
     # An e-mail address has an @, which tells it from a name.
     known_by = email or name
     if not known_by:
-        problem = problem or "has no e-mail address and no name"
+        problem = problem or gettext("There’s no e-mail address and no name.")
     elif not problem and known_by in seen:
-        problem = "stands in the list twice"
+        problem = gettext("This person is in the list twice.")
     seen.add(known_by)
     return ContactRow(
-        line, name, email[:320], said.get(Column.STATUS, "")[:100], said.get(Column.NOTE, "")[:200], problem
+        line, name, email[:320], parsed.get(Column.STATUS, "")[:100], parsed.get(Column.NOTE, "")[:200], problem
     )

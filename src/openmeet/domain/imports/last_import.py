@@ -18,7 +18,7 @@ FIELDS: Final = ("title", *TIMES, "description", "mode", *PLACE, "online_url", "
 _TOGETHER: Final = (TIMES, PLACE)
 
 
-class SaidOfDate(msgspec.Struct, frozen=True):
+class ImportedDate(msgspec.Struct, frozen=True):
     """``LastImport`` of one overridden date of a series."""
 
     fields: dict[str, str]
@@ -35,7 +35,7 @@ class LastImport(msgspec.Struct, frozen=True):
     left_out: str
     added: str
     is_cancelled: bool
-    dates: dict[str, SaidOfDate]
+    dates: dict[str, ImportedDate]
 
     def has_same_schedule(self, found: ImportedEvent) -> bool:
         """Whether the file has the same times, rule and extra dates."""
@@ -49,11 +49,11 @@ class LastImport(msgspec.Struct, frozen=True):
         return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
 
     def has_date(self, change: OccurrenceOverride) -> bool:
-        """Whether the same change was in the file at the last import."""
+        """Whether the last import of the file had exactly this change of the date."""
         return self.dates.get(change.original) == _of_date(change)
 
 
-def said_in(found: ImportedEvent) -> LastImport:
+def last_import_of(found: ImportedEvent) -> LastImport:
     """What the file says now."""
     return LastImport(
         _fields(found.typed),
@@ -94,5 +94,5 @@ def _fields(typed: Submission) -> dict[str, str]:
     return {name: values[name] for name in FIELDS}
 
 
-def _of_date(change: OccurrenceOverride) -> SaidOfDate:
-    return SaidOfDate(_fields(change.typed), change.is_cancelled)
+def _of_date(change: OccurrenceOverride) -> ImportedDate:
+    return ImportedDate(_fields(change.typed), change.is_cancelled)

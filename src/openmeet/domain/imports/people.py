@@ -15,9 +15,9 @@ from groundwork.workers.pool import ChargedPool
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import imported
 from openmeet.domain.attendance import queries as attendances
-from openmeet.domain.attendance.imported import Given
+from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events.actions import hosted, lock_hosted
+from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups import actions as groups
@@ -39,7 +39,10 @@ from openmeet.domain.imports.model import (
     PersonId,
     What,
 )
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import current, in_language
+from openmeet.outbox import left_alone
 from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
@@ -69,7 +72,7 @@ async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> I
     if what is What.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
-    event = await lock_hosted(tx, caller, EventSlug(slug), None)
+    event = await lock_for_host(tx, caller, EventSlug(slug), None)
     return InvitationTarget(what, event.id, event.slug, event.title)
 
 
@@ -80,7 +83,7 @@ async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> 
         must_be_kept_here(group, GroupPermission.INVITE)
         must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
-    event = await hosted(reader, caller, EventSlug(slug))
+    event = await find_for_host(reader, caller, EventSlug(slug))
     return InvitationTarget(what, event.id, event.slug, event.title)
 
 
@@ -117,7 +120,9 @@ async def understood_list(workers: ChargedPool, arrived: Import) -> ContactList:
 
     Raises InvalidInput, TooLarge (also for too much work), TooMany and Unavailable.
     """
-    return await workers.run(partial(understand_list, arrived.content, dict(arrived.columns)))
+    return await workers.run(
+        partial(in_language, current().tag, partial(understand_list, arrived.content, dict(arrived.columns)))
+    )
 
 
 async def keep(
@@ -137,18 +142,18 @@ async def keep(
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
     if shown is None or shown.what is What.EVENTS:
-        raise NotFound("There is no such import any more.")
+        raise NotFound(ImportReason.NO_SUCH_IMPORT)
     # The file of a list that was imported already is gone.
     people = await understood_list(workers, shown) if shown.outcome is None else None
     async with db.transaction() as tx:
         arrived = await queries.lock(tx, caller.user_id, import_id)
         if arrived is None or arrived.what is What.EVENTS:
-            raise NotFound("There is no such import any more.")
+            raise NotFound(ImportReason.NO_SUCH_IMPORT)
         target = await target_by_id(tx, caller, arrived.what, arrived.target)
         if arrived.outcome is not None:
             return target, int(arrived.outcome["new"]), int(arrived.outcome["known"])
         if people is None or arrived.columns != shown.columns:
-            raise Conflict("Other columns were chosen for this list meanwhile. Look at it again.")
+            raise Conflict(ImportReason.COLUMNS_CHANGED)
         fresh, known = await new_rows(tx, arrived, people)
         rows = [row for row in fresh if chosen.get(row.line, not means_no(row.status))]
         await queries.keep_people(tx, arrived.what, arrived.target, [row for row in rows if row.email], caller.user_id)
@@ -167,14 +172,14 @@ async def invite(
     target = await target_of(tx, caller, what, slug)
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
-        raise InvalidForm({"message": f"At most {MAX_MESSAGE} characters; this has {len(text)}."})
+        raise InvalidForm({"message": ImportReason.MESSAGE_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
     waiting = await queries.waiting(tx, what, target.id, MOST_INVITED + 1)
     if not waiting:
-        raise Refused("Nobody on the list waits for an invitation.", name="NobodyToInvite")
+        raise Refused(ImportReason.NOBODY_TO_INVITE, name="NobodyToInvite")
     if len(waiting) > MOST_INVITED:
-        raise TooMany(f"One invitation goes to at most {MOST_INVITED:,} people.", after_seconds=24 * 3600)
+        raise TooMany(ImportReason.TOO_MANY_PEOPLE, most=MOST_INVITED, after_seconds=24 * 3600)
     if len(waiting) != expected:
-        raise PreconditionFailed(f"There are {len(waiting)} people to invite now, not {expected}. Look again.")
+        raise PreconditionFailed(ImportReason.LIST_CHANGED, length=len(waiting), expected=expected)
     await queries.invite(tx, [one.id for one in waiting], text, caller.user_id)
     for one in waiting:
         await enqueue_email(tx, kind=ARRIVAL_MAIL, person=one.id, subject_id=one.id)
@@ -188,33 +193,35 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
     """
     person = await queries.person(tx, person_id)
     if person is None or person.stage in {ContactStage.KEPT, ContactStage.DECLINED}:
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.ACCEPTED:
-        raise Refused("This invitation has been used already.", name="InvitationUsed")
+        raise Refused(ImportReason.INVITATION_USED, name="InvitationUsed")
     path = await _into_group(tx, caller, person) if person.what is What.MEMBERS else await _to_event(tx, caller, person)
     await queries.set_stage(tx, person.id, ContactStage.ACCEPTED)
     return path
 
 
-async def decline(tx: Transaction, person_id: PersonId) -> None:
+async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None:
     """Decline an invitation; the contact is never invited to this event or group again."""
     person = await queries.person(tx, person_id)
     if person is None or person.stage is ContactStage.KEPT:
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
+        # Outlasts the list, which goes some time after its use, or with the account of whoever imported it.
+        await left_alone.decline(tx, key, person.target, person.email)
 
 
 async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
     """The event or group of an invitation. Raises NotFound."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(ImportReason.INVITATION_OVER)
     event = await event_by_id(reader, EventId(person.target)) if person.what is What.GUESTS else None
     group = await group_by_id(reader, GroupId(person.target)) if person.what is What.MEMBERS else None
     is_gone = (event is None or event.is_gone or event.is_draft) and (group is None or group.deleted_at is not None)
     if is_gone:
-        raise NotFound("What this invitation was for is not there any more.")
+        raise NotFound(ImportReason.TARGET_GONE)
     return person, event, group
 
 
@@ -228,14 +235,14 @@ def person_in(key: SigningKey, token: str) -> PersonId:
     """The contact behind an invitation link. Raises NotFound for a forged token."""
     found = _TOKEN.fullmatch(token)
     if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(ImportReason.INVITATION_OVER)
     return PersonId(found[1])
 
 
 async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) -> str:
     group = await group_by_id(tx, GroupId(person.target))
     if group is None or group.deleted_at is not None:
-        raise NotFound("This group is not there any more.")
+        raise NotFound(ImportReason.GROUP_GONE)
     door = Invitation(
         id=InvitationId(new_id(tx.now)),
         group_id=group.id,
@@ -256,12 +263,12 @@ async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) 
 async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) -> str:
     event = await event_by_id(tx, EventId(person.target))
     if event is None or event.is_gone or event.is_draft:
-        raise NotFound("This event is not there any more.")
+        raise NotFound(ImportReason.EVENT_GONE)
     mine = await attendances.find(tx, event.id, caller.user_id)
     if mine is not None and mine.status is AttendanceStatus.REJECTED:
-        raise Forbidden("The host has decided otherwise.")
+        raise Forbidden(ImportReason.DECLINED_BY_HOST)
     if mine is None:
         # Invited people can see a private event.
-        await imported.put(tx, [Given(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
+        await imported.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
     await attendance.answer(tx, caller, event.slug, RsvpReply.GOING)
     return f"/events/{event.slug}"

@@ -148,7 +148,7 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
     for first in range(0, len(starts), _AT_ONCE):
         rows = await reader.fetch(
             "select slug, title, starts_at from events e where starts_at in :starts"
-            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 from event_hosts h"
+            " and deleted_at is null and removed_at is null and (author_id = :user_id or exists (select 1 from event_co_hosts h"
             " where h.event_id = e.id and h.user_id = :user_id and h.state = 'accepted')) order by starts_at, id",
             user_id=user_id,
             starts=list(starts[first : first + _AT_ONCE]),
@@ -157,7 +157,7 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
     return found
 
 
-async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
+async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
     """By UID: the file's fields at the last import, as far as they were stored."""
     found: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
@@ -170,25 +170,25 @@ async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[
     return found
 
 
-async def note_said(tx: Transaction, user_id: UserId, uid: str, said: LastImport) -> None:
+async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: LastImport) -> None:
     """Store the file's fields after its changes were applied."""
     await tx.execute(
-        "update imported_events set said = :said where user_id = :user_id and uid = :uid",
+        "update imported_events set said = :last_import where user_id = :user_id and uid = :uid",
         user_id=user_id,
         uid=uid,
-        said=msgspec.json.encode(said).decode(),
+        last_import=msgspec.json.encode(last_import).decode(),
     )
 
 
-async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: LastImport) -> bool:
+async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, last_import: LastImport) -> bool:
     """Note an imported event; False if this UID was imported meanwhile."""
     noted = await tx.execute(
-        "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :said, :now)"
+        "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :last_import, :now)"
         " on conflict (user_id, uid) do nothing",
         user_id=user_id,
         uid=uid,
         made=made,
-        said=msgspec.json.encode(said).decode(),
+        last_import=msgspec.json.encode(last_import).decode(),
         now=tx.now,
     )
     return noted == 1
@@ -198,7 +198,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
     """Add people to a list; who is on it stays as they are."""
     await tx.execute_many(
         """
-        insert into imported_people (id, what, target, email, name, status, stage, message, invited_by, created_at)
+        insert into imported_contacts (id, what, target, email, name, status, stage, message, invited_by, created_at)
         values (:id, :what, :target, :email, :name, :status, 'kept', '', :by, :now)
             on conflict (what, target, email) do nothing
         """,
@@ -258,11 +258,11 @@ async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[li
 
 
 async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
-    """Those of these addresses that are on the list already."""
+    """The e-mail addresses among these that an earlier import has added to the list."""
     found: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(
-            "select email from imported_people where what = :what and target = :target and email in :emails order by email",
+            "select email from imported_contacts where what = :what and target = :target and email in :emails order by email",
             what=what.value,
             target=target,
             emails=list(emails[start : start + _AT_ONCE]),
@@ -274,7 +274,7 @@ async def listed(reader: Reader, what: What, target: str, emails: Sequence[str])
 async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, int]:
     """Number of contacts by stage."""
     rows = await reader.fetch(
-        "select stage, count(*) as found from imported_people where what = :what and target = :target"
+        "select stage, count(*) as found from imported_contacts where what = :what and target = :target"
         " group by stage order by stage",
         what=what.value,
         target=target,
@@ -285,7 +285,7 @@ async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, 
 async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[ImportedContact]:
     """Contacts that were not invited yet, in list order."""
     rows = await reader.fetch(
-        f"select {_PERSON} from imported_people where what = :what and target = :target and stage = 'kept'"
+        f"select {_PERSON} from imported_contacts where what = :what and target = :target and stage = 'kept'"
         " order by id limit :limit",
         what=what.value,
         target=target,
@@ -296,19 +296,19 @@ async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[I
 
 async def invite(tx: Transaction, ids: Sequence[PersonId], message: str, by: UserId) -> None:
     await tx.execute_many(
-        "update imported_people set stage = 'invited', message = :message, invited_by = :by, invited_at = :now"
+        "update imported_contacts set stage = 'invited', message = :message, invited_by = :by, invited_at = :now"
         " where id = :id and stage = 'kept'",
         [{"id": one, "message": message, "by": by, "now": tx.now} for one in ids],
     )
 
 
 async def person(reader: Reader, person_id: PersonId) -> ImportedContact | None:
-    row = await reader.fetch_one(f"select {_PERSON} from imported_people where id = :id", id=person_id)
+    row = await reader.fetch_one(f"select {_PERSON} from imported_contacts where id = :id", id=person_id)
     return _person(row) if row else None
 
 
 async def set_stage(tx: Transaction, person_id: PersonId, stage: ContactStage) -> None:
-    await tx.execute("update imported_people set stage = :stage where id = :id", stage=stage.value, id=person_id)
+    await tx.execute("update imported_contacts set stage = :stage where id = :id", stage=stage.value, id=person_id)
 
 
 _PERSON = "id, what, target, email, name, status, stage, message, invited_by, invited_at"

@@ -1,6 +1,6 @@
 """Repeated imports: differences between a file and the events imported from it before, and applying them.
 
-Only changes in the file since the last import count (``said``). Edits made here are kept; if both changed, the preview
+Only changes in the file since the last import count (``imported``). Edits made here are kept; if both changed, the preview
 says so. If the last import is not stored, every difference counts. Fields missing from a file (text, place, topics)
 delete nothing. Nothing changes before the user confirms.
 """
@@ -15,16 +15,26 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import draft_queries, drafts, ownership
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.edits import REPEATED, details_in
-from openmeet.domain.events.model import Details, Event, EventSlug, Mode
+from openmeet.domain.events.edits import details_in
+from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check
-from openmeet.domain.events.submissions import beside, unpack, values_of, values_of_event
+from openmeet.domain.events.submissions import further_fields, unpack, values_of, values_of_event
+from openmeet.domain.events.values import Mode
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.last_import import FIELDS, PLACE, TIMES, LastImport, changed_fields, edited_here, said_in
+from openmeet.domain.imports.last_import import (
+    FIELDS,
+    PLACE,
+    TIMES,
+    LastImport,
+    changed_fields,
+    edited_here,
+    last_import_of,
+)
 from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.dates import details_of, template_in
+from openmeet.domain.series.dates import details_of
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.series.plan import plan_all, plan_one
 from openmeet.domain.users.model import Caller, UserId
@@ -74,7 +84,7 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedE
     slugs = [path.rpartition("/")[2] for path in made.values()]
     singles = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
     whole = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}
-    bases = await queries.said_of(reader, user_id, list(made))
+    bases = await queries.last_imports(reader, user_id, list(made))
     typed = await draft_queries.fields_of(reader, [one.id for one in singles.values() if one.is_draft])
     dates = await date_queries.named_in(
         reader,
@@ -101,21 +111,21 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedE
 
 async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Update) -> None:
     """Apply what changed in the file. Raises Failure of any kind if that is refused."""
-    await queries.note_said(tx, caller.user_id, found.uid, said_in(found))
+    await queries.note_import(tx, caller.user_id, found.uid, last_import_of(found))
     changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
     slug = update.path.rpartition("/")[2]
     if update.path.startswith("/series/"):
         locked = await series_queries.lock_by_slug(tx, SeriesSlug(slug))
         if locked is None or locked.deleted_at is not None or locked.owner_id != caller.user_id:
-            raise NotFound("There is no such series any more.")
+            raise NotFound(ImportReason.NO_SUCH_SERIES)
         await _take_series(tx, replace(locked, changed_by=caller.user_id), found, update)
         return
     event = await event_queries.by_slug(tx, EventSlug(slug))
     if event is None or event.is_gone or event.author_id != caller.user_id:
-        raise NotFound("There is no such event any more.")
+        raise NotFound(ImportReason.NO_SUCH_EVENT)
     if event.is_draft:
         text = await draft_queries.fields(tx, event.id)
-        await drafts.keep(tx, caller, event.slug, _merged(unpack(text), found.typed, changed), beside(text))
+        await drafts.keep(tx, caller, event.slug, _merged(unpack(text), found.typed, changed), further_fields(text))
         return
     if update.fields:
         await event_hosting.revise(tx, caller, event.slug, _details(details_in(event), found.typed, changed))
@@ -129,7 +139,7 @@ async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, up
     # Times, rule and extra dates belong together: all come from the file, or none.
     keeps_schedule = base is not None and base.has_same_schedule(found)
     changed = _changed_of_series(found, base)
-    details = _details(details_of(series.template, series.timing, start), found.typed, changed)
+    details = _details(details_of(series.content, series.timing, start), found.typed, changed)
     zone = details.time_zone
     made = pattern(
         datetime.fromisoformat(details.starts_local),
@@ -143,7 +153,7 @@ async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, up
     if update.fields:
         stored = await date_queries.stored(tx, series.id)
         timing = series.timing if keeps_schedule else Timing(made, length)
-        plan = plan_all(series, template_in(details), timing, stored, tx.now)
+        plan = plan_all(series, details.content, timing, stored, tx.now)
         series = replace(await actions.apply(tx, series, plan), changed_by=series.changed_by)
     for change in update.changes:
         await _take_date(tx, series, change, None if base is None else base.of_date(change))
@@ -173,8 +183,8 @@ def _of_event(path: str, event: Event, text: str, found: ImportedEvent, base: La
     before = unpack(text) if event.is_draft and text else Submission(**values_of_event(event))
     cancels = found.is_cancelled and not event.is_cancelled and not event.is_draft
     cancels = cancels and not (base is not None and base.is_cancelled)
-    said = None if base is None else base.fields
-    fields = _differences(before, found.typed, changed_fields(found.typed, said), said)
+    imported = None if base is None else base.fields
+    fields = _differences(before, found.typed, changed_fields(found.typed, imported), imported)
     return Update(path, fields, becomes_cancelled=cancels, base=base)
 
 
@@ -182,7 +192,7 @@ def _of_series(
     path: str, series: Series, dates: Mapping[str, Event], found: ImportedEvent, base: LastImport | None
 ) -> Update:
     timing = series.timing
-    before = Submission(**values_of_event(details_of(series.template, timing, timing.pattern.start)))
+    before = Submission(**values_of_event(details_of(series.content, timing, timing.pattern.start)))
     fields = _differences(before, found.typed, _changed_of_series(found, base), None if base is None else base.fields)
     here = {
         "rule": "" if timing.pattern.rule is None else str(timing.pattern.rule),
@@ -240,12 +250,12 @@ def _differences(
 
 def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Submission:
     """The current values with the changed fields of the file; fields missing from the file stay."""
-    said = values_of(typed)
-    taken = {name: said[name] for name in ("title", *TIMES)}
-    taken |= {name: said[name] for name in ("description", "online_url", "categories", "tags") if said[name]}
-    if any(said[name] for name in PLACE):
-        taken |= {name: said[name] for name in PLACE if said[name] or name != "point"}
-    if said["online_url"] or any(said[name] for name in PLACE) or typed.mode != Mode.IN_PERSON.value:
+    imported = values_of(typed)
+    taken = {name: imported[name] for name in ("title", *TIMES)}
+    taken |= {name: imported[name] for name in ("description", "online_url", "categories", "tags") if imported[name]}
+    if any(imported[name] for name in PLACE):
+        taken |= {name: imported[name] for name in PLACE if imported[name] or name != "point"}
+    if imported["online_url"] or any(imported[name] for name in PLACE) or typed.mode != Mode.IN_PERSON.value:
         taken["mode"] = typed.mode
     return replace(now, **{name: value for name, value in taken.items() if name in changed})
 
@@ -255,6 +265,7 @@ def _details(now: Details, typed: Submission, changed: frozenset[str]) -> Detail
     try:
         wanted = check(_merged(Submission(**values_of_event(now)), typed, changed))
     except InvalidForm as wrong:
-        raise InvalidInput("file", " ".join(wrong.problems.values())) from None
-    unsaid = {name: getattr(now, name) for name in REPEATED if name in {"links", "picture", "place_audience"}}
-    return replace(wanted, **unsaid)
+        raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(wrong.problems.values())) from None
+    held = now.content
+    content = replace(wanted.content, links=held.links, picture=held.picture, place_audience=held.place_audience)
+    return replace(wanted, content=content)

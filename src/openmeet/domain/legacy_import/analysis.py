@@ -18,7 +18,7 @@ from openmeet.domain.legacy_import.plan import (
 )
 from openmeet.domain.legacy_import.timing import date_near, ended_before, local_start, timing_of, zone_of
 from openmeet.domain.series.dates import details_of as usual_of
-from openmeet.domain.series.dates import original_text, template_in
+from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Timing
 from openmeet.recurrence.pattern import MAX_DATES, Pattern
 from openmeet.recurrence.wall_time import local_of
@@ -47,7 +47,7 @@ class Family:
 def families_of(
     old: Old, events: Iterable[OldEvent], otherwise: str, odd: list[Odd]
 ) -> tuple[list[Family], list[OldEvent]]:
-    """The families among events that have a start, and the single events."""
+    """Group old events into families (a parent and its dates); returns these and the single events."""
     usable = {event.id: event for event in events}
     children: dict[int, list[OldEvent]] = {}
     roots: list[OldEvent] = []
@@ -232,9 +232,9 @@ def _part(
     head = section.head
     zone = _zone(head, otherwise, odd)
     details = details_of(head, zone, old, odd)
-    said = timing_of(head, zone)
-    odd += said.oddities
-    whole = said.pattern
+    parsed = timing_of(head, zone)
+    odd += parsed.oddities
+    whole = parsed.pattern
     if behind is not None:
         before = ended_before(whole, behind)
         if before is not None and before.rule != whole.rule:
@@ -243,15 +243,15 @@ def _part(
         whole = before or replace(whole, rule=None, left_out=(), added=())
     placed, whole = _placed(section, whole, odd, alone)
     timing = Timing(whole, length_of(details))
-    template = template_in(details)
+    content = details.content
     dates = []
     first = original_text(whole.start)
     for name, event in placed.items():
         more: list[OldAnswer] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
         own = details if event.id == head.id else details_of(event, zone, old, odd)
-        usual = usual_of(template, timing, datetime.fromisoformat(name))
+        usual = usual_of(content, timing, datetime.fromisoformat(name))
         dates.append(_date(event, own, usual, name, answers_of(event, old, odd, more), odd))
-    return LegacySeriesPart(head, template, timing, is_cancelled(head), after, tuple(dates), followers)
+    return LegacySeriesPart(head, content, timing, is_cancelled(head), after, tuple(dates), followers)
 
 
 def _date(

@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 from groundwork.clock import SECOND, Instant
-from openmeet.domain.events.model import (
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.inputs import is_web_address
+from openmeet.domain.events.model import Details
+from openmeet.domain.events.rules import LONGEST
+from openmeet.domain.events.values import (
     MAX_CAPACITY,
     MAX_DESCRIPTION,
     MAX_PLACE_PART,
     MAX_TITLE,
     NOWHERE,
-    Details,
     Mode,
     Venue,
     Visibility,
 )
-from openmeet.domain.events.rules import LONGEST, is_web_address
 from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldEvent, OldGroup
 from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.wall_time import local_of
@@ -53,18 +55,22 @@ def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
         online_url = ""
     if len(title) > MAX_TITLE or len(description) > MAX_DESCRIPTION:
         odd.append(Odd(Oddity.CUT, subject))
-    return Details(
+    ends_at = _end(event, starts_at, odd)
+    content = Content(
         title=title[:MAX_TITLE] or UNTITLED,
-        starts_local=local_of(starts_at, zone).replace(tzinfo=None).isoformat(timespec="seconds"),
-        time_zone=zone,
-        starts_at=starts_at,
-        ends_at=_end(event, starts_at, odd),
         description=description[:MAX_DESCRIPTION],
         mode=_MODES.get(event.kind, Mode.ONLINE if online_url and not event.location else Mode.IN_PERSON),
         venue=_venue(event),
         online_url=online_url,
         capacity=_capacity(event, odd),
         visibility=visibility_of(event, old, odd),
+    )
+    return Details(
+        content=content,
+        starts_local=local_of(starts_at, zone).replace(tzinfo=None).isoformat(timespec="seconds"),
+        time_zone=zone,
+        starts_at=starts_at,
+        ends_at=ends_at,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.model import (
     LegacyShape,
@@ -17,7 +18,7 @@ from openmeet.domain.legacy_import.model import (
     OldMember,
     OldUser,
 )
-from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.model import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class LegacySeriesPart:
     """
 
     old: OldEvent
-    template: Template
+    content: Content
     timing: Timing
     is_cancelled: bool
     after: int | None

@@ -151,11 +151,12 @@ async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Seq
 
 
 async def were_here(reader: Reader, run_id: str) -> int:
-    """How many imported users have signed in since, or changed their profile."""
+    """How many imported users have signed in since, or changed their profile. An emptied row has nothing to lose."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join users u on u.id = r.new_id
          where r.run_id = :run_id and r.kind = 'user'
+           and u.created_at <> 0
            and (u.revision > 1 or exists (select 1 from sessions s where s.user_id = u.id))
         """,
         run_id=run_id,

@@ -24,6 +24,8 @@ from openmeet.domain.legacy_import.model import (
     OldMember,
     OldUser,
 )
+from openmeet.domain.legacy_import.reasons import LegacyImportReason
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
 # The largest number in the tables there that can also be stored here.
@@ -60,8 +62,8 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) ->
     by_name = {plain(name): value for name, value in row.items()}
     found = _whole(by_name.get("id"))
     if found is None:
-        said = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
-        odd.append(Odd(Oddity.NO_NUMBER, f"{noun} row {number}", said))
+        why = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
+        odd.append(Odd(Oddity.NO_NUMBER, f"{noun} row {number}", why))
         return None
     return Values(found, f"{noun} {found}", by_name, odd)
 
@@ -188,7 +190,7 @@ def moment_of(value: object, name: str) -> Instant | None:
             # JavaScript's milliseconds.
             moment = _parsed(value, name, lambda number: datetime.fromtimestamp(number / 1000, UTC))
         case _:
-            raise InvalidInput(name, f"{name} is no time: {str(value)[:40]!r}.")
+            raise InvalidInput(name, LegacyImportReason.MALFORMED_TIME, label=name, value=repr(str(value)[:40]))
     return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
@@ -196,7 +198,7 @@ def _parsed(value: Any, name: str, parse: Callable[[Any], datetime]) -> datetime
     try:
         return parse(value)
     except (ValueError, OverflowError, OSError):
-        raise InvalidInput(name, f"{name} is no time: {str(value)[:40]!r}.") from None
+        raise InvalidInput(name, LegacyImportReason.MALFORMED_TIME, label=name, value=repr(str(value)[:40])) from None
 
 
 def _moment(row: Values, name: str) -> Instant | None:
@@ -204,13 +206,20 @@ def _moment(row: Values, name: str) -> Instant | None:
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
     except InvalidInput as wrong:
-        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, wrong.why.removesuffix(".")))
+        row.odd.append(Odd(Oddity.UNREADABLE, row.subject, explain(wrong.why).removesuffix(".")))
         return None
 
 
 def _within_years(at: Instant | None, value: object, name: str) -> Instant | None:
     if at is not None and not FIRST_YEAR <= to_datetime(at).year <= LAST_YEAR:
-        raise InvalidInput(name, f"{name} is not between {FIRST_YEAR} and {LAST_YEAR}: {str(value)[:40]!r}.")
+        raise InvalidInput(
+            name,
+            LegacyImportReason.YEAR_OUT_OF_RANGE,
+            label=name,
+            first_year=str(FIRST_YEAR),
+            last_year=str(LAST_YEAR),
+            value=repr(str(value)[:40]),
+        )
     return at
 
 
@@ -315,7 +324,7 @@ async def read_old(source: LegacyDatabase) -> Old:
             tables[table].append(values)
     missing = [name for name in NEEDED if not tables.get(name)]
     if missing:
-        raise InvalidInput("source", f"This is no database of the older model: nothing in {' and '.join(missing)}.")
+        raise InvalidInput("source", LegacyImportReason.NOT_THE_OLDER_MODEL, tables=", ".join(missing))
     old = Old(shape_of(event_columns), odd=odd)
     for user in _sorted(map(user_of, tables["users"])):
         old.users[user.id] = user
@@ -361,7 +370,7 @@ class Dump:
         with self._path.open("rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
                 if len(line) > MAX_LINE:
-                    raise TooLarge(f"Line {number} of the dump has more than {MAX_LINE:,} bytes.")
+                    raise TooLarge(LegacyImportReason.LINE_TOO_LONG, number=number, most=MAX_LINE)
                 if line.strip():
                     table, row = _line(line, number)
                     if table in TABLES:
@@ -372,9 +381,9 @@ def _line(line: bytes, number: int) -> tuple[str, Mapping[str, Any]]:
     try:
         found = msgspec.json.decode(line)
     except msgspec.DecodeError as wrong:
-        raise InvalidInput("source", f"Line {number} of the dump is no JSON: {wrong}.") from None
+        raise InvalidInput("source", LegacyImportReason.NOT_JSON, number=number, wrong=wrong) from None
     if not isinstance(found, dict) or not isinstance(found.get("table"), str) or not isinstance(found.get("row"), dict):
-        raise InvalidInput("source", f'Line {number} of the dump is not {{"table": …, "row": {{…}}}}.')
+        raise InvalidInput("source", LegacyImportReason.UNKNOWN_ROW, number=number)
     return plain(found["table"]), found["row"]
 
 
@@ -394,7 +403,7 @@ class PostgresSource:
         try:
             connection = await asyncpg.connect(self._url)
         except (OSError, ValueError, asyncpg.PostgresError) as failure:
-            raise Unavailable(f"The older database cannot be reached: {type(failure).__name__}.") from failure
+            raise Unavailable(LegacyImportReason.DATABASE_UNREACHABLE, failure=type(failure).__name__) from failure
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 for table, names in await self._tables(connection):
@@ -426,5 +435,5 @@ def source_of(text: str, schema: str = "public") -> LegacyDatabase:
         return PostgresSource(text, schema)
     path = Path(text)
     if not path.is_file():
-        raise InvalidInput("source", f"There is no file {text!r}, and it is no postgresql:// address.")
+        raise InvalidInput("source", LegacyImportReason.NO_SUCH_FILE, text=repr(text))
     return Dump(path)

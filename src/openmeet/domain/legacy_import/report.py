@@ -82,7 +82,7 @@ def _series(part: LegacySeriesPart) -> dict[str, Any]:
     return {
         "event": part.old.id,
         "slug": part.old.slug,
-        "title": part.template.title,
+        "title": part.content.title,
         "sentence": describe(part.timing.pattern),
         "timeZone": part.timing.pattern.zone_name,
         "splitFromEvent": part.after,

@@ -16,13 +16,15 @@ from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.queries import LegacyRowKind, Run, RunState
+from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.domain.series import linking as series
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import publications
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 Erase = Callable[[Transaction, Sequence[str]], Awaitable[None]]
 
 _AT_ONCE = 200
@@ -45,14 +47,14 @@ class Since:
 
     @property
     def words(self) -> str:
-        said = (
-            (self.people, "people have signed in or edited their profile"),
-            (self.events, "events were edited"),
-            (self.answers, "answers were given or changed"),
-            (self.new_events, "events were made in its groups"),
-            (self.published, "events were published"),
+        counts = (
+            (self.people, gettext("people have signed in or edited their profile")),
+            (self.events, gettext("events were edited")),
+            (self.answers, gettext("answers were given or changed")),
+            (self.new_events, gettext("events were made in its groups")),
+            (self.published, gettext("events were published")),
         )
-        return "; ".join(f"{count} {what}" for count, what in said if count)
+        return "; ".join(f"{count} {what}" for count, what in counts if count)
 
 
 async def since(reader: Reader, run: Run) -> Since:
@@ -66,7 +68,7 @@ async def since(reader: Reader, run: Run) -> Since:
     )
 
 
-async def roll_back(db: Database, source: str, tell: Tell) -> int:
+async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
     """Roll back the run of this source; returns how many users stay because something else here is theirs.
 
     Raises NotFound (no such run) and Refused (``BuiltUpon``).
@@ -74,23 +76,23 @@ async def roll_back(db: Database, source: str, tell: Tell) -> int:
     async with db.reader() as reader:
         run = await queries.run_of(reader, source)
         if run is None:
-            raise NotFound(f"Nothing was imported from {source}.")
+            raise NotFound(LegacyImportReason.NOTHING_IMPORTED, source=source)
         built = await since(reader, run)
     if not built.is_nothing:
-        raise Refused(f"It cannot be taken back any more: since then {built.words}.", name="BuiltUpon")
-    await _all(db, run, LegacyRowKind.ANSWER, attendance.erase, tell)
-    await _all(db, run, LegacyRowKind.EVENT, _erase_events, tell)
-    await _all(db, run, LegacyRowKind.SERIES, _erase_series, tell, at_once=_SERIES_AT_ONCE)
-    await _all(db, run, LegacyRowKind.MEMBER, groups.erase_members, tell)
-    await _all(db, run, LegacyRowKind.GROUP, _erase_groups, tell)
-    staying = await _people(db, run, tell)
+        raise Refused(LegacyImportReason.BUILT_UPON, changes=built.words, name="BuiltUpon")
+    await _all(db, run, LegacyRowKind.ANSWER, attendance.erase, on_progress)
+    await _all(db, run, LegacyRowKind.EVENT, _erase_events, on_progress)
+    await _all(db, run, LegacyRowKind.SERIES, _erase_series, on_progress, at_once=_SERIES_AT_ONCE)
+    await _all(db, run, LegacyRowKind.MEMBER, groups.erase_members, on_progress)
+    await _all(db, run, LegacyRowKind.GROUP, _erase_groups, on_progress)
+    staying = await _people(db, run, on_progress)
     async with db.transaction() as tx:
         await queries.set_state(tx, run.id, RunState.ROLLED_BACK)
     return staying
 
 
 async def _all(
-    db: Database, run: Run, kind: LegacyRowKind, erase: Erase, tell: Tell, *, at_once: int = _AT_ONCE
+    db: Database, run: Run, kind: LegacyRowKind, erase: Erase, on_progress: OnProgress, *, at_once: int = _AT_ONCE
 ) -> None:
     async with db.reader() as reader:
         total = len(await queries.known(reader, run.id, kind))
@@ -103,7 +105,7 @@ async def _all(
             await erase(tx, some)
             await queries.forget(tx, run.id, kind, some)
         done += len(some)
-        tell(f"taking back: {kind.value}", done, total)
+        on_progress(f"taking back: {kind.value}", done, total)
 
 
 async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
@@ -123,7 +125,7 @@ async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:
     await groups.erase(tx, [GroupId(one) for one in ids])
 
 
-async def _people(db: Database, run: Run, tell: Tell) -> int:
+async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
     async with db.reader() as reader:
         found = list((await queries.known(reader, run.id, LegacyRowKind.USER)).values())
     staying = 0
@@ -135,5 +137,5 @@ async def _people(db: Database, run: Run, tell: Tell) -> int:
         except ForeignKeyViolated:
             # They follow or belong to something that this run did not import.
             staying += 1
-        tell("taking back: people", number, len(found))
+        on_progress("taking back: people", number, len(found))
     return staying

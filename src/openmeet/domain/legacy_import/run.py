@@ -10,12 +10,13 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
-from openmeet.domain.attendance.imported import Given
+from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import imported as brought_events
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.imported import Before
-from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries, Visibility
+from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries
 from openmeet.domain.groups import queries as groups_queries
 from openmeet.domain.groups.model import (
@@ -48,7 +49,7 @@ from openmeet.i18n.markdown import one_line
 T = TypeVar("T")
 
 # (what, how many are done, of how many)
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 # Rows per transaction: far below the limit of two seconds, also on a slow disk.
 _USERS = 200
@@ -56,25 +57,25 @@ _DATES = 25
 _ANSWERS = 500
 
 
-async def bring_in(db: Database, source: str, zone: str, plan: LegacyPlan, tell: Tell) -> Run:
+async def bring_in(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> Run:
     """Execute the plan, or the rest of it. Raises UniqueViolated if the same source is imported at the same time."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)
         assert run is not None  # noqa: S101  # begun a line above
-    await _bring_users(db, run, plan, tell)
+    await _bring_users(db, run, plan, on_progress)
     async with db.reader() as reader:
         people = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
-    groups = await bring_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, tell)
+    groups = await bring_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, on_progress)
     bringer = _Bringer(db, run.id, {old: UserId(new) for old, new in people.items()}, groups, plan)
-    await bringer.parts(tell)
-    await bringer.singles(tell)
+    await bringer.parts(on_progress)
+    await bringer.singles(on_progress)
     async with db.transaction() as tx:
         await queries.set_state(tx, run.id, RunState.DONE)
     return run
 
 
-async def _bring_users(db: Database, run: Run, plan: LegacyPlan, tell: Tell) -> None:
+async def _bring_users(db: Database, run: Run, plan: LegacyPlan, on_progress: OnProgress) -> None:
     async with db.reader() as reader:
         done = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     waiting = [user for user in plan.users if user.id not in done]
@@ -85,7 +86,7 @@ async def _bring_users(db: Database, run: Run, plan: LegacyPlan, tell: Tell) -> 
                 kind, user_id = await _user(tx, user)
                 await queries.note(tx, run.id, kind, [(user.id, user_id)])
         count += len(some)
-        tell("people", count, len(plan.users))
+        on_progress("people", count, len(plan.users))
 
 
 async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
@@ -128,7 +129,7 @@ class _Bringer:
         self._plan = plan
         self._heads = {part.old.id for part in plan.parts}
 
-    async def parts(self, tell: Tell) -> None:
+    async def parts(self, on_progress: OnProgress) -> None:
         """Import every series, the older half of a split before the newer one."""
         async with self._db.reader() as reader:
             done = await queries.known(reader, self._run_id, LegacyRowKind.SERIES)
@@ -137,20 +138,20 @@ class _Bringer:
                 done[part.old.id] = await self._series(part, done)
             await self._events(part.dates, SeriesId(done[part.old.id]))
             await self._window(SeriesId(done[part.old.id]))
-            tell("series", number, len(self._plan.parts))
+            on_progress("series", number, len(self._plan.parts))
 
-    async def singles(self, tell: Tell) -> None:
+    async def singles(self, on_progress: OnProgress) -> None:
         """Import every single event."""
         count = 0
         for some in _chunks(self._plan.singles, _DATES):
             await self._events(some, None)
             count += len(some)
-            tell("single events", count, len(self._plan.singles))
+            on_progress("single events", count, len(self._plan.singles))
 
     async def _series(self, part: LegacySeriesPart, done: dict[int, str]) -> str:
         async with self._db.transaction() as tx:
             owner = self._people[part.old.user_id or 0]
-            made = await series.insert(tx, owner, part.template, part.timing, PublishPolicy.NONE)
+            made = await series.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
             await brought_series.note(
@@ -244,13 +245,13 @@ class _Bringer:
         waiting = [(event_id, answer) for event_id, answer in given if answer.old.id not in known]
         for some in _chunks(waiting, _ANSWERS):
             async with self._db.transaction() as tx:
-                ids = await attendance.put(tx, [self._given(event_id, answer) for event_id, answer in some])
+                ids = await attendance.put(tx, [self._imported_rsvp(event_id, answer) for event_id, answer in some])
                 pairs = [(answer.old.id, new) for (_, answer), new in zip(some, ids, strict=True) if new is not None]
                 await queries.note(tx, self._run_id, LegacyRowKind.ANSWER, pairs)
 
-    def _given(self, event_id: EventId, answer: LegacyRsvp) -> Given:
+    def _imported_rsvp(self, event_id: EventId, answer: LegacyRsvp) -> ImportedRsvp:
         person = self._people[answer.old.user_id]
-        return Given(event_id, person, answer.status, answer.old.created_at or Instant(0))
+        return ImportedRsvp(event_id, person, answer.status, answer.old.created_at or Instant(0))
 
 
 def _record(old: OldEvent) -> tuple[str, str] | None:
@@ -283,7 +284,11 @@ _MEMBERS = 200
 
 
 async def bring_groups(
-    db: Database, run_id: str, plan: LegacyPlan, people: Mapping[int, UserId], tell: Callable[[str, int, int], None]
+    db: Database,
+    run_id: str,
+    plan: LegacyPlan,
+    people: Mapping[int, UserId],
+    on_progress: Callable[[str, int, int], None],
 ) -> dict[int, str]:
     """Import groups; returns new ids by legacy id."""
     async with db.reader() as reader:
@@ -294,7 +299,7 @@ async def bring_groups(
             async with db.transaction() as tx:
                 done[group.id] = await _group(tx, group, people[group.created_by or 0])
                 await note(tx, run_id, LegacyRowKind.GROUP, [(group.id, done[group.id])])
-        tell("groups", number, len(plan.groups))
+        on_progress("groups", number, len(plan.groups))
     waiting = [one for one in plan.members if one.id not in members]
     for start in range(0, len(waiting), _MEMBERS):
         async with db.transaction() as tx:

@@ -14,9 +14,11 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.domain.legacy_import.model import Odd, Oddity, OldEvent
 from openmeet.domain.legacy_import.read import moment_of, plain
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
 
@@ -74,7 +76,7 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
             rule = _rule(event, odd)
             expansion.check_occurs(pattern(start, zone, rule))
         except RuleRefused as refused:
-            odd.append(Odd(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {refused.why}"))
+            odd.append(Odd(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {explain(refused.why)}"))
             rule = None
     whole = pattern(start, zone, rule)
     left_out = _left_out(event, whole, odd)
@@ -116,13 +118,13 @@ def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
 
 def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | None]:
     """The rule without its end, and how it ends."""
-    said = {plain(name): value for name, value in given.items() if value not in (None, "", [], {})}
-    parts = [f"FREQ={_frequency(said.pop('freq', said.pop('frequency', None)))}"]
-    interval = said.pop("interval", None)
+    rule = {plain(name): value for name, value in given.items() if value not in (None, "", [], {})}
+    parts = [f"FREQ={_frequency(rule.pop('freq', rule.pop('frequency', None)))}"]
+    interval = rule.pop("interval", None)
     if interval is not None:
         parts.append(f"INTERVAL={interval}")
-    count, until = said.pop("count", None), said.pop("until", None)
-    for name, value in said.items():
+    count, until = rule.pop("count", None), rule.pop("until", None)
+    for name, value in rule.items():
         if name in _LISTS:
             parts.append(f"{_LISTS[name]}={','.join(map(str, _several(value)))}")
         elif name in _DAYS:
@@ -130,13 +132,13 @@ def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | Non
         elif name in _WEEK_STARTS:
             parts.append(f"WKST={_day(value)}")
         elif name not in _BESIDE:
-            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], f"A rule has no part {name[:30]!r}.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], RecurrenceReason.UNKNOWN_PART, text=name[:30])
     return parse_rule(";".join(parts)), _count(count), _until_given(until)
 
 
 def _count(count: object) -> int | None:
     if count is not None and (isinstance(count, bool) or not str(count).isdecimal()):
-        raise RuleRefused(RuleErrorCode.BAD_COUNT, "COUNT", f"COUNT={str(count)[:20]} is no number.")
+        raise RuleRefused(RuleErrorCode.BAD_COUNT, "COUNT", RecurrenceReason.MALFORMED_COUNT, text=str(count)[:20])
     return None if count is None else int(str(count))
 
 
@@ -160,7 +162,7 @@ def _frequency(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(_FREQUENCIES):
         return _FREQUENCIES[value]
     if value is None:
-        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", RecurrenceReason.FREQUENCY_MISSING)
     return str(value)
 
 
@@ -180,7 +182,7 @@ def _day(value: object) -> str:
         case {"weekday": int() as day, **rest} if 0 <= day < len(DAYS):
             return f"{rest.get('n') or ''}{DAYS[day]}"
         case _:
-            raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", f"{str(value)[:20]!r} is no weekday.")
+            raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.UNKNOWN_WEEKDAY, text=str(value)[:20])
 
 
 def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:

@@ -17,6 +17,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, TooLarge, TooMany
 from groundwork.settings import SettingsRefused
 from groundwork.workers.pool import ChargedPool
+from openmeet.domain.media.reasons import MediaReason
 from openmeet.settings import PREFIX, Settings
 
 PictureKey = NewType("PictureKey", str)
@@ -68,8 +69,6 @@ def blob_key(key: str, size: Size) -> str:
 # The accepted formats; the library is not allowed to try others.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
-_NO_PICTURE = "This is no picture that we can read. Send a JPEG, PNG, WebP or GIF."
-_TOO_MANY_PIXELS = f"A picture has at most {MAX_PIXELS // 1_000_000} million pixels."
 
 # In descending order, until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
@@ -93,7 +92,7 @@ def prepare(body: bytes) -> Prepared:
                 small = _at_most(sent, SIDES[Size.LARGE] * 2)
             whole = _on_white(ImageOps.exif_transpose(small))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
-        raise InvalidForm({"picture": _NO_PICTURE}) from None
+        raise InvalidForm({"picture": MediaReason.UNREADABLE}) from None
     bodies: dict[Size, bytes] = {}
     width = height = 0
     for size in Size:
@@ -127,9 +126,9 @@ def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
 def _check_size(sent: Image.Image) -> None:
     width, height = sent.size
     if width * height > MAX_PIXELS:
-        raise InvalidForm({"picture": _TOO_MANY_PIXELS})
+        raise InvalidForm({"picture": MediaReason.TOO_MANY_PIXELS(most=MAX_PIXELS // 1_000_000)})
     if min(width, height) < 1 or max(width, height) > 100 * min(width, height):
-        raise InvalidForm({"picture": "This picture is a line. Send one that is less narrow."})
+        raise InvalidForm({"picture": MediaReason.TOO_NARROW})
 
 
 def _at_most(sent: Image.Image, side: int) -> Image.Image:
@@ -206,10 +205,10 @@ async def keep(
     The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes.
     """
     if len(body) > MAX_UPLOAD_BYTES:
-        raise TooLarge(f"A picture has at most {MAX_UPLOAD_BYTES // 1_000_000} MB.")
+        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1000000)
     async with db.reader() as reader:
         if await sent_since(reader, user_id, Instant(reader.now - DAY)) >= MAX_A_DAY:
-            raise TooMany(f"At most {MAX_A_DAY} pictures a day.", after_seconds=24 * 3600)
+            raise TooMany(MediaReason.TOO_MANY_PICTURES, most=MAX_A_DAY, after_seconds=24 * 3600)
     made = await workers.run(partial(prepare, body))
     key = PictureKey(secrets.token_hex(16))
     for size, bytes_ in made.bodies.items():
@@ -258,7 +257,7 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures older than this that no event, series or group shows, or can show again by an undo."""
+    """Pictures uploaded before an instant that no event, series or group uses, not even after an undo."""
     rows = await reader.fetch(
         """
         select p.key from pictures p

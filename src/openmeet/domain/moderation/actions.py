@@ -19,6 +19,7 @@ from openmeet.domain.moderation.model import (
     SubjectVisibility,
     Thing,
 )
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
 
 # Actions with their own undo: naming again, and the command.
@@ -50,7 +51,7 @@ async def decide(
     before = known.state if known else SubjectVisibility.SHOWN
     model.must_be_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
-        raise Conflict("Somebody else has just decided about this. Look again.")
+        raise Conflict(ModerationReason.DECIDED_MEANWHILE)
     act = model.act_of(subject, before, after)
     (act_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason, undoes)]
@@ -86,7 +87,7 @@ async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: s
         tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
     )
     if not await reports.close(tx, subject.id, ReportOutcome.DISMISSED, act_id):
-        raise Refused("Nothing is reported about it any more.", name="NothingToDo")
+        raise Refused(ModerationReason.NOTHING_REPORTED, name="NothingToDo")
     return act_id
 
 
@@ -94,23 +95,23 @@ async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) ->
     """Undo one action: restore the status before it and reopen the reports that it closed. None: the status is
     unchanged.
 
-    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (decided anew since).
+    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (decided again since).
     """
     entry = await audit_log.find(tx, act_id)
     if entry is None or entry.act in _NOT_HERE:
-        raise NotFound("There is no such act.")
+        raise NotFound(ModerationReason.NO_SUCH_ACTION)
     if act_id in await audit_log.undone_among(tx, [act_id]):
-        raise Refused("This was taken back already.", name="UndoneAlready")
+        raise Refused(ModerationReason.ALREADY_UNDONE, name="UndoneAlready")
     try:
         return await _taken_back(tx, actor_id, entry, reason)
     except UniqueViolated as twice:
-        raise Refused("This was taken back already.", name="UndoneAlready") from twice
+        raise Refused(ModerationReason.ALREADY_UNDONE, name="UndoneAlready") from twice
 
 
 async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason: str) -> StatusChange | None:
     if entry.act is ModerationAction.CHANGE_POLICY:
         if entry.after != policy.words_of(await policy.current(tx)):
-            raise Conflict("It was changed again since. Change it by hand.")
+            raise Conflict(ModerationReason.CHANGED_SINCE)
         await policy.change(tx, policy.parsed(entry.before), by=actor_id, undoes=entry.id)
         return None
     if entry.act in {ModerationAction.DISMISS, ModerationAction.REOPEN}:
@@ -125,7 +126,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
         return None
     known = await visibility.of(tx, entry.subject.id)
     if (known.state if known else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):
-        raise Conflict("Something else was decided about this since. Decide about it anew.")
+        raise Conflict(ModerationReason.DECIDED_SINCE)
     step = await decide(tx, actor_id, entry.subject, SubjectVisibility(entry.before), reason, undoes=entry.id)
     await reports.reopen(tx, entry.id)
     return step

@@ -77,7 +77,7 @@ async def newest(
 
 
 async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
-    """Those of these lines that were undone."""
+    """The moderation actions among these that were undone."""
     if not act_ids:
         return set()
     rows = await reader.fetch(

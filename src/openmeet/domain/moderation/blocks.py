@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Refused
+from groundwork.errors import Reason, Refused
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.paging import WHOLE, Page
@@ -33,7 +33,7 @@ class Block:
 def are_apart(one: str, other: str) -> str:
     """SQL condition: either of two users (columns or parameters) has blocked the other."""
     return (
-        f"exists (select 1 from person_blocks k where (k.user_id = {one} and k.blocked_id = {other})"
+        f"exists (select 1 from user_blocks k where (k.user_id = {one} and k.blocked_id = {other})"
         f" or (k.user_id = {other} and k.blocked_id = {one}))"
     )
 
@@ -42,7 +42,7 @@ def is_out_of_lists(person: str, *muted: str) -> str:
     """SQL condition: lists of ``:viewer`` leave out this user (a column), because of a block or a mute."""
     return (
         f"({are_apart(':viewer', person)}"
-        f" or exists (select 1 from mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
+        f" or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
     )
 
 
@@ -51,7 +51,7 @@ async def has_blocked(reader: Reader, person: UserId, other: UserId | None) -> b
     if other is None:
         return False
     row = await reader.fetch_one(
-        "select 1 as found from person_blocks where user_id = :person and blocked_id = :other",
+        "select 1 as found from user_blocks where user_id = :person and blocked_id = :other",
         person=person,
         other=other,
     )
@@ -63,11 +63,26 @@ async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId
     if viewer is None or not people:
         return set()
     rows = await reader.fetch(
-        "select user_id from person_blocks where blocked_id = :viewer and user_id in :people order by user_id",
+        "select user_id from user_blocks where blocked_id = :viewer and user_id in :people order by user_id",
         viewer=viewer,
         people=sorted(set(people)),
     )
     return {UserId(row["user_id"]) for row in rows}
+
+
+async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserId, set[UserId]]:
+    """Whom each of these users has blocked or muted: they do not read them."""
+    if not viewers:
+        return {}
+    rows = await reader.fetch(
+        "select user_id, blocked_id as other from user_blocks where user_id in :viewers"
+        " union select user_id, subject from user_mutes where user_id in :viewers and thing = 'person' order by 1, 2",
+        viewers=sorted(set(viewers)),
+    )
+    found: dict[UserId, set[UserId]] = {}
+    for row in rows:
+        found.setdefault(UserId(row["user_id"]), set()).add(UserId(row["other"]))
+    return found
 
 
 async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
@@ -92,13 +107,13 @@ async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool
     return row is not None
 
 
-async def must_not_be_apart(reader: Reader, person: UserId, other: UserId, *, refusal: str) -> None:
+async def must_not_be_apart(reader: Reader, person: UserId, other: UserId, *, refusal: Reason) -> None:
     """Raises Refused (``NotWelcome``) if either has blocked the other; the text does not say why."""
     if await apart(reader, person, other):
         raise Refused(refusal, name="NotWelcome")
 
 
-async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refusal: str) -> None:
+async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refusal: Reason) -> None:
     """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :caller and {is_unwelcome(':host', 'u.id')}",
@@ -114,7 +129,7 @@ def is_unwelcome(host: str, other: str) -> str:
     DIDs.
     """
     return (
-        f"(exists (select 1 from person_blocks k where k.user_id = {host} and k.blocked_id = {other})"
+        f"(exists (select 1 from user_blocks k where k.user_id = {host} and k.blocked_id = {other})"
         f" or {is_blocked(other)}"
         f" or exists (select 1 from identities b where b.user_id = {other} and {is_blocked('b.did')}))"
     )
@@ -125,10 +140,22 @@ def is_unwilling(person: str) -> str:
     one.
     """
     return (
-        f"(exists (select 1 from person_blocks k where (k.user_id = {person} and k.blocked_id in :sources)"
+        f"(exists (select 1 from user_blocks k where (k.user_id = {person} and k.blocked_id in :sources)"
         f" or (k.blocked_id = {person} and k.user_id in :sources))"
-        f" or exists (select 1 from mutes q where q.user_id = {person} and q.subject in :sources))"
+        f" or exists (select 1 from user_mutes q where q.user_id = {person} and q.subject in :sources))"
     )
+
+
+async def refusing_among(reader: Reader, hosts: Collection[UserId], person: UserId) -> set[UserId]:
+    """Those of these hosts with whom this person is not welcome: all of them where a moderator has blocked the person."""
+    if not hosts:
+        return set()
+    rows = await reader.fetch(
+        f"select u.id from users u where u.id in :hosts and {is_unwelcome('u.id', ':person')} order by u.id",
+        hosts=sorted(set(hosts)),
+        person=person,
+    )
+    return {UserId(row["id"]) for row in rows}
 
 
 async def unwelcome_among(
@@ -139,7 +166,7 @@ async def unwelcome_among(
         {"subject_id": subject_id, "host_id": host, "other_id": other}
         for (subject_id, other), host in sorted(pairs.items())
     ]
-    found = await for_each(reader, _UNWELCOME_AMONG, rows)
+    found = await fetch_each(reader, _UNWELCOME_AMONG, rows)
     wanted = {(row["subject_id"], row["other_id"]) for row in found}
     return {pair for pair in pairs if pair in wanted}
 
@@ -149,13 +176,13 @@ async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]])
     by it.
     """
     rows = [{"person_id": person, "source": source} for person, source in sorted(pairs)]
-    return {(UserId(row["person_id"]), row["source"]) for row in await for_each(reader, _UNWILLING_AMONG, rows)}
+    return {(UserId(row["person_id"]), row["source"]) for row in await fetch_each(reader, _UNWILLING_AMONG, rows)}
 
 
 _UNWILLING_AMONG = f"""
     select given.person_id, given.source from each(person_id text, source text) as given
      where {are_apart("given.person_id", "given.source")}
-        or exists (select 1 from mutes q where q.user_id = given.person_id and q.subject = given.source)
+        or exists (select 1 from user_mutes q where q.user_id = given.person_id and q.subject = given.source)
 """
 
 _UNWELCOME_AMONG = f"""
@@ -167,7 +194,7 @@ _UNWELCOME_AMONG = f"""
 async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_known: bool = True) -> bool:
     """Block a user; False if already blocked. ``is_known``: the blocker knew their name, and may still read it."""
     made = await tx.execute(
-        "insert into person_blocks (user_id, blocked_id, is_known, created_at)"
+        "insert into user_blocks (user_id, blocked_id, is_known, created_at)"
         " values (:user_id, :blocked_id, :is_known, :now) on conflict (user_id, blocked_id) do nothing",
         user_id=user_id,
         blocked_id=blocked_id,
@@ -179,7 +206,7 @@ async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_know
 
 async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
     gone = await tx.execute(
-        "delete from person_blocks where user_id = :user_id and blocked_id = :blocked_id",
+        "delete from user_blocks where user_id = :user_id and blocked_id = :blocked_id",
         user_id=user_id,
         blocked_id=blocked_id,
     )
@@ -189,7 +216,7 @@ async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
 async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
     """Mute a user or group; False if already muted. ``is_known``: see ``block``."""
     made = await tx.execute(
-        "insert into mutes (user_id, thing, subject, is_known, created_at)"
+        "insert into user_mutes (user_id, thing, subject, is_known, created_at)"
         " values (:user_id, :thing, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
         is_known=int(is_known),
         user_id=user_id,
@@ -202,7 +229,7 @@ async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: 
 
 async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
     gone = await tx.execute(
-        "delete from mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
+        "delete from user_mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
     )
     return gone == 1
 
@@ -212,7 +239,7 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
     rows = await reader.fetch(
         f"""
         select b.blocked_id, u.display_name, b.created_at
-          from person_blocks b join users u on u.id = b.blocked_id
+          from user_blocks b join users u on u.id = b.blocked_id
          where b.user_id = :user_id{page.clause("b.created_at", "b.blocked_id")}
         """,
         user_id=user_id,
@@ -226,7 +253,7 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
 async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Sequence[tuple[Subject, Instant]]:
     """Users and groups that a user has muted, newest first."""
     rows = await reader.fetch(
-        f"select thing, subject, created_at from mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
+        f"select thing, subject, created_at from user_mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
         user_id=user_id,
         **page.values,
     )
@@ -235,6 +262,8 @@ async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Seque
 
 async def is_muted(reader: Reader, user_id: UserId, subject: str) -> bool:
     row = await reader.fetch_one(
-        "select 1 as found from mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
+        "select 1 as found from user_mutes where user_id = :user_id and subject = :subject",
+        user_id=user_id,
+        subject=subject,
     )
     return row is not None

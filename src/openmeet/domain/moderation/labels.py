@@ -159,7 +159,7 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
     """Labels that may hide a record, or this host's events; shown to the owner as the reason."""
     rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
     subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])
-    return [one for said in (await about(reader, subjects)).values() for one in said if one.hides]
+    return [one for labels in (await about(reader, subjects)).values() for one in labels if one.hides]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ async def labellers(reader: Reader) -> list[Labeller]:
     """Subscribed labelers, ordered by DID."""
     rows = await reader.fetch(
         "select did, state, reason, cursor, changed_at,"
-        " (select max(heard_at) from labels where source = did) as heard_at from labellers order by did"
+        " (select max(heard_at) from labels where source = did) as heard_at from labelers order by did"
     )
     return [
         Labeller(
@@ -196,19 +196,19 @@ async def labellers(reader: Reader) -> list[Labeller]:
 async def add_labeller(tx: Transaction, did: str) -> int:
     """Add a labeler; returns the cursor to resume from, 0 for the start of its backlog."""
     await tx.execute(
-        "insert into labellers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"
+        "insert into labelers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"
         " on conflict (did) do nothing",
         did=did,
         now=tx.now,
     )
-    row = await tx.fetch_one("select cursor from labellers where did = :did", did=did)
+    row = await tx.fetch_one("select cursor from labelers where did = :did", did=did)
     return 0 if row is None else int(row["cursor"])
 
 
 async def advance(tx: Transaction, did: str, cursor: int) -> None:
     """Store the labeler's cursor: everything up to it is applied."""
     await tx.execute(
-        "update labellers set cursor = :cursor, state = 'following', reason = '',"
+        "update labelers set cursor = :cursor, state = 'following', reason = '',"
         " changed_at = case when state = 'following' then changed_at else :now end"
         " where did = :did and cursor < :cursor",
         did=did,
@@ -222,7 +222,7 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
     ``changed_at``: since when.
     """
     await tx.execute(
-        "update labellers set state = :state, reason = :reason,"
+        "update labelers set state = :state, reason = :reason,"
         " changed_at = case when state = :state then changed_at else :now end where did = :did",
         did=did,
         state=state,
@@ -233,9 +233,9 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
 
 async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
     """Labelers no longer in the settings, to be deleted; one that is configured again is read from the start."""
-    rows = await tx.fetch("select did from labellers order by did")
+    rows = await tx.fetch("select did from labelers order by did")
     gone = [row["did"] for row in rows if row["did"] not in chosen]
-    await tx.execute_many("update labellers set cursor = 0 where did = :did", [{"did": did} for did in gone])
+    await tx.execute_many("update labelers set cursor = 0 where did = :did", [{"did": did} for did in gone])
     return gone
 
 
@@ -249,5 +249,5 @@ async def forget_some(tx: Transaction, did: str) -> bool:
     )
     if deleted == _AT_ONCE:
         return True
-    await tx.execute("delete from labellers where did = :did", did=did)
+    await tx.execute("delete from labelers where did = :did", did=did)
     return False

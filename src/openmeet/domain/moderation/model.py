@@ -7,8 +7,10 @@ from typing import Final, NewType
 from urllib.parse import urlsplit
 
 from groundwork.clock import Instant
-from groundwork.errors import InvalidForm, InvalidInput, Refused
+from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import lazy
 
 ReportId = NewType("ReportId", str)
 ActId = NewType("ActId", str)
@@ -61,13 +63,13 @@ class ReportReason(StrEnum):
 
 
 REASON_WORDS: Final = {
-    ReportReason.SPAM: "Spam or advertising",
-    ReportReason.ABUSE: "Harassment or bullying",
-    ReportReason.HATE: "Hate against people",
-    ReportReason.SEXUAL: "Sexual content where it does not belong",
-    ReportReason.DANGER: "Dangerous or against the law",
-    ReportReason.MISLEADING: "Misleading, or somebody pretends to be somebody else",
-    ReportReason.OTHER: "Something else",
+    ReportReason.SPAM: lazy("Spam or advertising"),
+    ReportReason.ABUSE: lazy("Harassment or bullying"),
+    ReportReason.HATE: lazy("Hate"),
+    ReportReason.SEXUAL: lazy("Unwanted sexual content"),
+    ReportReason.DANGER: lazy("Dangerous or illegal"),
+    ReportReason.MISLEADING: lazy("Misleading or impersonation"),
+    ReportReason.OTHER: lazy("Something else"),
 }
 
 
@@ -214,19 +216,19 @@ def must_be_possible(subject: Subject, before: SubjectVisibility, after: Subject
     if after is before or (
         after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
     ):
-        raise Refused("There is nothing to do: it stands so already.", name="NothingToDo")
+        raise Refused(ModerationReason.NOTHING_TO_CHANGE, name="NothingToDo")
 
 
 def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
     """Validate a report. Raises InvalidForm."""
-    problems = {}
+    problems: dict[str, Why] = {}
     words = words.strip()
     if reason not in set(ReportReason):
-        problems["reason"] = "Choose what is wrong with it."
+        problems["reason"] = ModerationReason.REASON_NEEDED
     elif ReportReason(reason) is ReportReason.OTHER and not words:
-        problems["words"] = "Say in a few words what is wrong."
+        problems["words"] = ModerationReason.TEXT_NEEDED
     if len(words) > MAX_WORDS:
-        problems["words"] = f"At most {MAX_WORDS} characters."
+        problems["words"] = ModerationReason.TEXT_TOO_LONG(most=MAX_WORDS)
     if problems:
         raise InvalidForm(problems)
     return ReportReason(reason), words
@@ -236,9 +238,9 @@ def check_reason(reason: str, *, is_told: bool) -> str:
     """The moderator's reason for the subject's owner; ``is_told``: it is required. Raises InvalidForm."""
     reason = reason.strip()
     if is_told and not reason:
-        raise InvalidForm({"reason": "Say why: whose it is reads it."})
+        raise InvalidForm({"reason": ModerationReason.EXPLANATION_NEEDED})
     if len(reason) > MAX_REASON:
-        raise InvalidForm({"reason": f"At most {MAX_REASON} characters."})
+        raise InvalidForm({"reason": ModerationReason.REASON_TOO_LONG(most=MAX_REASON)})
     return reason
 
 
@@ -248,11 +250,11 @@ def check_host(text: str) -> Subject:
     parts = urlsplit(typed if "://" in typed else f"https://{typed}")
     is_name = re.fullmatch(r"[a-z0-9.:\[\]-]+", parts.netloc.lower()) is not None
     if parts.scheme not in {"http", "https"} or not is_name or parts.path or parts.query:
-        raise InvalidInput("subject", "Write the address of a PDS, like https://pds.example.")
+        raise InvalidInput("subject", ModerationReason.MALFORMED_PDS)
     return Subject(Thing.HOST, f"{parts.scheme}://{parts.netloc.lower()}")
 
 
 def must_be_mutable(subject: Subject) -> None:
     """Raises Refused for a kind of subject that cannot be muted."""
     if subject.thing not in MUTED:
-        raise Refused("People and groups can be muted.", name="NotMutable")
+        raise Refused(ModerationReason.NOT_MUTABLE, name="NotMutable")

@@ -49,11 +49,11 @@ async def meet(tx: Transaction, came: Sequence[Came]) -> list[Newcomer]:
     fresh = {one.did for one in ordered} - set(await _seen(tx, [one.did for one in ordered]))
     await tx.execute_many(
         """
-        insert into network_authors (did, host, first_seen_at, counted, counted_from)
+        insert into remote_authors (did, host, first_seen_at, counted, counted_from)
         values (:did, :host, :now, :number, :now)
             on conflict (did) do update
-           set counted = case when network_authors.counted_from > :since then network_authors.counted else 0 end + excluded.counted,
-               counted_from = case when network_authors.counted_from > :since then network_authors.counted_from else :now end
+           set counted = case when remote_authors.counted_from > :since then remote_authors.counted else 0 end + excluded.counted,
+               counted_from = case when remote_authors.counted_from > :since then remote_authors.counted_from else :now end
         """,
         [
             {"did": one.did, "host": one.host, "number": one.number, "now": tx.now, "since": Instant(tx.now - WINDOW)}
@@ -73,20 +73,20 @@ async def _seen(reader: Reader, dids: Sequence[str]) -> dict[str, Row]:
     if not dids:
         return {}
     rows = await reader.fetch(
-        "select did, host, first_seen_at, counted from network_authors where did in :dids order by did", dids=list(dids)
+        "select did, host, first_seen_at, counted from remote_authors where did in :dids order by did", dids=list(dids)
     )
     return {row["did"]: row for row in rows}
 
 
 async def counted_of(reader: Reader, did: str) -> int:
     """How many events of this author came within their latest ``WINDOW``."""
-    row = await reader.fetch_one("select counted from network_authors where did = :did", did=did)
+    row = await reader.fetch_one("select counted from remote_authors where did = :did", did=did)
     return 0 if row is None else int(row["counted"])
 
 
 async def note_host(tx: Transaction, did: str, host: str) -> bool:
     """Store the host from the DID document. False if the author is no newcomer held for it."""
-    known = await tx.execute("update network_authors set host = :host where did = :did", did=did, host=host)
+    known = await tx.execute("update remote_authors set host = :host where did = :did", did=did, host=host)
     if known:
         await _meet_hosts(tx, [host])
     return known == 1
@@ -94,7 +94,7 @@ async def note_host(tx: Transaction, did: str, host: str) -> bool:
 
 async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:
     await tx.execute_many(
-        "insert into network_hosts (host, first_seen_at) values (:host, :now) on conflict (host) do nothing",
+        "insert into remote_hosts (host, first_seen_at) values (:host, :now) on conflict (host) do nothing",
         [{"host": host, "now": tx.now} for host in hosts],
     )
 
@@ -104,7 +104,7 @@ async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waitin
     rows = await reader.fetch(
         """
         select n.did, n.host, n.first_seen_at, n.counted
-          from moderation_states w join network_authors n on n.did = w.subject
+          from moderation_states w join remote_authors n on n.did = w.subject
          where w.state = 'arrival' and w.since <= :waiting_since and (n.host <> '' or w.since <= :at_last) order by w.since, w.subject limit :limit
         """,
         waiting_since=waiting_since,
@@ -119,7 +119,7 @@ async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tupl
     row = await reader.fetch_one(
         """
         select count(*) as authors, coalesce(sum(counted), 0) as events from (
-          select counted from network_authors where host = :host and first_seen_at between :since and :until limit :limit
+          select counted from remote_authors where host = :host and first_seen_at between :since and :until limit :limit
         ) met
         """,
         host=host,
@@ -134,8 +134,8 @@ async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -
     """If this host was first seen within ``WINDOW`` of a moment: how many hosts were; else 0. Counted up to ``limit``."""
     around = "first_seen_at between :since and :until"
     row = await reader.fetch_one(
-        f"select count(*) as hosts from (select 1 from network_hosts where {around} limit :limit) met"
-        f" where exists (select 1 from network_hosts where host = :host and {around})",
+        f"select count(*) as hosts from (select 1 from remote_hosts where {around} limit :limit) met"
+        f" where exists (select 1 from remote_hosts where host = :host and {around})",
         host=host,
         since=Instant(at - WINDOW),
         until=Instant(at + WINDOW),
@@ -146,7 +146,7 @@ async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -
 
 async def forget(tx: Transaction, did: str) -> None:
     """The account is gone; moderators' decisions about its DID stay."""
-    await tx.execute("delete from network_authors where did = :did", did=did)
+    await tx.execute("delete from remote_authors where did = :did", did=did)
     await tx.execute(
         "delete from moderation_states where subject = :did and state in ('arrival', 'burst', 'trusted')", did=did
     )

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed
+from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed, Why
 from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import ActId, ModerationAction, ModerationPolicy, Subject, Thing
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import Caller, UserId
 
 _NUMBERS = {
@@ -35,8 +36,8 @@ async def current(reader: Reader) -> ModerationPolicy:
 
 def check(wanted: ModerationPolicy) -> ModerationPolicy:
     """Raises InvalidForm naming the invalid numbers."""
-    problems = {
-        name: f"A whole number from {least} to {most}."
+    problems: dict[str, Why] = {
+        name: ModerationReason.NUMBER_OUT_OF_RANGE(least=least, most=most)
         for name, (least, most) in _NUMBERS.items()
         if not least <= getattr(wanted, name) <= most
     }
@@ -58,7 +59,7 @@ async def change(
     """
     before = await current(tx)
     if expected_revision is not None and before.revision != expected_revision:
-        raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
+        raise PreconditionFailed(ModerationReason.CHANGED_SINCE_OPENED)
     after = replace(check(wanted), revision=before.revision + 1)
     if replace(after, revision=before.revision) == before:
         return before
@@ -76,7 +77,7 @@ async def change(
         before=before.revision,
     )
     if not made:
-        raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
+        raise PreconditionFailed(ModerationReason.CHANGED_SINCE_OPENED)
     await audit_log.add(
         tx, by, [NewLogEntry(ModerationAction.CHANGE_POLICY, SUBJECT, words_of(before), words_of(after), undoes=undoes)]
     )
@@ -85,9 +86,9 @@ async def change(
 
 def parsed(words: str) -> ModerationPolicy:
     """Parse the policy in a log line."""
-    said = dict(part.split("=") for part in words.split())
-    numbers = {name: int(said[name]) for name in _NUMBERS}
-    return ModerationPolicy(holds_first_events=said["holds_first_events"] == "1", **numbers)
+    given = dict(part.split("=") for part in words.split())
+    numbers = {name: int(given[name]) for name in _NUMBERS}
+    return ModerationPolicy(holds_first_events=given["holds_first_events"] == "1", **numbers)
 
 
 def words_of(policy: ModerationPolicy) -> str:
@@ -106,7 +107,7 @@ async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) ->
 async def must_moderate(reader: Reader, caller: Caller, named: Sequence[str]) -> None:
     """Raises Forbidden for everybody else."""
     if not await is_moderator(reader, caller.user_id, named):
-        raise Forbidden("This is for the moderators of this site.")
+        raise Forbidden(ModerationReason.MODERATORS_ONLY)
 
 
 async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:

@@ -112,7 +112,7 @@ async def change(
 
 
 async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisibility) -> None:
-    """Hold subjects without a status."""
+    """Withhold these subjects until a moderator decides. Subjects that have a status already keep it."""
     await tx.execute_many(
         """
         insert into moderation_states (subject, thing, state, reason, decided_by, since)

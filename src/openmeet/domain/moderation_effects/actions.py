@@ -1,12 +1,13 @@
 """Moderators' actions with their consequences: notify owners, free capacity, reevaluate records for publication."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as groups
@@ -14,13 +15,22 @@ from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ActId, Subject, SubjectVisibility, Thing
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
-from openmeet.domain.notifications.notify import tell
+from openmeet.domain.moderation_effects.reasons import ModerationEffectsReason
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import Moderated
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
+
+# The status that a decision sets, by its name in forms and in the API.
+DECISIONS: Final[Mapping[str, SubjectVisibility]] = {
+    "hide": SubjectVisibility.HIDDEN,
+    "show": SubjectVisibility.SHOWN,
+    "trust": SubjectVisibility.TRUSTED,
+}
 
 # Newcomers decided about per transaction.
 AT_ONCE = 200
@@ -45,7 +55,7 @@ async def decide_waiting(
     """Show or block newcomers held for a moderator, of one host or all (empty); returns how many, up to ``AT_ONCE``."""
     rows = await tx.fetch(
         """
-        select w.subject from moderation_states w left join network_authors n on n.did = w.subject
+        select w.subject from moderation_states w left join remote_authors n on n.did = w.subject
          where w.state = 'burst' and w.thing = 'did' and (:host = '' or n.host = :host)
          order by w.since, w.subject limit :limit
         """,
@@ -70,16 +80,16 @@ async def _must_be_there(reader: Reader, subject: Subject) -> None:
     if subject.thing in {Thing.DID, Thing.HOST}:
         return
     if not (await subjects.described(reader, [subject]))[subject.id].is_there:
-        raise NotFound("There is no such thing.")
+        raise NotFound(ModerationEffectsReason.NO_SUCH_SUBJECT)
 
 
 async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
     for step in steps:
         match step.subject.thing:
             case Thing.EVENT:
-                await _tell_host(tx, EventId(step.subject.id), step)
+                await _notify_host(tx, EventId(step.subject.id), step)
             case Thing.SERIES:
-                await _tell_host_of_series(tx, step)
+                await _notify_host_of_series(tx, step)
             case Thing.PERSON:
                 await _follow_person(tx, UserId(step.subject.id), step)
             case Thing.DID:
@@ -87,14 +97,14 @@ async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
                 if owner is not None:
                     await _follow_person(tx, owner, step)
             case Thing.GROUP:
-                await _tell_group(tx, GroupId(step.subject.id), step)
+                await _notify_group(tx, GroupId(step.subject.id), step)
             case Thing.HOST:
                 continue
 
 
 async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) -> None:
     if step.after is SubjectVisibility.HIDDEN:
-        await reevaluation.turn_away(tx, person)
+        await reevaluation.end_upcoming_rsvps(tx, person)
     if step.before is SubjectVisibility.FIRST_EVENT and step.after is not SubjectVisibility.HIDDEN:
         await publications.wake_all_of(tx, person)
         row = await tx.fetch_one(
@@ -103,45 +113,40 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
             person=person,
         )
         if row is not None:
-            await _tell_host(tx, EventId(row["id"]), step)
+            await _notify_host(tx, EventId(row["id"]), step)
 
 
-async def _tell_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
+async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
     """Notify the author of the decision and its reason, and the listeners to event changes."""
     event = await events.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
-    await tell_listeners(tx, [event])
+    await notify_webhooks(tx, [event])
     if step.after is not SubjectVisibility.HIDDEN:
         await publications.wake_all_of(tx, event.author_id)
     if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody here was told that it is held.
         return
-    about = NotificationDetails(
-        answer="hidden" if step.after is SubjectVisibility.HIDDEN else "shown", said=step.reason
-    )
-    await tell(
-        tx, [event.author_id], NotificationKind.MODERATED, event.id, int(tx.now), about, starts_at=event.starts_at
-    )
+    about = Moderated(is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
+    to, revision = [event.author_id], int(tx.now)
+    await notify(tx, kinds.MODERATED, event.id, to, about, revision=revision, starts_at=event.starts_at)
 
 
-async def _tell_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
+async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
     """Notify the group's admins. Once it is shown, publish its events' records that were due while it was hidden."""
     group = await groups.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
     if step.after is not SubjectVisibility.HIDDEN:
         await group_hosting.look_at_records(tx, group.id)
-    about = NotificationDetails(
-        answer="hidden" if step.after is SubjectVisibility.HIDDEN else "shown", said=step.reason, group_id=group.id
-    )
+    about = Moderated(group_id=group.id, is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
     running = await membership_queries.ids_in_roles(tx, group.id, (GroupRole.OWNER, GroupRole.ADMIN), who_listen=False)
-    await tell(tx, running, NotificationKind.GROUP_MODERATED, group.id, int(tx.now), about)
+    await notify(tx, kinds.GROUP_MODERATED, group.id, running, about, revision=int(tx.now))
 
 
-async def _tell_host_of_series(tx: Transaction, step: StatusChange) -> None:
+async def _notify_host_of_series(tx: Transaction, step: StatusChange) -> None:
     """The notification is about its next date, which has a page."""
     held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
     coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
     if coming:
-        await _tell_host(tx, coming[0].id, step)
+        await _notify_host(tx, coming[0].id, step)

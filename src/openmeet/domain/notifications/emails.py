@@ -1,4 +1,4 @@
-"""Bundling notifications into e-mails: the SQL of ``news_mails``.
+"""Bundling notifications into e-mails: the SQL of ``notification_emails``.
 
 At most one e-mail per user and subject is open (a constraint); later notifications join it until it is sent. The
 handler closes it at the first delivery attempt. From then on its contents are fixed, so that a retry sends the same
@@ -10,19 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.bulk import write_each
+from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
-from openmeet.domain.notifications.model import (
-    DIGEST_MAIL,
-    NEWS_MAIL,
-    Notification,
-    NotificationRecipient,
-    NotificationTopic,
-)
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, NotificationRecipient, NotificationTopic
 from openmeet.domain.notifications.preferences import AT_ONCE
-from openmeet.domain.notifications.queries import COLUMNS, notification_of
+from openmeet.domain.notifications.queries import COLUMNS, Notification, notification_of
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.emails import enqueue_emails
 
@@ -40,16 +34,16 @@ class DueEmail:
 
 
 _FIND_OPEN = """
-    select id, user_id, subject from news_mails where closed_at is null and user_id in :user_ids order by id
+    select id, user_id, subject from notification_emails where closed_at is null and user_id in :user_ids order by id
 """
 
 # A no-op update takes the row lock on both engines and returns the current values.
 _LOCK_OPEN = """
-    update news_mails set due_at = due_at where id in :ids and closed_at is null returning id, user_id, due_at
+    update notification_emails set due_at = due_at where id in :ids and closed_at is null returning id, user_id, due_at
 """
 
 _OPEN = """
-    insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
+    insert into notification_emails (id, user_id, subject, due_at, closed_at, created_at)
     select given.id, given.user_id, given.subject, given.due_at, null, cast(:now as bigint)
       from each(id text, user_id text, subject text, due_at bigint) as given where 1 = 1
         on conflict (user_id, subject) where closed_at is null do nothing
@@ -58,7 +52,7 @@ _OPEN = """
 # Together with the recipients' preferences, because others wait for the subject's row and each statement is a round
 # trip on PostgreSQL. SQLite has one writer, so there is nothing to lock.
 _HELD = (
-    "(select id, user_id, due_at from news_mails"
+    "(select id, user_id, due_at from notification_emails"
     " where closed_at is null and user_id in :user_ids and subject = :subject order by user_id{lock})"
 )
 _WITH_HELD = {
@@ -115,12 +109,13 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
         if one.user_id in known and known[one.user_id][1] > one.due_at
     }
     await tx.execute_many(
-        "update news_mails set closed_at = :now where id = :id", [{"id": one, "now": tx.now} for one in late.values()]
+        "update notification_emails set closed_at = :now where id = :id",
+        [{"id": one, "now": tx.now} for one in late.values()],
     )
     opening = {one.user_id: one for one in news if one.user_id not in known or one.user_id in late}
     ids = new_ids(tx.now, len(opening))
     fresh = {user_id: (mail_id, one) for mail_id, (user_id, one) in zip(ids, opening.items(), strict=True)}
-    await write_each(
+    await execute_each(
         tx,
         _OPEN,
         [
@@ -139,7 +134,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
         "update notifications set mail_id = :mail_id where mail_id = :late",
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
     )
-    await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
+    await tx.execute_many("delete from notification_emails where id = :id", [{"id": one} for one in late.values()])
     await enqueue_emails(
         tx,
         NEWS_MAIL,
@@ -161,6 +156,20 @@ async def _find_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, 
     return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}
 
 
+async def last_sent(tx: Transaction, about: Collection[tuple[UserId, str]]) -> dict[tuple[UserId, str], Instant]:
+    """When the last e-mail of each (user, subject) was closed; without those who got none lately."""
+    if not about:
+        return {}
+    rows = await tx.fetch(
+        "select user_id, subject, max(closed_at) as closed_at from notification_emails"
+        " where user_id in :user_ids and subject in :subjects and closed_at is not null"
+        " group by user_id, subject order by user_id, subject",
+        user_ids=sorted({user_id for user_id, _ in about}),
+        subjects=sorted({subject for _, subject in about}),
+    )
+    return {(UserId(row["user_id"]), row["subject"]): Instant(row["closed_at"]) for row in rows}
+
+
 async def enqueue_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
     """(user, day, send time): enqueue the digest of that day; its contents are chosen when it is sent.
 
@@ -172,7 +181,7 @@ async def enqueue_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:
     """Close an e-mail and fix its contents; empty if they went into another."""
     await tx.execute(
-        "update news_mails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
+        "update notification_emails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
     )
     return await in_mail(tx, mail_id)
 
@@ -182,7 +191,7 @@ async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int
     mail_id = f"{day} {revision} {user_id}"
     is_first = await tx.execute(
         """
-        insert into news_mails (id, user_id, subject, due_at, closed_at, created_at)
+        insert into notification_emails (id, user_id, subject, due_at, closed_at, created_at)
         values (:id, :user_id, '', :now, :now, :now) on conflict (id) do nothing
         """,
         id=mail_id,
@@ -209,7 +218,7 @@ async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
 
 async def forget_closed(tx: Transaction, before: Instant) -> int:
     """Drop e-mails that were sent long ago; the notifications stay."""
-    return await tx.execute("delete from news_mails where closed_at < :before", before=before)
+    return await tx.execute("delete from notification_emails where closed_at < :before", before=before)
 
 
 # As long as completed jobs are remembered: nothing needs the contents after that.

@@ -9,17 +9,26 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
 from openmeet.domain.users.model import UserId
 
+# How long a message can be answered from an e-mail.
+WRITE_BACK_FOR: Final = 7 * DAY
+
 
 class LinkPurpose(StrEnum):
-    """What a link allows; its subject is a topic or an event."""
+    """What a link allows; its subject is a topic, an event or a room.
+
+    ``CHAT`` ends a week after the last e-mail that has it: it reads and writes.
+    """
 
     UNSUBSCRIBE = "unsubscribe"
     ANSWER = "answer"
+    CHAT = "chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +44,15 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     """The token of the one link for this user, purpose and subject; creates the link if needed."""
     row = await tx.fetch_one(
         """
-        insert into mail_links (user_id, purpose, subject, serial, token_hash, created_at)
-        values (:user_id, :purpose, :subject, 1, null, :now)
-            on conflict (user_id, purpose, subject) do update set serial = mail_links.serial
+        insert into email_links (user_id, purpose, subject, serial, token_hash, created_at, expires_at)
+        values (:user_id, :purpose, :subject, 1, null, :now, :expires_at)
+            on conflict (user_id, purpose, subject) do update set serial = email_links.serial, expires_at = excluded.expires_at
         returning serial, token_hash
         """,
         user_id=link.user_id,
         purpose=link.purpose.value,
         subject=link.subject,
+        expires_at=Instant(tx.now + WRITE_BACK_FOR) if link.purpose is LinkPurpose.CHAT else None,
         now=tx.now,
     )
     assert row is not None  # noqa: S101  # inserted or updated
@@ -54,7 +64,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     # Keep the serial: links in earlier e-mails must go on working.
     token = key.fitting(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
     await tx.execute(
-        "update mail_links set token_hash = :token_hash"
+        "update email_links set token_hash = :token_hash"
         " where user_id = :user_id and purpose = :purpose and subject = :subject",
         token_hash=_hash(token),
         user_id=link.user_id,
@@ -65,9 +75,11 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
 
 
 async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | None:
-    """The link behind a token; None if it is unknown, revoked, or for another purpose."""
+    """The link behind a token; None if it is unknown, revoked, expired, or for another purpose."""
     row = await reader.fetch_one(
-        "select user_id, subject from mail_links where token_hash = :token_hash and purpose = :purpose",
+        "select user_id, subject from email_links where token_hash = :token_hash and purpose = :purpose"
+        " and (expires_at is null or expires_at > :now)",
+        now=reader.now,
         token_hash=_hash(token),
         purpose=purpose.value,
     )
@@ -77,7 +89,7 @@ async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | 
 async def revoke_all(tx: Transaction, user_id: UserId) -> int:
     """Revoke every link in earlier e-mails to this user."""
     return await tx.execute(
-        "update mail_links set serial = serial + 1, token_hash = null where user_id = :user_id", user_id=user_id
+        "update email_links set serial = serial + 1, token_hash = null where user_id = :user_id", user_id=user_id
     )
 
 

@@ -2,41 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic
 
 from groundwork.clock import Instant
-from groundwork.database.together import SqlWrite
+from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.moderation.blocks import unwilling_among
-from openmeet.domain.notifications import emails, preferences, queries, rules
+from openmeet.domain.notifications import emails, kinds, preferences, queries, rules
 from openmeet.domain.notifications.emails import DueEmail
-from openmeet.domain.notifications.model import (
-    NOTHING_MORE,
-    TOPICS,
-    Channel,
-    Hours,
-    NotificationDetails,
-    NotificationKind,
-    NotificationRecipient,
-    NotificationTopic,
-)
+from openmeet.domain.notifications.kinds import NotificationKind, P, SubjectType
+from openmeet.domain.notifications.model import Channel, Hours, NotificationRecipient, NotificationTopic
 from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """A notification about one subject for several users. ``starts_at`` and ``bundle`` as for ``tell``.
+class Notice(Generic[P]):
+    """A notification about one subject for several users. ``starts_at`` and ``bundle`` as for ``notify``.
 
-    ``sources``: users and groups that it comes from, besides those in the details. Recipients who block or mute a
-    source, or are blocked by one, are skipped.
+    ``sources``: users and groups that it comes from, besides those in the payload. Recipients who block or mute a
+    source, or are blocked by one, are skipped. ``is_shown`` False: by e-mail alone, if it still holds then.
     """
 
     to: Sequence[UserId]
     subject_id: str
     revision: int
-    particulars: NotificationDetails = NOTHING_MORE
+    payload: P
     starts_at: Instant | None = None
     bundle: str = ""
     sources: Sequence[str] = ()
+    is_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +39,21 @@ class _RecipientChannel:
 
     addressee: NotificationRecipient
     channel: Channel | None
-    telling: Notice
+    notice: Notice[Any]
 
     @property
     def about(self) -> tuple[UserId, str, int]:
-        return self.addressee.user_id, self.telling.subject_id, self.telling.revision
+        return self.addressee.user_id, self.notice.subject_id, self.notice.revision
 
 
-async def tell(
+async def notify(
     tx: Transaction,
-    to: Sequence[UserId],
-    kind: NotificationKind,
+    kind: NotificationKind[P],
     subject_id: str,
-    revision: int,
-    particulars: NotificationDetails = NOTHING_MORE,
+    to: Sequence[UserId],
+    payload: P,
     *,
+    revision: int = 1,
     starts_at: Instant | None = None,
     bundle: str = "",
     sources: Sequence[str] = (),
@@ -70,32 +64,32 @@ async def tell(
     caller holds the lock on the subject's row. ``bundle``: the subject of the e-mail that these notifications join, if
     not their own. ``sources``: see ``Notice``.
     """
-    await tell_each(tx, kind, [Notice(to, subject_id, revision, particulars, starts_at, bundle, sources)])
+    await notify_each(tx, kind, [Notice(to, subject_id, revision, payload, starts_at, bundle, sources)])
 
 
-async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]) -> None:
+async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Sequence[Notice[P]]) -> None:
     """Several notices, in hardly more statements than one. A user must not appear twice for one subject."""
-    if not any(one.to for one in tellings):
+    if not any(one.to for one in notices):
         return
-    addressees = await _addressees(tx, kind, tellings)
+    addressees = await _addressees(tx, kind, notices)
     told: list[_RecipientChannel] = []
-    for one, willing in zip(tellings, addressees, strict=True):
-        is_mailed = rules.is_mailed(kind, one.particulars)
+    for one, willing in zip(notices, addressees, strict=True):
+        is_mailed = kind.is_mailed(one.payload)
         for addressee in willing:
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 told.append(_RecipientChannel(addressee, channel, one))
     known = await queries.told(tx, kind, [one.about for one in told])
     fresh = [one for one in told if one.about not in known]
-    mail_of = await emails.for_news(tx, _waiting(kind, fresh, tx.now))
+    mail_of = await emails.for_news(tx, await _waiting(tx, kind, fresh))
     await queries.insert(
         tx,
         kind,
         [
             queries.NotificationRow(
                 *one.about,
-                one.telling.particulars,
-                Channel.IN_APP in one.addressee.channels,
+                one.notice.payload,
+                one.notice.is_shown and Channel.IN_APP in one.addressee.channels,
                 mail_of.get(one.addressee.user_id),
                 is_for_digest=one.channel is Channel.DIGEST,
             )
@@ -107,56 +101,58 @@ async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[
 
 
 async def _addressees(
-    tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]
+    tx: Transaction, kind: NotificationKind[Any], notices: Sequence[Notice[Any]]
 ) -> list[list[NotificationRecipient]]:
     """The recipients of each notice, without those who block or mute its sources."""
-    people = [user_id for one in tellings for user_id in one.to]
-    sources = [rules.sources_of(kind, one.particulars, one.sources) for one in tellings]
+    people = [user_id for one in notices for user_id in one.to]
+    sources = [rules.sources_of(kind, one.payload, one.sources) for one in notices]
     are_alike = all(some == sources[0] for some in sources)
     asked_at_once = sources[0] if are_alike else ()
-    known = {one.user_id: one for one in await preferences.addressees(tx, people, TOPICS[kind], asked_at_once)}
+    known = {one.user_id: one for one in await preferences.addressees(tx, people, kind.topic, asked_at_once)}
     pairs = [
         set() if are_alike else {(user_id, source) for user_id in one.to if user_id in known for source in some}
-        for one, some in zip(tellings, sources, strict=True)
+        for one, some in zip(notices, sources, strict=True)
     ]
     unwilling = await unwilling_among(tx, {pair for some in pairs for pair in some})
     without = [{user_id for user_id, _ in some & unwilling} for some in pairs]
     return [
         [known[user_id] for user_id in dict.fromkeys(one.to) if user_id in known and user_id not in some]
-        for one, some in zip(tellings, without, strict=True)
+        for one, some in zip(notices, without, strict=True)
     ]
 
 
-def _waiting(kind: NotificationKind, told: Sequence[_RecipientChannel], now: Instant) -> list[DueEmail]:
+async def _waiting(tx: Transaction, kind: NotificationKind[Any], told: Sequence[_RecipientChannel]) -> list[DueEmail]:
     """One due e-mail per user, with the earliest due time."""
+    now = tx.now
+    last: Mapping[tuple[UserId, str], Instant] = {}
+    if kind.mail_gap:
+        last = await emails.last_sent(tx, {(one.addressee.user_id, one.notice.subject_id) for one in told})
     waiting: dict[UserId, DueEmail] = {}
     for one in told:
         if one.channel is not Channel.EMAIL:
             continue
-        is_urgent = _is_urgent(kind, one.telling, now)
+        is_urgent = _is_urgent(kind, one.notice, now)
         due_at = rules.mail_due_at(one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind))
-        user_id, subject = one.addressee.user_id, one.telling.bundle or one.telling.subject_id
+        user_id, subject = one.addressee.user_id, one.notice.bundle or one.notice.subject_id
+        if (user_id, subject) in last:
+            rested = Instant(last[user_id, subject] + kind.mail_gap)
+            due_at = max(due_at, rules.after_quiet(one.addressee.hours, rested))
         if user_id not in waiting or due_at < waiting[user_id].due_at:
-            waiting[user_id] = DueEmail(user_id, subject, due_at, is_bundled=bool(one.telling.bundle))
+            waiting[user_id] = DueEmail(user_id, subject, due_at, is_bundled=bool(one.notice.bundle))
     return list(waiting.values())
 
 
-async def telling(
-    tx: Transaction,
-    to: Sequence[UserId],
-    kind: NotificationKind,
-    subject_id: str,
-    revision: int,
-    particulars: NotificationDetails,
+async def notifying(
+    tx: Transaction, kind: NotificationKind[P], subject_id: str, to: Sequence[UserId], payload: P, *, revision: int
 ) -> Sequence[SqlWrite] | None:
-    """``tell`` as a statement to be combined with others, for a few users; None if more than that is needed.
+    """``notify`` as a statement to be combined with others, for a few users; None if more than that is needed.
 
     For notifications that are not urgent and join an open e-mail.
     """
     writes: list[SqlWrite] = []
-    sources = rules.sources_of(kind, particulars, ())
-    for one, open_id, leaves_at in await emails.addressees_and_mails(tx, to, TOPICS[kind], sources, subject_id):
-        channel = rules.channel_of_mail(one) if rules.is_mailed(kind, particulars) else None
+    sources = rules.sources_of(kind, payload, ())
+    for one, open_id, leaves_at in await emails.addressees_and_mails(tx, to, kind.topic, sources, subject_id):
+        channel = rules.channel_of_mail(one) if kind.is_mailed(payload) else None
         mail_id = None
         if channel is not None:
             due_at = rules.mail_due_at(one.hours, tx.now, urgent=False)
@@ -165,12 +161,12 @@ async def telling(
             mail_id = open_id
         is_shown = Channel.IN_APP in one.channels
         if is_shown or mail_id is not None:
-            news = queries.NotificationRow(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
+            news = queries.NotificationRow(one.user_id, subject_id, revision, payload, is_shown, mail_id)
             writes.append(queries.inserting(tx, kind, news))
     return writes
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
+async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
     """Undo the newest notification of this kind about a subject; False if there is none, or the user may have read it.
 
     The caller holds the lock on the subject's row. An e-mail left without notifications is not sent.
@@ -178,19 +174,25 @@ async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, su
     return await queries.take_back(tx, user_id, kind, subject_id)
 
 
-async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind) -> list[UserId]:
+async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:
+    """Mark what somebody was told of a room as read, up to this number of its log."""
+    of_rooms = [kind.name for kind in kinds.KINDS.values() if kind.subject is SubjectType.ROOM]
+    await queries.mark_read_in(tx, user_id, of_rooms, subject_id, revision)
+
+
+async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind[Any]) -> list[UserId]:
     """Those of these users whom a notification of this kind would reach, in the app or by e-mail, in order."""
     reachable = {
         one.user_id
-        for one in await preferences.addressees(reader, people, TOPICS[kind])
+        for one in await preferences.addressees(reader, people, kind.topic)
         if Channel.IN_APP in one.channels or rules.channel_of_mail(one)
     }
     return [one for one in people if one in reachable]
 
 
-async def mark_all_read(tx: Transaction, user_id: UserId) -> None:
-    """Mark all notifications as read."""
-    await queries.mark_read(tx, user_id)
+async def mark_all_read(tx: Transaction, user_id: UserId, *, until: Instant | None = None) -> None:
+    """Mark all notifications as read, or those that came until then."""
+    await queries.mark_read(tx, user_id, tx.now if until is None else until)
 
 
 async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]) -> None:
@@ -212,7 +214,9 @@ async def stop_mail(tx: Transaction, user_id: UserId, topic: NotificationTopic) 
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
 
 
-def _channel(kind: NotificationKind, one: Notice, addressee: NotificationRecipient, now: Instant) -> Channel | None:
+def _channel(
+    kind: NotificationKind[Any], one: Notice[Any], addressee: NotificationRecipient, now: Instant
+) -> Channel | None:
     """How this is e-mailed to a recipient: at once also if the digest would come too late."""
     channel = rules.channel_of_mail(addressee)
     if channel is Channel.DIGEST:
@@ -222,5 +226,5 @@ def _channel(kind: NotificationKind, one: Notice, addressee: NotificationRecipie
     return channel
 
 
-def _is_urgent(kind: NotificationKind, one: Notice, now: Instant) -> bool:
-    return rules.is_urgent(kind, one.particulars, one.starts_at, now)
+def _is_urgent(kind: NotificationKind[Any], one: Notice[Any], now: Instant) -> bool:
+    return rules.is_urgent(kind, one.starts_at, now)

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import write_each
-from groundwork.database.together import SqlWrite
+from groundwork.database.bulk import SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id, new_ids
-from openmeet.domain.notifications.model import Notification, NotificationDetails, NotificationId, NotificationKind
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import KINDS, NotificationKind
+from openmeet.domain.notifications.model import NotificationId
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.model import UserId
 
@@ -33,7 +35,7 @@ _INSERT_EACH = f"""
     {_ONCE}
 """
 
-_TOLD = """
+_ALREADY_NOTIFIED = """
     select user_id, subject_id, subject_revision from notifications
      where kind = :kind and user_id in :user_ids and subject_id in :subject_ids order by id
 """
@@ -41,16 +43,30 @@ _TOLD = """
 COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
 
 
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification of one user."""
+
+    id: NotificationId
+    user_id: UserId
+    kind: NotificationKind[Any]
+    subject_id: str
+    created_at: Instant
+    read_at: Instant | None
+    payload: Payload
+
+
 def notification_of(row: Row) -> Notification:
     """The value of a row with ``COLUMNS``."""
+    kind = KINDS[row["kind"]]
     return Notification(
         NotificationId(row["id"]),
         UserId(row["user_id"]),
-        NotificationKind(row["kind"]),
+        kind,
         row["subject_id"],
         row["created_at"],
         row["read_at"],
-        msgspec.json.decode(row["particulars"], type=NotificationDetails),
+        msgspec.json.decode(row["particulars"], type=kind.payload),
     )
 
 
@@ -64,22 +80,22 @@ class NotificationRow:
     user_id: UserId
     subject_id: str
     revision: int
-    particulars: NotificationDetails
+    payload: Payload
     is_shown: bool
     mail_id: str | None = None
     is_for_digest: bool = False
 
 
 async def told(
-    tx: Transaction, kind: NotificationKind, about: Sequence[tuple[UserId, str, int]]
+    tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
     """Those of these (user, subject, revision) that exist already. The subjects' rows are locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         some = about[start : start + AT_ONCE]
         rows = await tx.fetch(
-            _TOLD,
-            kind=kind.value,
+            _ALREADY_NOTIFIED,
+            kind=kind.name,
             user_ids=[user_id for user_id, _, _ in some],
             subject_ids=sorted({subject_id for _, subject_id, _ in some}),
         )
@@ -87,34 +103,34 @@ async def told(
     return found
 
 
-async def insert(tx: Transaction, kind: NotificationKind, news: Sequence[NotificationRow]) -> None:
+async def insert(tx: Transaction, kind: NotificationKind[Any], news: Sequence[NotificationRow]) -> None:
     """Insert the notifications; existing ones are skipped."""
-    written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
+    written = {one: msgspec.json.encode(one).decode() for one in {one.payload for one in news}}
     ids = new_ids(tx.now, len(news))
-    rows = [_values(new, one, written[one.particulars]) for new, one in zip(ids, news, strict=True)]
-    await write_each(tx, _INSERT_EACH, rows, kind=kind.value, now=tx.now)
+    rows = [_values(new, one, written[one.payload]) for new, one in zip(ids, news, strict=True)]
+    await execute_each(tx, _INSERT_EACH, rows, kind=kind.name, now=tx.now)
 
 
-def inserting(tx: Transaction, kind: NotificationKind, news: NotificationRow) -> SqlWrite:
+def inserting(tx: Transaction, kind: NotificationKind[Any], news: NotificationRow) -> SqlWrite:
     """``insert`` of one, as part of a combined statement."""
-    values = _values(new_id(tx.now), news, msgspec.json.encode(news.particulars).decode())
-    return SqlWrite(_INSERT, {**values, "kind": kind.value, "now": tx.now})
+    values = _values(new_id(tx.now), news, msgspec.json.encode(news.payload).decode())
+    return SqlWrite(_INSERT, {**values, "kind": kind.name, "now": tx.now})
 
 
-def _values(new: str, one: NotificationRow, particulars: str) -> dict[str, object]:
+def _values(new: str, one: NotificationRow, payload: str) -> dict[str, object]:
     return {
         "id": new,
         "user_id": one.user_id,
         "subject_id": one.subject_id,
         "revision": one.revision,
-        "particulars": particulars,
+        "particulars": payload,
         "is_shown": int(one.is_shown),
         "is_for_digest": int(one.is_for_digest),
         "mail_id": one.mail_id,
     }
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
+async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
     """Delete the newest of these notifications if they were neither read nor e-mailed."""
     taken = await tx.execute(
         """
@@ -123,11 +139,11 @@ async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, su
                       where n.user_id = :user_id and n.kind = :kind and n.subject_id = :subject_id
                       order by n.subject_revision desc limit 1)
            and read_at is null
-           and (mail_id is null or exists (select 1 from news_mails m
+           and (mail_id is null or exists (select 1 from notification_emails m
                                             where m.id = notifications.mail_id and m.closed_at is null))
         """,
         user_id=user_id,
-        kind=kind.value,
+        kind=kind.name,
         subject_id=subject_id,
     )
     return taken == 1
@@ -158,9 +174,38 @@ async def newest(
     return [notification_of(row) for row in rows]
 
 
-async def mark_read(tx: Transaction, user_id: UserId) -> int:
+async def mark_read(tx: Transaction, user_id: UserId, until: Instant) -> int:
     return await tx.execute(
-        "update notifications set read_at = :now where user_id = :user_id and read_at is null",
+        "update notifications set read_at = :now where user_id = :user_id and read_at is null and created_at <= :until",
         user_id=user_id,
+        until=until,
         now=tx.now,
     )
+
+
+async def mark_read_in(tx: Transaction, user_id: UserId, kinds: Sequence[str], subject_id: str, until: int) -> None:
+    """Those about one subject, up to a revision."""
+    await tx.execute(
+        "update notifications set read_at = :now where user_id = :user_id and kind in :kinds and subject_id = :subject_id"
+        " and subject_revision <= :until and read_at is null",
+        user_id=user_id,
+        kinds=kinds,
+        subject_id=subject_id,
+        until=until,
+        now=tx.now,
+    )
+
+
+async def waiting_among(
+    reader: Reader, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str, since: Instant
+) -> set[UserId]:
+    """Those who have an unread notification of this kind about the subject that is not older."""
+    rows = await reader.fetch(
+        "select distinct user_id from notifications where user_id in :user_ids and kind = :kind and subject_id = :subject_id"
+        " and read_at is null and created_at > :since order by user_id",
+        user_ids=sorted(set(user_ids)),
+        kind=kind.name,
+        subject_id=subject_id,
+        since=since,
+    )
+    return {UserId(row["user_id"]) for row in rows}

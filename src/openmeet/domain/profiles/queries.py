@@ -15,6 +15,9 @@ from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
 from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
+from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.profiles.reasons import ProfileReason
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
 
@@ -24,7 +27,7 @@ def _is_hosted_by(person: str, table: str = "e") -> str:
 
     Independent of the viewer.
     """
-    beside = f"select h.event_id from event_hosts h where h.user_id = {person} and h.state = 'accepted'"
+    beside = f"select h.event_id from event_co_hosts h where h.user_id = {person} and h.state = 'accepted'"
     return (
         f"({table}.author_id = {person} or {table}.id in ({beside}))"
         f" and {is_listed(table)} and {is_public(table)} and not {is_hidden(table)}"
@@ -41,7 +44,9 @@ def _is_coming(table: str) -> str:
 
 
 async def host(reader: Reader, user_id: UserId) -> User | None:
-    """The profile of a user who signed in here and hosts or has hosted a public event; None for everybody else."""
+    """The profile of a user who signed in here and hosts or has hosted a public event; None for everybody else, and for
+    somebody who is deleting their account.
+    """
     return next(iter(await hosts_among(reader, [user_id])), None)
 
 
@@ -50,7 +55,7 @@ async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
     if not user_ids:
         return []
     rows = await reader.fetch(
-        f"select {COLUMNS} from users u where u.id in :user_ids and u.kind = 'person'"
+        f"select {COLUMNS} from users u where u.id in :user_ids and u.kind = 'person' and not {is_leaving('u.id')}"
         f" and exists (select 1 from events e where {_is_hosted_by('u.id')}) order by u.id",
         user_ids=list(user_ids),
     )
@@ -113,7 +118,7 @@ async def public_groups(reader: Reader, user_id: UserId, limit: int) -> list[Gro
 
 async def put_follower(tx: Transaction, user_id: UserId, followed: UserId) -> None:
     await tx.execute(
-        "insert into person_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)"
+        "insert into profile_followers (user_id, followed_id, created_at) values (:user_id, :followed, :now)"
         " on conflict (user_id, followed_id) do nothing",
         user_id=user_id,
         followed=followed,
@@ -123,7 +128,7 @@ async def put_follower(tx: Transaction, user_id: UserId, followed: UserId) -> No
 
 async def drop_follower(tx: Transaction, user_id: UserId, followed: UserId) -> bool:
     gone = await tx.execute(
-        "delete from person_followers where user_id = :user_id and followed_id = :followed",
+        "delete from profile_followers where user_id = :user_id and followed_id = :followed",
         user_id=user_id,
         followed=followed,
     )
@@ -132,20 +137,22 @@ async def drop_follower(tx: Transaction, user_id: UserId, followed: UserId) -> b
 
 async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> bool:
     row = await reader.fetch_one(
-        "select 1 as found from person_followers where user_id = :user_id and followed_id = :followed",
+        "select 1 as found from profile_followers where user_id = :user_id and followed_id = :followed",
         user_id=user_id,
         followed=followed,
     )
     return row is not None
 
 
-async def followed_by(reader: Reader, user_id: UserId) -> list[UserId]:
-    """Whom a user follows, newest first."""
+async def followed_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[tuple[UserId, Instant]]:
+    """Profiles that a user follows, each with the time since when; newest first."""
     rows = await reader.fetch(
-        "select followed_id from person_followers where user_id = :user_id order by created_at desc, followed_id",
+        "select followed_id, created_at from profile_followers"
+        f" where user_id = :user_id{page.clause('created_at', 'followed_id')}",
         user_id=user_id,
+        **page.values,
     )
-    return [UserId(row["followed_id"]) for row in rows]
+    return [(UserId(row["followed_id"]), Instant(row["created_at"])) for row in rows]
 
 
 async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, after: str, limit: int) -> list[UserId]:
@@ -154,7 +161,7 @@ async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, 
     """
     rows = await reader.fetch(
         f"""
-        select distinct f.user_id from person_followers f
+        select distinct f.user_id from profile_followers f
          where f.followed_id in :followed and f.created_at < :since and f.user_id > :after
            and not {are_apart("f.user_id", "f.followed_id")}
          order by f.user_id limit :limit
@@ -170,7 +177,7 @@ async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, 
 async def drop_departed(tx: Transaction) -> int:
     """Delete follows from and of users whose accounts are gone."""
     return await tx.execute(
-        f"delete from person_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
+        f"delete from profile_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
     )
 
 
@@ -182,7 +189,7 @@ async def seen(reader: Reader, user_id: UserId) -> User:
     """The host of a public profile. Raises NotFound, for unknown users and those who host nothing public alike."""
     found = await host(reader, user_id)
     if found is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(ProfileReason.NO_SUCH_PERSON)
     return found
 
 
@@ -190,14 +197,14 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     """Follow a host; idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
     found = await seen(tx, followed)
     if found.id == caller.user_id:
-        raise Refused("You cannot follow yourself.", name="Oneself")
-    await must_not_be_apart(tx, caller.user_id, found.id, refusal="You cannot follow this person.")
+        raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
+    await must_not_be_apart(tx, caller.user_id, found.id, refusal=ProfileReason.CANNOT_FOLLOW)
     if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
-        raise Refused(f"You follow {MAX_FOLLOWED} people already.", name="TooMany")
+        raise Refused(ProfileReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="TooMany")
     await put_follower(tx, caller.user_id, found.id)
 
 
 async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     """Unfollow, also somebody without a profile now. Raises NotFound if they are not followed."""
     if not await drop_follower(tx, caller.user_id, followed):
-        raise NotFound("You do not follow this person.")
+        raise NotFound(ProfileReason.NOT_FOLLOWED)

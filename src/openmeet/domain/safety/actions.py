@@ -6,6 +6,7 @@ from openmeet.domain.attendance import reevaluation
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ReportReason, Subject, Thing
 from openmeet.domain.safety import subjects
+from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as users
@@ -18,7 +19,7 @@ async def report(
     """Report to the moderators; a repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
     meant = await subjects.by_address(tx, thing, address, caller.user_id)
     if meant.owner == caller.user_id:
-        raise Refused("This is yours: change it, or take it away.", name="OwnThing")
+        raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
     return await reports.put(tx, caller.user_id, meant.subject, reason, words)
 
 
@@ -29,32 +30,32 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     (``Oneself``).
     """
     if other == caller.user_id:
-        raise Refused("You cannot keep yourself away.", name="Oneself")
+        raise Refused(SafetyReason.CANNOT_BLOCK_ONESELF, name="Oneself")
     if await users.by_id(tx, other) is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(SafetyReason.NO_SUCH_PERSON)
     is_known = await subjects.may_know(tx, caller.user_id, other)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
     await follower_queries.go_to_none_of(tx, caller.user_id, other)
-    await reevaluation.turn_away(tx, other, host=caller.user_id, actor_id=caller.user_id)
+    await reevaluation.end_upcoming_rsvps(tx, other, host=caller.user_id, actor_id=caller.user_id)
     return True
 
 
 async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
     """Unblock: they may RSVP again; ended RSVPs are not restored. Raises NotFound."""
     if not await blocks.unblock(tx, caller.user_id, other):
-        raise NotFound("You do not keep this person away.")
+        raise NotFound(SafetyReason.NOT_BLOCKED)
 
 
 async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
     """Mute a user or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
     model.must_be_mutable(subject)
     if subject.id == caller.user_id:
-        raise Refused("You cannot mute yourself.", name="Oneself")
+        raise Refused(SafetyReason.CANNOT_MUTE_ONESELF, name="Oneself")
     meant = (await subjects.described(tx, [subject]))[subject.id]
     is_known = subject.thing is not Thing.PERSON or await subjects.may_know(tx, caller.user_id, UserId(subject.id))
     if not meant.is_there:
-        raise NotFound("There is no such person or group.")
+        raise NotFound(SafetyReason.NO_SUCH_PERSON_OR_GROUP)
     if subject.thing is Thing.GROUP:
         # A hidden group gives the same error as one that does not exist.
         await subjects.by_address(tx, Thing.GROUP, meant.path.rpartition("/")[2], caller.user_id)
@@ -65,4 +66,4 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
 async def unmute(tx: Transaction, caller: Caller, subject: Subject) -> None:
     """Unmute. Raises NotFound."""
     if not await blocks.unmute(tx, caller.user_id, subject.id):
-        raise NotFound("You have not muted this.")
+        raise NotFound(SafetyReason.NOT_MUTED)

@@ -19,6 +19,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
@@ -60,7 +61,7 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
                 or event.is_gone
                 or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
             ):
-                raise NotFound("There is no such event.")
+                raise NotFound(SafetyReason.NO_SUCH_EVENT)
             meant = _of_event(event)
         case Thing.SERIES:
             meant = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))
@@ -69,10 +70,10 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
             meant = _of_group(group)
         case Thing.PERSON:
             if not await may_know(reader, viewer, UserId(address)):
-                raise NotFound("There is no such person.")
+                raise NotFound(SafetyReason.NO_SUCH_PERSON)
             meant = _of_person(UserId(address))
         case Thing.DID | Thing.HOST:
-            raise NotFound("There is no such page.")
+            raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
             assert_never(thing)
     return (await _named(reader, [meant]))[0]
@@ -132,7 +133,7 @@ def _of_event(event: Event) -> Meant:
         event.author_id,
         group_id=event.group.id if event.group else None,
         when=time_words.span_words(event),
-        text=event.description,
+        text=event.content.description,
         did=event.record_did or "",
     )
 
@@ -140,11 +141,11 @@ def _of_event(event: Event) -> Meant:
 def _of_series(one: Series) -> Meant:
     return Meant(
         Subject(Thing.SERIES, one.id),
-        one.template.title,
+        one.content.title,
         f"/series/{quote(one.slug)}",
         one.owner_id,
         group_id=one.group.id if one.group else None,
-        text=one.template.description,
+        text=one.content.description,
     )
 
 
@@ -173,7 +174,7 @@ _MAY_KNOW: Final = f"""
       u.id = :viewer
       or exists (select 1 from events e where e.author_id = u.id and {is_public("e")} and not {is_hidden("e")}
                    and e.is_held = 0 and e.deleted_at is null)
-      or exists (select 1 from event_hosts h join events e on e.id = h.event_id
+      or exists (select 1 from event_co_hosts h join events e on e.id = h.event_id
                   where h.user_id = u.id and h.state = 'accepted' and {is_public("e")} and not {is_hidden("e")}
                     and e.is_held = 0 and e.deleted_at is null)
       or exists (select 1 from groups g where g.owner_id = u.id and g.deleted_at is null and g.visibility <> 'private')
@@ -181,17 +182,17 @@ _MAY_KNOW: Final = f"""
                   where t.user_id = u.id and m.user_id = :viewer and m.role in ({_INSIDE}) and t.role <> 'left')
       or exists (select 1 from attendances t join events e on e.id = t.event_id
                   where t.user_id = u.id and t.status <> 'invited'
-                    and (e.author_id = :viewer or exists (select 1 from event_hosts h where h.event_id = e.id
+                    and (e.author_id = :viewer or exists (select 1 from event_co_hosts h where h.event_id = e.id
                                                             and h.user_id = :viewer and h.state = 'accepted')))
       or exists (select 1 from attendances m join events e on e.id = m.event_id
                   where m.user_id = :viewer
-                    and (e.author_id = u.id or exists (select 1 from event_hosts h where h.event_id = e.id
+                    and (e.author_id = u.id or exists (select 1 from event_co_hosts h where h.event_id = e.id
                                                           and h.user_id = u.id and h.state = 'accepted')))
       or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id
                   where m.user_id = :viewer and t.user_id = u.id and t.is_private = 0
                     and t.status in ('attending', 'attended', 'interested'))
-      or exists (select 1 from person_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
-      or exists (select 1 from mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
+      or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
+      or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
 """
 
 

@@ -7,6 +7,7 @@ from groundwork.errors import NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
+from openmeet.domain.saved_searches.reasons import SavedSearchReason
 from openmeet.domain.search import query
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller
@@ -19,12 +20,10 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
     """
     wanted = query.wanted_of(typed, caller.user_id)
     if wanted.of_groups_of is not None:
-        raise Refused(
-            "Groups tell you of their events by themselves. Search all events to keep a search.", name="OfGroups"
-        )
+        raise Refused(SavedSearchReason.OF_GROUPS, name="OfGroups")
     keys = matching.keys_of(wanted)
     if not keys:
-        raise Refused("Look for words, a topic or a place: nearly every event would fit this.", name="TooWide")
+        raise Refused(SavedSearchReason.TOO_WIDE, name="TooWide")
     asked = query.asked_again(typed)
     # Two tabs at the same moment: the second finds what the first has made.
     await users.lock(tx, caller.user_id)
@@ -32,7 +31,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
     if known is not None:
         return await switch(tx, caller, known.id, is_on=True)
     if len(await queries.of_person(tx, caller.user_id)) >= MAX_SEARCHES:
-        raise Refused(f"You keep {MAX_SEARCHES} searches already. Remove one first.", name="TooManySearches")
+        raise Refused(SavedSearchReason.TOO_MANY_SEARCHES, most=MAX_SEARCHES, name="TooManySearches")
     one = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, asked, is_on=True, created_at=tx.now)
     await queries.insert(tx, one, keys)
     return one
@@ -42,11 +41,11 @@ async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on:
     """Switch notifications of a saved search on or off. Raises NotFound."""
     found = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
     if found is None:
-        raise NotFound("You keep no such search.")
+        raise NotFound(SavedSearchReason.NO_SUCH_SEARCH)
     return found
 
 
 async def remove(tx: Transaction, caller: Caller, search_id: SearchId) -> None:
     """Remove a saved search. Raises NotFound."""
     if not await queries.delete(tx, caller.user_id, search_id):
-        raise NotFound("You keep no such search.")
+        raise NotFound(SavedSearchReason.NO_SUCH_SEARCH)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from groundwork.database.words import has_beginning, topic_word, wanted_words
+from groundwork.database.words import has_beginning, topic_term, wanted_words
 from groundwork.geo_points import HALF, NARROW, WIDE, Spot, cells, chord, spot
-from openmeet.domain.events.model import Mode, RecordOrigin
-from openmeet.domain.search.search import NARROWLY, EventOrigin, SearchQuery
+from openmeet.domain.events.model import RecordOrigin
+from openmeet.domain.events.values import Mode
+from openmeet.domain.search.search import NARROWLY, TOWN_KM, EventOrigin, SearchQuery
 from openmeet.i18n.markdown import folded
 
 # Lengths of word prefixes used as keys: a longer prefix is cut to the next of these.
@@ -24,7 +25,7 @@ _TELLING: Final = 5
 @dataclass(frozen=True, slots=True)
 class SearchFacts:
     """The event fields that searches use. ``words``: the column ``search_words``; ``starts_local`` in ISO form, in the
-    event's zone.
+    event's zone. ``is_of_town``: the position is derived from the town.
     """
 
     words: str
@@ -32,6 +33,7 @@ class SearchFacts:
     origin: RecordOrigin
     starts_local: str
     spot: Spot | None
+    is_of_town: bool = False
 
 
 def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
@@ -41,13 +43,14 @@ def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
     if len(word) >= _TELLING:
         return (word,)
     if wanted.near is not None:
-        here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(wanted.near.within_km * 1_000)
+        here = spot(wanted.near.latitude, wanted.near.longitude)
+        line = chord(max(wanted.near.within_km, TOWN_KM) * 1_000)
         width = NARROW if wanted.near.within_km <= NARROWLY else WIDE
         return tuple(_cell(cell, width) for cell in cells(here, line, width))
     if wanted.topics:
         # In order of selectivity: a tag, a language, a category.
         order = ("tag", "access", "language", "category")
-        return (topic_word(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
+        return (topic_term(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
     return (word,) if word else ()
 
 
@@ -71,14 +74,14 @@ def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
     return (
         bool(forms or not wanted.words)
         and all(has_beginning(facts.words, form) for form in forms)
-        and all(f" {topic_word(topic)} " in facts.words for topic in wanted.topics)
+        and all(f" {topic_term(topic)} " in facts.words for topic in wanted.topics)
         and (wanted.mode is None or facts.mode in {wanted.mode, Mode.HYBRID})
         and (
             wanted.source is EventOrigin.ALL
             or (wanted.source is EventOrigin.OPENMEET) is (facts.origin is RecordOrigin.HERE)
         )
         and _is_on_its_days(wanted, facts.starts_local)
-        and _is_near(wanted, facts.spot)
+        and _is_near(wanted, facts)
     )
 
 
@@ -88,13 +91,14 @@ def _is_on_its_days(wanted: SearchQuery, starts_local: str) -> bool:
     return wanted.last is None or starts_local < (wanted.last + timedelta(days=1)).isoformat()
 
 
-def _is_near(wanted: SearchQuery, place: Spot | None) -> bool:
+def _is_near(wanted: SearchQuery, facts: SearchFacts) -> bool:
     if wanted.near is None:
         return True
-    if place is None:
+    if facts.spot is None:
         return False
-    here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(wanted.near.within_km * 1_000)
-    return sum((one - other) ** 2 for one, other in zip(place, here, strict=True)) <= line * line
+    within_km = max(wanted.near.within_km, TOWN_KM) if facts.is_of_town else wanted.near.within_km
+    here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(within_km * 1_000)
+    return sum((one - other) ** 2 for one, other in zip(facts.spot, here, strict=True)) <= line * line
 
 
 def _beginning(form: str) -> str:

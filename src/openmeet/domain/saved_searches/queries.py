@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.events.model import Event, EventId, Mode, RecordOrigin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
+from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import DEPARTED
+from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query
 from openmeet.domain.search.search import SearchQuery
@@ -38,7 +40,7 @@ class SavedSearch:
 
     @property
     def name(self) -> str:
-        return query.name_of(self.typed).removeprefix("Events: ")
+        return query.words_of(self.typed)
 
     @property
     def path(self) -> str:
@@ -50,16 +52,13 @@ class SavedSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchJob:
-    """An event that became public or changed at ``since``; searches up to ``after`` have been compared.
-
-    Before the searches, followers of its hosts are notified, up to ``after_person``; None: all of them were.
+class QueuedEvent:
+    """An event that became public or changed at ``since``. ``before``: what searches compared earlier; None if it is
+    new.
     """
 
-    event_id: EventId
     since: Instant
-    after: str
-    after_person: str | None
+    before: SearchFacts | None
 
 
 _COLUMNS = "id, user_id, asked, is_on, created_at"
@@ -69,24 +68,24 @@ KEYS_AT_ONCE: Final = 10_000
 
 # Events that can match no search: over, deleted or cancelled.
 _UNFINDABLE = """
-    delete from new_events where event_id in (
-      select n.event_id from new_events n join events e on e.id = n.event_id
+    delete from saved_search_queue where event_id in (
+      select n.event_id from saved_search_queue n join events e on e.id = n.event_id
        where n.look_at <= :now
          and (coalesce(e.over_at, 0) <= :now or e.deleted_at is not null or e.removed_at is not null
               or e.status = 'cancelled' or e.visibility <> 'public' or e.is_held = 1
               or not exists (select 1 from saved_searches where is_on = 1)
-                 and not exists (select 1 from person_followers))
+                 and not exists (select 1 from profile_followers))
        order by n.event_id limit :limit)
 """
 
 # Hosts and attendees know the event already, and so does everybody notified of it for another reason.
-_LOOKING = """
+_CANDIDATES = """
     select s.id, s.user_id, s.asked, s.is_on, s.created_at from saved_searches s
      where s.id in (select k.search_id from saved_search_keys k where k.key in :keys and k.search_id > :after)
        and s.is_on = 1 and s.created_at < :since and s.user_id <> :author
-       and not exists (select 1 from saved_search_finds f where f.search_id = s.id and f.subject = :subject)
+       and not exists (select 1 from saved_search_matches f where f.search_id = s.id and f.subject = :subject)
        and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = s.user_id)
-       and not exists (select 1 from event_hosts h where h.event_id = :event_id and h.user_id = s.user_id)
+       and not exists (select 1 from event_co_hosts h where h.event_id = :event_id and h.user_id = s.user_id)
        and not exists (select 1 from notifications t where t.user_id = s.user_id and t.subject_id = :event_id
                                                       and t.kind in ('host_event', 'group_event', 'mention'))
      order by s.id limit :limit
@@ -115,11 +114,12 @@ async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool
     return made == 1
 
 
-async def of_person(reader: Reader, user_id: UserId) -> list[SavedSearch]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[SavedSearch]:
     """A user's searches, newest first. There are ``MAX_SEARCHES`` at most."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from saved_searches where user_id = :user_id order by created_at desc, id desc",
+        f"select {_COLUMNS} from saved_searches where user_id = :user_id{page.clause('created_at', 'id')}",
         user_id=user_id,
+        **page.values,
     )
     return [_search_of(row) for row in rows]
 
@@ -177,53 +177,91 @@ async def drop_unfindable(tx: Transaction, limit: int) -> int:
 async def due(reader: Reader, limit: int) -> list[EventId]:
     """Queued events that are due, longest waiting first."""
     rows = await reader.fetch(
-        "select event_id from new_events where look_at <= :now order by look_at, event_id limit :limit",
+        "select event_id from saved_search_queue where look_at <= :now order by look_at, event_id limit :limit",
         now=reader.now,
         limit=limit,
     )
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def look(tx: Transaction, event_id: EventId) -> tuple[SearchJob, SearchFacts, SearchFacts | None] | None:
-    """The event to compare, as it is now and, unless new, as it was before; its row is locked.
-
-    None if another worker has just done it.
-    """
-    row = await tx.fetch_one(
+async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:
+    """The queued event; None if another worker has just taken it, or it is not due."""
+    row = await reader.fetch_one(
         """
-        select n.since, n.after_search, n.after_person, e.search_words, e.mode, e.origin, e.starts_local,
-               e.place_x, e.place_y, e.place_z, n.was_words, n.was_mode, n.was_starts_local, n.was_x, n.was_y, n.was_z
-          from new_events n join events e on e.id = n.event_id where n.event_id = :id and n.look_at <= :now
+        select n.since, n.was_words as search_words, n.was_mode as mode, e.origin, n.was_starts_local as starts_local,
+               n.was_x as place_x, n.was_y as place_y, n.was_z as place_z,
+               case when n.was_x is null then '' else e.derived_from end as derived_from
+          from saved_search_queue n join events e on e.id = n.event_id where n.event_id = :id and n.look_at <= :now
         """,
         id=event_id,
-        now=tx.now,
+        now=reader.now,
     )
     if row is None:
         return None
+    return QueuedEvent(Instant(row["since"]), None if row["search_words"] is None else _facts_of(row))
+
+
+async def put_back(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at: Instant) -> None:
+    """Queue an event again, of which not all owners of searches were notified; a later change counts with it."""
+    was = one.before
+    x, y, z = (None, None, None) if was is None or was.spot is None else was.spot
+    await tx.execute(
+        """
+        insert into saved_search_queue (event_id, since, look_at, was_words, was_mode, was_starts_local, was_x, was_y, was_z)
+        values (:event_id, :since, :look_at, :words, :mode, :starts_local, :x, :y, :z)
+            on conflict (event_id) do update
+           set since = excluded.since, look_at = excluded.look_at, was_words = excluded.was_words,
+               was_mode = excluded.was_mode, was_starts_local = excluded.was_starts_local, was_x = excluded.was_x,
+               was_y = excluded.was_y, was_z = excluded.was_z
+        """,
+        event_id=event_id,
+        since=one.since,
+        look_at=look_at,
+        words=None if was is None else was.words,
+        mode=None if was is None else was.mode.value,
+        starts_local=None if was is None else was.starts_local,
+        x=x,
+        y=y,
+        z=z,
+    )
+
+
+async def facts(reader: Reader, event_id: EventId) -> SearchFacts:
+    """What searches look at in an event that exists."""
+    (row,) = await reader.fetch(
+        "select search_words, mode, origin, starts_local, place_x, place_y, place_z, derived_from"
+        " from events where id = :id",
+        id=event_id,
+    )
+    return _facts_of(row)
+
+
+def _facts_of(row: Row) -> SearchFacts:
     place = None if row["place_x"] is None else (row["place_x"], row["place_y"], row["place_z"])
-    origin = RecordOrigin(row["origin"])
-    facts = SearchFacts(row["search_words"], Mode(row["mode"]), origin, row["starts_local"] or "", place)
-    was = None
-    if row["was_words"] is not None:
-        place = None if row["was_x"] is None else (row["was_x"], row["was_y"], row["was_z"])
-        was = SearchFacts(row["was_words"], Mode(row["was_mode"]), origin, row["was_starts_local"] or "", place)
-    return SearchJob(event_id, Instant(row["since"]), row["after_search"], row["after_person"]), facts, was
+    return SearchFacts(
+        row["search_words"],
+        Mode(row["mode"]),
+        RecordOrigin(row["origin"]),
+        row["starts_local"] or "",
+        place,
+        is_of_town=row["derived_from"] != "",
+    )
 
 
-async def looking(
-    reader: Reader, one: SearchJob, event: Event, subject: str, keys: Sequence[str], limit: int
+async def candidates(
+    reader: Reader, event: Event, subject: str, keys: Sequence[str], *, since: Instant, after: str, limit: int
 ) -> list[SavedSearch]:
-    """Searches after ``one.after``, saved before the event was made, that share a key with it; without those whose
-    owner knows of it.
+    """Searches after one, saved before the event was made, that share a key with it, in order of their ids; without
+    those whose owner knows of it.
     """
     found: dict[str, SavedSearch] = {}
     # The longest text has some fifty thousand keys: a handful of statements.
     for start in range(0, len(keys), KEYS_AT_ONCE):
         rows = await reader.fetch(
-            _LOOKING,
+            _CANDIDATES,
             keys=list(keys[start : start + KEYS_AT_ONCE]),
-            after=one.after,
-            since=one.since,
+            after=after,
+            since=since,
             author=event.author_id,
             subject=subject,
             event_id=event.id,
@@ -236,40 +274,10 @@ async def looking(
 async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
     """Record that these searches' owners were notified of this event, or of a date of this series."""
     await tx.execute_many(
-        "insert into saved_search_finds (search_id, subject, told_at) values (:search_id, :subject, :now)"
+        "insert into saved_search_matches (search_id, subject, told_at) values (:search_id, :subject, :now)"
         " on conflict (search_id, subject) do nothing",
         [{"search_id": one.id, "subject": subject, "now": tx.now} for one in found],
     )
-
-
-async def go_on(tx: Transaction, event_id: EventId, after: SearchId) -> None:
-    """Searches up to this one are done."""
-    await tx.execute("update new_events set after_search = :after where event_id = :id", id=event_id, after=after)
-
-
-async def go_on_with_people(tx: Transaction, event_id: EventId, after: UserId | None) -> None:
-    """Followers of the hosts are notified up to this one; None: all of them."""
-    await tx.execute("update new_events set after_person = :after where event_id = :id", id=event_id, after=after)
-
-
-async def who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of these users who neither host the event, nor answered it, nor were notified of it by a group."""
-    if not people:
-        return []
-    rows = await reader.fetch(
-        """
-        select u.id from users u where u.id in :people and u.id <> :author
-           and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = u.id)
-           and not exists (select 1 from event_hosts h where h.event_id = :event_id and h.user_id = u.id)
-           and not exists (select 1 from notifications t where t.user_id = u.id and t.subject_id = :event_id
-                                                          and t.kind in ('group_event', 'mention'))
-         order by u.id
-        """,
-        people=list(people),
-        author=event.author_id,
-        event_id=event.id,
-    )
-    return [UserId(row["id"]) for row in rows]
 
 
 async def is_first_of_series(reader: Reader, event: Event) -> bool:
@@ -291,11 +299,11 @@ async def is_first_of_series(reader: Reader, event: Event) -> bool:
 
 
 async def put_off(tx: Transaction, event_id: EventId, until: Instant) -> None:
-    await tx.execute("update new_events set look_at = :until where event_id = :id", id=event_id, until=until)
+    await tx.execute("update saved_search_queue set look_at = :until where event_id = :id", id=event_id, until=until)
 
 
 async def drop(tx: Transaction, event_id: EventId) -> None:
-    await tx.execute("delete from new_events where event_id = :id", id=event_id)
+    await tx.execute("delete from saved_search_queue where event_id = :id", id=event_id)
 
 
 async def drop_departed(tx: Transaction) -> int:

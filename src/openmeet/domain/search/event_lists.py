@@ -60,6 +60,38 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
     return [event_of(row) for row in rows]
 
 
+async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """Coming events that wait for this person: a place is held for them, people ask to join what they host, or they are
+    invited. What ends soonest first.
+    """
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")}
+          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where {" and ".join((_AMONG_MINE, *_SHOWN_AS_MINE))} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
+           and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
+             or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
+         order by coalesce(a.offered_until, e.starts_at, {UNDATED}), e.id limit :limit
+        """,
+        user_id=user_id,
+        now=reader.now,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> set[EventId]:
+    """Those of these events that the person has answered, or was invited to."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(
+        "select event_id from attendances where user_id = :user_id and event_id in :wanted order by event_id",
+        user_id=user_id,
+        wanted=sorted(event_ids),
+    )
+    return {EventId(row["event_id"]) for row in rows}
+
+
 async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
     """How many events each list of ``mine`` has; one event may be in two."""
     sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
@@ -92,6 +124,7 @@ _AMONG_MINE = f"""e.id in (
              union {HOSTED_BESIDE}
              union select m.event_id from attendances m where m.user_id = :user_id)"""
 _HOSTING = f"(e.author_id = :user_id or e.id in ({HOSTED_BESIDE}))"
+_COMING_UP = "(e.over_at is null or e.over_at > :now)"
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
@@ -105,18 +138,17 @@ def _belongs_to(which: Mine) -> str:
     """SQL condition: the event (``e``, with the person's RSVP ``a``) belongs to this list."""
     answered = "a.status in ('attending', 'attended', 'interested')"
     waiting = "a.status in ('waitlisted', 'pending', 'invited')"
-    coming_up = "(e.over_at is null or e.over_at > :now)"
     match which:
         case Mine.UPCOMING:
-            return f"({_HOSTING} and e.is_draft = 0 or {answered}) and {coming_up}"
+            return f"({_HOSTING} and e.is_draft = 0 or {answered}) and {_COMING_UP}"
         case Mine.HOSTING:
-            return f"{_HOSTING} and {coming_up} and e.is_draft = 0"
+            return f"{_HOSTING} and {_COMING_UP} and e.is_draft = 0"
         case Mine.DRAFTS:
             return f"{_HOSTING} and e.is_draft = 1"
         case Mine.GOING:
-            return f"{answered} and {coming_up}"
+            return f"{answered} and {_COMING_UP}"
         case Mine.WAITING:
-            return f"{waiting} and {coming_up}"
+            return f"{waiting} and {_COMING_UP}"
         case Mine.PAST:
             return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now and e.is_draft = 0"
         case _:

@@ -59,7 +59,7 @@ async def followed_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, once_per_series: bool = False
 ) -> list[Event]:
     """Upcoming public events of the DIDs that a group follows, by start."""
-    dids = list(await followed(reader, group_id))
+    dids = [did for did, _ in await followed(reader, group_id)]
     if not dids:
         return []
     return await _coming(reader, group_id, _followed, after, limit, {"dids": dids}, once_per_series=once_per_series)
@@ -106,7 +106,7 @@ async def between_in_group(
         clauses.append("(series_id is null or series_id not in :besides)")
         more["besides"] = list(besides)
     own = await _events(reader, clauses, "starts_at, id", values | more)
-    dids = list(await followed(reader, group_id))
+    dids = [did for did, _ in await followed(reader, group_id)]
     if not dids:
         return own
     theirs = await _events(reader, [_followed("events"), *within], "starts_at, id", {**values, "dids": dids})
@@ -173,7 +173,7 @@ async def _events(reader: Reader, clauses: Sequence[str], order: str, values: di
 
 
 async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: UserId | None) -> dict[GroupId, Instant]:
-    """When each of these groups has its next event that the viewer may see listed."""
+    """Start of each group's next event that the viewer may see in lists; groups without one are left out."""
     if not group_ids:
         return {}
     inside = (

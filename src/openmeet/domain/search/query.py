@@ -1,22 +1,27 @@
 """Parse a search form or query string into ``search.SearchQuery``; explain empty results. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, wanted_words
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from groundwork.geo_points import Near
-from openmeet.domain.events.model import Mode
+from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category, normalised
+from openmeet.domain.search.reasons import SearchReason
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import languages
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
 
+# Before the point of a place that has a name: ``Berlin @52.52437,13.41053``.
+AT: Final = "@"
 MAX_QUERY = 200
 MAX_WITHIN: Final = 500
 WITHIN: Final = 25
@@ -26,11 +31,11 @@ _MAX_TOPIC: Final = 40
 FIELDS: Final = (
     "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
 )  # fmt: skip
-MODE_WORDS: Final = {Mode.IN_PERSON.value: "In person", Mode.ONLINE.value: "Online"}
+MODE_WORDS: Final = {Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")}
 SOURCE_WORDS: Final = {
-    EventOrigin.ALL.value: "Everywhere",
-    EventOrigin.OPENMEET.value: "Made here",
-    EventOrigin.ATPROTO.value: "From other apps",
+    EventOrigin.ALL.value: lazy("Everywhere"),
+    EventOrigin.OPENMEET.value: lazy("Made here"),
+    EventOrigin.ATPROTO.value: lazy("From other apps"),
 }
 # Aliases, for clients that use other names.
 _ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
@@ -48,14 +53,14 @@ class Empty:
 
 def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
     """Parse a search. Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     query = typed.get("q", "").strip()
     if len(query) > MAX_QUERY:
-        problems["q"] = f"At most {MAX_QUERY} characters."
+        problems["q"] = SearchReason.QUERY_TOO_LONG(most=MAX_QUERY)
     first = _day(typed, "from", problems)
     last = _day(typed, "to", problems)
     if first and last and last < first:
-        problems["to"] = "This day is before the first one."
+        problems["to"] = SearchReason.LAST_DAY_BEFORE_FIRST
     mode = _chosen(typed, "mode", MODE_WORDS, problems)
     source = _chosen(
         {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_WORDS, problems
@@ -93,22 +98,46 @@ def asked_again(typed: Mapping[str, str], **changes: str) -> str:
     return urlencode({name: value for name, value in fields.items() if value})
 
 
-def tells_much(wanted: SearchQuery) -> bool:
+def is_specific(wanted: SearchQuery) -> bool:
     """Whether it has words, a topic or a place: a search without them matches nearly every event."""
     return bool(wanted_words(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
 
 
 def name_of(typed: Mapping[str, str]) -> str:
     """Name of this valid search in a feed reader: ``Events: jazz, Music, Online``."""
-    words = {
+    search_words = words_of(typed)
+    return gettext("Events: %(search)s", search=search_words) if search_words else gettext("Coming events")
+
+
+def words_of(typed: Mapping[str, str]) -> str:
+    """What this valid search looks for: ``jazz, Music, Online``; empty for everything."""
+    words: Mapping[str, Mapping[str, LazyText]] = {
         "category": {one.value: text for one, text in CATEGORY_WORDS.items()},
         "access": {one.value: text for one, text in ACCESS_WORDS.items()},
         "mode": MODE_WORDS,
         "source": SOURCE_WORDS,
     }
-    named = [words.get(name, {}).get(_of(typed, name), _of(typed, name)) for name in FIELDS if name != "within"]
-    said = ", ".join(filter(None, named))
-    return f"Events: {said}" if said else "Coming events"
+    named = [
+        _near_words(typed) if name == "near" else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
+        for name in FIELDS
+        if name != "within"
+    ]
+    return ", ".join(filter(None, named))
+
+
+def near_name(typed: Mapping[str, str]) -> str:
+    """The name of the place that is searched around, without its point; else the point itself."""
+    name, _, point = _of(typed, "near").rpartition(AT)
+    return name.strip() or point.strip()
+
+
+def is_point(near: str) -> bool:
+    """Whether this is a point, with a name or without, and so is no name to look up."""
+    return _point(near.rpartition(AT)[2]) is not None
+
+
+def _near_words(typed: Mapping[str, str]) -> str:
+    return gettext("near %(place)s", place=near_name(typed)) if _of(typed, "near") else ""
 
 
 def empty_of(typed: Mapping[str, str]) -> Empty:
@@ -116,31 +145,43 @@ def empty_of(typed: Mapping[str, str]) -> Empty:
     query = _of(typed, "q")
     if query and not wanted_words(folded(query)):
         return Empty(
-            "Nothing to look for",
-            f"“{query}” has no letters or digits. Type a word.",
+            gettext("Nothing to look for"),
+            gettext("“%(query)s” has no letters or digits. Type a word.", query=query),
             "/",
-            "Show everything that is coming up",
+            gettext("Show everything that is coming up"),
         )
     near = _of(typed, "near")
     within = int(_of(typed, "within") or WITHIN)
     if near and within < MAX_WITHIN:
         wider = min(MAX_WITHIN, within * 4)
-        path = "/?" + asked_again(typed, within=str(wider))
-        return Empty("Nothing that near", f"No event that fits is within {within} km.", path, f"Look within {wider} km")
-    if _of(typed, "from") or _of(typed, "to"):
-        path = "/?" + asked_again(typed, **{"from": "", "to": ""})
         return Empty(
-            "Nothing on these days", "No event that fits starts between these dates.", path, "Look at all coming dates"
+            gettext("Nothing that near"),
+            gettext("No event that fits is within %(distance)s km.", distance=within),
+            "/?" + asked_again(typed, within=str(wider)),
+            gettext("Look within %(distance)s km", distance=wider),
+        )
+    if _of(typed, "from") or _of(typed, "to"):
+        return Empty(
+            gettext("Nothing on these days"),
+            gettext("No event that fits starts between these dates."),
+            "/?" + asked_again(typed, **{"from": "", "to": ""}),
+            gettext("Look at all coming dates"),
         )
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
     if narrowing:
-        path = "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], ""))
-        return Empty("The filters leave nothing", "No coming event fits all of them.", path, "Look without the filters")
+        return Empty(
+            gettext("The filters leave nothing"),
+            gettext("No coming event fits all of them."),
+            "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], "")),
+            gettext("Look without the filters"),
+        )
     return Empty(
-        "Nothing matches",
-        f"No coming event has “{query}” in its title, text, tags or place. Fewer words may help.",
+        gettext("Nothing matches"),
+        gettext(
+            "No coming event has “%(query)s” in its title, text, tags or place. Fewer words may help.", query=query
+        ),
         "/",
-        "Show everything that is coming up",
+        gettext("Show everything that is coming up"),
     )
 
 
@@ -148,68 +189,76 @@ def _of(typed: Mapping[str, str], name: str) -> str:
     return typed.get(name, "").strip()
 
 
-def _chosen(typed: Mapping[str, str], name: str, offered: Mapping[str, str], problems: dict[str, str]) -> str:
+def _chosen(typed: Mapping[str, str], name: str, offered: Collection[str], problems: dict[str, Why]) -> str:
     value = _of(typed, name)
     if value and value not in offered:
-        problems[name] = "Choose one of: " + ", ".join(offered) + "."
+        problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(offered))
         return ""
     return value
 
 
-def _topics(typed: Mapping[str, str], problems: dict[str, str]) -> tuple[str, ...]:
-    category = _chosen(typed, "category", {one.value: CATEGORY_WORDS[one] for one in Category}, problems)
-    access = _chosen(typed, "access", {one.value: ACCESS_WORDS[one] for one in AccessFeature}, problems)
+def _topics(typed: Mapping[str, str], problems: dict[str, Why]) -> tuple[str, ...]:
+    category = _chosen(typed, "category", tuple(Category), problems)
+    access = _chosen(typed, "access", tuple(AccessFeature), problems)
     tag, language = _of(typed, "tag"), languages.known_code(_of(typed, "language")[:100])
     if tag and not normalised(tag):
-        problems["tag"] = "A tag has letters or digits."
+        problems["tag"] = SearchReason.MALFORMED_TAG
     if len(tag) > _MAX_TOPIC:
-        problems["tag"] = f"A tag has at most {_MAX_TOPIC} characters."
+        problems["tag"] = SearchReason.TAG_TOO_LONG(most=_MAX_TOPIC)
     if _of(typed, "language") and not language:
-        problems["language"] = "Write the language like English, Deutsch or fr."
+        problems["language"] = SearchReason.UNKNOWN_LANGUAGE
     named = {"category": category, "tag": normalised(tag), "language": language, "access": access}
     return tuple(f"{kind}:{value}" for kind, value in named.items() if value)
 
 
-def _near(typed: Mapping[str, str], problems: dict[str, str]) -> Near | None:
+def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     within = _of(typed, "within")
     if within and not (within.isascii() and within.isdigit() and len(within) <= 6 and 1 <= int(within) <= MAX_WITHIN):
-        problems["within"] = f"A whole number of kilometres from 1 to {MAX_WITHIN}."
+        problems["within"] = SearchReason.DISTANCE_OUT_OF_RANGE(most=MAX_WITHIN)
     text = _of(typed, "near")
     if not text:
         return None
+    name, _, point = text.rpartition(AT)
+    found = _point(point)
+    if found is None or len(name) > MAX_QUERY:
+        problems["near"] = SearchReason.MALFORMED_POINT
+    # Without a valid number there is no radius.
+    if found is None or "near" in problems or "within" in problems:
+        return None
+    return Near(*found, int(within or WITHIN))
+
+
+def _point(text: str) -> tuple[float, float] | None:
     try:
         latitude, longitude = map(float, text.split(","))
     except ValueError:
-        latitude = longitude = float("nan")
-    # Without a valid number there is no radius.
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        problems["near"] = "Write latitude and longitude in degrees, like 52.52, 13.40."
-    if "near" in problems or "within" in problems:
         return None
-    return Near(latitude, longitude, int(within or WITHIN))
+    return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
 
 
-def _groups(typed: Mapping[str, str], viewer: UserId | None, problems: dict[str, str]) -> UserId | None:
+def _groups(typed: Mapping[str, str], viewer: UserId | None, problems: dict[str, Why]) -> UserId | None:
     asked = _of(typed, "groups")
     if not asked:
         return None
     if asked != "mine":
-        problems["groups"] = "Choose one of: mine."
+        problems["groups"] = SearchReason.UNKNOWN_GROUPS
     elif viewer is None:
-        problems["groups"] = "Sign in to look in your groups."
+        problems["groups"] = SearchReason.SIGN_IN_FOR_GROUPS
     return viewer
 
 
-def _day(typed: Mapping[str, str], name: str, problems: dict[str, str]) -> date | None:
+def _day(typed: Mapping[str, str], name: str, problems: dict[str, Why]) -> date | None:
     text = typed.get(name, "").strip()
     if not text:
         return None
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        problems[name] = "Write the day like 2026-07-04."
+        problems[name] = SearchReason.MALFORMED_DAY
         return None
     if not wall_time.FIRST_YEAR <= found.year <= wall_time.LAST_YEAR:
-        problems[name] = f"The year must be between {wall_time.FIRST_YEAR} and {wall_time.LAST_YEAR}."
+        problems[name] = SearchReason.YEAR_OUT_OF_RANGE(
+            first_year=str(wall_time.FIRST_YEAR), last_year=str(wall_time.LAST_YEAR)
+        )
         return None
     return found

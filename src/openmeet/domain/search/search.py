@@ -11,11 +11,12 @@ from typing import Literal
 
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
-from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
+from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_term, wanted_words
 from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
-from openmeet.domain.events.model import Event, Mode, RecordOrigin
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series
+from openmeet.domain.events.values import Mode
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search.event_lists import EventCursor, position_of
@@ -24,6 +25,8 @@ from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
+# The position of an event may be that of its town: searches are never narrower than towns are.
+TOWN_KM = 5
 # Up to this many kilometers narrow cells are searched; of the wide ones there are never more than a hundred.
 NARROWLY = 100
 
@@ -38,7 +41,7 @@ class EventOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search; all words must occur and all topics (``category:music``, as in ``events.json_columns``) must apply.
+    """A search; all words must occur and all topics (``category:music``, as in ``events.content.topics_of``) must apply.
 
     ``first`` and ``last`` are days, both included, on which it starts in its own zone: those of the lists' headings.
     ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: in the groups of this
@@ -140,7 +143,7 @@ def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> 
     terms = [
         *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
         *(
-            _written(f"topic{number}", topic_word(topic), at, table, is_beginning=False)
+            _written(f"topic{number}", topic_term(topic), at, table, is_beginning=False)
             for number, topic in enumerate(wanted.topics)
         ),
     ]
@@ -173,8 +176,14 @@ def _near(near: Near, table: str) -> Term:
     line = chord(near.within_km * 1_000)
     square = " + ".join(f"({table}.place_{axis} - :{axis}) * ({table}.place_{axis} - :{axis})" for axis in "xyz")
     width, name = (NARROW, "h") if near.within_km <= NARROWLY else (WIDE, "g")
-    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(here, line, width))
-    return Term(f"{square} <= :square", {"x": x, "y": y, "z": z, "square": line * line}, words)
+    town_line = max(line, chord(TOWN_KM * 1_000))
+    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(here, town_line, width))
+    most = ":square"
+    values = {"x": x, "y": y, "z": z, "square": line * line}
+    if town_line > line:
+        most = f"case when {table}.derived_from = '' then cast(:square as bigint) else cast(:town_square as bigint) end"
+        values["town_square"] = town_line * town_line
+    return Term(f"{square} <= {most}", values, words)
 
 
 def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:

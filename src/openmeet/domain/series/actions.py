@@ -5,6 +5,7 @@ undone for a while (``undo``).
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -14,14 +15,15 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
-from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
 from openmeet.domain.events import series_dates
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import STARTS, new_slug
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import leave_series, revise_dates, take_dates_away
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
     agenda,
     calendar_uids,
@@ -40,18 +42,18 @@ from openmeet.domain.series import (
 from openmeet.domain.series.date_addresses import DateName
 from openmeet.domain.series.dates import checked_name, original_of
 from openmeet.domain.series.model import (
-    OPENED_AHEAD_WORDS,
+    OPENED_AHEAD_YEARS,
     EditScope,
     PublishPolicy,
     Series,
     SeriesId,
     SeriesSlug,
     SeriesStatus,
-    Template,
     Timing,
 )
 from openmeet.domain.series.notify import SeriesNews
 from openmeet.domain.series.plan import EditPlan
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.series.save import save
 from openmeet.domain.series.undo import UndoableAction
 from openmeet.domain.users.model import Caller, UserId
@@ -65,7 +67,7 @@ class SeriesAlreadyCreated(Refused):
 
     def __init__(self, slug: SeriesSlug) -> None:
         super().__init__(
-            "This key has made a series already, with something else in it. Take a new key for another series.",
+            SeriesReason.KEY_REUSED,
             name="KeyReused",
         )
         self.slug = slug
@@ -74,25 +76,28 @@ class SeriesAlreadyCreated(Refused):
 async def create(
     tx: Transaction,
     caller: Caller,
-    template: Template,
+    content: Content,
     timing: Timing,
     *,
     policy: PublishPolicy = PublishPolicy.NEXT,
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
+    ahead: Sequence[expansion.Occurrence] | None = None,
 ) -> Series:
     """Create a series of the caller and store its nearest dates. The same ``submission_key`` again returns the first
     one, as it is now.
 
-    ``group``: from ``group_events.group_for``, which checks the permission.
+    ``group``: from ``group_events.group_for``, which checks the permission. ``ahead``: from
+    ``materialize.first_dates``; None: computed here.
 
     Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated where the key came with other content before.
     """
-    expansion.check_asked(timing.pattern)
-    series = new_series(tx.now, caller.user_id, template, timing, policy, group)
+    if ahead is None:
+        ahead = materialize.first_dates(timing, tx.now)
+    series = new_series(tx.now, caller.user_id, content, timing, policy, group)
     # Each upload of the same file is another picture.
-    said = replace(template, picture=None)
-    digest = hashlib.sha256(msgspec.json.encode((said, timing, group.id if group else None))).digest()
+    without_picture = replace(content, picture=None)
+    digest = hashlib.sha256(msgspec.json.encode((without_picture, timing, group.id if group else None))).digest()
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         assert found is not None  # noqa: S101  # the conflict is with it
@@ -101,20 +106,20 @@ async def create(
         if known is not None and known != digest:
             raise SeriesAlreadyCreated(earlier.slug)
         return earlier
-    await materialize.store_window(tx, series)
+    await materialize.store_window(tx, series, ahead=ahead)
     return await reread(tx, series.id)
 
 
 async def insert(
     tx: Transaction,
     owner_id: UserId,
-    template: Template,
+    content: Content,
     timing: Timing,
     policy: PublishPolicy,
     group: GroupOfEvent | None = None,
 ) -> Series:
     """Store a new series without dates: existing events become its dates."""
-    series = new_series(tx.now, owner_id, template, timing, policy, group)
+    series = new_series(tx.now, owner_id, content, timing, policy, group)
     await saving.insert(tx, series)
     return series
 
@@ -142,14 +147,11 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     series = await agenda.must_be_seen(tx, await queries.lock(tx, series.id), viewer)
     known = await date_queries.date_of(tx, series.id, original_date)
     if known is None and series.status is not SeriesStatus.ACTIVE:
-        raise NotFound("This series makes no new dates at the moment.")
+        raise NotFound(SeriesReason.MAKES_NO_NEW_DATES)
     opens = None if known is not None else _opens_at(series, original_date, tx.now)
     if opens is not None:
         day = formatting.day(local_of(opens, series.zone_name))
-        raise NotFound(
-            f"This date has a page from {day} on: dates can be opened {OPENED_AHEAD_WORDS} ahead, and no further.",
-            name=TOO_FAR_AHEAD,
-        )
+        raise NotFound(SeriesReason.NO_PAGE_YET, name=TOO_FAR_AHEAD, day=day, years=OPENED_AHEAD_YEARS)
     return known or await materialize.vivify(tx, series, original_date)
 
 
@@ -165,7 +167,7 @@ async def lock_own(
     series = await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await agenda.must_be_hosted(tx, series, caller.user_id)
     if expected_revision is not None and series.revision != expected_revision:
-        raise PreconditionFailed("This series was changed since you opened it.")
+        raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
     return replace(series, changed_by=caller.user_id)
 
 
@@ -219,21 +221,21 @@ async def apply(
     await date_queries.place(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
-    await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
-    await network_rsvps.look_again(tx, shown_otherwise)
-    await reevaluation.look_again(tx, shown_otherwise)
+    await decide_all_records_again(tx, [one.id for one in (*vanishing, *shown_otherwise)])
+    await network_rsvps.recheck(tx, shown_otherwise)
+    await reevaluation.recheck(tx, shown_otherwise)
     # A date that the rule no longer names has a start of its own.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, NotificationKind.EVENT_CHANGED, tells=tells)
-    news += notify.of_changes(target, gone, NotificationKind.EVENT_DELETED, tells=tells)
+    news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, tells=tells)
+    news += notify.of_changes(target, gone, kinds.EVENT_DELETED, tells=tells)
     if plan.scope is not EditScope.THIS:
         news += await notify.of_edit(tx, target)
     if tells:
         news += notify.of_new_dates(target, made)
     if plan.scope is not EditScope.THIS:
         news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
-    untold = await notify.tell(tx, target, news)
+    untold = await notify.notify_people(tx, target, news)
     await seats_changed(tx, changed)
     is_split = target.id != series.id
     if is_split:
@@ -254,14 +256,14 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
     series makes no dates anyway.
     """
     if series.status is SeriesStatus.CANCELLED:
-        raise Refused("This series is cancelled: bring it back before you pause it.", name="SeriesCancelled")
+        raise Refused(SeriesReason.CANCELLED, name="SeriesCancelled")
     if series.status is SeriesStatus.PAUSED and reason in {"", series.status_reason}:
         return series
     before = await undo.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await series_dates.look_at_published(tx, saved.id)
-    news = await notify.of_status(tx, saved, NotificationKind.SERIES_PAUSED, reason) if tells else []
-    untold = await notify.tell(tx, saved, news)
+    news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if tells else []
+    untold = await notify.notify_people(tx, saved, news)
     await undo.keep(tx, before, UndoableAction.PAUSE, is_silent=not tells, untold=untold)
     return saved
 
@@ -280,13 +282,13 @@ async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tupl
         case SeriesStatus.CANCELLED:
             back, news = await cancel_dates.bring_back_with_series(tx, saved, tells=tells)
         case SeriesStatus.PAUSED:
-            news = await notify.of_status(tx, saved, NotificationKind.SERIES_RESUMED, "") if tells else []
+            news = await notify.of_status(tx, saved, kinds.SERIES_RESUMED, "") if tells else []
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and tells:
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.enqueue_by_policy(tx, saved.id)
     await series_dates.look_at_published(tx, saved.id)
-    untold = await notify.tell(tx, saved, news)
+    untold = await notify.notify_people(tx, saved, news)
     await undo.keep(tx, before, UndoableAction.RESUME, is_silent=not tells, untold=untold)
     return await reread(tx, series.id), back
 
@@ -302,9 +304,9 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await calendar_uids.remember(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
     gone = await take_dates_away(tx, going)
-    await decide_all_records_anew(tx, [one.id for one in gone])
-    await notify.tell(
-        tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), NotificationKind.EVENT_DELETED)
+    await decide_all_records_again(tx, [one.id for one in gone])
+    await notify.notify_people(
+        tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED)
     )
     await save(tx, replace(series, deleted_at=tx.now))
 
@@ -328,17 +330,17 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
         case EditScope.THIS:
             return series
         case EditScope.ALL:
-            return await save(tx, replace(series, template=plan.template, timing=plan.timing), is_owed=not is_read)
+            return await save(tx, replace(series, content=plan.content, timing=plan.timing), publishes=not is_read)
         case EditScope.FOLLOWING:
             assert plan.before is not None  # noqa: S101  # a split has two halves
             first = await save(tx, replace(series, timing=plan.before))
             behind = replace(
-                new_series(tx.now, series.owner_id, plan.template, plan.timing, series.policy, series.group),
+                new_series(tx.now, series.owner_id, plan.content, plan.timing, series.policy, series.group),
                 split_from=series.id,
                 record=series.record,
                 status=series.status,
                 status_reason=series.status_reason,
-                awaits_owner=first.awaits_owner,
+                needs_author_approval=first.needs_author_approval,
                 changed_by=series.changed_by,
             )
             await saving.insert(tx, behind)
@@ -389,7 +391,7 @@ def _placed(event: Event, series_id: SeriesId, original_date: str) -> Event:
 def new_series(
     now: Instant,
     owner_id: UserId,
-    template: Template,
+    content: Content,
     timing: Timing,
     policy: PublishPolicy,
     group: GroupOfEvent | None,
@@ -397,8 +399,8 @@ def new_series(
     """A series that is not stored yet."""
     return Series(
         id=SeriesId(new_id(now)),
-        slug=SeriesSlug(new_slug(template.title)),
-        template=template,
+        slug=SeriesSlug(new_slug(content.title)),
+        content=content,
         timing=timing,
         status=SeriesStatus.ACTIVE,
         status_reason="",

@@ -12,14 +12,16 @@ from openmeet.domain.attendance.model import NOBODY, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import may_make_events
-from openmeet.domain.events.model import Details, Event, EventId, Visibility
+from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.seeing import seen as seen_events
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.series import date_queries, queries, visibility
 from openmeet.domain.series.dates import checked_name, details_of, end_of_range, original_of, original_text
 from openmeet.domain.series.model import OPENED_AHEAD, Series, SeriesSlug, SeriesStatus
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
@@ -74,7 +76,7 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
     return await must_be_seen(reader, await queries.by_slug(reader, slug), viewer)
 
 
-async def hosted(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
+async def find_for_host(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
     """A series that this person manages, for display: ``actions.lock_own`` without the lock.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy).
@@ -89,13 +91,12 @@ async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | N
     theirs.
     """
     if series is None or not await visibility.may_see(reader, series, viewer):
-        raise NotFound("There is no such series.")
+        raise NotFound(SeriesReason.NO_SUCH_SERIES)
     if series.deleted_at is None:
         return series
     if series.visibility is not Visibility.PUBLIC and viewer != series.owner_id:
-        raise NotFound("There is no such series.")
-    why = "Its host deleted it." if not series.is_read_only else "It was removed where it was kept."
-    raise Gone(f"This series was removed. {why} Dates that were kept have pages of their own.")
+        raise NotFound(SeriesReason.NO_SUCH_SERIES)
+    raise Gone(SeriesReason.REMOVED_ELSEWHERE if series.is_read_only else SeriesReason.DELETED)
 
 
 async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
@@ -106,20 +107,20 @@ async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
 
 
 async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
-    """Raise Forbidden, and Refused (``ReadOnly``) for a copy."""
+    """Raise Forbidden unless this person may edit the series, and Refused (``ReadOnly``) for a copy from the network."""
     await must_be_hosted(reader, series, viewer)
     if not await may_edit(reader, series, viewer):
-        raise Forbidden(
-            "You may not make events in its group any more. You can still cancel dates or the whole series."
-        )
+        raise Forbidden(SeriesReason.NOT_IN_ITS_GROUP)
 
 
 async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None:
-    """``must_be_editable`` for actions that publish nothing new in its group: cancel, transfer, manage people."""
+    """Raise Forbidden unless this person hosts the series, which is enough to cancel, transfer and manage people;
+    Refused (``ReadOnly``) for a copy.
+    """
     if not await may_host(reader, series, viewer):
-        raise Forbidden("Only the host of this series can change it.")
+        raise Forbidden(SeriesReason.HOST_ONLY)
     if series.is_read_only:
-        raise Refused("This series is kept elsewhere; change it where it was written.", name="ReadOnly")
+        raise Refused(SeriesReason.KEPT_ELSEWHERE, name="ReadOnly")
 
 
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
@@ -161,7 +162,7 @@ async def between(
         known = await date_queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
         lines += [
-            AgendaOccurrence(original_text(one.original), details_of(series.template, series.timing, one.original))
+            AgendaOccurrence(original_text(one.original), details_of(series.content, series.timing, one.original))
             for one in computed
             if original_text(one.original) not in known
         ]
@@ -185,7 +186,7 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     """
     first, last = checked_name(first), end_of_range(last)
     if first > last:
-        raise InvalidInput("toDate", "The last date comes before the first.")
+        raise InvalidInput("toDate", SeriesReason.LAST_DATE_BEFORE_FIRST)
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
     # One more of each kind than any range may have: that is too long already.
     held = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
@@ -196,7 +197,7 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
     found = sorted(name for name in names if not held.get(name, False))
     if len(found) > MOST_IN_RANGE:
-        raise InvalidInput("toDate", f"More than {MOST_IN_RANGE} dates lie in between: do it piece by piece.")
+        raise InvalidInput("toDate", SeriesReason.RANGE_TOO_LONG, most=MOST_IN_RANGE)
     return found
 
 

@@ -43,26 +43,26 @@ async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
         return
     await tx.execute(
         f"""
-        insert into event_former_places (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)
+        insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)
         select e.id, coalesce(e.series_id, ''), coalesce(e.original_date, ''), e.time_zone, e.is_all_day, {NUMBER} + 1, :now
           from events e left join event_series s on s.id = e.series_id
          where e.id in :event_ids and coalesce(e.original_date, '') <> e.id and e.over_at > :now
             on conflict (event_id, series_id, original_date)
             do update set time_zone = excluded.time_zone, is_all_day = excluded.is_all_day, sequence = excluded.sequence,
                           left_at = excluded.left_at
-            where event_former_places.left_at < excluded.left_at
+            where retired_calendar_uids.left_at < excluded.left_at
         """,
         event_ids=list(event_ids),
         now=tx.now,
     )
 
 
-async def were_alone(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
+async def were_single(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
     """Those of these events that were single events before they became dates of a series."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(
-        "select distinct event_id from event_former_places where event_id in :ids and series_id = '' order by event_id",
+        "select distinct event_id from retired_calendar_uids where event_id in :ids and series_id = '' order by event_id",
         ids=list(event_ids),
     )
     return frozenset(row["event_id"] for row in rows)
@@ -79,7 +79,7 @@ async def moved_with(
         select o.id from events e join events o on o.series_id = e.series_id join attendances a on a.event_id = o.id
          where e.id = :event_id and o.id <> e.id and o.over_at > :now and o.deleted_at is null and o.removed_at is null
            and a.user_id = :user_id and a.status in :statuses
-           and exists (select 1 from event_former_places f where f.event_id = o.id
+           and exists (select 1 from retired_calendar_uids f where f.event_id = o.id
                           and (f.series_id <> o.series_id or f.original_date <> o.original_date))
          order by o.starts_at, o.id limit :most
         """,
@@ -100,7 +100,7 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
         """
         select f.event_id, f.series_id, f.original_date, f.time_zone, f.is_all_day, f.left_at,
                case when s.revision > f.sequence then s.revision else f.sequence end as sequence
-          from event_former_places f join events e on e.id = f.event_id left join event_series s on s.id = f.series_id
+          from retired_calendar_uids f join events e on e.id = f.event_id left join event_series s on s.id = f.series_id
          where f.event_id in :event_ids
            and (f.series_id <> coalesce(e.series_id, '') or f.original_date <> coalesce(e.original_date, ''))
            and exists (select 1 from attendances a where a.event_id = f.event_id)
@@ -125,8 +125,8 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
 # For an event ``e`` with the series ``s``.
 NUMBER: Final = """
     e.revision + coalesce(s.revision, 0) + coalesce(
-      (select max(f.sequence) from event_former_places f where f.series_id = e.series_id and f.original_date = e.original_date),
-      (select max(f.sequence) from event_former_places f where f.event_id = e.id and f.series_id = '' and e.series_id is null),
+      (select max(f.sequence) from retired_calendar_uids f where f.series_id = e.series_id and f.original_date = e.original_date),
+      (select max(f.sequence) from retired_calendar_uids f where f.event_id = e.id and f.series_id = '' and e.series_id is null),
       0)"""
 
 

@@ -5,17 +5,19 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
+from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import bring_dates_back, call_dates_off, take_dates_away
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.series import date_queries, materialize, notify, save, undo
 from openmeet.domain.series.dates import original_of
-from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
+from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, Series, SeriesStatus
 from openmeet.domain.series.notify import SeriesNews
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.series.undo import UndoableAction
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
@@ -40,7 +42,7 @@ async def cancel_dates(
     changed, news = await _cancel(tx, series, dates, reason, tells=tells)
     if not changed:
         return 0
-    await _tell_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, tells=tells)
+    await _notify_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
 
@@ -53,7 +55,7 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
     if not changed:
         return 0
-    await _tell_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, tells=tells)
+    await _notify_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
 
@@ -76,7 +78,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
         return series, 0
     await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await save.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
-    await _tell_and_keep(tx, saved, before, UndoableAction.CANCEL, news, tells=tells)
+    await _notify_and_keep(tx, saved, before, UndoableAction.CANCEL, news, tells=tells)
     return saved, len(changed)
 
 
@@ -111,17 +113,17 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
         if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
     ]
     gone = await take_dates_away(tx, going)
-    await decide_all_records_anew(tx, [event.id for event in gone])
+    await decide_all_records_again(tx, [event.id for event in gone])
     # A removed date may be added again: its name is free for that.
     await date_queries.forget_places(tx, [event.id for event in gone])
-    news = notify.of_changes(series, list(zip(going, gone, strict=True)), NotificationKind.EVENT_DELETED, tells=tells)
+    news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, tells=tells)
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
     )
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
     await materialize.store_window(tx, saved)
     news += await notify.of_edit(tx, saved)
-    await _tell_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, tells=tells)
+    await _notify_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, tells=tells)
     return saved
 
 
@@ -137,11 +139,11 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     if stored is not None and stored.is_gone:
         await date_queries.forget_places(tx, [stored.id])
     elif stored is not None or expansion.is_date_of(known, original):
-        raise Refused("The series has a date at that time already.", name="DateTaken")
+        raise Refused(SeriesReason.DATE_TAKEN, name="DateTaken")
     if instant_of(original, series.zone_name) <= tx.now:
-        raise Refused("That time is over.", name="DateOver")
+        raise Refused(SeriesReason.DATE_OVER, name="DateOver")
     if instant_of(original, series.zone_name) > tx.now + OPENED_AHEAD:
-        raise Refused(f"A date can be {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD)
+        raise Refused(SeriesReason.DATE_TOO_FAR_AHEAD, name=TOO_FAR_AHEAD, years=OPENED_AHEAD_YEARS)
     left_out = [at for at in known.left_out if at != original]
     wider = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=known.added, is_all_day=known.is_all_day
@@ -159,7 +161,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     made = await materialize.store(tx, saved, [original])
     await series_dates.enqueue_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if tells else []
-    await _tell_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, tells=tells)
+    await _notify_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, tells=tells)
     return made[0]
 
 
@@ -181,7 +183,7 @@ async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list
     ]
 
 
-async def _tell_and_keep(
+async def _notify_and_keep(
     tx: Transaction,
     series: Series,
     before: undo.LockedSeries,
@@ -190,7 +192,7 @@ async def _tell_and_keep(
     *,
     tells: bool,
 ) -> None:
-    untold = await notify.tell(tx, series, news)
+    untold = await notify.notify_people(tx, series, news)
     await undo.keep(tx, before, act, is_silent=not tells, untold=untold)
 
 
@@ -200,7 +202,7 @@ async def _cancel(
     async def call_off(dates: list[Event]) -> list[Event]:
         return await call_dates_off(tx, dates, reason, by=series.changed_by)
 
-    return await _change(tx, series, dates, call_off, NotificationKind.EVENT_CANCELLED, tells=tells)
+    return await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, tells=tells)
 
 
 async def _reinstate(
@@ -209,11 +211,17 @@ async def _reinstate(
     async def bring_back(dates: list[Event]) -> list[Event]:
         return await bring_dates_back(tx, dates, by=series.changed_by)
 
-    return await _change(tx, series, dates, bring_back, NotificationKind.EVENT_REINSTATED, tells=tells)
+    return await _change(tx, series, dates, bring_back, kinds.EVENT_REINSTATED, tells=tells)
 
 
 async def _change(
-    tx: Transaction, series: Series, dates: list[Event], change: Change, kind: NotificationKind, *, tells: bool
+    tx: Transaction,
+    series: Series,
+    dates: list[Event],
+    change: Change,
+    kind: NotificationKind[DatesChanged],
+    *,
+    tells: bool,
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     """The changes (before, after) and their notifications, which the caller sends with the rest of the action."""
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))

@@ -21,6 +21,7 @@ from openmeet.domain.events.seeing import may_see
 from openmeet.domain.series import date_queries, queries, splits
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.expand import END
@@ -51,7 +52,7 @@ async def lead(reader: Reader, series: Series, original_date: str, viewer: UserI
     """
     asked = DateName(series, original_date)
     if not _FIRST_YEAR <= original_of(original_date).year < END.year:
-        raise NotFound("There is no such date.")
+        raise NotFound(SeriesReason.NO_SUCH_DATE)
     if await _is_date(reader, asked) or original_of(original_date) in series.timing.pattern.left_out:
         return asked
     event = await formerly(reader, series.id, original_date, viewer)
@@ -86,7 +87,7 @@ async def lead_from_deleted(
 async def formerly(reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None) -> Event | None:
     """The event that last had this name and has moved, if the viewer may see it; deleted ones too, whose pages say so."""
     row = await reader.fetch_one(
-        "select event_id from event_former_places where series_id = :series_id and original_date = :name"
+        "select event_id from retired_calendar_uids where series_id = :series_id and original_date = :name"
         " order by left_at desc, event_id desc limit 1",
         series_id=series_id,
         name=original_date,

@@ -37,7 +37,7 @@ async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
 
 
 async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
-    """Names of stored dates from one on, deleted ones too: those are not made again."""
+    """Original dates of stored occurrences from ``since`` on, deleted ones too: those must not be created again."""
     rows = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
     )
@@ -185,7 +185,7 @@ async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[st
 
 
 async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: str, *, limit: int) -> dict[str, bool]:
-    """Names of the stored dates in a range, and whether they are gone; the first ``limit`` of those that are not."""
+    """Original dates of stored occurrences in a range, with True for gone ones; at most ``limit`` that are not."""
     there = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
         " and deleted_at is null and removed_at is null order by original_date limit :limit",
@@ -318,8 +318,8 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
 
 async def limits_new_dates(reader: Reader, series: Series) -> bool:
     """Whether future dates of the series will have limited places."""
-    joining = await registration.of_subject(reader, series.id) or DEFAULT
-    return joining.has_limit(series.template.capacity, series.template.mode)
+    registration_settings = await registration.of_subject(reader, series.id) or DEFAULT
+    return registration_settings.has_limit(series.content.capacity, series.content.mode)
 
 
 def _counted(lines: Sequence[tuple[Event, Attendance | None]], limited_ids: Collection[EventId]) -> MyDates:

@@ -1,4 +1,4 @@
-"""Details of a date, from the series' template and its own overridden fields. Pure."""
+"""Details of a date, from the series' content and its own overridden fields. Pure."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.errors import NotFound
 from openmeet.domain.events.all_day import end_after
-from openmeet.domain.events.edits import ENDS, REPEATED, STARTS, length_of
+from openmeet.domain.events.content import NAMES, Content
+from openmeet.domain.events.edits import ENDS, STARTS, length_of
 from openmeet.domain.events.model import Details
-from openmeet.domain.series.model import Template, Timing
+from openmeet.domain.series.model import Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,7 +31,7 @@ def checked_name(text: str) -> str:
     try:
         return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
-        raise NotFound("There is no such date.") from None
+        raise NotFound(SeriesReason.NO_SUCH_DATE) from None
 
 
 def end_of_range(text: str) -> str:
@@ -39,36 +41,31 @@ def end_of_range(text: str) -> str:
     return f"{name[:10]}T23:59:59" if is_day else name
 
 
-def details_of(template: Template, timing: Timing, original: datetime) -> Details:
+def details_of(content: Content, timing: Timing, original: datetime) -> Details:
     """Details of a date without overrides."""
     zone = timing.pattern.zone_name or "UTC"
     starts_at = instant_of(original, zone)
     return Details(
+        content=content,
         starts_local=_local(starts_at, zone),
         time_zone=zone,
         starts_at=starts_at,
         ends_at=_end(starts_at, timing, zone),
         is_all_day=timing.pattern.is_all_day,
-        **{name: getattr(template, name) for name in REPEATED},
     )
-
-
-def template_in(details: Details) -> Template:
-    """The part of an event's details that a series repeats."""
-    return Template(**{name: getattr(details, name) for name in REPEATED})
 
 
 def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
     """Details of a date after its series changed: the series' fields, and its own overridden ones."""
-    kept = {name: getattr(own, name) for name in overridden if name in REPEATED}
+    kept = {name: getattr(own.content, name) for name in overridden if name in NAMES}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at
     length = length_of(own) if ENDS in overridden else length_of(usual)
     return replace(
         usual,
+        content=replace(usual.content, **kept),
         starts_at=starts_at,
         starts_local=_local(starts_at, usual.time_zone),
         ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=usual.is_all_day),
-        **kept,
     )
 
 

@@ -37,7 +37,7 @@ MOST_EVENTS_OF_STRANGER = 500
 MOST_NAMES = 20
 # Compared characters per name, and exact comparisons where letter counts do not decide: with adversarial names each
 # takes 2 ms, so one author takes about a second.
-MOST_LETTERS = 80
+MOST_CHARACTERS = 80
 MOST_COMPARED = 500
 
 _LEAST_EXPLAINED = 0.6
@@ -154,7 +154,7 @@ def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Detec
 
 
 def key_of_series(series_name: str) -> str:
-    """Key of a series named by records: one line, where a key of a name and place has two."""
+    """Key under which detection keeps a series that records name. It has one line; a key of title and place has two."""
     return f"series:{series_name}"
 
 
@@ -213,7 +213,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _matcher(one: str, other: str) -> SequenceMatcher[str]:
-    return SequenceMatcher(None, one[:MOST_LETTERS], other[:MOST_LETTERS], autojunk=False)
+    return SequenceMatcher(None, one[:MOST_CHARACTERS], other[:MOST_CHARACTERS], autojunk=False)
 
 
 def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
@@ -249,8 +249,8 @@ def _next(found: DetectedSeries) -> Instant | None:
 
 def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
     """The zone in which most of them begin at the same time of day; on a tie, that of the events themselves."""
-    said = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
-    candidates = [*(name for name in said if name != "UTC"), *zones, "UTC"]
+    zone_names = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
+    candidates = [*(name for name in zone_names if name != "UTC"), *zones, "UTC"]
 
     def uniformity(name: str) -> int:
         return Counter(local_of(one.at, name).strftime("%H:%M") for one in alike).most_common(1)[0][1]

@@ -14,10 +14,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from groundwork.clock import MINUTE, Instant
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many, enqueue_selected
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
@@ -37,6 +36,7 @@ from openmeet.domain.series.detection import CERTAIN, DetectedSeries, Sighting, 
 from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
 from openmeet.domain.series.linking import Undone, take_back
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.feature_flags.flags import Flag, switches
@@ -56,14 +56,14 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
     ``detection`` is off. Where nothing changes, nothing is locked.
     """
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         user_id = UserId(job.subject)
         async with db.reader() as reader:
             if Flag.DETECTION not in await switches(reader):
                 return
             known = await detection_queries.of_person(reader, user_id)
         if any(one.state is DetectionState.ACCEPTED for one in known):
-            await in_one_hop(db, lambda tx: _attach(tx, user_id, naming))
+            await db.batch(lambda tx: _attach(tx, user_id, naming))
         async with db.reader() as reader:
             author = await user_by_id(reader, user_id)
             if author is None:
@@ -73,9 +73,9 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
         # A second and more for thousands of events: in no transaction, and not on the event loop.
         found = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
         if _undecided(found, known) != {one.found.key: one.found for one in known if one.is_open}:
-            await in_one_hop(db, lambda tx: _show_all(tx, user_id, (sightings, found), naming))
+            await db.batch(lambda tx: _show_all(tx, user_id, (sightings, found), naming))
 
-    return pay
+    return handle
 
 
 async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
@@ -142,7 +142,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     )
     await detection_queries.set_state(tx, one, DetectionState.ACCEPTED, saved.id)
     made = await materialize.store_window(tx, saved)
-    await notify.tell(tx, saved, notify.of_new_dates(saved, made))
+    await notify.notify_people(tx, saved, notify.of_new_dates(saved, made))
     return await actions.reread(tx, saved.id)
 
 
@@ -183,8 +183,8 @@ async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[D
     known = []
     for one in found:
         its = None if one.series_id is None else series.get(one.series_id)
-        said = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
-        known.append((one, title_of(said or [""]) if its is None else its.template.title, its))
+        titles_found = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
+        known.append((one, title_of(titles_found or [""]) if its is None else its.content.title, its))
     return known
 
 
@@ -192,7 +192,7 @@ async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) ->
     await detection_queries.lock_author(tx, caller.user_id)
     one = await detection_queries.find(tx, detection_id, caller.user_id)
     if one is None:
-        raise NotFound("There is no such series among your events.")
+        raise NotFound(SeriesReason.NOT_DETECTED)
     return one
 
 
@@ -246,7 +246,7 @@ def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]
 
 
 def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:
-    return differing(details_in(event), details_of(series.template, series.timing, original_of(name)))
+    return differing(details_in(event), details_of(series.content, series.timing, original_of(name)))
 
 
 def _addresses(events: Iterable[Event]) -> list[str]:
@@ -270,10 +270,10 @@ def _key(event: Event, named: Mapping[str, str]) -> str:
 
 def _place(event: Event) -> str:
     """Equal text for equal places: the venue, else the online address."""
-    venue = event.venue
+    venue = event.content.venue
     if not venue.is_empty:
         return folded(" ".join(filter(None, (venue.name or venue.street, venue.locality))))
-    return urlsplit(event.online_url).hostname or ""
+    return urlsplit(event.content.online_url).hostname or ""
 
 
 def _at(event: Event) -> Instant:

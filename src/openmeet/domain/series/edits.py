@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
+from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.model import Details
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.series.dates import details_of, original_of
-from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, EditScope, Series, StoredOccurrence, Timing
+from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, EditScope, Series, StoredOccurrence, Timing
 from openmeet.domain.series.plan import EditPlan, moved, plan_all, plan_following, plan_one
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked
@@ -32,14 +34,14 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``date``: the name of the edited date; ``said``: its details with the edit, None where unchanged.
+    """``date``: the name of the edited date; ``details``: its details with the edit, None where unchanged.
 
-    ``changed``: names of the edited fields of ``Details``. ``rewritten``: the series gets another rule.
+    ``changed``: names of the edited fields of ``Content`` and ``Details``. ``rewritten``: the series gets another rule.
     """
 
     scope: EditScope
     date: str | None = None
-    said: Details | None = None
+    details: Details | None = None
     changed: frozenset[str] = frozenset()
     rewritten: Rewritten | None = None
     drop_single_changes: bool = False
@@ -49,23 +51,22 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
     """The plan of an edit. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``,
     ``EditTheRule``), RuleRefused.
     """
-    if edit.said is not None and "starts_local" in edit.changed and edit.said.starts_at > now + OPENED_AHEAD:
+    if edit.details is not None and "starts_local" in edit.changed and edit.details.starts_at > now + OPENED_AHEAD:
         raise InvalidInput(
-            "startsLocal", f"A date can be moved {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD
+            "startsLocal", SeriesReason.MOVED_TOO_FAR_AHEAD, name=TOO_FAR_AHEAD, years=OPENED_AHEAD_YEARS
         )
     if edit.scope is EditScope.THIS:
         return _plan_this(series, edit, stored)
-    template = series.template
-    if edit.said is not None:
-        said = edit.said
-        own = {name: getattr(said, name) for name in edit.changed & set(template.__dataclass_fields__)}
-        template = replace(template, **own)
+    content = series.content
+    if edit.details is not None:
+        details = edit.details.content
+        content = replace(content, **{name: getattr(details, name) for name in NAMES if name in edit.changed})
     whole = _with_gone_left_out(series, stored, now)
     if edit.scope is EditScope.ALL:
         timing = _timing(whole.timing, edit)
         if timing == whole.timing:
             whole, timing = series, series.timing
-        return plan_all(whole, template, timing, stored, now, drop_single_changes=edit.drop_single_changes)
+        return plan_all(whole, content, timing, stored, now, drop_single_changes=edit.drop_single_changes)
     series = whole
     at = _named(edit)
     _, behind = split(series.timing.pattern, original_of(at))
@@ -74,7 +75,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
     return plan_following(
         series,
         at,
-        template,
+        content,
         None if after == following else after,
         stored,
         now,
@@ -84,17 +85,17 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
 
 def usual_at(series: Series, date: str) -> Details:
     """What the series says about a date, apart from overrides."""
-    return details_of(series.template, series.timing, original_of(date))
+    return details_of(series.content, series.timing, original_of(date))
 
 
 def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -> EditPlan:
     date = _named(edit)
     held = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
     if held is None or held.event.is_gone:
-        raise InvalidInput("originalDate", "This series has no such date.", name="NoSuchDate")
+        raise InvalidInput("originalDate", SeriesReason.NO_SUCH_DATE_OF_SERIES, name="NoSuchDate")
     if edit.rewritten is not None:
-        raise InvalidInput("scope", "A rule belongs to all dates: choose these and following, or all.")
-    return plan_one(series, held, edit.said or usual_at(series, date))
+        raise InvalidInput("scope", SeriesReason.RULE_OF_ALL_DATES)
+    return plan_one(series, held, edit.details or usual_at(series, date))
 
 
 def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
@@ -111,15 +112,15 @@ def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now:
 
 def _timing(timing: Timing, edit: Edit) -> Timing:
     """The timing of the dates that the edit affects."""
-    if edit.said is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
-        said = edit.said
-        length = None if said.ends_at is None else timedelta(microseconds=said.ends_at - said.starts_at)
+    if edit.details is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
+        details = edit.details
+        length = None if details.ends_at is None else timedelta(microseconds=details.ends_at - details.starts_at)
         if "ends_at" not in edit.changed:
             length = timing.length
         if "time_zone" in edit.changed:
-            timing = replace(timing, pattern=replace(timing.pattern, zone_name=said.time_zone))
+            timing = replace(timing, pattern=replace(timing.pattern, zone_name=details.time_zone))
         if "starts_local" in edit.changed:
-            timing = moved(timing, original_of(_named(edit)), datetime.fromisoformat(said.starts_local), length)
+            timing = moved(timing, original_of(_named(edit)), datetime.fromisoformat(details.starts_local), length)
         else:
             timing = replace(timing, length=length)
     if edit.rewritten is None:
@@ -158,7 +159,7 @@ def _fitting(pattern: Pattern) -> Pattern:
 
 def _named(edit: Edit) -> str:
     if edit.date is None:
-        raise InvalidInput("originalDate", "Say which date was edited.")
+        raise InvalidInput("originalDate", SeriesReason.DATE_NEEDED)
     return edit.date
 
 

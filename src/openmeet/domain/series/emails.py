@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.together import execute_together
+from groundwork.database.bulk import execute_together
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.notify import IN_CALENDAR, SETTLES_FOR
@@ -37,7 +37,5 @@ async def enqueue(
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
         due_at = Instant(tx.now + SETTLES_FOR)
-        owed = email_job(
-            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
-        )
-        await execute_together(tx, [owed])
+        job = email_job(tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at)
+        await execute_together(tx, [job])

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.attendance.notify import Heard
-from openmeet.domain.events.model import EventId, Visibility
+from openmeet.domain.attendance.notify import FanOutProgress
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.series.model import Follower, Going, Series, SeriesId
 from openmeet.domain.users.model import UserId
@@ -51,7 +52,7 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
            and a.status in ('attending', 'interested', 'pending', 'waitlisted')
            and not exists (select 1 from event_series s where s.id = e.series_id and s.user_id = a.user_id)
            and not exists (select 1 from event_series_followers f where f.series_id = e.series_id and f.user_id = a.user_id)
-           and not exists (select 1 from event_series_answers g where g.series_id = e.series_id and g.user_id = a.user_id)
+           and not exists (select 1 from event_series_standing_rsvps g where g.series_id = e.series_id and g.user_id = a.user_id)
         """,
         series_id=series_id,
         user_id=user_id,
@@ -79,10 +80,10 @@ async def has_company(reader: Reader, series_id: SeriesId) -> bool:
 _COMPANY = """
     select 1 as found
      where exists (select 1 from event_series_followers where series_id = :series_id)
-        or exists (select 1 from event_series_answers where series_id = :series_id)
+        or exists (select 1 from event_series_standing_rsvps where series_id = :series_id)
         or exists (select 1 from event_series_invitations where series_id = :series_id)
-        or exists (select 1 from event_series_tellings where series_id = :series_id)
-        or exists (select 1 from events e join event_hosts h on h.event_id = e.id
+        or exists (select 1 from fan_outs where subject_id = :series_id)
+        or exists (select 1 from events e join event_co_hosts h on h.event_id = e.id
                     where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted')
 """
 
@@ -96,38 +97,48 @@ async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
     return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
 
 
-async def to_tell(
-    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+async def followers_to_notify(
+    reader: Reader,
+    series: Series,
+    *,
+    after: UserId = _NOBODY,
+    limit: int = _EVERYBODY,
+    only: FanOutProgress | None = None,
 ) -> list[UserId]:
     """Followers after ``after``, in id order, who want notifications and may see it.
 
     For a private series outside groups, people with an RSVP are notified as such instead. ``only``: up to this person,
     and who followed since.
     """
-    return await _to_tell(reader, telling(series), after=after, limit=limit, only=only)
+    return await _recipients(reader, followers_to_notify_sql(series), after=after, limit=limit, only=only)
 
 
-async def goers_to_tell(
-    reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
+async def goers_to_notify(
+    reader: Reader,
+    series: Series,
+    *,
+    after: UserId = _NOBODY,
+    limit: int = _EVERYBODY,
+    only: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """People with a standing RSVP, as in ``to_tell``, without those who follow with notifications off."""
-    return await _to_tell(reader, telling_goers(series), after=after, limit=limit, only=only)
+    """People with a standing RSVP, as in ``followers_to_notify``, without those who follow with notifications off."""
+    return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, only=only)
 
 
 Part = tuple[str, Mapping[str, object]]
 """A statement that others go on with, and its parameters."""
 
 
-def telling(series: Series) -> Part:
-    """The ``user_id`` of everybody in ``to_tell``, for counting."""
+def followers_to_notify_sql(series: Series) -> Part:
+    """The ``user_id`` of everybody in ``followers_to_notify``, for counting."""
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
         condition += " and 1 = 0"
     return _telling(series, "event_series_followers", condition)
 
 
-def telling_goers(series: Series) -> Part:
-    """The same for ``goers_to_tell``."""
+def goers_to_notify_sql(series: Series) -> Part:
+    """The same for ``goers_to_notify``."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
         " and o.user_id = f.user_id and o.notifications_enabled = 0)"
@@ -137,7 +148,7 @@ def telling_goers(series: Series) -> Part:
             " and exists (select 1 from attendances a join events e on e.id = a.event_id"
             " where e.series_id = f.series_id and a.user_id = f.user_id and a.status <> 'rejected')"
         )
-    return _telling(series, "event_series_answers", condition)
+    return _telling(series, "event_series_standing_rsvps", condition)
 
 
 def _is_for_who_answered(series: Series) -> bool:
@@ -159,7 +170,9 @@ def _telling(series: Series, table: str, condition: str) -> Part:
     return sql, values
 
 
-async def _to_tell(reader: Reader, part: Part, *, after: UserId, limit: int, only: Heard | None) -> list[UserId]:
+async def _recipients(
+    reader: Reader, part: Part, *, after: UserId, limit: int, only: FanOutProgress | None
+) -> list[UserId]:
     sql, values = part
     values = {**values, "after": after, "limit": limit}
     if only is not None:
@@ -195,7 +208,7 @@ async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, wi
     """Store a standing RSVP; again to change the choice about dates with limited places."""
     await tx.execute(
         """
-        insert into event_series_answers (series_id, user_id, with_limited, created_at)
+        insert into event_series_standing_rsvps (series_id, user_id, with_limited, created_at)
         values (:series_id, :user_id, :with_limited, :now)
             on conflict (series_id, user_id) do update set with_limited = excluded.with_limited
         """,
@@ -209,7 +222,7 @@ async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, wi
 async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
     """End a standing RSVP; True when there was one."""
     gone = await tx.execute(
-        "delete from event_series_answers where series_id = :series_id and user_id = :user_id",
+        "delete from event_series_standing_rsvps where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
         user_id=user_id,
     )
@@ -218,7 +231,7 @@ async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> b
 
 async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
     """End the person's standing RSVPs to this host's series, and stop following them."""
-    for table in ("event_series_answers", "event_series_followers"):
+    for table in ("event_series_standing_rsvps", "event_series_followers"):
         await tx.execute(
             f"delete from {table} where user_id = :user_id"
             " and series_id in (select id from event_series where user_id = :host)",
@@ -243,11 +256,11 @@ async def going(
     if unanswered is not None:
         clauses.append(
             "not exists (select 1 from attendances a where a.event_id = :event_id"
-            " and a.user_id = event_series_answers.user_id)"
+            " and a.user_id = event_series_standing_rsvps.user_id)"
         )
         values["event_id"] = unanswered
     rows = await reader.fetch(
-        "select user_id, with_limited, created_at from event_series_answers"
+        "select user_id, with_limited, created_at from event_series_standing_rsvps"
         f" where {' and '.join(clauses)} order by created_at, user_id limit :limit",
         series_id=series_id,
         limit=limit,
@@ -259,7 +272,7 @@ async def going(
 async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Going | None:
     """One person's standing RSVP; None where there is none."""
     row = await reader.fetch_one(
-        "select user_id, with_limited, created_at from event_series_answers"
+        "select user_id, with_limited, created_at from event_series_standing_rsvps"
         " where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
         user_id=user_id,
@@ -285,8 +298,8 @@ async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
     )
     await tx.execute(
         """
-        insert into event_series_answers (series_id, user_id, with_limited, created_at)
-        select :to_id, user_id, with_limited, created_at from event_series_answers
+        insert into event_series_standing_rsvps (series_id, user_id, with_limited, created_at)
+        select :to_id, user_id, with_limited, created_at from event_series_standing_rsvps
          where series_id = :from_id on conflict (series_id, user_id) do nothing
         """,
         from_id=from_id,

@@ -14,8 +14,9 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_by_slug, lock_for_update
 from openmeet.domain.events.series_dates import revise_dates
 from openmeet.domain.series import actions, date_queries, materialize, notify, save, undo
-from openmeet.domain.series.dates import details_of, length_in, original_of, original_text, template_in
+from openmeet.domain.series.dates import details_of, length_in, original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
@@ -36,10 +37,10 @@ async def begin_with(
     """
     event = await _lock_free(tx, caller, slug)
     if not await may_make_events(tx, event.group, caller.user_id):
-        raise Forbidden("You may not make events in its group.")
+        raise Forbidden(SeriesReason.MAY_NOT_CREATE_EVENT)
     timing = repeating(event)
     expansion.check_asked(timing.pattern)
-    series = await actions.insert(tx, event.author_id, template_in(details_in(event)), timing, policy, event.group)
+    series = await actions.insert(tx, event.author_id, event.content, timing, policy, event.group)
     await registration.copy_of_event(tx, event, series.id)
     await _place(tx, event, series, original_text(timing.pattern.start))
     await materialize.store_window(tx, series)
@@ -54,13 +55,13 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     event = await _lock_free(tx, caller, slug)
     if event.group != series.group:
         # Its other dates would have another audience than this one.
-        raise Refused("The series and the event belong to different groups.", name="OtherGroup")
+        raise Refused(SeriesReason.OTHER_GROUP, name="OtherGroup")
     assert event.starts_at is not None  # noqa: S101  # checked above
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
     name = original_text(original)
     known = series.timing.pattern
     if expansion.is_date_of(known, original) or await date_queries.date_of(tx, series.id, name) is not None:
-        raise Refused("The series has a date at that time already.", name="DateTaken")
+        raise Refused(SeriesReason.DATE_TAKEN, name="DateTaken")
     left_out = tuple(at for at in known.left_out if at != original)
     added = pattern(
         known.start,
@@ -74,7 +75,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await series_dates.enqueue_by_policy(tx, saved.id)
-    untold = await notify.tell(tx, saved, notify.of_new_dates(saved, [placed]))
+    untold = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))
     await undo.keep(tx, before, undo.UndoableAction.ADD_EVENT, untold=untold)
     return await actions.reread(tx, series.id)
 
@@ -89,21 +90,21 @@ def length_of(event: Event) -> timedelta | None:
 async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     event = await lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(SeriesReason.NO_SUCH_EVENT)
     if event.author_id != caller.user_id:
-        raise Forbidden("Only the host can do this.")
+        raise Forbidden(SeriesReason.EVENT_OF_OTHER_HOST)
     await seeing.must_be_editable(tx, event, caller.user_id)
     if event.is_draft:
-        raise Refused("This event is a draft; publish it first.", name="Draft")
+        raise Refused(SeriesReason.EVENT_IS_DRAFT, name="Draft")
     if event.place_in_series is not None:
-        raise Refused("This event is a date of a series already.", name="InSeries")
+        raise Refused(SeriesReason.EVENT_IN_SERIES, name="InSeries")
     if event.starts_at is None:
-        raise Refused("This event has no date yet; give it one first.", name="NoStart")
+        raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
     return event
 
 
 async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Event:
-    usual = details_of(series.template, series.timing, original_of(name))
+    usual = details_of(series.content, series.timing, original_of(name))
     await date_queries.place(tx, [(event.id, series.id, name)])
     placed = await lock_for_update(tx, event.id)
     assert placed is not None  # noqa: S101  # locked already

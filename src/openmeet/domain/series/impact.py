@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.notify import CONCERNED, particulars_of
+from openmeet.domain.attendance.notify import CONCERNED, change_payload
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
-from openmeet.domain.notifications import preferences, rules
-from openmeet.domain.notifications.model import TOPICS, NotificationKind
+from openmeet.domain.notifications import kinds, preferences
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
@@ -23,7 +23,7 @@ from openmeet.domain.users.model import UserId
 
 # People by their first notification of the action. Attendees are notified of their dates, and by e-mail where one
 # moves; followers and hosts of all of them, unless they were notified already.
-_CROWD: Final = f"""
+_RECIPIENTS: Final = f"""
     with answered as (
            select a.user_id, max(case when a.event_id in :moved then 1 else 0 end) as is_mailed
              from attendances a join users u on u.id = a.user_id
@@ -55,9 +55,9 @@ _CROWD: Final = f"""
             union all select user_id, cast(:of_additions as text), 1 from additions)
 """
 _TOPICS: Final = {
-    "of_changes": TOPICS[NotificationKind.EVENT_CHANGED],
-    "of_removals": TOPICS[NotificationKind.EVENT_DELETED],
-    "of_additions": TOPICS[NotificationKind.NEW_DATE],
+    "of_changes": kinds.EVENT_CHANGED.topic,
+    "of_removals": kinds.EVENT_DELETED.topic,
+    "of_additions": kinds.NEW_DATE.topic,
 }
 
 
@@ -67,15 +67,13 @@ async def reached(reader: Reader, series: Series, plan: EditPlan, *, makes_dates
     moved = [
         one.event.id
         for one in plan.dates_changed
-        if rules.is_mailed(
-            NotificationKind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details))
-        )
+        if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     ]
-    followers, of_followers = follower_queries.telling(series)
-    goers, of_goers = follower_queries.telling_goers(series)
+    followers, of_followers = follower_queries.followers_to_notify_sql(series)
+    goers, of_goers = follower_queries.goers_to_notify_sql(series)
     return await preferences.count(
         reader,
-        _CROWD.format(followers=followers, goers=goers),
+        _RECIPIENTS.format(followers=followers, goers=goers),
         {
             **of_followers,
             **of_goers,
@@ -108,8 +106,8 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """``dates``: number of affected dates. Of stored ones: ``answers``, their RSVPs, and ``single_changes``, dates with
-    overrides.
+    """What a planned change of a series affects. ``dates``: number of dates. Of stored ones: ``answers``, their RSVPs, and
+    ``single_changes``, dates with overrides.
 
     ``told``: people notified, if the host does not suppress it; ``mailed``: those of them who get an e-mail, at once or
     in a digest.
@@ -136,7 +134,7 @@ async def of(
     reader: Reader,
     series: Series,
     held: Sequence[StoredOccurrence],
-    kind: NotificationKind,
+    kind: NotificationKind[DatesChanged],
     *,
     dates: int | None = None,
 ) -> Effect:
@@ -145,8 +143,8 @@ async def of(
 
     People are counted by the database, however many follow the series: none of them is loaded.
     """
-    followers, of_followers = follower_queries.telling(series)
-    topic = TOPICS[kind]
+    followers, of_followers = follower_queries.followers_to_notify_sql(series)
+    topic = kind.topic
     reached = await preferences.count(
         reader,
         _CONCERNED.format(followers=followers),

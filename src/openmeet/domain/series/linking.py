@@ -12,10 +12,10 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.attendance import invitation_queries
-from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_dates, lock_for_update
 from openmeet.domain.events.series_dates import leave_series, take_dates_away
+from openmeet.domain.notifications import fan_out
 from openmeet.domain.series import (
     actions,
     calendar_uids,
@@ -26,11 +26,12 @@ from openmeet.domain.series import (
     save,
     splits,
 )
-from openmeet.domain.series.dates import original_of, original_text, template_in
+from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.detection import DetectedSeries, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.series.gather import length_of
 from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import Pattern
@@ -51,13 +52,13 @@ async def link(
     """
     dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
     if not dates:
-        raise Refused("None of these events is there any more.", name="NothingLeft")
+        raise Refused(SeriesReason.DETECTED_EVENTS_GONE, name="NothingLeft")
     newest = dates[-1][0]
     timing = Timing(of_these(found.zone_name, [at for _, at in dates]), length_of(newest))
     known = None if series_id is None else await queries.lock(tx, series_id)
     if known is None:
-        template = replace(template_in(details_in(newest)), title=title_of([event.title for event, _ in dates]))
-        made = actions.new_series(tx.now, user_id, template, timing, PublishPolicy.NONE, None)
+        content = replace(newest.content, title=title_of([event.title for event, _ in dates]))
+        made = actions.new_series(tx.now, user_id, content, timing, PublishPolicy.NONE, None)
         saved = replace(made, is_read_only=True, stored_until=FOREVER)
         await save.insert(tx, saved)
     else:
@@ -140,8 +141,9 @@ async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
 async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
     """Erase imported series; their dates are gone already."""
     named = [{"id": one} for one in series_ids]
-    for table in ("followers", "answers", "offers", "undos", "tellings"):
+    for table in ("followers", "standing_rsvps", "offers", "undos"):
         await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)
+    await fan_out.forget(tx, series_ids)
     await tx.execute_many("update event_series_undos set made = null where made = :id", named)
     await tx.execute_many("update event_series set split_from = null where split_from = :id", named)
     await tx.execute_many("delete from event_series where id = :id", named)
@@ -167,9 +169,7 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
     if series is None:
         return Undone(await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, None))
     if series.owner_id != one.user_id:
-        raise Refused(
-            "Somebody else hosts this series by now: ask them to hand it back before you undo it.", name="SomebodyElses"
-        )
+        raise Refused(SeriesReason.OTHER_HOST_NOW, name="SomebodyElses")
     behind = [half for half in await splits.continuing(tx, series.id) if half.deleted_at is None]
     theirs = [half for half in behind if half.owner_id != one.user_id]
     mine = await _lock_each(tx, [half.id for half in behind if half.owner_id == one.user_id])
@@ -177,11 +177,11 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
     held = [event for part in (series, *mine) for event in await lock_dates(tx, part.id)]
     dates = [event for event in held if not event.is_gone]
     others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in found]
-    were_alone = await calendar_uids.were_alone(tx, [event.id for event in others])
-    alone = [event for event in others if event.id in were_alone]
+    were_single = await calendar_uids.were_single(tx, [event.id for event in others])
+    alone = [event for event in others if event.id in were_single]
     await calendar_uids.remember(tx, [event.id for event in alone])
     await leave_series(tx, alone, by=one.user_id)
-    added = [event for event in others if event.id not in were_alone]
+    added = [event for event in others if event.id not in were_single]
     answered = await detection_queries.answered(tx, [event.id for event in added])
     going = [event for event in added if event.id not in answered]
     await take_dates_away(tx, going)
@@ -218,7 +218,7 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
     if dates and one.is_certain:
         return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
     await unlink(tx, one)
-    # Run detection once more: events may have come and gone since the acceptance.
+    # Run detection again: events may have come and gone since the acceptance.
     await enqueue(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
     return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
 

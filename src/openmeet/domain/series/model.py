@@ -1,4 +1,4 @@
-"""Values of a series: a pattern (when it meets) and a template (what each date says unless overridden)."""
+"""Values of a series: a pattern (when it meets) and the content that each of its dates repeats unless overridden."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,25 +6,11 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.events.model import (
-    NO_TICKETS,
-    NOT_SAID,
-    NOWHERE,
-    USUAL_RECORD,
-    Accessibility,
-    Audience,
-    Event,
-    EventLink,
-    GroupOfEvent,
-    Mode,
-    RecordSettings,
-    Tickets,
-    Venue,
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import USUAL_RECORD, Event, GroupOfEvent, RecordSettings, narrowed
+from openmeet.domain.events.values import (
     Visibility,
-    narrowed,
 )
-from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import Pattern
 
@@ -39,12 +25,12 @@ WINDOW_MOST = 50
 
 # Limit for opening dates and for moving them: each opened date is stored, crawlers follow every link, and 2062 is
 # probably a typing error for 2026.
-OPENED_AHEAD = 5 * 366 * DAY
-OPENED_AHEAD_WORDS = "five years"
+OPENED_AHEAD_YEARS: Final = 5
+OPENED_AHEAD = OPENED_AHEAD_YEARS * 366 * DAY
 
 
 class SeriesStatus(StrEnum):
-    """``PAUSED`` makes no new dates; stored ones stay."""
+    """Whether a series goes on. ``PAUSED``: it makes no new dates; stored ones stay."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -68,31 +54,6 @@ class EditScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """Details of every date unless overridden. Its fields have the names of ``events.model.Details``."""
-
-    title: str
-    description: str = ""
-    mode: Mode = Mode.IN_PERSON
-    venue: Venue = NOWHERE
-    online_url: str = ""
-    online_url_audience: Audience = Audience.ATTENDEES
-    links: tuple[EventLink, ...] = ()
-    capacity: int | None = None
-    visibility: Visibility = Visibility.PUBLIC
-    place_audience: Audience = Audience.EVERYONE
-    online_url_from: int | None = None
-    door_note: str = ""
-    door_audience: Audience = Audience.ATTENDEES
-    picture: Picture | None = None
-    tickets: Tickets = NO_TICKETS
-    accessibility: Accessibility = NOT_SAID
-    categories: tuple[Category, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Timing:
     """When a series meets and for how long; ``length`` is None where its dates have no end."""
 
@@ -108,14 +69,15 @@ FOREVER: Final = Instant(2**62)
 class Series:
     """A stored series. ``stored_until``: how far the scheduler has stored its dates as events. ``is_hidden``: a
     moderator hides it from everybody but its host; computed, never stored. ``record``: settings for the records of
-    new dates; ``record_uri``: its own record, or the one it came from. ``awaits_owner``: somebody else has changed
-    it since its owner last approved what is published; its upcoming dates then wait as well, and those stored later.
+    new dates; ``record_uri``: its own record, or the one it came from. ``needs_author_approval``: somebody else has
+    changed it since its owner last approved what is published; its upcoming dates then wait as well, and those stored
+    later.
     ``changed_by``: who holds the lock to change it; never stored.
     """
 
     id: SeriesId
     slug: SeriesSlug
-    template: Template
+    content: Content
     timing: Timing
     status: SeriesStatus
     status_reason: str
@@ -132,13 +94,13 @@ class Series:
     is_hidden: bool = False
     record: RecordSettings = USUAL_RECORD
     record_uri: str | None = None
-    awaits_owner: bool = False
+    needs_author_approval: bool = False
     changed_by: UserId | None = None
 
     @property
     def visibility(self) -> Visibility:
         """The effective visibility: the narrower of the host's choice and the group's."""
-        return narrowed(self.template.visibility, self.group)
+        return narrowed(self.content.visibility, self.group)
 
     @property
     def zone_name(self) -> str:

@@ -13,7 +13,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.events import ownership
 from openmeet.domain.events.model import EventId, RecordOrigin
@@ -22,6 +22,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.series import queries, save
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves
 from openmeet.outbox.kinds import JobKind
@@ -77,14 +78,14 @@ class StartedMove:
 
 
 async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
-    """Records in each of a person's repositories, that for new records first."""
+    """Number of records in each of a person's repositories; the repository for new records comes first."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
     found: list[RecordCounts] = []
     for one in mine:
-        owed = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, one.did))
-        is_moving = owed is not None and owed.state in {JobState.DUE, JobState.LEASED}
+        job = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, one.did))
+        is_moving = job is not None and job.state in {JobState.DUE, JobState.LEASED}
         events, series = (counted.get((one.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES))
         found.append(RecordCounts(one, events, series, is_moving))
     return found
@@ -95,7 +96,7 @@ def account(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed:
-        raise InvalidInput("from", "Choose one of your accounts.") from None
+        raise InvalidInput("from", SeriesReason.ACCOUNT_NEEDED) from None
 
 
 async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
@@ -115,7 +116,7 @@ async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Starte
 def moving_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.MOVE_RECORDS``. Resumable: a repeated job moves what is left."""
 
-    async def pay(job: jobs.Job) -> None:
+    async def handle(job: jobs.Job) -> None:
         person, _, source = job.subject.partition(" ")
         user_id = UserId(person)
         for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
@@ -126,7 +127,7 @@ def moving_handler(db: Database) -> JobHandler:
                         return
                     after = (await move_some(tx, user_id, Did(source), kind, after)).after
 
-    return pay
+    return handle
 
 
 async def _leads_nowhere(reader: Reader, user_id: UserId, source: Did) -> bool:
@@ -156,11 +157,9 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Publica
 async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:
     mine = [one for one in await identity_queries.of_user(tx, user_id) if one.can_write]
     if source not in {one.did for one in mine}:
-        raise NotFound("This account is not yours here.")
+        raise NotFound(SeriesReason.NOT_YOUR_ACCOUNT)
     if mine[0].did == source:
-        raise Refused(
-            "New records go to this account. Choose the other one for new records first.", name="AlreadyThere"
-        )
+        raise Refused(SeriesReason.ACCOUNT_FOR_NEW_RECORDS, name="AlreadyThere")
     return mine[0].did
 
 

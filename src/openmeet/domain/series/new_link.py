@@ -7,10 +7,11 @@ from groundwork.errors import Refused
 from openmeet.domain import slugs
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.edits import new_slug
-from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.new_link import set_slugs
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions, queries, save
 from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller
 
@@ -21,9 +22,9 @@ async def make(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_re
     """
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     if series.visibility is Visibility.PUBLIC:
-        raise Refused("Everybody can find this series. Choose who sees it first.", name="PublicSeries")
+        raise Refused(SeriesReason.NEW_LINK_OF_PUBLIC, name="PublicSeries")
     await slugs.retire(tx, LinkKind.SERIES, [(series.slug, series.id)])
-    fresh = SeriesSlug(new_slug(series.template.title))
+    fresh = SeriesSlug(new_slug(series.content.title))
     await queries.set_slug(tx, series.id, fresh)
     dates = [
         one

@@ -11,18 +11,26 @@ from dataclasses import replace
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.events import co_host_queries, ownership
-from openmeet.domain.events.ownership import SERIES_DECLINED, SERIES_TAKEN, beside, heir_of
+from openmeet.domain.events.ownership import (
+    SERIES_DECLINED,
+    SERIES_INHERITED,
+    SERIES_TAKEN,
+    accepted_co_host,
+    heir_of,
+)
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
 from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
-from openmeet.domain.notifications.notify import tell
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import HandOver
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves
 from openmeet.outbox.publications import PublicationKind
@@ -67,11 +75,11 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
     (``NotPartOfIt``).
     """
     if series.owner_id != caller.user_id:
-        raise Forbidden("Only the host of a series can hand it over.")
+        raise Forbidden(SeriesReason.HOST_HANDS_OVER)
     in_group = "" if series.group is None else _IN_GROUP
     row = await tx.fetch_one(f"{_PART_OF_IT}{in_group} and u.id = :to", **_parameters(series), to=to)
     if row is None:
-        raise Refused("Offer it to somebody who follows it, answered a date, or runs its group.", name="NotPartOfIt")
+        raise Refused(SeriesReason.CANNOT_OFFER_TO_THEM, name="NotPartOfIt")
     await tx.execute(
         """
         insert into event_series_offers (series_id, from_user_id, to_user_id, created_at)
@@ -86,8 +94,8 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
     )
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
-        about = NotificationDetails(person_id=caller.user_id)
-        await tell(tx, [to], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
+        about = HandOver(person_id=caller.user_id)
+        await notify(tx, kinds.SERIES_OFFERED, subject, [to], about, revision=int(tx.now))
     return SeriesOffer(series.id, caller.user_id, to, tx.now)
 
 
@@ -135,23 +143,23 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     """
     found = await offered(tx, series.id)
     if found is None or found.to_id != caller.user_id:
-        raise NotFound("There is no such offer.")
+        raise NotFound(SeriesReason.NO_SUCH_OFFER)
     before = series.owner_id
-    await must_not_be_apart(tx, before, caller.user_id, refusal="You cannot take this series over.")
+    await must_not_be_apart(tx, before, caller.user_id, refusal=SeriesReason.CANNOT_TAKE_OVER)
     role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
     if series.group is not None and not may(role, GroupPermission.CREATE_EVENT):
-        raise Refused("It belongs to a group in which you can make no events.", name="NotPartOfIt")
+        raise Refused(SeriesReason.OFFER_NEEDS_GROUP, name="NotPartOfIt")
     saved = await _pass_on(tx, series, caller.user_id)
     await follower_queries.unfollow(tx, series.id, caller.user_id)
     await follower_queries.follow(tx, series.id, before, notifies=True)
     if not await visibility.may_see(tx, saved, before):
         coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
-        hosting = [beside(tx, event, before, by=caller.user_id) for event in coming[:1]]
+        hosting = [accepted_co_host(tx, event, before, by=caller.user_id) for event in coming[:1]]
         await co_host_queries.put_on(tx, hosting, [event.id for event in coming])
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
-        about = NotificationDetails(person_id=caller.user_id, answer=SERIES_TAKEN)
-        await tell(tx, [before], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
+        about = HandOver(person_id=caller.user_id, step=SERIES_TAKEN)
+        await notify(tx, kinds.SERIES_OFFERED, subject, [before], about, revision=int(tx.now))
     return saved
 
 
@@ -162,12 +170,24 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
     """
     await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
     for series_id in await _owned_by(tx, user_id):
-        series = await queries.lock(tx, series_id)
-        date = None if series is None else await date_queries.any_date(tx, series.id)
-        event = None if date is None else await event_by_id(tx, date)
-        heir = None if event is None else await heir_of(tx, event)
-        if series is not None and heir is not None:
-            await _pass_on(tx, series, heir)
+        await pass_to_heir(tx, series_id, user_id)
+
+
+async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> bool:
+    """Transfer this owner's series to whoever gets it when they are gone; False where there is nobody, or it is not
+    theirs.
+    """
+    series = await queries.lock(tx, series_id)
+    if series is None or series.owner_id != owner or series.deleted_at is not None or series.is_read_only:
+        return False
+    date = await date_queries.any_date(tx, series.id)
+    event = None if date is None else await event_by_id(tx, date)
+    heir = None if event is None else await heir_of(tx, event)
+    if date is None or heir is None:
+        return False
+    await _pass_on(tx, series, heir)
+    await notify(tx, kinds.SERIES_OFFERED, date, [heir], HandOver(step=SERIES_INHERITED), revision=int(tx.now))
+    return True
 
 
 async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
@@ -193,8 +213,8 @@ async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
     await _forget(tx, series.id)
     subject = await date_queries.any_date(tx, series.id)
     if caller.user_id == found.to_id and subject is not None:
-        about = NotificationDetails(person_id=caller.user_id, answer=SERIES_DECLINED)
-        await tell(tx, [series.owner_id], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
+        about = HandOver(person_id=caller.user_id, step=SERIES_DECLINED)
+        await notify(tx, kinds.SERIES_OFFERED, subject, [series.owner_id], about, revision=int(tx.now))
     return True
 
 

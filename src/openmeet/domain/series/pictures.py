@@ -10,6 +10,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.series.plan import plan_all
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 
 
@@ -26,9 +27,9 @@ async def describe(
 ) -> Series:
     """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    before = series.template.picture
+    before = series.content.picture
     if before is None:
-        raise Refused("This series has no picture yet.", name="NoPicture")
+        raise Refused(SeriesReason.NO_PICTURE, name="NoPicture")
     return await _show(tx, series, replace(before, alt=alt))
 
 
@@ -42,8 +43,8 @@ async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Ser
     """An ordinary edit of all dates: published, and undoable for minutes. Nobody is notified: it changes nobody's
     plans.
     """
-    if series.template.picture == picture:
+    if series.content.picture == picture:
         return series
-    template = replace(series.template, picture=picture)
+    content = replace(series.content, picture=picture)
     stored = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, template, series.timing, stored, tx.now), tells=False)
+    return await actions.apply(tx, series, plan_all(series, content, series.timing, stored, tx.now), tells=False)

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from groundwork.clock import Instant
 from groundwork.errors import Refused
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.series.dates import details_of, keeping, original_of, original_text
-from openmeet.domain.series.model import EditScope, Series, StoredOccurrence, Template, Timing
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until, Weekday
@@ -48,7 +50,7 @@ class EditPlan:
     """
 
     scope: EditScope
-    template: Template
+    content: Content
     timing: Timing
     before: Timing | None
     changes: tuple[OccurrenceChange, ...]
@@ -73,14 +75,14 @@ def plan_one(series: Series, held: StoredOccurrence, details: Details) -> EditPl
     event = held.event
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     original = event.place_in_series.original_date
-    usual = details_of(series.template, series.timing, original_of(original))
+    usual = details_of(series.content, series.timing, original_of(original))
     change = OccurrenceChange(event, original, details, differing(details, usual), held.answers)
-    return EditPlan(EditScope.THIS, series.template, series.timing, None, (change,), (), ())
+    return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
 
 
 def plan_all(
     series: Series,
-    template: Template,
+    content: Content,
     timing: Timing,
     stored: Sequence[StoredOccurrence],
     now: Instant,
@@ -91,13 +93,13 @@ def plan_all(
     rule.
     """
     expansion.check_occurs(timing.pattern)
-    return _plan(EditScope.ALL, series, template, timing, None, _coming(stored, now), now, drop=drop_single_changes)
+    return _plan(EditScope.ALL, series, content, timing, None, _coming(stored, now), now, drop=drop_single_changes)
 
 
 def plan_following(
     series: Series,
     at: str,
-    template: Template,
+    content: Content,
     timing: Timing | None,
     stored: Sequence[StoredOccurrence],
     now: Instant,
@@ -118,7 +120,7 @@ def plan_following(
     here = [held for held in stored if _name(held) >= at]
     before_timing = Timing(before, series.timing.length)
     return _plan(
-        EditScope.FOLLOWING, series, template, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
+        EditScope.FOLLOWING, series, content, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
     )
 
 
@@ -135,13 +137,13 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
     rule = pattern.rule
     days = (starts.date() - original.date()).days
     if rule is not None and (rule.by_hour or rule.by_minute or rule.by_second):
-        raise Refused("This series meets several times a day: change its rule instead.", name="EditTheRule")
+        raise Refused(SeriesReason.SEVERAL_TIMES_A_DAY, name="EditTheRule")
     if rule is not None and days:
         if rule.freq != "WEEKLY" and (
             rule.by_day or rule.by_month_day or rule.by_week or rule.by_year_day or rule.by_month
         ):
             raise Refused(
-                "Moving every date to another day is only clear for weekly series: change the rule instead.",
+                SeriesReason.ONLY_WEEKLY_MOVES,
                 name="EditTheRule",
             )
         by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
@@ -178,7 +180,7 @@ def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
 def _plan(
     scope: EditScope,
     series: Series,
-    template: Template,
+    content: Content,
     timing: Timing,
     before: Timing | None,
     coming: Sequence[StoredOccurrence],
@@ -199,11 +201,11 @@ def _plan(
             else:
                 vanishing.append(event)
             continue
-        usual = details_of(template, timing, place)
+        usual = details_of(content, timing, place)
         details = keeping(details_in(event), usual, overridden)
         still = differing(details, usual)
         changes.append(OccurrenceChange(event, original_text(place), details, still, held.answers))
-    return EditPlan(scope, template, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
+    return EditPlan(scope, content, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
 
 
 def _places(

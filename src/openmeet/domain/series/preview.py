@@ -30,7 +30,9 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """``silent``: first days of months in which the rule's day does not exist. ``better_start``: the first start that
+    """Preview of a recurrence rule: a sentence, the next dates and remarks.
+
+    ``silent``: first days of months in which the rule's day does not exist. ``better_start``: the first start that
     the rule names, where the start is not one; None if too far ahead to be meant. ``idle``: excluded dates that are
     no dates anyway.
     """

@@ -9,14 +9,17 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.events.model import GroupOfEvent, Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.events.queries import record_columns, record_settings_of
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import awaits_first, is_of_blocked_host, is_withheld
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series.dates import original_text
-from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Timing
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publications import PublicationKind
@@ -34,6 +37,7 @@ _IS_OF_HIDDEN_STRANGER = (
 )
 _IS_HIDDEN = (
     f"({_IS_WITHHELD} or {hides_person('event_series.user_id', 'event_series.id')}"
+    f" or {is_leaving('event_series.user_id')}"
     f" or (event_series.is_read_only = 1 and {_IS_OF_HIDDEN_STRANGER}))"
 )
 _AWAITS_MODERATOR = awaits_first("event_series.user_id")
@@ -42,7 +46,7 @@ COLUMNS = (
     "id, slug, name, description, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, starts_local,"
     " is_all_day, duration, template, status, status_reason, publication_policy, user_id, split_from, is_read_only,"
     " revision, stored_until, deleted_at, created_at, updated_at, record_wanted, record_detail, record_announced,"
-    " record_answers, record_uri, awaits_owner, group_id, "
+    " record_answers, record_uri, needs_author_approval, group_id, "
     + ", ".join(
         f"(select sg.{name} from groups sg where sg.id = event_series.group_id) as group_{name}"
         for name in ("visibility", "promotion_level", "announces_events")
@@ -70,11 +74,11 @@ def series_of(row: Row) -> Series:
     pattern = pattern_of(row)
     length = None if row["duration"] is None else timedelta(seconds=row["duration"])
     rest = msgspec.json.decode(row["template"])
-    template = msgspec.convert({**rest, "title": row["name"], "description": row["description"]}, Template)
+    content = msgspec.convert({**rest, "title": row["name"], "description": row["description"]}, Content)
     return Series(
         id=SeriesId(row["id"]),
         slug=SeriesSlug(row["slug"]),
-        template=template,
+        content=content,
         timing=Timing(pattern, length),
         status=SeriesStatus(row["status"]),
         status_reason=row["status_reason"],
@@ -96,10 +100,10 @@ def series_of(row: Row) -> Series:
             announces_events=bool(row["group_announces_events"]),
         ),
         # Newcomers held back until their first public event keep what is not public.
-        is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and template.visibility is Visibility.PUBLIC)),
+        is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and content.visibility is Visibility.PUBLIC)),
         record=record_settings_of(row),
         record_uri=row["record_uri"],
-        awaits_owner=bool(row["awaits_owner"]),
+        needs_author_approval=bool(row["needs_author_approval"]),
     )
 
 
@@ -124,7 +128,7 @@ async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesI
 
 
 async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
-    """Existing series of this person with these slugs from which nothing was split off."""
+    """Series of this person with these slugs, without those from which another series was split off."""
     if not slugs:
         return []
     rows = await reader.fetch(
@@ -172,7 +176,7 @@ async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
     """Series with a standing RSVP of the person, without deleted ones, newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"
-        " (select series_id from event_series_answers where user_id = :user_id) order by created_at desc, id desc",
+        " (select series_id from event_series_standing_rsvps where user_id = :user_id) order by created_at desc, id desc",
         user_id=user_id,
     )
     return [series_of(row) for row in rows]
@@ -223,11 +227,11 @@ async def set_slug(tx: Transaction, series_id: SeriesId, slug: SeriesSlug) -> No
     await tx.execute("update event_series set slug = :slug where id = :id", id=series_id, slug=slug)
 
 
-async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
-    """Save the next revision of a locked series. ``is_owed`` False: its record says so already."""
+async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
+    """Save the next revision of a locked series. ``publishes`` False: its record says so already."""
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     await update(tx, saved)
-    if is_owed:
+    if publishes:
         await enqueue_record(tx, saved)
     return saved
 
@@ -317,8 +321,8 @@ async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant)
 
 def values_of(series: Series) -> dict[str, Any]:
     """Every column of a series' row, by its name."""
-    pattern, template = series.timing.pattern, series.template
-    rest = msgspec.to_builtins(template)
+    pattern, content = series.timing.pattern, series.content
+    rest = msgspec.to_builtins(content)
     return {
         "id": series.id,
         "slug": series.slug,
@@ -346,7 +350,7 @@ def values_of(series: Series) -> dict[str, Any]:
         "group_id": None if series.group is None else series.group.id,
         **record_columns(series.record),
         "record_uri": series.record_uri,
-        "awaits_owner": int(series.awaits_owner),
+        "needs_author_approval": int(series.needs_author_approval),
     }
 
 

@@ -9,19 +9,22 @@ from typing import Final
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance.actions import decide_all_records_anew, decide_records_anew
+from openmeet.domain.attendance.actions import decide_all_records_again, decide_records_again
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing, series_dates
-from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettings, Visibility
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettings
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.queries import by_id, by_slug, lock_dates, lock_for_update
 from openmeet.domain.events.series_dates import set_records
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import actions, date_queries, detection_queries, queries, save
 from openmeet.domain.series.actions import new_series
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, SeriesSlug, Template, Timing
+from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, SeriesSlug, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
@@ -45,7 +48,7 @@ async def series_of(reader: Reader, caller: Caller, slug: str) -> Series:
     """The caller's series with that slug. Raises NotFound."""
     series = await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None or series.owner_id != caller.user_id:
-        raise NotFound("There is no such event.")
+        raise NotFound(SeriesReason.NO_SUCH_EVENT)
     return series
 
 
@@ -76,20 +79,20 @@ async def lock(
     series = await series_around(tx, caller, event)
     if series is not None:
         series = await actions.lock_own(tx, caller, series.slug)
-    locked = await events.lock_hosted(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
+    locked = await events.lock_for_host(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
     if expected_revision is not None and expected_revision != revision_of(locked, series):
-        raise PreconditionFailed("This was changed since you opened it. Look again, and save.")
+        raise PreconditionFailed(SeriesReason.SETTINGS_CHANGED)
     return locked, series
 
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
     """Replace the settings of one event. Raises NotFound, Forbidden, Refused."""
-    before = await events.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    before = await events.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
     must_fit(before, record)
     saved = await events.save_edit(tx, caller, replace(before, record=record))
-    await decide_records_anew(tx, saved.id)
+    await decide_records_again(tx, saved.id)
     return saved
 
 
@@ -105,7 +108,7 @@ async def change_series(
     """Replace the settings of a series, its upcoming and its future dates. Raises NotFound, Forbidden, Refused."""
     series = await actions.lock_own(tx, caller, slug)
     if expected_revision is not None and series.revision != expected_revision:
-        raise PreconditionFailed("This series was changed since you opened it.")
+        raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
     after = replace(series, record=record or series.record, policy=policy or series.policy)
     if after != series:
         series = await save.save(tx, after)
@@ -114,7 +117,7 @@ async def change_series(
         for one in coming:
             must_fit(one, record)
         changed = await set_records(tx, coming, record)
-        await decide_all_records_anew(tx, [one.id for one in changed])
+        await decide_all_records_again(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
     if after.policy is not series.policy:
         await series_dates.look_at_published(tx, series.id)
@@ -127,7 +130,7 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """
     series = await actions.lock_own(tx, caller, slug)
     if series.owner_id != caller.user_id:
-        raise Forbidden("Only the host of this series can publish it from their repository.")
+        raise Forbidden(SeriesReason.HOST_PUBLISHES)
     await save.agree(tx, series)
     return await actions.reread(tx, series.id)
 
@@ -137,22 +140,22 @@ async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, 
     standing = (await publications.states(reader, PublicationKind.SERIES, [series.id]))[series.id]
     if standing.uri is None and standing.state is not PublicationState.RETRACTED:
         return None
-    is_public = reach(series.template.visibility, series.group, series.record) is PublishLevel.FULL
+    is_public = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
     is_wanted = is_public and series.policy is not PublishPolicy.NONE
     return standing, is_wanted and (await consent(reader, series.owner_id)).is_given
 
 
 def must_fit(event: Event, record: RecordSettings) -> None:
     """Raise Refused where the network would be told of a circle that is not the host's."""
-    if record.is_announced and (event.group is not None or event.own_visibility is not Visibility.PRIVATE):
-        why = "Only an event for those who are invited, in no group, can be announced with name and time alone."
+    if record.is_announced and (event.group is not None or event.content.visibility is not Visibility.PRIVATE):
+        why = SeriesReason.CANNOT_ANNOUNCE
         raise Refused(why, name="NotInvitedOnly")
 
 
 async def published_dates(reader: Reader, series: Series) -> list[Event]:
     """Dates of a series that are published or to be published, in order."""
     rows = await reader.fetch(
-        "select id from events where series_id = :id and (owes_record = 1 or record_uri is not null)"
+        "select id from events where series_id = :id and (is_published_by_policy = 1 or record_uri is not null)"
         " and deleted_at is null and removed_at is null order by starts_at desc, id limit :limit",
         id=series.id,
         limit=MOST_DATES,
@@ -161,7 +164,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
     return [event for event in reversed(found) if event is not None]
 
 
-async def look_again(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
+async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
     """Enqueue these events' records again. ``force``: also retracted, refused and conflicting ones."""
     for event in some:
         if force:
@@ -180,7 +183,7 @@ READ_BY_RULE: Final = """
 
 
 def normal_name(name: str) -> str:
-    """Normalize a date's name; empty where it is none."""
+    """Normalize how a record names a date of the series (its original time); empty if it is invalid."""
     try:
         return original_text(original_of(name))
     except ValueError:
@@ -196,13 +199,11 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     await series_dates.look_at_published(tx, series_id)
 
 
-async def take_over(
-    tx: Transaction, *, uri: str, owner_id: UserId, template: Template, timing: Timing
-) -> Series | None:
+async def take_over(tx: Transaction, *, uri: str, owner_id: UserId, content: Content, timing: Timing) -> Series | None:
     """Update the read-only series of this record from it; None where the record is of a series made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:
-        made = new_series(tx.now, owner_id, template, timing, PublishPolicy.NONE, None)
+        made = new_series(tx.now, owner_id, content, timing, PublishPolicy.NONE, None)
         series = replace(made, is_read_only=True, stored_until=FOREVER, record_uri=uri)
         await queries.insert(tx, series, submission=None)
         return series
@@ -213,12 +214,12 @@ async def take_over(
         tx,
         replace(
             locked,
-            template=replace(
-                locked.template,
-                title=template.title,
-                description=template.description,
-                mode=template.mode,
-                venue=template.venue,
+            content=replace(
+                locked.content,
+                title=content.title,
+                description=content.description,
+                mode=content.mode,
+                venue=content.venue,
             ),
             timing=timing,
             deleted_at=None,

@@ -23,24 +23,24 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
     """Insert a series; False when this submission has created one already."""
     is_new = await queries.insert(tx, series, submission=submission)
     if is_new:
-        await _tell_listeners(tx, series)
+        await _notify_webhooks(tx, series)
     return is_new
 
 
-async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
-    """Save the next revision of a locked series. ``is_owed`` False: its record says so already."""
-    saved = await queries.save(tx, replace(after, awaits_owner=await _awaits(tx, after)), is_owed=is_owed)
-    await _tell_listeners(tx, saved)
-    if saved.awaits_owner and saved.changed_by is not None:
+async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
+    """Save the next revision of a locked series. ``publishes`` False: its record says so already."""
+    saved = await queries.save(tx, replace(after, needs_author_approval=await _awaits(tx, after)), publishes=publishes)
+    await _notify_webhooks(tx, saved)
+    if saved.needs_author_approval and saved.changed_by is not None:
         await series_dates.let_wait(tx, saved.id, saved.changed_by)
-    elif after.awaits_owner and not saved.awaits_owner:
+    elif after.needs_author_approval and not saved.needs_author_approval:
         await series_dates.agree_to_dates(tx, saved.id, saved.owner_id)
     return saved
 
 
 async def agree(tx: Transaction, series: Series) -> Series:
     """The owner approves publication of others' changes to the locked series and its dates."""
-    if series.awaits_owner:
+    if series.needs_author_approval:
         series = await save(tx, replace(series, changed_by=series.owner_id))
     await series_dates.agree_to_dates(tx, series.id, series.owner_id)
     return series
@@ -49,8 +49,8 @@ async def agree(tx: Transaction, series: Series) -> Series:
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
     """Restore a locked series from ``queries.values_of``."""
     awaits = await _awaits(tx, series)
-    await queries.restore(tx, series, {**values, "awaits_owner": int(awaits)})
-    await _tell_listeners(tx, series)
+    await queries.restore(tx, series, {**values, "needs_author_approval": int(awaits)})
+    await _notify_webhooks(tx, series)
     if awaits and series.changed_by is not None:
         await series_dates.let_wait(tx, series.id, series.changed_by)
 
@@ -59,15 +59,15 @@ async def _awaits(tx: Transaction, series: Series) -> bool:
     """Whether this revision awaits the owner. Where owners let co-hosts publish, the use of that is noted."""
     by = series.changed_by
     if by is None:
-        return series.awaits_owner
+        return series.needs_author_approval
     if by == series.owner_id:
         return False
     date = await date_queries.any_date(tx, series.id)
-    if date is None or reach(series.template.visibility, series.group, series.record) is PublishLevel.NOTHING:
+    if date is None or reach(series.content.visibility, series.group, series.record) is PublishLevel.NOTHING:
         return True
     return not await publication_consent.use(tx, series.owner_id, by, date, series.revision + 1)
 
 
-async def _tell_listeners(tx: Transaction, series: Series) -> None:
+async def _notify_webhooks(tx: Transaction, series: Series) -> None:
     group_id = series.group.id if series.group else None
     await happened(tx, Happening.SERIES, [Different(series.id, (series.owner_id,), group_id)])

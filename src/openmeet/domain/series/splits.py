@@ -1,15 +1,16 @@
 """Continuations of split series: the parts before and after, and who may be led there."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 
 # Nobody splits one series more often than once a month for years.
-_MOST_PARTS = 50
+MOST_PARTS: Final = 50
 
 
 async def leads_to(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
@@ -42,7 +43,7 @@ async def continuing(reader: Reader, series_id: SeriesId) -> list[Series]:
         select id from behind order by steps, id limit :most
         """,
         id=series_id,
-        most=_MOST_PARTS,
+        most=MOST_PARTS,
     )
     found = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
     return sorted(found.values(), key=lambda one: (one.timing.pattern.start, one.id))
@@ -59,9 +60,11 @@ async def _led_to(reader: Reader, series: Series, others: Sequence[Series], view
 
 
 async def _split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """All continuations of this series, in order."""
+    """The continuations of this series, in order, within the limit."""
     rows = await reader.fetch(
-        f"select {queries.COLUMNS} from event_series where split_from = :id and deleted_at is null order by starts_local, id",
+        f"select {queries.COLUMNS} from event_series where split_from = :id and deleted_at is null"
+        " order by starts_local, id limit :most",
         id=series_id,
+        most=MOST_PARTS,
     )
     return [queries.series_of(row) for row in rows]

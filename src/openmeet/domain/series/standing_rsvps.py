@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import reevaluation, registration
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus, RsvpReply, Through
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import of_user
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
@@ -34,7 +34,7 @@ class DateResult:
     event: Event
     status: AttendanceStatus | None
     refused: str = ""
-    why: str = ""
+    why: Why = ""
 
 
 async def answer_all(
@@ -44,7 +44,7 @@ async def answer_all(
     reply: RsvpReply,
     *,
     skips_limited: bool = False,
-    through: Through = Through.PAGE,
+    through: ChangeChannel = ChangeChannel.PAGE,
 ) -> list[DateResult]:
     """Apply the caller's reply to every stored upcoming date, in order. Raises NotFound.
 
@@ -66,16 +66,14 @@ async def answer_all(
         try:
             # The host is notified once, not for each date.
             mine = await attendance.answer(
-                tx, caller, event.slug, reply, through=through, tells_host=not outcomes, is_single=False
+                tx, caller, event.slug, reply, through=through, notifies_host=not outcomes, is_single=False
             )
         except NotFound:
             continue  # a date that the person may not see
         except Refused as refused:
             outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
-            outcomes.append(
-                DateResult(event, None, "AnswerNeeded", "The host asks something. Answer on the page of this date.")
-            )
+            outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.ANSWER_ON_PAGE()))
         else:
             outcomes.append(DateResult(event, mine.status))
     await emails.enqueue(tx, series, caller, coming, before)
@@ -94,7 +92,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     for event in going:
         # The host is notified once, and so is the person's calendar.
         tells = event is going[0]
-        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, tells_host=tells, is_single=False)
+        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_host=tells, is_single=False)
     await emails.enqueue(tx, series, caller, coming, mine)
     return len(going)
 
@@ -138,12 +136,12 @@ async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]
 def standing_rsvps_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.STANDING_ANSWERS``; the subject is the date."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         event_id, last = EventId(job.subject), None
-        while some := await in_one_hop(db, partial(_next_go, event_id=event_id, last=last)):
+        while some := await db.batch(partial(_next_go, event_id=event_id, last=last)):
             last = some[-1]
 
-    return pay
+    return handle
 
 
 async def _next_go(tx: Transaction, event_id: EventId, last: Going | None) -> list[Going]:
@@ -167,14 +165,14 @@ async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
             continue
         try:
             await attendance.answer(
-                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, tells_host=False, is_single=False
+                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_host=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # left the group, or the date refuses or asks first: they decide on its page
 
 
 _GOING_NO_MORE = """
-    select s.id from event_series_answers a
+    select s.id from event_series_standing_rsvps a
       join event_series s on s.id = a.series_id
       join group_members m on m.group_id = s.group_id and m.user_id = a.user_id
      where a.user_id = :user_id and m.role in ('left', 'banned') order by s.id
@@ -184,10 +182,10 @@ _GOING_NO_MORE = """
 def left_group_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.LEFT_GROUP``; the subject is a person. Idempotent."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         await end_answers(db, UserId(job.subject))
 
-    return pay
+    return handle
 
 
 async def end_answers(db: Database, user_id: UserId) -> int:

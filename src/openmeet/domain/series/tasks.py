@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events import series_dates
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo
@@ -79,10 +78,10 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
         has_company = await follower_queries.has_company(tx, series.id)
         made = await materialize.store_window(tx, series, has_company=has_company)
         if has_company or series.changed_by not in {None, series.owner_id}:
-            await notify.tell(tx, series, notify.of_new_dates(series, made))
+            await notify.notify_people(tx, series, notify.of_new_dates(series, made))
         return len(made)
 
-    return await in_one_hop(db, work)
+    return await db.batch(work)
 
 
 async def _complete(db: Database, series_id: SeriesId) -> int:
@@ -95,4 +94,4 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
             await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 
-    return await in_one_hop(db, work)
+    return await db.batch(work)

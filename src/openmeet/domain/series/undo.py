@@ -18,19 +18,22 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
-from openmeet.domain.attendance.actions import decide_all_records_anew, seats_changed
-from openmeet.domain.attendance.notify import Heard
+from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
+from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId, EventStatus
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications.fan_out import FanOutId
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save
 from openmeet.domain.series.dates import details_of, keeping, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
-from openmeet.domain.series.notify import SeriesNews, TellingId
+from openmeet.domain.series.notify import SeriesNews
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
@@ -40,7 +43,7 @@ from openmeet.recurrence.wall_time import local_of
 # RSVPs to this very date: a standing RSVP loses nothing with one date.
 _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
     and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'attended')
-    and not exists (select 1 from event_series_answers g where g.series_id = events.series_id and g.user_id = a.user_id))"""
+    and not exists (select 1 from event_series_standing_rsvps g where g.series_id = events.series_id and g.user_id = a.user_id))"""
 
 
 class OccurrenceRow(msgspec.Struct, frozen=True):
@@ -68,8 +71,23 @@ class UndoSnapshot(msgspec.Struct, frozen=True):
     series: dict[str, Any]
     revisions: dict[str, int]
     dates: list[KeptDate]
-    untold: TellingId | None = None
+    untold: FanOutId | None = None
     had: list[EventId] = []
+
+
+class UndoableAction(StrEnum):
+    """Undoable actions."""
+
+    EDIT = "edit"
+    SPLIT = "split"
+    CANCEL_DATES = "cancel_dates"
+    CANCEL = "cancel"
+    REINSTATE_DATES = "reinstate_dates"
+    RESUME = "resume"
+    PAUSE = "pause"
+    REMOVE_DATES = "remove_dates"
+    ADD_DATE = "add_date"
+    ADD_EVENT = "add_event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,7 @@ class Undo:
     id: str
     series_id: SeriesId
     made: SeriesId | None
-    act: str
+    act: UndoableAction
     is_silent: bool
     created_at: Instant
     expires_at: Instant
@@ -111,7 +129,7 @@ async def insert(
     tx: Transaction,
     series_id: SeriesId,
     made: SeriesId | None,
-    act: str,
+    act: UndoableAction,
     kept: UndoSnapshot,
     *,
     is_silent: bool,
@@ -147,7 +165,7 @@ async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
         row["id"],
         SeriesId(row["series_id"]),
         None if row["made"] is None else SeriesId(row["made"]),
-        row["act"],
+        UndoableAction(row["act"]),
         bool(row["is_silent"]),
         row["created_at"],
         row["expires_at"],
@@ -165,21 +183,6 @@ async def forget_expired(tx: Transaction) -> int:
 
 # Long enough to see the result on the page; short enough that few people have made plans by it.
 UNDONE_FOR = 10 * MINUTE
-
-
-class UndoableAction(StrEnum):
-    """Undoable actions, in words that follow "Undo:"."""
-
-    EDIT = "the edit"
-    SPLIT = "the edit of this and following dates"
-    CANCEL_DATES = "the cancellation"
-    CANCEL = "the cancellation of the series"
-    REINSTATE_DATES = "bringing dates back"
-    RESUME = "letting the series go on"
-    PAUSE = "the pause"
-    REMOVE_DATES = "removing dates"
-    ADD_DATE = "the extra date"
-    ADD_EVENT = "adding the event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,7 @@ async def keep(
     *,
     made: SeriesId | None = None,
     is_silent: bool = False,
-    untold: TellingId | None = None,
+    untold: FanOutId | None = None,
 ) -> None:
     """After an action: store what is needed to undo it. ``made``: the series it created; ``untold``: the remaining
     fan-out.
@@ -219,7 +222,7 @@ async def keep(
     kept = UndoSnapshot(
         queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had
     )
-    await insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
+    await insert(tx, before.series.id, made, act, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
 async def open_undo(reader: Reader, series: Series) -> Undo | None:
@@ -238,21 +241,17 @@ async def undo(tx: Transaction, series: Series) -> Series:
     """
     found = await newest(tx, series.id)
     if found is None or found.expires_at <= tx.now:
-        raise Refused(
-            "There is nothing to undo: that works for ten minutes after a change, and once.", name="NothingToUndo"
-        )
+        raise Refused(SeriesReason.NOTHING_TO_UNDO, name="NothingToUndo")
     made = None if found.made is None else await queries.lock(tx, found.made)
     for one in (series, made):
         if one is not None and found.kept.revisions[one.id] != one.revision:
-            raise Refused(
-                "The series was changed again since. Only the last change can be undone.", name="ChangedSince"
-            )
+            raise Refused(SeriesReason.CHANGED_AGAIN, name="ChangedSince")
     old = {one.known.event.id: one for one in found.kept.dates}
     ids = [series.id] if made is None else [series.id, made.id]
     now = await known_dates(tx, ids, also=list(old))
     for event_id, date in old.items():
         if digest_of(now[event_id]) != date.digest:
-            raise Refused(f"{_day(date.known.event)} was changed since; undo would lose that.", name="ChangedSince")
+            raise Refused(SeriesReason.DATE_CHANGED_SINCE, name="ChangedSince", date=_day(date.known.event))
     known = {*old, *found.kept.had}
     newer = [
         one
@@ -283,15 +282,15 @@ async def undo(tx: Transaction, series: Series) -> Series:
         tx, [(now[event_id].event, one.known) for event_id, one in old.items()], by=series.changed_by
     )
     await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
-    if series.awaits_owner and not restored.awaits_owner:
+    if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
     # After a split, people were notified of the rule of the part that goes.
     told = (made or series).timing.pattern
     dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
     news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
-        news += await notify.of_status(tx, restored, NotificationKind.SERIES_RESUMED, "")
-    await notify.tell(tx, restored, news, only=await _heard(tx, found))
+        news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
+    await notify.notify_people(tx, restored, news, only=await _heard(tx, found))
     await seats_changed(tx, pairs)
     await note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
@@ -302,14 +301,14 @@ async def undo(tx: Transaction, series: Series) -> Series:
 def digest_of(known: OccurrenceRow) -> str:
     """Digest of a date's fields that a host decides."""
     event = known.event
-    said = (
+    snapshot = (
         None if event.starts_at is None else details_in(event),
         event.place_in_series,
         event.status,
         event.status_reason,
         event.deleted_at,
     )
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
+    return hashlib.sha256(msgspec.json.encode(snapshot)).hexdigest()[:32]
 
 
 def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
@@ -323,22 +322,19 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
         if name not in taken and pattern is not None and expansion.is_date_of(pattern, original_of(name)):
             staying.append(one.event)
         elif one.answers:
-            raise Refused(
-                f"Somebody has answered {_day(one.event)} since, which was no date before: undo would lose that.",
-                name="AnsweredSince",
-            )
+            raise Refused(SeriesReason.DATE_ANSWERED_SINCE, name="AnsweredSince", date=_day(one.event))
     return staying
 
 
-async def _heard(tx: Transaction, act: Undo) -> Heard | None:
+async def _heard(tx: Transaction, act: Undo) -> FanOutProgress | None:
     """Stop the fan-out of an undone action; returns who was notified by then, None where everybody was."""
-    until = None if act.kept.untold is None else await notify.drop(tx, act.kept.untold)
-    return None if until is None else Heard(until, act.created_at)
+    until = None if act.kept.untold is None else await fan_out.stop(tx, act.kept.untold)
+    return None if until is None else FanOutProgress(UserId(until), act.created_at)
 
 
 async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
     await take_dates_away(tx, dates)
-    await decide_all_records_anew(tx, [event.id for event in dates])
+    await decide_all_records_again(tx, [event.id for event in dates])
     await date_queries.forget_places(tx, [event.id for event in dates])
 
 
@@ -354,32 +350,32 @@ async def _restore(
     shown_otherwise = [
         again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
     ]
-    await decide_all_records_anew(tx, [one.id for one in shown_otherwise])
-    await network_rsvps.look_again(tx, shown_otherwise)
-    await reevaluation.look_again(tx, shown_otherwise)
+    await decide_all_records_again(tx, [one.id for one in shown_otherwise])
+    await network_rsvps.recheck(tx, shown_otherwise)
+    await reevaluation.recheck(tx, shown_otherwise)
     return pairs
 
 
 def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[SeriesNews]:
-    groups: dict[NotificationKind, list[tuple[Event, Event]]] = {}
+    groups: dict[NotificationKind[DatesChanged], list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
     return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, tells=not is_silent)]
 
 
-def _kind(before: Event, after: Event) -> NotificationKind:
+def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     if after.is_cancelled and not before.is_cancelled:
-        return NotificationKind.EVENT_CANCELLED
+        return kinds.EVENT_CANCELLED
     if (before.is_cancelled and not after.is_cancelled) or (before.is_gone and not after.is_gone):
-        return NotificationKind.EVENT_REINSTATED
-    return NotificationKind.EVENT_CHANGED
+        return kinds.EVENT_REINSTATED
+    return kinds.EVENT_CHANGED
 
 
 def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
     """A date that follows the series again, apart from its own overrides."""
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
-    usual = details_of(series.template, series.timing, original_of(place.original_date))
+    usual = details_of(series.content, series.timing, original_of(place.original_date))
     details = keeping(details_in(event), usual, place.overridden)
     placed = replace(event, place_in_series=replace(place, series_id=series.id))
     return placed, details, differing(details, usual)

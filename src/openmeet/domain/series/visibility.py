@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.co_host_queries import series_hosted_among
-from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.rules import GroupEventAccess, access_by
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import roles_in
 from openmeet.domain.groups.rules import GroupPermission
@@ -60,7 +60,7 @@ async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> 
 
 
 async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:
-    """Those of these series with an RSVP or invitation of the person to one of their dates."""
+    """The series among these that the person answered, or was invited to, on at least one date."""
     rows = await reader.fetch(
         "select distinct e.series_id from attendances a join events e on e.id = a.event_id"
         " where e.series_id in :ids and a.user_id = :user_id and a.status <> 'rejected' order by e.series_id",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
+from groundwork.outbox.jobs import Priority
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.sign_in import model, queries
@@ -22,20 +23,19 @@ from openmeet.domain.sign_in.model import (
     OpenedSession,
     SessionTransport,
 )
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as users
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
-from openmeet.outbox import emails
-from openmeet.outbox.emails import enqueue_email, hash_of
-
-WRONG_CODE = "That isn’t the code, or it no longer works."
-USED_UP = "Too many wrong codes for this address today."
-OPEN_LINK = "Open the link in our e-mail instead, in the browser where you asked for it."
+from openmeet.i18n.catalogue import current
+from openmeet.outbox import left_alone
+from openmeet.outbox.emails import enqueue_email
 
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """The result of a code. ``session`` is None if it was wrong: the try counts all the same.
+    """The result of a code. ``session`` is None if it was wrong: the try counts anyway.
 
     ``is_used_up``: there were too many wrong codes for this address today.
     """
@@ -67,10 +67,11 @@ async def ask_for_code(
         None,
         model.hash_token(browser) if browser else None,
         len(mailed) < MAX_MAILED,
+        current().tag,
     )
     await queries.insert_challenge(tx, challenge)
     if challenge.is_mailed:
-        await enqueue_email(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id)
+        await enqueue_email(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id, priority=Priority.FIRST)
     return challenge
 
 
@@ -90,7 +91,7 @@ async def answer_code(
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     if challenge is None:
         return wrong
-    return await _let_in(tx, challenge, kind, time_zone)
+    return await _let_in(tx, key, challenge, kind, time_zone)
 
 
 async def follow_link(
@@ -107,7 +108,7 @@ async def follow_link(
     mailed, asked = found
     if not await _use_both(tx, mailed, asked):
         return CodeResult(None)
-    return await _let_in(tx, asked, SessionTransport.BROWSER, time_zone)
+    return await _let_in(tx, key, asked, SessionTransport.BROWSER, time_zone)
 
 
 async def link_and_asker(
@@ -130,14 +131,16 @@ async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | 
     return mailed
 
 
-async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionTransport, time_zone: str | None) -> CodeResult:
+async def _let_in(
+    tx: Transaction, key: SigningKey, challenge: Challenge, kind: SessionTransport, time_zone: str | None
+) -> CodeResult:
     user = await by_email(tx, challenge.email)
     if user is None:
         user_id = await users.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
         # Whoever signs up accepts e-mail at this address again.
-        await emails.write_again(tx, emails.hash_of(challenge.email))
+        await left_alone.opt_in(tx, key, challenge.email)
     else:
         user_id = user.id
     session = await open_session(tx, user_id, kind)
@@ -166,7 +169,8 @@ async def _take_code(
     tried = await queries.take_try(tx, challenge_id)
     if challenge is None or tried is None:
         return None, CodeResult(None)
-    address = hash_of(challenge.email)
+    # With a key: the counts of a stolen database do not tell who tried to sign in.
+    address = key.digest(b"code guesses\x00" + challenge.email.encode()).hex()
     wrong = CodeResult(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
     if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):
         return None, replace(wrong, is_used_up=True)
@@ -187,13 +191,20 @@ async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> boo
     return asked.id == mailed.id or await queries.use_challenge(tx, asked.id)
 
 
-async def open_session(tx: Transaction, user_id: UserId, kind: SessionTransport) -> OpenedSession:
-    """Open a session for a user who was authenticated."""
+async def open_session(
+    tx: Transaction, user_id: UserId, kind: SessionTransport, *, is_by_app_password: bool = False
+) -> OpenedSession:
+    """Open a session for a user who was authenticated; a requested deletion of their account is off.
+
+    ``is_by_app_password``: or perhaps by one. It belongs to a program, so the session proves nothing where the person
+    themselves has to decide. Raises Refused (``BeingDeleted``) if the deletion has begun.
+    """
+    keeps_account = await erasure_requests.cancel(tx, user_id)
     token = secrets.token_urlsafe(32)
     life = SESSION_LIFE if kind is SessionTransport.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
-    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at)
-    return OpenedSession(token, user_id, expires_at)
+    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at, is_by_app_password)
+    return OpenedSession(token, user_id, expires_at, keeps_account)
 
 
 async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
@@ -206,13 +217,23 @@ async def close_session(tx: Transaction, token: str) -> None:
     await queries.drop_session(tx, model.hash_token(token))
 
 
+async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | None:
+    """Close the session that the list of this person's sessions calls so; returns the hash of its token. None: there is
+    none any more.
+    """
+    found = next((one for one in await queries.open_of(tx, user_id) if one.name == name), None)
+    if found is None:
+        return None
+    await queries.drop_session(tx, found.token_hash)
+    return found.token_hash
+
+
 def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
     """The error for a wrong code; ``has_link``: the e-mail has a link for this browser."""
     if answered.is_used_up:
-        return InvalidForm({"code": f"{USED_UP} {OPEN_LINK if has_link else 'Try again tomorrow.'}"})
+        return InvalidForm({"code": SignInReason.CODES_USED_UP_OPEN_LINK if has_link else SignInReason.CODES_USED_UP})
     left = answered.tries_left
-    more = f" You have {left} {'try' if left == 1 else 'tries'} left." if left else " Ask for a new one."
-    return InvalidForm({"code": WRONG_CODE + more})
+    return InvalidForm({"code": SignInReason.WRONG_CODE(left=left) if left else SignInReason.CODE_OVER})
 
 
 async def forget_expired(db: Database) -> int:

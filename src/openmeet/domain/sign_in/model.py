@@ -12,7 +12,9 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from groundwork.mail.address import parse_address
 from groundwork.signing_key import SigningKey
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import SOURCE
 
 ChallengeId = NewType("ChallengeId", str)
 
@@ -46,6 +48,7 @@ class Challenge:
     """A requested code. ``display_name`` is what a new user wants to be called; empty if they have not said.
 
     ``browser_hash``: the requesting browser; None for programs. ``is_mailed``: whether an e-mail was sent for it.
+    ``language``: of the page or program that asked.
     """
 
     id: ChallengeId
@@ -58,15 +61,19 @@ class Challenge:
     used_at: Instant | None
     browser_hash: bytes | None = None
     is_mailed: bool = True
+    language: str = SOURCE
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A new session token; it is shown once and only its hash is stored."""
+    """A new session token; it is shown once and only its hash is stored. ``keeps_account``: its owner had asked for the
+    deletion of the account, and signing in cancelled that.
+    """
 
     token: str
     user_id: UserId
     expires_at: Instant
+    keeps_account: bool = False
 
 
 # Replacements for characters that no code has but people type.
@@ -81,14 +88,14 @@ def check_email(text: str) -> str:
     """
     typed = text.strip().lower()
     if not typed:
-        raise InvalidForm({"email": "Write your e-mail address."})
+        raise InvalidForm({"email": SignInReason.EMAIL_NEEDED})
     local, at, domain = typed.rpartition("@")
     try:
         address = parse_address(local + at + (domain if domain.isascii() else domain.encode("idna").decode("ascii")))
     except ValueError:
         address = None
     if address is None or not address.isascii():
-        raise InvalidForm({"email": "This does not look like an e-mail address; it should be like ana@example.org."})
+        raise InvalidForm({"email": SignInReason.MALFORMED_EMAIL})
     return address
 
 

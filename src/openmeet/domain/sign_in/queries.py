@@ -1,5 +1,7 @@
 """SQL of challenges and sessions."""
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
@@ -8,8 +10,13 @@ from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
+# More than anybody reads; ending all of them at once is another act.
+MOST_LISTED = 100
+_NAME_LENGTH = 16
+
 CHALLENGE_COLUMNS = """
-    id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at, browser_hash, is_mailed
+    id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at, browser_hash, is_mailed,
+    language
 """
 
 
@@ -26,6 +33,7 @@ def challenge_of(row: Row) -> Challenge:
         row["used_at"],
         None if row["browser_hash"] is None else bytes(row["browser_hash"]),
         bool(row["is_mailed"]),
+        row["language"],
     )
 
 
@@ -33,14 +41,17 @@ async def insert_challenge(tx: Transaction, challenge: Challenge) -> None:
     await tx.execute(
         """
         insert into email_challenges
-            (id, email, display_name, attempts_left, next_path, created_at, expires_at, used_at, browser_hash, is_mailed)
-        values (:id, :email, :display_name, :attempts_left, :next_path, :created_at, :expires_at, null, :browser, :is_mailed)
+            (id, email, display_name, attempts_left, next_path, language, created_at, expires_at, used_at, browser_hash,
+             is_mailed)
+        values (:id, :email, :display_name, :attempts_left, :next_path, :language, :created_at, :expires_at, null, :browser,
+                :is_mailed)
         """,
         id=challenge.id,
         email=challenge.email,
         display_name=challenge.display_name,
         attempts_left=challenge.attempts_left,
         next_path=challenge.next_path,
+        language=challenge.language,
         created_at=challenge.created_at,
         expires_at=challenge.expires_at,
         browser=challenge.browser_hash,
@@ -134,18 +145,24 @@ async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> bool:
 
 
 async def insert_session(
-    tx: Transaction, token_hash: bytes, user_id: UserId, kind: SessionTransport, expires_at: Instant
+    tx: Transaction,
+    token_hash: bytes,
+    user_id: UserId,
+    kind: SessionTransport,
+    expires_at: Instant,
+    is_by_app_password: bool,
 ) -> None:
     await tx.execute(
         """
-        insert into sessions (token_hash, user_id, kind, created_at, expires_at)
-        values (:token_hash, :user_id, :kind, :now, :expires_at)
+        insert into sessions (token_hash, user_id, kind, created_at, expires_at, is_by_app_password)
+        values (:token_hash, :user_id, :kind, :now, :expires_at, :is_by_app_password)
         """,
         token_hash=token_hash,
         user_id=user_id,
         kind=kind.value,
         now=tx.now,
         expires_at=expires_at,
+        is_by_app_password=int(is_by_app_password),
     )
 
 
@@ -166,7 +183,7 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> H
     """The holder of this token; None if it is unknown, expired, or of the other transport."""
     row = await reader.fetch_one(
         f"""
-        select u.id, u.display_name, u.seen_at, s.expires_at,
+        select u.id, u.display_name, u.language, u.seen_at, s.expires_at,
                case when {is_at_servers("u.id")} then 1 else 0 end as at_servers
           from sessions s join users u on u.id = s.user_id
          where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
@@ -177,9 +194,65 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> H
     )
     if row is None:
         return None
-    caller = Caller(UserId(row["id"]), row["display_name"])
+    caller = Caller(UserId(row["id"]), row["display_name"], row["language"])
     seen_at = None if row["seen_at"] is None else Instant(row["seen_at"])
     return Holder(caller, Instant(row["expires_at"]), seen_at, is_at_servers=bool(row["at_servers"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """One open session of a person. ``name`` tells it from their others and opens nothing."""
+
+    token_hash: bytes
+    transport: SessionTransport
+    created_at: Instant
+
+    @property
+    def name(self) -> str:
+        return hashlib.sha256(self.token_hash).hexdigest()[:_NAME_LENGTH]
+
+
+async def open_of(reader: Reader, user_id: UserId) -> list[ListedSession]:
+    """A person's open sessions, newest first, at most ``MOST_LISTED``."""
+    rows = await reader.fetch(
+        "select token_hash, kind, created_at from sessions where user_id = :user_id and expires_at > :now"
+        " order by created_at desc, token_hash limit :limit",
+        user_id=user_id,
+        now=reader.now,
+        limit=MOST_LISTED,
+    )
+    return [
+        ListedSession(bytes(row["token_hash"]), SessionTransport(row["kind"]), Instant(row["created_at"]))
+        for row in rows
+    ]
+
+
+async def still_open(reader: Reader, token_hashes: Collection[bytes]) -> set[bytes]:
+    """Those of these sessions that have neither ended nor expired."""
+    if not token_hashes:
+        return set()
+    rows = await reader.fetch(
+        "select token_hash from sessions where token_hash in :hashes and expires_at > :now order by token_hash",
+        hashes=sorted(token_hashes),
+        now=reader.now,
+    )
+    return {bytes(row["token_hash"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProof:
+    """When somebody last proved who they are, and whether that was with an app password."""
+
+    proven_at: Instant
+    is_by_app_password: bool
+
+
+async def proof_of(reader: Reader, token_hash: bytes) -> SessionProof | None:
+    """The proof with which this session was opened; None if there is none."""
+    row = await reader.fetch_one(
+        "select created_at, is_by_app_password from sessions where token_hash = :token_hash", token_hash=token_hash
+    )
+    return None if row is None else SessionProof(Instant(row["created_at"]), bool(row["is_by_app_password"]))
 
 
 async def drop_session(tx: Transaction, token_hash: bytes) -> None:

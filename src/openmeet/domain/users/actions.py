@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import regex
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed
+from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserKind
+from openmeet.domain.users.reasons import UserReason
+from openmeet.i18n.catalogue import is_known
 
 # Control and format characters could make one user's name look like another's, or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
@@ -16,22 +18,23 @@ _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A validated profile."""
+    """A validated profile. ``language``: None for that of the browser, and the site's in e-mails."""
 
     display_name: str
     bio: str
     time_zone: str | None
     shows_about: bool = False
     shows_groups: bool = False
+    language: str | None = None
 
 
 def check_name(text: str) -> str:
     """A display name with whitespace normalized. InvalidForm names ``display_name``."""
     name = " ".join(_INVISIBLE.sub("", text).split())
     if not name:
-        raise InvalidForm({"display_name": "Write the name others shall see."})
+        raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
-        raise InvalidForm({"display_name": f"A name has at most {MAX_NAME} characters."})
+        raise InvalidForm({"display_name": UserReason.NAME_TOO_LONG(most=MAX_NAME)})
     return name
 
 
@@ -43,9 +46,10 @@ def check_profile(
     known_zones: frozenset[str],
     shows_about: bool = False,
     shows_groups: bool = False,
+    language: str = "",
 ) -> Profile:
     """Validate a profile; InvalidForm lists every invalid field."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     name = ""
     try:
         name = check_name(display_name)
@@ -53,12 +57,14 @@ def check_profile(
         problems |= wrong.problems
     text = bio.replace("\r\n", "\n").strip()
     if len(text) > MAX_BIO:
-        problems["bio"] = f"At most {MAX_BIO} characters."
+        problems["bio"] = UserReason.BIO_TOO_LONG(most=MAX_BIO)
     if time_zone and time_zone not in known_zones:
-        problems["time_zone"] = "Choose a time zone from the list."
+        problems["time_zone"] = UserReason.UNKNOWN_ZONE
+    if language and not is_known(language):
+        problems["language"] = UserReason.UNKNOWN_LANGUAGE
     if problems:
         raise InvalidForm(problems)
-    return Profile(name, text, time_zone or None, shows_about, shows_groups)
+    return Profile(name, text, time_zone or None, shows_about, shows_groups, language or None)
 
 
 async def create_person(
@@ -78,7 +84,7 @@ async def create_person(
     # Two codes of one new user confirmed at the same moment.
     known = await queries.by_email(tx, email or "")
     if known is None:
-        raise Conflict("This address is just being signed up. Try again.")
+        raise Conflict(UserReason.EMAIL_IN_USE)
     return known.id
 
 
@@ -116,6 +122,7 @@ async def edit_profile(
         display_name=profile.display_name,
         bio=profile.bio,
         time_zone=profile.time_zone,
+        language=profile.language,
         shows_about=profile.shows_about,
         shows_groups=profile.shows_groups,
         expected_revision=expected_revision,
@@ -123,5 +130,5 @@ async def edit_profile(
     if user is not None:
         return user
     if await queries.by_id(tx, user_id) is None:
-        raise NotFound("There is no such person.")
-    raise PreconditionFailed("Your profile was changed since you read it. Read it again, then change it.")
+        raise NotFound(UserReason.NO_SUCH_PERSON)
+    raise PreconditionFailed(UserReason.CHANGED_SINCE_OPENED)

@@ -12,6 +12,7 @@ from groundwork.errors import Conflict
 from groundwork.uuid7 import new_id
 from openmeet.domain.users import queries
 from openmeet.domain.users.model import UserId, UserKind
+from openmeet.domain.users.reasons import UserReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +35,31 @@ async def by_email(reader: Reader, email: str) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-async def make(tx: Transaction, *, display_name: str, email: str | None) -> UserId:
-    """Create a guest."""
+async def make(tx: Transaction, *, display_name: str, email: str | None, language: str | None = None) -> UserId:
+    """Create a guest. ``language``: in which they answered."""
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     made = await tx.execute(
-        "insert into guests (user_id, email, created_at) values (:user_id, :email, :now) on conflict (email) do nothing",
+        "insert into guests (user_id, email, language, created_at) values (:user_id, :email, :language, :now)"
+        " on conflict (email) do nothing",
         user_id=user_id,
         email=email,
+        language=language,
         now=tx.now,
     )
     if made != 1:
         # The same address confirmed twice at the same moment.
-        raise Conflict("This address is just being written down. Try again.")
+        raise Conflict(UserReason.GUEST_EMAIL_IN_USE)
     return user_id
 
 
-async def find_or_make(tx: Transaction, *, email: str, display_name: str) -> UserId:
-    """The guest with a confirmed address; ``name`` is used if they had none."""
+async def find_or_make(tx: Transaction, *, email: str, display_name: str, language: str | None = None) -> UserId:
+    """The guest with this address, with the name and language of their latest answer, if they have given one."""
     known = await by_email(tx, email)
     if known is None:
-        return await make(tx, display_name=display_name, email=email)
+        return await make(tx, display_name=display_name, email=email, language=language)
+    if language is not None:
+        await tx.execute("update guests set language = :language where user_id = :id", language=language, id=known)
     if display_name:
         await tx.execute(
             "update users set display_name = :name where id = :id and kind = 'shadow'", name=display_name, id=known
@@ -63,13 +68,13 @@ async def find_or_make(tx: Transaction, *, email: str, display_name: str) -> Use
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Delete addresses of guests all of whose events were over by then; returns how many. RSVPs and names are kept.
+    """Delete addresses and languages of guests all of whose events were over by then; returns how many. RSVPs and names are kept.
 
     An event without a date counts from the RSVP.
     """
     return await tx.execute(
         """
-        update guests set email = null where email is not null and created_at <= :before and not exists (
+        update guests set email = null, language = null where email is not null and created_at <= :before and not exists (
           select 1 from attendances a join events e on e.id = a.event_id
            where a.user_id = guests.user_id and coalesce(e.ends_at, e.starts_at, a.answered_at) > :before)
         """,

@@ -5,6 +5,7 @@ input.
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.personal_data.tables import unique_with
 from openmeet.domain.users.model import UserId
 
 # No row can begin to refer to a locked user: on PostgreSQL concurrent writers wait for the merge. SQLite has one
@@ -15,6 +16,8 @@ _TAKE_WHAT_IS_MISSING: Final = """
     update users
        set display_name = case when display_name = '' then :display_name else display_name end,
            bio = case when bio = '' then :bio else bio end, time_zone = coalesce(time_zone, :time_zone),
+               week_start = coalesce(week_start, :week_start),
+               language = coalesce(language, :language),
            email = coalesce(email, :email), kind = 'person', claimed_at = coalesce(claimed_at, :now),
            revision = revision + 1, updated_at = :now
      where id = :id
@@ -22,23 +25,21 @@ _TAKE_WHAT_IS_MISSING: Final = """
 
 
 async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:
-    """Make all rows that name one user name the other; returns how many."""
+    """Replace one user id by another in a column of a table; returns the number of rows.
+
+    Where ``personal_data`` says that the column is unique, the remaining user's row wins.
+    """
+    keys = unique_with(table, column)
+    if keys is not None:
+        same = " and ".join([f"kept.{column} = :to_user", *(f"kept.{key} = {table}.{key}" for key in keys)])
+        await tx.execute(
+            f"delete from {table} where {column} = :from_user and exists (select 1 from {table} kept where {same})",
+            from_user=from_user,
+            to_user=to_user,
+        )
     return await tx.execute(
         f"update {table} set {column} = :to_user where {column} = :from_user", from_user=from_user, to_user=to_user
     )
-
-
-async def hand_over_unique(
-    tx: Transaction, table: str, column: str, keys: tuple[str, ...], from_user: UserId, to_user: UserId
-) -> int:
-    """``hand_over`` for rows unique per ``keys`` (none: one per user): the remaining user's row wins."""
-    same = " and ".join(["kept." + column + " = :to_user", *(f"kept.{key} = {table}.{key}" for key in keys)])
-    await tx.execute(
-        f"delete from {table} where {column} = :from_user and exists (select 1 from {table} kept where {same})",
-        from_user=from_user,
-        to_user=to_user,
-    )
-    return await hand_over(tx, table, column, from_user, to_user)
 
 
 async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:
@@ -53,7 +54,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     Raises ForeignKeyViolated if something still refers to the deleted user.
     """
     goes = await tx.fetch_one(
-        "select u.display_name, u.bio, u.time_zone, coalesce(u.email, g.email) as email"
+        "select u.display_name, u.bio, u.time_zone, u.week_start, u.language, coalesce(u.email, g.email) as email"
         " from users u left join guests g on g.user_id = u.id where u.id = :id",
         id=from_user,
     )
@@ -67,6 +68,8 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
         display_name=goes["display_name"],
         bio=goes["bio"],
         time_zone=goes["time_zone"],
+        week_start=goes["week_start"],
+        language=goes["language"],
         email=goes["email"],
         now=tx.now,
     )

@@ -5,14 +5,17 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import Instant
+from openmeet.i18n.catalogue import gettext
 
 UserId = NewType("UserId", str)
 
 MAX_NAME = 64
 MAX_BIO = 2000
 
-# Shown if somebody has no display name; never stored.
-UNNAMED = "Someone without a name"
+
+def unnamed() -> str:
+    """What stands for the name of somebody who has none; never stored."""
+    return gettext("Someone without a name")
 
 
 class UserKind(StrEnum):
@@ -24,9 +27,11 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user. ``email`` is None for users who signed in with a DID alone.
+    """One user. ``email`` is None for users who signed in with a DID alone. ``language``: a tag (BCP 47) that they chose.
 
+    ``week_start``: the weekday with which their week begins (0 is Monday), None unless they chose one.
     ``shows_about`` and ``shows_groups``: whether their ``bio``, and their public groups, are on their profile.
+    ``wants_suggestions``: whether Home suggests events to them.
     """
 
     id: UserId
@@ -35,15 +40,19 @@ class User:
     email: str | None
     bio: str
     time_zone: str | None
+    language: str | None
     revision: int
     created_at: Instant
     shows_about: bool = False
     shows_groups: bool = False
+    week_start: int | None = None
+    wants_suggestions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in user of a request."""
+    """The signed-in user of a request, and the language that they chose."""
 
     user_id: UserId
     display_name: str
+    language: str | None = None

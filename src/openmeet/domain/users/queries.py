@@ -3,11 +3,14 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.users.model import User, UserId, UserKind
 
-COLUMNS = "id, kind, display_name, email, bio, time_zone, revision, created_at, shows_about, shows_groups"
+COLUMNS = (
+    "id, kind, display_name, email, bio, time_zone, language, revision, created_at, shows_about, shows_groups,"
+    " week_start, wants_suggestions"
+)
 
 
 def user_of(row: Row) -> User:
@@ -19,10 +22,13 @@ def user_of(row: Row) -> User:
         email=row["email"],
         bio=row["bio"],
         time_zone=row["time_zone"],
+        language=row["language"],
         revision=row["revision"],
         created_at=row["created_at"],
         shows_about=bool(row["shows_about"]),
         shows_groups=bool(row["shows_groups"]),
+        week_start=row["week_start"],
+        wants_suggestions=bool(row["wants_suggestions"]),
     )
 
 
@@ -34,6 +40,11 @@ async def by_id(reader: Reader, user_id: UserId) -> User | None:
 async def lock(tx: Transaction, user_id: UserId) -> None:
     """Lock the user's row, to compare before writing what is theirs."""
     await tx.execute("update users set id = id where id = :id", id=user_id)
+
+
+async def set_wants_suggestions(tx: Transaction, user_id: UserId, *, wanted: bool) -> None:
+    """Switch suggestions of events on or off."""
+    await tx.execute("update users set wants_suggestions = :wanted where id = :id", id=user_id, wanted=int(wanted))
 
 
 async def by_email(reader: Reader, email: str) -> User | None:
@@ -76,7 +87,7 @@ async def insert(
 
 async def insert_shadows(tx: Transaction, ids: Sequence[UserId]) -> None:
     """Insert shadow accounts, of whom only a DID is known."""
-    await for_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
+    await fetch_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
 
 
 _INSERT_SHADOWS = """
@@ -132,8 +143,9 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 async def blank(tx: Transaction, user_id: UserId) -> None:
     """Delete everything personal of a user whose account is gone."""
     await tx.execute(
-        "update users set display_name = '', bio = '', time_zone = null, revision = revision + 1, updated_at = :now"
-        " where id = :id and (display_name <> '' or bio <> '' or time_zone is not null)",
+        "update users set display_name = '', bio = '', time_zone = null, week_start = null, language = null, revision = revision + 1,"
+        " updated_at = :now where id = :id and (display_name <> '' or bio <> '' or time_zone is not null"
+        " or week_start is not null or language is not null)",
         id=user_id,
         now=tx.now,
     )
@@ -146,6 +158,7 @@ async def update_profile(
     display_name: str,
     bio: str,
     time_zone: str | None,
+    language: str | None,
     shows_about: bool,
     shows_groups: bool,
     expected_revision: int | None,
@@ -154,8 +167,8 @@ async def update_profile(
     row = await tx.fetch_one(
         f"""
         update users
-           set display_name = :display_name, bio = :bio, time_zone = :time_zone, revision = revision + 1,
-               shows_about = :shows_about, shows_groups = :shows_groups, updated_at = :now
+           set display_name = :display_name, bio = :bio, time_zone = :time_zone, language = :language,
+               revision = revision + 1, shows_about = :shows_about, shows_groups = :shows_groups, updated_at = :now
          where id = :id and revision = coalesce(cast(:expected as bigint), revision)
         returning {COLUMNS}
         """,
@@ -164,11 +177,36 @@ async def update_profile(
         display_name=display_name,
         bio=bio,
         time_zone=time_zone,
+        language=language,
         shows_about=int(shows_about),
         shows_groups=int(shows_groups),
         now=tx.now,
     )
     return user_of(row) if row else None
+
+
+async def set_week_start(tx: Transaction, user_id: UserId, week_start: int | None) -> None:
+    """Note the first weekday of the user's calendar; None is that of the country of their time zone."""
+    await tx.execute("update users set week_start = :week_start where id = :id", id=user_id, week_start=week_start)
+
+
+async def language_of(reader: Reader, user_id: UserId) -> str | None:
+    """The language that a user chose, or in which a guest answered; None if neither is known."""
+    row = await reader.fetch_one(
+        "select coalesce(guests.language, users.language) as language from users"
+        " left join guests on guests.user_id = users.id where users.id = :id",
+        id=user_id,
+    )
+    return row["language"] if row else None
+
+
+async def language_at(reader: Reader, email: str) -> str | None:
+    """``language_of`` whoever has this address."""
+    row = await reader.fetch_one(
+        "select language from users where email = :email union all select language from guests where email = :email",
+        email=email,
+    )
+    return row["language"] if row else None
 
 
 async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:

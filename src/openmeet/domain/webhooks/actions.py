@@ -21,9 +21,8 @@ from openmeet.domain.webhooks.model import (
     WebhookDelivery,
     WebhookId,
 )
+from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.outbox.kinds import JobKind
-
-BY_OWNER = "You switched it off."
 
 
 def purpose(webhook_id: WebhookId) -> str:
@@ -53,7 +52,12 @@ async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Differen
     ]
     if rows:
         await queries.insert_deliveries(tx, kind, rows)
-        await enqueue_many(tx, JobKind.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
+        await enqueue_many(
+            tx,
+            JobKind.WEBHOOK,
+            [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows],
+            partitions={delivery_id: webhook_id for delivery_id, webhook_id, _ in rows},
+        )
 
 
 async def register(
@@ -71,9 +75,7 @@ async def register(
     """
     known = await queries.of_user(tx, caller.user_id)
     if len(known) >= MAX_WEBHOOKS:
-        raise Refused(
-            f"You have {MAX_WEBHOOKS} addresses. Remove one that you do not use first.", name="TooManyWebhooks"
-        )
+        raise Refused(WebhookReason.TOO_MANY_WEBHOOKS, most=MAX_WEBHOOKS, name="TooManyWebhooks")
     secret = secrets.token_bytes(model.SECRET_BYTES)
     webhook_id = WebhookId(new_id(tx.now))
     made = Webhook(
@@ -84,7 +86,7 @@ async def register(
         frozenset(kinds),
         sealer.seal(secret, purpose(webhook_id)),
         None,
-        "",
+        None,
         1,
         tx.now,
     )
@@ -96,7 +98,7 @@ async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
     """The caller's webhook. Raises NotFound, also for one of somebody else."""
     found = await queries.by_id(reader, webhook_id)
     if found is None or found.user_id != caller.user_id:
-        raise NotFound("You have no such webhook.")
+        raise NotFound(WebhookReason.NO_SUCH_WEBHOOK)
     return found
 
 
@@ -108,7 +110,7 @@ async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> We
 
 async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[Happening], is_on: bool) -> Webhook:
     """Change a locked webhook. Switching it on resets its failures."""
-    off_why = "" if is_on else webhook.off_why or BY_OWNER
+    off_why = None if is_on else webhook.off_why or WebhookReason.SWITCHED_OFF_BY_OWNER()
     await queries.change(tx, webhook.id, url=url, kinds=kinds, off_why=off_why)
     return replace(
         webhook,
@@ -135,29 +137,29 @@ async def remove(tx: Transaction, webhook: Webhook) -> None:
 async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
     """Enqueue a test delivery without content. Raises Refused (the webhook is off)."""
     if not webhook.is_on:
-        raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
+        raise Refused(WebhookReason.OFF, name="WebhookOff")
     delivery_id = DeliveryId(new_id(tx.now))
     await queries.insert_deliveries(tx, Happening.PING, [(delivery_id, webhook.id, delivery_id)])
-    await enqueue(tx, JobKind.WEBHOOK, delivery_id)
+    await enqueue(tx, JobKind.WEBHOOK, delivery_id, partition=webhook.id)
     return await _delivery(tx, webhook, delivery_id)
 
 
 async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
-    """Send a completed delivery once more, whatever its result; it shows the subject's state at that time."""
+    """Send a completed delivery again, whatever its result; it shows the subject's state at that time."""
     found = await _delivery(tx, webhook, delivery_id)
     if not webhook.is_on:
-        raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
+        raise Refused(WebhookReason.OFF, name="WebhookOff")
     again = await queries.send_again(tx, found.id)
     if again is None:
-        raise Refused("This one is on its way already.", name="StillWaiting")
-    await enqueue(tx, JobKind.WEBHOOK, again.id, again.revision)
+        raise Refused(WebhookReason.STILL_WAITING, name="StillWaiting")
+    await enqueue(tx, JobKind.WEBHOOK, again.id, again.revision, partition=webhook.id)
     return again
 
 
 async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
     found = await queries.delivery(reader, delivery_id)
     if found is None or found.webhook_id != webhook.id:
-        raise NotFound("There is no such delivery.")
+        raise NotFound(WebhookReason.NO_SUCH_DELIVERY)
     return found
 
 

@@ -11,9 +11,9 @@ import msgspec
 
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Failure, RemoteFailed
+from groundwork.errors import Explanation, Failure, RemoteFailed, reason_of
 from groundwork.http.client import HttpClient
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.sealing import Sealer
@@ -30,6 +30,7 @@ from openmeet.domain.webhooks.model import (
     Webhook,
     WebhookDelivery,
 )
+from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
 from openmeet.outbox.emails import enqueue_email
 
@@ -46,20 +47,20 @@ View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] 
 def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobHandler:
     """The handler of ``JobKind.WEBHOOK``; the job's subject is a delivery."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         async with db.transaction() as tx:
             delivery = await queries.begin_try(tx, DeliveryId(job.subject))
             webhook = await queries.by_id(tx, delivery.webhook_id) if delivery else None
         if delivery is None or webhook is None:
             return
         if not webhook.is_on:
-            await _settle(db, delivery, DeliveryState.DROPPED, None, "The webhook is off.")
+            await _settle(db, delivery, DeliveryState.DROPPED, None, WebhookReason.DROPPED_WHILE_OFF())
             return
         async with db.reader() as reader:
             shown = {} if delivery.kind is Happening.PING else await view(reader, webhook, delivery)
             now = reader.now
         if shown is None:
-            await _settle(db, delivery, DeliveryState.DROPPED, None, "There is nothing that you may see of it.")
+            await _settle(db, delivery, DeliveryState.DROPPED, None, WebhookReason.NOTHING_TO_SEE())
             return
         body = msgspec.json.encode({"type": delivery.kind.value, "timestamp": iso(delivery.created_at), "data": shown})
         timestamp = now // SECOND
@@ -78,19 +79,23 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
                 max_bytes=_ANSWER_BYTES,
             )
         except Failure as failure:
-            await _failed(db, webhook, delivery, None, failure.why)
+            await _failed(db, webhook, delivery, None, reason_of(failure))
             return
         if answer.is_ok:
             async with db.transaction() as tx:
                 await queries.note_arrival(tx, webhook.id)
-                await queries.end_try(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why="")
+                await queries.end_try(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why=None)
         else:
-            await _failed(db, webhook, delivery, answer.status, f"The address answered with status {answer.status}.")
+            await _failed(
+                db, webhook, delivery, answer.status, WebhookReason.ANSWERED_WITH_STATUS(status=str(answer.status))
+            )
 
-    return pay
+    return handle
 
 
-async def _failed(db: Database, webhook: Webhook, delivery: WebhookDelivery, status: int | None, why: str) -> None:
+async def _failed(
+    db: Database, webhook: Webhook, delivery: WebhookDelivery, status: int | None, why: Explanation
+) -> None:
     """Note the failure; raises RemoteFailed if another try is worth it."""
     async with db.transaction() as tx:
         since = await queries.note_failing(tx, webhook.id)
@@ -104,7 +109,7 @@ async def _failed(db: Database, webhook: Webhook, delivery: WebhookDelivery, sta
         raise RemoteFailed(why, status=status)
 
 
-async def _switch_off(tx: Transaction, webhook: Webhook, why: str) -> None:
+async def _switch_off(tx: Transaction, webhook: Webhook, why: Explanation) -> None:
     if await queries.switch_off(tx, webhook.id, why):
         log.warning("webhook.switched_off", webhook=webhook.id)
         await enqueue_email(
@@ -112,6 +117,8 @@ async def _switch_off(tx: Transaction, webhook: Webhook, why: str) -> None:
         )
 
 
-async def _settle(db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: str) -> None:
+async def _settle(
+    db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: Explanation
+) -> None:
     async with db.transaction() as tx:
         await queries.end_try(tx, delivery.id, state, status=status, why=why)

@@ -9,9 +9,11 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
-from groundwork.errors import InvalidForm
+from groundwork.errors import Explanation, InvalidForm
 from groundwork.http.reach import WEB, AddressRefused, AllowedTargets, check_target
 from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.reasons import WebhookReason
+from openmeet.i18n.catalogue import lazy
 
 WebhookId = NewType("WebhookId", str)
 DeliveryId = NewType("DeliveryId", str)
@@ -35,15 +37,17 @@ class Happening(StrEnum):
     ANSWER = "answer.changed"
     GROUP = "group.changed"
     MEMBERSHIP = "membership.changed"
+    CHAT_MESSAGE = "chat.message"
     PING = "ping"
 
 
 HAPPENING_WORDS: Final = {
-    Happening.EVENT: "An event is made, changed, cancelled, brought back or deleted",
-    Happening.SERIES: "A series is made, changed, paused, cancelled, brought back or deleted",
-    Happening.ANSWER: "Somebody answers, or their answer changes",
-    Happening.GROUP: "A group is made, changed or deleted",
-    Happening.MEMBERSHIP: "Somebody joins a group, asks to, leaves, or has another role",
+    Happening.EVENT: lazy("An event is created, changed, cancelled, brought back or deleted"),
+    Happening.SERIES: lazy("A series is created, changed, paused, cancelled, brought back or deleted"),
+    Happening.ANSWER: lazy("Somebody answers, or their answer changes"),
+    Happening.GROUP: lazy("A group is created, changed or deleted"),
+    Happening.MEMBERSHIP: lazy("Somebody joins a group, asks to, leaves, or has another role"),
+    Happening.CHAT_MESSAGE: lazy("Somebody writes, edits or removes a message in a chat that you host"),
 }
 
 
@@ -60,7 +64,7 @@ class DeliveryState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """``group_id``: set for a group's webhook; else it covers its owner's own events, RSVPs and memberships.
-    ``off_why`` is empty while it is on.
+    ``off_why`` is None while it is on.
     """
 
     id: WebhookId
@@ -70,13 +74,13 @@ class Webhook:
     kinds: frozenset[Happening]
     sealed_secret: bytes
     failing_since: Instant | None
-    off_why: str
+    off_why: Explanation | None
     revision: int
     created_at: Instant
 
     @property
     def is_on(self) -> bool:
-        return not self.off_why
+        return self.off_why is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class WebhookDelivery:
     state: DeliveryState
     tries: int
     status: int | None
-    why: str
+    why: Explanation | None
     created_at: Instant
     settled_at: Instant | None
     revision: int
@@ -104,11 +108,11 @@ def check_url(text: str, reach: AllowedTargets) -> str:
     """A URL that may be called; its host name is resolved and checked at delivery. InvalidForm names ``url``."""
     url = text.strip()
     if not url:
-        raise InvalidForm({"url": "Write the address that is to be told."})
+        raise InvalidForm({"url": WebhookReason.URL_NEEDED})
     if len(url) > MAX_URL:
-        raise InvalidForm({"url": f"An address has at most {MAX_URL} characters."})
+        raise InvalidForm({"url": WebhookReason.URL_TOO_LONG(most=MAX_URL)})
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidForm({"url": "An address has neither spaces nor special characters; write them as %20."})
+        raise InvalidForm({"url": WebhookReason.MALFORMED_URL})
     try:
         check_target(url, WEB, reach)
     except AddressRefused as refused:
@@ -120,7 +124,7 @@ def check_kinds(names: Collection[str]) -> frozenset[Happening]:
     """Parse the subscribed events. InvalidForm names ``kinds``."""
     known = {one.value for one in Happening if one is not Happening.PING}
     if not names or not set(names) <= known:
-        raise InvalidForm({"kinds": "Choose at least one of: " + ", ".join(sorted(known)) + "."})
+        raise InvalidForm({"kinds": WebhookReason.KINDS_NEEDED(kinds=", ".join(sorted(known)))})
     return frozenset(map(Happening, names))
 
 

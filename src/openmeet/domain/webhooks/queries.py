@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Explanation, packed, unpacked
+from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 
@@ -27,7 +29,7 @@ def _webhook_of(row: Row) -> Webhook:
         kinds_in(row["kinds"]),
         bytes(row["sealed_secret"]),
         _instant(row["failing_since"]),
-        row["off_why"],
+        unpacked(row["off_why"]),
         row["revision"],
         Instant(row["created_at"]),
     )
@@ -42,7 +44,7 @@ def _delivery_of(row: Row) -> WebhookDelivery:
         DeliveryState(row["state"]),
         row["tries"],
         row["status"],
-        row["why"],
+        unpacked(row["why"]),
         Instant(row["created_at"]),
         _instant(row["settled_at"]),
         row["revision"],
@@ -121,18 +123,20 @@ async def by_id(reader: Reader, webhook_id: WebhookId) -> Webhook | None:
     return _webhook_of(row) if row else None
 
 
-async def of_user(reader: Reader, user_id: UserId) -> list[Webhook]:
+async def of_user(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Webhook]:
     """A user's webhooks, newest first."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from webhooks where user_id = :user_id order by created_at desc, id desc", user_id=user_id
+        f"select {_COLUMNS} from webhooks where user_id = :user_id{page.clause('created_at', 'id')}",
+        user_id=user_id,
+        **page.values,
     )
     return [_webhook_of(row) for row in rows]
 
 
 async def change(
-    tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[Happening], off_why: str
+    tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[Happening], off_why: Explanation | None
 ) -> None:
-    """Store the owner's changes; starting anew also clears its failures."""
+    """Store the owner's changes; starting again also clears its failures."""
     await tx.execute(
         """
         update webhooks set url = :url, kinds = :kinds, off_why = :off_why, failing_since = null,
@@ -142,7 +146,7 @@ async def change(
         id=webhook_id,
         url=url,
         kinds=kinds_text(kinds),
-        off_why=off_why,
+        off_why=packed(off_why),
         now=tx.now,
     )
 
@@ -183,7 +187,7 @@ async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery
 
 
 async def end_try(
-    tx: Transaction, delivery_id: DeliveryId, state: DeliveryState, *, status: int | None, why: str
+    tx: Transaction, delivery_id: DeliveryId, state: DeliveryState, *, status: int | None, why: Explanation | None
 ) -> None:
     is_settled = state not in {DeliveryState.WAITING, DeliveryState.SENDING}
     await tx.execute(
@@ -194,7 +198,7 @@ async def end_try(
         id=delivery_id,
         state=state.value,
         status=status,
-        why=why,
+        why=packed(why),
         settled_at=tx.now if is_settled else None,
     )
 
@@ -215,14 +219,14 @@ async def note_arrival(tx: Transaction, webhook_id: WebhookId) -> None:
     )
 
 
-async def switch_off(tx: Transaction, webhook_id: WebhookId, why: str) -> bool:
+async def switch_off(tx: Transaction, webhook_id: WebhookId, why: Explanation) -> bool:
     """Switch it off; False if it is off already."""
     changed = await tx.execute(
         """
         update webhooks set off_why = :why, revision = revision + 1, updated_at = :now where id = :id and off_why = ''
         """,
         id=webhook_id,
-        why=why,
+        why=packed(why),
         now=tx.now,
     )
     return changed == 1

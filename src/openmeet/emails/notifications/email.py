@@ -1,73 +1,53 @@
 """Notification e-mails: read the present, leave out what no longer holds, render text, HTML and calendar file."""
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import notify
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
-from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.of_event import geo_of
-from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications import emails, links, preferences
+from openmeet.domain.notifications import emails, kinds, links, preferences
+from openmeet.domain.notifications.conditions import ChatPresent
+from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch, SubjectType
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.model import (
-    OF_GROUPS,
-    TOPICS,
-    Channel,
-    Notification,
-    NotificationKind,
-    NotificationTopic,
-)
+from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
-from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
 from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import end_of, file_of, file_of_dates
-from openmeet.emails.notifications import group_content
-from openmeet.emails.notifications.items import REMOVED, Point, points, when_words
-from openmeet.emails.render import TEMPLATES, Letterhead
-from openmeet.emails.unsubscribe import DIGEST, TOPIC_WORDS, search_subject
+from openmeet.emails.notifications import words
+from openmeet.emails.notifications.chats import DECISIONS
+from openmeet.emails.notifications.present import Facts, facts_of, points
+from openmeet.emails.notifications.words import Point
+from openmeet.emails.render import TEMPLATES, EmailContext
+from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, stop_words
 from openmeet.i18n import formatting
-from openmeet.outbox import emails as outbox_emails
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.markdown import one_line
+from openmeet.outbox import left_alone
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 # Events in one digest; the page has them all.
 _MOST_EVENTS = 50
-
-# Notifications that change a calendar, or are a reason to add the event.
-_FOR_CALENDARS = frozenset(NotificationKind) - {
-    NotificationKind.NEW_ANSWER,
-    NotificationKind.NEW_DATE,
-    NotificationKind.FOREIGN_ANSWERS,
-    NotificationKind.ANSWER_DECLINED,
-    NotificationKind.SERIES_PAUSED,
-    NotificationKind.SERIES_RESUMED,
-    NotificationKind.SERIES_OFFERED,
-    NotificationKind.HOST_MESSAGE,
-    NotificationKind.GROUP_EVENT,
-    NotificationKind.MENTION,
-    NotificationKind.RECORD_DELETED,
-    NotificationKind.MODERATED,
-    NotificationKind.SEARCH_FIND,
-    NotificationKind.HOST_EVENT,
-    *OF_GROUPS,
-}
+# Messages of one chat in an e-mail.
+_MOST_MESSAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One event or one group in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
+    """One event, group or chat in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
 
     ``is_shut_out``: the host has removed them, and they may no longer see the event.
     """
@@ -82,34 +62,35 @@ class Story:
     url: str
     join_url: str
     answer_url: str
-    answer_words: str = "Change your answer"
+    answer_words: str
     is_shut_out: bool = False
+    is_chat: bool = False
 
 
-def news_composer(head: Letterhead) -> Composer:
+def notification_composer(head: EmailContext) -> Composer:
     """Composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close(tx, due.subject_id)
-            return await _letter(tx, head, due, news)
+            return await _email(tx, head, due, news)
 
     return compose
 
 
-def digest_composer(head: Letterhead) -> Composer:
+def digest_composer(head: EmailContext) -> Composer:
     """Composer of ``DIGEST_MAIL``: what happened in a day."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
-            return await _letter(tx, head, due, news, is_digest=True)
+            return await _email(tx, head, due, news, is_digest=True)
 
     return compose
 
 
-async def _letter(
-    tx: Transaction, head: Letterhead, due: Due, news: list[Notification], *, is_digest: bool = False
+async def _email(
+    tx: Transaction, head: EmailContext, due: Due, news: list[Notification], *, is_digest: bool = False
 ) -> OutgoingEmail | None:
     user_id = UserId(due.person)
     user = await users.by_id(tx, user_id)
@@ -119,32 +100,36 @@ async def _letter(
         return None
     # Switched off since: not sent, whatever is waiting.
     chosen = await preferences.of_person(tx, user_id)
-    wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
-    never = "" if guest is None else outbox_emails.url_of(head.key, head.public_url, address)
-    if never and await outbox_emails.is_left_alone(tx, outbox_emails.hash_of(address)):
-        wanted = [one for one in wanted if one.kind is not NotificationKind.INVITED]
-    searches = await alerts.those_on(
-        tx, user_id, {one.particulars.search_id for one in wanted if one.particulars.search_id}
-    )
-    wanted = [one for one in wanted if one.particulars.search_id is None or one.particulars.search_id in searches]
-    stories = await _stories(tx, head, user, wanted, with_answer=not is_digest)
-    stories += await _stories_of_groups(tx, head, user, wanted)
+    wanted = [one for one in news if chosen[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
+    never = "" if guest is None else left_alone.url_of(head.key, head.public_url, address)
+    if never and await left_alone.is_left_alone(tx, head.key, address):
+        wanted = [one for one in wanted if one.kind is not kinds.INVITED]
+    search_of = {one.id: one.payload.search_id for one in wanted if isinstance(one.payload, SearchMatch)}
+    searches = await alerts.those_on(tx, user_id, {search_id for search_id in search_of.values() if search_id})
+    wanted = [one for one in wanted if not search_of.get(one.id) or search_of[one.id] in searches]
+    facts = await facts_of(tx, wanted, user.id)
+    stories = await _stories(tx, head, user, wanted, facts, with_answer=not is_digest)
+    stories += _stories_of_groups(head, wanted, facts)
+    stories += await _stories_of_chats(tx, head, user, wanted, facts, has_account=guest is None)
     if not stories:
         return None
     first = stories[0]
-    topics = list(dict.fromkeys(point.topic for story in stories for point in story.points))
-    stops = [(f"Stop mail about {TOPIC_WORDS[topic]}", await _stop_url(tx, head, user_id, topic)) for topic in topics]
-    if never and any(point.kind is NotificationKind.INVITED for story in stories for point in story.points):
+    topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
+    stops = [(stop_words(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    if never and any(point.kind is kinds.INVITED for story in stories for point in story.points):
         # A recipient without an account: the link unsubscribes from every kind of e-mail that they get.
-        stops.insert(0, ("Never get letters from this site that others send you", never))
+        stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
+    elif not is_digest and first.is_chat:
+        room = wanted[0].subject_id
+        stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, head, user_id, room_subject(room))))
     if is_digest:
-        stops = [("Stop the digest", await _stop_url(tx, head, user_id, DIGEST))]
-        subject = f"Your news from {head.site_name}"
+        stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
+        subject = gettext("Your news from %(site)s", site=head.site_name)
     else:
         subject = subject_of(first)
     for one in searches.values():
-        name = one_line(one.name)
-        stops.append((f"Stop looking for “{name}”", await _stop_url(tx, head, user_id, search_subject(one.id))))
+        words = gettext("Stop searching for “%(search)s”", search=one_line(one.name))
+        stops.append((words, await _stop_url(tx, head, user_id, search_subject(one.id))))
     context = {
         "subject": subject,
         "stories": stories[:_MOST_EVENTS],
@@ -156,7 +141,9 @@ async def _letter(
         "has_account": guest is None,
     }
     # New dates go into the calendar of a person with a standing RSVP.
-    goes_to_all = any(one.kind is NotificationKind.NEW_DATE and one.particulars.answer for one in wanted)
+    goes_to_all = any(
+        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in wanted
+    )
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return OutgoingEmail(
@@ -171,70 +158,106 @@ async def _letter(
 
 def subject_of(story: Story) -> str:
     """The subject of an e-mail whose first story this is."""
-    return f"{story.points[0].heading}: {story.title}{_which_date(story)}"
+    heading, date = story.points[0].heading, _which_date(story)
+    if date:
+        return gettext("%(heading)s: %(title)s (%(date)s)", heading=heading, title=story.title, date=date)
+    return gettext("%(heading)s: %(title)s", heading=heading, title=story.title)
 
 
 def _which_date(story: Story) -> str:
-    """`` (Tue 6 January)`` after the title of a date of a series, because all dates have the same title."""
+    """``Tue 6 January`` for a date of a series, because all dates have the same title; empty for every other event."""
     event = story.event
     if event is None or event.starts_at is None or event.place_in_series is None:
         return ""
-    return f" ({formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))})"
+    return formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
 
 
 async def _stories(
-    tx: Transaction, head: Letterhead, user: User, news: list[Notification], *, with_answer: bool
+    tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
 ) -> list[Story]:
     """``with_answer``: an e-mail about one event has a link to change the RSVP; a digest links to the pages only."""
     about: dict[EventId, list[Notification]] = {}
     for one in news:
-        if one.kind in OF_GROUPS:
-            continue
-        about.setdefault(EventId(one.subject_id), []).append(one)
-    events = await events_by_ids(tx, list(about))
-    seen = await seen_by(tx, list(events.values()), user.id)
-    mine = await attendance.of_user(tx, user.id, list(about))
-    names = await shown_names(tx, [one.particulars.person_id for one in news if one.particulars.person_id])
-    names = {user_id: one_line(name) for user_id, name in names.items()}
+        if one.kind.subject is SubjectType.EVENT:
+            about.setdefault(EventId(one.subject_id), []).append(one)
     found = []
     for event_id, its_news in about.items():
-        event, answer = events.get(event_id), mine.get(event_id)
+        event, answer = facts.events.get(event_id), facts.answers.get(event_id)
         if event is None or not event.title:
             continue
-        if event_id not in seen:
+        if event_id not in facts.seen:
             known = calendar_file.newest_removal(its_news, event, answer)
-            found += [] if known is None else _story_of_removal(calendar_file.as_known(event, known), tx.now)
+            found += [] if known is None else _story_of_removal(calendar_file.as_known(event, known), known, facts)
             continue
-        said = points(event, its_news, answer, names, tx.now)
+        said = points(its_news, facts.of_event(event), facts.names)
         if said:
             found.append(await _story(tx, head, user, event, answer, said, with_answer=with_answer))
     return found
 
 
-async def _stories_of_groups(tx: Transaction, head: Letterhead, user: User, news: list[Notification]) -> list[Story]:
+def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Facts) -> list[Story]:
     """One per group, with the notifications that still hold."""
-    facts = await group_content.facts_of(tx, news, user.id)
     found: dict[GroupId, Story] = {}
     for one in news:
-        said = (
-            group_content.said(one, facts) if one.kind in OF_GROUPS and group_content.still_holds(one, facts) else None
-        )
-        if said is None:
+        present = facts.of_group(one) if one.kind.is_of_group else None
+        if present is None or present.group is None or not one.kind.still_true(one.payload, present):
             continue
-        name = one_line(said.group.details.name)
-        # Text that a person wrote stands below the sentence, unabridged.
-        behind = ":" if said.text else said.after
-        point = Point(one.kind, said.heading, (one_line(f"{said.before}{name}{behind}"),), said.text)
-        story = found.setdefault(
-            said.group.id, Story(None, name, [], "", (), None, "", head.public_url + said.path, "", "")
-        )
-        story.points.append(point)
+        group = present.group
+        name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
+        story = found.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
+        story.points.append(words.point(one.kind, one.payload, present, facts.names, title=name))
     return list(found.values())
+
+
+async def _stories_of_chats(
+    tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, has_account: bool
+) -> list[Story]:
+    """One per room, with what is still unread. Without an account the only way there is the link that writes back."""
+    found: dict[str, Story] = {}
+    for one in news:
+        present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
+        if present is None or present.chat is None or not one.kind.still_true(one.payload, present):
+            continue
+        chat = present.chat
+        story = found.get(one.subject_id)
+        if story is None:
+            link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
+            back = f"/mail/chat/{await links.token_for(tx, head.key, link)}"
+            is_decision = one.kind in DECISIONS
+            story = Story(
+                event=None,
+                title=one_line(chat.title),
+                points=[],
+                when="",
+                place=(),
+                point=None,
+                door_note="",
+                url=f"{head.public_url}{chat.room_path}" if has_account and not is_decision else "",
+                join_url="",
+                answer_url=f"{head.public_url}{chat.path if is_decision else back}"
+                if has_account or not is_decision
+                else "",
+                answer_words=_words_of_link(one.kind, chat),
+                is_chat=True,
+            )
+            found[one.subject_id] = story
+        is_there = one.kind.merged is not kinds.each and any(point.kind is one.kind for point in story.points)
+        if not is_there and len(story.points) < _MOST_MESSAGES:
+            story.points.append(words.point(one.kind, one.payload, present, facts.names, title=story.title))
+    return list(found.values())
+
+
+def _words_of_link(kind: kinds.NotificationKind[Any], chat: ChatPresent) -> str:
+    if kind is kinds.CHAT_REMOVED:
+        return gettext("See why, or object")
+    if kind is kinds.CHAT_UPHELD:
+        return gettext("See the decision")
+    return gettext("Write back") if chat.may_write else gettext("Read it")
 
 
 async def _story(
     tx: Transaction,
-    head: Letterhead,
+    head: EmailContext,
     user: User,
     event: Event,
     mine: Attendance | None,
@@ -253,40 +276,33 @@ async def _story(
         event=event,
         title=one_line(event.title),
         points=said,
-        when=when_words(event),
+        when=words.when_words(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=geo_of(seen.place),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
-        answer_words=_answer_words(said, mine),
+        answer_words=next((point.action for point in said if point.action), gettext("Change your answer")),
     )
 
 
-def _story_of_removal(event: Event, now: Instant) -> list[Story]:
+def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Story]:
     """``event``: as they knew it; no story once it is over."""
-    if event.is_over(now):
+    if event.is_over(facts.now):
         return []
-    point = Point(NotificationKind.ANSWER_DECLINED, *REMOVED)
-    title, when = one_line(event.title), when_words(event)
-    return [Story(event, title, [point], when, (), None, "", "", "", "", is_shut_out=True)]
+    point = words.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
+    title, when = one_line(event.title), words.when_words(event)
+    return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
 
-def _answer_words(said: list[Point], mine: Attendance | None) -> str:
-    """The text of the RSVP link: an offered place must be accepted."""
-    if mine is None or all(point.kind is not NotificationKind.SEAT_OFFERED for point in said):
-        return "Change your answer"
-    return "Take the place" if mine.party == 1 else f"Take the {mine.party} places"
-
-
-async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: NotificationTopic | str) -> str:
+async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic: NotificationTopic | str) -> str:
     token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
     return f"{head.public_url}/mail/stop/{token}"
 
 
 async def _calendar(
-    tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, due: Due, *, goes_to_all: bool
+    tx: Transaction, head: EmailContext, story: Story, mine: Attendance | None, due: Due, *, goes_to_all: bool
 ) -> CalendarFile | None:
     """The calendar file for an attendee or a possible one, and the cancellation for a removed one; otherwise none.
 
@@ -305,15 +321,10 @@ async def _calendar(
     if mine.status is AttendanceStatus.REJECTED:
         is_ended = bool(await notify.end(tx, [mine.id], due.message_id_local))
         return await end_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
-    if mine.status not in IN_CALENDAR or not (also or any(point.kind in _FOR_CALENDARS for point in story.points)):
+    if mine.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
     file = await file_of(tx, head, event, mine.user_id, also=also)
     await notify.note_mailed(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
         await notify.note_mailed(tx, [mine.id])
     return file
-
-
-def one_line(text: str) -> str:
-    """A title or name on one line: text after a line break would look like ours."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

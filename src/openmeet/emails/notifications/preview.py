@@ -7,13 +7,18 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.users.model import UNNAMED, UserId
-from openmeet.emails.notifications.email import Story, one_line, subject_of
-from openmeet.emails.notifications.items import host_message, when_words
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Present
+from openmeet.domain.notifications.kinds import HostMessageReceived
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications import words
+from openmeet.emails.notifications.email import Story, subject_of
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.markdown import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class MailShown:
+class EmailPreview:
     """The template's context of the e-mail, and its subject."""
 
     subject: str
@@ -22,22 +27,24 @@ class MailShown:
 
 async def message_mail(
     reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
-) -> MailShown:
+) -> EmailPreview:
     """The e-mail with a host's message: to an attendee, or to somebody who does not attend. Its links do not work yet."""
-    names = await shown_names(reader, [writer])
+    names = {user_id: one_line(name) for user_id, name in (await shown_names(reader, [writer])).items()}
+    payload, present = HostMessageReceived(person_id=writer, text=text), Present(writer, reader.now, event=event)
     seen = await private_details_for(reader, event, None, is_going=is_going)
     takes_place = not (event.is_cancelled or event.is_over(reader.now))
     page = f"{public_url}/events/{quote(event.slug)}"
     story = Story(
         event=event,
         title=one_line(event.title),
-        points=[host_message(one_line(names.get(writer) or UNNAMED), text)],
-        when=when_words(event),
+        points=[words.point(kinds.HOST_MESSAGE, payload, present, names)],
+        when=words.when_words(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=None,
         url=page,
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=page if takes_place else "",
+        answer_words=gettext("Change your answer"),
     )
-    return MailShown(subject_of(story), story)
+    return EmailPreview(subject_of(story), story)

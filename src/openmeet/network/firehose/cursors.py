@@ -119,7 +119,7 @@ async def add_source(tx: Transaction, url: str, *, cursor: int | None = None) ->
 
 
 async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
-    """Show only these sources, which the settings name; cursors of others are kept for 30 days."""
+    """Remove sources that the settings no longer name from the list; their cursors are kept for 30 days."""
     await tx.execute(REMOVE_SOURCES, urls=sorted({"", *urls}), now=tx.now)
     await tx.execute(FORGET_SOURCES, before=tx.now - REMOVED_FOR)
 

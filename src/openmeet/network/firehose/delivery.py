@@ -44,7 +44,7 @@ class Delivering:
 
 async def deliver(delivering: Delivering, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
     """Returns when every queue has confirmed its messages."""
-    fresh = [message for message in messages if not _was_told(delivering, message)]
+    fresh = [message for message in messages if not _is_delivered(delivering, message)]
     delivering.counting.messages_repeated.inc(len(messages) - len(fresh))
     by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in delivering.queues}
     for message in fresh:
@@ -62,7 +62,7 @@ async def deliver(delivering: Delivering, interests: Interests, messages: Sequen
             delivering.lately[message.message_id] = message.is_verified or was_signed
 
 
-def _was_told(delivering: Delivering, message: RecordMessage | Hint) -> bool:
+def _is_delivered(delivering: Delivering, message: RecordMessage | Hint) -> bool:
     if not isinstance(message, RecordMessage):
         return False
     was_signed = delivering.lately.get(message.message_id)
@@ -126,7 +126,7 @@ async def seat_late(installation: Database, tenant: Tenant, known: Interests) ->
     The tenant receives messages in this process first, and older records are enqueued then: nothing is missed between
     the two. The interest is stored last: an interrupted start begins again.
     """
-    known.hear_everything(tenant.name)
+    known.expect_everything(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
     async with installation.transaction() as tx:
         await sources.add(tx, sources.everything_for(tenant.name))
@@ -138,6 +138,6 @@ async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
         pass
     for start in range(0, len(dids), BATCH):
         async with tenant.database.transaction() as tx:
-            owed = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
-            await jobs.enqueue_many(tx, JobKind.BACKFILL, owed)
+            backfills = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
+            await jobs.enqueue_many(tx, JobKind.BACKFILL, backfills)
     log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))

@@ -13,12 +13,12 @@ from groundwork.database.transaction import Reader
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, HintKind
 
-HEARD_THROUGH = "select did from verified_repositories where source = :url or source = '' order by did"
+DIDS_OF_STREAM = "select did from verified_repositories where source = :url or source = '' order by did"
 
 
-async def heard_through(reader: Reader, url: str) -> list[str]:
+async def dids_of_stream(reader: Reader, url: str) -> list[str]:
     """The repositories last received through this source, and those with no source stored."""
-    return [row["did"] for row in await reader.fetch(HEARD_THROUGH, url=url)]
+    return [row["did"] for row in await reader.fetch(DIDS_OF_STREAM, url=url)]
 
 
 def everybody_followed(interests: Interests) -> list[str]:
@@ -26,6 +26,6 @@ def everybody_followed(interests: Interests) -> list[str]:
     return sorted(interests.followed | interests.dids.keys())
 
 
-def reads_owed(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
+def reads_due(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
     """A whole read of each repository. The rev of what was missed is unknown, so any read after now will do."""
     return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]

@@ -69,8 +69,8 @@ def read_line(text: str | bytes) -> ParsedLine | None:
                     event.cursor, Hint(event.did, HintKind.IDENTITY, event.handle or "", event.cursor), raw=raw
                 )
             case JetstreamAccount():
-                said = "active" if event.active else event.status or "inactive"
-                return ParsedLine(event.cursor, Hint(event.did, HintKind.ACCOUNT, said, event.cursor), raw=raw)
+                status = "active" if event.active else event.status or "inactive"
+                return ParsedLine(event.cursor, Hint(event.did, HintKind.ACCOUNT, status, event.cursor), raw=raw)
     except Malformed as wrong:
         return ParsedLine(0, refusal=str(wrong), raw=raw)
 
@@ -116,13 +116,13 @@ class _Lines:
         self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
-    async def _hear(self) -> None:
+    async def _listen(self) -> None:
         """A line was received. If the server's backlog does not reach back to the one before, read all repositories first."""
         now, since = self._consumer.clock.now(), self._heard_at
         if since is not None and now - since > MEMORY:
             followed = gaps.everybody_followed(self._consumer.interests)
             log.warning("source.gap", source=self._url, repositories=len(followed))
-            hints = gaps.reads_owed(followed, f"not heard since {since}", now)
+            hints = gaps.reads_due(followed, f"not heard since {since}", now)
             await deliver(self._consumer.delivering, self._consumer.interests, hints)
         self._heard_at = now
 
@@ -135,7 +135,7 @@ class _Lines:
         async with aclosing(again) as lines:
             async for text in lines:
                 consumer.counting.frames_looked_at.inc()
-                await self._hear()
+                await self._listen()
                 line = read_line(text)
                 if line is not None and self._is_wanted(line):
                     await self._pending.put(line)
@@ -202,5 +202,5 @@ class _Lines:
             self._consumer.counting.cursor.labels(self._url).set(self._cursor)
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        self._lost = "closed by the server" if failure is None else failure.why
+        self._lost = "closed by the server" if failure is None else str(failure.why)
         log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))

@@ -32,7 +32,7 @@ from groundwork.http.client import HttpClient
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.changes import tell_listeners
+from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.network.firehose.cursors import SourceState
@@ -127,7 +127,7 @@ async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
     for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
         event = await events.by_record_uri(tx, uri)
         if event is not None and not event.is_gone:
-            await tell_listeners(tx, [event])
+            await notify_webhooks(tx, [event])
 
 
 class _Labeller:
@@ -197,14 +197,14 @@ class _Labeller:
                 message = decode(frame)
                 if not isinstance(message, Frame) or message.kind != signed.LABELS_FRAME:
                     continue
-                seq, said = signed.labels_in(message)
+                seq, labels_sent = signed.labels_in(message)
             except Malformed as wrong:
                 self._refuse(str(wrong))
                 continue
             if seq <= cursor:
                 continue  # sent again after a reconnect
             cursor = seq
-            for one in said:
+            for one in labels_sent:
                 if not _concerns(signed.subject_of(one)):
                     self._count("elsewhere")
                     continue
@@ -242,10 +242,10 @@ class _Labeller:
                 key = document.key(LABEL_KEY)
                 why = "its identity names no key for labels"
             except Failure as unknown:
-                key, why = None, unknown.why
+                key, why = None, str(unknown.why)
             if key is not None:
                 return key
-            own.dids.doubt(self._did)
+            own.dids.recheck(self._did)
             log.warning("labeller.no_key", labeller=self._did, reason=why)
             await self._note(SourceState.FAILING, why)
             await own.sleep(wait)
@@ -291,7 +291,7 @@ class _Labeller:
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         why = "closed by the server" if failure is None else failure.why
-        self._lost = "" if failure is None else why
+        self._lost = "" if failure is None else str(why)
         log.warning("labeller.lost", labeller=self._did, reason=why, again_in_seconds=round(seconds, 1))
 
 

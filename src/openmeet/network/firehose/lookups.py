@@ -114,7 +114,7 @@ class Lookups:
                 async with asyncio.timeout(LOOKUP_SECONDS), author.lane.slots:
                     identity = await self._identity(did, ask)
             except (RemoteFailed, RemoteSlow, Unavailable) as lost:
-                self._drop(did, 0, lost.why)
+                self._drop(did, 0, str(lost.why))
                 return
             except TimeoutError:
                 self._drop(did, 0, "its identity was not found in time")

@@ -42,7 +42,7 @@ from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
 # A server reports its gap at every connection; connections that break before the first frame would repeat it.
-GAP_SAID_AGAIN = 10 * MINUTE
+GAP_LOGGED_AGAIN = 10 * MINUTE
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class RepoStream:
         self._last_of_did: dict[str, asyncio.Task[Read]] = {}
         self._looked_up: deque[tuple[PendingCommit, Did, Read]] = deque()  # to be delivered out of order
         self._lookups = Lookups(
-            consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._set_aside, crashed=self._on_crash
+            consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._buffer, crashed=self._on_crash
         )
         self._crash: BaseException | None = None
         self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
@@ -139,28 +139,28 @@ class RepoStream:
         now = self._consumer.clock.now()
         if not self._position.last_seq:
             return  # nothing was read here yet
-        if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_SAID_AGAIN:
+        if self._gap is not None and self._gap[0] == self._cursor and now - self._gap[1] < GAP_LOGGED_AGAIN:
             return
         self._gap = self._cursor, now
         log.warning("source.gap", source=self._url, reason=why)
-        reading = asyncio.create_task(self._reads_owed(why))
+        reading = asyncio.create_task(self._reads_due(why))
         self._append(_Item(self._position.last_seq, "", b"", reading))
 
-    async def _reads_owed(self, why: str) -> Read:
+    async def _reads_due(self, why: str) -> Read:
         consumer = self._consumer
         if self._sender is None:
             dids = gaps.everybody_followed(consumer.interests)
-            return Read(tuple(gaps.reads_owed(dids, why, consumer.clock.now())))
+            return Read(tuple(gaps.reads_due(dids, why, consumer.clock.now())))
         while True:
             try:
                 async with consumer.db.reader() as reader:
-                    dids = await gaps.heard_through(reader, self._url)
+                    dids = await gaps.dids_of_stream(reader, self._url)
             except Unavailable as away:
                 log.warning("source.gap_waits", source=self._url, reason=away.why)
                 await consumer.sleep(SAVE_SECONDS)
             else:
                 # Repositories seen in earlier frames may not be stored yet.
-                return Read(tuple(gaps.reads_owed([*dids, *self._known], why, consumer.clock.now())))
+                return Read(tuple(gaps.reads_due([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while the maximum number of frames is in progress, valid or not."""
@@ -246,7 +246,7 @@ class RepoStream:
         self._crash = error
         self._something.set()
 
-    def _set_aside(self, did: Did, dropped: int, why: str) -> None:
+    def _buffer(self, did: Did, dropped: int, why: str) -> None:
         """The author's key cannot be resolved: read the repository later, and continue the stream."""
         own = self._consumer
         log.warning("identity.unreachable", did=did, source=self._url, reason=why)
@@ -367,7 +367,7 @@ class RepoStream:
         return False
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        self._lost = "closed by the server" if failure is None else failure.why
+        self._lost = "closed by the server" if failure is None else str(failure.why)
         log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))
 
 

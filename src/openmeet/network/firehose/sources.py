@@ -56,7 +56,7 @@ class Interests:
         """Tenants that receive all calendar records; interests in single authors do not count (``delivery.seat``)."""
         return frozenset().union(*self.collections.values())
 
-    def hear_everything(self, tenant: str) -> None:
+    def expect_everything(self, tenant: str) -> None:
         """From now on in this process; the caller stores the interest."""
         wanted = {collection for _, _, collection in everything_for(tenant)}
         self.collections = {

@@ -149,7 +149,7 @@ async def count(reader: Reader) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """Dependencies of retrying."""
+    """What a retry of commits from unresolved identities needs."""
 
     db: Database
     clock: Clock
@@ -216,7 +216,7 @@ async def _resolve(retrying: Retrying, did: Did) -> str | None:
     except (NotFound, InvalidInput):
         return _NOBODY
     except (RemoteFailed, RemoteSlow, Unavailable) as away:
-        return away.why
+        return str(away.why)
     return None
 
 

@@ -1,6 +1,6 @@
 """From one frame to its messages: decode it, and check signature and chain before anything is believed.
 
-A valid commit that does not follow the last known one shows a gap. Its operations are applied all the same, since
+A valid commit that does not follow the last known one shows a gap. Its operations are applied anyway, since
 ingestion is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``): it brings
 what was missed, at a rev not lower than this one.
 """
@@ -107,12 +107,12 @@ async def read_message(
     """
     match message:
         case IdentityMessage():
-            verifier.dids.doubt(message.did)
+            verifier.dids.recheck(message.did)
             return Read((Hint(message.did, HintKind.IDENTITY, message.handle or "", message.seq),))
         case AccountMessage():
-            said = "active" if message.active else message.status or "inactive"
+            status = "active" if message.active else message.status or "inactive"
             known = replace(await state(), active=message.active, status=message.status)
-            return Read((Hint(message.did, HintKind.ACCOUNT, said, message.seq),), known)
+            return Read((Hint(message.did, HintKind.ACCOUNT, status, message.seq),), known)
         case CommitMessage() | SyncMessage():
             key = _key(identity, sender)
             if isinstance(key, IdentityLookup):
@@ -169,7 +169,7 @@ def _sync(
 
 
 def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> Read | IdentityLookup:
-    """Keys rotate: the identity is resolved once more before a signature is called wrong."""
+    """Keys rotate: the identity is resolved again before a signature is called wrong."""
     if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
         return IdentityLookup.REFRESH
     return Read(refusal=str(refusal))

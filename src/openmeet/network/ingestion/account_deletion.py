@@ -18,7 +18,6 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.network_rsvps import erase_answers_to
-from openmeet.domain.chat import queries as chat
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.events import queries as event_queries
@@ -33,10 +32,9 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import dead_letters, discrepancies, merge_decisions, remote_groups
 from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.kinds import JobKind
-
-AUTHOR_IS_GONE = "The account of the event’s author was deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,9 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await publication_echoes.erase(tx, did)
     await links.erase_from(tx, did)
     await attendance.erase_from(tx, did)
-    await chat.erase_about(tx, did)
     gone = await event_queries.erasable(tx, did)
     await erase_answers_to(tx, list(gone))
-    await seen.park_answers_to(tx, gone.values(), AUTHOR_IS_GONE)
+    await seen.park_answers_to(tx, gone.values(), RecordReason.EVENT_AUTHOR_DELETED)
     await events.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)
@@ -83,7 +80,6 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await group_hosting.close_account(tx, behind.user_id)
         await series_handing_over.depart(tx, behind.user_id)
         await events_ownership.depart(tx, behind.user_id)
-        await chat.erase_of(tx, behind.user_id)
         await users.blank(tx, behind.user_id)
 
 

@@ -138,7 +138,7 @@ async def _apply_wave(
         if batch.is_late(message):
             rest[place] = reading
             continue
-        if before is not None and _is_in_doubt(message, before):
+        if before is not None and _is_in_flight(message, before):
             doubted.append(message.uri)
         if message.uri in batch.owned or message.uri in batch.former:
             rest[place] = reading
@@ -200,7 +200,7 @@ async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: 
             await reevaluate.reconsider_with(tx, one.message, known.get(one.message.uri))
 
 
-def _is_in_doubt(message: RecordMessage, known: SeenRecord) -> bool:
+def _is_in_flight(message: RecordMessage, known: SeenRecord) -> bool:
     """A verified and an unverified version disagree, and the unverified one claims to be newer: ask the repository itself."""
     if message.is_verified == known.is_verified or message.cid == known.cid:
         return False

@@ -7,8 +7,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import crowds, network_rsvps
-from openmeet.domain.chat import queries as chat
+from openmeet.domain.attendance import audience, network_rsvps
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import by_record
 from openmeet.domain.events.actions import RecordRead
@@ -33,10 +32,11 @@ from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 
@@ -92,17 +92,17 @@ async def _take_over(
     uris = [one.reading.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
     known = await by_record.events_with(tx, uris)
-    edited = await promised_among(tx, PublicationKind.EVENT, [event.id for event in known.values()])
+    edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in known.values()])
     authors = await identities.who_wrote_each(tx, {one.reading.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
-    for one, said in applied:
+    for one, network_event in applied:
         message = one.reading.message
         event = known.get(message.uri)
         if event is not None and event.id in edited:
-            await _join(tx, here, batch, one, said, event)
+            await _join(tx, here, batch, one, network_event, event)
             continue
         author_id, _ = authors[message.did]
-        own = events.without_own_links(said, here)
+        own = events.without_own_links(network_event, here)
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
     changed = await event_actions.apply_each_from_network(tx, list(records.values()), known)
     await enqueue_detection(
@@ -121,39 +121,34 @@ async def _take_over(
         if remote_groups.concerns_group(one.reading.record, after, batch.switches):
             await remote_groups.attribute(tx, after.id)
         if remote_series.says_more(one.reading.record, after, batch.switches):
-            said = records[one.reading.message.uri].event
+            network_event = records[one.reading.message.uri].event
             version = events.version_of(one.reading.message)
-            await remote_series.place(tx, version, said, after.id, batch.switches, batch.freed_dates)
+            await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
 
 
 async def _tell(
     tx: Transaction, puts: Sequence[EventUpdate], of_uri: Mapping[str | None, tuple[Event | None, Event]]
 ) -> None:
-    """Open a chat room for each new event; notify the recipients of each change."""
-    names: dict[str, str] = {}
+    """Notify the recipients of each change."""
     for one in puts:
         before, after = of_uri[one.reading.message.uri]
-        if before is None or one.known is None:
-            names[after.id] = after.title
-        elif notify.is_news(before, after, tx.now):
+        if before is not None and one.known is not None and notify.is_news(before, after, tx.now):
             await notify.of_change(tx, before, after.id, one.reading.message.rev)
-    await chat.open_for_events(tx, names)
 
 
-async def _join(tx: Transaction, here: Here, batch: Batch, one: EventUpdate, said: NetworkEvent, event: Event) -> None:
+async def _join(
+    tx: Transaction, here: Here, batch: Batch, one: EventUpdate, network_event: NetworkEvent, event: Event
+) -> None:
     """The event, which is locked, has a publication: merge with the edits made here."""
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
-    owned = await events.owned_by_event(tx, here, message.uri, before, version, said)
-    event_id = await events.take_over(tx, here, version, said, owned)
+    owned = await events.owned_by_event(tx, here, message.uri, before, version, network_event)
+    event_id = await events.take_over(tx, here, version, network_event, owned)
     if one.known is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
-        await remote_series.place(tx, version, said, event_id, batch.switches, batch.freed_dates)
-
-
-TOO_MANY = "Too many answers of this author wait for events that nobody has seen."
+        await remote_series.place(tx, version, network_event, event_id, batch.switches, batch.freed_dates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +236,7 @@ async def _versions(
                 waiting[message.did] = waiting.get(message.did, 0) + 1
                 standing = RecordState.PARKED
             else:
-                reason = TOO_MANY
+                reason = RecordReason.TOO_MANY_PENDING()
         precedence = "" if read is None else read.precedence
         versions.append(seen.RecordUpdate(message, standing, reason, one.reading.subject_uri, precedence))
     return versions
@@ -262,7 +257,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
     # Edits made here of such an event are kept in case its record comes back.
-    promised = await promised_among(tx, PublicationKind.EVENT, sorted(event.id for event in there.values()))
+    promised = await subjects_with_publication(tx, PublicationKind.EVENT, sorted(event.id for event in there.values()))
     together: dict[str, Event] = {}
     for one in gone:
         event = there.get(one.message.uri)
@@ -274,7 +269,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
     await event_actions.remove_each_from_network(tx, ids)
-    heard = await crowds.heard_among(tx, ids)
+    heard = await audience.with_listeners(tx, ids)
     for one in gone:
         event = together.get(one.message.uri)
         if event is not None and event.id in heard:

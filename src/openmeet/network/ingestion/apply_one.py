@@ -11,7 +11,6 @@ from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.chat import queries as chat
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.domain.series import record_settings as series_records
@@ -38,12 +37,14 @@ from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_G
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 
 
 async def apply_alone(
@@ -70,7 +71,7 @@ async def apply_alone(
             is_over=await _is_over(tx, message, known),
         )
         if is_echo or message.cid == owned.base_cid:
-            _tell_of_return(owned, message)
+            _notify_of_return(owned, message)
         if is_echo:
             owned = await _note_record(tx, message)
     if message.body is None:
@@ -97,7 +98,7 @@ async def _is_over(tx: Transaction, message: RecordMessage, known: SeenRecord | 
 async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     """It was retracted before it arrived: nothing is derived from it here, and it is deleted again there (invariant 3)."""
     message = reading.message
-    reason = "It was taken back from here before it arrived."
+    reason = RecordReason.RETRACTED_BEFORE
     if not await seen.put(tx, message, standing=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
         return IngestResult.KNOWN
     await in_flight.look_now(tx, message.uri)
@@ -105,7 +106,7 @@ async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     return IngestResult.LATE
 
 
-def _tell_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
+def _notify_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
     """Trace the end of a publication: its record has come back by the stream."""
     tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
 
@@ -166,9 +167,7 @@ async def _put_event(
     if owned is not None and owned.kind is PublicationKind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
         await local_series.take_over(tx, here, events.version_of(message), read.event, owned, event_id)
     await origins.count_on(tx, here.instance, read.origin, event_id)
-    if before is None:
-        await chat.open_for_event(tx, event_id, name=read.event.name)
-    else:
+    if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
     await pending.release(tx, batch.waited_for, [message.uri])
     return IngestResult.APPLIED
@@ -258,11 +257,11 @@ async def _delete(
     if owned is not None and owned.kind in local_records.KINDS:
         await local_records.delete(tx, message, owned)
     elif message.collection in SERIES_COLLECTIONS:
-        await links.note_former_gone(tx, message.uri)
+        await links.note_superseded_gone(tx, message.uri)
         if owned is None:
             await series_records.remove_from_network(tx, message.uri)
         elif owned.state is not PublicationState.RETRACTING:
-            reason = "The record of the series was deleted in the repository."
+            reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, owned)
@@ -275,7 +274,7 @@ async def _delete(
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
     if owned is not None and owned.state is not PublicationState.RETRACTING:
-        reason = "The record was deleted in the repository."
+        reason = PublicationReason.RECORD_DELETED
         await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)

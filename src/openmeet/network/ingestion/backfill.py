@@ -20,7 +20,6 @@ from typing import Final, TypeVar
 
 from at_network.pacing import DEFAULT_PAUSE_SECONDS
 from at_protocol.repo.change import parse_path
-from at_protocol.repo.snapshot import Snapshot
 from at_protocol.sync import verify
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
@@ -28,11 +27,12 @@ from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.tid import Tid
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany, reason_of
 from groundwork.http.client import AnswerTooLarge
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue
 from groundwork.telemetry.logs import log
+from groundwork.workers.limits import JobStopped
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import dead_letters
@@ -41,12 +41,14 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.proving import prove_each
-from openmeet.network.ingestion.retry import BATCH, MOST_ASIDE, Taken, take_each
+from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, Taken, take_each
 from openmeet.network.records import floors, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import account_status, download_repository
+from openmeet.network.repositories.whole import WholeRepository
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_echoes import wake_waiting_of
 from openmeet.outbox.publications import PublicationKind
@@ -57,7 +59,6 @@ T = TypeVar("T")
 AT_A_TIME = 4
 # Older messages may arrive while a listing is compared; it is compared again this often.
 MOST_COMPARISONS = 5
-_OUTDATED: Final = "Older messages about this repository arrived while it was compared with what is known of it."
 # Suffix of a job's subject after the DID: fetch the whole repository.
 _WHOLE: Final = "*"
 
@@ -67,7 +68,7 @@ def backfill_handler(
 ) -> JobHandler:
     """The handler of ``JobKind.BACKFILL``; ``subject_of`` made the subject."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         text, _, chosen = job.subject.partition(" ")
         did = parse_did(text)
         if chosen and chosen != _WHOLE:
@@ -83,19 +84,22 @@ def backfill_handler(
         except TooMany as busy:
             # Nothing failed: the next part is due when the host may be called again, as a job of its own.
             async with db.transaction() as tx:
-                await backfill_progress.delayed(tx, did, busy.why)
+                await backfill_progress.delayed(tx, did, reason_of(busy))
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
                 await enqueue(tx, JobKind.BACKFILL, job.subject, max(int(tx.now), job.revision + 1), due_at=due_at)
         except Failure as away:
             async with db.transaction() as tx:
-                await backfill_progress.delayed(tx, did, away.why)
+                await backfill_progress.delayed(tx, did, reason_of(away))
             raise
 
-    return pay
+    return handle
 
 
 def subject_of(did: Did, collections: Collection[Nsid] = (), *, is_whole: bool = False) -> str:
-    """The job's subject: read our collections of this repository, or some of them, or fetch the whole repository."""
+    """Encode the subject of a backfill job: a DID, and which of its collections to read; none are all of ours.
+
+    ``is_whole``: fetch the whole repository instead.
+    """
     if is_whole:
         return f"{did} {_WHOLE}"
     return " ".join([did, *(one for one in READ_IN_ORDER if one in collections)])
@@ -107,7 +111,8 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
     for name in names:
         if name not in known:
             raise InvalidInput(
-                "collection", f"{name} is no collection that this site reads. It reads {', '.join(READ_IN_ORDER)}."
+                "collection",
+                IngestionReason.COLLECTION_NOT_READ(collection=name, collections=", ".join(READ_IN_ORDER)),
             )
     return tuple(one for one in READ_IN_ORDER if one in names)
 
@@ -146,7 +151,7 @@ async def backfill(
         )
         if await note_read(db, did, found):
             return found.records
-    raise RemoteFailed(_OUTDATED)
+    raise RemoteFailed(IngestionReason.OUTDATED)
 
 
 async def backfill_whole(
@@ -155,18 +160,18 @@ async def backfill_whole(
     """The same by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
     is_waited_for = await _begin(db, did)
     try:
-        snapshot = await _served(did, download_repository(network, did))
-    except (AnswerTooLarge, RemoteSlow) as whole:
-        log.info("repository.too_large", did=did, reason=whole.why)
+        whole = await _served(did, download_repository(network, did, CONCERNING))
+    except (AnswerTooLarge, JobStopped, RemoteSlow) as too_large:
+        log.info("repository.too_large", did=did, reason=too_large.why)
         return await backfill(db, network, here, did, spend_on_host)
-    if snapshot is None:
+    if whole is None:
         await _not_served(db, did)
         return 0
-    rev = snapshot.commit.rev
+    rev = whole.commit.rev
     if rev is None:
-        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
+        raise RemoteFailed(IngestionReason.NO_REV)
     _check_rev(network, rev)
-    messages = list(messages_of(snapshot, rev))
+    messages = list(messages_of(whole, rev))
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(messages))
@@ -187,13 +192,13 @@ async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Seq
     read = await take_each(db, here, messages)
     for _ in range(MOST_COMPARISONS):
         gone = await _expected_but(db, did, rev, CONCERNING, held.cids.keys())
-        left = await take_each(db, here, [_deleted(uri, rev) for uri in gone], room=MOST_ASIDE - len(read.failed))
+        left = await take_each(db, here, [_deleted(uri, rev) for uri in gone], room=MOST_QUARANTINED - len(read.failed))
         taken = Taken(read.is_whole, [*read.failed, *left.failed])
         # Older messages do not change what was applied at this rev.
         settled = frozenset([*held.cids, *gone])
         if await note_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
             return taken
-    raise RemoteFailed(_OUTDATED)
+    raise RemoteFailed(IngestionReason.OUTDATED)
 
 
 async def backfill_chosen(
@@ -220,7 +225,7 @@ async def backfill_chosen(
         did=did,
         rev=found.rev,
         records=found.records,
-        put_aside=len(found.taken.failed),
+        quarantine=len(found.taken.failed),
     )
     return found.records
 
@@ -265,12 +270,12 @@ async def take_listed(
     asked = [*unknown, *gone]
     for start in range(0, len(asked), BATCH):
         proofs = await prove_each(network, asked[start : start + BATCH], spend_on_host)
-        taken = await take_each(db, here, proofs.messages, room=MOST_ASIDE - len(failed))
+        taken = await take_each(db, here, proofs.messages, room=MOST_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
         is_whole = is_whole and taken.is_whole
         if proofs.ended_by is not None:
             raise proofs.ended_by
-        if len(failed) > MOST_ASIDE:
+        if len(failed) > MOST_QUARANTINED:
             raise failed[-1].failure
     return RepositoryRead(listing.rev, len(listing.cids), Taken(is_whole, failed), len(gone), listing, frozenset(asked))
 
@@ -301,7 +306,7 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         rev=found.rev,
         records=found.records,
         gone=found.gone,
-        put_aside=len(found.taken.failed),
+        quarantine=len(found.taken.failed),
     )
     return True
 
@@ -333,9 +338,9 @@ async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> No
         if not await repository_state.is_behind(reader, did):
             return
     # Perhaps it was the account's previous server.
-    network.dids.doubt(did)
+    network.dids.recheck(did)
     if await _is_active(network, did):
-        raise RemoteFailed(f"The repository of {did} was not served as it is.")
+        raise RemoteFailed(IngestionReason.NOT_SERVED_COMPLETELY)
 
 
 async def _is_active(network: NetworkClients, did: Did) -> bool:
@@ -405,27 +410,23 @@ def _check_rev(network: NetworkClients, rev: Tid) -> None:
     try:
         verify.check_rev(rev, network.clock.now())
     except verify.MessageRejected as ahead:
-        raise RemoteFailed(
-            "The clock of the repository’s server is more than five minutes ahead. Nothing is taken until its time has come."
-        ) from ahead
+        raise RemoteFailed(IngestionReason.CLOCK_AHEAD) from ahead
 
 
-def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CONCERNING) -> Iterator[RecordMessage]:
-    """The records of these collections of a repository as messages of its commit: events before RSVPs to them."""
+def messages_of(whole: WholeRepository, rev: Tid) -> Iterator[RecordMessage]:
+    """The records of a repository as messages of its commit: events before RSVPs to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
-    for path, cid in snapshot.entries.items():
-        if path.partition("/")[0] not in collections:
-            continue
+    for path, cid, body in whole.records:
         collection, rkey = parse_path(path)
         by_collection.setdefault(collection, []).append(
             RecordMessage(
-                did=snapshot.commit.did,
+                did=whole.commit.did,
                 collection=collection,
                 rkey=rkey,
                 rev=rev,
                 operation=RecordOperation.UPDATE,
                 cid=str(cid),
-                body=snapshot.records[cid],
+                body=body,
                 is_verified=True,
                 is_read=True,
             )

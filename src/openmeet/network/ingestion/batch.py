@@ -27,7 +27,7 @@ MAX_AHEAD = 5 * MINUTE
 class Batch:
     """``before``: records as last seen, by URI. ``owned``: URIs of records that we write.
 
-    ``waited_for``: events with pending RSVPs. ``in_doubt``: (URI, CID) of our abandoned creates that may arrive late.
+    ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive late.
     ``former``: URIs of superseded records of something here; ``leads``: their current records. ``freed_dates``: dates
     of others' series that lost their events in the batch; ``appeared``: changed records of such series. Both are
     processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
@@ -36,7 +36,7 @@ class Batch:
     before: dict[str, SeenRecord]
     owned: set[str]
     waited_for: set[str]
-    in_doubt: frozenset[tuple[str, str]]
+    was_in_flight: frozenset[tuple[str, str]]
     erased: dict[str, str]
     switches: Switches
     former: set[str]
@@ -66,7 +66,7 @@ class Batch:
 
     def is_late(self, message: RecordMessage) -> bool:
         """Whether it shows a create of ours under a key that we have abandoned."""
-        return message.uri not in self.owned and (message.uri, message.cid) in self.in_doubt
+        return message.uri not in self.owned and (message.uri, message.cid) in self.was_in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
         """Whether this record is not known to exist, and we could have written it: before a restore, or until we retracted it.
@@ -115,7 +115,7 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) 
     others = ownership_transfer.named_by(readings) | of_series | of_groups
     leads = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
-    former = await publication_moves.held_among(tx, uris - answer_uris)
+    former = await publication_moves.owned_superseded(tx, uris - answer_uris)
     batch = Batch(
         before,
         await publication_leases.owned_among(tx, sorted(uris)),

@@ -8,14 +8,15 @@ from typing import Final
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
-from groundwork.database.bulk import write_each
+from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
-from groundwork.errors import Failure
+from groundwork.errors import Explanation, Failure, packed, reason_of, unpacked
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.records.reader import shortened
+from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox.kinds import JobKind
 
 PAGE = 100
@@ -71,6 +72,19 @@ async def erase(queue: Queue, did: str) -> int:
     return found
 
 
+async def forget_buried(queue: Queue, before: Instant | None) -> int:
+    """Delete dead letters that failed before an instant (None: keep them all); return how many."""
+    found, after = 0, ""
+    while before is not None and (letters := await queue.dead_letters(PAGE, after)):
+        old = [one.letter_id for one in letters if one.buried_at < before]
+        found += await queue.discard_dead(old)
+        # They are listed in the order of failure: the rest is newer.
+        if len(old) < len(letters):
+            break
+        after = letters[-1].letter_id
+    return found
+
+
 def _about(body: bytes) -> str:
     try:
         message = decode(body)
@@ -109,42 +123,44 @@ class Failed:
     cid: str | None = None
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Explanation:
         cause = self.failure.__cause__
         failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
+        if isinstance(failure, Failure):
+            return reason_of(failure)
         # A driver's or parser's message may contain what no database stores.
-        said = f"{type(failure).__name__}: {failure}".replace("\0", "")
-        return shortened(said.encode(errors="replace").decode(), _MOST_REASON)
+        said = str(failure).replace("\0", "").encode(errors="replace").decode()
+        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(said, _MOST_REASON))
 
 
 @dataclass(frozen=True, slots=True)
-class PutAside:
+class QuarantinedRecord:
     """A quarantined record. ``found_at``: first failure; ``tried_at``: last; ``times``: number of failures."""
 
     uri: str
     did: str
     rev: str
     step: FailedStep
-    reason: str
+    reason: Explanation | None
     found_at: Instant
     tried_at: Instant
     times: int
 
 
 _PUT: Final = """
-    insert into records_put_aside (uri, did, collection, rev, cid, step, reason, found_at, tried_at, times)
+    insert into quarantined_records (uri, did, collection, rev, cid, step, reason, found_at, tried_at, times)
     select given.uri, given.did, given.collection, given.rev, given.cid, cast(:step as text), given.reason,
            cast(:now as bigint), cast(:now as bigint), 1
       from each(uri text, did text, collection text, rev text, cid text, reason text) as given where 1 = 1
         on conflict (uri) do update
        set rev = excluded.rev, cid = excluded.cid, step = excluded.step, reason = excluded.reason,
-           tried_at = excluded.tried_at, times = records_put_aside.times + 1
+           tried_at = excluded.tried_at, times = quarantined_records.times + 1
 """
 _OF: Final = (
-    "select uri from records_put_aside where did = :did and step = :step and collection in :collections order by uri"
+    "select uri from quarantined_records where did = :did and step = :step and collection in :collections order by uri"
 )
-_FORGET: Final = "delete from records_put_aside where uri in :uris"
-_HEALED: Final = "delete from records_put_aside where uri in :uris and step = :step"
+_FORGET: Final = "delete from quarantined_records where uri in :uris"
+_HEALED: Final = "delete from quarantined_records where uri in :uris and step = :step"
 
 # The stream has since applied this version or a newer one; a pending RSVP is effective, superseded or deleted by now.
 # The failure is history.
@@ -154,18 +170,18 @@ _IS_OVERTAKEN: Final = """
                    where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.standing <> 'parked'))))
      or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.standing = 'parked')))
 """
-_STANDING: Final = f"from records_put_aside p where not {_IS_OVERTAKEN}"
+_STANDING: Final = f"from quarantined_records p where not {_IS_OVERTAKEN}"
 _COUNT: Final = f"select count(*) as n {_STANDING}"
 _PAGE: Final = f"""
     select p.uri, p.did, p.rev, p.step, p.reason, p.found_at, p.tried_at, p.times {_STANDING}
        and p.uri > :after order by p.uri limit :limit
 """
 _NAMED: Final = """
-    select p.did, p.step, r.subject_uri from records_put_aside p left join records r on r.uri = p.uri
+    select p.did, p.step, r.subject_uri from quarantined_records p left join records r on r.uri = p.uri
      where p.uri in :uris order by p.uri
 """
 _FORGET_OVERTAKEN: Final = f"""
-    delete from records_put_aside where uri in (select p.uri from records_put_aside p where {_IS_OVERTAKEN})
+    delete from quarantined_records where uri in (select p.uri from quarantined_records p where {_IS_OVERTAKEN})
 """
 
 
@@ -194,9 +210,9 @@ async def put(tx: Transaction, step: FailedStep, failed: Sequence[Failed]) -> No
     rows: list[Mapping[str, object]] = []
     for one in sorted(failed, key=lambda some: some.uri):
         uri = parse_at_uri(one.uri)
-        said = {"rev": one.rev, "cid": one.cid, "reason": one.reason}
+        said = {"rev": one.rev, "cid": one.cid, "reason": packed(one.reason)}
         rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
-    await write_each(tx, _PUT, rows, step=step.value, now=tx.now)
+    await execute_each(tx, _PUT, rows, step=step.value, now=tx.now)
 
 
 async def healed(tx: Transaction, step: FailedStep, uris: Sequence[str]) -> None:
@@ -211,15 +227,15 @@ async def count(reader: Reader) -> int:
     return 0 if row is None else int(row["n"])
 
 
-async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[PutAside]:
+async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[QuarantinedRecord]:
     """Records after the URI ``after``, in URI order: those of one repository are together."""
     return [
-        PutAside(
+        QuarantinedRecord(
             row["uri"],
             row["did"],
             row["rev"],
             FailedStep(row["step"]),
-            row["reason"],
+            unpacked(row["reason"]),
             Instant(row["found_at"]),
             Instant(row["tried_at"]),
             row["times"],
@@ -251,4 +267,4 @@ async def forget_overtaken(tx: Transaction) -> int:
 
 async def erase_of(tx: Transaction, did: str) -> None:
     """Erasing a DID deletes the entries about its records."""
-    await tx.execute("delete from records_put_aside where did = :did", did=did)
+    await tx.execute("delete from quarantined_records where did = :did", did=did)

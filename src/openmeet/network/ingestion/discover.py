@@ -16,6 +16,7 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, TooMany
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.repositories.clients import NetworkClients
 
 HOST_PAGE = 1000
@@ -62,7 +63,7 @@ class DiscoveredHost:
                 continue
             described += 1
             if described > MAX_DESCRIBED:
-                raise RemoteFailed(f"{self._name} has more than {MAX_DESCRIBED} accounts. Ask a relay.")
+                raise RemoteFailed(IngestionReason.TOO_MANY_ACCOUNTS, host=self._name, most=MAX_DESCRIBED)
             if await self._has_any(did, collections):
                 seen.add(did)
                 yield did
@@ -83,7 +84,7 @@ class DiscoveredHost:
             page = await self._ask(method, {**asked, "limit": HOST_PAGE, "cursor": cursor})
             found = page.get("repos")
             if not isinstance(found, list):
-                raise RemoteFailed(f"{self._name} does not answer {method} as it should.")
+                raise RemoteFailed(IngestionReason.INVALID_ANSWER, host=self._name, method=method)
             for one in found:
                 entry = one if isinstance(one, dict) else {}
                 try:

@@ -14,6 +14,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.content import extension_of
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.identities import actions as identities
@@ -36,8 +37,9 @@ from openmeet.network.records.series import series_part
 from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications
 from openmeet.outbox.publication_echoes import Unsent
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publication_moves import Former
+from openmeet.outbox.publication_moves import SupersededRecord
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ async def take_over(
     A version of a superseded record is its old owner's and changes nothing; but a version from before the transfer
     counts, however late it arrives.
     """
-    former = await _former_of(tx, version.uri, owned)
+    former = await _superseded_record(tx, version.uri, owned)
     if former is not None:
         if owned is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
             await _catch_up(tx, here, version, read, owned, former)
@@ -106,7 +108,7 @@ async def take_over(
         return EventId(former.subject_id)
     if owned is None:
         author_id, is_here = await identities.who_wrote(tx, version.did)
-        event_id = await _say(
+        event_id = await _apply_with_consequences(
             tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, here)
         )
         await enqueue_detection(tx, [(author_id, is_here)])
@@ -118,7 +120,9 @@ async def take_over(
     return event.id
 
 
-async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+async def _apply_with_consequences(
+    tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent
+) -> EventId:
     """``events.apply_from_network``, and the consequences if the event was removed before."""
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
@@ -138,22 +142,22 @@ async def remove(
     asked; otherwise the event is removed too. ``last``: its last content, if known. Deleting a superseded record
     removes nothing. Edits made here and never sent are kept in case the record comes back (``owned_by_event``).
     """
-    former = await _former_of(tx, uri, owned)
+    former = await _superseded_record(tx, uri, owned)
     if former is not None:
         if owned is not None and owned.state is not PublicationState.RETRACTING:
-            await publication_echoes.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
-        await going_on.note_former_gone(tx, uri)
+            await publication_echoes.lose(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
+        await going_on.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
-            await attendance.decide_records_anew(tx, event.id)
+            await attendance.decide_records_again(tx, event.id)
         return
     if owned is not None and owned.state is PublicationState.RETRACTING:
         await events.forget_record(tx, EventId(owned.subject_id), uri)
         return
     if owned is not None:
         unsent = await _unsent(tx, here, uri, owned)
-        reason = "The record was deleted in the repository."
+        reason = PublicationReason.RECORD_DELETED
         await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
         await _keep_unsent(tx, here, last)
@@ -190,8 +194,8 @@ async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublicatio
     agreed = Version(
         uri, Did(owned.did or ""), EVENT, rkey, owned.base_rev or "", owned.base_cid or "", owned.base_body
     )
-    said = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
-    base, ours, _ = await _sides(tx, here, agreed, said, owned, event)
+    network_event = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
+    base, ours, _ = await _sides(tx, here, agreed, network_event, owned, event)
     edits = _typed(owned, base, ours) if owned.is_pending else WAY.edits_between(base, ours)
     return Unsent(encode_edits(edits), WAY.encode(ours)) if edits else None
 
@@ -203,16 +207,16 @@ def _typed(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> 
     return edits | WAY.edits_between(since, ours)
 
 
-async def _former_of(tx: Transaction, uri: str, owned: LeasedPublication | None) -> Former | None:
+async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication | None) -> SupersededRecord | None:
     """The subject that had this record before and keeps its address: the record may have come back to it since."""
     if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
-    if owned is None and not await publication_moves.held_among(tx, [uri]):
+    if owned is None and not await publication_moves.owned_superseded(tx, [uri]):
         return None
     return await publication_moves.find(tx, uri)
 
 
-async def _stay(tx: Transaction, version: Version, former: Former, owned: LeasedPublication | None) -> None:
+async def _stay(tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None) -> None:
     """Their version is the base if we have yet to write the successor into it; after that the record is theirs."""
     if owned is None:
         return
@@ -222,12 +226,12 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Leased
 
 
 async def owned_by_event(
-    tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, said: NetworkEvent
+    tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, network_event: NetworkEvent
 ) -> LeasedPublication | None:
     """The publication of an event that came from this record, edited here and never sent: attach it now.
 
     ``before`` is the version that was edited; it is the base of the merge. Without one the record was deleted and is
-    back as ``now`` (``said``): edits from before the deletion are kept with the publication and count as edits of this
+    back as ``now`` (``network_event``): edits from before the deletion are kept with the publication and count as edits of this
     version, as do those made since.
     """
     event = await event_queries.by_record_uri(tx, uri)
@@ -253,7 +257,7 @@ async def owned_by_event(
     if found is None or before is not None or found.merged is not None:
         return found
     # Lost before such content was kept, too: everything else here came from the record and is no edit.
-    _, ours, _ = await _sides(tx, here, now, said, found, event)
+    _, ours, _ = await _sides(tx, here, now, network_event, found, event)
     return replace(found, merged=WAY.encode(ours))
 
 
@@ -266,7 +270,7 @@ async def _owned_again(
     """
     if event.origin is not RecordOrigin.HERE:
         return None
-    is_found = await publication_moves.find_lost(
+    is_found = await publication_moves.reattach_deleted(
         tx,
         kind=owned.kind,
         subject_id=owned.subject_id,
@@ -282,7 +286,12 @@ async def _owned_again(
 
 
 async def _catch_up(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, former: Former
+    tx: Transaction,
+    here: Here,
+    version: Version,
+    theirs: NetworkEvent,
+    owned: LeasedPublication,
+    former: SupersededRecord,
 ) -> None:
     """The event has changed hands since its owner wrote this version: merge it with edits made here.
 
@@ -300,8 +309,8 @@ async def _catch_up(
         theirs_cid=version.cid,
     )
     merged = WAY.merge(base, WAY.edits_between(base, ours), theirs, facts)
-    said = with_local_values(event, ours, merged.value)
-    await events.take_record(tx, event, without_own_links(_kept_at_home(event, said), here))
+    network_event = with_local_values(event, ours, merged.value)
+    await events.take_record(tx, event, without_own_links(_kept_at_home(event, network_event), here))
     await merge_decisions.keep(
         tx,
         uri=event.record_uri or version.uri,
@@ -322,8 +331,8 @@ async def _sides(
     ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event), series=part, group_uri=named)
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
     # If another app has removed our mark, the sentence that we added is known from our last version.
-    said = sentence_in(base_record) or sentence_in(earlier.written)
-    theirs = replace(theirs, description=without(theirs.description, said))
+    network_event = sentence_in(base_record) or sentence_in(earlier.written)
+    theirs = replace(theirs, description=without(theirs.description, network_event))
     if not says_details(_record(version.body)):
         theirs = saying_as(theirs, base)
     return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
@@ -334,7 +343,7 @@ async def _join(
 ) -> None:
     base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
     edits: dict[str, Any] = {}
-    is_owed = owned.is_pending
+    is_pending = owned.is_pending
     if owned.is_pending:
         edits = _typed(owned, base, ours)
     elif owned.base_body is not None and (
@@ -343,7 +352,7 @@ async def _join(
         # Completed without being sent: edits made here are in no record, and must not be overwritten (invariant 6).
         edits = _typed(owned, base, ours)
         # Edits that lost their record by a deletion are enqueued again when it is back.
-        is_owed = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
+        is_pending = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
         ours_at=owned.edited_at,
@@ -357,8 +366,8 @@ async def _join(
         # record.
         await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
-    ours_before = ours if is_owed or edits or owned.base_body is None else base
-    await _say(
+    ours_before = ours if is_pending or edits or owned.base_body is None else base
+    await _apply_with_consequences(
         tx,
         uri=version.uri,
         cid=version.cid,
@@ -368,7 +377,7 @@ async def _join(
     await merge_decisions.keep(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
     )
-    if is_owed:
+    if is_pending:
         await publication_echoes.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=WAY.encode(merged.value)
         )
@@ -377,9 +386,9 @@ async def _join(
 
 
 def _stays_here(event: Event) -> bool:
-    """Whether edits made here are not written into the existing record (``publishing.eligibility``, ``Leave``)."""
+    """Whether edits made here are not written into the existing record (``publishing.eligibility``, ``DoNothing``)."""
     is_narrower = event.is_record_of_author and reach_of(event) is PublishLevel.NOTHING
-    return is_narrower or event.awaits_author or event.is_hidden
+    return is_narrower or event.needs_author_approval or event.is_hidden
 
 
 def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
@@ -388,15 +397,11 @@ def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
         return merged
     return replace(
         merged,
-        description=event.description,
-        venues=() if event.venue.is_empty else (event.venue,),
-        online_url=event.online_url,
-        links=event.links,
-        tickets=event.tickets,
-        accessibility=event.accessibility,
-        categories=event.categories,
-        tags=event.tags,
-        languages=event.languages,
+        description=event.content.description,
+        venues=() if event.content.venue.is_empty else (event.content.venue,),
+        online_url=event.content.online_url,
+        links=event.content.links,
+        **extension_of(event.content),
     )
 
 

@@ -14,7 +14,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
@@ -23,6 +23,7 @@ from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.proving import message_of
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.release_pending import count_waiting
 from openmeet.network.ingestion.retry import take_fetched
 from openmeet.network.records.links import lock_current
@@ -48,7 +49,7 @@ def subject_handler(
     ``count_unknown``: counts RSVPs whose event names an unresolvable author (``unknown_identities``).
     """
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         subject = _uri_of(job)
         try:
             await fetch_subject(db, network, here, subject, spend_on_host)
@@ -56,7 +57,7 @@ def subject_handler(
             log.info("subject.unknown", uri=str(subject), reason=unknown.why)
             count_unknown(job.kind)
 
-    return pay
+    return handle
 
 
 async def fetch_subject(
@@ -78,7 +79,7 @@ async def fetch_subject(
         if event is not None:
             return True
     if durable.collection is None or durable.rkey is None:
-        raise InvalidInput("uri", "The subject is not the uri of one record.")
+        raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     if await count_waiting(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
@@ -99,13 +100,13 @@ def record_handler(
 ) -> JobHandler:
     """The handler of ``JobKind.PROVE_RECORD``; the subject of the job is the record's AT URI, its authority a DID."""
 
-    async def pay(job: Job) -> None:
-        await settle_doubt(db, network, here, _uri_of(job), spend_on_host)
+    async def handle(job: Job) -> None:
+        await settle_in_flight(db, network, here, _uri_of(job), spend_on_host)
 
-    return pay
+    return handle
 
 
-async def settle_doubt(
+async def settle_in_flight(
     db: Database, network: NetworkClients, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
     """Ask the repository for the record and apply its proof, also of absence. One that is not served proves nothing.
@@ -114,7 +115,7 @@ async def settle_doubt(
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
-        raise InvalidInput("uri", "This is not the uri of one record.")
+        raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     try:
         await spend_on_home(network, spend_on_host, did)
         proven = await prove_record(network, did, uri.collection, uri.rkey)
@@ -129,7 +130,7 @@ def _uri_of(job: Job) -> AtUri:
     try:
         return parse_at_uri(job.subject)
     except Malformed as wrong:
-        raise InvalidInput("uri", wrong.why) from wrong
+        raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI) from wrong
 
 
 async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: RecordProof) -> None:

@@ -10,7 +10,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
@@ -39,7 +39,7 @@ def identity_handler(
     here an operator must look at it.
     """
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         did = parse_did(job.subject)
         try:
             status = await refresh(db, network, did, believed)
@@ -53,7 +53,7 @@ def identity_handler(
             return
         if status == DELETED and erasing is not None:
             await erase(db, erasing, did)
-            network.dids.doubt(did)
+            network.dids.recheck(did)
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # Its subject is the DID, which is erased. A job enqueued meanwhile has another revision, and stays.
@@ -62,7 +62,7 @@ def identity_handler(
                     # Re-created meanwhile: messages received since then were erased with the rest.
                     await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
 
-    return pay
+    return handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
 
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
     """
-    network.dids.doubt(did)
+    network.dids.recheck(did)
     now = await _ask(network, did)
     handle, pds, status = now.handle, now.pds, now.status
     async with db.transaction() as tx:

@@ -18,9 +18,11 @@ from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import not_served
+from openmeet.network.repositories.reasons import RepositoryReason
 
 PAGE = 100
 # A hundred records of 1 MB would be a rare page; a larger one is abuse.
@@ -47,7 +49,7 @@ async def list_records(
     """
     document = await network.dids.resolve(did)
     if document.pds is None:
-        raise NotFound(f"{did} names no PDS.")
+        raise NotFound(RepositoryReason.NO_PDS, did=did)
     client = XrpcClient(network.http, network.clock, document.pds, circuits=network.circuits)
     cids: dict[str, str] = {}
     try:
@@ -60,7 +62,7 @@ async def list_records(
                 continue
             cids |= {uri: cid async for uri, cid in _of_collection(client, did, collection, network, spend_on_host)}
     except Malformed as wrong:
-        raise RemoteFailed(f"The records of {did} cannot be read: {wrong.why}.") from wrong
+        raise RemoteFailed(IngestionReason.UNREADABLE_RECORDS, did=did, what=wrong.kind) from wrong
     except Refused as refused:
         raise not_served(refused) from refused
     return Listing(rev, cids)
@@ -100,7 +102,7 @@ async def _of_collection(
         if not records or not isinstance(following, str) or following == cursor:
             return
         cursor = following
-    raise RemoteFailed(f"{did} has more than {MAX_PAGES * PAGE} records in {collection}; none are read.")
+    raise RemoteFailed(IngestionReason.TOO_MANY_RECORDS, did=did, most=MAX_PAGES * PAGE, collection=collection)
 
 
 def _listed(listed: Value, did: Did, collection: Nsid) -> tuple[str, str]:

@@ -40,9 +40,11 @@ from openmeet.network.records.group import GroupOut, GroupRead, read_group, role
 from openmeet.network.records.group_statements import GroupStatement, StatementKind
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 
 # Record fields that are details of the group, and their names here.
 DETAILS: Final[Mapping[str, str]] = {
@@ -110,8 +112,8 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the record: the repository's owner wants the group off the network. Here it stays unchanged."""
-    reason = "The record was deleted in the repository."
+    """Stop publishing a group whose record another app deleted: its owner wants it off the network. Here it stays."""
+    reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         return
     group = await queries.lock(tx, GroupId(owned.subject_id))
@@ -129,7 +131,7 @@ async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: 
     if group is None or share is Share.NOTHING:
         return ()
     theirs = read_group(GROUP, record_of(body))
-    ours = await _said_here(reader, here, group, share, record_of(body))
+    ours = await _stated_here(reader, here, group, share, record_of(body))
     compared = _LEAST if share is Share.LEAST else DETAILS.keys()
     return tuple(sorted(DETAILS[name] for name in compared if getattr(ours, name) != getattr(theirs, name)))
 
@@ -149,7 +151,7 @@ async def _base_and_ours(
     theirs: GroupRead,
 ) -> tuple[GroupRead, GroupRead]:
     """The agreed version, and what the group's record would contain now, both as read."""
-    ours = await _said_here(tx, here, group, share, base_record)
+    ours = await _stated_here(tx, here, group, share, base_record)
     try:
         base = read_group(GROUP, base_record)
     except Unmappable:
@@ -157,7 +159,7 @@ async def _base_and_ours(
     return base, replace(ours, avatar=_our_avatar(group, owned, merge_local.since(WAY, owned, base).avatar))
 
 
-async def _said_here(
+async def _stated_here(
     reader: Reader, here: Here, group: Group, share: Share, previous: Mapping[str, Value]
 ) -> GroupRead:
     """What the group's record would contain if it replaced ``previous`` now."""
@@ -216,20 +218,20 @@ _GIVEN_HERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _here)
 
 
 async def take_over_membership(
-    tx: Transaction, version: Version, said: GroupStatement, owned: LeasedPublication
+    tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication
 ) -> None:
     """Another app has changed the group's acceptance of a member."""
     found = await _standing(tx, owned)
     if found is None:
         return  # it is being retracted
     group, standing = found
-    if not await _is_about(tx, group, standing, said):
-        await merge_local.keep_ours(tx, owned, version, why="It is no word of the group about the member any more.")
+    if not await _is_about(tx, group, standing, stated):
+        await merge_local.keep_ours(tx, owned, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
         return
-    base = AcceptedRole(said.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
-    ours, theirs = AcceptedRole(standing.role), AcceptedRole(said.role)
-    _, is_here = await identities.who_wrote(tx, parse_did(said.about))
-    is_fixed = GroupRole.OWNER in {standing.role, said.role} or not is_here
+    base = AcceptedRole(stated.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
+    ours, theirs = AcceptedRole(standing.role), AcceptedRole(stated.role)
+    _, is_here = await identities.who_wrote(tx, parse_did(stated.about))
+    is_fixed = GroupRole.OWNER in {standing.role, stated.role} or not is_here
     way, held = (_GIVEN_HERE, {"role": standing.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
     joined = merge_local.join(way, owned, version, tx.now, (base, ours, theirs), held)
     if joined.merged.value != ours:
@@ -247,7 +249,7 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
 
 async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the acceptance: remove the member. An owner stays, and is only no longer listed publicly."""
-    reason = "The record was deleted in the repository."
+    reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         return
     found = await _standing(tx, owned)
@@ -268,11 +270,11 @@ async def meet(tx: Transaction, group: Group, did: str) -> None:
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
     own = [uri, *await record_queries.former_records(tx, locked.id)]
-    said = {one.uri: one for one in await record_queries.about(tx, StatementKind.MEMBERSHIP.value, own, dids)}
+    stated = {one.uri: one for one in await record_queries.about(tx, StatementKind.MEMBERSHIP.value, own, dids)}
     accepted = [
         one
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
-        if one.refers_to in said and said[one.refers_to].about == one.about
+        if one.refers_to in stated and stated[one.refers_to].about == one.about
     ]
     ours = await publication_leases.owned_among(tx, [one.uri for one in accepted])
     theirs = next((one for one in accepted if one.uri not in ours), None)
@@ -313,11 +315,11 @@ async def _standing(tx: Transaction, owned: LeasedPublication) -> tuple[Group, M
     return group, standing
 
 
-async def _is_about(tx: Transaction, group: Group, standing: Membership, said: GroupStatement) -> bool:
+async def _is_about(tx: Transaction, group: Group, standing: Membership, stated: GroupStatement) -> bool:
     """Whether the statement is the group's, from its present repository, and about this member."""
-    if said.saying is not StatementKind.ACCEPTANCE or said.group_uri != group.network.record_uri:
+    if stated.saying is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
         return False
-    known = await identity_queries.find(tx, said.about)
+    known = await identity_queries.find(tx, stated.about)
     return known is not None and known.user_id == standing.user_id
 
 

@@ -14,6 +14,7 @@ from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import StatementKind, read_statement
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -31,7 +32,7 @@ async def put(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """A version of a record that we write; its group or series is locked."""
+    """Apply an arriving version of a record that is written here. The caller holds the lock on its group or series."""
     message = reading.message
     standing = RecordState.RAW if reading.reason else RecordState.MAPPED
     is_same = known is not None and known.cid == message.cid
@@ -67,10 +68,11 @@ async def take_over(tx: Transaction, here: Here, version: Version, owned: Leased
             case PublicationKind.SERIES:
                 await local_series.take_over_series(tx, here, version, read_series(version.collection, record), owned)
             case _:
-                said = read_statement(version.collection, version.did, record)
-                await local_groups.take_over_membership(tx, version, said, owned)
+                stated = read_statement(version.collection, version.did, record)
+                await local_groups.take_over_membership(tx, version, stated, owned)
     except (Unmappable, Malformed) as wrong:
-        await merge_local.keep_ours(tx, owned, version, why=wrong.why)
+        why = wrong.why if isinstance(wrong, Unmappable) else RecordReason.NOT_VALID(what=wrong.kind)
+        await merge_local.keep_ours(tx, owned, version, why=why)
 
 
 async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:

@@ -13,14 +13,16 @@ from typing import Any, Final
 
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Refused
+from groundwork.errors import Explanation, Refused, reason_of
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import Event, EventId, Mode, NetworkEvent, Venue
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.series import actions, agenda, date_queries, queries
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Template, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions, merge_local
 from openmeet.network.ingestion.events import Here, Version
@@ -41,6 +43,7 @@ from openmeet.network.records.event_writer import NATIVE
 from openmeet.network.records.places import is_same_place
 from openmeet.network.records.preserve import mark_of
 from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.series import (
     SeriesRead,
     native_fields,
@@ -53,6 +56,7 @@ from openmeet.network.records.series import (
 from openmeet.outbox import publication_echoes, publication_moves
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -72,18 +76,23 @@ async def take_over(
     event = await event_queries.by_id(tx, event_id)
     if event is None or event.place_in_series is None or NATIVE not in mark_of(base) or "rrule" not in record:
         return
-    was, said = _rule_in(base, event), _rule_in(record, event)
-    if was is None or (said is not None and _fields(said) == _fields(was)):
+    was, stated = _rule_in(base, event), _rule_in(record, event)
+    if was is None or (stated is not None and _fields(stated) == _fields(was)):
         return
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
-    why = await _why_not(tx, here, version, read, event, base, said, was)
-    if not why and said is not None:
-        why = await _revise(tx, series, event.place_in_series.original_date, was, said)
-    if why:
+    why = await _why_not(tx, here, version, read, event, base, stated, was)
+    if why is None and stated is not None:
+        why = await _revise(tx, series, event.place_in_series.original_date, was, stated)
+    if why is not None:
         decision = FieldDecision(
-            _FIELD, _text(base), _text(base), f"{why} {_text(record)}", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
+            _FIELD,
+            _text(base),
+            _text(base),
+            merge_local.not_applied(why, _text(record)),
+            MergeReason.MANUAL_EDIT_IS_KEPT,
+            MergeSide.OURS,
         )
         await merge_decisions.keep(
             tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
@@ -103,56 +112,60 @@ async def _why_not(
     read: NetworkEvent,
     event: Event,
     base: Mapping[str, Value],
-    said: Pattern | None,
+    stated: Pattern | None,
     was: Pattern,
-) -> str:
-    """Why the rule is not applied, in a sentence; empty if it may be."""
-    if said is None:
-        return "Its rule is not taken."
+) -> Explanation | None:
+    """Why the rule is not applied; None if it may be."""
+    if stated is None:
+        return RecordReason.RULE_NOT_SUPPORTED()
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
     if (before.starts_at, before.time_zone) != (read.starts_at, read.time_zone):
-        return "This date was moved with it, and stands for the others no more."
+        return RecordReason.DATE_MOVED()
     part = await series_part(tx, event, here.instance)
     if part is None or dict(part.native) != _fields(was):
-        return "The series was changed here meanwhile."
-    return ""
+        return RecordReason.SERIES_CHANGED_HERE()
+    return None
 
 
-async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> str:
+async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, stated: Pattern) -> Explanation | None:
     """Apply it as an edit of the series' owner; returns why that is not possible."""
     try:
-        plan = await _plan(tx, series, at, was, said)
+        plan = await _plan(tx, series, at, was, stated)
     except (RuleRefused, Refused) as refused:
-        return f"Its rule is not taken: {refused.why}"
+        return _rule_refused(refused)
     # A series that somebody else has changed needs the owner's approval, which this is not.
-    by = None if series.awaits_owner else series.owner_id
+    by = None if series.needs_author_approval else series.owner_id
     await actions.apply(tx, replace(series, changed_by=by), plan)
-    return ""
+    return None
 
 
-async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> EditPlan:
+def _rule_refused(refused: RuleRefused | Refused) -> Explanation:
+    return RecordReason.RULE_REFUSED(problem=reason_of(refused))
+
+
+async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, stated: Pattern) -> EditPlan:
     """Earlier dates stay as they were: another rule splits off a new series from this date on, unless it is the first."""
     now, original, stored = series.timing.pattern, original_of(at), await date_queries.stored(tx, series.id)
-    has_other_rule = said.rule != was.rule
+    has_other_rule = stated.rule != was.rule
     is_split = has_other_rule and original != now.start
     shape = pattern(
         original if is_split else now.start,
         now.zone_name,
-        said.rule if has_other_rule else now.rule,
+        stated.rule if has_other_rule else now.rule,
         left_out=[
-            one for one in _changed(now.left_out, was.left_out, said.left_out) if not is_split or one >= original
+            one for one in _changed(now.left_out, was.left_out, stated.left_out) if not is_split or one >= original
         ],
-        added=[one for one in _changed(now.added, was.added, said.added) if not is_split or one > original],
+        added=[one for one in _changed(now.added, was.added, stated.added) if not is_split or one > original],
         is_all_day=now.is_all_day,
     )
     timing = Timing(shape, series.timing.length)
     if is_split:
-        return plan_following(series, at, series.template, timing, stored, tx.now)
-    return plan_all(series, series.template, timing, stored, tx.now)
+        return plan_following(series, at, series.content, timing, stored, tx.now)
+    return plan_all(series, series.content, timing, stored, tx.now)
 
 
-def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], said: tuple[datetime, ...]) -> list[datetime]:
-    return sorted((set(now) | (set(said) - set(was))) - (set(was) - set(said)))
+def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], stated: tuple[datetime, ...]) -> list[datetime]:
+    return sorted((set(now) | (set(stated) - set(was))) - (set(was) - set(stated)))
 
 
 def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
@@ -170,8 +183,8 @@ def _fields(shape: Pattern) -> dict[str, Value]:
 
 
 def _text(record: Mapping[str, Value]) -> str:
-    said = record.get("rrule")
-    return ", ".join(map(str, said)) if isinstance(said, list) else str(said or "")
+    stated = record.get("rrule")
+    return ", ".join(map(str, stated)) if isinstance(stated, list) else str(stated or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,35 +211,35 @@ _TEMPLATE: Final[Mapping[str, str]] = {"name": "title", "description": "descript
 _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out", "added"})
 
 
-def said_of(read: SeriesRead) -> SeriesRecordFields:
+def fields_of(read: SeriesRead) -> SeriesRecordFields:
     """A record as read, field by field."""
     shape, length = read.timing.pattern, read.timing.length
     return SeriesRecordFields(
-        name=read.template.title,
-        description=read.template.description,
+        name=read.content.title,
+        description=read.content.description,
         time_zone=shape.zone_name or "UTC",
         start=original_text(shape.start),
         minutes=None if length is None else round(length.total_seconds() / 60),
         rule="" if shape.rule is None else format_rule(shape.rule),
         left_out=_by_day(shape.left_out, shape.start),
         added=_by_day(shape.added, shape.start),
-        mode=read.template.mode,
-        venue=read.template.venue,
+        mode=read.content.mode,
+        venue=read.content.venue,
     )
 
 
-def timing_of(said: SeriesRecordFields, *, is_all_day: bool) -> Timing:
+def timing_of(stated: SeriesRecordFields, *, is_all_day: bool) -> Timing:
     """The timing of the series. Raises RuleRefused."""
-    start = original_of(said.start)
+    start = original_of(stated.start)
     shape = pattern(
         start,
-        said.time_zone,
-        parse_rule(said.rule) if said.rule else None,
-        left_out=[_at(text, start) for text in said.left_out],
-        added=[_at(text, start) for text in said.added],
+        stated.time_zone,
+        parse_rule(stated.rule) if stated.rule else None,
+        left_out=[_at(text, start) for text in stated.left_out],
+        added=[_at(text, start) for text in stated.added],
         is_all_day=is_all_day and start.time() == datetime.min.time(),
     )
-    return Timing(shape, None if said.minutes is None else timedelta(minutes=said.minutes))
+    return Timing(shape, None if stated.minutes is None else timedelta(minutes=stated.minutes))
 
 
 def _by_day(dates: Iterable[datetime], start: datetime) -> tuple[str, ...]:
@@ -289,28 +302,26 @@ async def take_over_series(
     home = await identities.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
-        await merge_local.keep_ours(
-            tx, owned, version, why="It stands in the repository of somebody who may not change the series any more."
-        )
+        await merge_local.keep_ours(tx, owned, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
     base_record = record_of(owned.base_body or version.body)
-    ours = said_of(read_series(SERIES, write_series(series, series_page(here.instance, series), base_record)))
-    base = _read(base_record) or said_of(read)
-    theirs = said_of(read)
+    ours = fields_of(read_series(SERIES, write_series(series, series_page(here.instance, series), base_record)))
+    base = _read(base_record) or fields_of(read)
+    theirs = fields_of(read)
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
-    if not is_same_place(ours.venue, series.template.venue):
+    if not is_same_place(ours.venue, series.content.venue):
         # A record cannot store the venue as exactly as it is known here.
         theirs = replace(theirs, venue=base.venue)
     joined = merge_local.join(WAY, owned, version, tx.now, (base, ours, theirs), {})
     try:
         plan = await plan_of(tx, series, WAY.edits_between(ours, joined.merged.value))
     except RuleRefused as refused:
-        await merge_local.keep_ours(tx, owned, version, why=f"Its rule is not taken: {refused.why}")
+        await merge_local.keep_ours(tx, owned, version, why=_rule_refused(refused))
         return
     if plan is not None:
         # A series that somebody else has changed needs the owner's approval, which this is not.
-        by = None if series.awaits_owner else series.owner_id
+        by = None if series.needs_author_approval else series.owner_id
         await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.keep(tx, WAY, owned, version, joined)
 
@@ -321,8 +332,8 @@ async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: 
     if series is None or _is_on_its_way_back(series):
         return ()
     record = record_of(body)
-    theirs = said_of(read_series(SERIES, record))
-    ours = said_of(read_series(SERIES, write_series(series, series_page(here.instance, series), record)))
+    theirs = fields_of(read_series(SERIES, record))
+    ours = fields_of(read_series(SERIES, write_series(series, series_page(here.instance, series), record)))
     return tuple(
         name for name in SeriesRecordFields.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name)
     )
@@ -333,35 +344,35 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
     None if they have them already. Raises RuleRefused.
     """
-    template: Template = replace(
-        series.template, **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE}
+    content: Content = replace(
+        series.content, **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE}
     )
     timing = series.timing
     if values.keys() & _TIMING:
-        said = replace(said_of(SeriesRead(series.template, timing)), **values)
-        timing = timing_of(said, is_all_day=timing.pattern.is_all_day)
+        stated = replace(fields_of(SeriesRead(series.content, timing)), **values)
+        timing = timing_of(stated, is_all_day=timing.pattern.is_all_day)
         if "minutes" not in values:
             timing = replace(timing, length=series.timing.length)
-    if (template, timing) == (series.template, series.timing):
+    if (content, timing) == (series.content, series.timing):
         return None
-    return plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
+    return plan_all(series, content, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the record: it is not published again until its owner decides so. The series and its dates stay."""
-    reason = "The record of the series was deleted in the repository."
+    reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         await publication_moves.recall(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 
 
 def _is_on_its_way_back(series: Series) -> bool:
-    is_full = reach(series.template.visibility, series.group, series.record) is PublishLevel.FULL
+    is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
     return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
 
 
 def _read(record: dict[str, Value]) -> SeriesRecordFields | None:
     try:
-        return said_of(read_series(SERIES, record))
+        return fields_of(read_series(SERIES, record))
     except Unmappable:
         return None

@@ -8,10 +8,11 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.paging import Page
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 
 PUT = """
-    insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
+    insert into merge_decisions (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
                            reviewed_at, ours_values, theirs_values, after_rev)
     values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null,
             :ours_values, :theirs_values, :after_rev)
@@ -22,18 +23,16 @@ _COLUMNS = (
     "uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at, ours_values,"
     " theirs_values, choice"
 )
-LIST = f"select {_COLUMNS} from conflicts where uri = :uri order by decided_at desc, field"
-LIST_OF_SEVERAL = f"select {_COLUMNS} from conflicts where uri in :uris"
+LIST = f"select {_COLUMNS} from merge_decisions where uri = :uri order by decided_at desc, field"
+LIST_OF_SEVERAL = f"select {_COLUMNS} from merge_decisions where uri in :uris"
 # Identifies one decision among those made at the same time.
 _NAME = "field || '.' || theirs_rev || '.' || uri"
-FIND = (
-    f"select {_COLUMNS} from conflicts where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
-)
+FIND = f"select {_COLUMNS} from merge_decisions where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
 
-COUNT = "select count(*) as n from conflicts where uri = :uri"
+COUNT = "select count(*) as n from merge_decisions where uri = :uri"
 
 REVIEWED = """
-    update conflicts set reviewed_at = :now, choice = :choice
+    update merge_decisions set reviewed_at = :now, choice = :choice
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
 
@@ -43,17 +42,23 @@ OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not
 
 # A read brought their version at a later rev than that of the commit that wrote it, which is known from now on.
 BROUGHT = """
-    update conflicts set after_rev = :rev
+    update merge_decisions set after_rev = :rev
      where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
-       and theirs_rev = (select max(c.theirs_rev) from conflicts c
+       and theirs_rev = (select max(c.theirs_rev) from merge_decisions c
                           where c.uri = :uri and c.field = :field and c.theirs_rev > :rev and c.after_rev < :rev)
     returning uri, theirs_rev, ours, ours_revision, theirs, result
+"""
+
+GAVE_WAY = """
+    select ours from merge_decisions
+     where uri = :uri and field = :field and ours_revision = :ours_revision and result = 'theirs' and theirs <> :theirs
+     order by theirs_rev desc limit 1
 """
 
 # It may have been written by a missed commit, at the latest by this one.
 MISSED: Mapping[Engine, str] = {
     engine: f"""
-    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from conflicts c
+    select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from merge_decisions c
      where {authority_of(engine, "c.uri")} = :did and c.field = :field and c.result = 'theirs'
        and c.theirs_rev > :rev and c.after_rev < :rev
      order by c.uri, c.theirs_rev desc
@@ -62,12 +67,12 @@ MISSED: Mapping[Engine, str] = {
 }
 
 TURN = """
-    update conflicts set result = :result, ours_revision = :ours_revision
+    update merge_decisions set result = :result, ours_revision = :ours_revision
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
 
 ERASE: Mapping[Engine, str] = {
-    engine: f"delete from conflicts where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
+    engine: f"delete from merge_decisions where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
 }
 
 
@@ -147,13 +152,13 @@ async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str
     """The decision about this field of one of these records. Raises NotFound."""
     rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
     if not rows:
-        raise NotFound("There is no such decision.")
+        raise NotFound(IngestionReason.NO_SUCH_DECISION)
     return _conflict(rows[0])
 
 
 async def count_open(reader: Reader) -> int:
     """How many decisions a host could reverse and has not reviewed."""
-    row = await reader.fetch_one(f"select count(*) as n from conflicts where {OPEN}")
+    row = await reader.fetch_one(f"select count(*) as n from merge_decisions where {OPEN}")
     return 0 if row is None else int(row["n"])
 
 
@@ -169,8 +174,14 @@ async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Earlier
     return None if row is None else _brought(row)
 
 
+async def gave_way(reader: Reader, *, uri: str, field: str, ours_revision: int, besides: str) -> str | None:
+    """Our value, as of this revision, that gave way to a value of this record other than ``besides``; None if none did."""
+    row = await reader.fetch_one(GAVE_WAY, uri=uri, field=field, ours_revision=ours_revision, theirs=besides)
+    return None if row is None else str(row["ours"])
+
+
 async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
-    """Decisions on versions of this repository that may have been written by ``rev`` or before, and became known later."""
+    """Merge decisions about versions that may have been written at or before ``rev`` but became known later."""
     rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
@@ -178,7 +189,7 @@ async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[E
 async def turn(
     tx: Transaction, decision: EarlierDecision, *, field: str, result: MergeSide, ours_revision: int
 ) -> None:
-    """The decision used a wrong time: replace its result. ``ours_revision``: our revision from now on."""
+    """Replace the result of a decision that compared a wrong time. ``ours_revision``: our revision from now on."""
     await tx.execute(
         TURN,
         uri=decision.uri,

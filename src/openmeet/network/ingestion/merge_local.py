@@ -9,6 +9,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.model import Value
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
+from groundwork.errors import Explanation, Reason, packed
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import Version, moment_of_rev
@@ -23,6 +24,7 @@ from openmeet.network.ingestion.three_way_merge import (
     encode_edits,
 )
 from openmeet.network.records.reader import shortened
+from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_leases import LeasedPublication
 
@@ -87,16 +89,22 @@ async def keep(
         await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
 
 
-async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: str) -> None:
+async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: Explanation | Reason) -> None:
     """Their version cannot be applied: it stays there, ours stays here, and the host reads why, and what they changed."""
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     said = json.dumps(json_form.to_json(changed), ensure_ascii=False)
-    shown = f"{why} {shortened(said, _MOST_SHOWN)}" if changed else why
-    decision = FieldDecision("record", "", "", shown, MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
+    decision = FieldDecision(
+        "record", "", "", not_applied(why, said if changed else ""), MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
+    )
     await merge_decisions.keep(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
     )
+
+
+def not_applied(why: Explanation | Reason, record: str) -> str:
+    """Why their version was not applied, with its beginning: stored as their value of such a field."""
+    return packed(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MOST_SHOWN)))
 
 
 def record_of(body: bytes | None) -> dict[str, Value]:

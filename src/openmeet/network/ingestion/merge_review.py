@@ -12,20 +12,22 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import actions, agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import local_groups, local_series, merge_decisions
 from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.three_way_merge import WAY, MergeSide
 
 
 async def merged(
     reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE
 ) -> tuple[Event, list[KeptDecision]]:
-    """The decisions about the caller's event, newest first. Raises NotFound, Forbidden."""
+    """An event that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     event = await _editable(reader, caller, slug)
     return event, await merge_decisions.of_records(reader, _uris(event), page)
 
@@ -33,7 +35,7 @@ async def merged(
 async def _editable(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(IngestionReason.NO_SUCH_EVENT)
     await seeing.must_be_editable(reader, event, caller.user_id)
     return event
 
@@ -54,7 +56,7 @@ async def choose(
     conflict = await merge_decisions.named(tx, _uris(before), field, theirs_rev)
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
-        raise Refused("This cannot be put the other way here. Edit the event instead.", name="NotReversible")
+        raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
     after = await events.take_values(tx, caller, slug, WAY.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
@@ -62,17 +64,17 @@ async def choose(
     return after
 
 
-def _kind(before: Event, after: Event) -> NotificationKind:
+def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     if after.is_cancelled and not before.is_cancelled:
-        return NotificationKind.EVENT_CANCELLED
+        return kinds.EVENT_CANCELLED
     if before.is_cancelled and not after.is_cancelled:
-        return NotificationKind.EVENT_REINSTATED
-    return NotificationKind.EVENT_CHANGED
+        return kinds.EVENT_REINSTATED
+    return kinds.EVENT_CHANGED
 
 
 # Including the group's acceptances of members.
 _OF_MEMBERS = """
-    select distinct c.uri from conflicts c
+    select distinct c.uri from merge_decisions c
       join publications p on p.uri = c.uri and p.kind = 'acceptance'
       join group_members m on m.id = p.subject_id
      where m.group_id = :group_id order by c.uri
@@ -111,7 +113,7 @@ async def choose_for_group(
 async def merged_into_series(
     reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
 ) -> tuple[Series, list[KeptDecision]]:
-    """The same for a series. Raises NotFound, Forbidden."""
+    """A series that the caller may edit, and its merge decisions, newest first. Raises NotFound, Forbidden."""
     series, uris = await _series_to_change(reader, caller, slug)
     return series, await merge_decisions.of_records(reader, uris, page)
 
@@ -119,9 +121,9 @@ async def merged_into_series(
 async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) -> tuple[Series, list[str]]:
     series = await queries.by_slug(reader, slug)
     if series is None or series.deleted_at is not None or not await visibility.may_see(reader, series, caller.user_id):
-        raise NotFound("There is no such series.")
+        raise NotFound(IngestionReason.NO_SUCH_SERIES)
     if not await agenda.may_edit(reader, series, caller.user_id):
-        raise Forbidden("Only the host of this series can change it.")
+        raise Forbidden(IngestionReason.HOSTS_ONLY)
     return series, [] if series.record_uri is None else [series.record_uri]
 
 
@@ -143,5 +145,5 @@ async def choose_for_series(
 def _values(conflict: KeptDecision, choice: MergeSide) -> bytes:
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
-        raise Refused("This cannot be put the other way here. Change it by hand instead.", name="NotReversible")
+        raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
     return values

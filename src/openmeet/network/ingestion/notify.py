@@ -13,8 +13,10 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.notify import notify
 
 
 def is_news(before: Event, after: Event, now: Instant) -> bool:
@@ -37,9 +39,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
         return
     after = await events.by_id(tx, before.id)
     if after is not None and after.is_gone:
-        await attendance.event_changed(
-            tx, _named(after, rev), NotificationKind.EVENT_DELETED, by=after.author_id, before=before
-        )
+        await attendance.event_changed(tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before)
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
@@ -48,24 +48,22 @@ async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return
     hosts = await hosts_of(tx, after)
-    about, named = NotificationDetails(), _named(after, rev)
-    await notifications.tell(
-        tx, hosts, NotificationKind.RECORD_DELETED, after.id, named.revision, about, starts_at=after.starts_at
-    )
+    revision, starts_at = _named(after, rev).revision, after.starts_at
+    await notify(tx, kinds.RECORD_DELETED, after.id, hosts, Payload(), revision=revision, starts_at=starts_at)
 
 
-def _kind(before: Event, after: Event) -> NotificationKind | None:
+def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged] | None:
     if before.is_gone or after.is_gone:
         return None
     if after.is_cancelled != before.is_cancelled:
-        return NotificationKind.EVENT_CANCELLED if after.is_cancelled else NotificationKind.EVENT_REINSTATED
+        return kinds.EVENT_CANCELLED if after.is_cancelled else kinds.EVENT_REINSTATED
     if after.is_cancelled:
         return None
-    differs = any(
-        getattr(before, name) != getattr(after, name)
-        for name in ("starts_at", "ends_at", "exact_place", "mode", "online_url")
-    )
-    return NotificationKind.EVENT_CHANGED if differs else None
+    return kinds.EVENT_CHANGED if _when_and_where(before) != _when_and_where(after) else None
+
+
+def _when_and_where(event: Event) -> tuple[object, ...]:
+    return event.starts_at, event.ends_at, event.exact_place, event.content.mode, event.content.online_url
 
 
 def _named(event: Event, rev: str) -> Event:

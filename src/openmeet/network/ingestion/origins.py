@@ -75,7 +75,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     await publications.enqueue(
         tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
     )
-    if not await publication_moves.find_again(
+    if not await publication_moves.reattach(
         tx,
         kind=PublicationKind.EVENT,
         subject_id=event.id,
@@ -102,13 +102,13 @@ async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
 
 
 CountUnknown = Callable[[str], object]
-"""Called with the kind of the debt that ended so."""
+"""Called with the kind of the job that ended so."""
 
 
 def uncounted(_kind: str) -> None:
-    """For callers without metrics."""
+    """Count nothing: the counting callback for callers without metrics."""
 
 
 def unknown_identities(metrics: Metrics) -> Counter:
-    """Registered once per program."""
-    return metrics.counter("unknown_identities", "Debts about strangers whom nobody can find, by kind", ["kind"])
+    """The counter of strangers whose DID cannot be resolved; register it once per program."""
+    return metrics.counter("unknown_identities", "Jobs about DIDs that nobody can resolve, by kind", ["kind"])

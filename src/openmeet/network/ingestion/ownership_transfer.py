@@ -32,7 +32,7 @@ from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.succession import RecordSuccession, read_succession
 from openmeet.outbox import publication_moves
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_counts import promised_among
+from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 _ANSWERED_TWICE: Final = """
@@ -43,18 +43,20 @@ _ANSWERED_TWICE: Final = """
 
 def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
     """The other records that event versions name: they are locked together."""
-    said = [read_succession(one.record) for one in readings if one.event is not None and _says_any(one.record)]
-    return {uri for one in said for uri in (one.successor, *one.predecessors) if uri}
+    succession = [
+        read_succession(one.record) for one in readings if one.event is not None and _has_succession(one.record)
+    ]
+    return {uri for one in succession for uri in (one.successor, *one.predecessors) if uri}
 
 
 async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, object]) -> None:
     """A version of an event's record has been applied: if it and another one name each other, merge the two events."""
-    if not _says_any(record):
+    if not _has_succession(record):
         return
-    said = read_succession(record)
-    if said.successor and await seen.find(tx, said.successor) is None:
-        await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
-    for old, new in [*((before, uri) for before in said.predecessors), (uri, said.successor)]:
+    succession = read_succession(record)
+    if succession.successor and await seen.find(tx, succession.successor) is None:
+        await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(succession.successor, 1, tx.now)])
+    for old, new in [*((before, uri) for before in succession.predecessors), (uri, succession.successor)]:
         await _step(tx, here, old, new)
 
 
@@ -62,7 +64,7 @@ async def _step(tx: Transaction, here: Here, old: str, new: str) -> None:
     known = await seen.find_many(tx, [old, new])
     if old == new or old not in known or new not in known:
         return
-    if _said_in(known[old]).successor != new or old not in _said_in(known[new]).predecessors:
+    if _succession_in(known[old]).successor != new or old not in _succession_in(known[new]).predecessors:
         return
     kept, gone = await event_queries.by_record_uri(tx, old), await event_queries.by_record_uri(tx, new)
     if kept is None or gone is None or not await _may_join(tx, kept, gone):
@@ -75,7 +77,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     is_from_there = {kept.origin, gone.origin} == {RecordOrigin.NETWORK} and not (kept.is_gone or gone.is_gone)
     return (
         is_from_there
-        and not await promised_among(tx, PublicationKind.EVENT, [kept.id, gone.id])
+        and not await subjects_with_publication(tx, PublicationKind.EVENT, [kept.id, gone.id])
         and await merge.may_take_all(tx, kept)
     )
 
@@ -86,12 +88,12 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
     await publication_moves.note(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
-    await publication_moves.hand_on(tx, PublicationKind.EVENT, gone.id, kept.id)
+    await publication_moves.assign_superseded(tx, PublicationKind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
-    said = without_own_links(read.event, here)
-    await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)
+    succession = without_own_links(read.event, here)
+    await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, kept, kept.id, newest.rev)
     await seen.move_answers(
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, kept.id)], new
@@ -109,12 +111,12 @@ async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:
     return {one.did for some in found.values() for one in some}
 
 
-def _said_in(known: SeenRecord) -> RecordSuccession:
+def _succession_in(known: SeenRecord) -> RecordSuccession:
     if known.standing is not RecordState.MAPPED or known.body is None:
         return RecordSuccession()
     record = cbor.decode(known.body)
     return read_succession(record) if isinstance(record, dict) else RecordSuccession()
 
 
-def _says_any(record: Mapping[str, object]) -> bool:
+def _has_succession(record: Mapping[str, object]) -> bool:
     return any(key in record for key in SUCCESSION_KEYS)

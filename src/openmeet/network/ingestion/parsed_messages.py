@@ -7,12 +7,14 @@ from enum import StrEnum
 from at_protocol.data import cbor
 from at_protocol.failures import Malformed
 from groundwork.clock import Instant
+from groundwork.errors import Explanation
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.network.records.group import GroupRead, read_group
 from openmeet.network.records.group_statements import GroupStatement, read_statement
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import RsvpRead, read_rsvp
 from openmeet.network.records.series import SeriesRead, read_series
 
@@ -41,7 +43,7 @@ class ParsedMessage:
     series: SeriesRead | None = None
     group: GroupRead | None = None
     statement: GroupStatement | None = None
-    reason: str = ""
+    reason: Explanation | None = None
     record: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -59,7 +61,7 @@ def read(message: RecordMessage, now: Instant) -> ParsedMessage:
     if message.body is None:
         return ParsedMessage(message)
     if len(message.body) > MAX_RECORD_BYTES:
-        return ParsedMessage(message, reason=f"The record has more than {MAX_RECORD_BYTES} bytes.")
+        return ParsedMessage(message, reason=RecordReason.TOO_LARGE(most=MAX_RECORD_BYTES))
     try:
         value = cbor.decode(message.body)
         record = value if isinstance(value, dict) else {}
@@ -79,5 +81,5 @@ def read(message: RecordMessage, now: Instant) -> ParsedMessage:
     except Unmappable as wrong:
         return ParsedMessage(message, reason=wrong.why)
     except Malformed as wrong:
-        return ParsedMessage(message, reason=f"The record is not valid data: {wrong.why}.")
-    return ParsedMessage(message, reason="Records of this collection are not understood here.")
+        return ParsedMessage(message, reason=RecordReason.NOT_VALID(what=wrong.kind))
+    return ParsedMessage(message, reason=RecordReason.UNKNOWN_COLLECTION())

@@ -26,7 +26,7 @@ async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
-    """The events with these records are known: count their pending RSVPs, and drop failed jobs that fetch them."""
+    """Count the pending RSVPs of events whose records have just become known, and drop failed jobs that fetch these."""
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 from at_protocol.failures import Malformed
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import Failure
+from groundwork.errors import Failure, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import RetryPolicy
@@ -26,6 +25,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.metrics import IngestionMetrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.retry import take_without_waiting
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import Result
@@ -120,7 +120,7 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
         if outcome is IngestResult.FROM_THE_FUTURE
     ]
     for delivery in refused:
-        await _bury(processor, delivery, "The rev lies more than five minutes in the future.")
+        await _bury(processor, delivery, IngestionReason.REV_AHEAD.value)
     await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
 
 
@@ -139,14 +139,14 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
     hints = [message for message in messages if isinstance(message, Hint)]
     # A batch is some forty statements, on SQLite more; each would otherwise be a hop between threads. Hints lock RSVPs
     # and events of their own: the records' locks are released before. Records that were applied can be applied again.
-    applied = iter(await in_one_hop(processor.db, lambda tx: apply(tx, processor.here, records)) if records else [])
+    applied = iter(await processor.db.batch(lambda tx: apply(tx, processor.here, records)) if records else [])
     if hints:
-        await in_one_hop(processor.db, lambda tx: _ask(tx, hints))
+        await processor.db.batch(lambda tx: _ask(tx, hints))
     return [next(applied) if isinstance(message, RecordMessage) else IngestResult.APPLIED for message in messages]
 
 
 async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
-    """Enqueue identity refreshes and repository reads; they run outside the batch. Each hint enqueues once more."""
+    """Enqueue identity refreshes and repository reads; they run outside the batch. Each hint enqueues again."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
     locked = await reevaluate.lock_missed(tx, revs)
@@ -163,8 +163,8 @@ async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
 async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:
     attempts = delivery.attempts + 1
     is_passing = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
-    why = f"{type(failure).__name__}: {failure}"
-    log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=why)
+    log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=repr(failure))
+    why = str(reason_of(failure)) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
     if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
         await _bury(processor, delivery, why)
         return

@@ -12,6 +12,7 @@ from groundwork.http.client import AnswerTooLarge
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import BadRecordProof, prove_record
@@ -37,7 +38,7 @@ async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost)
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
-        raise InvalidInput("uri", "This is not the uri of one record.")
+        raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     await spend_on_home(network, spend_on_host, did)
     return message_of(uri, await prove_record(network, did, uri.collection, uri.rkey))
 
@@ -60,7 +61,7 @@ async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host
             except Failure as failure:
                 ended_by = failure
                 return None
-            return message or Failed(uri, "", BadRecordProof("The proof leaves the record out."))
+            return message or Failed(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
 
     found = await asyncio.gather(*(one(uri) for uri in uris))
     return Proofs(

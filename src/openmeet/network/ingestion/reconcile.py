@@ -20,7 +20,7 @@ from at_protocol.syntax.tid import Tid
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import dead_letters, discrepancies, repair
@@ -65,7 +65,7 @@ PROMISED = """
 ROWLESS = """
     select r.uri from records r left join events e on e.record_uri = r.uri
      where r.did = :did and r.standing = 'mapped' and r.collection in :events and e.id is null
-       and not exists (select 1 from former_records f where f.uri = r.uri)
+       and not exists (select 1 from superseded_records f where f.uri = r.uri)
     union all
     select r.uri from records r
       join events e on e.record_uri = r.subject_uri
@@ -75,9 +75,9 @@ ROWLESS = """
     union all
     select r.uri from records r left join event_series s on s.record_uri = r.uri
      where r.did = :did and r.standing = 'mapped' and r.collection in :series and s.id is null
-       and not exists (select 1 from former_records f where f.uri = r.uri)
+       and not exists (select 1 from superseded_records f where f.uri = r.uri)
     union all
-    select r.uri from records r left join groups g on g.external_id = r.uri left join group_former_records f on f.uri = r.uri
+    select r.uri from records r left join groups g on g.external_id = r.uri left join superseded_group_records f on f.uri = r.uri
      where r.did = :did and r.standing = 'mapped' and r.collection in :groups and g.id is null and f.uri is null
     union all
     select r.uri from records r left join group_statements s on s.uri = r.uri
@@ -150,10 +150,10 @@ def reconcile_handler(
 ) -> JobHandler:
     """The handler of ``JobKind.RECONCILE``; the subject is the DID."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         await reconcile(db, network, here, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
 
-    return pay
+    return handle
 
 
 async def reconcile(

@@ -23,6 +23,7 @@ from groundwork.workers.quota import QuotaHolder
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size, prepare
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
 from openmeet.network.records.places import MediaIn, read_media
@@ -42,7 +43,7 @@ def stored_as(cid: str, size: Size) -> str:
 
 async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
     """The picture that the event's record names; None for an event with its own picture here, or without a record."""
-    if event.picture is not None or event.record_uri is None:
+    if event.content.picture is not None or event.record_uri is None:
         return None
     known = await seen.find(reader, event.record_uri)
     value = None if known is None or known.body is None else cbor.decode(known.body)
@@ -60,7 +61,7 @@ async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
 
 
 class RecordPictures:
-    """Fetches each picture once; a failure is not retried for a while."""
+    """Copies of the pictures that records refer to. Each is fetched once; a failure is not retried for a while."""
 
     def __init__(self, network: NetworkClients, store: BlobStore, workers: WorkerPool) -> None:
         self.store = store
@@ -82,7 +83,7 @@ class RecordPictures:
     async def _fetch_once(self, did: Did, cid: str) -> None:
         now = self._network.clock.now()
         if self._absent.get(cid, Instant(0)) > now:
-            raise NotFound("There is no such picture.")
+            raise NotFound(IngestionReason.NO_PICTURE)
         task = self._under_way.get(cid)
         if task is None:
             task = self._under_way[cid] = asyncio.create_task(self._fetch(did, cid))
@@ -95,19 +96,19 @@ class RecordPictures:
             self._absent[cid] = Instant(now + ABSENT_FOR)
             while len(self._absent) > MOST_ABSENT:
                 self._absent.popitem(last=False)
-            raise NotFound("There is no such picture.") from failure
+            raise NotFound(IngestionReason.NO_PICTURE) from failure
 
     async def _fetch(self, did: Did, cid: str) -> None:
         async with self._turns:
             pds = (await self._network.dids.resolve(did)).pds
             if pds is None:
-                raise NotFound("The account says no place where its data is kept.")
+                raise NotFound(IngestionReason.NO_PDS)
             client = XrpcClient(self._network.http, self._network.clock, pds)
             answer = await client.download(
                 "com.atproto.sync.getBlob", {"did": did, "cid": cid}, max_bytes=MAX_UPLOAD_BYTES
             )
             if str(Cid.for_raw(answer.body)) != cid:
-                raise NotFound("The PDS sent other bytes than the record names.")
+                raise NotFound(IngestionReason.OTHER_BYTES)
             # Counted for its author: the visitor of the page has not sent it.
             made = await self._workers.run(partial(prepare, answer.body), handlers=[QuotaHolder(f"did:{did}")])
         for size, body in made.bodies.items():

@@ -84,7 +84,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, know
     if side is decision.result:
         return
     if side is MergeSide.OURS:
-        revision = await attendance.stand_again(
+        revision = await attendance.restore_reply(
             tx, mine.id, AttendanceStatus(decision.ours), answered_at=owned.edited_at
         )
         await merge_decisions.turn(tx, decision, field=FIELD, result=side, ours_revision=revision)

@@ -3,9 +3,8 @@
 from functools import partial
 from typing import Final
 
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
@@ -13,7 +12,7 @@ from openmeet.domain.events import by_record
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import dead_letters, pending
 from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
-from openmeet.network.ingestion.retry import MOST_ASIDE
+from openmeet.network.ingestion.retry import MOST_QUARANTINED
 from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
@@ -24,28 +23,28 @@ _PARKED_HERE: Final = """
       join identities i on i.did = r.did
      where i.user_id = :user_id and r.standing = 'parked'
        and (exists (select 1 from events e where e.record_uri = r.subject_uri)
-            or exists (select 1 from former_records f where f.uri = r.subject_uri and f.kind = 'event'))
+            or exists (select 1 from superseded_records f where f.uri = r.subject_uri and f.kind = 'event'))
      order by r.subject_uri
 """
 
 
 def pending_handler(db: Database) -> JobHandler:
-    """The handler of ``JobKind.WAITING_ANSWERS``; the subject is a person."""
+    """Make the handler of ``JobKind.WAITING_ANSWERS``: it rechecks the pending RSVPs of the person who is its subject."""
 
-    async def pay(job: Job) -> None:
-        await look_again(db, UserId(job.subject))
+    async def handle(job: Job) -> None:
+        await recheck(db, UserId(job.subject))
 
-    return pay
+    return handle
 
 
-async def look_again(db: Database, user_id: UserId) -> None:
-    """Each event in a transaction of its own: others may wait for its lock, too."""
+async def recheck(db: Database, user_id: UserId) -> None:
+    """Recheck a person's pending RSVPs. One transaction per event, because others may wait for the lock on it."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PARKED_HERE, user_id=user_id)
     for row in rows:
         await count_waiting(db, row["uri"])
     async with db.transaction() as tx:
-        await reevaluation.welcome(tx, user_id)
+        await reevaluation.reevaluate_foreign(tx, user_id)
 
 
 async def count_waiting(db: Database, uri: str) -> bool:
@@ -55,7 +54,7 @@ async def count_waiting(db: Database, uri: str) -> bool:
     the last error if so many fail that single RSVPs are not the cause.
     """
     try:
-        return await in_one_hop(db, partial(_count, uri, None))
+        return await db.batch(partial(_count, uri, None))
     except Exception as together:
         if not is_of_record(together):
             raise
@@ -67,13 +66,13 @@ async def count_waiting(db: Database, uri: str) -> bool:
     failed: list[Failed] = []
     for did, answers in waiting.items():
         try:
-            await in_one_hop(db, partial(_count, uri, did))
+            await db.batch(partial(_count, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
             failed += [Failed(one.uri, one.rev, failure, one.cid) for one in answers]
             log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
-        if len(failed) > MOST_ASIDE:
+        if len(failed) > MOST_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:
         await dead_letters.put(tx, FailedStep.COUNTING, failed)

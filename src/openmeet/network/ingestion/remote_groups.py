@@ -33,6 +33,7 @@ from openmeet.domain.groups.model import (
     Membership,
     OnNetwork,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -119,13 +120,13 @@ async def remove(tx: Transaction, uri: str) -> None:
 async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
     """A repository makes a statement about a group: derive the result together with others' statements."""
     before = await record_queries.find(tx, uri)
-    said = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
-    if before == said:
+    stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
+    if before == stated:
         return
-    await record_queries.put(tx, statement.saying.value, said)
-    if before is not None and (before.group_uri, before.about) != (said.group_uri, said.about):
+    await record_queries.put(tx, statement.saying.value, stated)
+    if before is not None and (before.group_uri, before.about) != (stated.group_uri, stated.about):
         await _follow_up(tx, statement.saying, before, is_new=False)
-    await _follow_up(tx, statement.saying, said, is_new=True)
+    await _follow_up(tx, statement.saying, stated, is_new=True)
 
 
 async def take_out(tx: Transaction, saying: StatementKind, uri: str) -> None:
@@ -138,8 +139,8 @@ async def take_out(tx: Transaction, saying: StatementKind, uri: str) -> None:
 async def erase_from(tx: Transaction, did: str) -> None:
     """The account of a DID was deleted: remove its statements about groups and members, and its groups."""
     for saying in StatementKind:
-        for said in await record_queries.erase_of(tx, did, saying.value):
-            await _follow_up(tx, saying, said, is_new=False)
+        for stated in await record_queries.erase_of(tx, did, saying.value):
+            await _follow_up(tx, saying, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
         await links.look_at_what_names(tx, group_id)
     for group_id in await record_queries.held_by(tx, did):
@@ -198,22 +199,22 @@ async def continues(reader: Reader, uri: str) -> list[str]:
     return found
 
 
-async def _follow_up(tx: Transaction, saying: StatementKind, said: MembershipStatement, *, is_new: bool) -> None:
+async def _follow_up(tx: Transaction, saying: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
     if saying is StatementKind.EVENT:
-        event = await events.by_record_uri(tx, said.about)
+        event = await events.by_record_uri(tx, stated.about)
         if event is not None:
             await attribute(tx, event.id)
         return
-    group = await record_queries.by_any_record(tx, said.group_uri)
+    group = await record_queries.by_any_record(tx, stated.group_uri)
     if group is not None and not group.is_read_only:
         if saying is StatementKind.MEMBERSHIP:
-            await (_ask if is_new else _withdraw)(tx, group, said)
+            await (_ask if is_new else _withdraw)(tx, group, stated)
         if is_new:
-            await local_groups.meet(tx, group, said.about)
+            await local_groups.meet(tx, group, stated.about)
         return
     concerned = [] if group is None else [group]
-    for one in (*concerned, *await _that_continue(tx, said.group_uri)):
-        await _derive(tx, one, said.about)
+    for one in (*concerned, *await _that_continue(tx, stated.group_uri)):
+        await _derive(tx, one, stated.about)
 
 
 async def _derive(tx: Transaction, group: Group, did: str) -> None:
@@ -224,13 +225,13 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         return
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
-    said = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
+    stated = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # A statement written from here counts as long as its member wants it, also while it is being retracted.
-    ours = await publication_leases.owned_among(tx, [one.uri for one in said])
-    said = [one for one in said if one.uri not in ours or (mine is not None and mine.sync_enabled)]
-    answered = {one.uri: one for one in said}
+    ours = await publication_leases.owned_among(tx, [one.uri for one in stated])
+    stated = [one for one in stated if one.uri not in ours or (mine is not None and mine.sync_enabled)]
+    answered = {one.uri: one for one in stated}
     accepted = [
         one
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
@@ -242,7 +243,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
             user_id = await identities.person_for_did(tx, parse_did(did))
         await _put_inside(tx, locked, user_id, mine, best)
     elif mine is not None and mine.role in INSIDE:
-        await _put_outside(tx, mine, has_said=bool(said))
+        await _put_outside(tx, mine, has_stated=bool(stated))
 
 
 async def _put_inside(
@@ -266,17 +267,17 @@ async def _put_inside(
     )
 
 
-async def _put_outside(tx: Transaction, mine: Membership, *, has_said: bool) -> None:
+async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -> None:
     """A member with a statement from here that still exists becomes pending again; any other has left."""
-    role = GroupRole.PENDING if has_said and mine.sync_enabled else GroupRole.LEFT
+    role = GroupRole.PENDING if has_stated and mine.sync_enabled else GroupRole.LEFT
     after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
-    await queries.put_member(tx, after if has_said else replace(after, statement_uri=None))
-    act = GroupLogAction.LEFT if not has_said else GroupLogAction.REMOVED
+    await queries.put_member(tx, after if has_stated else replace(after, statement_uri=None))
+    act = GroupLogAction.LEFT if not has_stated else GroupLogAction.REMOVED
     before = mine.network_role or mine.role
     await invitation_queries.log(tx, mine.group_id, mine.user_id, act, by=mine.user_id, before=before, after=role)
 
 
-async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None:
+async def _ask(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
     """Somebody states membership in a group of ours, or asks for it: the join policy decides, and strangers need approval.
 
     Banned people stay out, and nobody's role changes.
@@ -284,17 +285,17 @@ async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None
     locked = await queries.lock(tx, group.id)
     if locked is None or locked.deleted_at is not None:
         return
-    user_id, is_here = await identities.who_wrote(tx, parse_did(said.did))
+    user_id, is_here = await identities.who_wrote(tx, parse_did(stated.did))
     mine = await queries.find_member(tx, locked.id, user_id)
     before = mine.role if mine else None
     if before is GroupRole.BANNED:
         return
     if before in INSIDE or before is GroupRole.PENDING:
         assert mine is not None  # noqa: S101  # who stands so has a standing
-        await _note(tx, mine, said)
+        await _note(tx, mine, stated)
         return
     try:
-        await must_be_welcome(tx, locked.owner_id, user_id, refusal="Not welcome.")
+        await must_be_welcome(tx, locked.owner_id, user_id, refusal=GroupReason.CANNOT_JOIN)
         after = rules.role_after_joining(locked, before)
     except Refused:
         return
@@ -308,7 +309,7 @@ async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None
         joined_at=tx.now if after in INSIDE else None,
         decided_by=None,
         decided_at=None,
-        statement_uri=said.uri,
+        statement_uri=stated.uri,
     )
     act = GroupLogAction.ASKED if after is GroupRole.PENDING else GroupLogAction.JOINED
     saved = await actions.put(tx, standing, after, act, by=user_id, before=before)
@@ -316,10 +317,10 @@ async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None
         await notify.of_request(tx, locked, saved)
 
 
-async def _withdraw(tx: Transaction, group: Group, said: MembershipStatement) -> None:
+async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
     """Deleting the statement means leaving; an owner stays, and is only no longer listed publicly."""
     locked = await queries.lock(tx, group.id)
-    mine = await record_queries.by_statement(tx, said.uri)
+    mine = await record_queries.by_statement(tx, stated.uri)
     if locked is None or mine is None:
         return
     without = replace(mine, statement_uri=None, sync_enabled=False, revision=mine.revision + 1)
@@ -339,9 +340,9 @@ async def _withdraw(tx: Transaction, group: Group, said: MembershipStatement) ->
     await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
 
 
-async def _note(tx: Transaction, mine: Membership, said: MembershipStatement) -> None:
+async def _note(tx: Transaction, mine: Membership, stated: MembershipStatement) -> None:
     if mine.statement_uri is None:
-        await queries.put_member(tx, replace(mine, statement_uri=said.uri, revision=mine.revision + 1))
+        await queries.put_member(tx, replace(mine, statement_uri=stated.uri, revision=mine.revision + 1))
 
 
 async def _look_at_all(tx: Transaction, group: Group) -> None:

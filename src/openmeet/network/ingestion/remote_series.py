@@ -12,7 +12,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.delivery import JobHandler
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
@@ -64,13 +64,13 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
 def claimed_dates_handler(db: Database) -> JobHandler:
     """The handler of ``JobKind.CLAIMED_DATES``; the subject is the record of a series. Every batch is its own transaction."""
 
-    async def pay(job: jobs.Job) -> None:
+    async def handle(job: jobs.Job) -> None:
         after: str | None = ""
         while after is not None:
             async with db.transaction() as tx:
                 after = await _place_piece(tx, job.subject, after)
 
-    return pay
+    return handle
 
 
 async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | None:
@@ -111,7 +111,7 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, ap
     hundred series makes us read their events once.
     """
     owner_id, _ = await identities.who_wrote(tx, did)
-    if await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing):
+    if await series_records.take_over(tx, uri=uri, owner_id=owner_id, content=read.content, timing=read.timing):
         appeared.add(uri)
 
 
@@ -251,10 +251,10 @@ async def _by_rule(
     if found is None or event is None:
         return
     await series_records.go_on(
-        tx, uri=version.uri, owner_id=event.author_id, title=found.template.title, at=found.timing
+        tx, uri=version.uri, owner_id=event.author_id, title=found.content.title, at=found.timing
     )
     series: Series | None = await series_records.take_over(
-        tx, uri=version.uri, owner_id=event.author_id, template=found.template, timing=found.timing
+        tx, uri=version.uri, owner_id=event.author_id, content=found.content, timing=found.timing
     )
     if series is not None:
         await series_records.place(tx, series, event_id, original_text(found.timing.pattern.start))

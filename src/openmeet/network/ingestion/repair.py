@@ -24,6 +24,7 @@ from openmeet.network.records.series import read_series
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationState
+from openmeet.outbox.reasons import PublicationReason
 
 
 async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forgets_base: bool = False) -> None:
@@ -112,7 +113,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
     if owned.kind in local_records.KINDS:
         await local_records.lose(tx, uri=uri, rev=rev, owned=owned)
     else:
-        reason = "The record is not in the repository any more."
+        reason = PublicationReason.RECORD_MISSING
         await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.jobs import enqueue_many
 from groundwork.telemetry.logs import log
@@ -31,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 BATCH = 100
 # If more than these fail, single records are not the cause (most likely a bug of ours): the read fails, as with an
 # unreachable database, and an operator sees why.
-MOST_ASIDE: Final = 100
+MOST_QUARANTINED: Final = 100
 
 # Written in the same transaction as the applied messages.
 Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
@@ -45,7 +44,9 @@ class Taken:
     failed: Sequence[Failed]
 
 
-async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage], *, room: int = MOST_ASIDE) -> Taken:
+async def take_each(
+    db: Database, here: Here, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
+) -> Taken:
     """Apply the messages of one repository in order; ``room``: maximum number of failures, one more fails the call.
 
     Raises what the database raises if it is no record's fault.
@@ -62,19 +63,19 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
 
 async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
     """Apply a singly fetched record, or quarantine it. Raises what the database raises if it is no record's fault."""
-    await _put_aside(db, _failed_of(await _take(db, here, [message], _heal)))
+    await _quarantine(db, _failed_of(await _take(db, here, [message], _heal)))
 
 
 async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[IngestResult | Failed]:
     """Apply submitted records in order, or quarantine them; return the outcome of each.
 
-    Raises what the database raises if it is no record's fault, or if more than ``MOST_ASIDE`` fail.
+    Raises what the database raises if it is no record's fault, or if more than ``MOST_QUARANTINED`` fail.
     """
     became = await _take(db, here, messages, _no_more)
     failed = _failed_of(became)
-    if len(failed) > MOST_ASIDE:
+    if len(failed) > MOST_QUARANTINED:
         raise failed[-1].failure
-    await _put_aside(db, failed)
+    await _quarantine(db, failed)
     return became
 
 
@@ -87,14 +88,14 @@ async def take_without_waiting(
     """
     if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
         raise failure
-    return await in_one_hop(db, partial(_apply_without_waiting, here, message, _no_more))
+    return await db.batch(partial(_apply_without_waiting, here, message, _no_more))
 
 
 async def _take(
     db: Database, here: Here, messages: Sequence[RecordMessage], along: Along
 ) -> list[IngestResult | Failed]:
     try:
-        return [*await in_one_hop(db, partial(_apply, here, messages, along))]
+        return [*await db.batch(partial(_apply, here, messages, along))]
     except Exception as failure:
         if not is_of_record(failure):
             raise
@@ -112,7 +113,7 @@ async def _take_alone(
     """The outcome of one record that failed by itself, or with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
-            return await in_one_hop(db, partial(_apply_without_waiting, here, message, along))
+            return await db.batch(partial(_apply_without_waiting, here, message, along))
         except Exception as again:
             if not is_of_record(again):
                 raise
@@ -126,7 +127,7 @@ def _failed_of(became: Sequence[IngestResult | Failed]) -> list[Failed]:
     return [one for one in became if isinstance(one, Failed)]
 
 
-async def _put_aside(db: Database, failed: Sequence[Failed]) -> None:
+async def _quarantine(db: Database, failed: Sequence[Failed]) -> None:
     if failed:
         async with db.transaction() as tx:
             await dead_letters.put(tx, FailedStep.TAKING, failed)

@@ -29,13 +29,13 @@ from openmeet.network.ingestion.events import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput, MergeReason, MergeSide, most_recent
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import RSVPS
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
-
-NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
+from openmeet.outbox.reasons import PublicationReason
 
 
 async def derive(
@@ -133,7 +133,7 @@ async def _apply(tx: Transaction, did: Did, subject_uri: str, word: RecordedRsvp
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
         await seen.park_answers(
-            tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=NOT_THEIRS_TO_SEE
+            tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=RecordReason.PRIVATE_EVENT
         )
 
 
@@ -160,21 +160,50 @@ async def withdraw(
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
             await keep_deletion(tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
-        reason = "The answer was deleted in the repository."
-        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
+        reason = PublicationReason.ANSWER_RECORD_DELETED
+        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_due_again=stands)
         if stands:
             known = await attendance_queries.by_record_uri(tx, uri)
             if known is not None:
                 await attendance.forget_record(tx, known.id)
             return
     if subject_uri is not None and event_id is not None:
-        _, left = await answers_of(tx, did, subject_uri)
+        person, left = await answers_of(tx, did, subject_uri)
+        if owned is None and await _stands_again(tx, uri, event_id, person.user_id, left):
+            return
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
     if owned is None and await _is_outlived(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
     await attendance.withdraw_from_network(tx, record_uri=uri)
+
+
+async def _stands_again(
+    tx: Transaction, uri: str, event_id: EventId, user_id: UserId, left: Sequence[SeenRecord]
+) -> bool:
+    """Whether an RSVP given here, which gave way to the deleted record before it was published, is the latest now.
+
+    Their own record still holds what they said before that RSVP, so it is no substitute: the RSVP stands again and is
+    published. Another app's later record keeps it down, and takes the place of the deleted one.
+    """
+    mine = await attendance_queries.find(tx, event_id, user_id)
+    owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+    if mine is None or owned is None or owned.is_pending:
+        return False
+    ours = await merge_decisions.gave_way(tx, uri=uri, field=FIELD, ours_revision=owned.revision, besides=DELETED)
+    if ours is None:
+        return False
+    if left and left[0].uri != owned.uri:
+        effective = left[0]
+        facts = facts_of(owned, owned.edited_at, await _answered_at(tx, effective), effective.cid or "")
+        if most_recent(facts) is MergeSide.THEIRS:
+            await _keep(tx, owned, ours, effective, read_of(effective), MergeSide.THEIRS)
+            return False
+    if mine.record_uri == uri:
+        await attendance.forget_record(tx, mine.id)
+    await attendance.restore_reply(tx, mine.id, AttendanceStatus(ours), answered_at=owned.edited_at)
+    return True
 
 
 async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
@@ -238,7 +267,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
             await publication_echoes.give_up_revision(tx, owned)
         return True
     read = read_of(effective)
-    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.said_by(mine.status)
+    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.reply_meaning(mine.status)
     if owned.is_pending or (differs and mine.status in UNTOLD):
         return await _gives_way_unsent(tx, owned, mine, effective, read)
     if is_own_record:
@@ -251,9 +280,9 @@ async def _gives_way_unsent(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """The same for an RSVP that was never published."""
-    said_at = await _said_at(tx, effective)
+    said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
-    await _keep(tx, owned, mine, effective, read, side)
+    await _keep(tx, owned, mine.status.value, effective, read, side)
     if effective.uri == owned.uri and (side is MergeSide.THEIRS or not owned.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
@@ -270,10 +299,10 @@ async def _outlasts(
     record, or other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = mine.answered_at
-    side = most_recent(facts_of(owned, ours_at, await _said_at(tx, effective), effective.cid or ""))
+    side = most_recent(facts_of(owned, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # A version known only from a read may turn out to be older.
-        await _keep(tx, owned, mine, effective, read, side)
+        await _keep(tx, owned, mine.status.value, effective, read, side)
     if side is MergeSide.OURS:
         await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
     return side is MergeSide.OURS
@@ -296,7 +325,7 @@ def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, the
     )
 
 
-async def _said_at(tx: Transaction, answer: SeenRecord) -> Instant:
+async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
     """When it was written, not when it was last found: a read gives what it finds unchanged no newer time."""
     written = written_at(answer.precedence)
     rev = await made_by(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
@@ -322,14 +351,14 @@ async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, writte
 
 
 async def _keep(
-    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead, side: MergeSide
+    tx: Transaction, owned: LeasedPublication, ours: str, effective: SeenRecord, read: RsvpRead, side: MergeSide
 ) -> None:
     await merge_decisions.keep(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=owned.revision,
-        decisions=(FieldDecision(FIELD, "", mine.status.value, read.answer.value, MergeReason.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", ours, read.answer.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 

@@ -17,19 +17,18 @@ from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput
+from groundwork.errors import Explanation, InvalidInput
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.retry import take_handed_in
 from openmeet.network.records import message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 
 # A transaction may last two seconds; a record takes about a millisecond.
 MAX_BATCH: Final = 200
-# The error itself is for the operator.
-_PUT_ASIDE: Final = "It could not be taken over and was put aside; ask the operator of this site why."
 
 OperationName = Literal["create", "update", "delete"]
 OutcomeName = Literal[
@@ -57,7 +56,7 @@ class Settled:
 
     uri: str
     outcome: OutcomeName
-    reason: str
+    reason: Explanation | None
 
 
 async def process(
@@ -74,23 +73,23 @@ async def process(
         known = await seen.find_many(reader, sorted({message.uri for message in messages}))
     found = []
     for one, reading in zip(batch, readings, strict=True):
-        if isinstance(reading, str):
+        if isinstance(reading, Explanation):
             found.append(Settled(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
             continue
         outcome = next(became)
         if isinstance(outcome, Failed):
-            found.append(Settled(reading.uri, "refused", _PUT_ASIDE))
+            found.append(Settled(reading.uri, "refused", RecordReason.QUARANTINED()))
             continue
         kept = known.get(reading.uri)
         is_raw = kept is not None and kept.standing is RecordState.RAW and kept.rev == reading.rev
-        found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else ""))
+        found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else None))
     return found
 
 
 def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
     """A submitted record as a message. Raises InvalidInput."""
     reading = _read(one, collections, is_vouched=is_vouched)
-    if isinstance(reading, str):
+    if isinstance(reading, Explanation):
         raise InvalidInput("record", reading)
     return reading
 
@@ -108,7 +107,7 @@ async def take_back(
         known = await seen.find(tx, str(uri))
         is_here = known is not None and known.standing is not RecordState.TOMBSTONE
         if known is not None and is_here and known.rev >= message.rev:
-            # The clock that made its rev is ahead of ours. This deletion is later all the same: it is about what is
+            # The clock that made its rev is ahead of ours. This deletion is later anyway: it is about what is
             # here.
             message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
         await apply(tx, here, [message])
@@ -123,23 +122,23 @@ def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
         uri = parse_at_uri(source_id)
         parse_did(uri.authority)
     except Malformed as wrong:
-        raise InvalidInput("sourceId", f"This is not the at-uri of a record: {wrong.why}.") from wrong
+        raise InvalidInput("sourceId", RecordReason.NO_RECORD_URI) from wrong
     if uri.collection not in collections or uri.rkey is None:
-        raise InvalidInput("sourceId", f"This must name one record of {', '.join(sorted(collections))}.")
+        raise InvalidInput("sourceId", RecordReason.NOT_IN_COLLECTIONS, collections=", ".join(sorted(collections)))
     return uri
 
 
-def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | str:
+def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
     """The message, or why there is none."""
     try:
         did, collection = parse_did(one.did), parse_nsid(one.collection)
         rkey, rev = parse_record_key(one.rkey), parse_tid(one.rev)
     except Malformed as wrong:
-        return f"{wrong.kind}: {wrong.why}."
+        return RecordReason.MALFORMED(what=wrong.kind)
     if collection not in collections:
-        return f"Records of {collection} are not taken here."
+        return RecordReason.COLLECTION_NOT_TAKEN(collection=str(collection))
     if one.uri is not None and one.uri != f"at://{did}/{collection}/{rkey}":
-        return "The uri is not that of did, collection and rkey."
+        return RecordReason.WRONG_URI()
     body, cid = None, None
     if one.operation is not RecordOperation.DELETE:
         try:
@@ -147,12 +146,12 @@ def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> 
             is_exact = value is not None
             body = cbor.encode(value if value is not None else message.tolerable(one.record))
         except Malformed as wrong:
-            return f"The record is not valid data: {wrong.why}."
+            return RecordReason.NOT_VALID(what=wrong.kind)
         cid = str(Cid.for_cbor(body))
         if is_vouched and not is_exact:
-            return "No repository can hold this record, so nobody has signed it."
+            return RecordReason.NOT_SIGNED()
         if one.cid is not None and one.cid != cid and (is_exact or is_vouched):
-            return "The CID is not the record’s."
+            return RecordReason.WRONG_CID()
     elif one.record is not None:
-        return "A deletion has no record."
+        return RecordReason.DELETION_WITH_RECORD()
     return RecordMessage(did, collection, rkey, rev, one.operation, cid, body, is_verified=is_vouched)

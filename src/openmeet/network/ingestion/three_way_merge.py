@@ -8,17 +8,9 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 import msgspec
 
 from groundwork.clock import Instant
-from openmeet.domain.events.model import (
-    NOWHERE,
-    Accessibility,
-    Event,
-    EventLink,
-    EventStatus,
-    NetworkEvent,
-    RecordOrigin,
-    Tickets,
-    Venue,
-)
+from openmeet.domain.events.content import EXTENDED, extension_of
+from openmeet.domain.events.model import Event, EventStatus, NetworkEvent, RecordOrigin
+from openmeet.domain.events.values import NOWHERE, Accessibility, EventLink, Tickets, Venue
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.network.records.places import share_a_part
 
@@ -208,7 +200,7 @@ def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[Mer
 
 
 # Fields of our installations beyond the calendar Lexicon, in our own object.
-DETAILS: tuple[str, ...] = ("tickets", "accessibility", "categories", "tags", "languages")
+DETAILS: Final = EXTENDED
 
 # Fields that change together: the text of an instant is meaningless without the instant.
 _BEGINNING: Final = ("starts_at", "starts_text", "is_all_day")
@@ -308,25 +300,21 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
     """
     kept = NetworkEvent(
         name=event.title,
-        description=event.description,
+        description=event.content.description,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         starts_text=event.starts_text,
         ends_text=event.ends_text,
         time_zone=event.time_zone,
-        mode=event.mode,
+        mode=event.content.mode,
         status=event.status,
-        venues=() if event.venue.is_empty else (event.venue,),
-        online_url=event.online_url,
-        links=event.links,
+        venues=() if event.content.venue.is_empty else (event.content.venue,),
+        online_url=event.content.online_url,
+        links=event.content.links,
         is_discoverable=merged.is_discoverable,
         created_at=event.created_at,
         is_all_day=event.is_all_day,
-        tickets=event.tickets,
-        accessibility=event.accessibility,
-        categories=event.categories,
-        tags=event.tags,
-        languages=event.languages,
+        **extension_of(event.content),
     )
     changed = {
         name: getattr(merged, name)
@@ -342,7 +330,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
 
 def saying_as(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
     """The event with the details of another version: its record was written by an app that does not know them."""
-    return replace(event, **{name: getattr(before, name) for name in DETAILS})
+    return replace(event, **extension_of(before))
 
 
 def _shown(value: object) -> str:
@@ -360,9 +348,9 @@ def _shown(value: object) -> str:
         case Accessibility():
             return _shown((*value.features, *filter(None, (value.note,))))
         case AccessFeature():
-            return ACCESS_WORDS[value]
+            return str(ACCESS_WORDS[value])
         case Category():
-            return CATEGORY_WORDS[value]
+            return str(CATEGORY_WORDS[value])
         case _:
             return str(value)
 

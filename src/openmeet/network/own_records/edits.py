@@ -13,6 +13,8 @@ from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.events.model import EventStatus
+from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without
@@ -23,13 +25,13 @@ MAX_NAME: Final = 200
 MAX_DESCRIPTION: Final = 10_000
 
 # Labels of the Lexicon's tokens.
-MODES: Final = {"inperson": "In person", "virtual": "Online", "hybrid": "In person and online"}
-STATUSES: Final[Mapping[str, str]] = {
-    EventStatus.PLANNED: "Planned",
-    EventStatus.SCHEDULED: "It takes place",
-    EventStatus.RESCHEDULED: "It was moved",
-    EventStatus.POSTPONED: "Postponed",
-    EventStatus.CANCELLED: "Cancelled",
+MODES: Final = {"inperson": lazy("In person"), "virtual": lazy("Online"), "hybrid": lazy("In person and online")}
+STATUSES: Final[Mapping[str, LazyText]] = {
+    EventStatus.PLANNED: lazy("Planned"),
+    EventStatus.SCHEDULED: lazy("Takes place"),
+    EventStatus.RESCHEDULED: lazy("Moved"),
+    EventStatus.POSTPONED: lazy("Postponed"),
+    EventStatus.CANCELLED: lazy("Cancelled"),
 }
 
 
@@ -49,11 +51,11 @@ class Form:
 
 
 def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
-    """What the form shows of a record. Raises Refused if the record is not a readable event."""
+    """The values of the edit form, read from an event record. Raises Refused if the record is not a readable event."""
     try:
         read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
-        raise Refused(f"This record cannot be changed here: {unmappable.why}") from None
+        raise Refused(OwnRecordReason.CANNOT_BE_CHANGED, problem=unmappable.why) from None
     return Form(
         read.name,
         _text_of(record),
@@ -69,9 +71,9 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
     changed = dict(record)
     shown = opened or Form("", "", "", "")
     if opened is None or _typed(wanted.name) != _typed(shown.name):
-        changed["name"] = _limited("name", wanted.name, MAX_NAME, "Write a name of at most {} characters.", least=1)
+        changed["name"] = _limited("name", wanted.name, MAX_NAME, OwnRecordReason.TITLE_NEEDED, least=1)
     if _typed(wanted.description) != _typed(shown.description):
-        text = _limited("description", wanted.description, MAX_DESCRIPTION, "Write at most {} characters.")
+        text = _limited("description", wanted.description, MAX_DESCRIPTION, OwnRecordReason.TOO_LONG)
         sentence = sentence_in(record) if ends_in(str(record.get("description", "")), sentence_in(record)) else ""
         _put(changed, "description", with_sentence(text, sentence))
         changed.pop("text", None)
@@ -86,7 +88,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
     # The form may show the record's values less exactly than they are.
     is_whole = bool(wanted.starts and wanted.ends)
     if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
-        raise InvalidInput("ends", "The event ends before it starts.")
+        raise InvalidInput("ends", OwnRecordReason.ENDS_BEFORE_START)
     return changed
 
 
@@ -99,19 +101,19 @@ def _text_of(record: dict[str, Value]) -> str:
     return ""
 
 
-def _known(token: object, words: Mapping[str, str]) -> str:
+def _known(token: object, words: Mapping[str, LazyText]) -> str:
     """The short name of a token of the calendar Lexicon."""
     namespace, _, word = token.rpartition("#") if isinstance(token, str) else ("", "", "")
     return word if namespace == EVENT and word in words else ""
 
 
 def _choose(
-    record: dict[str, Value], key: str, shown: str | None, wanted: str | None, words: Mapping[str, str]
+    record: dict[str, Value], key: str, shown: str | None, wanted: str | None, words: Mapping[str, LazyText]
 ) -> None:
     if wanted is None or wanted == (shown or ""):
         return
     if wanted and wanted not in words:
-        raise InvalidInput(key, "Choose one of those that are offered.")
+        raise InvalidInput(key, OwnRecordReason.CHOOSE_OFFERED)
     _put(record, key, f"{EVENT}#{wanted}" if wanted else "")
 
 
@@ -120,10 +122,10 @@ def _typed(text: str) -> str:
     return "\n".join(text.strip().splitlines())
 
 
-def _limited(field: str, text: str, most: int, words: str, *, least: int = 0) -> str:
+def _limited(field: str, text: str, most: int, why: OwnRecordReason, *, least: int = 0) -> str:
     text = _typed(text)
     if not least <= len(text) <= most:
-        raise InvalidInput(field, words.format(most))
+        raise InvalidInput(field, why, most=most)
     return text
 
 

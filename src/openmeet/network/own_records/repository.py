@@ -27,6 +27,7 @@ from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.by_record import events_with
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import Form, form_of, written
+from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.publishing.send import delete_record, get_record, put_record
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
@@ -80,7 +81,7 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class RecordVersion:
-    """An event's record at the PDS: its version, and what the form shows of it."""
+    """One version of an event's record at the PDS, with the values for the form that edits it."""
 
     cid: str
     form: Form
@@ -125,7 +126,7 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
         own_uri(identity, EVENT, rkey),
     )
     if current is None:
-        raise NotFound("There is no such record in your repository.")
+        raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
     return RecordVersion(current.cid, form_of(current.record, rkey, zone))
 
 
@@ -163,9 +164,9 @@ async def edit(
     uri = own_uri(identity, EVENT, rkey)
     current = await get_record(agent, uri)
     if current is None:
-        raise NotFound("There is no such record in your repository.")
+        raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
     if version not in {"", current.cid}:
-        raise Conflict("The record was changed since the form was opened.")
+        raise Conflict(OwnRecordReason.CHANGED_SINCE_OPENED)
     record = written(current.record, form_of(current.record, rkey, zone), wanted, zone)
     if record == current.record:
         return
@@ -216,7 +217,7 @@ async def _known(
         is_here = last is not None and last.cid == one.get("cid")
         where = Whereabouts.HERE if is_here else Whereabouts.WAITING
         uri = parse_at_uri(text)
-        title, starts_at = _said(uri, one.get("value"))
+        title, starts_at = _title_and_start(uri, one.get("value"))
         subject = subjects[text]
         told = "" if uri.collection == EVENT else about.get(subject, "")
         found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), told))
@@ -243,7 +244,7 @@ def _subject(value: object) -> str | None:
     return uri if isinstance(uri, str) else None
 
 
-def _said(uri: AtUri, value: object) -> tuple[str, Instant | None]:
+def _title_and_start(uri: AtUri, value: object) -> tuple[str, Instant | None]:
     if uri.collection != EVENT:
         status = value.get("status") if isinstance(value, dict) else None
         return (status.rpartition("#")[2] if isinstance(status, str) else ""), None
@@ -270,8 +271,8 @@ def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str,
     try:
         validate_record(_catalog, str(collection), record)
         json_form.to_json(record)
-    except Malformed as wrong:
-        raise InvalidInput(field, f"Other apps could not read this: {wrong.why}.") from None
+    except Malformed:
+        raise InvalidInput(field, OwnRecordReason.UNREADABLE_FOR_APPS) from None
     return record
 
 
@@ -280,4 +281,4 @@ def own_uri(identity: Identity, collection: Nsid, rkey: str) -> AtUri:
     try:
         return parse_at_uri(f"at://{identity.did}/{collection}/{rkey}")
     except Malformed:
-        raise NotFound("There is no such record in your repository.") from None
+        raise NotFound(OwnRecordReason.NO_SUCH_RECORD) from None

@@ -19,6 +19,7 @@ from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_record_uri, by_slug
 from openmeet.domain.identities.model import Identity
+from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.own_records.repository import checked, own_uri
 from openmeet.network.publishing.send import delete_record, get_record, list_rsvps, put_record
 from openmeet.network.records import seen
@@ -74,8 +75,8 @@ async def read_own(db: Database, network: NetworkClients, identity: Identity, rk
     """An RSVP record at the PDS: (the event's URI, which of ``CHOICES``, or its unknown token). Raises NotFound."""
     current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
     if current is None:
-        raise NotFound("There is no such record in your repository.")
-    return _said(current.record)
+        raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
+    return _subject_and_status(current.record)
 
 
 async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: str, choice: str) -> None:
@@ -87,8 +88,8 @@ async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: 
     uri, token = own_uri(identity, RSVP, rkey), _token(choice)
     current = await get_record(agent, uri)
     if current is None:
-        raise NotFound("There is no such record in your repository.")
-    subject = await _by_uri(network, _said(current.record)[0])
+        raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
+    subject = await _by_uri(network, _subject_and_status(current.record)[0])
     await _check_is_for_everybody(db, subject)
     record = write_rsvp(
         token,
@@ -118,7 +119,7 @@ async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | Non
         return None
     event = await by_slug(reader, EventSlug(unquote(words[2])))
     if event is None or event.is_gone or event.record_uri is None or not may_answers_be_public(event):
-        raise InvalidInput("event", "This event has no record that you could answer.")
+        raise InvalidInput("event", OwnRecordReason.NO_EVENT_RECORD)
     return parse_at_uri(event.record_uri)
 
 
@@ -126,13 +127,11 @@ async def _by_uri(network: NetworkClients, text: str) -> AtUri:
     try:
         uri = normal_uri(parse_at_uri(text))
         if uri.collection != EVENT or uri.rkey is None:
-            raise InvalidInput("event", "This is not the address of an event.")
+            raise InvalidInput("event", OwnRecordReason.NOT_AN_EVENT_ADDRESS)
         if not uri.authority.startswith("did:"):
             uri = AtUri(await network.handles.resolve(parse_handle(uri.authority)), uri.collection, uri.rkey)
     except Malformed:
-        raise InvalidInput(
-            "event", "Paste the event’s address: its page here, or one that begins with at://."
-        ) from None
+        raise InvalidInput("event", OwnRecordReason.EVENT_ADDRESS_NEEDED) from None
     return uri
 
 
@@ -140,7 +139,7 @@ async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
     async with db.reader() as reader:
         event = await by_record_uri(reader, str(subject))
     if event is not None and not may_answers_be_public(event):
-        raise InvalidInput("event", "Answers to this event are not for everybody: answer it on its page.")
+        raise InvalidInput("event", OwnRecordReason.ANSWERS_NOT_PUBLIC)
 
 
 async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
@@ -154,7 +153,7 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     except NotFound:
         proven = None
     if proven is None or proven.cid is None:
-        raise InvalidInput("event", "There is no such event in that repository.")
+        raise InvalidInput("event", OwnRecordReason.NO_SUCH_EVENT)
     return str(proven.cid)
 
 
@@ -163,10 +162,10 @@ async def _stands(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
     current = await get_record(agent, uri)
     if current is not None and current.record.get("status") == token:
         return uri
-    raise InvalidInput("event", "You have answered this event already. Change that answer in your list.")
+    raise InvalidInput("event", OwnRecordReason.ANSWERED_ALREADY)
 
 
-def _said(record: dict[str, Value]) -> tuple[str, str]:
+def _subject_and_status(record: dict[str, Value]) -> tuple[str, str]:
     subject, status = record.get("subject"), record.get("status")
     uri = subject.get("uri") if isinstance(subject, dict) else None
     return uri if isinstance(uri, str) else "", status.rpartition("#")[2] if isinstance(status, str) else ""
@@ -174,5 +173,5 @@ def _said(record: dict[str, Value]) -> tuple[str, str]:
 
 def _token(choice: str) -> str:
     if choice not in CHOICES:
-        raise InvalidInput("answer", "Choose an answer.")
+        raise InvalidInput("answer", OwnRecordReason.CHOOSE_AN_ANSWER)
     return CHOICES[choice]

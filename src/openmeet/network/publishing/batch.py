@@ -1,10 +1,10 @@
 """Several first writes of one repository in one commit (``applyWrites``), at most 200.
 
-Each row keeps its own lease, key, CID and bytes, stored before anything is sent, as if it were written singly. The
-commit takes all writes or none, so there are three outcomes. It succeeds: each row is completed by itself. It is
-refused: each row is written singly, because one of them is the cause. Nobody knows: each row is read back when it is
-retried. Updates and retractions are never batched: they need ``swapRecord``, because keys can be reused and a late
-delete must not remove a newer record. Rows that failed before are not batched either: they would fail their neighbours.
+Each row has its own lease, key, CID and bytes, stored before anything is sent, as if it were written alone. The commit
+takes all writes or none, so there are three outcomes. Success: each row is completed. A refusal: each row is written
+alone, because one of them is the cause. Unknown: each row is read back when it is retried. Updates and retractions are
+never batched: they need ``swapRecord``, because keys can be reused and a late delete must not remove a newer record.
+Rows that failed before are not batched either: they would make the whole batch fail.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import msgspec
 
 from at_network.pacing import pause_seconds
 from at_protocol.data import json_form
-from groundwork.errors import Failure, NotSignedIn
+from groundwork.errors import Failure, NotSignedIn, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
@@ -46,7 +46,7 @@ MAX_BODY_BYTES = 100_000
 class _Create:
     """A first write: the row and its record."""
 
-    held: LeasedPublication
+    leased: LeasedPublication
     draft: Draft
     written: WrittenRecord
 
@@ -59,11 +59,11 @@ class _Create:
         return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
 
 
-async def pay_together(publisher: Publisher, held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
-    """Write what can be batched; return the rows that must be written singly, as they are now. Raises no network errors."""
+async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
+    """Write what can be batched; return the rows to be written alone, as they are now. Raises no network errors."""
     by_did: dict[str, list[_Create]] = defaultdict(list)
     alone: list[LeasedPublication] = []
-    for one in held:
+    for one in leased:
         try:
             create = await _create_of(publisher, one)
         except Exception as failure:  # noqa: BLE001 - one row that cannot be read must not keep the others from going out
@@ -74,23 +74,23 @@ async def pay_together(publisher: Publisher, held: Sequence[LeasedPublication]) 
         else:
             by_did[create.draft.identity.did].append(create)
     batches = [batch for creates in by_did.values() for batch in _batches(creates)]
-    left = await asyncio.gather(*(_pay_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
+    left = await asyncio.gather(*(_send_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
     return alone + [one for some in left for one in some]
 
 
-async def _create_of(publisher: Publisher, held: LeasedPublication) -> _Create | None:
+async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
     """The row as a first write; None if it is anything else."""
-    if held.attempts > 0 or held.state is PublicationState.RETRACTING:
+    if leased.attempts > 0 or leased.state is PublicationState.RETRACTING:
         return None
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, held, publisher.flags)
+        decision = await decide(reader, leased, publisher.flags)
     if not isinstance(decision, Publish):
         return None
     try:
-        draft = await drafting.first_draft(publisher, held, decision)
+        draft = await drafting.first_draft(publisher, leased, decision)
     except Failure:
-        return None  # written singly it fails again, and its row stores the reason
-    return None if draft is None else _Create(held, draft, seal_in_cbor(draft.record))
+        return None  # written alone it fails again, and its row stores the reason
+    return None if draft is None else _Create(leased, draft, seal_in_cbor(draft.record))
 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
@@ -106,17 +106,17 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     return found
 
 
-async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
-    """Send one call; return the rows that are to be written singly."""
+async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
+    """Send one call; return the rows that are to be written alone."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
-        return [one.held for one in batch]
+        return [one.leased for one in batch]
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
     except Failure:
-        return [one.held for one in batch]
+        return [one.leased for one in batch]
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
-        return [one.held for one in batch]
+        return [one.leased for one in batch]
     fixed = await _fix(publisher, batch)
     if not fixed:
         return []
@@ -125,40 +125,40 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
             stored = WriteReceipt(cid or "", applied.rev)
-            await write.settle_stored(publisher, made.held, made.sent, made.written.body, stored)
+            await write.settle_stored(publisher, made.leased, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
         return await _as_they_stand(publisher, fixed)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
-            log.warning("publications.refused_together", writes=len(fixed), reason=failure.why)
+            log.warning("publications.refused_together", writes=len(fixed), reason=str(failure.why))
             return await _as_they_stand(publisher, fixed)
         for one in fixed:
-            await settle.try_later(publisher, one.held, failure.why, retry.asked_seconds(failure))
+            await settle.try_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promises must not be lost
         log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
         for one in fixed:
-            await settle.try_later(publisher, one.held, type(failure).__name__, None)
+            await settle.try_later(publisher, one.leased, reason_of(failure), None)
     return []
 
 
 async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     """Store what will be sent, each row under its lease; drop rows whose lease has passed to another worker.
 
-    Rows that were written too often are dropped too; they wait for their owner and not for the end of the lease.
+    Rows that were written too often are dropped, too: they wait for their owner, not for the end of the lease.
     """
     fixed: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
-            writes = await leases.fix(tx, one.held, one.sent, did=one.draft.identity.did, body=one.written.body)
+            writes = await leases.fix(tx, one.leased, one.sent, did=one.draft.identity.did, body=one.written.body)
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
             elif writes is not None:
                 await in_flight.answered(tx, one.sent)  # it is not sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write.written_too_often(publisher, one.held, one.sent.uri, writes)
+        await write.written_too_often(publisher, one.leased, one.sent.uri, writes)
     return fixed
 
 
@@ -167,10 +167,10 @@ async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list
     found: list[LeasedPublication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
-            now = await leases.find(reader, one.held.kind, one.held.subject_id)
+            now = await leases.find(reader, one.leased.kind, one.leased.subject_id)
             if (
                 now is not None
-                and now.lease == one.held.lease
+                and now.lease == one.leased.lease
                 and now.state in {PublicationState.SENDING, PublicationState.RETRACTING}
             ):
                 found.append(now)

@@ -1,7 +1,7 @@
-"""Pictures of events and groups as blobs, re-encoded on upload here, sent to the PDS before the record that names them.
+"""Pictures of events and groups as blobs. Re-encoded when they were uploaded here; sent to the PDS before their record.
 
 If the PDS accepts less than we store, the picture is scaled down. If no usable picture is small enough, the record is
-published without it and its owner is told so.
+published without it, and its owner sees why.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from at_protocol.data.cid import Cid
 from groundwork.blobstore.contract import BlobStore
 from groundwork.cache.contract import Cache
 from groundwork.errors import (
+    Explanation,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -26,7 +27,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.media.pictures import CONTENT_TYPE, Picture, Size, blob_key, shrunk
 from openmeet.network.records.places import MediaOut
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.outbox.publications import WITHOUT_PICTURE
+from openmeet.outbox.reasons import PublicationReason
 
 
 class PictureTooLarge(Exception):
@@ -47,10 +48,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PictureToPublish:
-    """The picture to publish, if any. ``without``: why there is none, in words; empty if there is one or none was wanted."""
+    """The picture to publish, if any. ``without``: why there is none; None if there is one or none was wanted."""
 
     blob: Blob | None
-    without: str = ""
+    without: Explanation | None = None
 
 
 NO_PICTURE = PictureToPublish(None)
@@ -70,7 +71,7 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
     if limit is not None and len(body) > limit:
         smaller = await asyncio.to_thread(shrunk, body, limit)
         if smaller is None:
-            return PictureToPublish(None, f"{WITHOUT_PICTURE}your server takes files of at most {limit:,} bytes")
+            return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=limit))
         body, width, height = smaller
     return PictureToPublish(
         Blob(MediaOut(Cid.for_raw(body), CONTENT_TYPE, len(body), picture.alt, width, height), body)
@@ -90,7 +91,7 @@ async def upload(client: XrpcClient, blob: Blob) -> None:
     reference = stored.get("ref") if isinstance(stored, dict) else None
     cid = reference.get("$link") if isinstance(reference, dict) else None
     if cid != str(blob.media.cid):
-        raise RemoteFailed("The PDS keeps another picture than was sent.")
+        raise RemoteFailed(PublicationReason.OTHER_PICTURE_STORED)
 
 
 STATED_SECONDS: Final = 3600.0
@@ -99,7 +100,7 @@ _UNSTATED: Final = b"-"
 
 
 async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
-    """The maximum size of a picture in bytes; None if it is unknown, or if there is no picture (then no server is asked).
+    """The maximum size of a picture in bytes; None if it is unknown, or there is no picture (no server is asked then).
 
     Raises RemoteFailed and RemoteSlow if the server is unreachable.
     """

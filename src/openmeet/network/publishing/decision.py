@@ -20,7 +20,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.group import Reference
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import NO_REPOSITORY
+from openmeet.outbox.reasons import PublicationReason
 
 # (address of this installation, now, what the PDS has) -> the record. Raises Refused if a record must exist already.
 Writing = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
@@ -78,72 +78,76 @@ class PublishPlain:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Nothing of it may be public: retract a published record, otherwise keep it here. ``why`` is shown to the person."""
+class Withhold:
+    """It may not be public: retract a published record, and write none. ``why`` is shown to the person."""
 
-    why: str
+    why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
-class KeepHere:
-    """It may not be written, and another app wrote the record: we do not delete it, and do not publish edits made here."""
+class KeepEditsLocal:
+    """It may not be written, and another app wrote the record: do not delete it, and do not publish edits made here."""
 
-    why: str
+    why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Its subject has no record yet, or an account is still being read. ``until``: the latest time to check again, if known."""
+    """Its subject has no record yet, or an account is still being read. ``until``: when to check again, if known."""
 
-    why: str
+    why: PublicationReason
     until: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GiveWay:
-    """Another record of the person is about the same event and newer: that one is updated, and this one is deleted."""
+class RetractDuplicate:
+    """Another, newer record of the person is about the same event: delete this one; the other one is updated."""
 
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """The repository keeps what it has; there is no job until something is decided."""
-
-    why: str
+    why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
-    """The record is in a repository that we may not write to. It stays until its person connects that repository or consents again."""
-
-    why: str
+class DoNothing:
+    """Leave the repository as it is; nothing is due until something changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class LetGo:
-    """The record is in a repository that can no longer be written: forget it there, and decide again."""
+class AwaitPermission:
+    """We may not write to the record's repository: it stays until its person connects that one or consents again."""
 
-    why: str
+    why: PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
-    """The record returns to the repository that it had left, under the URI that it has there."""
+class ForgetRecord:
+    """The record is in a repository that we can no longer write to: forget the record, and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveBack:
+    """The record was to move to another repository and stays after all, under the URI that it has there."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class AwaitSwitch:
     """It is to be published, but publishing of its kind is switched off: retry later. Retractions do not wait."""
 
 
-RECALLED = "You took it back from the network."
-ELSEWHERE = "Sign in with the account it is in."
-
 Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain
-Decision = Publish | GiveWay | Hold | KeepHere | Wait | Leave | Stay | LetGo | Return | Pause
+Decision = (
+    Publish
+    | RetractDuplicate
+    | Withhold
+    | KeepEditsLocal
+    | Wait
+    | DoNothing
+    | AwaitPermission
+    | ForgetRecord
+    | MoveBack
+    | AwaitSwitch
+)
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
@@ -154,9 +158,11 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
     return mine[0] if mine else None
 
 
-async def home_of(reader: Reader, user_id: UserId, owed: LeasedPublication) -> Identity | Hold | Stay:
-    """The same for a publication: a record retracted from a repository that was disconnected is created again in another one."""
-    identity = await repository_for(reader, user_id, owed.did)
-    if identity is None and owed.may_be_out_there:
-        return Stay(ELSEWHERE)
-    return identity or await repository_for(reader, user_id, None) or Hold(NO_REPOSITORY)
+async def target_repository(
+    reader: Reader, user_id: UserId, leased: LeasedPublication
+) -> Identity | Withhold | AwaitPermission:
+    """``repository_for`` a publication. If that one is disconnected, a retracted record is created in another one."""
+    identity = await repository_for(reader, user_id, leased.did)
+    if identity is None and leased.may_exist_remotely:
+        return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
+    return identity or await repository_for(reader, user_id, None) or Withhold(PublicationReason.NO_REPOSITORY)

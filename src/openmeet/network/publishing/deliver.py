@@ -12,7 +12,7 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, NotSignedIn, Unavailable
+from groundwork.errors import Failure, NotSignedIn, Unavailable, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue
 from groundwork.telemetry import tracing
@@ -22,40 +22,39 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.network.publishing import in_flight, settle, write
 from openmeet.network.publishing.decision import (
-    ELSEWHERE,
-    GiveWay,
-    Hold,
-    KeepHere,
-    Leave,
-    LetGo,
-    Pause,
+    AwaitPermission,
+    AwaitSwitch,
+    DoNothing,
+    ForgetRecord,
+    KeepEditsLocal,
+    MoveBack,
     Publish,
     PublishEvent,
     PublishGroup,
     PublishPlain,
     PublishRsvp,
     PublishSeries,
-    Return,
-    Stay,
+    RetractDuplicate,
     Wait,
+    Withhold,
 )
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import (
-    CHANGED_ELSEWHERE,
     INGESTED_AFTER,
     LEASE_SECONDS,
     LOOK_AGAIN_AFTER,
     Publisher,
 )
 from openmeet.network.publishing.repositories import repository_to_clear
-from openmeet.network.publishing.send import get_record, take_away
+from openmeet.network.publishing.send import delete_record, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
 from openmeet.outbox import publication_leases
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, PublicationKind, PublicationState, look_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, look_again
+from openmeet.outbox.reasons import PublicationReason
 
 # Errors of servers that do not serve an account (any longer): these are not about the record.
 _ACCOUNT_IS_AWAY = frozenset(
@@ -64,28 +63,28 @@ _ACCOUNT_IS_AWAY = frozenset(
 
 # Rounds that a retraction waits for ingestion of another app's change: about two hours (``INGESTED_AFTER``, doubled
 # each time), including earlier merge rounds.
-_MOST_HEARINGS = 8
+_MAX_INGESTION_ROUNDS = 8
 
 
-async def pay_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
-    """Handle a request's own job right after its commit; False if it did not finish in time (the job stays enqueued)."""
+async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
+    """Deliver the publication of a request right after its commit; False if that takes too long (it stays enqueued)."""
     async with publisher.db.transaction() as tx:
-        before = await _named_by(tx, kind, subject_id)
-        held = [
+        before = await _written_first(tx, kind, subject_id)
+        leased = [
             await publication_leases.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
-    due = [one for one in held if one is not None]
+    due = [one for one in leased if one is not None]
     if due:
-        # When the request stops waiting, delivery goes on: it has its own lease.
-        task = asyncio.create_task(_pay_each(publisher, due))
+        # If the request stops waiting, delivery goes on: it has its own lease.
+        task = asyncio.create_task(_deliver_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
         after = await publication_leases.find(reader, kind, subject_id)
     return after is not None and after.state is PublicationState.PUBLISHED
 
 
-async def _named_by(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
+async def _written_first(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
     """Records that must be written first because this one names them: for a date, its series."""
     event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
     return (
@@ -95,182 +94,199 @@ async def _named_by(reader: Reader, kind: PublicationKind, subject_id: str) -> l
     )
 
 
-async def _pay_each(publisher: Publisher, due: Sequence[LeasedPublication]) -> None:
+async def _deliver_each(publisher: Publisher, due: Sequence[LeasedPublication]) -> None:
     for one in due:
-        await pay(publisher, one)
+        await deliver_one(publisher, one)
 
 
-async def pay(publisher: Publisher, held: LeasedPublication) -> None:
+async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
     """Handle one leased publication; every outcome is a state of its row, nothing is raised."""
     try:
-        with tracing.step("record.paid", held.subject_id, kind=held.kind.value):
-            await _pay(publisher, held)
+        with tracing.step("record.attempted", leased.subject_id, kind=leased.kind.value):
+            await _carry_out(publisher, leased)
     except Failure as failure:
-        await _settle_failure(publisher, held, failure)
+        await _settle_failure(publisher, leased, failure)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promise must not be lost
-        log.error("publication.failed_unforeseen", kind=held.kind.value, subject=held.subject_id, error=repr(failure))
-        await settle.try_later(publisher, held, type(failure).__name__, None)
+        log.error(
+            "publication.failed_unforeseen", kind=leased.kind.value, subject=leased.subject_id, error=repr(failure)
+        )
+        await settle.try_later(publisher, leased, reason_of(failure), None)
 
 
-async def _pay(publisher: Publisher, held: LeasedPublication) -> None:
+async def _carry_out(publisher: Publisher, leased: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, held, publisher.flags)
-    is_retracting = held.state is PublicationState.RETRACTING
+        decision = await decide(reader, leased, publisher.flags)
+    is_retracting = leased.state is PublicationState.RETRACTING
     match decision:
-        case Hold(why) | GiveWay(why):
-            await _hold(publisher, held, why)
-        case Leave() | KeepHere() if is_retracting:
-            await _stop_taking_back(publisher, held)
-        case KeepHere(why):
-            await settle.give_back(publisher, held, PublicationState.WITHHELD, reason=why)
-        case Leave():
+        case Withhold(why) | RetractDuplicate(why):
+            await _withhold(publisher, leased, why)
+        case DoNothing() | KeepEditsLocal() if is_retracting:
+            await _stop_retracting(publisher, leased)
+        case KeepEditsLocal(why):
+            await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
+        case DoNothing():
             async with publisher.db.transaction() as tx:
-                await publication_leases.leave(tx, held)
-        case Stay(why):
-            await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=why)
-        case LetGo():
-            await settle.forget(publisher, held)
-        case Return(uri):
-            await settle.come_back(publisher, held, uri)
+                await publication_leases.leave(tx, leased)
+        case AwaitPermission(why):
+            await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
+        case ForgetRecord():
+            await settle.forget(publisher, leased)
+        case MoveBack(uri):
+            await settle.keep_in_repository(publisher, leased, uri)
         case _ if is_retracting:
-            await _start_over(publisher, held)
-        case Pause():
+            await _start_over(publisher, leased)
+        case AwaitSwitch():
             due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
-            await settle.give_back(publisher, held, PublicationState.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
+            await settle.release(
+                publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
+            )
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
-            await settle.give_back(publisher, held, PublicationState.WAITING, reason=why, due_at=due_at)
+            await settle.release(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
-            await _publish(publisher, held, decision)
+            await _publish(publisher, leased, decision)
 
 
-async def _publish(publisher: Publisher, held: LeasedPublication, decision: Publish) -> None:
-    if await write.settle_earlier_send(publisher, held):
+async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> None:
+    if await write.settle_earlier_send(publisher, leased):
         return
     client = await agent_for(publisher.db, publisher.network, decision.identity)
     try:
-        await write.write(publisher, client, held, decision)
+        await write.write(publisher, client, leased, decision)
     except NotSignedIn as refused:
         await _session_refused(publisher, decision.identity, refused)
 
 
-async def _start_over(publisher: Publisher, held: LeasedPublication) -> None:
-    """It may be public again. What the PDS has decides where to continue; the echo of the delete must find the RSVP here."""
-    there = None if held.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(held.uri))
+async def _start_over(publisher: Publisher, leased: LeasedPublication) -> None:
+    """It may be public again: go on from what the PDS has. The echo of the delete must still find the RSVP here."""
+    there = None if leased.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
-        await settle.forget(publisher, held, there)
-    elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
-        # An unanswered delete may still be in flight, and its effect would look like somebody else's.
-        await _take_back(publisher, held)
+        await settle.forget(publisher, leased, there)
+    elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
+        # An unanswered delete may still be in flight; its effect would look like a deletion by somebody else.
+        await _retract(publisher, leased)
     else:
-        await settle.give_back(publisher, held, PublicationState.DUE, reason="")
+        await settle.release(publisher, leased, PublicationState.DUE, reason=None)
         return
     async with publisher.db.transaction() as tx:
-        await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
+        await look_again(tx, kind=leased.kind, subject_ids=[leased.subject_id])
 
 
-async def _stop_taking_back(publisher: Publisher, held: LeasedPublication) -> None:
+async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> None:
     """Stop retracting: no write is wanted any more, whatever the repository has.
 
-    A delete may still be in flight, and a record that stays needs an owner: what we wrote is deleted first, what its
-    author wrote in another app keeps its publication.
+    A delete may still be in flight, and a record that stays needs a publication: a record that we wrote is deleted
+    first; one that its author wrote in another app keeps its publication.
     """
-    if held.uri is None or held.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await settle.forget(publisher, held)
+    if leased.uri is None or leased.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
+        await settle.forget(publisher, leased)
         return
     async with publisher.db.reader() as reader:
         event = (
-            await event_queries.by_id(reader, EventId(held.subject_id)) if held.kind is PublicationKind.EVENT else None
+            await event_queries.by_id(reader, EventId(leased.subject_id))
+            if leased.kind is PublicationKind.EVENT
+            else None
         )
     if event is not None and event.is_record_of_author:
-        await settle.give_back(publisher, held, PublicationState.DUE, reason="")
+        await settle.release(publisher, leased, PublicationState.DUE, reason=None)
     else:
-        await _start_over(publisher, held)
+        await _start_over(publisher, leased)
 
 
-async def _hold(publisher: Publisher, held: LeasedPublication, why: str) -> None:
-    """Nothing of it may be public: retract what may be published."""
-    if held.uri is None or held.did is None:
-        if held.state is PublicationState.RETRACTING:
-            await settle.forget(publisher, held)
+async def _withhold(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
+    """It may not be public: retract what may have been published."""
+    if leased.uri is None or leased.did is None:
+        if leased.state is PublicationState.RETRACTING:
+            await settle.forget(publisher, leased)
         else:
-            await settle.give_back(publisher, held, PublicationState.WITHHELD, reason=why)
+            await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
-        if not await publication_leases.start_retracting(tx, held):
+        if not await publication_leases.start_retracting(tx, leased):
             return
-    await _take_back(publisher, publication_leases.as_retracting(held))
+    await _retract(publisher, publication_leases.as_retracting(leased))
 
 
-async def _take_back(publisher: Publisher, taking_back: LeasedPublication) -> None:
+async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     """Delete the record of a row in state RETRACTING."""
-    if taking_back.uri is None or taking_back.did is None:
+    if retracting.uri is None or retracting.did is None:
         return
-    uri = parse_at_uri(taking_back.uri)
+    uri = parse_at_uri(retracting.uri)
     async with publisher.db.reader() as reader:
-        identity = await repository_to_clear(reader, taking_back)
+        identity = await repository_to_clear(reader, retracting)
     if identity is None:
-        await settle.give_back(publisher, taking_back, PublicationState.BLOCKED, reason=ELSEWHERE)
+        await settle.release(
+            publisher, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
+        )
         return
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
         try:
-            if await _is_heard_first(publisher, client, taking_back, uri):
+            if await _waits_for_ingestion(publisher, client, retracting, uri):
                 return
-            rev = await take_away(client, uri, expected=taking_back.base_cid)
+            rev = await delete_record(client, uri, expected=retracting.base_cid)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
         gone = await in_flight.absence(publisher, uri, rev)
     except Failure as failure:
-        await _settle_failure(publisher, taking_back, failure)
+        await _settle_failure(publisher, retracting, failure)
     else:
-        await settle.forget(publisher, taking_back, gone)
+        await settle.forget(publisher, retracting, gone)
 
 
-async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: LeasedPublication, uri: AtUri) -> bool:
-    """Whether an RSVP record has a change from another app that has not been ingested yet.
+async def _waits_for_ingestion(
+    publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri
+) -> bool:
+    """Whether a retraction must wait, because the RSVP record has a change by another app that was not ingested yet.
 
-    That RSVP counts, although its record will be deleted: ingestion gets it first and has two hours to apply it, as
-    long as it retries a message. Each round waits twice as long as the one before. Event records are not waited for:
-    they may contain what must not be public.
+    That reply counts, although its record will be deleted: it is handed to ingestion first, which has two hours to
+    apply it, as long as it retries a message. Each round waits twice as long as the one before. Event records are not
+    waited for: they may contain what must not be public.
     """
-    if taking_back.kind is not PublicationKind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
+    if retracting.kind is not PublicationKind.RSVP or retracting.rounds >= _MAX_INGESTION_ROUNDS:
         return False
     current = await get_record(client, uri)
     async with publisher.db.reader() as reader:
         known = await seen.find(reader, str(uri))
-    heard = {taking_back.base_cid, taking_back.chosen_cid, None if known is None else known.cid}
-    if current is None or current.cid in heard:
+    known_cids = {retracting.base_cid, retracting.chosen_cid, None if known is None else known.cid}
+    if current is None or current.cid in known_cids:
         return False
     await publisher.enqueue([await in_flight.what_is_there(publisher, uri)])
-    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
-    await settle.give_back(
-        publisher, taking_back, PublicationState.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
+    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.rounds))
+    await settle.release(
+        publisher,
+        retracting,
+        PublicationState.RETRACTING,
+        reason=PublicationReason.MERGING,
+        due_at=due_at,
+        is_round=True,
     )
     return True
 
 
-async def _settle_failure(publisher: Publisher, held: LeasedPublication, failure: Failure) -> None:
+async def _settle_failure(publisher: Publisher, leased: LeasedPublication, failure: Failure) -> None:
     """Store whether the row waits for the person, for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
-        why = failure.why if isinstance(failure, NotSignedIn) else NOT_ALLOWED
-        await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=why)
+        why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
+        await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: its identity is refreshed, and its person signs in at the new server.
-        await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=failure.why)
+        await settle.release(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
-            fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # a first write chose its key since
+            fixed = await publication_leases.find(
+                tx, leased.kind, leased.subject_id
+            )  # a first write chose its key since
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
-        await settle.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
+        await settle.try_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
     else:
-        await settle.refuse(publisher, held, failure.why)
+        await settle.refuse(publisher, leased, reason_of(failure))
 
 
 async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
-    """The PDS no longer knows the session. A custodial account signs in again at the next attempt; other people are asked to."""
+    """The PDS no longer knows the session. Custodial accounts sign in at the next attempt; people are asked to."""
     await note_refused(publisher.db, publisher.network, identity, refused)
     if identity.kind is IdentityKind.CUSTODIAL:
-        raise Unavailable("The session has ended; signing in again.") from refused
+        raise Unavailable(PublicationReason.SESSION_ENDED) from refused
     raise refused

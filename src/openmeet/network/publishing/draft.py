@@ -1,4 +1,4 @@
-"""Draft of a write: where it goes and what the record contains. The record at the PDS is read, and our fields in it are changed."""
+"""Draft of a write: where it goes, and the record. Of the record that the PDS has, only our fields are changed."""
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.errors import Refused, RemoteFailed
+from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -32,11 +33,11 @@ from openmeet.network.publishing.decision import (
 from openmeet.network.publishing.in_flight import prove
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import is_listed
-from openmeet.network.publishing.send import Current, get_event, list_rsvps
+from openmeet.network.publishing.send import Current, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
-from openmeet.network.records.event_writer import Publishable, owes_nothing, publishable, seal_in_cbor, write_event
+from openmeet.network.records.event_writer import Publishable, is_up_to_date, publishable, seal_in_cbor, write_event
 from openmeet.network.records.group import GroupOut, group_part, write_group
 from openmeet.network.records.links import lineage_of
 from openmeet.network.records.own_entries import Earlier
@@ -48,6 +49,7 @@ from openmeet.outbox import in_flight, publication_moves
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 
 _MILLISECOND = 1_000
 
@@ -56,20 +58,21 @@ _MILLISECOND = 1_000
 class Draft:
     """The write to make: the URI, the version that it replaces, and the record.
 
-    ``picture``: what to upload first, if anything, or why the record has no picture.
+    ``is_up_to_date``: the PDS has all our fields already, so nothing is sent. ``picture``: what to upload first, if anything, or why the
+    record has no picture.
     """
 
     uri: AtUri
     identity: Identity
     current: Current | None
     record: dict[str, Value]
-    owes_nothing: bool
+    is_up_to_date: bool
     picture: PictureToPublish = NO_PICTURE
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedElsewhere:
-    """Somebody else changed or deleted the record, and the stream has not delivered that yet: merge first, write afterwards."""
+    """Somebody else changed or deleted the record, and that was not ingested yet: merge first, then write."""
 
     uri: AtUri
 
@@ -85,107 +88,108 @@ class Occupied:
     is_ours: bool
 
 
-async def first_draft(publisher: Publisher, held: LeasedPublication, decision: Publish) -> Draft | None:
+async def first_draft(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> Draft | None:
     """Draft a record that was never sent, and check it; None if it may exist already.
 
     Sends no request to find that out: a create fails if its key is taken. Raises Refused, as ``check`` does, and what
     the calls raise.
     """
-    if held.uri is not None:
+    if leased.uri is not None:
         return None
-    uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
+    uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
     if isinstance(decision, PublishPlain):
         if not is_new:
             return None
         record = decision.write(publisher.instance, publisher.network.clock.now(), None)
-        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     elif isinstance(decision, PublishEvent):
-        if not is_new or decision.event.picture is not None:
+        if not is_new or decision.event.content.picture is not None:
             return None  # a record with a picture is not batched: the picture is uploaded first
         ours, _ = await _publishable(publisher, decision.event, None)
-        draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
+        draft = Draft(uri, decision.identity, None, write_event(ours, None), is_up_to_date=False)
     elif isinstance(decision, PublishGroup):
         if not is_new or decision.picture is not None:
             return None
-        record = _of_this_try(held, write_group(_group_out(publisher, decision, None), None))
-        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+        record = _of_this_try(leased, write_group(_group_out(publisher, decision, None), None))
+        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     elif isinstance(decision, PublishSeries):
         if not is_new:
             return None
-        record = await _series_record(publisher, held, decision, None, None)
-        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+        record = await _series_record(publisher, leased, decision, None, None)
+        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     else:
         async with publisher.db.reader() as reader:
             known = await seen.find(reader, str(uri))
             is_known = await is_listed(reader, decision.identity)
         if not is_known or (known is not None and known.cid is not None):
             return None
-        record = await _rsvp_record(publisher, held, decision, None)
-        draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
+        record = await _rsvp_record(publisher, leased, decision, None)
+        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     check(publisher, draft, seal_in_cbor(draft.record).body)
     return draft
 
 
 async def drafted(
-    publisher: Publisher, client: XrpcClient, held: LeasedPublication, decision: Publish, picture_bytes: int | None
+    publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | Occupied:
-    """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken. Raises what the calls raise.
+    """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken.
 
-    ``picture_bytes``: maximum size of a picture.
+    ``picture_bytes``: maximum size of a picture. Raises what the calls raise.
     """
-    uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
-    if isinstance(decision, PublishRsvp) and held.uri is None:
+    uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
+    if isinstance(decision, PublishRsvp) and leased.uri is None:
         uri = await _answer_before(publisher, client, decision, uri)
-    current = None if is_new else await get_event(client, uri)
-    if isinstance(decision, PublishRsvp) and held.uri is None and current is not None:
+    current = None if is_new else await get_record(client, uri)
+    if isinstance(decision, PublishRsvp) and leased.uri is None and current is not None:
         # Whatever the merge decides, that record is the one to update from now on.
         async with publisher.db.transaction() as tx:
-            await leases.attach_current(tx, held, did=decision.identity.did, uri=str(uri))
+            await leases.attach_current(tx, leased, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
         known = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if known is None else known.cid):
         return ChangedElsewhere(uri)
     previous = None if current is None else current.record
-    if current is not None and held.uri is None and _has_no_record(decision):
+    if current is not None and leased.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
             late = await in_flight.among(reader, [str(uri)])
         return Occupied(uri, is_ours=(str(uri), current.cid) in late)
     if isinstance(decision, PublishEvent):
-        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.picture)
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)
-        earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
-        settled = previous is not None and owes_nothing(ours, previous, earlier)
+        earlier = Earlier(agreed=_decoded(leased.base_body), written=_decoded(leased.chosen_body))
+        settled = previous is not None and is_up_to_date(ours, previous, earlier)
         if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
             picture = NO_PICTURE  # already uploaded
         return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, picture)
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         picture = await blob_of(publisher.pictures, decision.picture, limit)
-        record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(held.base_body))
-        record = _of_this_try(held, record) if previous is None else record
+        record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(leased.base_body))
+        record = _of_this_try(leased, record) if previous is None else record
         if previous is not None and record.get("avatar") == previous.get("avatar"):
             picture = replace(picture, blob=None)  # already uploaded
         return Draft(uri, decision.identity, current, record, record == previous, picture)
     if isinstance(decision, PublishSeries):
-        agreed = _decoded(held.base_body)
-        record = await _series_record(publisher, held, decision, previous, _decoded(held.chosen_body), agreed)
+        agreed = _decoded(leased.base_body)
+        record = await _series_record(publisher, leased, decision, previous, _decoded(leased.chosen_body), agreed)
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
     else:
-        record = await _rsvp_record(publisher, held, decision, previous)
+        record = await _rsvp_record(publisher, leased, decision, previous)
     return Draft(uri, decision.identity, current, record, record == previous)
 
 
 def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
     """Raises Refused for a record that no server should take."""
     if len(body) > MAX_RECORD_BYTES:
-        raise Refused(f"The record would have more than {MAX_RECORD_BYTES} bytes.")
+        raise Refused(PublicationReason.RECORD_TOO_LARGE, most=MAX_RECORD_BYTES)
     if draft.current is not None:
-        return  # a record of another app need not be valid; we change our fields in it and the PDS validates it
+        return  # a record of another app need not be valid; we change our fields in it, and the PDS validates it
     try:
         validate_record(publisher.catalog, str(draft.uri.collection), draft.record)
     except Malformed as wrong:
-        raise Refused(f"The record would not be valid: {wrong.why}.") from wrong
+        log.warning("record.invalid", uri=str(draft.uri), error=str(wrong.why))
+        raise Refused(PublicationReason.RECORD_INVALID, lexicon=str(draft.uri.collection)) from wrong
 
 
 async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, PictureToPublish]:
@@ -194,7 +198,9 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
         lineage = await lineage_of(reader, PublicationKind.EVENT, event.id)
-    picture = await blob_of(publisher.pictures, event.picture if reach_of(event) is PublishLevel.FULL else None, limit)
+    picture = await blob_of(
+        publisher.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
+    )
     page = page_of(publisher.instance, event)
     ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
@@ -208,7 +214,7 @@ def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) 
 
 async def _series_record(
     publisher: Publisher,
-    held: LeasedPublication,
+    leased: LeasedPublication,
     decision: PublishSeries,
     previous: dict[str, Value] | None,
     written: dict[str, Value] | None,
@@ -217,29 +223,29 @@ async def _series_record(
     async with publisher.db.reader() as reader:
         lineage = await lineage_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
-    record = _of_this_try(held, record) if previous is None else record
+    record = _of_this_try(leased, record) if previous is None else record
     put_lineage(record, lineage, written)
     return record
 
 
-def _of_this_try(held: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
-    """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it (decision 0090).
+def _of_this_try(leased: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
+    """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
-    The milliseconds of ``createdAt`` are the number of leases.
+    See decision 0090. The milliseconds of ``createdAt`` are the number of leases.
     """
     created = record.get("createdAt")
     if not isinstance(created, str):
         return record
-    return {**record, "createdAt": format_datetime(parse_datetime(created) + held.lease * _MILLISECOND)}
+    return {**record, "createdAt": format_datetime(parse_datetime(created) + leased.lease * _MILLISECOND)}
 
 
 async def _rsvp_record(
-    publisher: Publisher, held: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
+    publisher: Publisher, leased: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
     answer, now = decision.attendance, publisher.network.clock.now()
     # A record that is created again, after consent was withdrawn and given again, does not make the old RSVP newer. The
     # milliseconds (the number of leases) keep two writes under one key from having the same bytes (decision 0090).
-    said_at = min(answer.answered_at + held.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
+    said_at = min(answer.answered_at + leased.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
@@ -267,10 +273,10 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
     return value if isinstance(value, dict) else None
 
 
-async def _uri_for(publisher: Publisher, held: LeasedPublication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
+async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
     """Where the record is or will be, and whether nothing can be there yet."""
-    if held.uri is not None:
-        return parse_at_uri(held.uri), False
+    if leased.uri is not None:
+        return parse_at_uri(leased.uri), False
     if isinstance(decision, PublishEvent):
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False
@@ -300,7 +306,7 @@ async def _uri_for(publisher: Publisher, held: LeasedPublication, decision: Publ
 
 
 def _kept_or_new(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
-    """The address that the record had in this repository, which it keeps for good, or a new one."""
+    """The URI that the record had in this repository before, or a new one."""
     return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
 
 
@@ -328,5 +334,5 @@ async def _subject_cid(publisher: Publisher, event: Event) -> str:
         return known.cid
     proven = await prove(parse_at_uri(uri), publisher)
     if proven.cid is None:
-        raise RemoteFailed("The event’s record cannot be found in its author’s repository.")
+        raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
     return str(proven.cid)

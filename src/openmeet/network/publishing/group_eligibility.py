@@ -26,16 +26,14 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import (
-    ELSEWHERE,
-    RECALLED,
+    AwaitPermission,
     Decision,
-    Hold,
-    Leave,
-    LetGo,
+    DoNothing,
+    ForgetRecord,
     PublishGroup,
     PublishPlain,
-    Stay,
     Wait,
+    Withhold,
     repository_for,
 )
 from openmeet.network.publishing.repositories import repository_to_clear
@@ -50,83 +48,86 @@ from openmeet.network.records.group_statements import (
 )
 from openmeet.network.records.rsvp import record_key_for
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import NO_REPOSITORY, NO_REPOSITORY_OF_GROUP, NOT_AGREED, SPEAKER_NOT_AGREED
+from openmeet.outbox.reasons import PublicationReason
 
 
-async def decide_group(reader: Reader, owed: LeasedPublication) -> Decision:
+async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     """The group's own record."""
-    group = await queries.by_id(reader, GroupId(owed.subject_id))
+    group = await queries.by_id(reader, GroupId(leased.subject_id))
     if group is None or group.deleted_at is not None:
-        return Hold("The group was deleted.")
+        return Withhold(PublicationReason.GROUP_DELETED)
     if group.is_read_only:
-        return Leave("The group is kept elsewhere; nothing is written there.")
+        return DoNothing()
     if not group.details.sync_enabled:
-        return Hold("Its owner keeps the group itself off the network.")
+        return Withhold(PublicationReason.GROUP_KEPT_OFF)
     share = share_of(group)
     if share is Share.NOTHING:
-        return Hold("Only a public group is published, and only where it lets the network know of it.")
+        return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
     if group.is_hidden:
-        why = "A moderator has hidden it."
-        return Leave(why) if owed.may_be_out_there else Hold(why)
+        return DoNothing() if leased.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
     speaker = speaker_of(group)
     if not (await identity_queries.consent(reader, speaker)).is_given:
-        return Hold(SPEAKER_NOT_AGREED)
-    if owed.is_recalled:
-        return Hold(RECALLED)
-    identity = await repository_for(reader, speaker, owed.did if owed.may_be_out_there else None)
+        return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
+    if leased.is_recalled:
+        return Withhold(PublicationReason.RECALLED)
+    identity = await repository_for(reader, speaker, leased.did if leased.may_exist_remotely else None)
     if identity is None:
-        return Stay(ELSEWHERE) if owed.may_be_out_there else Hold(NO_REPOSITORY_OF_GROUP)
+        return (
+            AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
+            if leased.may_exist_remotely
+            else Withhold(PublicationReason.NO_REPOSITORY_OF_GROUP)
+        )
     backups = await named_backups(reader, group)
     before = await record_queries.newest_former(reader, group.id)
     predecessor = None if before is None else Reference(*before)
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The superseded record of a group, in another repository: it points to its successor."""
-    group_id = await record_queries.group_of_former(reader, owed.subject_id)
+    group_id = await record_queries.group_of_former(reader, leased.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
-        return Hold("The group was deleted.")
+        return Withhold(PublicationReason.GROUP_DELETED)
     if not agreed:
-        return Hold(NOT_AGREED)
-    if owed.is_recalled or share_of(group) is Share.NOTHING:
-        return Hold("The group is off the network.")
+        return Withhold(PublicationReason.NOT_AGREED)
+    if leased.is_recalled or share_of(group) is Share.NOTHING:
+        return Withhold(PublicationReason.GROUP_OFF_NETWORK)
     goes_on_at = group.network.record_uri
-    if goes_on_at is None or goes_on_at == owed.subject_id:
-        return Wait("The group has no new record yet.")
-    identity = await repository_for(reader, UserId(owed.user_id), owed.did or "")
+    if goes_on_at is None or goes_on_at == leased.subject_id:
+        return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
+    identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")
     if identity is None:
-        return LetGo("It stands in a repository that nobody lets us write to.")
+        return ForgetRecord()
 
     def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         if previous is None:
-            raise Refused("The record that the group had before is gone.")
+            raise Refused(PublicationReason.FORMER_RECORD_GONE)
         return write_former(goes_on_at, previous)
 
     return PublishPlain(identity, GROUP, None, write)
 
 
-async def decide_group_event(reader: Reader, owed: LeasedPublication) -> Decision:
+async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decision:
     """The group's statement that an event is its own."""
-    event = await event_queries.by_id(reader, EventId(owed.subject_id))
+    event = await event_queries.by_id(reader, EventId(leased.subject_id))
     group = None
     if event is not None and event.group is not None:
         group = await queries.by_id(reader, event.group.id)
     if event is None or group is None or event.is_gone or event.is_draft:
-        return Hold("It is no event of the group any more.")
+        return Withhold(PublicationReason.NOT_OF_GROUP)
     if event.is_read_only or group.is_read_only:
-        return Leave("It is kept elsewhere; nothing is written there.")
+        return DoNothing()
     if event.record_deleted_at is not None:
-        return Leave("Another app deleted the event’s record: its host is asked.")
+        return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
-        return Hold("The network does not learn whose event it is.")
-    where = await where_the_group_speaks(reader, group, owed)
+        return Withhold(PublicationReason.GROUP_OF_EVENT_HIDDEN)
+    where = await where_the_group_speaks(reader, group, leased)
     if not isinstance(where, Identity):
         return where
     if event.record_uri is None or event.record_cid is None:
-        why = "The event has no record."
-        return Hold(why) if owed.may_be_out_there else Wait(why)
+        why = PublicationReason.NO_EVENT_RECORD
+        return Withhold(why) if leased.may_exist_remotely else Wait(why)
     uri, listed = group.network.record_uri or "", Reference(event.record_uri, event.record_cid)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -135,55 +136,55 @@ async def decide_group_event(reader: Reader, owed: LeasedPublication) -> Decisio
     return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
-async def where_the_group_speaks(reader: Reader, group: Group, owed: LeasedPublication) -> Identity | Decision:
+async def where_the_group_speaks(reader: Reader, group: Group, leased: LeasedPublication) -> Identity | Decision:
     """The repository that has the group's record; if it cannot be written, the decision instead."""
     uri = group.network.record_uri
     if uri is None:
-        why = "The group has no record."
-        return Hold(why) if owed.may_be_out_there else Wait(why)
+        why = PublicationReason.NO_GROUP_RECORD
+        return Withhold(why) if leased.may_exist_remotely else Wait(why)
     did = parse_at_uri(uri).authority
-    if owed.may_be_out_there and owed.did not in {None, did}:
-        if await repository_to_clear(reader, owed) is None:
-            return LetGo("The group speaks elsewhere now.")
-        return Hold("The group speaks elsewhere now.")
+    if leased.may_exist_remotely and leased.did not in {None, did}:
+        if await repository_to_clear(reader, leased) is None:
+            return ForgetRecord()
+        return Withhold(PublicationReason.GROUP_MOVED)
     if not (await identity_queries.consent(reader, speaker_of(group))).is_given:
-        return Hold(SPEAKER_NOT_AGREED)
+        return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
     identity = await repository_for(reader, speaker_of(group), did)
-    return Wait("The group’s record is about to move.") if identity is None else identity
+    return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
 
-async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The member's own statement."""
-    found = await _standing(reader, owed)
+    found = await _standing(reader, leased)
     if found is None:
-        return Hold("You are not in this group.")
+        return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     standing, group = found
     if not standing.sync_enabled:
-        return Hold("You keep it to yourself that you are in this group.")
+        return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
     # For a group of another installation the statement is also the request to join.
     asks = standing.role is GroupRole.PENDING and group.is_read_only
     if standing.role not in INSIDE and not asks:
-        return Hold("You are not in this group.")
+        return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     if not agreed:
-        return Hold(NOT_AGREED)
-    if owed.is_recalled:
-        return Hold(RECALLED)
+        return Withhold(PublicationReason.NOT_AGREED)
+    if leased.is_recalled:
+        return Withhold(PublicationReason.RECALLED)
     if not group.is_read_only and share_of(group) is not Share.ALL:
-        return Hold("The network does not learn who is in this group.")
+        return Withhold(PublicationReason.MEMBERS_PRIVATE)
     uri = group.network.record_uri
     if uri is None:
-        why = "The group has no record."
-        return Hold(why) if owed.may_be_out_there else Wait(why)
+        why = PublicationReason.NO_GROUP_RECORD
+        return Withhold(why) if leased.may_exist_remotely else Wait(why)
     # A statement that they wrote in another app, in any of their accounts, is the one to update: never write a second
     # one.
     said = None if standing.statement_uri is None else parse_at_uri(standing.statement_uri)
-    did = owed.did if owed.may_be_out_there else None if said is None else said.authority
-    identity = await repository_for(reader, UserId(owed.user_id), did)
-    if identity is None and owed.may_be_out_there:
-        return Stay(ELSEWHERE)
-    identity = identity or await repository_for(reader, UserId(owed.user_id), None)
+    did = leased.did if leased.may_exist_remotely else None if said is None else said.authority
+    identity = await repository_for(reader, UserId(leased.user_id), did)
+    if identity is None and leased.may_exist_remotely:
+        return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
+    identity = identity or await repository_for(reader, UserId(leased.user_id), None)
     if identity is None:
-        return Hold(NO_REPOSITORY)
+        return Withhold(PublicationReason.NO_REPOSITORY)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_membership(uri, now, previous)
@@ -193,23 +194,23 @@ async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: 
     return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
 
 
-async def decide_acceptance(reader: Reader, owed: LeasedPublication) -> Decision:
-    """The group's statement about a member: never before the member's own statement, and never after it was withdrawn."""
-    found = await _standing(reader, owed)
+async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decision:
+    """The group's statement about a member: never before the member's own statement, nor after that was withdrawn."""
+    found = await _standing(reader, leased)
     if found is None:
-        return Hold("They are not in this group.")
+        return Withhold(PublicationReason.NOT_A_MEMBER)
     standing, group = found
     if group.is_read_only:
-        return Leave("The group is kept elsewhere; nothing is written there.")
+        return DoNothing()
     value = VALUE_OF[standing.role]
     if value is None:
-        return Hold("They are not in this group.")
+        return Withhold(PublicationReason.NOT_A_MEMBER)
     if share_of(group) is not Share.ALL:
-        return Hold("The network does not learn who is in this group.")
+        return Withhold(PublicationReason.MEMBERS_PRIVATE)
     said = await _said(reader, group, standing)
     if said is None:
-        return Hold("They have not said so themselves.")
-    where = await where_the_group_speaks(reader, group, owed)
+        return Withhold(PublicationReason.NO_STATEMENT)
+    where = await where_the_group_speaks(reader, group, leased)
     if not isinstance(where, Identity):
         return where
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(said.uri).authority)
@@ -220,9 +221,9 @@ async def decide_acceptance(reader: Reader, owed: LeasedPublication) -> Decision
     return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(said.uri))), write)
 
 
-async def _standing(reader: Reader, owed: LeasedPublication) -> tuple[Membership, Group] | None:
+async def _standing(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
     """The membership and its group; None if either is gone, or a moderator hides the group."""
-    standing = next(iter((await members_by_ids(reader, [owed.subject_id])).values()), None)
+    standing = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
     group = None if standing is None else await queries.by_id(reader, standing.group_id)
     if standing is None or group is None or group.deleted_at is not None or group.is_hidden:
         return None

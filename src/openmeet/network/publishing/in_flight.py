@@ -1,9 +1,8 @@
-"""Writes in flight: stored before they are sent (``publication_leases.fix``), removed when they are answered and the row is updated."""
+"""Writes in flight: stored before they are sent (``publication_leases.fix``), removed when the row has the answer."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from at_network.circuits import NotAsked
 from at_protocol.failures import Malformed
 from at_protocol.repo.proof import RecordProof
 from at_protocol.sync import verify
@@ -12,8 +11,17 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
-from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, Unavailable
-from groundwork.outbox.dispatcher import JobHandler
+from groundwork.errors import (
+    Failure,
+    InvalidInput,
+    NotAsked,
+    NotFound,
+    NotSignedIn,
+    RemoteFailed,
+    RemoteSlow,
+    Unavailable,
+)
+from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
@@ -25,7 +33,8 @@ from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.read import prove_record
 from openmeet.outbox import in_flight, publication_leases
-from openmeet.outbox.in_flight import Doubts, InFlightWrite
+from openmeet.outbox.in_flight import InFlightWrite, UnansweredWrites
+from openmeet.outbox.reasons import PublicationReason
 
 # After these errors the outcome is unknown: no response came, or it came from an intermediary.
 _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
@@ -36,7 +45,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
     """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
 
     After a success they stay in flight until the row is updated (``settle.settle``): another worker may have abandoned
-    the key meanwhile.
+    the key since.
     """
     try:
         yield
@@ -51,7 +60,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
 
 
 async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
-    """They were answered, or never sent."""
+    """Remove writes that were answered, or were never sent."""
     if not writes:
         return
     async with publisher.db.transaction() as tx:
@@ -62,18 +71,21 @@ async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -
 def abandoned_create_handler(publisher: Publisher) -> JobHandler:
     """The handler of ``JobKind.LATE_CREATE``; the subject of the job is the record's AT URI, its authority a DID."""
 
-    async def pay(job: Job) -> None:
+    async def handle(job: Job) -> None:
         try:
             uri = parse_at_uri(job.subject)
         except Malformed as wrong:
             raise InvalidInput("uri", wrong.why) from wrong
         await look(publisher, uri)
 
-    return pay
+    return handle
 
 
 async def look(publisher: Publisher, uri: AtUri) -> None:
-    """Read what is under an abandoned key, and delete it if it is ours. Raises what the calls raise: then the job stays enqueued."""
+    """Read what is under an abandoned key, and delete it if it is ours.
+
+    Raises what the calls raise: then the job stays enqueued.
+    """
     async with publisher.db.reader() as reader:
         doubt = await in_flight.of_uri(reader, str(uri))
         owned = await publication_leases.find_by_uri(reader, str(uri))
@@ -87,24 +99,26 @@ async def look(publisher: Publisher, uri: AtUri) -> None:
     except NotFound:
         there = None  # no repository, or one that is not served at present: nobody can read the record there
     if there is not None and there.cid in doubt.cids:
-        there = await _take_away(publisher, identity, uri, there.cid)
+        there = await _delete_late_create(publisher, identity, uri, there.cid)
         log.warning("publication.late_create_taken_away", uri=str(uri))
     await _note(publisher, uri, doubt, there)
 
 
-async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str) -> RecordMessage | None:
+async def _delete_late_create(
+    publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str
+) -> RecordMessage | None:
     """Delete exactly this version; return its deletion as a message."""
     if identity is None or not identity.can_write:
-        raise Unavailable("Its person has to sign in with the account it is in.")
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN_WITH_ACCOUNT)
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
         rev = await delete_version(client, uri, cid)
     except NotSignedIn as refused:
-        raise Unavailable("Its person has to sign in again.") from refused
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN) from refused
     return await absence(publisher, uri, rev)
 
 
-async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMessage | None) -> None:
+async def _note(publisher: Publisher, uri: AtUri, doubt: UnansweredWrites, there: RecordMessage | None) -> None:
     """Remove the in-flight writes if they can no longer arrive, else check again later."""
     now = publisher.network.clock.now()
     async with publisher.db.transaction() as tx:
@@ -113,7 +127,7 @@ async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMe
         if now >= doubt.end_at:
             await in_flight.forget(tx, str(uri), before=Instant(doubt.last_sent_at))
         else:
-            await in_flight.look_again(tx, str(uri), doubt)
+            await in_flight.recheck(tx, str(uri), doubt)
 
 
 async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
@@ -137,17 +151,20 @@ async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
 
 
 async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
-    """Prove what the repository has. Raises RemoteFailed also if its rev is in the future: it would overrule every change until then."""
+    """Prove what the repository has.
+
+    Raises RemoteFailed also if its rev is in the future: it would take precedence over every change until then.
+    """
     proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
     if proven.commit.rev is not None and not is_rev(proven.commit.rev, publisher.network.clock.now()):
-        raise RemoteFailed("The clock of the PDS is ahead of ours: its revs are of a time to come.")
+        raise RemoteFailed(PublicationReason.CLOCK_AHEAD)
     return proven
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
     """The proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
     if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
-        raise RemoteFailed("The repository is of an older version, without a rev.")
+        raise RemoteFailed(PublicationReason.NO_REV)
     is_gone = proven.cid is None or proven.record is None
     return RecordMessage(
         did=parse_did(uri.authority),
@@ -165,7 +182,7 @@ def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
 def rev_of(proven: RecordProof) -> str:
     """The rev of the commit that proves it. Raises RemoteFailed if it has none."""
     if proven.commit.rev is None:
-        raise RemoteFailed("The repository is of an older version, without a rev.")
+        raise RemoteFailed(PublicationReason.NO_REV)
     return proven.commit.rev
 
 

@@ -1,7 +1,7 @@
 """Our own Lexicons as records of a repository, under an authority that an operator has in DNS.
 
-Source: Lexicon specification, "Lexicon Publication and Resolution". A record's key is its NSID; the domain of the NSID names the
-repository in a TXT record, under exactly that name.
+Source: Lexicon specification, "Lexicon Publication and Resolution". A record's key is its NSID; the domain of the NSID
+names the repository in a TXT record, under exactly that name.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from groundwork.errors import Refused
+from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.publishing.send import get_record, put_record
 
 
@@ -66,6 +67,6 @@ def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
     for nsid in names:
         name = authority_name(nsid)
         if name is None:
-            raise Refused(f"{nsid} is too long a name for DNS.")
+            raise Refused(IngestionReason.NAME_TOO_LONG_FOR_DNS, nsid=nsid)
         found[f'{name}. TXT "did={did}"'] = None
     return list(found)

@@ -1,4 +1,4 @@
-"""Preview of consent: an example record and the number of records it would publish; after withdrawal, how many are still public."""
+"""Preview of consent: an example record, and how many records would be published, or still are after withdrawal."""
 
 import json
 
@@ -7,11 +7,13 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import EventStatus, Mode, Venue
+from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.publication import is_cut_down, may_be_published
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
 from openmeet.network.publishing.publisher import page_of
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
 from openmeet.network.records.rsvp import Silence, told
@@ -24,8 +26,8 @@ NEWEST_PUBLIC = f"""
 """
 
 
-# What `eligibility` lets through once they consent. Records of their other apps are on the network already; consent
-# writes those only if they were changed here.
+# What ``eligibility`` publishes once they consent. Records of their other apps are on the network already; those are
+# written only if they were changed here.
 _PROMISED = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
@@ -69,14 +71,14 @@ async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
 def _example(now: Instant, instance: str) -> Publishable:
     starts_at = Instant(now + 7 * DAY)
     return Publishable(
-        title="An example: tea in the park",
-        description="Bring a cup.",
+        title=gettext("An example: tea in the park"),
+        description=gettext("Bring a cup."),
         starts_at=starts_at,
         ends_at=Instant(starts_at + 2 * HOUR),
         time_zone="UTC",
         mode=Mode.IN_PERSON,
         status=EventStatus.SCHEDULED,
-        venue=Venue(name="The park", locality="Your town", country="AT"),
+        venue=Venue(name=gettext("The park"), locality=gettext("Your town"), country="AT"),
         online_url="",
         created_at=now,
         page_url=f"{instance}/events/example",

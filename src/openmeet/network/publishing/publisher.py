@@ -20,7 +20,6 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
-CHANGED_ELSEWHERE = "Changed elsewhere; merging."
 MAX_WRITES_PER_HOUR = 5
 # A waiting RSVP is woken when its event is published; this delay is for a missed wake-up.
 LOOK_AGAIN_AFTER = 10 * MINUTE
@@ -39,7 +38,7 @@ Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """``pictures``: the store of event pictures.
+    """What publishing needs: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
     ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address.
     """
@@ -75,7 +74,7 @@ _AFTER: Final = "select subject_id, state, uri, base_cid from publications where
 
 
 async def count(publisher: Publisher, taken: Sequence[LeasedPublication]) -> None:
-    """Count each of these once."""
+    """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
         ids = [one.subject_id for one in taken if one.kind is kind]
         if not ids:

@@ -1,4 +1,4 @@
-"""Choose which of a person's repositories gets their RSVP, so that no app keeps showing an outdated one from another repository.
+"""Choose which of a person's repositories gets their RSVP, so that no app shows an outdated one from another of them.
 
 One RSVP is one record: of several records about the event, the effective one (``records.seen``) is updated. If another
 app has written a newer record, ours is deleted and that one is updated.
@@ -14,38 +14,36 @@ from openmeet.domain.identities import backfill_progress, session_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.decision import GiveWay, Hold, Stay, Wait, home_of
+from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold, target_repository
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_moves
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import BEING_READ, PublicationKind
+from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 
-# Longer than nearly any repository takes to be read, shorter than people wait: an unreachable server delays no RSVP for
-# good.
+# Nearly every repository is read within this time. The limit keeps an unreachable server from delaying RSVPs for long.
 READ_WITHIN: Final = 10 * MINUTE
-
-OVERTAKEN: Final = "Another app of yours has written a later answer; that one is changed."
 
 
 async def place_of(
-    reader: Reader, owed: LeasedPublication, subject_uri: str, source: RsvpSource
-) -> Identity | Hold | Stay | Wait | GiveWay:
-    """Where the RSVP to the event with this record is written. ``source``: where the person answered last."""
-    theirs = [one for one in await identity_queries.of_user(reader, UserId(owed.user_id)) if one.can_write]
-    if not owed.may_be_out_there and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
+    reader: Reader, leased: LeasedPublication, subject_uri: str, source: RsvpSource
+) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
+    """Where to write the RSVP to the event with this record. ``source``: where the person replied last."""
+    theirs = [one for one in await identity_queries.of_user(reader, UserId(leased.user_id)) if one.can_write]
+    if not leased.may_exist_remotely and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
         # For a single account the server is asked (``write``); of several accounts some may be unreachable.
-        return Wait(BEING_READ, until)
+        return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
-    if not owed.may_be_out_there:
+    if not leased.may_exist_remotely:
         answered = next((one for one in theirs if known and one.did == known[0].did), None)
-        return answered or await home_of(reader, UserId(owed.user_id), owed)
-    home = await home_of(reader, UserId(owed.user_id), owed)
-    if not known or known[0].uri == owed.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
+        return answered or await target_repository(reader, UserId(leased.user_id), leased)
+    home = await target_repository(reader, UserId(leased.user_id), leased)
+    if not known or known[0].uri == leased.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
         return home
     later = next(one for one in theirs if one.did == known[0].did)
-    return GiveWay(OVERTAKEN) if await _is_signed_in(reader, later) else home
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, later) else home
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:
@@ -72,18 +70,18 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
     return until if until is not None and until > reader.now else None
 
 
-# Statements of groups are in the repository that speaks for the group, and are retracted from there when that changes.
+# Statements of groups are in the repository that speaks for the group. If another one does, they are retracted there.
 _SAID_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
-async def repository_to_clear(reader: Reader, owed: LeasedPublication) -> Identity | None:
-    """The repository that has the record, if we may delete it; None if it is not their repository (any longer)."""
-    identity = None if owed.did is None else await identity_queries.find(reader, owed.did)
+async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Identity | None:
+    """The repository that has the record, if we may delete it; None if it is not theirs (any longer)."""
+    identity = None if leased.did is None else await identity_queries.find(reader, leased.did)
     if identity is None or not identity.can_write:
         return None
-    if identity.user_id == owed.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
+    if identity.user_id == leased.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
         return identity
-    if owed.kind in _SAID_BY_GROUPS:
+    if leased.kind in _SAID_BY_GROUPS:
         spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)
         return identity if identity.user_id in spoke else None
     return None

@@ -1,8 +1,8 @@
-"""Delivery rounds, one at a time per server: a slow server delays nobody else's records, and a failing one is not called.
+"""Delivery rounds, one at a time per server: a slow server delays no others, and a failing one is not called.
 
 Due rows are leased and grouped by server. While a server's round runs, no more of its rows are leased. If its circuit
-breaker is open, none are leased (``at_network.circuits``), and the rows stay as they are. If it is half open, one row
-tries for all.
+breaker is open (``at_network.circuits``), none are leased, and the rows stay as they are. If it is half open, one row
+is sent to test the server.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from groundwork.clock import SECOND, Instant
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
-from openmeet.network.publishing.batch import MAX_WRITES, pay_together
-from openmeet.network.publishing.deliver import pay
+from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
+from openmeet.network.publishing.deliver import deliver_one
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
-# How long a round may take before the next one starts beside it, without its server.
+# How long to wait for the rounds that were started before further ones start, for other servers.
 _PATIENCE_SECONDS = 0.5
 # Maximum number of slow servers at a time; beyond that, new rounds wait for one of them.
 _MOST_AT_ONCE = 50
-# Concurrency after a failed call: whatever is in flight when a circuit breaker opens was sent in vain.
-_WHERE_IT_FAILED = 2
+# Requests at once after a failed call: those in flight when the circuit breaker opens are lost.
+_MOST_AFTER_FAILURE = 2
 _TRIED_AGAIN_AFTER = 5 * SECOND
 
 
@@ -69,23 +69,23 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
     # As identities spell them: with or without a trailing slash.
     shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        held = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
-        held += await publication_leases.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
-        servers = await publication_leases.servers_of(tx, held)
+        leased = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
+        leased += await publication_leases.take_alike(tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
+        servers = await publication_leases.servers_of(tx, leased)
     by_server: dict[str, list[LeasedPublication]] = defaultdict(list)
-    for one in held:
+    for one in leased:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
     return {server: asyncio.create_task(_round(publisher, server, some, limit)) for server, some in by_server.items()}
 
 
-async def _round(publisher: Publisher, server: str, held: Sequence[LeasedPublication], limit: int) -> int:
+async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPublication], limit: int) -> int:
     """Deliver everything that was leased for one server, and release the rows that are no longer tried."""
     known = publisher.network.circuits
-    left = _in_order(held)
+    left = _in_order(leased)
     try:
-        # Until a row has asked the server: some are completed from what is known elsewhere.
+        # Half open: one row at a time, because some rows are completed without a call that tests the server.
         while left and known.may_try(server):
-            await pay(publisher, left.pop(0))
+            await deliver_one(publisher, left.pop(0))
         if known.state_of(server) is CircuitState.CLOSED:
             last_of = [
                 at
@@ -94,47 +94,47 @@ async def _round(publisher: Publisher, server: str, held: Sequence[LeasedPublica
             ]
             first = max(last_of, default=-1) + 1
             for some in (left[:first], left[first:]):
-                await _pay_all(publisher, server, some, limit)
+                await _deliver_all(publisher, server, some, limit)
         else:
-            await _give_back(publisher, server, left)
-        await circuits.tell(publisher.db, known)
-        await count(publisher, held)
+            await _release(publisher, server, left)
+        await circuits.store_changes(publisher.db, known)
+        await count(publisher, leased)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
         log.error("publications.round_failed", server=server, error=repr(failure))
-    return len(held)
+    return len(leased)
 
 
-def _in_order(held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
+def _in_order(leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
     """Retractions first, and a series before its dates: their records name its record."""
     return sorted(
-        held, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
+        leased, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
     )
 
 
-async def _pay_all(publisher: Publisher, server: str, held: Sequence[LeasedPublication], limit: int) -> None:
-    alone = await pay_together(publisher, held)
+async def _deliver_all(publisher: Publisher, server: str, leased: Sequence[LeasedPublication], limit: int) -> None:
+    alone = await deliver_batched(publisher, leased)
     has_failed = publisher.network.circuits.of(server).failures > 0
-    at_once = asyncio.Semaphore(_WHERE_IT_FAILED if has_failed else limit)
-    unasked: list[LeasedPublication] = []
+    at_once = asyncio.Semaphore(_MOST_AFTER_FAILURE if has_failed else limit)
+    untried: list[LeasedPublication] = []
 
-    async def pay_alone(one: LeasedPublication) -> None:
+    async def deliver_alone(one: LeasedPublication) -> None:
         async with at_once:
             if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
-                await pay(publisher, one)
+                await deliver_one(publisher, one)
             else:
-                unasked.append(one)
+                untried.append(one)
 
-    await asyncio.gather(*(pay_alone(one) for one in alone))
-    await _give_back(publisher, server, unasked)
+    await asyncio.gather(*(deliver_alone(one) for one in alone))
+    await _release(publisher, server, untried)
 
 
-async def _give_back(publisher: Publisher, server: str, held: Sequence[LeasedPublication]) -> None:
+async def _release(publisher: Publisher, server: str, leased: Sequence[LeasedPublication]) -> None:
     """Release rows that were not tried: no attempt is counted, and they are due when the server is."""
-    if not held:
+    if not leased:
         return
     circuit = publisher.network.circuits.of(server)
     soon = Instant(publisher.network.clock.now() + _TRIED_AGAIN_AFTER)
     due_at = max(circuit.open_until or soon, soon)
-    for one in held:
+    for one in leased:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
-        await settle.give_back(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
+        await settle.release(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

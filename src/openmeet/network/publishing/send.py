@@ -1,4 +1,4 @@
-"""Read and write records of events, series, groups and RSVPs in a repository. All writes of publishing use these functions.
+"""Read and write records of events, series, groups and RSVPs in a repository. All writes of publishing are here.
 
 ``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats one whose
 nonce was old, and stays below the server's rate limits. A write names the version it replaces (``swap``, a CID; None:
@@ -19,8 +19,9 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.did import Did
 from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed
-from openmeet.network.records.collections import EVENTS, RSVP, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import subject_of
+from openmeet.outbox.reasons import PublicationReason
 
 _APPLY = "com.atproto.repo.applyWrites"
 
@@ -54,14 +55,14 @@ async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
     try:
         record = json_form.from_json(answer.get("value"))
     except Malformed as wrong:
-        raise Refused(f"The record in the repository cannot be edited without loss: {wrong.why}.") from wrong
+        raise Refused(PublicationReason.RECORD_LOSSY) from wrong
     cid = answer.get("cid")
     if not isinstance(record, dict) or not isinstance(cid, str):
-        raise RemoteFailed("The PDS answered without a record or without its CID.")
+        raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_RECORD)
     body = cbor.encode(record)
     if str(Cid.for_cbor(body)) != cid:
         # Writing it back would change it: do not touch it.
-        raise Refused("The record in the repository does not agree with its CID.")
+        raise Refused(PublicationReason.CID_MISMATCH)
     return Current(record, cid, body)
 
 
@@ -126,7 +127,7 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None)
 
 
 async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
-    """Delete a record only in this version; return the rev of the commit. Raises Conflict if it is another version, or gone."""
+    """Delete a record only in this version; return the rev of the commit. Raises Conflict if that is not there."""
     return await _delete(client, uri, cid)
 
 
@@ -142,7 +143,7 @@ async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | Non
 def _stored(answer: dict[str, object]) -> WriteReceipt:
     cid = answer.get("cid")
     if not isinstance(cid, str):
-        raise RemoteFailed("The PDS did not say what it stored.")
+        raise RemoteFailed(PublicationReason.NOT_CONFIRMED)
     return WriteReceipt(cid, _rev(answer))
 
 
@@ -167,50 +168,8 @@ class RemoteRsvp:
     subject: AtUri | None
 
 
-async def get_event(client: XrpcClient, uri: AtUri) -> Current | None:
-    """The event's record as the PDS has it, or None."""
-    return await get_record(client, uri)
-
-
-async def create_event(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> WriteReceipt:
-    """Write an event under a key that was chosen before, so that a lost response creates no duplicate."""
-    return await put_record(client, uri, record, swap=None)
-
-
-async def update_event(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> WriteReceipt:
-    """Write an event in place of the version ``swap``."""
-    return await put_record(client, uri, record, swap=swap)
-
-
-async def delete_event(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete an event's record; return the rev of the commit, None if there was nothing. ``expected``: see ``delete_record``."""
-    return await delete_record(client, uri, expected=expected)
-
-
-async def create_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> WriteReceipt:
-    """Write the record of a series."""
-    return await put_record(client, uri, record, swap=None)
-
-
-async def update_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> WriteReceipt:
-    """Write the record of a series in place of the version ``swap``."""
-    return await put_record(client, uri, record, swap=swap)
-
-
-async def create_or_update_rsvp(
-    client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None
-) -> WriteReceipt:
-    """Write an RSVP; its key derives from the event's URI, so repeated writes make one record."""
-    return await put_record(client, uri, record, swap=swap)
-
-
-async def delete_rsvp(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete an RSVP record."""
-    return await delete_record(client, uri, expected=expected)
-
-
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """The RSVPs in a repository, newest keys first, at most ``MOST_ANSWERS``; those that cannot be read completely are left out."""
+    """The RSVPs in a repository, newest keys first, at most ``MOST_ANSWERS``; leaves out those not fully readable."""
     cursor: str | None = None
     for _ in range(MOST_ANSWERS // _PAGE):
         page = await client.query(
@@ -218,7 +177,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         )
         listed = page.get("records")
         if not isinstance(listed, list):
-            raise RemoteFailed("The PDS answered without a list of records.")
+            raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_LIST)
         for entry in listed:
             found = _answer(entry)
             if found is not None:
@@ -227,30 +186,6 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         if not isinstance(following, str) or not listed:
             return
         cursor = following
-
-
-async def store(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
-    """Write a record of any kind."""
-    if uri.collection in RSVPS:
-        return await create_or_update_rsvp(client, uri, record, swap=swap)
-    if uri.collection in SERIES_COLLECTIONS:
-        if swap is None:
-            return await create_event_series(client, uri, record)
-        return await update_event_series(client, uri, record, swap=swap)
-    if uri.collection not in EVENTS:
-        return await put_record(client, uri, record, swap=swap)
-    if swap is None:
-        return await create_event(client, uri, record)
-    return await update_event(client, uri, record, swap=swap)
-
-
-async def take_away(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete a record of any kind."""
-    if uri.collection in RSVPS:
-        return await delete_rsvp(client, uri, expected=expected)
-    if uri.collection in EVENTS:
-        return await delete_event(client, uri, expected=expected)
-    return await delete_record(client, uri, expected=expected)
 
 
 def _answer(entry: object) -> RemoteRsvp | None:

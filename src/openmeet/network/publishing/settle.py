@@ -8,6 +8,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
+from groundwork.errors import Explanation, Reason
 from groundwork.outbox import retry
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
@@ -17,7 +18,7 @@ from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.publishing.decision import Pause, Publish, Wait
+from openmeet.network.publishing.decision import AwaitSwitch, Publish, Wait
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records import floors, links, seen
@@ -31,12 +32,12 @@ from openmeet.outbox import in_flight, publication_moves, publications
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import FORMER_OF, PublicationKind, PublicationState
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState
 
 
 async def confirm(
     publisher: Publisher,
-    held: LeasedPublication,
+    leased: LeasedPublication,
     *,
     revision: int,
     uri: str,
@@ -44,7 +45,7 @@ async def confirm(
     body: bytes,
     rev: str,
     answered: InFlightWrite | None = None,
-    lacks: str = "",
+    lacks: Explanation | None = None,
 ) -> None:
     """The PDS has these bytes as of ``rev``: store them as a seen version, and as the new base of the publication.
 
@@ -66,57 +67,56 @@ async def confirm(
     )
     overtaken_by: RecordMessage | None = None
     async with publisher.db.transaction() as tx:
-        if not await _note_seen(tx, held, message):
+        if not await _note_seen(tx, leased, message):
             overtaken_by = await _newer(tx, message)
-        is_settled = await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks)
+        is_settled = await settle(tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks)
         if is_settled and answered is not None:
             await in_flight.answered(tx, answered)
-    if held.kind is PublicationKind.RSVP and cid != held.base_cid:
-        publisher.count_rsvp("create" if held.base_cid is None else "update", _status_in(body))
+    if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
+        publisher.count_rsvp("create" if leased.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
-        # Somebody edited right after us and their version was ingested first: now that ours is stored, theirs is merged
-        # again.
+        # Somebody edited right after us, and their version was ingested first: merge it again, now that ours is stored.
         await publisher.enqueue([overtaken_by])
 
 
 async def settle(
     tx: Transaction,
-    held: LeasedPublication,
+    leased: LeasedPublication,
     *,
     revision: int,
     uri: str,
     cid: str,
     body: bytes,
     rev: str,
-    lacks: str = "",
+    lacks: Explanation | None = None,
 ) -> bool:
     """Mark the publication as published, and store in the domain table where its record is.
 
     False if the lease has passed to another worker.
     """
-    await lock_row_of(tx, held.kind, held.subject_id)
-    if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
+    await lock_row_of(tx, leased.kind, leased.subject_id)
+    if not await leases.confirm(tx, leased, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
         return False
-    if held.kind is PublicationKind.EVENT:
-        await links.note_event(tx, EventId(held.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
-    elif held.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(held.subject_id), uri)
-    elif held.kind is PublicationKind.RSVP:
+    if leased.kind is PublicationKind.EVENT:
+        await links.note_event(tx, EventId(leased.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
+    elif leased.kind is PublicationKind.SERIES:
+        await links.note_series(tx, SeriesId(leased.subject_id), uri)
+    elif leased.kind is PublicationKind.RSVP:
         await attendance_actions.note_record(
             tx,
-            AttendanceId(held.subject_id),
+            AttendanceId(leased.subject_id),
             uri=uri,
             about=subject_of(cbor.decode(body)),
             is_about=seen.is_about,
         )
     else:
-        await links.note(tx, held.kind, held.subject_id, uri=uri, cid=cid)
-    if (uri, cid) != (held.uri, held.base_cid):
-        tracing.note("record.published", held.subject_id, kind=held.kind.value, uri=uri, cid=cid, rev=rev)
+        await links.note(tx, leased.kind, leased.subject_id, uri=uri, cid=cid)
+    if (uri, cid) != (leased.uri, leased.base_cid):
+        tracing.note("record.published", leased.subject_id, kind=leased.kind.value, uri=uri, cid=cid, rev=rev)
     return True
 
 
-async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMessage | None = None) -> None:
+async def forget(publisher: Publisher, leased: LeasedPublication, gone: RecordMessage | None = None) -> None:
     """We deleted the record from the repository; the domain table no longer refers to it.
 
     ``gone`` has the rev of the deletion: older messages still on their way would otherwise look like somebody's new
@@ -125,90 +125,94 @@ async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMess
     async with publisher.db.transaction() as tx:
         if gone is not None:
             await note_gone(tx, gone)
-        await lock_row_of(tx, held.kind, held.subject_id)
-        if not await leases.retracted(tx, held, is_gone=gone is not None):
+        await lock_row_of(tx, leased.kind, leased.subject_id)
+        if not await leases.retracted(tx, leased, is_gone=gone is not None):
             return
-        if held.kind is PublicationKind.EVENT:
-            await event_actions.forget_record(tx, EventId(held.subject_id), held.uri)
-            await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
-        elif held.kind is PublicationKind.SERIES:
-            await links.note_series(tx, SeriesId(held.subject_id), None)
-        elif held.kind is PublicationKind.RSVP:
-            await attendance_actions.forget_record(tx, AttendanceId(held.subject_id))
-        elif held.kind in FORMER_OF.values():
+        if leased.kind is PublicationKind.EVENT:
+            await event_actions.forget_record(tx, EventId(leased.subject_id), leased.uri)
+            await attendance_actions.decide_records_again(tx, EventId(leased.subject_id))
+        elif leased.kind is PublicationKind.SERIES:
+            await links.note_series(tx, SeriesId(leased.subject_id), None)
+        elif leased.kind is PublicationKind.RSVP:
+            await attendance_actions.forget_record(tx, AttendanceId(leased.subject_id))
+        elif leased.kind in SUPERSEDED_KIND.values():
             if gone is not None:
-                await links.note_former_gone(tx, held.subject_id)
+                await links.note_superseded_gone(tx, leased.subject_id)
         else:
-            await links.note(tx, held.kind, held.subject_id, uri=None, cid=None)
-            if held.uri is not None:
+            await links.note(tx, leased.kind, leased.subject_id, uri=None, cid=None)
+            if leased.uri is not None:
                 # The deletion is stored before the stream reports it, so that nobody mistakes it for a withdrawal.
-                await record_queries.forget(tx, held.uri)
-        after = await leases.find(tx, held.kind, held.subject_id)
-        if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
+                await record_queries.forget(tx, leased.uri)
+        after = await leases.find(tx, leased.kind, leased.subject_id)
+        if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | AwaitSwitch | Wait):
             # From now on it may be public again, or be in another repository.
-            await publications.look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
-    if held.kind is PublicationKind.RSVP and held.uri is not None:
+            await publications.look_again(tx, kind=leased.kind, subject_ids=[leased.subject_id])
+    if leased.kind is PublicationKind.RSVP and leased.uri is not None:
         publisher.count_rsvp("delete", "")
-    log.info("record.retracted", uri=held.uri)
+    log.info("record.retracted", uri=leased.uri)
 
 
-async def come_back(publisher: Publisher, held: LeasedPublication, uri: str) -> None:
-    """A record that was to leave its repository stays there after all: its publication is again the one of its subject."""
+async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, uri: str) -> None:
+    """A record that was to move stays in its repository after all: its publication belongs to its subject again."""
     async with publisher.db.transaction() as tx:
-        await lock_row_of(tx, held.kind, held.subject_id)
-        now = await leases.find(tx, held.kind, held.subject_id)
-        if now is None or now.lease != held.lease or now.uri is not None:
+        await lock_row_of(tx, leased.kind, leased.subject_id)
+        now = await leases.find(tx, leased.kind, leased.subject_id)
+        if now is None or now.lease != leased.lease or now.uri is not None:
             return
         await publication_moves.drop(tx, uri)
-        former = FORMER_OF[held.kind]
-        await publication_moves.come_back(tx, held.kind, held.subject_id, former, uri, held.user_id)
+        former = SUPERSEDED_KIND[leased.kind]
+        await publication_moves.undo_rename(tx, leased.kind, leased.subject_id, former, uri, leased.user_id)
         await publications.enqueue(
-            tx, kind=held.kind, subject_id=held.subject_id, user_id=held.user_id, revision=held.revision
+            tx, kind=leased.kind, subject_id=leased.subject_id, user_id=leased.user_id, revision=leased.revision
         )
+        # If the former record has been deleted, this row still belongs to the subject: it is decided again.
+        await leases.move(tx, leased, PublicationState.DUE)
 
 
-async def give_back(
+async def release(
     publisher: Publisher,
-    held: LeasedPublication,
+    leased: LeasedPublication,
     state: PublicationState,
     *,
-    reason: str,
+    reason: Explanation | Reason | None,
     due_at: Instant | None = None,
     failed: bool = False,
     is_round: bool = False,
 ) -> None:
     """Release the row in another state; no effect if the lease has passed to another worker."""
     async with publisher.db.transaction() as tx:
-        await leases.move(tx, held, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
+        await leases.move(tx, leased, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
 
 
-async def try_later(publisher: Publisher, held: LeasedPublication, reason: str, asked_seconds: float | None) -> None:
+async def try_later(
+    publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, asked_seconds: float | None
+) -> None:
     """Retry with back-off, never sooner than the PDS asked for."""
     seconds = retry.wait_seconds(
-        held.attempts + 1,
+        leased.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries, guards nothing
         asked_seconds=asked_seconds,
     )
-    state = PublicationState.RETRACTING if held.state is PublicationState.RETRACTING else PublicationState.RETRYING
+    state = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.RETRYING
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
-    log.warning("publication.postponed", kind=held.kind.value, subject=held.subject_id, reason=reason)
-    await give_back(publisher, held, state, reason=reason, due_at=due_at, failed=True)
+    log.warning("publication.postponed", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
+    await release(publisher, leased, state, reason=reason, due_at=due_at, failed=True)
 
 
-async def refuse(publisher: Publisher, held: LeasedPublication, reason: str) -> None:
-    """The PDS refuses the record for good; a retraction is retried later all the same."""
-    log.error("publication.refused", kind=held.kind.value, subject=held.subject_id, reason=reason)
-    if held.state is PublicationState.RETRACTING:
+async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason) -> None:
+    """Store that the PDS refuses the record; it is not retried. A refused retraction is, in an hour."""
+    log.error("publication.refused", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
+    if leased.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
-        await give_back(publisher, held, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
+        await release(publisher, leased, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
     else:
-        await give_back(publisher, held, PublicationState.REFUSED, reason=reason)
+        await release(publisher, leased, PublicationState.REFUSED, reason=reason)
 
 
-async def _note_seen(tx: Transaction, held: LeasedPublication, message: RecordMessage) -> bool:
+async def _note_seen(tx: Transaction, leased: LeasedPublication, message: RecordMessage) -> bool:
     """Store our version as if it came from the network; the echo will find it known."""
     await floors.hold(tx, [message.did])
-    if held.kind is not PublicationKind.RSVP:
+    if leased.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, standing=RecordState.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)

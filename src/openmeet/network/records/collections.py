@@ -82,7 +82,7 @@ class Result(StrEnum):
 
 
 def results_of(metrics: Metrics) -> Counter:
-    """Registered once per program."""
+    """Register the counter of records read and written, by result. Call it once per program."""
     return metrics.counter(
         "sync_results", "Records on their way in and out, by how that ended", ["direction", "kind", "result"]
     )

@@ -16,15 +16,9 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events import all_day
-from openmeet.domain.events.model import (
-    MAX_DESCRIPTION,
-    MAX_PLACE_PART,
-    MAX_TITLE,
-    EventLink,
-    EventStatus,
-    Mode,
-    NetworkEvent,
-)
+from openmeet.domain.events.content import extension_of
+from openmeet.domain.events.model import EventStatus, NetworkEvent
+from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, EventLink, Mode
 from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.network.records.collections import (
     DETAILS_KEY,
@@ -34,10 +28,11 @@ from openmeet.network.records.collections import (
     SERIES_LINK_KEYS,
     SUCCESSION_KEYS,
 )
-from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details
+from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details, stated_parts
 from openmeet.network.records.places import RecordLocations, is_followable, read_places
 from openmeet.network.records.preserve import sentence_in, without
-from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
+from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
+from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names
 
@@ -94,10 +89,10 @@ class EventRead:
 def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
     """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
-        raise Unmappable("The record is not a map.")
+        raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
     if declared is not None and declared != collection:
-        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+        raise of_another_type(declared, collection)
     notes = Notes()
     if declared is None:
         notes.keep("$type", "is missing; the collection says what it is")
@@ -107,10 +102,10 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
     ends_at, ends_text = _end(record, starts_at, notes)
     time_zone = _zone(record, starts_text, notes)
     places = read_places(record, notes)
-    said_mode = _said_mode(record, notes)
-    mode = said_mode or _mode_by_places(places, notes)
+    stated_mode = _stated_mode(record, notes)
+    mode = stated_mode or _mode_by_places(places, notes)
     links = _links(record, notes)
-    online_url, links = _online(places, links, said_mode, notes)
+    online_url, links = _online(places, links, stated_mode, notes)
     origin = read_origin(record, notes)
     details = _details(record, notes)
     event = NetworkEvent(
@@ -129,11 +124,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
         is_discoverable=_is_discoverable(record, notes),
         created_at=_created(record, rkey, indexed_at, notes),
         is_all_day=_is_all_day(details, starts_at, ends_at, time_zone, notes),
-        tickets=details.tickets,
-        accessibility=details.accessibility,
-        categories=details.categories,
-        tags=details.tags,
-        languages=details.languages,
+        **extension_of(details),
     )
     _note_foreign_keys(record, notes)
     return EventRead(event, origin, places, notes)
@@ -142,15 +133,8 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
 def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
     """Our details beyond the Lexicon."""
     details = read_details(record)
-    for name, said in (
-        ("tickets", ", ".join(filter(None, (details.tickets.price, details.tickets.url)))),
-        ("accessibility", ", ".join(filter(None, (*details.accessibility.features, details.accessibility.note)))),
-        ("categories", ", ".join(details.categories)),
-        ("tags", ", ".join(details.tags)),
-        ("languages", ", ".join(details.languages)),
-    ):
-        if said:
-            notes.read(name, DETAILS_KEY, said)
+    for name, value in stated_parts(details):
+        notes.read(name, DETAILS_KEY, value)
     return details
 
 
@@ -183,9 +167,9 @@ def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None
 
 def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
     for key in ("name", "title"):
-        said = record.get(key)
-        text = line_of(said, MAX_TITLE)
-        if said is not None and not isinstance(said, str):
+        value = record.get(key)
+        text = line_of(value, MAX_TITLE)
+        if value is not None and not isinstance(value, str):
             notes.keep(key, "is not a text")
         elif text and not is_visible(text):
             notes.keep(key, "has nothing that can be seen")
@@ -226,7 +210,7 @@ def _start(record: Mapping[str, object], notes: Notes) -> tuple[Instant | None, 
         notes.keep("startsAt", "is not a date and time with a zone; the date counts as to be announced")
         return None, ""
     if not _EARLIEST <= instant < _TOO_LATE:
-        raise Unmappable(f"The event starts outside of the years {FIRST_YEAR} to {LAST_YEAR}.")
+        raise Unmappable(RecordReason.OUT_OF_YEARS, first=str(FIRST_YEAR), last=str(LAST_YEAR))
     notes.read("start", "startsAt", raw)
     return instant, str(raw)
 
@@ -272,7 +256,7 @@ def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
     return "UTC"
 
 
-def _said_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:
+def _stated_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:
     raw = record.get("mode")
     if raw is None:
         return None
@@ -325,10 +309,10 @@ def _links(record: Mapping[str, object], notes: Notes) -> tuple[EventLink, ...]:
 
 
 def _online(
-    places: RecordLocations, links: tuple[EventLink, ...], said_mode: Mode | None, notes: Notes
+    places: RecordLocations, links: tuple[EventLink, ...], stated_mode: Mode | None, notes: Notes
 ) -> tuple[str, tuple[EventLink, ...]]:
     """The join address and the links; online locations of an in-person event become links (tickets)."""
-    if said_mode is Mode.IN_PERSON:
+    if stated_mode is Mode.IN_PERSON:
         tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))
         for link in tickets:
             notes.read("link", "a location of an event in person", link.uri)
@@ -337,7 +321,7 @@ def _online(
         url = places.online[0][1].uri
         notes.read("online address", "locations", url)
         return url, (*links, *(link for _, link in places.online[1:] if link not in links))
-    if said_mode is Mode.ONLINE and links:
+    if stated_mode is Mode.ONLINE and links:
         notes.read("online address", "uris/0", links[0].uri)
         return links[0].uri, links
     return "", links

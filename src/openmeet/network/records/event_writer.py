@@ -13,25 +13,16 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import (
-    NOWHERE,
-    Audience,
-    Event,
-    EventLink,
-    EventStatus,
-    Mode,
-    NetworkEvent,
-    Venue,
-    public_place,
-)
+from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
+from openmeet.domain.events.values import NOWHERE, Audience, EventLink, Mode, Venue, public_place
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.network.records.group_statements import put_link
 from openmeet.network.records.own_entries import (
-    ALONE,
     LINK,
+    ONE_OFF,
     VENUE,
     Earlier,
     EntryOwner,
@@ -119,22 +110,22 @@ def publishable(
     ``series``: from ``series_part``, ``group_uri``: from ``group_part``, which decide what may be public of either.
     """
     is_minimal = reach_of(event) is PublishLevel.MINIMAL
-    note = NOTES[circle_of(event.own_visibility, event.group)]
+    note = NOTES[circle_of(event.content.visibility, event.group)]
     is_shown = (
-        event.online_url_audience is Audience.EVERYONE
-        and event.online_url_from is None
-        and event.mode is not Mode.IN_PERSON
+        event.content.online_url_audience is Audience.EVERYONE
+        and event.content.online_url_from is None
+        and event.content.mode is not Mode.IN_PERSON
     )
     return Publishable(
         title=event.title,
-        description=note.format(page_url) if is_minimal else event.description,
+        description=note.format(page_url) if is_minimal else event.content.description,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         time_zone=event.time_zone,
-        mode=event.mode,
+        mode=event.content.mode,
         status=event.status,
-        venue=NOWHERE if is_minimal else public_place(event.venue, event.place_audience),
-        online_url=event.online_url if is_shown and not is_minimal else "",
+        venue=NOWHERE if is_minimal else public_place(event.content.venue, event.content.place_audience),
+        online_url=event.content.online_url if is_shown and not is_minimal else "",
         created_at=event.created_at,
         page_url=page_url,
         instance=instance,
@@ -153,7 +144,9 @@ def says_little(record: Mapping[str, Value]) -> bool:
     return not record.get("locations") and isinstance(description, str) and description.startswith(tuple(notes))
 
 
-def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ALONE) -> dict[str, Value]:
+def write_event(
+    ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ONE_OFF
+) -> dict[str, Value]:
     """The record to store in place of ``previous`` (what the PDS has now, or None).
 
     Idempotent: the same call on its own result changes nothing.
@@ -217,12 +210,14 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
     return ours.venue if modes == {Mode.ONLINE} and is_same_place(there.venue, ours.venue) else NOWHERE
 
 
-def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
+def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ONE_OFF) -> bool:
     """Whether the record contains all our fields already: another CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 
-def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ALONE) -> NetworkEvent:
+def ours_as_read(
+    ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ONE_OFF
+) -> NetworkEvent:
     """Our side as the reader would read it once written on ``base``: comparable field by field.
 
     The label of the link to our page derives from the title: it is no edit of the links.
@@ -306,8 +301,8 @@ def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> di
 def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> None:
     if ours.title != read.event.name:
         record["name"] = ours.title
-    said = sentence_in(record) or sentence_in(earlier.written)
-    theirs = without(read.event.description, said)
+    sentence_before = sentence_in(record) or sentence_in(earlier.written)
+    theirs = without(read.event.description, sentence_before)
     held = record.get("description")
     text = ours.description
     if text != theirs:
@@ -315,7 +310,7 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
         record.pop("facets", None)
     elif isinstance(held, str):
         # The text here may be only the beginning of the record's.
-        text = without(held, said)
+        text = without(held, sentence_before)
     wanted = with_sentence(text, _sentence_for(record, ours, earlier))
     if wanted != (held if isinstance(held, str) else read.event.description):
         record["description"] = wanted
@@ -337,9 +332,9 @@ def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None
 
 def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
     """The sentence to add; none if somebody changed or removed the one that was added before."""
-    said = sentence_in(record) or sentence_in(earlier.written)
+    sentence_before = sentence_in(record) or sentence_in(earlier.written)
     text = record.get("description")
-    if ours.series is None or (said and not ends_in(text if isinstance(text, str) else "", said)):
+    if ours.series is None or (sentence_before and not ends_in(text if isinstance(text, str) else "", sentence_before)):
         return ""
     return ours.series.sentence
 
@@ -348,8 +343,8 @@ def _note_sentence(
     record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> None:
     """Keep in the mark which sentence is ours, also after somebody changed it: none is added again."""
-    said = sentence_in(previous) or sentence_in(earlier.written)
-    sentence = _sentence_for(previous, ours, earlier) or (said if ours.series is not None else "")
+    sentence_before = sentence_in(previous) or sentence_in(earlier.written)
+    sentence = _sentence_for(previous, ours, earlier) or (sentence_before if ours.series is not None else "")
     mark = record[key]
     if sentence and isinstance(mark, dict):
         mark[SENTENCE] = sentence

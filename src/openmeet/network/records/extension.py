@@ -4,45 +4,51 @@ Written by key: what another installation, or a later version of ours, added to 
 restricted content. The reader skips invalid addresses, unknown tokens and what exceeds our limits.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import (
+from openmeet.domain.events.content import EXTENDED_TYPES, FIELDS, extension_of
+from openmeet.domain.events.inputs import Input, Problems, is_web_address
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import (
     MAX_ACCESS_NOTE,
     MAX_CATEGORIES,
     MAX_LANGUAGES,
     MAX_PRICE,
-    NO_TICKETS,
-    NOT_SAID,
-    Accessibility,
-    Event,
-    Tickets,
 )
-from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, AccessFeature, Category, normalised
 from openmeet.i18n.languages import is_code
 from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS, OLDER_META_KEY
 from openmeet.network.records.reader import Notes, line_of, text_of
 
+_FIELDS: Final = tuple(field for field in FIELDS if field.in_record)
 # Others may write longer lists; the rest is ignored.
 _MOST: Final = 100
 _LONGEST_CODE: Final = 100
+# In the order of the vocabulary.
+_FEATURES: Final[Mapping[str, AccessFeature]] = {one.value: one for one in AccessFeature}
+_CATEGORIES: Final[Mapping[str, Category]] = {one.value: one for one in Category}
 
 
-class RecordDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The event fields in that object."""
+if TYPE_CHECKING:  # made from the field table at run time
 
-    is_all_day: bool = False
-    tickets: Tickets = NO_TICKETS
-    accessibility: Accessibility = NOT_SAID
-    categories: tuple[Category, ...] = ()
-    tags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
+    class _Details(msgspec.Struct, frozen=True):
+        def __init__(self, *details: Any, **named: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _Details = msgspec.defstruct(
+        "_Details", [("is_all_day", bool, False), *EXTENDED_TYPES], frozen=True, omit_defaults=True, module=__name__
+    )
+
+
+class RecordDetails(_Details, frozen=True):
+    """The event fields in that object: ``is_all_day``, then those of ``content.EXTENDED``."""
 
 
 NOTHING_MORE: Final = RecordDetails()
@@ -50,9 +56,7 @@ NOTHING_MORE: Final = RecordDetails()
 
 def details_in_record(event: Event) -> RecordDetails:
     """The public part of these fields."""
-    return RecordDetails(
-        event.is_all_day, event.tickets, event.accessibility, event.categories, event.tags, event.languages
-    )
+    return RecordDetails(event.is_all_day, **extension_of(event.content))
 
 
 def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
@@ -81,57 +85,97 @@ def read_details(record: Mapping[str, Any]) -> RecordDetails:
     found = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
     if found is None:
         return NOTHING_MORE
-    features, categories = _texts(found, "accessibility"), _texts(found, "categories")
-    return RecordDetails(
-        is_all_day=found.get("isAllDay") is True,
-        tickets=Tickets(_address(found, "ticketUrl"), line_of(found.get("price"), MAX_PRICE)),
-        accessibility=Accessibility(
-            tuple(one for one in AccessFeature if one.value in features), _text(found, "accessibilityNote")
-        ),
-        categories=tuple(one for one in Category if one.value in categories)[:MAX_CATEGORIES],
-        tags=_tags(_texts(found, "tags")),
-        languages=_languages(_texts(found, "languages")),
-    )
+    read = {name: join(*[part(found.get(key)) for key, part in parts]) for name, join, parts in _READERS}
+    return RecordDetails(found.get("isAllDay") is True, **read)
+
+
+def stated_parts(details: RecordDetails) -> Iterator[tuple[str, str]]:
+    """The fields that say something, with their text for people who look into a record."""
+    for field in _FIELDS:
+        value = getattr(details, field.name)
+        if value == getattr(NOTHING_MORE, field.name):
+            continue
+        yield field.name, ", ".join(filter(None, map(_shown, field.inputs, field.split(value))))
+
+
+def _shown(one: Input, part: Any) -> str:
+    return ", ".join(part) if isinstance(part, tuple) else one.kind.fill(part)
 
 
 def _values(ours: RecordDetails) -> dict[str, Value]:
-    return {
-        "isAllDay": ours.is_all_day,
-        "ticketUrl": ours.tickets.url,
-        "price": ours.tickets.price,
-        "accessibility": [one.value for one in ours.accessibility.features],
-        "accessibilityNote": ours.accessibility.note,
-        "categories": [one.value for one in ours.categories],
-        "tags": list(ours.tags),
-        "languages": list(ours.languages),
-    }
+    values: dict[str, Value] = {"isAllDay": ours.is_all_day}
+    for field in _FIELDS:
+        parts = zip(field.inputs, field.in_record, field.split(getattr(ours, field.name)), strict=True)
+        values |= {key: one.kind.show(part) for one, key, part in parts}
+    return values
 
 
-def _address(found: Mapping[str, Any], name: str) -> str:
-    text = (text_of(found.get(name)) or "").strip()
+def _reader(one: Input) -> Callable[[object], Any]:
+    """Reads what an input says in a record of anybody: what is not valid counts as nothing said."""
+
+    def read(value: object) -> Any:
+        problems: Problems = {}
+        found = one.kind.parse(text_of(value) or one.kind.blank, one.name, problems)
+        return one.kind.parse(one.kind.blank, one.name, {}) if problems else found
+
+    return _TOLERANT.get(one.name, read)
+
+
+def _address(value: object) -> str:
+    text = (text_of(value) or "").strip()
     return text if is_web_address(text) else ""
 
 
-def _text(found: Mapping[str, Any], name: str) -> str:
-    text = text_of(found.get(name)) or ""
-    return text.replace("\r\n", "\n").strip()[:MAX_ACCESS_NOTE].rstrip()
+def _text(value: object) -> str:
+    return (text_of(value) or "").replace("\r\n", "\n").strip()[:MAX_ACCESS_NOTE].rstrip()
 
 
-def _texts(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = found.get(name)
+def _texts(value: object) -> tuple[str, ...]:
     return tuple(one for one in value[:_MOST] if isinstance(one, str)) if isinstance(value, list) else ()
 
 
-def _tags(texts: Sequence[str]) -> tuple[str, ...]:
+def _features(value: object) -> tuple[AccessFeature, ...]:
+    known = {*_texts(value)}
+    return tuple(one for name, one in _FEATURES.items() if name in known) if known else ()
+
+
+def _categories(value: object) -> tuple[Category, ...]:
+    known = {*_texts(value)}
+    return tuple(one for name, one in _CATEGORIES.items() if name in known)[:MAX_CATEGORIES] if known else ()
+
+
+def _tags(value: object) -> tuple[str, ...]:
     # Folding can make a tag longer, so far too long tags are skipped before.
-    known = [normalised(text) for text in texts if len(text) <= 2 * MAX_TAG]
+    known = [normalised(text) for text in _texts(value) if len(text) <= 2 * MAX_TAG]
     return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
 
 
-def _languages(texts: Sequence[str]) -> tuple[str, ...]:
+def _languages(value: object) -> tuple[str, ...]:
     # Names are for typing; records have codes.
-    codes = [text.strip().lower() for text in texts if len(text) <= _LONGEST_CODE]
+    codes = [text.strip().lower() for text in _texts(value) if len(text) <= _LONGEST_CODE]
     return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]
+
+
+# Inputs of which a part of what others wrote counts, where a form would refuse all of it.
+_TOLERANT: Final[Mapping[str, Callable[[object], Any]]] = {
+    "price": lambda value: line_of(value, MAX_PRICE),
+    "ticket_url": _address,
+    "access": _features,
+    "access_note": _text,
+    "categories": _categories,
+    "tags": _tags,
+    "languages": _languages,
+}
+
+
+_READERS: Final = tuple(
+    (
+        field.name,
+        field.join,
+        tuple((key, _reader(one)) for one, key in zip(field.inputs, field.in_record, strict=True)),
+    )
+    for field in _FIELDS
+)
 
 
 MAX_NAME: Final = 200
@@ -142,7 +186,7 @@ _BODIES: Final = "select uri, body from records where uri in :uris and standing 
 
 
 async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
-    """The series that the records at these addresses name, by address; those that name none are missing."""
+    """Series named in the older metadata of stored records, by record URI; records that name none are left out."""
     mark = OLDER_META_KEY.encode()
     found: dict[str, str] = {}
     for start in range(0, len(uris), _AT_ONCE):

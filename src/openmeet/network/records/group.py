@@ -14,8 +14,9 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import Event, Venue
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
+from openmeet.domain.events.values import Venue
 from openmeet.domain.groups import queries
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -32,7 +33,8 @@ from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.places import ADDRESS, MediaIn, MediaOut, blob_value, cid_of_blob, entries_of
 from openmeet.network.records.preserve import keep_what_means_the_same
-from openmeet.network.records.reader import Unmappable, line_of, text_of, token_of
+from openmeet.network.records.reader import Unmappable, line_of, of_another_type, text_of, token_of
+from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.wall_time import zone_names
 
 MOST_BACKUPS: Final = 16
@@ -150,13 +152,13 @@ def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str,
 def read_group(collection: str, record: object) -> GroupRead:
     """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
-        raise Unmappable("The record is not a map.")
+        raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
     if declared is not None and declared not in GROUP_COLLECTIONS:
-        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+        raise of_another_type(declared, collection)
     name = line_of(record.get("name"), MAX_NAME)
     if not name:
-        raise Unmappable("The group has no name.")
+        raise Unmappable(RecordReason.NO_GROUP_NAME)
     zone, place = record.get("timezone"), record.get("location")
     address = place if isinstance(place, Mapping) else {}
     return GroupRead(

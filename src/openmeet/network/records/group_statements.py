@@ -30,7 +30,8 @@ from openmeet.network.records.collections import (
     MEMBERSHIP_COLLECTIONS,
 )
 from openmeet.network.records.group import Reference, role_of, uri_of_group
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reader import Unmappable, of_another_type
+from openmeet.network.records.reasons import RecordReason
 
 
 class StatementKind(StrEnum):
@@ -50,7 +51,9 @@ OF_STATEMENTS: Final[Mapping[str, StatementKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class GroupStatement:
-    """``about``: the member's DID, or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
+    """A record that connects a group with a member or an event: a membership, its acceptance, or the group's event.
+
+    ``about``: the member's DID, or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
 
     ``role`` counts in an acceptance only; elsewhere it is that of a member.
     """
@@ -87,7 +90,7 @@ def write_group_event(
 def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
     """What the repository ``did`` states by this record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
-        raise Unmappable("The record is not a map.")
+        raise Unmappable(RecordReason.NOT_A_MAP)
     of_kind = next(
         names
         for names in (MEMBERSHIP_COLLECTIONS, ACCEPTANCE_COLLECTIONS, GROUP_EVENT_COLLECTIONS)
@@ -95,25 +98,25 @@ def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
     )
     declared = record.get("$type")
     if declared is not None and declared not in of_kind:
-        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+        raise of_another_type(declared, collection)
     group_uri = uri_of_group(record.get("group"))
     if not group_uri:
-        raise Unmappable("The record names no group.")
+        raise Unmappable(RecordReason.NO_GROUP)
     if of_kind is MEMBERSHIP_COLLECTIONS:
         return GroupStatement(StatementKind.MEMBERSHIP, group_uri, did)
     if parse_at_uri(group_uri).authority != did:
-        raise Unmappable("Only the repository that holds a group’s record speaks for the group.")
+        raise Unmappable(RecordReason.NOT_GROUPS_REPOSITORY)
     if of_kind is ACCEPTANCE_COLLECTIONS:
         member, answered = _did(record.get("member")), _record_uri(record.get("membership"))
         if (
             parse_at_uri(answered).authority != member
             or parse_at_uri(answered).collection not in MEMBERSHIP_COLLECTIONS
         ):
-            raise Unmappable("The acceptance answers no statement of the member whom it names.")
+            raise Unmappable(RecordReason.NO_MATCHING_STATEMENT)
         return GroupStatement(StatementKind.ACCEPTANCE, group_uri, member, role_of(record.get("role")), answered)
     event = _record_uri(record.get("event"))
     if parse_at_uri(event).collection not in EVENTS:
-        raise Unmappable("What the group lists is no event.")
+        raise Unmappable(RecordReason.LISTS_NO_EVENT)
     return GroupStatement(StatementKind.EVENT, group_uri, event)
 
 
@@ -155,7 +158,7 @@ def _did(value: object) -> Did:
     try:
         return parse_did(value if isinstance(value, str) else "")
     except Malformed:
-        raise Unmappable("The acceptance names no member.") from None
+        raise Unmappable(RecordReason.NO_MEMBER) from None
 
 
 def _record_uri(value: object) -> str:
@@ -163,7 +166,7 @@ def _record_uri(value: object) -> str:
     try:
         found = parse_at_uri(uri if isinstance(uri, str) else "")
         if found.collection is None or found.rkey is None:
-            raise Unmappable("What the record refers to is no record.")
+            raise Unmappable(RecordReason.REFERS_TO_NO_RECORD)
         return f"at://{parse_did(found.authority)}/{found.collection}/{found.rkey}"
     except Malformed:
-        raise Unmappable("What the record refers to is no record under a DID.") from None
+        raise Unmappable(RecordReason.REFERS_TO_NO_DID) from None

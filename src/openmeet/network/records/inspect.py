@@ -16,6 +16,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import (
     CONCERNING,
     EVENT,
@@ -29,6 +30,7 @@ from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
 from openmeet.network.records.reader import FieldRead, KeptRaw, Notes, Unmappable
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.network.records.series import read_series
 from openmeet.recurrence.describe import describe
@@ -104,7 +106,7 @@ def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
             if found.collection:
                 problem = f"Records of {found.collection} are not of calendars or groups."
     except Unmappable as wrong:
-        problem = wrong.why
+        problem = explain(wrong.why)
     cid, unrepresentable = None, ""
     try:
         cid = str(Cid.for_cbor(cbor.encode(json_form.from_json(found.value))))
@@ -124,7 +126,7 @@ def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
 
 
 def lines_of(understood: InspectedRecord) -> Iterator[str]:
-    """The same as lines for a terminal."""
+    """An inspected record as lines for a terminal."""
     yield f"{understood.uri or '(the document)'}"
     yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
     for one in understood.fields:
@@ -134,9 +136,11 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
     if understood.unrepresentable:
         yield f"  in a repository not possible: {understood.unrepresentable}"
     else:
-        said = understood.cid_claimed
+        fields = understood.cid_claimed
         agrees = (
-            "" if said is None else (" (as the file says)" if said == understood.cid else f" (the file says {said})")
+            ""
+            if fields is None
+            else (" (as the file says)" if fields == understood.cid else f" (the file says {fields})")
         )
         yield f"  in a repository {understood.cid}{agrees}"
 
@@ -144,23 +148,23 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
 def _of_series(found: LocatedRecord) -> Notes:
     read = read_series(found.collection, found.value)
     shape, length = read.timing.pattern, read.timing.length
-    said = {
-        "name": ("title", read.template.title),
-        "description": ("description", read.template.description),
+    fields = {
+        "name": ("title", read.content.title),
+        "description": ("description", read.content.description),
         "timezone": ("time zone", shape.zone_name),
         "dtstart": ("first date", shape.start.isoformat()),
         "durationMinutes": ("length", "" if length is None else f"{length}"),
         "rrule": ("repeats", describe(shape)),
         "rdate": ("dates added", ", ".join(map(str, shape.added))),
         "exdate": ("dates left out", ", ".join(map(str, shape.left_out))),
-        "template": ("each date", ", ".join((read.template.mode.value, *read.template.venue.lines))),
+        "template": ("each date", ", ".join((read.content.mode.value, *read.content.venue.lines))),
     }
-    return _noted(found, said)
+    return _noted(found, fields)
 
 
 def _of_group(found: LocatedRecord) -> Notes:
     read = read_group(found.collection, found.value)
-    said = {
+    fields = {
         "name": ("name", read.name),
         "description": ("description", read.description),
         "location": ("place", ", ".join(filter(None, (read.locality, read.country)))),
@@ -175,7 +179,7 @@ def _of_group(found: LocatedRecord) -> Notes:
         "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(found, "roles"))),
         "website": ("page", _value(found, "website")),
     }
-    return _noted(found, said)
+    return _noted(found, fields)
 
 
 def _of_statement(found: LocatedRecord) -> Notes:
@@ -183,16 +187,16 @@ def _of_statement(found: LocatedRecord) -> Notes:
     try:
         did = parse_did(parse_at_uri(found.uri or (named if isinstance(named, str) else "")).authority)
     except Malformed:
-        raise Unmappable("It says nothing without the repository that it stands in: an at-uri is needed.") from None
+        raise Unmappable(RecordReason.NEEDS_REPOSITORY) from None
     read = read_statement(found.collection, did, found.value)
-    said = {
+    fields = {
         "group": ("group", read.group_uri),
         "member": ("member", read.about),
         "membership": ("answers", read.refers_to),
         "role": ("role", read.role.value),
         "event": ("event", read.about),
     }
-    return _noted(found, said)
+    return _noted(found, fields)
 
 
 def _value(found: LocatedRecord, key: str) -> object:
@@ -204,12 +208,12 @@ def _listed(found: LocatedRecord, key: str) -> list[Mapping[str, object]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
-def _noted(found: LocatedRecord, said: Mapping[str, tuple[str, object]]) -> Notes:
+def _noted(found: LocatedRecord, fields: Mapping[str, tuple[str, object]]) -> Notes:
     """The meaning of each key of the record; foreign keys are kept."""
     notes = Notes()
     for key in found.value if isinstance(found.value, Mapping) else ():
-        if key in said:
-            notes.read(said[key][0], key, said[key][1])
+        if key in fields:
+            notes.read(fields[key][0], key, fields[key][1])
         elif key not in {"$type", "createdAt"}:
             notes.keep(str(key), "is not part of the lexicon")
     return notes

@@ -22,7 +22,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.network.records.succession import Lineage
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import FORMER_OF, PublicationKind
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
@@ -33,7 +33,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     await seen.move_answers(
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, event_id)], uri
     )
-    await attendance.decide_records_anew(tx, event_id)
+    await attendance.decide_records_again(tx, event_id)
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
@@ -48,7 +48,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
         await _note_current(tx, PublicationKind.SERIES, series_id, uri)
 
 
-async def note_former_gone(tx: Transaction, uri: str) -> None:
+async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     """A superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
     gone = await publication_moves.note_gone(tx, uri)
     if gone is not None:
@@ -68,9 +68,9 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
     if not uris:
         return set()
     rows = await reader.fetch(
-        "select f.uri from former_records f join publications p on p.kind = f.kind and p.subject_id = f.subject_id"
+        "select f.uri from superseded_records f join publications p on p.kind = f.kind and p.subject_id = f.subject_id"
         " where f.kind = 'event' and p.uri in :uris union"
-        " select f.uri from former_records f join former_records g on g.kind = f.kind and g.subject_id = f.subject_id"
+        " select f.uri from superseded_records f join superseded_records g on g.kind = f.kind and g.subject_id = f.subject_id"
         " where f.kind = 'event' and g.uri in :uris",
         uris=sorted(uris),
     )
@@ -80,9 +80,9 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await publication_moves.drop(tx, uri)
     # Nothing is left of the superseded record: the record under this key is the current one of its subject again.
-    await publications.forget_unsent(tx, kind=FORMER_OF[kind], subject_ids=[uri])
+    await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     former = [one.uri for one in await publication_moves.of(tx, kind, subject_id)]
-    await publications.look_again(tx, kind=FORMER_OF[kind], subject_ids=former, is_edit=True)
+    await publications.look_again(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
 
 
 async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:

@@ -1,6 +1,6 @@
 """Messages from the firehose, or from a repository read, to ingestion: one record, or one hint about a DID.
 
-Encoded as DAG-CBOR, with the record as the bytes of its CID. Routing keys: docs/queues-and-debts.md. Messages of one
+Encoded as DAG-CBOR, with the record as the bytes of its CID. Routing keys: docs/queues-and-jobs.md. Messages of one
 DID share a partition, so they are delivered in order.
 """
 
@@ -83,13 +83,13 @@ class HintKind(StrEnum):
 class Hint:
     """A stream says that something about a DID changed: believed only after asking.
 
-    ``said`` is the stream's claim, for the log. ``rev``: the repository has a verified commit of this rev, and
+    ``status`` is the stream's claim, for the log. ``rev``: the repository has a verified commit of this rev, and
     something before it was missed; so a read must reach it.
     """
 
     did: Did
     kind: HintKind
-    said: str
+    status: str
     seq: int
     rev: Tid | None = None
 
@@ -124,7 +124,7 @@ def encode(message: RecordMessage | Hint) -> bytes:
         hint: dict[str, Value] = {
             "did": message.did,
             "kind": message.kind.value,
-            "said": message.said,
+            "said": message.status,
             "seq": message.seq,
             "rev": message.rev,
         }

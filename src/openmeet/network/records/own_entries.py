@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
-from openmeet.domain.events.model import EventLink, Mode, Venue
+from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.network.records.collections import ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead
 from openmeet.network.records.places import ListedVenue, is_same_place, read_places, share_a_part
@@ -60,7 +60,7 @@ class Earlier:
 
 
 # The present version is the agreed one, and ours if we wrote it.
-ALONE = Earlier()
+ONE_OFF = Earlier()
 
 
 def digest(value: Value) -> str:
@@ -97,7 +97,7 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
     if note is not None and note.read == read_digest(listed, first):
         return _place_at(listed, _indexes(listed, note.ours))
     agreed = earlier.agreed
-    if agreed is not None and _note(agreed, ALONE, VENUE, whose) is None:
+    if agreed is not None and _note(agreed, ONE_OFF, VENUE, whose) is None:
         known = [
             digest(list_of(agreed)[1][index])
             for was in read_places(agreed, Notes()).venues[:1]
@@ -143,7 +143,7 @@ def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier:
     note = _note(record, earlier, LINK, whose)
     if note is not None and note.read == digest(link):
         return next((url for url in urls if digest(url) in note.ours), "")
-    if earlier.agreed is not None and _note(earlier.agreed, ALONE, LINK, whose) is None and agreed_link in urls:
+    if earlier.agreed is not None and _note(earlier.agreed, ONE_OFF, LINK, whose) is None and agreed_link in urls:
         return agreed_link
     return link
 

@@ -11,9 +11,9 @@ from typing import Final
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
+from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.map_points import coordinate_of
-from openmeet.domain.events.model import MAX_PLACE_PART, EventLink, Venue
-from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.values import MAX_PLACE_PART, EventLink, Venue
 from openmeet.i18n.names import known_code
 from openmeet.network.records.preserve import mark_of
 from openmeet.network.records.reader import Notes, line_of, text_of
@@ -117,10 +117,12 @@ def share_a_part(one: Venue, other: Venue) -> bool:
 
     They share name, street or point, or the town if one of them says no more than that.
     """
-    telling = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
-    if any(mine and mine == theirs for mine, theirs in telling):
+    followers_to_notify_sql = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
+    if any(mine and mine == theirs for mine, theirs in followers_to_notify_sql):
         return True
-    is_town = not any(mine for mine, _ in telling) or not any(theirs for _, theirs in telling)
+    is_town = not any(mine for mine, _ in followers_to_notify_sql) or not any(
+        theirs for _, theirs in followers_to_notify_sql
+    )
     return is_town and bool(one.locality) and one.locality == other.locality
 
 
@@ -278,9 +280,9 @@ def cid_of_blob(value: object) -> str:
 def known_picture(*versions: Mapping[str, object] | None) -> str:
     """The CID of our picture in the first of these versions that names one; empty if none does."""
     for version in versions:
-        said = mark_of(version).get(KEY)
-        if isinstance(said, str):
-            return said
+        value = mark_of(version).get(KEY)
+        if isinstance(value, str):
+            return value
     return ""
 
 

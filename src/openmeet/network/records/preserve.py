@@ -11,7 +11,10 @@ def keep_what_means_the_same(
     before: Mapping[str, Value],
     meanings: Iterable[tuple[str, object, object]],
 ) -> None:
-    """``record`` will replace ``before``. ``meanings``: (key, its meaning before, its meaning now)."""
+    """Copy fields whose meaning has not changed from the old record, so that another app's spelling of them stays.
+
+    ``record`` will replace ``before``. ``meanings``: (key, its meaning before, its meaning now).
+    """
     for key, was, now in meanings:
         if was != now:
             continue
@@ -27,8 +30,8 @@ _GAP = "\n\n"
 
 def sentence_in(record: Mapping[str, object] | None) -> str:
     """The sentence that was added according to the record's mark; empty if none was."""
-    said = mark_of(record).get(KEY)
-    return said if isinstance(said, str) else ""
+    text = mark_of(record).get(KEY)
+    return text if isinstance(text, str) else ""
 
 
 def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:

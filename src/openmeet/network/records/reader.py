@@ -4,16 +4,18 @@ Ingestion ignores the notes; ``records inspect`` and the operator's page show th
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from openmeet.i18n.markdown import one_line
+from openmeet.network.records.reasons import RecordReason
 
 
 class Unmappable(Exception):
-    """The record makes no row; ``why`` is a sentence, stored beside the raw record for the operator."""
+    """The record makes no row; ``why`` is stored beside the raw record for the operator."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, why: RecordReason, **params: object) -> None:
+        self.why = why(**params)
+        super().__init__(str(self.why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,15 @@ class Notes:
     def keep(self, path: str, why: str) -> None:
         """A part stays raw."""
         self.kept.append(KeptRaw(path, why))
+
+
+# Characters of what a record calls itself.
+_MAX_DECLARED: Final = 200
+
+
+def of_another_type(declared: object, collection: str) -> Unmappable:
+    """The record's ``$type`` is not that of its collection."""
+    return Unmappable(RecordReason.WRONG_TYPE, declared=shortened(repr(declared), _MAX_DECLARED), collection=collection)
 
 
 def text_of(value: object) -> str | None:

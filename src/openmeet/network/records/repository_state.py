@@ -12,21 +12,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.bytewise import bytewise
 from groundwork.database.transaction import Reader, Transaction
 
 PUT = """
-    insert into erasures (hash, rev, erased_at) values (:hash, :rev, :now)
-        on conflict (hash) do update set rev = excluded.rev, erased_at = excluded.erased_at where excluded.rev > erasures.rev
+    insert into erased_records (hash, rev, erased_at) values (:hash, :rev, :now)
+        on conflict (hash) do update set rev = excluded.rev, erased_at = excluded.erased_at where excluded.rev > erased_records.rev
 """
 
-ANY = "select 1 as one from erasures limit 1"
-FIND = "select hash, rev from erasures where hash in :hashes"
+ANY = "select 1 as one from erased_records limit 1"
+FIND = "select hash, rev from erased_records where hash in :hashes"
 
 
 async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
-    """Store a barrier for each name (a URI, or a DID for all its records) at its rev."""
+    """Store up to which rev records are erased, by URI or by DID (all records of an account). Names are stored hashed."""
     if not keys:
         raise ValueError("erasing needs a key")
     rows = [{"hash": _hash(keys[0], name), "rev": rev, "now": tx.now} for name, rev in sorted(revs.items())]
@@ -65,11 +65,11 @@ NOTE = """
 # Maximum per repository: an author who announces many copies and lets nobody read fills nothing.
 _MOST_REVS = 50
 NOTE_EACH = """
-    insert into missed_revs (did, rev)
+    insert into repository_gaps (did, rev)
     select given.did, given.rev from each(did text, rev text) as given where 1 = 1
         on conflict (did, rev) do nothing
 """
-NOTED = "select m.did, m.rev from each(did text) as given join missed_revs m on m.did = given.did"
+NOTED = "select m.did, m.rev from each(did text) as given join repository_gaps m on m.did = given.did"
 
 REACH = "update repositories set missed_rev = '' where did = :did and missed_rev <> '' and missed_rev <= :rev"
 
@@ -81,14 +81,14 @@ async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) 
     for did, rev in found:
         newest[did] = max(newest.get(did, ""), rev or ANY_REV)
         known |= set() if rev is None else {(did, rev)}
-    await for_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
-    await for_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, known)])
+    await fetch_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
+    await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, known)])
 
 
 async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
     """The new ones that fit below the maximum, first come first. The repository's row, stored before, makes concurrent calls wait."""
     noted: dict[str, set[str]] = {did: set() for did, _ in known}
-    for row in await for_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
+    for row in await fetch_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
         noted[row["did"]].add(row["rev"])
     fitting = []
     for did, rev in sorted(known):
@@ -101,17 +101,17 @@ async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> lis
 async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
     """A read as of ``rev`` has been applied."""
     await tx.execute(REACH, did=did, rev=rev)
-    await tx.execute("delete from missed_revs where did = :did and rev <= :rev", did=did, rev=rev)
+    await tx.execute("delete from repository_gaps where did = :did and rev <= :rev", did=did, rev=rev)
 
 
 async def forget(tx: Transaction, did: str) -> None:
     """Old revs say nothing about what comes."""
-    await tx.execute("delete from missed_revs where did = :did", did=did)
+    await tx.execute("delete from repository_gaps where did = :did", did=did)
 
 
 async def before(reader: Reader, did: Did) -> list[Tid]:
     """The revs before which changes were missed, in order, as far as they are known."""
-    rows = await reader.fetch("select rev from missed_revs where did = :did order by rev", did=did)
+    rows = await reader.fetch("select rev from repository_gaps where did = :did order by rev", did=did)
     return [parse_tid(row["rev"]) for row in rows]
 
 
@@ -145,7 +145,7 @@ REFERRED_TO = """
         or exists (select 1 from group_follows f where f.did = given.did)
         or exists (select 1 from identities i join users u on u.id = i.user_id where i.did = given.did
                     and (u.kind <> 'shadow'
-                         or exists (select 1 from person_followers f where f.followed_id = u.id)
+                         or exists (select 1 from profile_followers f where f.followed_id = u.id)
                          or exists (select 1 from attendances a where a.user_id = u.id)
                          or exists (select 1 from group_members m where m.user_id = u.id)))
 """
@@ -173,7 +173,7 @@ async def understood(reader: Reader, did: str, collections: Sequence[str]) -> di
 
 async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
     """Those of these DIDs to which anything here refers."""
-    rows = await for_each(reader, REFERRED_TO, [{"did": did} for did in dids])
+    rows = await fetch_each(reader, REFERRED_TO, [{"did": did} for did in dids])
     return {row["did"] for row in rows}
 
 

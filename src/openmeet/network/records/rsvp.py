@@ -16,7 +16,8 @@ from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
 from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
-from openmeet.network.records.reader import Notes, Unmappable, text_of, token_of
+from openmeet.network.records.reader import Notes, Unmappable, of_another_type, text_of, token_of
+from openmeet.network.records.reasons import RecordReason
 
 # The longest usable URI: a did:web of a host name (261 characters), the longer collection of events, a record key of
 # 512. The syntax allows 8 kB, but a PostgreSQL index has no room for more than 2.7 kB.
@@ -55,10 +56,10 @@ class RsvpRead:
 def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
     """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
-        raise Unmappable("The record is not a map.")
+        raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
     if declared is not None and declared != collection:
-        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+        raise of_another_type(declared, collection)
     notes = Notes()
     subject, cid = _subject(record, notes)
     answer, status_text = _answer(record, notes)
@@ -81,17 +82,17 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
     reference = subject.get("uri") if isinstance(subject, Mapping) else subject
     text = text_of(reference)
     if text is None:
-        raise Unmappable("The answer does not say which event it is about.")
+        raise Unmappable(RecordReason.NO_SUBJECT)
     try:
         uri = normal_uri(parse_at_uri(text))
     except Malformed as wrong:
-        raise Unmappable(f"The subject is not an at-uri: {wrong.why}.") from wrong
+        raise Unmappable(RecordReason.SUBJECT_NO_URI) from wrong
     if len(str(uri)) > MAX_SUBJECT:
-        raise Unmappable(f"The subject’s at-uri has more than {MAX_SUBJECT} characters.")
+        raise Unmappable(RecordReason.SUBJECT_TOO_LONG, most=MAX_SUBJECT)
     if uri.rkey is None or uri.collection is None:
-        raise Unmappable("The subject is not the at-uri of one record.")
+        raise Unmappable(RecordReason.SUBJECT_NO_RECORD)
     if uri.collection not in EVENTS:
-        raise Unmappable(f"The subject is a record of {uri.collection}, which is not a collection of events.")
+        raise Unmappable(RecordReason.SUBJECT_NO_EVENT, collection=str(uri.collection))
     notes.read("event", "subject/uri" if isinstance(subject, Mapping) else "subject", uri)
     cid = text_of(subject.get("cid")) if isinstance(subject, Mapping) else None
     if cid is None:
@@ -179,11 +180,11 @@ def write_rsvp(
     if previous is None:
         return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(said_at)}
     record = dict(previous)
-    said = record.get("status")
+    status = record.get("status")
     old_subject = record.get("subject")
     is_same = (
-        isinstance(said, str)
-        and _ANSWERS.get(token_of(said)) is _ANSWERS[token_of(token)]
+        isinstance(status, str)
+        and _ANSWERS.get(token_of(status)) is _ANSWERS[token_of(token)]
         and isinstance(old_subject, dict)
         and old_subject.get("uri") == subject_uri
         and isinstance(old_subject.get("cid"), str)

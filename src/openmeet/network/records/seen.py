@@ -12,11 +12,13 @@ from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.bulk import for_each
+from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from groundwork.errors import Explanation, Reason, packed, unpacked
 from openmeet.network.records import repository_state
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reasons import RecordReason
 
 # How long a pending RSVP waits for its event, and how many of one author may wait.
 PARKED_FOR = 30 * DAY
@@ -53,7 +55,7 @@ class SeenRecord:
     body: bytes | None
     is_verified: bool
     standing: RecordState
-    reason: str
+    reason: Explanation | None
     subject_uri: str | None
     precedence: str
     first_seen_at: Instant
@@ -93,10 +95,8 @@ FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
 # Waits for concurrent inserts of the same row; and, in URI order, for locks on existing rows.
-MAKE_SUBJECTS = (
-    "insert into subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
-)
-LOCK_SUBJECTS = "select uri from subjects where uri in :uris order by uri for update"
+MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
+LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
 
 # The same for many people with one DID each. Conditions on standing and collection would tempt a planner with few
 # statistics to begin with those, and to compare every record with every pair.
@@ -159,7 +159,7 @@ COUNT_PARKED = """
 EXPIRE_PARKED = """
     delete from records where standing = 'parked' and first_seen_at < :before
        and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
-       and not exists (select 1 from former_records f join events e on e.id = f.subject_id
+       and not exists (select 1 from superseded_records f join events e on e.id = f.subject_id
                         where f.uri = records.subject_uri and f.kind = 'event' and e.deleted_at is null)
 """
 
@@ -200,13 +200,13 @@ DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tomb
 URIS_OF: Mapping[Engine, str] = {
     engine: f"""
     select uri from records where did = :did
-    union select uri from subjects where {authority_of(engine, "uri")} = :did
+    union select uri from record_subjects where {authority_of(engine, "uri")} = :did
     order by uri
 """
     for engine in ENGINES
 }
 ERASE = "delete from records where did = :did returning uri, rev"
-UNLOCK = "delete from subjects where uri = :uri"
+UNLOCK = "delete from record_subjects where uri = :uri"
 ERASE_REPOSITORY = "delete from repositories where did = :did"
 
 LIST_RAW = f"""
@@ -220,7 +220,7 @@ class RecordUpdate:
 
     message: RecordMessage
     standing: RecordState
-    reason: str = ""
+    reason: Explanation | Reason | None = None
     subject_uri: str | None = None
     precedence: str = ""
 
@@ -230,7 +230,7 @@ async def put(
     message: RecordMessage,
     *,
     standing: RecordState,
-    reason: str = "",
+    reason: Explanation | Reason | None = None,
     subject_uri: str | None = None,
     precedence: str = "",
 ) -> bool:
@@ -252,13 +252,13 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
             "is_verified": int(one.message.is_verified),
             "is_read": int(one.message.is_read),
             "standing": one.standing.value,
-            "reason": one.reason,
+            "reason": packed(one.reason),
             "subject_uri": one.subject_uri,
             "precedence": one.precedence,
         }
         for one in versions
     ]
-    return {row["uri"] for row in await for_each(tx, PUT, rows, now=tx.now)}
+    return {row["uri"] for row in await fetch_each(tx, PUT, rows, now=tx.now)}
 
 
 async def find(reader: Reader, uri: str) -> SeenRecord | None:
@@ -295,7 +295,7 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
     ordered = sorted(set(uris))
     is_locked = not ordered
     while not is_locked:
-        await for_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
+        await fetch_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
         # SQLite has one writer, which holds all locks. A row that was erased concurrently is created again.
         is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
@@ -313,7 +313,7 @@ async def effective_answers(
 ) -> dict[tuple[str, str], SeenRecord]:
     """The effective RSVP for each (URI of an event, DID of a person who has no other), if any."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
-    found = [_seen(row) for row in await for_each(reader, OF_PAIRS, rows)]
+    found = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
     counting = [
         one
         for one in found
@@ -332,7 +332,7 @@ async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRe
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
     """Which of these event records have effective RSVPs (for whatever they were the record of)."""
-    return sorted(row["uri"] for row in await for_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
+    return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
 async def counted_for(reader: Reader, subject_uri: str) -> list[SeenRecord]:
@@ -355,17 +355,17 @@ async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def park_answers(
-    tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: str
+    tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: RecordReason
 ) -> None:
     """Make the RSVPs of one person (all their DIDs) to one event pending, with that reason."""
     await tx.execute(
-        PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=reason
+        PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=packed(reason)
     )
 
 
-async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: str) -> None:
+async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
     """Make all RSVPs to these events pending, with that reason."""
-    await for_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=reason)
+    await fetch_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=packed(reason))
 
 
 async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None:
@@ -393,7 +393,7 @@ async def expire_parked(tx: Transaction) -> int:
 
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
     """Something about these accounts may have changed: their identities need a refresh."""
-    await for_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
+    await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
@@ -477,7 +477,7 @@ def _seen(row: Row) -> SeenRecord:
         None if body is None else bytes(body),
         bool(row["is_verified"]),
         RecordState(row["standing"]),
-        row["reason"],
+        unpacked(row["reason"]),
         row["subject_uri"],
         row["precedence"],
         Instant(row["first_seen_at"]),

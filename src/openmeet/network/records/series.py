@@ -1,4 +1,4 @@
-"""Series records: the rule of RFC 5545, its exceptions and dates, and the template; and series fields in event records.
+"""Series records: the rule of RFC 5545, its exceptions and dates, and the content; and series fields in event records.
 
 Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are those of ``timezone``.
 Written by key: what others added stays.
@@ -14,17 +14,22 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.errors import reason_of
 from openmeet.domain.events import series_dates
-from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_TITLE, NOWHERE, Event, Mode, Visibility, public_place
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
+from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE, NOWHERE, Mode, Visibility, public_place
 from openmeet.domain.series import queries
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesStatus, Timing
 from openmeet.feature_flags.flags import Flag, switches
+from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS, SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.places import entries_of, is_same_place, read_places
 from openmeet.network.records.preserve import keep_what_means_the_same
-from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
+from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
+from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -43,7 +48,7 @@ _LONGEST_MINUTES = 10 * 366 * 24 * 60
 class SeriesRead:
     """The content of a series record."""
 
-    template: Template
+    content: Content
     timing: Timing
 
 
@@ -56,18 +61,18 @@ def write_series(
     ``previous`` is not: what was not changed here since then stays.
     """
     before = previous or {}
-    shape, template = series.timing.pattern, series.template
+    shape, content = series.timing.pattern, series.content
     length = series.timing.length
     ours: dict[str, Value] = {
-        "name": template.title,
-        "description": template.description or None,
+        "name": content.title,
+        "description": content.description or None,
         "timezone": series.zone_name,
         "dtstart": original_text(shape.start),
         "durationMinutes": None if length is None else round(length.total_seconds() / 60),
         "rrule": [] if shape.rule is None else [format_rule(shape.rule)],
         "rdate": [original_text(at) for at in shape.added[:MOST_DATES]] or None,
         "exdate": [original_text(at) for at in shape.left_out[:MOST_DATES]] or None,
-        "template": _template(template, page_url, before.get("template")),
+        "template": _template(content, page_url, before.get("template")),
     }
     record: dict[str, Value] = dict(before)
     for name, value in ours.items():
@@ -87,18 +92,18 @@ def write_series(
 def read_series(collection: str, record: object) -> SeriesRead:
     """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
-        raise Unmappable("The record is not a map.")
+        raise Unmappable(RecordReason.NOT_A_MAP)
     declared = record.get("$type")
     if declared is not None and declared not in SERIES_COLLECTIONS:
-        raise Unmappable(f"The record calls itself {declared!r} but stands in the collection {collection}.")
+        raise of_another_type(declared, collection)
     zone, start = record.get("timezone"), _local(record.get("dtstart"))
     if not isinstance(zone, str) or zone not in zone_names():
-        raise Unmappable("The series names no time zone that is known here.")
+        raise Unmappable(RecordReason.NO_ZONE)
     if start is None:
-        raise Unmappable("The series has no local start.")
+        raise Unmappable(RecordReason.NO_START)
     rules = _texts(record.get("rrule"))
     if len(rules) > 1:
-        raise Unmappable("The series has several rules; one is understood.")
+        raise Unmappable(RecordReason.SEVERAL_RULES)
     minutes = record.get("durationMinutes")
     has_length = isinstance(minutes, int) and not isinstance(minutes, bool) and 0 < minutes <= _LONGEST_MINUTES
     try:
@@ -110,20 +115,20 @@ def read_series(collection: str, record: object) -> SeriesRead:
             added=_dates(record.get("rdate")),
         )
     except RuleRefused as refused:
-        raise Unmappable(f"The rule of the series is not taken: {refused.why}") from refused
+        raise Unmappable(RecordReason.RULE_REFUSED, problem=reason_of(refused)) from refused
     title = line_of(record.get("name"), MAX_TITLE)
     if not title:
-        raise Unmappable("The series has no name.")
+        raise Unmappable(RecordReason.NO_SERIES_NAME)
     length = timedelta(minutes=minutes) if has_length and isinstance(minutes, int) else None
-    said = record.get("template")
-    dates: Mapping[str, object] = said if isinstance(said, Mapping) else {}
-    template = Template(
+    template = record.get("template")
+    dates: Mapping[str, object] = template if isinstance(template, Mapping) else {}
+    content = Content(
         title,
         shortened(text_of(record.get("description")) or "", MAX_DESCRIPTION),
         mode=_mode(dates.get("mode")),
         venue=next((place.venue for place in read_places(dates, Notes()).venues), NOWHERE),
     )
-    return SeriesRead(template, Timing(shape, length))
+    return SeriesRead(content, Timing(shape, length))
 
 
 def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = ()) -> dict[str, Value]:
@@ -165,7 +170,7 @@ def read_native(
         shape = pattern(start, zone, rule, left_out=left_out, added=added)
     except RuleRefused:
         return None
-    return SeriesRead(Template(title, description), Timing(shape, None))
+    return SeriesRead(Content(title, description), Timing(shape, None))
 
 
 def _moments(value: object, zone: str) -> list[datetime]:
@@ -181,14 +186,14 @@ def _moments(value: object, zone: str) -> list[datetime]:
     return found
 
 
-def _template(template: Template, page_url: str, before: Value) -> Value:
-    """The template of each date, by key: what others added to it, and to its lists, stays."""
+def _template(content: Content, page_url: str, before: Value) -> Value:
+    """The content of each date, by key: what others added to it, and to its lists, stays."""
     found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
-    if _mode(found.get("mode")) is not template.mode or "mode" not in found:
-        found["mode"] = f"{_EVENT}#{_MODE_WORDS[template.mode]}"
+    if _mode(found.get("mode")) is not content.mode or "mode" not in found:
+        found["mode"] = f"{_EVENT}#{_MODE_WORDS[content.mode]}"
     known = read_places(found, Notes()).venues
-    venue = public_place(template.venue, template.place_audience)
-    places = [] if template.mode is Mode.ONLINE else entries_of(venue)
+    venue = public_place(content.venue, content.place_audience)
+    places = [] if content.mode is Mode.ONLINE else entries_of(venue)
     if not (known and places and is_same_place(known[0].venue, venue)):
         listed = found.get("locations")
         # The first location is the one that we read and write.
@@ -198,7 +203,7 @@ def _template(template: Template, page_url: str, before: Value) -> Value:
         if not found["locations"]:
             found.pop("locations")
     links = found.get("uris")
-    ours_link: Value = {"uri": page_url, "name": template.title}
+    ours_link: Value = {"uri": page_url, "name": content.title}
     others = [one for one in links if not _is_link_to(one, page_url)] if isinstance(links, list) else []
     if not isinstance(links, list) or ours_link not in links:
         found["uris"] = [ours_link, *others]
@@ -219,9 +224,9 @@ _KEYS = ("name", "description", "timezone", "dtstart", "durationMinutes", "rrule
 
 
 def _meanings(read: SeriesRead) -> tuple[object, ...]:
-    shape, template = read.timing.pattern, read.template
+    shape, content = read.timing.pattern, read.content
     when = (shape.zone_name, shape.start, read.timing.length, shape.rule, shape.added, shape.left_out)
-    return (template.title, template.description, *when)
+    return (content.title, content.description, *when)
 
 
 def _understood(record: Mapping[str, Value] | None) -> SeriesRead | None:
@@ -363,5 +368,7 @@ def read_link(record: Mapping[str, object]) -> LinkRead | None:
 
 def _sentence(series: Series, url: str) -> str:
     if series.status is SeriesStatus.ACTIVE and series.timing.pattern.rule is not None:
-        return f"{describe(series.timing.pattern)}. All dates: {url}"
+        # A record has one text, whoever causes it to be written.
+        with speaking(SOURCE):
+            return f"{describe(series.timing.pattern)}. All dates: {url}"
     return f"One date of a series. All dates: {url}"

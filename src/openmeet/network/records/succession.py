@@ -42,25 +42,25 @@ def put_lineage(record: dict[str, Value], lineage: Lineage, written: Mapping[str
     A predecessor is not its successor (any longer), and neither is one that we named in our last version (``written``);
     a successor that another installation names stays.
     """
-    key, said = _said(record)
-    before = dict(said)
+    key, succession = _succession(record)
+    before = dict(succession)
     if lineage.predecessors:
-        said["predecessors"] = list(lineage.predecessors[-MOST_PREDECESSORS:])
+        succession["predecessors"] = list(lineage.predecessors[-MOST_PREDECESSORS:])
     else:
-        said.pop("predecessors", None)
-    named = said.get("successor")
-    if named is not None and (named in lineage.every or named == _said(written or {})[1].get("successor")):
-        said.pop("successor")
-    if not said.keys() - {"$type"}:
+        succession.pop("predecessors", None)
+    named = succession.get("successor")
+    if named is not None and (named in lineage.every or named == _succession(written or {})[1].get("successor")):
+        succession.pop("successor")
+    if not succession.keys() - {"$type"}:
         record.pop(key, None)
-    elif said != before:
-        record[key] = {"$type": key, **said}
+    elif succession != before:
+        record[key] = {"$type": key, **succession}
 
 
 def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Value]:
     """A superseded record: as it was, plus its successor."""
-    key, said = _said(previous)
-    return {**previous, key: {"$type": key, **said, "successor": successor}}
+    key, succession = _succession(previous)
+    return {**previous, key: {"$type": key, **succession, "successor": successor}}
 
 
 def read_succession(record: Mapping[str, object]) -> RecordSuccession:
@@ -73,11 +73,11 @@ def read_succession(record: Mapping[str, object]) -> RecordSuccession:
     return RecordSuccession(_event_uri(found.get("successor")), tuple(dict.fromkeys(uri for uri in named if uri)))
 
 
-def _said(record: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
+def _succession(record: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:
     for key in SUCCESSION_KEYS:
-        said = record.get(key)
-        if isinstance(said, dict):
-            return key, dict(said)
+        succession = record.get(key)
+        if isinstance(succession, dict):
+            return key, dict(succession)
     return SUCCESSION_KEY, {}
 
 

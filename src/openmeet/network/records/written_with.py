@@ -44,8 +44,8 @@ def app_of(collection: str, record: object) -> str:
     if not isinstance(record, Mapping):
         return ""
     marks = [record.get(key) for key in ORIGIN_KEYS]
-    said = [mark.get("instance") for mark in marks if isinstance(mark, Mapping)]
-    for host in map(_host, (*said, record.get("createdWith"))):
+    instances = [mark.get("instance") for mark in marks if isinstance(mark, Mapping)]
+    for host in map(_host, (*instances, record.get("createdWith"))):
         if host:
             return _known(host) or host
     if collection == LEGACY_EVENT:

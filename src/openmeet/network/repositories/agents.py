@@ -22,6 +22,7 @@ from openmeet.domain.identities.model import ACTIVE, Identity
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import sessions
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import PdsSession
 
 # Errors for an expired access token: OAuth's name, 400 ExpiredToken of current servers, 401 of others.
@@ -45,14 +46,14 @@ async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId,
     async with db.reader() as reader:
         mine = [one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}]
     if not mine:
-        raise NotSignedIn("Connect an AT Protocol account first.")
+        raise NotSignedIn(RepositoryReason.NOT_CONNECTED)
     return await agent_for(db, network, mine[0])
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
     """The same for a loaded identity."""
     if identity.status != ACTIVE:
-        raise NotSignedIn(f"This account is {identity.status} at its server.", name="AccountInactive")
+        raise NotSignedIn(RepositoryReason.ACCOUNT_INACTIVE, name="AccountInactive")
     session = await sessions.open_session(db, network, identity)
     return XrpcClient(
         network.http,

@@ -24,7 +24,17 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import INVALID
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
+from groundwork.errors import (
+    Explanation,
+    Failure,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    RemoteFailed,
+    Why,
+)
 from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
@@ -41,6 +51,7 @@ from openmeet.domain.identities.permissions import (
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import oauth_client_keys, session_sealing, sessions
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sign_in import FIELD, Named, ServerOrigin, text_of
 
 LIFE = 10 * MINUTE
@@ -71,7 +82,7 @@ class Trouble(StrEnum):
 class NotLetIn(Forbidden):
     """The callback is refused. ``typed`` is what the person typed at the beginning, if it is known."""
 
-    def __init__(self, trouble: Trouble, why: str, *, typed: str = "", next_path: str = "/") -> None:
+    def __init__(self, trouble: Trouble, why: Why, *, typed: str = "", next_path: str = "/") -> None:
         super().__init__(why, name=trouble.value)
         self.trouble = trouble
         self.typed = typed
@@ -142,7 +153,7 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
     RemoteFailed and RemoteSlow (a server does not respond), Refused (the authorization server refuses us).
     """
     if network.app is None:
-        raise Refused("This site has no address that other servers can trust; sign in another way.", name="NoOAuth")
+        raise Refused(RepositoryReason.SITE_NOT_TRUSTED, name="NoOAuth")
     did, hint, server = await _find(network, wish.named)
     known = await _known(db, did)
     features = [*(granted_features(known) if known is not None and known.kind is PdsSessionKind.OAUTH else ())]
@@ -191,11 +202,11 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         # Nothing of this response is used: another server may want the code that was meant for the one that was asked
         # (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
-        raise _not_let_in(Trouble.MIXED_UP, pending, "The answer came from another server than the one that was asked.")
+        raise _not_let_in(Trouble.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
     if back.error == "access_denied":
-        raise _not_let_in(Trouble.DENIED, pending, "You did not allow it, so nothing was changed.")
+        raise _not_let_in(Trouble.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
     if back.error or not back.code:
-        raise _not_let_in(Trouble.SERVER_REFUSED, pending, "Your server did not let us in.")
+        raise _not_let_in(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
     server = await network.servers.at(pending.issuer)
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=pending.client_id, key_id=pending.client_key_id
@@ -207,7 +218,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         )
     except (NotSignedIn, Refused) as refused:
         log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
-        raise _not_let_in(Trouble.SERVER_REFUSED, pending, "Your server did not let us in.") from None
+        raise _not_let_in(Trouble.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
     try:
         handle, pds = await _check_subject(network, pending, tokens)
     except Failure:
@@ -281,30 +292,30 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
         try:
             return None, "", await network.servers.at_address(named.origin)
         except AddressRefused:
-            raise InvalidInput(FIELD, "Nothing can be signed in at under this address.") from None
+            raise InvalidInput(FIELD, RepositoryReason.NO_SERVER_ADDRESS) from None
         except NotFound:
-            raise NotFound("At this address there is no server that lets apps be signed in with.") from None
+            raise NotFound(RepositoryReason.NO_SIGN_IN_SERVER) from None
     try:
         account = await network.handles.identify(named)
     except NotFound as absent:
         raise NotFound(_unknown(named, absent)) from None
     pds = account.document.pds
     if pds is None:
-        raise NotFound("This account says no place where its data is kept.")
+        raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
     # A person who typed a DID is not refused because their handle is broken.
     hint = account.did if account.handle == INVALID else str(account.handle)
     try:
         return account.did, hint, await network.servers.guarding(pds)
     except AddressRefused:
-        raise NotFound("This account says no place that can be reached from here.") from None
+        raise NotFound(RepositoryReason.ACCOUNT_SERVER_NOT_PUBLIC) from None
 
 
-def _unknown(named: Named, absent: NotFound) -> str:
+def _unknown(named: Named, absent: NotFound) -> Explanation:
     if absent.name == "DidDeactivated":
-        return "This account has been closed."
+        return RepositoryReason.ACCOUNT_CLOSED()
     if text_of(named).startswith("did:"):
-        return f"There is no account {text_of(named)}."
-    return f"Nobody goes by {text_of(named)}. Is it spelled right? A server’s address begins with https://."
+        return RepositoryReason.NO_SUCH_ACCOUNT(did=text_of(named))
+    return RepositoryReason.NO_SUCH_HANDLE(handle=text_of(named))
 
 
 async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pending:
@@ -313,39 +324,37 @@ async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pend
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
         if row is None:
-            raise NotLetIn(Trouble.UNKNOWN, "We do not know this sign-in, or it was finished before.")
+            raise NotLetIn(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
         try:
             opened = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
         except CannotUnseal:
-            raise NotLetIn(Trouble.UNKNOWN, "We do not know this sign-in any more.") from None
+            raise NotLetIn(Trouble.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
         pending = msgspec.json.decode(opened, type=Pending)
         if not secrets.compare_digest(pending.browser_hash, _hash(back.browser)):
-            raise NotLetIn(Trouble.OTHER_BROWSER, "This sign-in was begun in another browser. Begin it here.")
+            raise NotLetIn(Trouble.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
         if row.is_over:
-            raise _not_let_in(Trouble.EXPIRED, pending, "This took more than ten minutes.")
+            raise _not_let_in(Trouble.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
         if not await authorization_queries.use(tx, state_hash):
-            raise _not_let_in(Trouble.UNKNOWN, pending, "This sign-in was finished before.")
+            raise _not_let_in(Trouble.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
     return pending
 
 
 async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
     """The handle and PDS of the account that the server names, resolved afresh and not from that server."""
     if pending.did and tokens.did != pending.did:
-        raise _not_let_in(
-            Trouble.OTHER_ACCOUNT, pending, "You signed in there with another account than you wrote here."
-        )
-    network.dids.doubt(tokens.did)
+        raise _not_let_in(Trouble.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
+    network.dids.recheck(tokens.did)
     try:
         document = await network.dids.resolve(tokens.did)
     except (NotFound, InvalidInput):
-        raise _not_let_in(Trouble.NOT_THEIRS, pending, "That server speaks for an account that is not there.") from None
+        raise _not_let_in(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
     pds = document.pds
     try:
         issuer = "" if pds is None else await network.servers.issuer_of(pds)
     except (NotFound, AddressRefused, RemoteFailed) as failure:
         raise _not_let_in(Trouble.NOT_THEIRS, pending, failure.why) from None
     if pds is None or issuer != pending.issuer:
-        raise _not_let_in(Trouble.NOT_THEIRS, pending, "That server speaks for an account that is kept elsewhere.")
+        raise _not_let_in(Trouble.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
     try:
         handle = await network.handles.verified_handle(document)
     except Failure as failure:
@@ -361,7 +370,7 @@ async def _known(db: Database, did: Did | None) -> SealedSession | None:
         return await session_queries.find(reader, did)
 
 
-def _not_let_in(trouble: Trouble, pending: Pending, why: str) -> NotLetIn:
+def _not_let_in(trouble: Trouble, pending: Pending, why: Why) -> NotLetIn:
     return NotLetIn(trouble, why, typed=pending.typed, next_path=pending.next_path)
 
 

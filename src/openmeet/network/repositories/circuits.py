@@ -9,23 +9,24 @@ from collections.abc import Sequence
 from at_network.circuits import Circuit, Circuits, CircuitState
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import packed, unpacked
 
 LIST = """
-    select service, failures, pauses, open_until, reason, changed_at from pds_circuits order by changed_at desc, service
+    select service, failures, pauses, open_until, reason, changed_at from circuit_breakers order by changed_at desc, service
 """
 
 KEEP = """
-    insert into pds_circuits (service, failures, pauses, open_until, reason, changed_at)
+    insert into circuit_breakers (service, failures, pauses, open_until, reason, changed_at)
     values (:service, :failures, :pauses, :open_until, :reason, :changed_at)
         on conflict (service) do update
        set failures = excluded.failures, pauses = excluded.pauses, open_until = excluded.open_until,
            reason = excluded.reason, changed_at = excluded.changed_at
 """
 
-CLOSE = "delete from pds_circuits where service = :service"
+CLOSE = "delete from circuit_breakers where service = :service"
 
 # No call was wanted since.
-FORGET_OLD = "delete from pds_circuits where open_until < :before"
+FORGET_OLD = "delete from circuit_breakers where open_until < :before"
 
 
 async def known(reader: Reader) -> list[Circuit]:
@@ -36,14 +37,14 @@ async def known(reader: Reader) -> list[Circuit]:
             row["failures"],
             row["pauses"],
             Instant(row["open_until"]),
-            row["reason"],
+            unpacked(row["reason"]),
             Instant(row["changed_at"]),
         )
         for row in await reader.fetch(LIST)
     ]
 
 
-async def tell(db: Database, circuits: Circuits) -> None:
+async def store_changes(db: Database, circuits: Circuits) -> None:
     """Store this program's changes since the last call."""
     changed = circuits.take_changed()
     if not changed:
@@ -59,7 +60,7 @@ async def tell(db: Database, circuits: Circuits) -> None:
                     failures=one.failures,
                     pauses=one.pauses,
                     open_until=one.open_until,
-                    reason=one.reason,
+                    reason=packed(one.reason),
                     changed_at=one.changed_at,
                 )
 

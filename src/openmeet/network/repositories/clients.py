@@ -18,6 +18,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.client_addresses import FOR_SOMEBODY, vouch
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
+from groundwork.workers.pool import WorkerPool
 from openmeet.domain.identities.permissions import EVERY_SCOPE
 from openmeet.tenants.configured import DEFAULT_TENANT
 
@@ -81,8 +82,8 @@ class NetworkClients:
 
     ``app``: who we are to authorization servers; None if OAuth sign-in is impossible. ``cache`` is opened for the
     tenant, and sealed values open for that tenant alone. ``refreshing``: tasks that must finish before the program
-    ends, because a token is spent and its successor not stored yet. ``large_reads``: lock for repository reads that
-    need much memory; one for all tenants. ``pds_keys``: shared secrets with our own PDSes, by address.
+    ends, because a token is spent and its successor not stored yet. ``workers`` read what strangers' servers send.
+    ``pds_keys``: shared secrets with our own PDSes, by address.
     """
 
     http: HttpClient
@@ -92,13 +93,13 @@ class NetworkClients:
     sealer: Sealer
     servers: OAuthServers
     cache: Cache
+    workers: WorkerPool
     app: OAuthApp | None = None
     tenant: str = DEFAULT_TENANT
     nonces: ServerNonces = field(default_factory=ServerNonces)
     paces: Paces = field(default_factory=Paces)
     circuits: Circuits = field(init=False)
     refreshing: set[asyncio.Task[object]] = field(default_factory=set)
-    large_reads: asyncio.Lock = field(default_factory=asyncio.Lock)
     pds_keys: Mapping[str, Secret] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

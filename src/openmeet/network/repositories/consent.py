@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
 from groundwork.outbox.jobs import Job, JobState, find
 from openmeet.domain.identities import publication_consent, queries
 from openmeet.domain.identities.model import Consent, Identity
-from openmeet.domain.identities.publication_consent import PublicationConsent, UseShown
+from openmeet.domain.identities.publication_consent import ConsentUseView, PublicationConsent
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, check_handle
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.outbox.kinds import JobKind
 
 
@@ -31,9 +32,9 @@ class ConsentState:
 
     consent: Consent
     identity: Identity | None
-    owed: Job | None
+    job: Job | None
     wishes: PublicationConsent
-    uses: Sequence[UseShown]
+    uses: Sequence[ConsentUseView]
     now: Instant
 
     @property
@@ -41,17 +42,17 @@ class ConsentState:
         return (
             self.consent.is_given
             and self.identity is None
-            and (self.owed is None or self.owed.state is not JobState.GIVEN_UP)
+            and (self.job is None or self.job.state is not JobState.FAILED)
         )
 
     @property
-    def problem(self) -> str:
-        """Why the repository could not be created; empty if there is no permanent failure."""
-        if self.identity is not None or not self.consent.is_given or self.owed is None:
-            return ""
-        if self.owed.state is not JobState.GIVEN_UP:
-            return ""
-        return self.owed.reason.partition(": ")[2] or self.owed.reason
+    def problem(self) -> Explanation | None:
+        """Why the repository could not be created; None if there is no permanent failure."""
+        if self.identity is not None or not self.consent.is_given or self.job is None:
+            return None
+        if self.job.state is not JobState.FAILED:
+            return None
+        return self.job.why
 
 
 async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
@@ -85,4 +86,4 @@ async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentStat
         raise
     except InvalidInput:
         return handle  # servers answer "InvalidRequest: Unable to resolve handle" for a free name
-    raise Refused(f"Somebody else is called {handle} already; choose another handle.")
+    raise Refused(RepositoryReason.HANDLE_OF_ANOTHER, handle=handle)

@@ -19,18 +19,21 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database, Reader
-from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
-from groundwork.outbox.dispatcher import JobHandler
-from groundwork.outbox.jobs import Job
+from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, Unavailable
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job, enqueue
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity
+from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id, kinds
 from openmeet.i18n.markdown import folded
 from openmeet.network.repositories import credentials_cache, recovery_keys
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import new_password_session, seal_password, unseal_password
+from openmeet.outbox.kinds import JobKind
 
 # Error names of a PDS for a taken handle.
 _TAKEN = frozenset({"HandleNotAvailable", "InvalidHandle"})
@@ -66,20 +69,20 @@ def check_handle(text: str, domain: str) -> str:
     label = name.removesuffix(domain)
     try:
         handle = parse_handle(name)
-    except Malformed as wrong:
-        raise InvalidInput("handle", f"This cannot be a handle: {wrong.why}.") from None
+    except Malformed:
+        raise InvalidInput("handle", RepositoryReason.NOT_A_HANDLE) from None
     if not name.endswith(domain) or "." in label or not 3 <= len(label) <= _MAX_LABEL:
-        raise InvalidInput("handle", f"A handle here has 3 to {_MAX_LABEL} letters, digits or hyphens before {domain}.")
+        raise InvalidInput("handle", RepositoryReason.HANDLE_LENGTH, most=_MAX_LABEL, domain=domain)
     return handle
 
 
 def custodial_account_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
     """The handler of ``JobKind.CUSTODIAL_ACCOUNT``; the subject is the user."""
 
-    async def pay(job: Job) -> None:
+    async def deliver(job: Job) -> None:
         await make_account(db, network, keeper, UserId(job.subject))
 
-    return pay
+    return deliver
 
 
 async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
@@ -96,13 +99,22 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
 
 
 async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
-    """Store the parameters of the request; None if there is nothing to create."""
+    """Store the parameters of the request; None if there is nothing to create.
+
+    Raises Unavailable when another handle was chosen after a request that was not answered: the account that it may have made
+    has the same address, and is deleted first.
+    """
+    is_given_up = False
     async with db.transaction() as tx:
         consent = await queries.consent(tx, user_id)
         if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
             return None
         known = await queries.custodial_account(tx, user_id)
         if known is None or (known.did is None and known.handle != consent.handle):
+            if known is not None:
+                # Their server may have made that one although it did not answer.
+                await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, known.handle, int(tx.now))
+                is_given_up = True
             # Undeliverable on purpose: nobody reads the account's e-mail until its person takes it over.
             address = f"{user_id}@{keeper.mail_domain}"
             await queries.put_custodial_account(
@@ -115,7 +127,10 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
             # Nobody takes over the repository of a group: its recovery key would stay here for good.
             if (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON:
                 await recovery_keys.make(tx, network, user_id)
-        return await queries.custodial_account(tx, user_id)
+        account = await queries.custodial_account(tx, user_id)
+    if is_given_up:
+        raise Unavailable(IdentityReason.MAY_STILL_BE_MADE, after_seconds=60.0)
+    return account
 
 
 async def _ask(
@@ -136,9 +151,7 @@ async def _ask(
         answer = await client.procedure("com.atproto.server.createAccount", body)
     except (Refused, InvalidInput) as refused:
         if refused.name in _TAKEN:
-            raise Refused(
-                f"The handle {account.handle} is taken or not allowed; choose another one.", name="HandleNotAvailable"
-            ) from None
+            raise Refused(RepositoryReason.HANDLE_TAKEN, name="HandleNotAvailable", handle=account.handle) from None
         raise
     return _tokens(answer), account.handle
 
@@ -160,7 +173,7 @@ async def _invite(network: NetworkClients, keeper: Keeper) -> str:
     answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     code = answer.get("code")
     if not isinstance(code, str):
-        raise RemoteFailed("The PDS answered without an invite code.")
+        raise RemoteFailed(RepositoryReason.NO_INVITE_CODE)
     return code
 
 
@@ -170,7 +183,7 @@ async def offered_domain(network: NetworkClients, pds_url: str) -> str:
     domains = answer.get("availableUserDomains")
     first = domains[0] if isinstance(domains, list) and domains else None
     if not isinstance(first, str) or not first.startswith("."):
-        raise RemoteFailed("The PDS offers no domain for handles.")
+        raise RemoteFailed(RepositoryReason.NO_HANDLE_DOMAIN)
     return first
 
 
@@ -210,7 +223,7 @@ class Admin:
 def _tokens(answer: dict[str, object]) -> BearerTokens:
     did, access, refresh = answer.get("did"), answer.get("accessJwt"), answer.get("refreshJwt")
     if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
-        raise RemoteFailed("The PDS did not answer with an account.")
+        raise RemoteFailed(RepositoryReason.NO_ACCOUNT_MADE)
     return BearerTokens(parse_did(did), access, refresh)
 
 
@@ -227,9 +240,9 @@ async def kept_for(reader: Reader, user_id: UserId) -> Identity | None:
 def check_password(typed: str, again: str) -> str:
     """A chosen password, typed twice. Raises InvalidInput."""
     if not MIN_PASSWORD <= len(typed) <= MAX_PASSWORD:
-        raise InvalidInput("password", f"Choose one of {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+        raise InvalidInput("password", RepositoryReason.PASSWORD_LENGTH, least=MIN_PASSWORD, most=MAX_PASSWORD)
     if typed != again:
-        raise InvalidInput("again", "The two are not the same.")
+        raise InvalidInput("again", RepositoryReason.PASSWORDS_DIFFER)
     return typed
 
 
@@ -243,11 +256,11 @@ async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_
         kept = await kept_for(reader, user_id)
         person = await by_id(reader, user_id)
     if kept is None:
-        raise Refused("We keep no account for you.", name="NothingKept")
+        raise Refused(RepositoryReason.NOTHING_KEPT, name="NothingKept")
     if person is None or person.email is None:
-        raise Refused("Join an e-mail address to this account first: your server needs one.", name="NoAddress")
+        raise Refused(RepositoryReason.EMAIL_NEEDED, name="NoAddress")
     if not keeper.admin_authorization:
-        raise Refused("The server that keeps it takes no orders from this site. Ask its operator.", name="NoOrders")
+        raise Refused(RepositoryReason.NO_ORDERS, name="NoOrders")
     admin = as_administration(network, keeper)
     await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": kept.did, "email": person.email})
     await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": kept.did, "password": password})

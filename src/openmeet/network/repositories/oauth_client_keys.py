@@ -16,20 +16,21 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotSignedIn, Unavailable
 from groundwork.sealing import CannotUnseal
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
 
 # Servers may cache a key set for 10 minutes, and their proxies for another 10.
 SERVED_BEFORE_USE = HOUR
 ROTATED_AFTER = 90 * DAY
 
-LIST = "select key_id, sealed, created_at from client_keys order by created_at desc, key_id"
-INSERT = "insert into client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
+LIST = "select key_id, sealed, created_at from oauth_client_keys order by created_at desc, key_id"
+INSERT = "insert into oauth_client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
 # A pending sign-in uses a key as well; it ends within minutes, and the day covers that.
 FORGET_UNUSED = """
-    delete from client_keys
+    delete from oauth_client_keys
      where created_at < :before
-       and exists (select 1 from client_keys newer
-                    where newer.created_at > client_keys.created_at and newer.created_at < :before)
-       and not exists (select 1 from repository_sessions s where s.client_key_id = client_keys.key_id)
+       and exists (select 1 from oauth_client_keys newer
+                    where newer.created_at > oauth_client_keys.created_at and newer.created_at < :before)
+       and not exists (select 1 from repository_sessions s where s.client_key_id = oauth_client_keys.key_id)
 """
 
 
@@ -45,7 +46,7 @@ class SealedClientKey:
 async def client_for_new_session(db: Database, network: NetworkClients) -> OAuthClientIdentity:
     """Our client identity for a new sign-in. Raises Unavailable if the site has no OAuth client."""
     if network.app is None:
-        raise Unavailable("This site cannot be let in by other servers: it has no secure address.")
+        raise Unavailable(RepositoryReason.SITE_NOT_TRUSTED)
     if not network.app.is_confidential:
         return OAuthClientIdentity(network.app.client_id)
     async with db.reader() as reader:
@@ -67,7 +68,7 @@ async def client_of_session(
     async with db.reader() as reader:
         found = next((key for key in await _all(reader, network) if key.key_id == key_id), None)
     if found is None:
-        raise NotSignedIn("The key with which this session began is gone.", name="ClientKeyGone")
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name="ClientKeyGone")
     return _client(network, client_id, found)
 
 

@@ -1,32 +1,36 @@
 """Read other people's repositories with proof: one record, or all of them. Nothing unverified is believed."""
 
-import asyncio
+import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import PublicKey
-from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
-from at_protocol.repo import car
 from at_protocol.repo.commit import verify_commit
 from at_protocol.repo.proof import RecordProof, verify_record_proof
-from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.syntax.did import Did
+from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
-from groundwork.http.client import AnswerTooLarge
 from groundwork.telemetry.logs import log
+from groundwork.workers.quota import QuotaHolder
 from openmeet.domain.identities.model import PROFILE
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
+from openmeet.network.repositories.whole import WholeRepository, limits_of, read_whole
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
 # A repository of a hundred thousand records; larger ones are likely of bots.
 MAX_REPOSITORY_BYTES = 200_000_000
-# Ten thousand records: nearly every person's. A larger one is downloaded again under the lock for large reads.
-SMALL_REPOSITORY_BYTES = 16_000_000
+# All whole reads share one place in the worker processes: people's files come first. Their processor time is what an operator
+# asked for.
+_WHOLE_READS = QuotaHolder("whole repositories", weight=1000)
 
 DELETED = "deleted"
 _INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
@@ -48,7 +52,7 @@ class BadRecordProof(RemoteFailed):
 async def prove_record(network: NetworkClients, did: Did, collection: str, rkey: str) -> RecordProof:
     """The record, or proof of its absence, as of the repository's present commit.
 
-    A wrong signature is checked once more against a fresh DID document, because keys rotate. Raises NotFound (no such
+    A wrong signature is checked again against a fresh DID document, because keys rotate. Raises NotFound (no such
     repository, or not served), BadProof, RemoteFailed, RemoteSlow.
     """
     path = f"{collection}/{rkey}"
@@ -69,47 +73,42 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
     try:
         return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
     except Malformed as wrong:
-        raise BadRecordProof(f"The proof of {path} in {did} does not hold: {wrong.why}.") from wrong
+        raise BadRecordProof(RepositoryReason.BAD_PROOF, did=did, path=path) from wrong
 
 
-async def download_repository(network: NetworkClients, did: Did) -> Snapshot:
-    """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge.
+async def download_repository(network: NetworkClients, did: Did, collections: Collection[Nsid]) -> WholeRepository:
+    """The records of some collections from the whole repository, verified in a worker process.
 
-    Small ones are read concurrently, large ones one at a time: each is in memory completely.
+    Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge, JobStopped (reading it takes too much).
     """
-    try:
-        return await _download(network, did, SMALL_REPOSITORY_BYTES)
-    except AnswerTooLarge:
-        async with network.large_reads:
-            return await _download(network, did, MAX_REPOSITORY_BYTES)
-
-
-async def _download(network: NetworkClients, did: Did, max_bytes: int) -> Snapshot:
     document = await network.dids.resolve(did)
     client = XrpcClient(
         network.http, network.clock, _pds_of(document), timeout_seconds=120.0, circuits=network.circuits
     )
-    reader = car.CarReader()
-    blocks: dict[Cid, bytes] = {}
-    try:
-        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=max_bytes) as answer:
-            async for piece in answer.pieces():
-                blocks.update(reader.feed(piece))
-            reader.finish()
-        file = car.Car(reader.roots or (), blocks, len(blocks))
-        # Reading a large tree takes seconds: not on the event loop.
-        snapshot = await asyncio.to_thread(read_snapshot, file)
+    with tempfile.TemporaryDirectory(prefix="openmeet-repository-") as folder:
+        path = Path(folder) / "repository.car"
         try:
-            verify_commit(snapshot.commit, did=did, key=_key_of(document))
-        except Malformed:
-            verify_commit(snapshot.commit, did=did, key=_key_of(await network.dids.refresh(did)))
-    except Malformed as wrong:
-        raise RemoteFailed(f"The repository of {did} cannot be believed: {wrong.why}.") from wrong
-    except Refused as refused:
-        raise not_served(refused) from refused
-    if snapshot.commit.rev is None:
-        raise RemoteFailed(f"The repository of {did} is of an older version, without a rev.")
-    return snapshot
+            with path.open("wb") as file:
+                async with client.stream(
+                    "com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES
+                ) as answer:
+                    async for piece in answer.pieces():
+                        file.write(piece)
+                size = file.tell()
+            whole = await network.workers.run(
+                partial(read_whole, path, tuple(collections)), handlers=[_WHOLE_READS], limits=limits_of(size)
+            )
+            try:
+                verify_commit(whole.commit, did=did, key=_key_of(document))
+            except Malformed:
+                verify_commit(whole.commit, did=did, key=_key_of(await network.dids.refresh(did)))
+        except Malformed as wrong:
+            raise RemoteFailed(RepositoryReason.BAD_REPOSITORY, did=did) from wrong
+        except Refused as refused:
+            raise not_served(refused) from refused
+    if whole.commit.rev is None:
+        raise RemoteFailed(RepositoryReason.OLD_REPOSITORY, did=did)
+    return whole
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
@@ -123,7 +122,7 @@ async def account_status(network: NetworkClients, did: Did, pds: str) -> Account
         answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
     except NotFound as absent:
         if absent.name != "RepoNotFound":
-            raise RemoteFailed(f"The PDS of {did} does not say how the account stands: {absent.why}") from absent
+            raise RemoteFailed(RepositoryReason.NO_ACCOUNT_STATUS, did=did) from absent
         return AccountStatus(is_active=False, status=DELETED, rev=None)
     active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
     return AccountStatus(
@@ -148,8 +147,8 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
         log.info("profile.not_read", did=did, reason=away.why)
         return None
     record = answer.get("value")
-    said = record.get("displayName") if isinstance(record, dict) else None
-    plain = one_line(said.replace("\x00", "")) if isinstance(said, str) else ""
+    name = record.get("displayName") if isinstance(record, dict) else None
+    plain = one_line(name.replace("\x00", "")) if isinstance(name, str) else ""
     return plain[:MAX_NAME].rstrip() if is_visible(plain) else ""
 
 
@@ -160,12 +159,12 @@ def not_served(refused: Refused) -> Failure:
 
 def _pds_of(document: DidDocument) -> str:
     if document.pds is None:
-        raise NotFound(f"{document.did} names no PDS.")
+        raise NotFound(RepositoryReason.NO_PDS, did=document.did)
     return document.pds
 
 
 def _key_of(document: DidDocument) -> PublicKey:
     key = document.signing_key
     if key is None:
-        raise RemoteFailed(f"{document.did} names no signing key.")
+        raise RemoteFailed(RepositoryReason.NO_SIGNING_KEY, did=document.did)
     return key

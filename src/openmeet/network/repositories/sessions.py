@@ -30,6 +30,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import credentials_cache, oauth_client_keys, session_sealing
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.credentials_cache import CachedCredentials
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import (
     PdsSession,
     new_password_session,
@@ -37,8 +38,6 @@ from openmeet.network.repositories.session_sealing import (
     unseal,
     unseal_password,
 )
-
-SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
 
 # Errors of servers for an ended session, also for a token that was just received.
 _ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
@@ -70,7 +69,7 @@ async def open_session(db: Database, network: NetworkClients, identity: Identity
             await _keep_at_hand(network, identity, session)
             return session
     if identity.kind is not IdentityKind.CUSTODIAL or account is None or account.did != identity.did:
-        raise NotSignedIn(SIGN_IN_AGAIN)
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     return await _sign_in_custodial(db, network, identity, account)
 
 
@@ -79,7 +78,7 @@ async def refresh(db: Database, network: NetworkClients, did: str) -> None:
     async with db.reader() as reader:
         identity = await queries.find(reader, did)
     if identity is None:
-        raise NotSignedIn(SIGN_IN_AGAIN)
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     await renew(db, network, identity, await open_session(db, network, identity))
 
 
@@ -95,14 +94,14 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
         async with db.transaction() as tx:
             stored = await session_queries.find_of(tx, identity.did, identity.user_id)
             if stored is None or stored.needs_login:
-                raise NotSignedIn(SIGN_IN_AGAIN)
+                raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
             if stored.version != session.stored.version:
                 return _unsealed(network, stored)
             until = Instant(tx.now + LEASE_SECONDS * SECOND)
             if await session_queries.take_lease(tx, stored, lease, until=until):
                 break
         if time.monotonic() > patience:
-            raise Unavailable("Another worker is refreshing this session.")
+            raise Unavailable(RepositoryReason.SESSION_BUSY)
         await asyncio.sleep(_LOOK_SECONDS)
     task = asyncio.create_task(_spend(db, network, identity, session, lease))
     # Once sent, the response must be stored: the caller may disconnect, but the token is spent.
@@ -148,7 +147,7 @@ async def _spend(
     except NotSignedIn as refused:
         await end(db, network, identity, session.stored)
         log.info("session.ended", did=identity.did, reason=refused.name)
-        raise NotSignedIn(SIGN_IN_AGAIN, name=refused.name) from refused
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name=refused.name) from refused
     except Failure:
         async with db.transaction() as tx:
             await session_queries.release(tx, session.stored, lease)
@@ -167,9 +166,9 @@ async def _spend(
     if stored is None:
         # Its person signed out meanwhile: the token that was revoked may be the one that this refresh replaced.
         await give_back(db, network, replace(session.stored, sealed=sealed))
-        raise NotSignedIn(SIGN_IN_AGAIN)
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     if not is_stored:
-        raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
+        raise Unavailable(RepositoryReason.SESSION_BUSY)
     renewed = PdsSession(stored, fresh.access, fresh.refresh, session.key)
     await _keep_at_hand(network, identity, renewed)
     return renewed
@@ -191,7 +190,7 @@ async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, be
         tokens = await refresh_session(network.http, network.clock, stored.pds_url, old, circuits=network.circuits)
         return _Fresh(tokens.access, tokens.refresh, "", None)
     if not session.refresh:
-        raise NotSignedIn(SIGN_IN_AGAIN, name="NoRefreshToken")
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name="NoRefreshToken")
     await _check_residence(network, stored)
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=stored.client_id, key_id=stored.client_key_id
@@ -200,7 +199,7 @@ async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, be
     _still_in_time(before)
     granted = await network.oauth.refresh(server, client, session.key, session.refresh)
     if granted.did != stored.did:
-        raise NotSignedIn("The server answered for another account.", name=INVALID_GRANT)
+        raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT, name=INVALID_GRANT)
     # A server that does not rotate refresh tokens sends none.
     refresh = granted.refresh or session.refresh
     return _Fresh(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
@@ -211,13 +210,13 @@ async def _check_residence(network: NetworkClients, stored: SealedSession) -> No
 
     The document is resolved afresh; the cached one counts only if no server responds.
     """
-    network.dids.doubt(stored.did)
+    network.dids.recheck(stored.did)
     try:
         document = await network.dids.resolve(stored.did)
     except NotFound as gone:
-        raise NotSignedIn("This identity is closed.", name="IdentityGone") from gone
+        raise NotSignedIn(RepositoryReason.ACCOUNT_CLOSED, name="IdentityGone") from gone
     if document.pds != stored.pds_url or await network.servers.issuer_of(document.pds) != stored.issuer:
-        raise NotSignedIn("This account has moved.", name="AccountMoved")
+        raise NotSignedIn(RepositoryReason.ACCOUNT_MOVED, name="AccountMoved")
 
 
 def access_end(network: NetworkClients, seconds: int | None) -> Instant | None:
@@ -227,7 +226,7 @@ def access_end(network: NetworkClients, seconds: int | None) -> Instant | None:
 
 def _still_in_time(before: float) -> None:
     if time.monotonic() > before:
-        raise Unavailable("Refreshing this session took too long to begin.")
+        raise Unavailable(RepositoryReason.SESSION_BUSY)
 
 
 async def _sign_in_custodial(
@@ -246,7 +245,7 @@ async def _sign_in_custodial(
         await session_queries.put(tx, new_password_session(network, identity.pds_url, tokens))
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
-        raise Unavailable("The session could not be stored.")
+        raise Unavailable(RepositoryReason.SESSION_BUSY)
     return PdsSession(stored, tokens.access, tokens.refresh, None)
 
 
@@ -262,7 +261,7 @@ def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:
     try:
         return unseal(network, stored)
     except CannotUnseal:
-        raise NotSignedIn(SIGN_IN_AGAIN) from None
+        raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN) from None
 
 
 # Best effort: tokens of an unreachable server expire by themselves.

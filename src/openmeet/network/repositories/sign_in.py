@@ -21,6 +21,7 @@ from openmeet.domain.identities import actions, session_queries
 from openmeet.domain.identities.model import PdsSessionKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import new_password_session
 from openmeet.outbox.kinds import JobKind
 
@@ -34,6 +35,14 @@ async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> 
     return await actions.connect(tx, did, handle=handle, pds_url=pds_url)
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordSignIn:
+    """Who signed in. ``may_be_app_password``: the password is perhaps not the account's own."""
+
+    user_id: UserId
+    may_be_app_password: bool
+
+
 async def sign_in_with_password(
     db: Database,
     network: NetworkClients,
@@ -42,7 +51,7 @@ async def sign_in_with_password(
     password: str,
     client_address: str = "",
     arrive: Arrive = arrive_alone,
-) -> UserId:
+) -> PasswordSignIn:
     """Open a repository session for a handle or DID; return its user, created if needed. ``client_address``: of the visitor.
 
     A live OAuth session at the same server stays, and the password only identifies the person: scopes granted there are
@@ -53,22 +62,20 @@ async def sign_in_with_password(
     try:
         name = parse_at_identifier(identifier.strip().removeprefix("@"))
     except Malformed:
-        raise InvalidInput("identifier", "Write your handle, like ana.example.org.") from None
+        raise InvalidInput("identifier", RepositoryReason.HANDLE_NEEDED) from None
     account = await network.handles.identify(name)
     pds = account.document.pds
     if pds is None:
-        raise NotFound("This account says no place where its data is kept.")
+        raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
     try:
         headers = network.sent_for(pds, client_address)
         tokens = await create_session(network.http, network.clock, pds, account.did, password, headers=headers)
     except NotSignedIn as refused:
         if refused.name == "AuthFactorTokenRequired":
-            raise NotSignedIn(
-                "Your server wants a second factor; make an app password there and use that.", name=refused.name
-            ) from None
-        raise NotSignedIn("This handle and password do not belong together.", name=refused.name) from None
+            raise NotSignedIn(RepositoryReason.SECOND_FACTOR, name=refused.name) from None
+        raise NotSignedIn(RepositoryReason.WRONG_PASSWORD, name=refused.name) from None
     if tokens.did != account.did:
-        raise NotSignedIn("The server answered for another account.")
+        raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT)
     async with db.transaction() as tx:
         user_id = await arrive(tx, account.did, account.handle, pds)
         before = await session_queries.find(tx, account.did)
@@ -76,11 +83,11 @@ async def sign_in_with_password(
         if before is None or not is_granted or before.pds_url != pds:
             await session_queries.put(tx, new_password_session(network, pds, tokens))
         await enqueue(tx, JobKind.BACKFILL, account.did, int(tx.now))
-    return user_id
+    return PasswordSignIn(user_id, tokens.may_be_of_app_password)
 
 
 FIELD = "identifier"
-_HINT = "Write your handle, like ana.example.org, or the address of your server, like https://pds.example.org."
+_HINT = RepositoryReason.HANDLE_OR_SERVER_NEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +106,11 @@ def read_name(typed: str) -> Named:
     text = "".join(each for each in typed if unicodedata.category(each) not in {"Cf", "Cc"}).strip()
     text = text.removeprefix("at://").removeprefix("@")
     if not text:
-        raise InvalidInput(FIELD, "Write your handle.")
+        raise InvalidInput(FIELD, RepositoryReason.HANDLE_NEEDED)
     if text.startswith(("https://", "http://")):
         return _server(text)
     if "@" in text:
-        raise InvalidInput(FIELD, "This is an e-mail address. Use the other way to sign in, or write your handle.")
+        raise InvalidInput(FIELD, RepositoryReason.HANDLE_NOT_EMAIL)
     try:
         if text.startswith("did:"):
             return parse_did(text)

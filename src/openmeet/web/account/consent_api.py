@@ -17,7 +17,9 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import actions
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.users.model import Caller
+from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, Publishing, handle_for, state_of
 from openmeet.network.repositories.custodial import suggest_handle
@@ -31,7 +33,7 @@ PATH: Final = "/api/me/publishing/consent"
 NOTICE: Final = "Anyone can read this and copies may remain."
 
 
-class ConsentShown(msgspec.Struct, rename="camel"):
+class ConsentOutput(msgspec.Struct, rename="camel"):
     """Whether the caller consented to publishing, and what consent means.
 
     ``notice``, ``record`` (one of theirs, or an example) and ``handle`` must be shown before consent; ``events`` and
@@ -54,7 +56,7 @@ class ConsentShown(msgspec.Struct, rename="camel"):
     problem: str
 
 
-class ConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """``isGiven`` true: publish what is public of the caller; false: publish nothing, and retract what was published.
 
     Consent repeats ``notice`` exactly. ``handle``: for a new account, where the caller has none; empty for the
@@ -76,7 +78,7 @@ async def show(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
-    wanted = await read_json(request, ConsentWanted)
+    wanted = await read_json(request, ConsentInput)
     expected = expected_revision(request)
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
@@ -88,11 +90,11 @@ async def answer(request: Request) -> Response:
             return await _shown(tx, publishing, caller, services(request).settings.public_url)
     if wanted.notice != NOTICE:
         raise Refused(
-            "A yes repeats the notice. Show the person the record, the handle and the notice first, then send the notice back.",
+            UserReason.NOTICE_NEEDED,
             name="NoticeNotRead",
         )
     if expected is None:
-        raise InvalidInput("If-Match", "A yes answers what was shown: send the ETag of the consent that you read.")
+        raise InvalidInput("If-Match", UserReason.VERSION_NEEDED)
     suggested = state.consent.handle or suggest_handle(
         caller.display_name, caller.user_id, publishing.keeper.handle_domain
     )
@@ -107,13 +109,13 @@ async def answer(request: Request) -> Response:
 def _must_be(expected: int | None, state: ConsentState) -> None:
     """Raises PreconditionFailed unless the consent has the expected revision (None: any)."""
     if expected is not None and expected != state.consent.revision:
-        raise PreconditionFailed("Your choice was changed since you read it. Read it again, then answer.")
+        raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
 
 
 def _publishing(request: Request) -> Publishing:
     publishing = services(request).publishing
     if publishing is None:
-        raise Unavailable("This site publishes nothing at the moment. Try again later.")
+        raise Unavailable(UserReason.PUBLISHES_NOTHING)
     return publishing
 
 
@@ -125,9 +127,9 @@ async def _shown(reader: Reader, publishing: Publishing, caller: Caller, public_
     return json_response(_as_json(state, would, suggested, domain), headers=etag_of(state.consent.revision))
 
 
-def _as_json(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentShown:
+def _as_json(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
     consent, identity = state.consent, state.identity
-    return ConsentShown(
+    return ConsentOutput(
         is_given=consent.is_given,
         notice=NOTICE,
         handle=suggested if identity is None else identity.handle or identity.did,
@@ -140,7 +142,7 @@ def _as_json(state: ConsentState, would: ConsentPreview, suggested: str, domain:
         did=None if identity is None else identity.did,
         account_server=None if identity is None else identity.pds_url,
         is_being_made=state.is_being_made,
-        problem=state.problem,
+        problem=explain(state.problem),
     )
 
 
@@ -151,7 +153,7 @@ OPERATIONS = (
         "showPublishingConsent",
         "Whether the caller agreed to publishing; what a yes would publish, under which name, and what that means",
         show,
-        {200: ConsentShown},
+        {200: ConsentOutput},
         failures=(503,),
     ),
     ApiOperation(
@@ -160,8 +162,8 @@ OPERATIONS = (
         "answerPublishingConsent",
         "Say yes or no to publishing; a no takes back what was published",
         answer,
-        {200: ConsentShown},
-        ConsentWanted,
+        {200: ConsentOutput},
+        ConsentInput,
         (IF_MATCH,),
         failures=(412, 422, 502, 503, 504),
         is_idempotent=True,

@@ -15,6 +15,7 @@ from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.users.model import Caller
 from openmeet.i18n import formatting
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, handle_for, state_of
 from openmeet.network.repositories.custodial import Keeper, suggest_handle
@@ -48,7 +49,7 @@ async def answer(request: Request) -> Response:
     if typed.get("publish") != "yes":
         async with database_of(request).transaction() as tx:
             await actions.withdraw(tx, caller.user_id)
-        return go(following, said="publishing_off")
+        return go(following, flash="publishing_off")
     try:
         handle = await handle_for(publishing.network, publishing.keeper, state, typed.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
@@ -56,7 +57,7 @@ async def answer(request: Request) -> Response:
         return _show(request, publishing.keeper, state, would, typed_again(typed, problem), status=400)
     async with database_of(request).transaction() as tx:
         await actions.agree(tx, caller.user_id, handle=handle)
-    return go(following, said="publishing_on")
+    return go(following, flash="publishing_on")
 
 
 async def save_records(request: Request) -> Response:
@@ -65,7 +66,7 @@ async def save_records(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         await publication_consent.change(tx, caller.user_id, _wanted(typed))
-    return go("/settings/publishing", said="record_preferences_saved")
+    return go("/settings/publishing", flash="record_preferences_saved")
 
 
 async def _state(request: Request, caller: Caller) -> tuple[ConsentState, ConsentPreview]:
@@ -107,7 +108,7 @@ def _show(
         "consent": state.consent,
         "identity": state.identity,
         "is_being_made": state.is_being_made,
-        "problem": state.problem,
+        "problem": explain(state.problem),
         "records": Typed(_records_typed(state.wishes)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": would,

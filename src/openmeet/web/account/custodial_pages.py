@@ -13,6 +13,8 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, recovery_key_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
+from openmeet.domain.users.reasons import UserReason
+from openmeet.i18n.catalogue import gettext
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
@@ -26,7 +28,6 @@ PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
 
 # Shown if there is no key, for whatever reason.
-_NONE = "No recovery key waits for you here."
 
 
 class RecoveryKeyCheck(StrEnum):
@@ -65,7 +66,7 @@ async def save(request: Request) -> Response:
     publishing = publishing_of(request)
     shown = await _shown(request, publishing.network)
     if not shown.private:
-        raise NotFound(_NONE)
+        raise NotFound(UserReason.NO_RECOVERY_KEY)
     site = services(request).settings.site_name
     account_page = _account_page(publishing)
     text = file_of(shown.waiting, shown.private, shown.identity, site=site, account_page=account_page)
@@ -82,14 +83,14 @@ async def erase(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     if typed.get("kept") != "yes":
-        problem = Typed({}, {"kept": "Keep the key first, then tick this: it cannot be shown again."})
+        problem = Typed({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
         return await _page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
         is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
         left = await recovery_key_queries.waiting(tx, caller.user_id)
     if is_erased:
         log.info("recovery_key.erased")
-    return go("/settings/identity" if left is None else PATH, said="recovery_key_kept" if is_erased else "")
+    return go("/settings/identity" if left is None else PATH, flash="recovery_key_kept" if is_erased else "")
 
 
 def _account_page(publishing: Publishing) -> str:
@@ -103,7 +104,7 @@ async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
         waiting = await recovery_key_queries.waiting(reader, caller.user_id)
         identity = await queries.find(reader, waiting.did) if waiting is not None else None
     if waiting is None:
-        raise NotFound(_NONE)
+        raise NotFound(UserReason.NO_RECOVERY_KEY)
     try:
         private = unseal(network, waiting)
     except CannotUnseal:

@@ -23,7 +23,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     caller_of(request)
-    return page(request, "account/data.html", {"with_publishing": services(request).asks_to_publish})
+    return page(request, "account/data.html")
 
 
 async def download(request: Request) -> Response:

@@ -9,14 +9,17 @@ from starlette.routing import Route
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, InvalidInput, NotFound, Refused
+from groundwork.errors import Failure, Forbidden, InvalidInput, NotFound, Refused
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.domain.users.model import UserId
+from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import lazy
 from openmeet.network.repositories import credentials_cache, session_sealing, sessions
 from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
-from openmeet.network.repositories.sign_in import read_name
+from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import depart, problem_of
@@ -31,10 +34,10 @@ HERE = "/settings/identity"
 
 # What each feature allows, in users' words.
 FEATURE_WORDS = {
-    Feature.CALENDAR: "Write your public events and answers, and their pictures",
-    Feature.SERIES: "Write your series, so that other apps know all their dates",
-    Feature.GROUPS: "Write your public groups",
-    Feature.MEMBERSHIPS: "Write in which public groups you are",
+    Feature.CALENDAR: lazy("Write your public events and answers, and their pictures"),
+    Feature.SERIES: lazy("Write your series, so that other apps know all their dates"),
+    Feature.GROUPS: lazy("Write your public groups"),
+    Feature.MEMBERSHIPS: lazy("Write in which public groups you are"),
 }
 
 
@@ -90,13 +93,14 @@ async def link(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
+        await edge.must_not_be_by_app_password(request)
         named = read_name(typed.get("identifier", ""))
         return await depart(
             request,
             AuthorizationOptions(AuthorizationPurpose.LINK, named, HERE, browser_secret(request), caller.user_id),
         )
     except Failure as wrong:
-        status, problem = problem_of(wrong)
+        status, problem = (403, {FIELD: wrong.why}) if isinstance(wrong, Forbidden) else problem_of(wrong)
         shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
         return await _page(request, shown, status=status)
 
@@ -126,7 +130,7 @@ async def switch(request: Request) -> Response:
     did = _did((await read_form(request)).get("did", ""))
     async with database_of(request).transaction() as tx:
         await actions.switch(tx, caller.user_id, did)
-    return go(HERE, said="identity_switched")
+    return go(HERE, flash="identity_switched")
 
 
 async def unlink(request: Request) -> Response:
@@ -144,13 +148,13 @@ async def unlink(request: Request) -> Response:
         await credentials_cache.drop(network, caller.user_id)
         if ended is not None:
             await sessions.give_back(database_of(request), network, ended)
-    return go(HERE, said="identity_unlinked")
+    return go(HERE, flash="identity_unlinked")
 
 
 async def sign_out_everywhere(request: Request) -> Response:
     """End every session: of browsers and programs here, and ours at the PDS of each account."""
     await sign_out.end_everywhere(request, caller_of(request))
-    response = go("/", said="signed_out_everywhere")
+    response = go("/", flash="signed_out_everywhere")
     edge.clear_cookie(request, response)
     return response
 
@@ -185,7 +189,7 @@ def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
     allowed = (
         ()
         if session is None or session.needs_login or by_password
-        else tuple(Allowed(feature, FEATURE_WORDS[feature], standing(session, feature)) for feature in Feature)
+        else tuple(Allowed(feature, str(FEATURE_WORDS[feature]), standing(session, feature)) for feature in Feature)
     )
     is_over = session is None or session.needs_login
     return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)
@@ -195,14 +199,14 @@ async def _mine(reader: Reader, user_id: UserId, did: Did) -> Identity:
     for one in await queries.of_user(reader, user_id):
         if one.did == did and one.can_write:
             return one
-    raise NotFound("This account is not yours here.")
+    raise NotFound(UserReason.NOT_YOUR_ACCOUNT)
 
 
 def _did(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed:
-        raise InvalidInput("did", "Choose one of your accounts.") from None
+        raise InvalidInput("did", UserReason.ACCOUNT_NEEDED) from None
 
 
 def _feature(text: str) -> Feature | None:
@@ -212,4 +216,4 @@ def _feature(text: str) -> Feature | None:
     try:
         return Feature(text)
     except ValueError:
-        raise InvalidInput("feature", f"Choose one of: {', '.join(Feature)}.") from None
+        raise InvalidInput("feature", GeneralReason.CHOOSE_ONE, choices=", ".join(Feature)) from None

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, Refused, TooMany
+from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identities
@@ -17,10 +16,13 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import ChallengeId, check_email
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.sign_in import limits
+from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -33,7 +35,7 @@ def routes() -> list[Route]:
         Route("/settings/join/code", answer_code, methods=["POST"]),
         Route("/settings/join/{claim}", show_claim, methods=["GET"]),
         Route("/settings/join/{claim}", join, methods=["POST"]),
-        Route("/settings/join/{claim}/not-now", leave_alone, methods=["POST"]),
+        Route("/settings/join/{claim}/not-now", postpone, methods=["POST"]),
     ]
 
 
@@ -48,17 +50,20 @@ async def ask_code(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
     try:
+        await edge.must_not_be_by_app_password(request)
         email = check_email(typed.get("email", ""))
         if me is not None and me.email == email:
-            own = {"email": "This is the address that you sign in with. Write the other one."}
+            own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
             return _start(request, Typed(typed, own), status=400)
-        await limits.spend_on(request, limits.CODES)
+        await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
         return _start(request, typed_again(typed, wrong), status=400)
     except TooMany as limit:
         return _start(request, Typed(typed, {"email": limit.why}), status=429)
+    except Forbidden as weak:
+        return _start(request, Typed(typed, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
@@ -71,7 +76,8 @@ async def answer_code(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     challenge_id = ChallengeId(typed.get("challenge", ""))
-    await limits.spend_on(request, limits.CODE_TRIES)
+    await edge.must_not_be_by_app_password(request)
+    await spend_on(request, limits.CODE_TRIES)
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:
         email, answered = await sign_in.prove_address(
@@ -83,7 +89,7 @@ async def answer_code(request: Request) -> Response:
         return _code(request, typed_again(typed, sign_in.wrong_code(answered)), challenge_id, status=400)
     if claim:
         return go(f"/settings/join/{claim}")
-    return go("/settings/profile", said="address_taken" if is_taken else "nothing_to_join")
+    return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
 
 
 async def show_claim(request: Request) -> Response:
@@ -95,20 +101,20 @@ async def join(request: Request) -> Response:
     claim_id = ClaimId(request.path_params["claim"])
     try:
         # A merge runs many statements and is retried after a conflict.
-        await in_one_hop(database_of(request), lambda tx: actions.confirm(tx, caller.user_id, claim_id))
+        await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, claim_id))
     except Refused as refused:
         return await _claim(request, problem=refused.why, status=422)
-    return go(f"/settings/join/{claim_id}", said="accounts_joined")
+    return go(f"/settings/join/{claim_id}", flash="accounts_joined")
 
 
-async def leave_alone(request: Request) -> Response:
+async def postpone(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         await actions.decline(tx, caller.user_id, ClaimId(request.path_params["claim"]))
-    return go("/settings/profile", said="not_joined")
+    return go("/settings/profile", flash="not_joined")
 
 
-async def _claim(request: Request, *, problem: str = "", status: int = 200) -> Response:
+async def _claim(request: Request, *, problem: Why = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         claim, holdings = await actions.look(reader, caller.user_id, ClaimId(request.path_params["claim"]))

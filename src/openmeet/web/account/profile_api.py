@@ -8,6 +8,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
+from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -15,7 +16,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class ProfileWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ProfileInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The whole profile; what is left out becomes empty."""
 
     display_name: str
@@ -23,10 +24,12 @@ class ProfileWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     time_zone: str | None = None
     shows_about: bool = False
     shows_groups: bool = False
+    language: str | None = None
 
 
-class ProfileShown(msgspec.Struct, rename="camel"):
-    """One's own profile; ``email`` is shown to oneself alone.
+class ProfileOutput(msgspec.Struct, rename="camel"):
+    """One's own profile; ``email`` is shown to oneself alone. ``language``: of pages and e-mails, a tag of BCP 47; none:
+    that of the browser, and the site's in e-mails.
 
     ``showsAbout``, ``showsGroups``: whether the page that everybody sees of a host has the ``bio``, and the public groups they are in.
     """
@@ -38,6 +41,7 @@ class ProfileShown(msgspec.Struct, rename="camel"):
     email: str | None
     shows_about: bool
     shows_groups: bool
+    language: str | None
 
 
 async def show_me(request: Request) -> Response:
@@ -45,13 +49,13 @@ async def show_me(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(UserReason.NO_SUCH_PERSON)
     return json_response(_shown(user), headers=etag_of(user.revision))
 
 
 async def save_me(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, ProfileWanted)
+    wanted = await read_json(request, ProfileInput)
     profile = actions.check_profile(
         display_name=wanted.display_name,
         bio=wanted.bio,
@@ -59,28 +63,36 @@ async def save_me(request: Request) -> Response:
         known_zones=frozenset(ZONES),
         shows_about=wanted.shows_about,
         shows_groups=wanted.shows_groups,
+        language=wanted.language or "",
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
     return json_response(_shown(user), headers=etag_of(user.revision))
 
 
-def _shown(user: User) -> ProfileShown:
-    return ProfileShown(
-        user.id, user.display_name, user.bio, user.time_zone, user.email, user.shows_about, user.shows_groups
+def _shown(user: User) -> ProfileOutput:
+    return ProfileOutput(
+        user.id,
+        user.display_name,
+        user.bio,
+        user.time_zone,
+        user.email,
+        user.shows_about,
+        user.shows_groups,
+        user.language,
     )
 
 
 OPERATIONS = (
-    ApiOperation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileShown}),
+    ApiOperation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileOutput}),
     ApiOperation(
         "PUT",
         "/api/me",
         "saveMe",
         "Replace one’s own profile",
         save_me,
-        {200: ProfileShown},
-        ProfileWanted,
+        {200: ProfileOutput},
+        ProfileInput,
         (IF_MATCH,),
         failures=(412,),
     ),

@@ -8,6 +8,8 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.actions import Profile
 from openmeet.domain.users.model import User
+from openmeet.domain.users.reasons import UserReason
+from openmeet.i18n.catalogue import choices, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
@@ -16,8 +18,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _TICKS = (
-    ("shows_about", "What I wrote about me", "Anyone can read it then."),
-    ("shows_groups", "The public groups I am in", "Groups that are hidden or private are never shown."),
+    ("shows_about", lazy("What I wrote about me"), lazy("Anyone can read it then.")),
+    ("shows_groups", lazy("The public groups I am in"), lazy("Groups that are hidden or private are never shown.")),
 )
 
 
@@ -32,6 +34,7 @@ def routes() -> list[Route]:
 async def show_profile(request: Request) -> Response:
     user = await _me(request)
     values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
+    values["language"] = user.language or ""
     values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
     return _show(request, user, Typed(values))
 
@@ -47,12 +50,13 @@ async def save_profile(request: Request) -> Response:
             known_zones=frozenset(ZONES),
             shows_about="shows_about" in typed,
             shows_groups="shows_groups" in typed,
+            language=typed.get("language", ""),
         )
     except InvalidForm as wrong:
         return _show(request, user, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(tx, user.id, profile)
-    return go("/settings/profile", said="profile_saved")
+    return go("/settings/profile", flash="profile_saved")
 
 
 async def save_zone(request: Request) -> Response:
@@ -61,12 +65,12 @@ async def save_zone(request: Request) -> Response:
     typed = await read_form(request)
     zone = typed.get("time_zone", "")
     if zone not in ZONES:
-        raise InvalidInput("time_zone", "Choose a time zone from the list.")
+        raise InvalidInput("time_zone", UserReason.UNKNOWN_ZONE)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(
-            tx, user.id, Profile(user.display_name, user.bio, zone, user.shows_about, user.shows_groups)
+            tx, user.id, Profile(user.display_name, user.bio, zone, user.shows_about, user.shows_groups, user.language)
         )
-    return go(local_path(typed.get("next", "/")), said="profile_saved")
+    return go(local_path(typed.get("next", "/")), flash="profile_saved")
 
 
 async def _me(request: Request) -> User:
@@ -74,7 +78,7 @@ async def _me(request: Request) -> User:
     async with database_of(request).reader() as reader:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(UserReason.NO_SUCH_PERSON)
     return user
 
 
@@ -82,10 +86,10 @@ def _show(request: Request, user: User, typed: Typed, *, status: int = 200) -> R
     context = {
         "typed": typed,
         "zones": ZONES,
+        "languages": choices(services(request).settings.language),
         "email": user.email,
         "public_page": f"/people/{user.id}",
         "ticks": _TICKS,
-        "with_publishing": services(request).asks_to_publish,
         "is_zone_known": user.time_zone is not None,
     }
     return page(request, "account/profile.html", context, status=status)

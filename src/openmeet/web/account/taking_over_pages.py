@@ -7,6 +7,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed, RemoteSlow
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
+from openmeet.domain.users.reasons import UserReason
 from openmeet.network.repositories.custodial import check_password, kept_for, take_over
 from openmeet.web.account import custodial_pages
 from openmeet.web.site.caller import caller_of
@@ -38,11 +39,11 @@ async def take(request: Request) -> Response:
     except Refused as refused:
         return await _page(request, Typed({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
-        again = f"{away.why} Nothing is lost: do it again in a while."
+        again = UserReason.NOTHING_LOST(problem=away.why)
         return await _page(request, Typed({}, {"": again}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
-    return go(custodial_pages.PATH if waits else "/settings/identity", said="identity_taken_over")
+    return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -52,7 +53,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         person = await by_id(reader, caller.user_id)
         has_key = kept is not None and await recovery_key_queries.is_there(reader, kept.did)
     if kept is None:
-        raise NotFound("We keep no account for you.")
+        raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
         "typed": typed,
         "identity": kept,

@@ -8,13 +8,12 @@ from groundwork.clock import Instant
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
-from openmeet.domain.api_tokens.tokens import MAX_TOKENS, SHOWN_AFTER_END, ApiToken, TokenId
+from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, ApiToken, TokenId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
-
-MAX_LISTED = 200
 
 
 class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -25,7 +24,7 @@ class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     expires_in_days: int | None = 90
 
 
-class TokenShown(msgspec.Struct, rename="camel"):
+class TokenOutput(msgspec.Struct, rename="camel"):
     """A token without its secret. ``lastUsedAt`` is accurate to ten minutes."""
 
     id: str
@@ -37,7 +36,7 @@ class TokenShown(msgspec.Struct, rename="camel"):
     revoked_at: str | None
 
 
-class TokenMade(TokenShown, rename="camel"):
+class TokenMade(TokenOutput, rename="camel"):
     """A new token: ``token`` goes into ``Authorization: Bearer …`` and is shown only here."""
 
     token: str
@@ -46,15 +45,17 @@ class TokenMade(TokenShown, rename="camel"):
 class TokenList(msgspec.Struct, rename="camel"):
     """Newest first, including those that ended in the last 30 days."""
 
-    tokens: list[TokenShown]
+    tokens: list[TokenOutput]
+    cursor: str | None
 
 
 async def list_tokens(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         since = Instant(reader.now - SHOWN_AFTER_END)
-        found = await tokens.of_user(reader, caller.user_id, since, MAX_LISTED)
-    return json_response(TokenList([_shown(one) for one in found]))
+        read = await tokens.of_user(reader, caller.user_id, since, page)
+    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(TokenList([_shown(one) for one in found], cursor))
 
 
 async def make(request: Request) -> Response:
@@ -74,8 +75,8 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _shown(one: ApiToken) -> TokenShown:
-    return TokenShown(
+def _shown(one: ApiToken) -> TokenOutput:
+    return TokenOutput(
         id=one.id,
         name=one.name,
         scopes=[scope for scope in TokenScope if scope in one.scopes],
@@ -91,9 +92,10 @@ OPERATIONS = (
         "GET",
         "/api/tokens",
         "listTokens",
-        f"The caller’s tokens, the newest first: at most {MAX_TOKENS} that work, of all at most {MAX_LISTED}",
+        "The caller’s tokens, the newest first, with those that ended in the last month",
         list_tokens,
         {200: TokenList},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "POST",
@@ -109,7 +111,7 @@ OPERATIONS = (
         "DELETE",
         "/api/tokens/{id}",
         "revokeToken",
-        "A token opens nothing any more",
+        "Revoke a token",
         revoke,
         {204: None},
         failures=(404,),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,15 +12,21 @@ from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
+from openmeet.domain.paging import Page
+from openmeet.i18n.catalogue import lazy
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/tokens"
-_LIVES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Until I revoke it"))
-_MAX_LISTED: Final = 200
+_LIVES: Final = (
+    ("30", lazy("30 days")),
+    ("90", lazy("90 days")),
+    ("365", lazy("A year")),
+    ("", lazy("Until I revoke it")),
+)
+_NEWEST: Final = Page(200)
 
 
 def routes() -> list[Route]:
@@ -40,7 +47,7 @@ async def change(request: Request) -> Response:
     if "revoke" in typed:
         async with database_of(request).transaction() as tx:
             await tokens.revoke(tx, caller, TokenId(typed["revoke"]))
-        return go(PATH, said="token_revoked")
+        return go(PATH, flash="token_revoked")
     try:
         scopes = [scope for scope in TokenScope if _field(scope) in typed]
         wanted = tokens.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
@@ -57,7 +64,7 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         now = reader.now
-        found = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _MAX_LISTED)
+        found = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _NEWEST)
     context = {
         "typed": typed,
         "now": now,
@@ -65,10 +72,11 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
         "token": token,
         "tokens": [one for one in found if not one.is_over(now)],
         "ended": [one for one in found if one.is_over(now)],
-        "scopes": [(_field(scope), scope, words) for scope, words in SCOPE_WORDS.items()],
+        "scopes": [
+            (_field(scope), Markup("<code>{}</code>").format(scope), words) for scope, words in SCOPE_WORDS.items()
+        ],
         "words": SCOPE_WORDS,
         "lives": _LIVES,
-        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
 

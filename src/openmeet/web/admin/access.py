@@ -7,6 +7,7 @@ from starlette.requests import Request
 from groundwork.errors import Forbidden, NotFound
 from openmeet.domain.identities.queries import named_as
 from openmeet.domain.users.model import Caller
+from openmeet.web.admin.reasons import AdminReason
 from openmeet.web.api.authentication import is_by_service
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -31,7 +32,7 @@ async def operator_of(request: Request) -> SiteOperator:
     async with database_of(request).reader() as reader:
         found = await named_as(reader, caller.user_id, named)
     if found is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound(AdminReason.NOTHING_HERE)
     return SiteOperator(caller, found)
 
 
@@ -43,4 +44,4 @@ async def must_be_of_the_site(request: Request) -> None:
         await operator_of(request)
     except NotFound:
         # The API documentation lists this path, so there is nothing to hide.
-        raise Forbidden("This is for who runs this site, and for services with a credential that they made.") from None
+        raise Forbidden(AdminReason.OPERATORS_ONLY) from None

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from at_network.circuits import CircuitState
 from groundwork.clock import Instant, to_datetime
 from groundwork.http.json_bodies import json_response
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.status import JobCount, standing
 from openmeet.web.admin.access import must_be_of_the_site
 from openmeet.web.api.operations import ApiOperation
@@ -16,7 +17,7 @@ from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class SourceShown(msgspec.Struct, rename="camel"):
+class SourceOutput(msgspec.Struct, rename="camel"):
     """A subscribed stream; ``quietSeconds`` since its last message was applied."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -34,7 +35,7 @@ class SourceShown(msgspec.Struct, rename="camel"):
     quiet_seconds: float | None
 
 
-class OwedShown(msgspec.Struct, rename="camel"):
+class JobCountOutput(msgspec.Struct, rename="camel"):
     """A number of jobs of one kind in one state."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -50,7 +51,7 @@ class OwedShown(msgspec.Struct, rename="camel"):
     oldest_at: str
 
 
-class ServerShown(msgspec.Struct, rename="camel"):
+class ServerOutput(msgspec.Struct, rename="camel"):
     """A failing PDS: ``records`` wait for it, and while its circuit breaker is open no request is made before
     ``nextAt``.
     """
@@ -80,31 +81,31 @@ class SyncStanding(msgspec.Struct, rename="camel"):
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
-        "sources": [SourceShown.EXAMPLE],
+        "sources": [SourceOutput.EXAMPLE],
         "rejectedFrames": 0,
         "queue": {"waiting": 12, "deadLetters": 0, "oldestAgeSeconds": 0.4},
         "records": {"mapped": 1200, "raw": 3, "parked": 7, "tombstone": 40},
-        "publications": [OwedShown.EXAMPLE],
-        "debts": [{**OwedShown.EXAMPLE, "kind": "backfill"}],
+        "publications": [JobCountOutput.EXAMPLE],
+        "debts": [{**JobCountOutput.EXAMPLE, "kind": "backfill"}],
         "openConflicts": 1,
-        "failingServers": [ServerShown.EXAMPLE],
+        "failingServers": [ServerOutput.EXAMPLE],
         "discrepancies": {"publication_differs": 1},
         "recordsPutAside": 0,
     }
 
-    sources: list[SourceShown]
+    sources: list[SourceOutput]
     rejected_frames: int
-    queue: "QueueShown | None"
+    queue: "QueueOutput | None"
     records: dict[str, int]
-    publications: list[OwedShown]
-    jobs: list[OwedShown] = msgspec.field(name="debts")
+    publications: list[JobCountOutput]
+    jobs: list[JobCountOutput] = msgspec.field(name="debts")
     open_conflicts: int
-    failing_servers: list[ServerShown]
+    failing_servers: list[ServerOutput]
     discrepancies: dict[str, int]
     records_put_aside: int
 
 
-class QueueShown(msgspec.Struct, rename="camel"):
+class QueueOutput(msgspec.Struct, rename="camel"):
     """Messages between the network and the database."""
 
     waiting: int
@@ -117,18 +118,18 @@ async def show_status(request: Request) -> Response:
     found = await standing(database_of(request), engines_of(request))
     shown = SyncStanding(
         sources=[
-            SourceShown(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources
+            SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources
         ],
         rejected_frames=found.rejected,
         queue=None
         if found.queue is None
-        else QueueShown(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
+        else QueueOutput(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
         records=found.records,
-        publications=[_owed(one) for one in found.publications],
-        jobs=[_owed(one) for one in found.jobs],
+        publications=[_job_counts(one) for one in found.publications],
+        jobs=[_job_counts(one) for one in found.jobs],
         open_conflicts=found.open_conflicts,
         failing_servers=[
-            ServerShown(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), one.reason)
+            ServerOutput(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), explain(one.reason))
             for one in found.failing_servers
         ],
         discrepancies=found.discrepancies,
@@ -137,8 +138,8 @@ async def show_status(request: Request) -> Response:
     return json_response(shown)
 
 
-def _owed(one: JobCount) -> OwedShown:
-    return OwedShown(one.kind, one.state, one.number, _moment(one.oldest_at))
+def _job_counts(one: JobCount) -> JobCountOutput:
+    return JobCountOutput(one.kind, one.state, one.number, _moment(one.oldest_at))
 
 
 def _moment(instant: Instant) -> str:

@@ -7,18 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.feature_flags import flags
-from openmeet.feature_flags.flags import SHOWN_CHANGES, WHAT, Flag
+from openmeet.feature_flags.flags import WHAT, Flag
 from openmeet.i18n.formatting import iso
 from openmeet.network.flag_changes import flag_named, switch_flag
 from openmeet.web.admin.access import must_be_of_the_site
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class FlagShown(msgspec.Struct, rename="camel"):
+class FlagOutput(msgspec.Struct, rename="camel"):
     """One flag; ``what`` describes what it turns on."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": True, "what": WHAT[Flag.EVENTS_IN]}
@@ -31,12 +33,12 @@ class FlagShown(msgspec.Struct, rename="camel"):
 class FlagList(msgspec.Struct, rename="camel"):
     """Every flag, and its state."""
 
-    EXAMPLE: ClassVar[dict[str, object]] = {"flags": [FlagShown.EXAMPLE]}
+    EXAMPLE: ClassVar[dict[str, object]] = {"flags": [FlagOutput.EXAMPLE]}
 
-    flags: list[FlagShown]
+    flags: list[FlagOutput]
 
 
-class FlagChangeShown(msgspec.Struct, rename="camel"):
+class FlagChangeOutput(msgspec.Struct, rename="camel"):
     """One change of a flag."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -55,14 +57,15 @@ class FlagChangeShown(msgspec.Struct, rename="camel"):
 
 
 class FlagChangeList(msgspec.Struct, rename="camel"):
-    """Newest first."""
+    """Newest first; ``cursor`` is null on the last page."""
 
-    EXAMPLE: ClassVar[dict[str, object]] = {"changes": [FlagChangeShown.EXAMPLE]}
+    EXAMPLE: ClassVar[dict[str, object]] = {"changes": [FlagChangeOutput.EXAMPLE], "cursor": None}
 
-    changes: list[FlagChangeShown]
+    changes: list[FlagChangeOutput]
+    cursor: str | None
 
 
-class FlagWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class FlagInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The new state of a flag, and the reason, which is logged with the change."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"isOn": False, "why": "Spam from everywhere"}
@@ -85,25 +88,29 @@ async def list_flags(request: Request) -> Response:
     await must_be_of_the_site(request)
     async with database_of(request).reader() as reader:
         standing = await flags.switches(reader)
-    return json_response(FlagList([FlagShown(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
+    return json_response(FlagList([FlagOutput(flag.value, flag in standing, WHAT[flag]) for flag in Flag]))
 
 
 async def list_changes(request: Request) -> Response:
     await must_be_of_the_site(request)
+    page, limit = paging(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        changes = await flags.changes(reader)
+        changes, cursor = page.cut(
+            await flags.changes(reader, before=page.after, limit=limit + 1), lambda one: (one.changed_at, one.id)
+        )
     return json_response(
         FlagChangeList(
             [
-                FlagChangeShown(one.flag.value, one.is_on, one.changed_by, one.why, iso(one.changed_at))
+                FlagChangeOutput(one.flag.value, one.is_on, one.changed_by, one.why, iso(one.changed_at))
                 for one in changes
-            ]
+            ],
+            cursor,
         )
     )
 
 
 async def switch(request: Request) -> Response:
-    wanted = await read_json(request, FlagWanted)
+    wanted = await read_json(request, FlagInput)
     flag = flag_named(request.path_params["flag"])
     is_changed = await switch_flag(
         database_of(request),
@@ -129,9 +136,10 @@ OPERATIONS = (
         "GET",
         "/api/sync/flags/changes",
         "listFlagChanges",
-        f"Who switched what, when and why: the newest {SHOWN_CHANGES}",
+        "Who switched what, when and why, the newest first",
         list_changes,
         {200: FlagChangeList},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "PUT",
@@ -140,7 +148,7 @@ OPERATIONS = (
         "Switch a part of the synchronisation on or off while everything runs",
         switch,
         {200: FlagSwitched},
-        FlagWanted,
+        FlagInput,
         failures=(404,),
         is_idempotent=True,
     ),

@@ -8,8 +8,10 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidInput
+from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags import flags as feature_flags
 from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
+from openmeet.i18n.catalogue import lazy
 from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
@@ -22,40 +24,42 @@ PATH: Final = "/operating/flags"
 # Consequences to know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
-        "Every repository that is known here is read, so that nothing is missing.",
-        "New and changed events from elsewhere are passed over. What is here stays, and what is deleted there goes.",
+        lazy("Every repository that is known here is read, so that nothing is missing."),
+        lazy(
+            "New and changed events from elsewhere are passed over. What is here stays, and what is deleted there goes."
+        ),
     ),
     Flag.RSVPS_IN: (
-        "Every repository that is known here is read, so that no answer is missing.",
-        "Answers from other apps are passed over. Those that are here stay, and who takes an answer back is heard.",
+        lazy("Every repository that is known here is read, so that no answer is missing."),
+        lazy("Answers from other apps are ignored. Those already here stay, and people can still withdraw them."),
     ),
     Flag.EVENTS_OUT: (
-        "What waited is written now.",
-        "Nothing new is written and it waits; what must vanish from a repository still does.",
+        lazy("What was waiting is written now."),
+        lazy("New writes wait. Deletions are still written."),
     ),
     Flag.RSVPS_OUT: (
-        "What waited is written now.",
-        "Nothing new is written and it waits; what must vanish from a repository still does.",
+        lazy("What was waiting is written now."),
+        lazy("New writes wait. Deletions are still written."),
     ),
     Flag.SERIES_LEXICON: (
-        "Every series made here becomes a record, and records of series are read.",
-        "Records of series are no longer written and read. Those that are there stay.",
+        lazy("Every series made here becomes a record, and records of series are read."),
+        lazy("Records of series are no longer written and read. Those that are there stay."),
     ),
     Flag.NATIVE_RECURRENCE: (
-        "Published events that stand for a series are written again, with its rule.",
-        "Published events that stand for a series are written again, without its rule.",
+        lazy("Events published for a series are written again, with its rule."),
+        lazy("Events published for a series are written again, without its rule."),
     ),
     Flag.DETECTION: (
-        "Single events are looked through for series again.",
-        "No series are looked for. Those that were found stay.",
+        lazy("We look for series among single events again."),
+        lazy("We don’t look for series. Those already found stay."),
     ),
     Flag.GROUPS: (
-        "Public groups become records with the events that are theirs, and records of groups are read.",
-        "Records of groups are no longer written and read. Those that are there stay.",
+        lazy("Public groups become records with the events that are theirs, and records of groups are read."),
+        lazy("Records of groups are no longer written and read. Those that are there stay."),
     ),
     Flag.MEMBERSHIPS: (
-        "Who said so is a member of a public group in a record, and such records are read.",
-        "Records of memberships are no longer written and read. Those that are there stay.",
+        lazy("People who agreed appear as members of public groups in records, and such records are read."),
+        lazy("Records of memberships are no longer written and read. Those that are there stay."),
     ),
 }
 
@@ -89,7 +93,7 @@ async def switch(request: Request) -> Response:
     flag = flag_named(request.path_params["flag"])
     typed = await read_form(request)
     if typed.get("to") not in {"on", "off"}:
-        raise InvalidInput("to", "Choose one of: on, off.")
+        raise InvalidInput("to", GeneralReason.CHOOSE_ONE, choices="on, off")
     try:
         is_changed = await switch_flag(
             database_of(request),
@@ -101,7 +105,7 @@ async def switch(request: Request) -> Response:
         )
     except InvalidInput as wrong:
         return await _flag_page(request, flag, Typed(typed, {wrong.field: wrong.why}), status=400)
-    return go(PATH, said="flag_switched" if is_changed else "flag_stood_so")
+    return go(PATH, flash="flag_switched" if is_changed else "flag_stood_so")
 
 
 async def _flag_page(request: Request, flag: Flag, typed: Typed = EMPTY, *, status: int = 200) -> Response:

@@ -21,6 +21,7 @@ from openmeet.domain.api_tokens.service_tokens import ServiceTokenInfo
 from openmeet.domain.api_tokens.tokens import NOTED_EVERY, PREFIX, ApiToken
 from openmeet.domain.users.model import Caller
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.reasons import ApiReason
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.session import bearer_of, identify_by_token, unknown_credential
@@ -29,7 +30,6 @@ from openmeet.web.site.tenant_routing import database_of
 WINDOW_SECONDS: Final = 60
 # Several programs and people may share one address.
 ADDRESS_FACTOR: Final = 4
-_FOR_SERVICES: Final = "This is for services, with a credential that the operator made."
 
 
 async def admit(request: Request, operation: ApiOperation) -> None:
@@ -43,7 +43,7 @@ async def admit(request: Request, operation: ApiOperation) -> None:
         return
     if token.startswith(SERVICE_PREFIX):
         await _known_service(request, token)
-        raise Forbidden("A service may not do this.", name="InsufficientScope")
+        raise Forbidden(ApiReason.NOT_FOR_SERVICES, name="InsufficientScope")
     if not token.startswith(PREFIX):
         await identify_by_token(request)
         return
@@ -60,17 +60,18 @@ async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Insta
         found = await tokens.holder(reader, tokens.hash_token(token))
         now = reader.now
     if found is None:
-        raise unknown_credential("This token is unknown, has expired or was revoked.")
+        raise unknown_credential(ApiReason.UNKNOWN_TOKEN)
     return *found, now
 
 
 def _check_scope(operation: ApiOperation, token: ApiToken) -> None:
     needed = operation.scope
     if needed is None:
-        raise Forbidden("No token may do this; open a session instead.", name="SessionNeeded")
+        raise Forbidden(ApiReason.SESSION_NEEDED, name="SessionNeeded")
     if needed not in token.scopes:
         raise Forbidden(
-            f"This token may not do that: it lacks the scope {needed}.",
+            ApiReason.INSUFFICIENT_SCOPE,
+            needed=needed,
             name="InsufficientScope",
             headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
         )
@@ -78,17 +79,18 @@ def _check_scope(operation: ApiOperation, token: ApiToken) -> None:
 
 async def _service(request: Request, operation: ApiOperation, token: str) -> ServiceTokenInfo:
     if not token:
-        raise NotSignedIn(_FOR_SERVICES)
+        raise NotSignedIn(ApiReason.SERVICES_ONLY)
     if not token.startswith(SERVICE_PREFIX):
         # A known service gets 403; any other credential 401.
         await (_holder(request, token) if token.startswith(PREFIX) else identify_by_token(request))
         set_caller(request, None)
-        raise Forbidden(_FOR_SERVICES)
+        raise Forbidden(ApiReason.SERVICES_ONLY)
     found, now = await _known_service(request, token)
     needed = FOR_SERVICES[operation.name]
     if needed not in found.scopes:
         raise Forbidden(
-            f"This credential may not do that: it lacks the scope {needed}.",
+            ApiReason.CREDENTIAL_LACKS_SCOPE,
+            needed=needed,
             name="InsufficientScope",
             headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
         )
@@ -104,7 +106,7 @@ async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo
         found = await service_tokens.find(reader, token)
         now = reader.now
     if found is None:
-        raise unknown_credential("This credential is unknown or was revoked.")
+        raise unknown_credential(ApiReason.UNKNOWN_CREDENTIAL)
     return found, now
 
 

@@ -12,11 +12,12 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from groundwork.errors import PreconditionFailed
 from groundwork.http.json_bodies import json_response
 from openmeet.web.api.operations import Parameter
+from openmeet.web.api.reasons import ApiReason
 
 IF_MATCH: Final = Parameter(
     "If-Match", "The ETag of the version that is to be changed; without it the newest is", "header"
@@ -41,7 +42,7 @@ def revision_in_form(text: str) -> int | None:
     if not text:
         return None
     if _NUMBER.fullmatch(text) is None:
-        raise PreconditionFailed("This form does not say which version it was opened for.")
+        raise PreconditionFailed(ApiReason.NO_VERSION_IN_FORM)
     return int(text)
 
 
@@ -55,17 +56,17 @@ def expected_revision(request: Request) -> int | None:
         return None
     found = _TAG.fullmatch(given)
     if found is None:
-        raise PreconditionFailed("If-Match does not name a version that was answered here.")
+        raise PreconditionFailed(ApiReason.UNKNOWN_VERSION)
     return int(found[1])
 
 
 def must_match(request: Request, revision: int | None) -> None:
     """PreconditionFailed if ``If-Match`` names another revision than this one (None: nothing exists yet)."""
     if revision is None and request.headers.get("if-match"):
-        raise PreconditionFailed("There is nothing here yet that If-Match could name.")
+        raise PreconditionFailed(ApiReason.NOTHING_TO_MATCH)
     expected = expected_revision(request)
     if expected is not None and expected != revision:
-        raise PreconditionFailed("It was changed since you read it. Read it again, then change it.")
+        raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
 
 def must_match_shown(request: Request, shown: object) -> None:
@@ -75,15 +76,16 @@ def must_match_shown(request: Request, shown: object) -> None:
         return
     found = _DIGEST_TAG.fullmatch(given)
     if found is None or found[1] != _digest(bytes(json_response(shown).body)):
-        raise PreconditionFailed("It was changed since you read it. Read it again, then change it.")
+        raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
 
 def answer_unless_known(request: Request, response: Response) -> Response:
     """The response to a GET with its tag, or 304 without a body if ``If-None-Match`` has it.
 
-    Redirects and responses with cookies get no tag: a 304 would lose them.
+    Redirects and responses with cookies get no tag: a 304 would lose them. Nor does what is written while it is read.
     """
-    if response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
+    is_streamed = isinstance(response, StreamingResponse)
+    if is_streamed or response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
         response.headers.setdefault("cache-control", "no-store")
         return response
     digest = _digest(bytes(response.body))

@@ -16,7 +16,30 @@ _LOCAL: Final = "2027-03-02T18:00:00"
 _SLUG: Final = "board-games-k7x2p"
 
 TEXTS: Final = {
+    # Chat.
+    **dict.fromkeys(("eventId", "seriesId", "withUserId", "with", "person", "mentions"), _PERSON),
+    **dict.fromkeys(("room", "roomId", "messageId", "replyTo"), _THING),
+    **dict.fromkeys(("saidAt", "editedAt", "closedAt"), _AT),
+    "mutedUntil": _LATER,
+    "date": _LOCAL,
+    "clientId": "5f0c6a1e-3",
+    "closedBy": "host",
+    "matrix": "off",
+    "matrixSender": "@ana:matrix.example",
+    "emoji": "👍",
+    "because": "attendance",
+    "role": "moderate",
+    "series": "choir-practice-m4q8z",
+    "has": "link",
+    "key": "2f6a1b8c4d0198a3c27b1e7c409d5e2f",
+    "size": "large",
+    **dict.fromkeys(("pinned", "archived"), "true"),
     "flag": "events-in",
+    # Places.
+    "label": "Neukölln (near Berlin, Germany)",
+    "countryName": "Germany",
+    "credit": "GeoNames, CC BY 4.0",
+    "number": "2950159",
     # Moderation.
     **dict.fromkeys(("subject", "subjectId", "undoes"), _THING),
     "reporterId": _PERSON,
@@ -58,7 +81,7 @@ TEXTS: Final = {
     **dict.fromkeys(("group", "groups"), "board-gamers"),
     "url": f"https://meet.example/events/{_SLUG}",
     **dict.fromkeys(
-        ("uri", "recordUri", "sourceId"),
+        ("uri", "recordUri", "sourceId", "recordsOutOfReach"),
         "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/community.lexicon.calendar.event/3lqw2jz5u7k2a",
     ),
     "nextTryAt": _AT,
@@ -84,6 +107,7 @@ TEXTS: Final = {
     "token": "pVx3lT0u0nV1m8Jw2Zb7",
     "code": "7KQM 2PXA",
     **dict.fromkeys(("If-Match", "If-None-Match"), '"3-9f2c41d07b3e55a1"'),
+    "Last-Event-ID": "0195a1c2-7b3d-7e4f-8a90-1b2c3d4e5f60:12",
     "Idempotency-Key": "6f1d0c5e-8e0a-4c53-9f43-0a2b9c1d7e55",
     # When.
     **dict.fromkeys(
@@ -112,13 +136,15 @@ TEXTS: Final = {
         _AT,
     ),
     **dict.fromkeys(
-        ("endsAt", "expiresAt", "until", "revokedAt", "passesOnAt", "newStartsAt", "next", "to", "toDate"), _LATER
+        ("endsAt", "expiresAt", "dueAt", "until", "revokedAt", "passesOnAt", "newStartsAt", "next", "to", "toDate"),
+        _LATER,
     ),
     **dict.fromkeys(
         ("startsLocal", "originalDate", "newOriginalDate", "betterStart", "dates", "exdatesWithoutDate"), _LOCAL
     ),
     **dict.fromkeys(("endsLocal", "exdates", "rdates", "insteadOf"), "2027-03-02T20:00:00"),
     "timeZone": "Europe/Berlin",
+    "heir": "Ben",
     "silentMonths": "2027-02",
     "quietFrom": "22:00",
     "quietUntil": "07:00",
@@ -130,7 +156,7 @@ TEXTS: Final = {
     "country": "DE",
     "latitude": "52.517",
     "tag": "board games",
-    "language": "de",
+    "language": "en",
     "near": "52.52,13.40",
     "within": 25,
     "longitude": "13.402",
@@ -150,6 +176,8 @@ TEXTS: Final = {
     "groupName": "Board gamers",
     "groupDescription": "We play on Tuesdays.",
     "text": "The library is closed next week: we meet at the café.",
+    **dict.fromkeys(("objection", "decision"), "It was a quote."),
+    "held": "0195a1c2-7b3d-7e4f-8a90-1b2c3d4e5f60",
     "note": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     "description": "Bring a game, or play one of ours.",
     "q": "games",
@@ -162,7 +190,7 @@ TEXTS: Final = {
     "uid": "choir-practice@calendar.example",
     "when": "Every Tuesday at 18:00",
     **dict.fromkeys(
-        ("warnings", "leftOut"), "Its time zone ‘Custom’ is unknown: its times are read as Europe/Berlin time."
+        ("warnings", "leftOut"), "Its time zone ‘Custom’ is unknown, so its times are read as Europe/Berlin time."
     ),
     "events": "choir-practice@calendar.example",
     "made": "/events/board-games-k7x2p",

@@ -10,21 +10,24 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Engine, Reader, Transaction
+from groundwork.database.transaction import Database, Engine, Reader, Transaction, Work
 from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
 from openmeet.domain.api_tokens.tokens import REQUESTS_KEPT
 from openmeet.domain.users.model import UserId
+from openmeet.web.api.reasons import ApiReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, join
+
+T = TypeVar("T")
 
 HEADER: Final = "Idempotency-Key"
 MAX_KEY: Final = 200
@@ -72,10 +75,6 @@ class _Joined:
     def engine(self) -> Engine:
         return self._db.engine
 
-    @property
-    def is_one_transaction(self) -> bool:
-        return True
-
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         try:
@@ -95,6 +94,10 @@ class _Joined:
     async def write(self, _work: Callable[..., Any], /) -> NoReturn:
         raise RuntimeError("a request that carries a key writes in its transaction")
 
+    async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - it is this transaction's turn
+        async with self.transaction() as tx:
+            return await work(tx)
+
     async def close(self) -> None:
         raise RuntimeError("the database is not this request’s to close")
 
@@ -108,7 +111,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
     if key is None:
         return await answer(request)
     if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
-        raise InvalidInput(HEADER, f"A key has 1 to {MAX_KEY} visible characters.")
+        raise InvalidInput(HEADER, ApiReason.MALFORMED_KEY, most=MAX_KEY)
     user_id = caller_of(request).user_id
     digest = await _digest(request)
     db = database_of(request)
@@ -138,15 +141,15 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
 async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:
     row = await tx.fetch_one(_FIND, user_id=user_id, key=key)
     if row is None or row["answer"] is None:
-        raise Conflict("This request is being carried out already. Try again.")
+        raise Conflict(ApiReason.IN_PROGRESS)
     if not hmac.compare_digest(bytes(row["digest"]), digest):
-        raise Refused("This key came with another request before. Take a new key for each request.", name="KeyReused")
+        raise Refused(ApiReason.KEY_REUSED, name="KeyReused")
     try:
         kept = msgspec.msgpack.decode(
             _sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_KeptResponse
         )
     except CannotUnseal:
-        raise Conflict("This request was carried out already; its answer is not kept any more.") from None
+        raise Conflict(ApiReason.ANSWER_NOT_KEPT) from None
     return Response(kept.body, row["status"], {**kept.headers, "idempotency-replayed": "true"})
 
 
@@ -157,8 +160,7 @@ def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> byte
 
 
 def _sealer(request: Request) -> Sealer:
-    key = services(request).code_key
-    return Sealer([one.digest(b"openmeet/access/answers") for one in key.each()])
+    return services(request).code_key.sealer(b"openmeet/access/answers")
 
 
 def _purpose(user_id: UserId, key: str) -> str:

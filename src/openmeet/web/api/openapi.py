@@ -21,10 +21,14 @@ from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+_EVENT_STREAM = "text/event-stream"
 _REFERENCES = "#/components/schemas/{name}"
 
 # Every variable path segment.
 PATH_WORDS: Final = {
+    "key": "The id of a picture",
+    "size": "large or small",
+    "number": "The number of a place at GeoNames",
     "slug": "Its name in addresses",
     "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "A person",
@@ -33,6 +37,9 @@ PATH_WORDS: Final = {
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
     "did": "A DID",
+    "room": "The id of a chat room",
+    "person": "A person",
+    "emoji": "One emoji",
     "flag": "A part of the synchronisation, by its name",
     "attendanceId": "An answer to the event",
     "deliveryId": "The identifier of a message",
@@ -41,6 +48,9 @@ PATH_WORDS: Final = {
 
 # Errors of any operation beside its own: unreadable, too large, too many, internal, unavailable.
 _ALWAYS = (400, 413, 429, 500, 503)
+
+# An answer that is a file (OpenAPI 3.1, 4.8.14.3).
+_FILE: Final = {"schema": {"type": "string", "format": "binary"}, "example": "the bytes of the file"}
 
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
@@ -61,7 +71,7 @@ _PROBLEMS: Final = {
     401: ("AuthenticationRequired", "Sign in first."),
     403: ("Forbidden", "Only the host may do this."),
     404: ("NotFound", "There is no such event."),
-    409: ("InvalidSwap", "It changed meanwhile."),
+    409: ("InvalidSwap", "It has changed since."),
     410: ("NotFound", "This event was removed. Its host deleted it."),
     412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
     413: ("PayloadTooLarge", "The body is larger than is read here."),
@@ -155,12 +165,14 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
     for status, shape in one.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
-            responses[str(status)]["content"] = {"application/json": _content(shape, schema_of)}
+            responses[str(status)]["content"] = {one.media_type: _answer_content(one, shape, schema_of)}
+        elif one.media_type.startswith("image/") and status == HTTPStatus.OK:
+            responses[str(status)]["content"] = {one.media_type: _FILE}
         if status == HTTPStatus.SEE_OTHER:
             responses[str(status)]["headers"] = {
                 "Location": {"description": "Where to go", "schema": {"type": "string", "format": "uri"}}
             }
-        elif one.method == "GET":
+        elif one.method == "GET" and not one.is_streamed:
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
     # An invalid token, or one without the scope, is refused even where none is needed.
@@ -219,10 +231,24 @@ def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
 
 
+def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+    found = _content(shape, schema_of)
+    if one.media_type != _EVENT_STREAM:
+        return found
+    # OpenAPI 3.1 has no word for the events of a stream.
+    what = (
+        f"Events. The data of each is JSON as {found['schema']['$ref']} says; of the events again and out it is empty."
+    )
+    example = (
+        f"id: {example_of(str, 'id')}:12\nevent: message\ndata: {msgspec.json.encode(found['example']).decode()}\n\n"
+    )
+    return {"schema": {"type": "string", "description": what}, "example": example}
+
+
 def _headers(one: ApiOperation) -> list[Parameter]:
     """The headers that every operation of its kind takes."""
     if one.method == "GET":
-        return [IF_NONE_MATCH]
+        return [] if one.is_streamed else [IF_NONE_MATCH]
     return [IDEMPOTENCY_KEY] if one.takes_key else []
 
 

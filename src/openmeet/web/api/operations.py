@@ -26,7 +26,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ApiOperation:
-    """``body`` and the values of ``answers`` are msgspec types; None means that there is no body."""
+    """An operation of the JSON API: route, handler and types, from which the OpenAPI document is made.
+
+    ``body`` and the values of ``answers`` (by status code) are msgspec types; None means that there is no body.
+    """
 
     method: str
     path: str
@@ -50,6 +53,10 @@ class ApiOperation:
     body_is_optional: bool = False
     # The body may also be a browser form.
     takes_forms: bool = False
+    # It is written while it is read, so it has no tag that could be compared.
+    is_streamed: bool = False
+    # Of the answer. In ``text/event-stream`` the data of each event is what ``answers`` says.
+    media_type: str = "application/json"
     # Media types of files that may be the body instead of JSON.
     takes_files: tuple[str, ...] = ()
 

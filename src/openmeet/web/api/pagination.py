@@ -7,6 +7,7 @@ from starlette.requests import Request
 from groundwork.errors import InvalidInput
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, page_of
 from openmeet.web.api.operations import Parameter
+from openmeet.web.api.reasons import ApiReason
 
 CURSOR: Final = Parameter("cursor", "Where the page before ended")
 LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
@@ -16,7 +17,7 @@ def limit_of(request: Request, otherwise: int, most: int) -> int:
     """The requested limit, at most ``most``; ``otherwise`` if there is none. Raises InvalidInput."""
     text = request.query_params.get("limit", str(otherwise))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
-        raise InvalidInput("limit", f"The limit is a whole number from 1 to {most}.")
+        raise InvalidInput("limit", ApiReason.LIMIT_OUT_OF_RANGE, most=most)
     return int(text)
 
 

@@ -10,13 +10,15 @@ from starlette.routing import Route
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.series import detection_queries
+from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
 
-class ReadingShown(msgspec.Struct, rename="camel"):
+class BackfillOutput(msgspec.Struct, rename="camel"):
     """The backfill of one repository: ``applied`` of ``total`` records are imported. ``reason``: why it is delayed,
     else empty.
 
@@ -33,21 +35,26 @@ class ReadingShown(msgspec.Struct, rename="camel"):
 
 
 class ReadingList(msgspec.Struct, rename="camel"):
-    """Newest first."""
+    """Newest first; ``cursor`` is null on the last page."""
 
-    readings: list[ReadingShown]
+    readings: list[BackfillOutput]
+    cursor: str | None
 
 
 async def show_reading(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, wanted = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        reads = await backfill_progress.of_person(reader, caller.user_id)
+        read = await backfill_progress.of_person(reader, caller.user_id, wanted)
+    found, cursor = wanted.cut(read, lambda one: (one.asked_at, one.did))
     return json_response(
         ReadingList(
             [
-                ReadingShown(one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, one.reason)
-                for one in reads
-            ]
+                BackfillOutput(
+                    one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, explain(one.reason)
+                )
+                for one in found
+            ],
+            cursor,
         )
     )
 
@@ -60,6 +67,7 @@ OPERATIONS = (
         "How far the reading of one’s repository is, after signing in with it",
         show_reading,
         {200: ReadingList},
+        parameters=(CURSOR, LIMIT),
     ),
 )
 

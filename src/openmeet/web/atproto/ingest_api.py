@@ -14,6 +14,7 @@ from groundwork.errors import Forbidden, InvalidInput, Unavailable
 from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
 from groundwork.queue.contract import Message
 from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion import submitted
 from openmeet.network.ingestion.submitted import MAX_BATCH, HandedIn, OperationName, OutcomeName
@@ -21,6 +22,7 @@ from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -128,19 +130,18 @@ async def integrate_rsvp(request: Request) -> Response:
 
 
 async def take_back_event(request: Request) -> Response:
-    return await _take_back(request, EVENTS)
+    return await _retract(request, EVENTS)
 
 
 async def take_back_rsvp(request: Request) -> Response:
-    return await _take_back(request, RSVPS)
+    return await _retract(request, RSVPS)
 
 
 async def _process(request: Request, collections: Collection[Nsid]) -> Response:
     # A record that is nested too deep is refused by itself, with its reason.
     sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
-        why = f"This credential may not vouch for signatures: it lacks the scope {ServiceScope.VOUCH}."
-        raise Forbidden(why, name="InsufficientScope")
+        raise Forbidden(AtprotoReason.VOUCHING_NEEDS_SCOPE, scope=ServiceScope.VOUCH, name="InsufficientScope")
     batch = [
         HandedIn(
             RecordOperation(one.operation), one.did, one.collection, one.rkey, one.rev, one.uri, one.cid, one.record
@@ -150,7 +151,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
     settled = await submitted.process(
         database_of(request), engines_of(request).here, batch, collections=collections, is_vouched=sent.is_verified
     )
-    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, one.reason) for one in settled]))
+    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, explain(one.reason)) for one in settled]))
 
 
 async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:
@@ -161,10 +162,10 @@ async def _integrate(request: Request, collections: Collection[Nsid]) -> Respons
     return json_response(SourceTaken(message.message_id), 202)
 
 
-async def _take_back(request: Request, collections: Collection[Nsid]) -> Response:
+async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
     kind = request.query_params.get("sourceType", "")
     if kind != "bluesky":
-        raise InvalidInput("sourceType", "The only kind of source is bluesky.")
+        raise InvalidInput("sourceType", AtprotoReason.UNKNOWN_SOURCE)
     source_id = request.query_params.get("sourceId", "")
     message = _message(request, source_id, collections, RecordOperation.DELETE, None)
     done = await submitted.take_back(database_of(request), engines_of(request).here, message.at_uri, message)
@@ -199,7 +200,7 @@ def engines_of(request: Request) -> Engines:
     """The synchronization services. Raises Unavailable if the site was started without them."""
     found = services(request).engines
     if found is None:
-        raise Unavailable("The synchronisation is not connected here.")
+        raise Unavailable(AtprotoReason.NOT_CONNECTED)
     return found
 
 

@@ -28,6 +28,7 @@ from openmeet.web.atproto.merges_pages import (
     MergeChoice,
     choose_for_group,
     choose_for_series,
+    theirs_of,
 )
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
@@ -45,7 +46,7 @@ Answering = Callable[[Request], Awaitable[Response]]
 _FIELDS = {json_name(name): name for name in FIELD_WORDS}
 
 
-class DecisionShown(msgspec.Struct, rename="camel"):
+class DecisionOutput(msgspec.Struct, rename="camel"):
     """A field that was changed on both sides. ``theirsRev`` is the remote version that it was merged with.
 
     ``result`` is what the merge rule chose, ``choice`` what the host chose since; null while they have not.
@@ -66,11 +67,11 @@ class DecisionShown(msgspec.Struct, rename="camel"):
 class DecisionList(msgspec.Struct, rename="camel"):
     """Decisions about one event, group or series, newest first; ``cursor`` is null on the last page."""
 
-    decisions: list[DecisionShown]
+    decisions: list[DecisionOutput]
     cursor: str | None = None
 
 
-class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ChoiceInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A decision, and which side's value to keep."""
 
     field: str
@@ -93,7 +94,7 @@ def _lister(decisions_of: DecisionsOf) -> Answering:
 
 def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     async def choose_one(request: Request) -> Response:
-        wanted = await read_json(request, ChoiceWanted)
+        wanted = await read_json(request, ChoiceInput)
         caller = caller_of(request)
         choice = MergeChoice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
         async with database_of(request).transaction() as tx:
@@ -109,13 +110,13 @@ def _listed(found: list[KeptDecision], page: Page) -> DecisionList:
     return DecisionList([_decision(one) for one in some], cursor)
 
 
-def _decision(one: KeptDecision) -> DecisionShown:
-    return DecisionShown(
+def _decision(one: KeptDecision) -> DecisionOutput:
+    return DecisionOutput(
         json_name(one.decision.field),
         one.theirs_rev,
         one.decision.base,
         one.decision.ours,
-        one.decision.theirs,
+        theirs_of(one.decision) or one.decision.theirs,
         one.decision.policy.value,
         _NAMES[one.decision.result],
         None if one.choice is None else _NAMES[one.choice],
@@ -137,7 +138,7 @@ async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> l
 
 
 async def choose(request: Request) -> Response:
-    wanted = await read_json(request, ChoiceWanted)
+    wanted = await read_json(request, ChoiceInput)
     async with database_of(request).transaction() as tx:
         event = await merge_review.choose(
             tx,
@@ -168,7 +169,7 @@ OPERATIONS = (
         "Have a merged field one’s own way, or theirs",
         choose,
         {200: EventDetail},
-        ChoiceWanted,
+        ChoiceInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -188,7 +189,7 @@ OPERATIONS = (
         "Have a merged field of a group one’s own way, or theirs",
         _chooser(choose_for_group, _of_group),
         {200: DecisionList},
-        ChoiceWanted,
+        ChoiceInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -208,7 +209,7 @@ OPERATIONS = (
         "Have a merged field of a series one’s own way, or theirs, for all its coming dates",
         _chooser(choose_for_series, _of_series),
         {200: DecisionList},
-        ChoiceWanted,
+        ChoiceInput,
         failures=(403, 404, 422),
     ),
 )

@@ -11,15 +11,18 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Failure, InvalidInput, Refused
+from groundwork.errors import Failure, InvalidInput, Refused, unpacked
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.merge_decisions import KeptDecision
-from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -31,49 +34,49 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 FIELD_WORDS = {
-    "name": "Title",
-    "description": "Description",
-    "starts_at": "Start",
-    "ends_at": "End",
-    "time_zone": "Time zone",
-    "mode": "In person or online",
-    "status": "Status",
-    "venues": "Place",
-    "online_url": "Link to join",
-    "links": "Links",
-    "is_discoverable": "Found by search",
-    "tickets": "Tickets",
-    "accessibility": "Accessibility",
-    "categories": "What it is about",
-    "tags": "Tags",
-    "languages": "Languages",
+    "name": lazy("Title"),
+    "description": lazy("Description"),
+    "starts_at": lazy("Start"),
+    "ends_at": lazy("End"),
+    "time_zone": lazy("Time zone"),
+    "mode": lazy("In person or online"),
+    "status": lazy("Status"),
+    "venues": lazy("Place"),
+    "online_url": lazy("Link to join"),
+    "links": lazy("Links"),
+    "is_discoverable": lazy("Found by search"),
+    "tickets": lazy("Tickets"),
+    "accessibility": lazy("Accessibility"),
+    "categories": lazy("What it is about"),
+    "tags": lazy("Tags"),
+    "languages": lazy("Languages"),
     # Fields of groups and memberships.
-    "locality": "Town",
-    "country": "Country",
-    "join_policy": "How people get in",
-    "join_question": "Question to those who ask",
-    "level": "What the network gets",
-    "avatar": "Picture",
-    "backup_admins": "Who may continue the group",
-    "role": "Role of a member",
+    "locality": lazy("Town"),
+    "country": lazy("Country"),
+    "join_policy": lazy("How people join"),
+    "join_question": lazy("Question to those who ask"),
+    "level": lazy("What the network gets"),
+    "avatar": lazy("Picture"),
+    "backup_admins": lazy("Who may continue the group"),
+    "role": lazy("Role of a member"),
     # Fields of series.
-    "start": "First date",
-    "minutes": "Length",
-    "rule": "When it repeats",
-    "rrule": "When it repeats",
-    "left_out": "Dates left out",
-    "added": "Dates added",
-    "venue": "Place",
-    "record": "Something that is not understood here",
+    "start": lazy("First date"),
+    "minutes": lazy("Length"),
+    "rule": lazy("When it repeats"),
+    "rrule": lazy("When it repeats"),
+    "left_out": lazy("Dates left out"),
+    "added": lazy("Dates added"),
+    "venue": lazy("Place"),
+    "record": lazy("Something that is not understood here"),
 }
 
 _WHY = {
-    MergeReason.MANUAL_EDIT_IS_KEPT: "What was typed here is kept.",
-    MergeReason.ORIGIN_WINS: "It follows the place where it was made.",
-    MergeReason.PARTS_ADD_UP: "Both changed different parts, so both stand.",
-    MergeReason.MORE_RESTRICTIVE: "The more cautious of the two stands until you look at it.",
-    MergeReason.MOST_RECENT: "The later change stands.",
-    MergeReason.LATEST_ANSWER: "The later answer stands.",
+    MergeReason.MANUAL_EDIT_IS_KEPT: lazy("What was typed here is kept."),
+    MergeReason.ORIGIN_WINS: lazy("The time zone of the place where it was created."),
+    MergeReason.PARTS_ADD_UP: lazy("Both changed different parts, so we kept both changes."),
+    MergeReason.MORE_RESTRICTIVE: lazy("We use the more cautious of the two until you decide."),
+    MergeReason.MOST_RECENT: lazy("We kept the later change."),
+    MergeReason.LATEST_ANSWER: lazy("We kept the later answer."),
 }
 
 _STANDS = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
@@ -102,11 +105,11 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
     return MergeView(
         field=decision.field,
         theirs_rev=conflict.theirs_rev,
-        words=FIELD_WORDS.get(decision.field, decision.field),
+        words=str(FIELD_WORDS.get(decision.field, decision.field)),
         before=_value(decision.field, decision.base, zone, first),
         yours=_value(decision.field, decision.ours, zone, first),
-        theirs=_value(decision.field, decision.theirs, zone, first),
-        why="You decided this." if conflict.choice is not None else _WHY[decision.policy],
+        theirs=theirs_of(decision) or _value(decision.field, decision.theirs, zone, first),
+        why=gettext("You decided this.") if conflict.choice is not None else str(_WHY[decision.policy]),
         standing=_STANDS[conflict.choice or decision.result],
         when=formatting.ago(conflict.decided_at, now),
         is_decided=conflict.choice is not None,
@@ -114,9 +117,18 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
     )
 
 
+# Fields whose other version could not be applied: why, and the beginning of it, are stored in place of a value.
+_NOT_APPLIED = frozenset({"record", "rrule"})
+
+
+def theirs_of(decision: FieldDecision) -> str:
+    """Why the other version was not applied, with its beginning; empty for every other decision."""
+    return explain(unpacked(decision.theirs)) if decision.field in _NOT_APPLIED else ""
+
+
 def _value(field: str, text: str, zone: str, first: datetime | None) -> str:
     if not text:
-        return "nothing"
+        return gettext("nothing")
     match field:
         case "starts_at" | "ends_at" if text.lstrip("-").isdigit():
             local = wall_time.local_of(Instant(int(text)), zone)
@@ -124,13 +136,13 @@ def _value(field: str, text: str, zone: str, first: datetime | None) -> str:
         case "mode" | "status":
             return text.replace("_", " ")
         case "minutes":
-            return f"{text} minutes"
+            return gettext("%(text)s minutes", text=text)
         case "start":
             return text.replace("T", " ")
         case "rule":
             return _rule(text, first)
         case "avatar":
-            return "a picture"
+            return gettext("a picture")
         case _:
             return text
 
@@ -199,17 +211,17 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
-    return MergedRecordView("series", series.template.title, path, f"{path}/edit", decisions)
+    return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions)
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Returns the event's slug, which may have changed."""
+    """Apply the host's choice about a merge decision to an event; returns its slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Returns the group's slug, which may have changed."""
+    """Apply the admin's choice about a merge decision to a group; returns its slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
 
@@ -228,14 +240,14 @@ def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
         typed = await read_form(request)
         side = CHOICES.get(typed.get("keep", ""))
         if side is None:
-            raise InvalidInput("keep", "Choose one of: yours, theirs.")
+            raise InvalidInput("keep", GeneralReason.CHOOSE_ONE, choices="yours, theirs")
         choice = MergeChoice(typed.get("field", ""), typed.get("theirs_rev", ""), side)
         try:
             async with database_of(request).transaction() as tx:
                 slug = await choose(tx, caller_of(request), request.path_params["slug"], choice)
         except (Refused, RuleRefused) as refused:
             return await _merged_page(request, look, problem=refused)
-        return go(path.replace("{slug}", quote(slug)), said="choice_kept")
+        return go(path.replace("{slug}", quote(slug)), flash="choice_kept")
 
     return [Route(path, show, methods=["GET"]), Route(path, save, methods=["POST"])]
 

@@ -34,7 +34,7 @@ class RecordsHeld(msgspec.Struct, rename="camel"):
     accounts: list[AccountHeld]
 
 
-class MoveWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class MoveInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``did``: the account from which to move the records."""
 
     did: str
@@ -69,7 +69,7 @@ async def show(request: Request) -> Response:
 
 async def move(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MoveWanted)
+    wanted = await read_json(request, MoveInput)
     source = move_records.account(wanted.did)
     async with database_of(request).transaction() as tx:
         begun = await move_records.begin_to_move(tx, caller.user_id, source)
@@ -85,7 +85,7 @@ OPERATIONS = (
         "Move what one has published to the account for new records",
         move,
         {200: RecordsMoved},
-        MoveWanted,
+        MoveInput,
         failures=(404, 422),
         is_idempotent=True,
     ),

@@ -32,7 +32,7 @@ async def move(request: Request) -> Response:
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
         return await _page(request, Typed({}, {"": wrong.why}), status=status)
-    return go(PATH, said="records_moved" if begun.events or begun.series else "records_none_moved")
+    return go(PATH, flash="records_moved" if begun.events or begun.series else "records_none_moved")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:

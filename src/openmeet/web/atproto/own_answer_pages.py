@@ -17,6 +17,7 @@ from openmeet.web.atproto.own_record_forms import (
     to_allowing,
     wants_allowing,
 )
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -27,7 +28,7 @@ ANSWERS = f"{HERE}/answers"
 
 
 def routes() -> list[Route]:
-    """``new`` is registered before record keys."""
+    """Routes of the pages on which people edit RSVP records of their own. ``new`` comes before record keys."""
     return [
         Route(f"{ANSWERS}/new", show_new, methods=["GET"]),
         Route(f"{ANSWERS}/new", write_new, methods=["POST"]),
@@ -52,7 +53,7 @@ async def write_new(request: Request) -> Response:
         await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey="")
-    return go(HERE + of_account(request), said="own_written")
+    return go(HERE + of_account(request), flash="own_written")
 
 
 async def show_one(request: Request) -> Response:
@@ -73,7 +74,7 @@ async def write_one(request: Request) -> Response:
         await rsvps.edit(database_of(request), network_of(request), identity, rkey, typed.get("answer", ""))
     except Failure as failure:
         return await _again(request, typed, failure, rkey=rkey)
-    return go(HERE + of_account(request), said="own_written")
+    return go(HERE + of_account(request), flash="own_written")
 
 
 async def delete_one(request: Request) -> Response:
@@ -83,7 +84,7 @@ async def delete_one(request: Request) -> Response:
         await rsvps.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return await _again(request, {}, failure, rkey=rkey)
-    return go(HERE + of_account(request), said="own_deleted")
+    return go(HERE + of_account(request), flash="own_deleted")
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
@@ -92,16 +93,16 @@ async def _again(request: Request, typed: dict[str, str], failure: Failure, *, r
         case _ if wants_allowing(failure):
             if not typed:
                 return to_allowing(request)
-            return await _form(request, Typed(typed, {"": ALLOW_FIRST}), rkey=rkey, status=403, allow_at=ALLOWING)
+            return await _form(request, Typed(typed, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING)
         case InvalidInput():
             return await _form(request, typed_again(typed, failure), rkey=rkey, status=400)
         case Conflict():
-            problem = {"": "It was changed elsewhere meanwhile. Look at it again before you change it."}
+            problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
             return await _form(request, Typed(typed, problem), rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
-            problem = {"": f"{failure.why} Nothing was written; what you chose stands below."}
+            problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.why)}
             return await _form(request, Typed(typed, problem), rkey=rkey, status=502)
 
 

@@ -12,7 +12,9 @@ from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
+from openmeet.i18n.catalogue import lazy
 from openmeet.network.repositories.agents import is_not_allowed
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
@@ -20,9 +22,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 HERE: Final = "/me/atproto"
 ALLOWING: Final = "/settings/identity"
-ALLOW_FIRST: Final = (
-    "Your server does not let this site write for you at the moment. Nothing was written, and what you typed stands below: sign in or"
-    " allow it in a window of its own, then press the button here again."
+ALLOW_FIRST: Final = lazy(
+    "Your server does not let this site write for you at the moment. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
 )
 
 
@@ -36,10 +37,10 @@ async def mine(request: Request) -> tuple[Identity, str]:
         accounts = await accounts_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
     if not accounts:
-        raise NotFound("Connect an AT Protocol account first: this page shows what stands at its server.")
+        raise NotFound(AtprotoReason.ACCOUNT_NEEDED)
     identity = next((one for one in accounts if chosen in {"", one.did}), None)
     if identity is None:
-        raise NotFound("This account is not yours here.")
+        raise NotFound(AtprotoReason.NOT_YOUR_ACCOUNT)
     settings = services(request).settings
     return identity, (person.time_zone if person else None) or settings.time_zone
 

@@ -14,6 +14,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
 from openmeet.domain.identities.model import Identity
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
 from openmeet.network.own_records import repository
 from openmeet.network.own_records.edits import MODES, STATUSES, Form
 from openmeet.network.own_records.repository import list_page
@@ -30,6 +31,7 @@ from openmeet.web.atproto.own_record_forms import (
     to_allowing,
     wants_allowing,
 )
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -40,11 +42,6 @@ from openmeet.web.site.tenant_routing import database_of
 _SECTIONS: Final = {"events": EVENT, "answers": RSVP}
 
 _tids = TidClock(secrets.randbelow(1024))
-
-_SENT_BEFORE: Final = (
-    "Another event was written with this form before: change that one in your list. Nothing was written now; press the button"
-    " to write what stands below as one more event."
-)
 
 
 def routes() -> list[Route]:
@@ -99,12 +96,12 @@ async def write_new(request: Request) -> Response:
         await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Conflict:
         # With a record key, a repeated submission writes the same record.
-        problem = {"": _SENT_BEFORE}
+        problem = {"": AtprotoReason.SENT_BEFORE()}
         shown = Typed({**typed, "key": _fresh_key(request)}, problem)
         return _form(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey="")
-    return go(HERE + of_account(request), said="own_written")
+    return go(HERE + of_account(request), flash="own_written")
 
 
 async def show_one(request: Request) -> Response:
@@ -113,7 +110,7 @@ async def show_one(request: Request) -> Response:
     try:
         standing = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
-        problem = {"": f"{refused.why} You can delete it, or change it with the app that wrote it."}
+        problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.why)}
         return _form(request, identity, Typed({}, problem), zone, rkey=rkey)
     values = {**asdict(standing.form), "version": standing.cid}
     return _form(request, identity, Typed(values), zone, rkey=rkey)
@@ -128,7 +125,7 @@ async def write_one(request: Request) -> Response:
         await repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
     except Failure as failure:
         return _again(request, identity, typed, zone, failure, rkey=rkey)
-    return go(HERE + of_account(request), said="own_written")
+    return go(HERE + of_account(request), flash="own_written")
 
 
 async def delete_one(request: Request) -> Response:
@@ -138,7 +135,7 @@ async def delete_one(request: Request) -> Response:
         await repository.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
         return _again(request, identity, {}, zone, failure, rkey=rkey)
-    return go(HERE + of_account(request), said="own_deleted")
+    return go(HERE + of_account(request), flash="own_deleted")
 
 
 def _fresh_key(request: Request) -> str:
@@ -162,17 +159,17 @@ def _again(
             if not typed:
                 return to_allowing(request)
             return _form(
-                request, identity, Typed(typed, {"": ALLOW_FIRST}), zone, rkey=rkey, status=403, allow_at=ALLOWING
+                request, identity, Typed(typed, {"": str(ALLOW_FIRST)}), zone, rkey=rkey, status=403, allow_at=ALLOWING
             )
         case InvalidInput():
             return _form(request, identity, typed_again(typed, failure), zone, rkey=rkey, status=400)
         case Conflict():
-            problem = {"": "It was changed elsewhere meanwhile. Look at it again before you change it."}
+            problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
             return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
-            problem = {"": f"{failure.why} Nothing was written; what you typed stands below."}
+            problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.why)}
             return _form(request, identity, Typed(typed, problem), zone, rkey=rkey, status=502)
 
 
@@ -187,8 +184,8 @@ def _form(
         "rkey": rkey,
         "path_of": quote(rkey),
         "of_account": of_account(request),
-        "modes": [("", "Not said"), *MODES.items()],
-        "statuses": [("", "Not said"), *STATUSES.items()],
+        "modes": [("", gettext("Not said")), *MODES.items()],
+        "statuses": [("", gettext("Not said")), *STATUSES.items()],
     }
     return page(request, "atproto/own_record.html", context, status=status)
 

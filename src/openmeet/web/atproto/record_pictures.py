@@ -14,6 +14,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.media.pictures import CONTENT_TYPE, Size
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
 from openmeet.network.records.places import MediaIn
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.groups.access import see
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
@@ -43,9 +44,9 @@ async def show(request: Request) -> Response:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
-            raise NotFound("There is no such picture.")
+            raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-            raise NotFound("There is no such picture.")
+            raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         found = await picture_of(reader, event)
     return await _served(request, event.record_did, found)
 
@@ -61,7 +62,7 @@ async def _served(request: Request, did: str, found: MediaIn | None) -> Response
     pictures = services(request).record_pictures
     size = request.path_params["size"]
     if pictures is None or found is None or size not in set(Size):
-        raise NotFound("There is no such picture.")
+        raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
     tag = f'"{found.cid}-{size}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={**_HEADERS, "etag": tag})

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import Explanation, InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting, network_rsvps
 from openmeet.domain.attendance import queries as attendance
@@ -23,10 +23,13 @@ from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publications
-from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, PublicationKind, PublicationStatus
+from openmeet.outbox.publications import PublicationKind, PublicationStatus
+from openmeet.outbox.reasons import RecordStatus
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -85,7 +88,7 @@ class DeletedRecordDecided(msgspec.Struct, rename="camel", forbid_unknown_fields
     decision: Literal["publish", "keep"]
 
 
-class SyncWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class SyncInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``slug``: of an event, or of a series, for every published date.
 
     ``force``: also retry what was retracted, refused or differs, and accept changes made by others.
@@ -95,13 +98,13 @@ class SyncWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     force: bool = False
 
 
-class SyncShown(msgspec.Struct, rename="camel"):
+class SyncOutput(msgspec.Struct, rename="camel"):
     """The records' status afterwards."""
 
     publications: list[RecordStanding]
 
 
-class RecordSettingsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class RecordSettingsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Fields left out are unchanged. ``detailsLevel``: everything, or name, time and a link.
 
     ``isAnnounced``: of an event for invited people, publish name and time. ``rsvpHandling``: whether attendees publish
@@ -119,7 +122,7 @@ class RecordSettingsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields
     for_series: bool = False
 
 
-class RecordSettingsShown(msgspec.Struct, rename="camel"):
+class RecordSettingsOutput(msgspec.Struct, rename="camel"):
     """``reach``: what follows from these, from the event's visibility and from its group. ``seriesPolicy`` is null
     outside of series.
     """
@@ -155,7 +158,7 @@ class AnswersSynced(msgspec.Struct, rename="camel"):
 
 async def sync(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, SyncWanted)
+    wanted = await read_json(request, SyncInput)
     async with database_of(request).transaction() as tx:
         event = await record_settings.event_of(tx, caller, wanted.slug)
         if event is None:
@@ -166,10 +169,10 @@ async def sync(request: Request) -> Response:
             some = await record_settings.published_dates(tx, series)
         else:
             some = [event]
-        await record_settings.look_again(tx, caller, some, force=wanted.force)
+        await record_settings.recheck(tx, caller, some, force=wanted.force)
     await asyncio.gather(*(publish_first(request, one) for one in some[:AWAITED]))
     async with database_of(request).reader() as reader:
-        return json_response(SyncShown(await _standings(reader, some)))
+        return json_response(SyncOutput(await _standings(reader, some)))
 
 
 async def show_settings(request: Request) -> Response:
@@ -185,7 +188,7 @@ async def show_settings(request: Request) -> Response:
 
 async def save_settings(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, RecordSettingsWanted)
+    wanted = await read_json(request, RecordSettingsInput)
     policy = None if wanted.series_policy is None else PublishPolicy(wanted.series_policy)
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
@@ -199,7 +202,7 @@ async def save_settings(request: Request) -> Response:
             return await _series_shown(tx, saved)
         event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
         if around is None and (policy is not None or wanted.for_series):
-            raise InvalidInput("seriesPolicy", "This event is no date of a series of yours.")
+            raise InvalidInput("seriesPolicy", AtprotoReason.NOT_A_DATE)
         if around is not None and (policy is not None or wanted.for_series):
             record_of_all = _merged(event.record, wanted) if wanted.for_series else None
             around = await record_settings.change_series(tx, caller, around.slug, record_of_all, policy)
@@ -228,7 +231,7 @@ async def sync_answers(request: Request) -> Response:
         mine = None if event is None else await attendance.find(tx, event.id, caller.user_id)
         is_seen = event is not None and await seeing.may_see(tx, event, caller.user_id, is_invited=is_invited(mine))
         if event is None or event.is_gone or not is_seen:
-            raise NotFound("There is no such event.")
+            raise NotFound(AtprotoReason.NO_SUCH_EVENT)
         hosts = await may_host(tx, event, caller)
         if mine is not None:
             await publications.try_again(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
@@ -253,10 +256,10 @@ async def sync_answers(request: Request) -> Response:
 
 def reach_of_answers(event: Event) -> bool:
     """Whether the event itself is published."""
-    return reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING
+    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
-def _merged(before: RecordSettings, wanted: RecordSettingsWanted) -> RecordSettings:
+def _merged(before: RecordSettings, wanted: RecordSettingsInput) -> RecordSettings:
     return RecordSettings(
         is_wanted=before.is_wanted if wanted.sync_enabled is None else wanted.sync_enabled,
         detail=before.detail if wanted.details_level is None else Detail(wanted.details_level),
@@ -267,13 +270,13 @@ def _merged(before: RecordSettings, wanted: RecordSettingsWanted) -> RecordSetti
 
 async def _event_shown(reader: Reader, event: Event, series: Series | None) -> Response:
     record = event.record
-    shown = RecordSettingsShown(
+    shown = RecordSettingsOutput(
         record.is_wanted,
         None if series is None else series.policy.value,
         record.detail.value,
         record.is_announced,
         "published" if record.takes_answers else "withheld",
-        _name(reach(event.own_visibility, event.group, record)),
+        _name(reach(event.content.visibility, event.group, record)),
         await _standings(reader, [event]),
     )
     return json_response(shown, headers=etag_of(record_settings.revision_of(event, series)))
@@ -281,13 +284,13 @@ async def _event_shown(reader: Reader, event: Event, series: Series | None) -> R
 
 async def _series_shown(reader: Reader, series: Series) -> Response:
     record = series.record
-    shown = RecordSettingsShown(
+    shown = RecordSettingsOutput(
         record.is_wanted,
         series.policy.value,
         record.detail.value,
         record.is_announced,
         "published" if record.takes_answers else "withheld",
-        _name(reach(series.template.visibility, series.group, record)),
+        _name(reach(series.content.visibility, series.group, record)),
         [
             *await _of_series(reader, series),
             *await _standings(reader, await record_settings.published_dates(reader, series)),
@@ -316,7 +319,7 @@ async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
             found[event.id],
             reader,
             is_allowed=agreed[event.author_id]
-            and reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING,
+            and reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING,
             their_record=event.record_uri if event.is_record_of_author else None,
         )
         for event in some
@@ -329,8 +332,8 @@ async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
     if found is None:
         return []
     standing, is_allowed = found
-    words = standing.words(reader.now, is_allowed=is_allowed)
-    return [_standing("series", series.slug, None, standing, words, None)]
+    status = standing.shown(reader.now, is_allowed=is_allowed)
+    return [_standing("series", series.slug, None, standing, status, None)]
 
 
 def _shown(
@@ -343,12 +346,12 @@ def _shown(
     their_record: str | None,
 ) -> RecordStanding:
     place = event.place_in_series
-    words = standing.words(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
-    shown = _standing(kind, event.slug, place.original_date if place else None, standing, words, their_record)
+    status = standing.shown(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
+    shown = _standing(kind, event.slug, place.original_date if place else None, standing, status, their_record)
     if kind == "rsvp" or event.record_deleted_at is None:
         return shown
     return msgspec.structs.replace(
-        shown, words=DELETED_IN_ANOTHER_APP, deleted_elsewhere_at=iso(event.record_deleted_at)
+        shown, words=explain(RecordStatus.DELETED_IN_ANOTHER_APP), deleted_elsewhere_at=iso(event.record_deleted_at)
     )
 
 
@@ -357,7 +360,7 @@ def _standing(
     slug: str,
     original_date: str | None,
     standing: PublicationStatus,
-    words: str,
+    status: Explanation,
     their_record: str | None,
 ) -> RecordStanding:
     """``their_record``: the URI of a record that another app of its owner wrote."""
@@ -367,8 +370,8 @@ def _standing(
         slug,
         original_date,
         cast("StateName", standing.state_for_programs(is_by_another_app=their_record is not None)),
-        words,
-        standing.reason,
+        explain(status),
+        explain(standing.reason),
         standing.uri or their_record,
         iso(standing.due_at) if waits else None,
         iso(standing.changed_at) if standing.changed_at else None,
@@ -382,8 +385,8 @@ OPERATIONS = (
         "syncEvent",
         "Have the records of an event or a series looked at and sent now",
         sync,
-        {200: SyncShown},
-        SyncWanted,
+        {200: SyncOutput},
+        SyncInput,
         failures=(403, 404, 422),
         is_idempotent=True,
     ),
@@ -393,7 +396,7 @@ OPERATIONS = (
         "showRecordSettings",
         "What the host decided about the event’s record, and how it stands",
         show_settings,
-        {200: RecordSettingsShown},
+        {200: RecordSettingsOutput},
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -402,8 +405,8 @@ OPERATIONS = (
         "saveRecordSettings",
         "Change what the host decided about the event’s record, or about those of a series",
         save_settings,
-        {200: RecordSettingsShown},
-        RecordSettingsWanted,
+        {200: RecordSettingsOutput},
+        RecordSettingsInput,
         (IF_MATCH,),
         failures=(403, 404, 412, 422),
     ),
@@ -413,7 +416,7 @@ OPERATIONS = (
         "decideDeletedRecord",
         "Decide what follows where another app deleted the event’s record: publish it again, or keep the event here only",
         decide_deleted_record,
-        {200: RecordSettingsShown},
+        {200: RecordSettingsOutput},
         DeletedRecordDecided,
         failures=(403, 404, 422),
     ),

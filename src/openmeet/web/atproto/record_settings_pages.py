@@ -7,26 +7,29 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import time_words
-from openmeet.domain.events.model import Detail, Event, RecordSettings, Visibility
+from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.feature_flags.flags import Flag, switches
+from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
+from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
-    "publishes": "What the network gets",
-    "answers": "Answers",
-    "policy": "Dates of the series",
-    "scope": "For which dates",
+    "publishes": lazy("What the network gets"),
+    "answers": lazy("Answers"),
+    "policy": lazy("Dates of the series"),
+    "scope": lazy("For which dates"),
 }
 
 
@@ -72,7 +75,7 @@ async def save(request: Request) -> Response:
             now = str(record_settings.revision_of(event, series))
             again = typed_again({**_values(event, series), **typed, "revision": now}, problem)
             return await _page(request, reader, event, series, again, status=wrong_status(wrong))
-    return go(f"/events/{event.slug}/publishing", said="record_settings_saved")
+    return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
 
 
 def wrong_status(wrong: Exception) -> int:
@@ -83,15 +86,15 @@ def wrong_status(wrong: Exception) -> int:
 async def _own(reader: Reader, request: Request) -> Event:
     event = await record_settings.event_of(reader, caller_of(request), request.path_params["slug"])
     if event is None:
-        raise NotFound("There is no such event.")
+        raise NotFound(AtprotoReason.NO_SUCH_EVENT)
     return event
 
 
 def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
     wanted = typed.get("publishes", "")
     if wanted not in {"nothing", "minimal", "full"}:
-        raise InvalidForm({"publishes": "Choose what the network gets."})
-    is_public = event.own_visibility is Visibility.PUBLIC
+        raise InvalidForm({"publishes": AtprotoReason.LEVEL_NEEDED})
+    is_public = event.content.visibility is Visibility.PUBLIC
     return RecordSettings(
         is_wanted=wanted != "nothing" if is_public or event.group is not None else event.record.is_wanted,
         detail=Detail(wanted) if is_public and wanted != "nothing" else event.record.detail,
@@ -104,11 +107,11 @@ def _policy(typed: dict[str, str]) -> PublishPolicy:
     try:
         return PublishPolicy(typed.get("policy", ""))
     except ValueError:
-        raise InvalidForm({"policy": "Choose which dates are published."}) from None
+        raise InvalidForm({"policy": AtprotoReason.DATES_NEEDED}) from None
 
 
 def _values(event: Event, series: Series | None) -> dict[str, str]:
-    is_public = event.own_visibility is Visibility.PUBLIC
+    is_public = event.content.visibility is Visibility.PUBLIC
     if is_public:
         publishes = event.record.detail.value if event.record.is_wanted else "nothing"
     elif event.group is not None:
@@ -133,9 +136,9 @@ async def _page(
     rows = [
         (
             one,
-            standings[one.id].words(
+            standings[one.id].shown(
                 reader.now,
-                is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not PublishLevel.NOTHING,
+                is_allowed=agreed and reach(one.content.visibility, one.group, one.record) is not PublishLevel.NOTHING,
                 is_by_another_app=one.is_record_of_author,
             ),
             time_words.tagged(one),
@@ -147,7 +150,7 @@ async def _page(
     context = {
         "event": event,
         "series": series,
-        "series_words": "" if own is None else own[0].words(reader.now, is_allowed=own[1]),
+        "series_status": None if own is None else own[0].shown(reader.now, is_allowed=own[1]),
         "is_recalled": own is not None and own[0].is_recalled,
         "did": did,
         "asks": asks,
@@ -155,19 +158,20 @@ async def _page(
         "labels": LABELS,
         "rows": rows,
         "has_agreed": agreed,
-        "is_public": event.own_visibility is Visibility.PUBLIC,
+        "is_public": event.content.visibility is Visibility.PUBLIC,
         "is_by_another_app": event.is_record_of_author and not await _is_written_here(reader, event),
-        "is_unlisted": event.own_visibility is Visibility.UNLISTED,
+        "is_unlisted": event.content.visibility is Visibility.UNLISTED,
         "group_tells": event.group is not None and event.group.announces_events,
-        "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not PublishLevel.FULL,
+        "group_narrows": event.group is not None
+        and reach(event.content.visibility, event.group) is not PublishLevel.FULL,
     }
     return page(request, "atproto/publishing.html", context, status=status)
 
 
 async def _is_written_here(reader: Reader, event: Event) -> bool:
     """Whether this site has ever written the event's record."""
-    owed = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
-    return owed is not None and owed.was_sent
+    publication = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
+    return publication is not None and publication.was_sent
 
 
 async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
@@ -175,7 +179,7 @@ async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
     if Flag.SERIES_LEXICON not in await switches(reader):
         return "", False
     if (
-        reach(series.template.visibility, series.group, series.record) is not PublishLevel.FULL
+        reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL
         or series.policy is PublishPolicy.NONE
     ):
         return "", False

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.database.turns import in_turn
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import actions, history, queries, waitlist
-from openmeet.domain.attendance.model import AnswerMode, Attendance, HistoryEntry, RsvpReply, RsvpRequest, Through
+from openmeet.domain.attendance.model import AnswerMode, Attendance, ChangeChannel, HistoryEntry, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug, lock_by_slug
@@ -22,7 +22,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.events.schemas import AnswerStatusName
+from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -51,7 +51,7 @@ class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel
     answer: str
 
 
-class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The caller's RSVP; ``going`` to a full event joins its waitlist, and accepts an offered place.
 
     ``party``: how many people, the caller included; ``mode``: how they take part in a hybrid event. Fields left out are
@@ -67,7 +67,7 @@ class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     skip_bluesky_sync: bool = False
 
 
-class AnswerShown(msgspec.Struct, rename="camel"):
+class AnswerOutput(msgspec.Struct, rename="camel"):
     """The resulting RSVP. ``waitingBefore``: people ahead of the caller on the waitlist; null when not waiting.
 
     ``offeredUntil``: a place is offered to the caller until then; else null. ``pendingFor``: why a pending RSVP takes
@@ -88,7 +88,7 @@ class AnswerShown(msgspec.Struct, rename="camel"):
     pending_for: Literal["approval", "apart", "unclear"] | None
 
 
-class ChangeShown(msgspec.Struct, rename="camel"):
+class ChangeOutput(msgspec.Struct, rename="camel"):
     """One change of an RSVP. ``actorId`` is null for changes by records or the scheduler."""
 
     status: AnswerStatusName
@@ -104,22 +104,24 @@ class ChangeShown(msgspec.Struct, rename="camel"):
 class History(msgspec.Struct, rename="camel"):
     """All changes of one RSVP, oldest first; ``cursor`` is null on the last page."""
 
-    changes: list[ChangeShown]
+    changes: list[ChangeOutput]
     cursor: str | None
 
 
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, AnswerWanted)
+    wanted = await read_json(request, AnswerInput)
     slug = EventSlug(request.path_params["slug"])
 
     async def work(tx: Transaction) -> Response:
         await _must_match(request, tx, caller)
-        saved = await actions.answer(tx, caller, slug, reply_of(wanted.reply), _wishes(wanted), through=Through.API)
+        saved = await actions.answer(
+            tx, caller, slug, reply_of(wanted.reply), _rsvp_request(wanted), through=ChangeChannel.API
+        )
         waiting = await _waiting_before(tx, saved)
         return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
 
-    return await in_turn(database_of(request), slug, work)
+    return await database_of(request).batch(work, key=slug)
 
 
 async def show_answer(request: Request) -> Response:
@@ -144,13 +146,13 @@ def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
 
 
 def reply_of(name: ReplyName) -> RsvpReply:
-    """The reply behind a word."""
+    """The reply that a name in a request means; several names mean the same."""
     return _REPLIES[name]
 
 
-def change_shown(one: HistoryEntry) -> ChangeShown:
+def change_shown(one: HistoryEntry) -> ChangeOutput:
     """One history entry as JSON."""
-    return ChangeShown(
+    return ChangeOutput(
         one.after.value,
         one.before.value if one.before else None,
         one.party,
@@ -167,11 +169,11 @@ async def _mine(reader: Reader, request: Request) -> Attendance:
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await queries.find(reader, event.id, caller.user_id) if event else None
     if mine is None:
-        raise NotFound("You have not answered any such event.")
+        raise NotFound(AttendanceReason.NOT_ANSWERED)
     return mine
 
 
-def _wishes(wanted: AnswerWanted) -> RsvpRequest:
+def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
     return RsvpRequest(
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
@@ -194,9 +196,9 @@ async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:
     return None if mine.waitlist_number is None else await waitlist.before(reader, mine)
 
 
-def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerShown:
+def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
     until = mine.offered_until
-    return AnswerShown(
+    return AnswerOutput(
         mine.id,
         mine.status.value,
         waiting,
@@ -219,8 +221,8 @@ OPERATIONS = (
         "putAnswer",
         "Answer to an event; the same answer again changes nothing",
         put_answer,
-        {200: AnswerShown},
-        AnswerWanted,
+        {200: AnswerOutput},
+        AnswerInput,
         (IF_MATCH,),
         failures=(404, 412, 422),
     ),
@@ -230,7 +232,7 @@ OPERATIONS = (
         "showAnswer",
         f"The caller’s own answer, with those to the host’s questions, at most {MAX_QUESTIONS}",
         show_answer,
-        {200: AnswerShown},
+        {200: AnswerOutput},
         failures=(404,),
     ),
     ApiOperation(

@@ -21,15 +21,17 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.attendance import attendees_pages
 from openmeet.web.attendance.api import History, ModeName, history_page
-from openmeet.web.events.schemas import AnswerStatusName
+from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -39,7 +41,7 @@ MAX_LIMIT = 500
 _BASE = "/api/events/{slug}/attendances"
 
 
-class ReplyShown(msgspec.Struct, rename="camel"):
+class ReplyOutput(msgspec.Struct, rename="camel"):
     """A reply with the question as it was worded then: it may be changed or deleted by now."""
 
     question_id: str
@@ -47,7 +49,7 @@ class ReplyShown(msgspec.Struct, rename="camel"):
     answer: str
 
 
-class ManagedShown(msgspec.Struct, rename="camel"):
+class HostAttendeeOutput(msgspec.Struct, rename="camel"):
     """One RSVP as hosts see it. ``checkedInAt`` is null before check-in.
 
     For somebody invited by address, ``displayName`` is that address and ``personId`` null until they answer, because
@@ -67,11 +69,11 @@ class ManagedShown(msgspec.Struct, rename="camel"):
     offered_until: str | None
     answered_at: str
     checked_in_at: str | None
-    answers: list[ReplyShown]
+    answers: list[ReplyOutput]
 
 
 class AnswersByStatus(msgspec.Struct, rename="camel"):
-    """Number of RSVPs by status, for the whole event."""
+    """JSON: number of RSVPs to an event by status, on all pages together."""
 
     attending: int
     interested: int
@@ -86,12 +88,12 @@ class AnswersByStatus(msgspec.Struct, rename="camel"):
 class ManagedList(msgspec.Struct, rename="camel"):
     """A page of the list; ``cursor`` is null on the last."""
 
-    attendances: list[ManagedShown]
+    attendances: list[HostAttendeeOutput]
     cursor: str | None
     by_status: AnswersByStatus
 
 
-class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Add an attendee by name, or invite somebody by address. One of both.
 
     ``forSeries``, with an address: invite to every coming date of the event's series, including later ones.
@@ -106,15 +108,15 @@ class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel")
     for_series: bool = False
 
 
-class DecisionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Approve or decline several at once; ``attendanceIds`` null with ``approve`` means all that need a decision."""
 
     decision: Literal["approve", "remove"]
     attendance_ids: list[str] | None = None
 
 
-class DecidedShown(msgspec.Struct, rename="camel"):
-    """The results; RSVPs decided meanwhile are left out."""
+class DecisionCountsOutput(msgspec.Struct, rename="camel"):
+    """Numbers of RSVPs decided by this request; those decided in between are not counted."""
 
     seated: int
     waiting: int
@@ -125,15 +127,15 @@ async def list_managed(request: Request) -> Response:
     asked = request.query_params
     limit = asked.get("limit", str(DEFAULT_LIMIT))
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
-        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+        raise InvalidInput("limit", AttendanceReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
     status = asked.get("status", "")
     if status and status not in set(AttendanceStatus):
-        raise InvalidInput("status", "Choose one of: " + ", ".join(AttendanceStatus) + ".")
+        raise InvalidInput("status", GeneralReason.CHOOSE_ONE, choices=", ".join(AttendanceStatus))
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
     after = lists.unpack(asked.get("cursor", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
-        rows = await lists.managed(
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        rows = await lists.for_hosts(
             reader, event.id, AttendeeFilter(statuses, asked.get("q", "").strip()), after, int(limit) + 1
         )
         page = rows[: int(limit)]
@@ -144,9 +146,9 @@ async def list_managed(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, AdditionWanted)
+    caller, wanted = caller_of(request), await read_json(request, AdditionInput)
     if (wanted.display_name is None) is (wanted.email is None):
-        raise InvalidInput("displayName", "Give a name, or an address.")
+        raise InvalidInput("displayName", AttendanceReason.NAME_OR_EMAIL_NEEDED)
     async with database_of(request).transaction() as tx:
         if wanted.email is not None:
             saved = await invitations.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
@@ -159,16 +161,16 @@ async def add(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, DecisionWanted)
+    caller, wanted = caller_of(request), await read_json(request, DecisionInput)
     ids = None if wanted.attendance_ids is None else [AttendanceId(one) for one in wanted.attendance_ids]
     async with database_of(request).transaction() as tx:
         if wanted.decision == "approve":
             done = await host_decisions.approve(tx, caller, _slug(request), ids)
         elif ids is None:
-            raise InvalidInput("attendanceIds", "Say who is to be removed.")
+            raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
         else:
             done = await host_decisions.remove(tx, caller, _slug(request), ids)
-    return json_response(DecidedShown(done.seated, done.waiting, done.removed))
+    return json_response(DecisionCountsOutput(done.seated, done.waiting, done.removed))
 
 
 async def restore(request: Request) -> Response:
@@ -182,41 +184,43 @@ async def restore(request: Request) -> Response:
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         mine = await queries.by_id(reader, _id(request))
         if mine is None or mine.event_id != event.id:
-            raise NotFound("There is no such answer.")
+            raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_answer(reader, mine.id, page)
     return json_response(history_page(page, changes))
 
 
 async def export(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
-        return json_response(TableShown(await attendees_pages.written(reader, event)))
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        return json_response(CsvOutput(await attendees_pages.written(reader, event)))
 
 
-class TableShown(msgspec.Struct, rename="camel"):
+class CsvOutput(msgspec.Struct, rename="camel"):
     """The list as CSV (RFC 4180), safe to open in spreadsheets."""
 
     csv: str
 
 
-async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> ManagedShown:
-    event = await host_decisions.hosted(reader, caller, slug)
+async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> HostAttendeeOutput:
+    event = await host_decisions.find_for_host(reader, caller, slug)
     (shown,) = await _shown(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
     return shown
 
 
-async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[ManagedShown]:
+async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
-    joining = await registration.of_event(reader, event)
-    more = await response_details.of_answers(reader, event.id, joining, [one.attendance_id for one in people])
+    registration_settings = await registration.of_event(reader, event)
+    more = await response_details.of_answers(
+        reader, event.id, registration_settings, [one.attendance_id for one in people]
+    )
     return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails) -> ManagedShown:
-    return ManagedShown(
+def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails) -> HostAttendeeOutput:
+    return HostAttendeeOutput(
         one.attendance_id,
         None if words.is_named_by_address else one.user_id,
         words.name,
@@ -230,7 +234,7 @@ def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.Attend
         None if one.offered_until is None else iso(one.offered_until),
         iso(one.answered_at),
         None if more.checked_in_at is None else iso(more.checked_in_at),
-        [ReplyShown(said.question_id, said.words, said.text) for said in more.told],
+        [ReplyOutput(reply.question_id, reply.words, reply.text) for reply in more.told],
     )
 
 
@@ -264,8 +268,8 @@ OPERATIONS = (
         "addAttendance",
         "Add somebody by name, or invite somebody by address",
         add,
-        {201: ManagedShown},
-        AdditionWanted,
+        {201: HostAttendeeOutput},
+        AdditionInput,
         failures=(403, 404, 422, 429),
     ),
     ApiOperation(
@@ -274,8 +278,8 @@ OPERATIONS = (
         "decideAttendances",
         "Yes or no to several answers at once",
         decide,
-        {200: DecidedShown},
-        DecisionWanted,
+        {200: DecisionCountsOutput},
+        DecisionInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -284,16 +288,16 @@ OPERATIONS = (
         "exportAttendances",
         "Every answer as CSV",
         export,
-        {200: TableShown},
+        {200: CsvOutput},
         failures=(403, 404),
     ),
     ApiOperation(
         "POST",
         f"{_BASE}/{{attendanceId}}/restore",
         "restoreAttendance",
-        "Bring back whom the host removed",
+        "Bring back somebody the host removed",
         restore,
-        {200: ManagedShown},
+        {200: HostAttendeeOutput},
         failures=(403, 404),
     ),
     ApiOperation(

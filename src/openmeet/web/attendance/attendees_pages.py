@@ -20,13 +20,16 @@ from openmeet.domain.attendance import (
     registration,
     response_details,
 )
-from openmeet.domain.attendance.host_decisions import Sorted
+from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_WORDS
 from openmeet.web.attendance.history_view import lines_of
@@ -39,11 +42,11 @@ PAGE_SIZE = 100
 
 _S = AttendanceStatus
 _TABS = {
-    "going": ("Going", (_S.ATTENDING, _S.ATTENDED)),
-    "asking": ("Want to join", (_S.PENDING,)),
-    "waiting": ("On the waitlist", (_S.WAITLISTED,)),
-    "interested": ("Interested", (_S.INTERESTED, _S.INVITED)),
-    "out": ("Not coming", (_S.DECLINED, _S.REJECTED)),
+    "going": (lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
+    "asking": (lazy("Want to join"), (_S.PENDING,)),
+    "waiting": (lazy("On the waitlist"), (_S.WAITLISTED,)),
+    "interested": (lazy("Interested"), (_S.INTERESTED, _S.INVITED)),
+    "out": (lazy("Not coming"), (_S.DECLINED, _S.REJECTED)),
 }
 
 
@@ -70,7 +73,7 @@ async def decide(request: Request) -> Response:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         act, tab = str(form.get("act", "")), str(form.get("tab", ""))
     async with database_of(request).transaction() as tx:
-        done = Sorted()
+        done = DecisionCounts()
         if act == "approve_all":
             done = await host_decisions.approve(tx, caller, slug)
         elif act == "approve" and ids:
@@ -78,13 +81,13 @@ async def decide(request: Request) -> Response:
         elif act == "remove" and ids:
             done = await host_decisions.remove(tx, caller, slug, ids)
         elif act not in {"approve", "remove"}:
-            raise InvalidInput("act", "Choose one of: approve, remove, approve_all.")
+            raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
-        return await _page(request, Typed({}, {"": "Select somebody first."}), status=400)
+        return await _page(request, Typed({}, {"": gettext("Select somebody first.")}), status=400)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
     if act == "remove":
-        return go(_back(slug, tab=tab, **removed), said="answers_declined", numbers=(done.removed,))
-    return go(_back(slug, tab=tab), said="answers_approved", numbers=(done.seated, done.waiting))
+        return go(_back(slug, tab=tab, **removed), flash="answers_declined", numbers=(done.removed,))
+    return go(_back(slug, tab=tab), flash="answers_approved", numbers=(done.seated, done.waiting))
 
 
 async def add(request: Request) -> Response:
@@ -92,15 +95,17 @@ async def add(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            event = await host_decisions.hosted(tx, caller, slug)
-            joining = await registration.of_event(tx, event)
-            wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
-            await host_decisions.add(tx, caller, slug, typed.get("name", ""), party=wishes.party or 1, mode=wishes.mode)
+            event = await host_decisions.find_for_host(tx, caller, slug)
+            registration_settings = await registration.of_event(tx, event)
+            rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, None))
+            await host_decisions.add(
+                tx, caller, slug, typed.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
+            )
     except InvalidForm as wrong:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except Refused as refused:
         return await _page(request, Typed(typed, {"name": refused.why}), status=422)
-    return go(_back(slug), said="attendee_added")
+    return go(_back(slug), flash="attendee_added")
 
 
 async def invite(request: Request) -> Response:
@@ -113,7 +118,7 @@ async def invite(request: Request) -> Response:
         return await _page(request, Typed(typed, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
         return await _page(request, Typed(typed, {"email": refused.why}), status=422)
-    return go(_back(slug, tab="interested"), said="attendee_invited")
+    return go(_back(slug, tab="interested"), flash="attendee_invited")
 
 
 async def restore(request: Request) -> Response:
@@ -121,13 +126,13 @@ async def restore(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         await host_decisions.restore(tx, caller, slug, AttendanceId(typed.get("who", "")))
-    return go(_back(slug, tab=typed.get("tab", "")), said="attendee_restored")
+    return go(_back(slug, tab=typed.get("tab", "")), flash="attendee_restored")
 
 
 async def table(request: Request) -> Response:
-    """The list as CSV; no cell can be a formula."""
+    """The list as CSV, safe to open in spreadsheets."""
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         text = await written(reader, event)
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
@@ -142,21 +147,22 @@ async def show_one(request: Request) -> Response:
     caller = caller_of(request)
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller, _slug(request))
+        event = await host_decisions.find_for_host(reader, caller, _slug(request))
         mine = await queries.by_id(reader, attendance_id)
         found = await lists.by_ids(reader, event.id, [attendance_id])
         if mine is None or not found:
-            raise NotFound("There is no such answer.")
+            raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_answer(reader, attendance_id)
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
-        joining = await registration.of_event(reader, event)
-    one = lists.shown(found[0], names, limits_of(event, joining))
+        registration_settings = await registration.of_event(reader, event)
+    one = lists.shown(found[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,
         "one": one,
         "replies": [
-            (said.words, said.text) for said in response_details.in_words(joining, mine.replies, mine.reply_words)
+            (reply.words, reply.text)
+            for reply in response_details.responses_shown(registration_settings, mine.replies, mine.reply_words)
         ],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_WORDS,
@@ -173,17 +179,17 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     q = asked.get("q", "").strip()
     after = lists.unpack(asked.get("after", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller, slug)
+        event = await host_decisions.find_for_host(reader, caller, slug)
         numbers = await lists.by_status(reader, event.id)
         if tab not in _TABS:
             tab = "asking" if numbers[_S.PENDING] else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
-        rows = await lists.managed(reader, event.id, AttendeeFilter(statuses, q), after, PAGE_SIZE + 1)
+        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, q), after, PAGE_SIZE + 1)
         removed = asked.get("removed", "")
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-        joining = await registration.of_event(reader, event)
+        registration_settings = await registration.of_event(reader, event)
     shown = rows[:PAGE_SIZE]
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
@@ -195,12 +201,12 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "tab": tab,
         "q": q,
         "asking": numbers[_S.PENDING],
-        "people": [lists.shown(one, names, limits_of(event, joining)) for one in shown],
+        "people": [lists.shown(one, names, limits_of(event, registration_settings)) for one in shown],
         "more": more,
         "counts": counts,
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,
-        "fields": forms.fields_of(event, joining, None),
+        "fields": forms.fields_of(event, registration_settings, None),
         "modes": forms.MODE_WORDS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
@@ -215,28 +221,36 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-# Bounds the size of a file; no list is this long.
+# Bounds the size of a file; no real list is this long.
 _MOST = 50_000
 
 # Characters that start a formula or another cell in spreadsheets.
 _TREACHEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
-_HEAD = ("Name", "Answer", "People", "Who comes along", "Takes part", "Answered", "Checked in")
+_HEAD = (
+    lazy("Name"),
+    lazy("Answer"),
+    lazy("People"),
+    lazy("Who comes along"),
+    lazy("Takes part"),
+    lazy("Answered"),
+    lazy("Checked in"),
+)
 
 
 async def written(reader: Reader, event: Event) -> str:
-    """Every RSVP as a row, with replies to the host's questions. Without e-mail addresses: hosts do not see those."""
-    joining = await registration.of_event(reader, event)
-    people = await lists.managed(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
+    """The list as CSV: a row for each RSVP, with the answers to the host's questions. Hosts see no e-mail addresses."""
+    registration_settings = await registration.of_event(reader, event)
+    people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
-    more = await response_details.of_answers(reader, event.id, joining)
-    asked = [(question.id, question.words) for question in joining.questions]
+    more = await response_details.of_answers(reader, event.id, registration_settings)
+    asked = [(question.id, question.words) for question in registration_settings.questions]
     # Replies to changed or deleted questions get their own columns at the end.
     everything = (one for particulars in more.values() for one in particulars.told)
     asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([safe(text) for text in (*_HEAD, *(words for _, words in asked))])
+    writer.writerow([safe(str(text)) for text in (*_HEAD, *(words for _, words in asked))])
     for one in people:
         line = lists.shown(one, names)
         particulars = more[one.attendance_id]
@@ -251,10 +265,10 @@ async def written(reader: Reader, event: Event) -> str:
             formatting.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
             *(replies.get(question, "") for question in asked),
         ]
-        writer.writerow([safe(cell) for cell in cells])
+        writer.writerow([safe(str(cell)) for cell in cells])
     return out.getvalue()
 
 
 def safe(cell: str) -> str:
-    """Prefix the text so that spreadsheets treat it as text."""
+    """The text of a cell, prefixed where spreadsheets would take it for a formula."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_TREACHEROUS) else cell

@@ -7,15 +7,22 @@ from typing import Final
 from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, Refused
-from openmeet.domain.attendance.capacity_change import Lowered, words
+from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
 from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, RsvpRequest
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import limits_of, most_together
-from openmeet.domain.events.model import Event, Mode
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Mode
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.api.operations import Parameter
 from openmeet.web.site.asking import Asks
 
-MODE_WORDS: Mapping[AnswerMode, str] = {AnswerMode.IN_PERSON: "In person", AnswerMode.ONLINE: "Online"}
+MODE_WORDS: Mapping[AnswerMode, LazyText] = {AnswerMode.IN_PERSON: lazy("In person"), AnswerMode.ONLINE: lazy("Online")}
+
+# Whether the answer is shared with other apps; a form without it leaves that as it is.
+SHARE = "share"
 
 # Marks a complete form: an empty field then means empty, not unchanged.
 WHOLE = "whole"
@@ -39,23 +46,39 @@ class AnswerFields:
     @property
     def labels(self) -> dict[str, str]:
         """Field labels for the error summary."""
-        named = {"party": "How many", "guest_names": "Who comes with you", "mode": "How you take part"}
+        named = {
+            "party": gettext("How many"),
+            "guest_names": gettext("Who comes with you"),
+            "mode": gettext("How you take part"),
+        }
         return named | {question.id: question.words for question in self.questions}
 
 
-def fields_of(event: Event, joining: RegistrationSettings, mine: Attendance | None) -> AnswerFields:
+def fields_of(event: Event, registration_settings: RegistrationSettings, mine: Attendance | None) -> AnswerFields:
     """The fields for an event and an existing RSVP."""
-    limits = limits_of(event, joining)
-    ways = tuple(AnswerMode) if event.mode is Mode.HYBRID else (None,)
+    limits = limits_of(event, registration_settings)
+    ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
     there_are = max(most_together(limits, way) or MOST_IN_PARTY for way in ways)
     # Attendees keep their seats if the limit is lowered; a party too large for it can be reduced on the waitlist.
     most = max(
-        min(max(joining.max_party, mine.party if mine else 1), there_are), mine.party if mine and mine.is_seated else 1
+        min(max(registration_settings.max_party, mine.party if mine else 1), there_are),
+        mine.party if mine and mine.is_seated else 1,
     )
     asks_party = most > 1 or (mine is not None and mine.party > 1)
-    parties = tuple((str(n), "Just me" if n == 1 else f"{n} people") for n in range(1, most + 1)) if asks_party else ()
-    modes = tuple((mode.value, words, "") for mode, words in MODE_WORDS.items()) if event.mode is Mode.HYBRID else ()
-    return AnswerFields(parties, joining.asks_names and most > 1, modes, joining.questions)
+    parties = (
+        tuple(
+            (str(n), gettext("Only me") if n == 1 else ngettext("%(number)s person", "%(number)s people", n))
+            for n in range(1, most + 1)
+        )
+        if asks_party
+        else ()
+    )
+    modes = (
+        tuple((mode.value, str(words), "") for mode, words in MODE_WORDS.items())
+        if event.content.mode is Mode.HYBRID
+        else ()
+    )
+    return AnswerFields(parties, registration_settings.asks_names and most > 1, modes, registration_settings.questions)
 
 
 def values_of(mine: Attendance | None) -> dict[str, str]:
@@ -71,13 +94,13 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
     }
 
 
-def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> RsvpRequest:
-    """Parse the form; InvalidForm for an invalid number or way to take part."""
+def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attendance | None = None) -> RsvpRequest:
+    """Parse the form; InvalidForm for an invalid number or way to take part. ``mine``: their RSVP so far."""
     party, mode = typed.get("party", "").strip(), typed.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
-        raise InvalidForm({"party": "Write how many people come, as a number."})
+        raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
     if mode and fields.modes and mode not in set(AnswerMode):
-        raise InvalidForm({"mode": "Choose one of: in person, online."})
+        raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
     replies = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
     is_whole = WHOLE in typed
     return RsvpRequest(
@@ -86,6 +109,7 @@ def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> RsvpRequest:
         guest_names=tuple(typed["guest_names"].split("\n")) if "guest_names" in typed else None,
         replies=replies or None,
         is_private=bool(typed.get("is_private")) if is_whole else None,
+        skips_record=not typed[SHARE] if SHARE in typed else mine is not None and mine.skips_record,
     )
 
 
@@ -98,15 +122,15 @@ CONFIRM: Final = Parameter(
 )
 
 
-def must_be_meant(typed: Mapping[str, str], field: str, key: str, lowered: Lowered) -> None:
+def must_be_meant(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
     """Ask for confirmation if a form lowers a limit below the places taken. ``key``: what was asked about."""
-    text = words(lowered)
+    text = describe(impact)
     if text and typed.get(ASKED) != key:
-        raise Asks(field, f"{text} Save again if that is right.", name=ASKED, key=key)
+        raise Asks(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
 
 
-def must_be_confirmed(request: Request, lowered: Lowered) -> None:
+def must_be_confirmed(request: Request, impact: CapacityImpact) -> None:
     """Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
-    text = words(lowered)
+    text = describe(impact)
     if text and request.query_params.get(CONFIRM.name) != "true":
-        raise Refused(f"{text} Send it again with {CONFIRM.name}=true if that is right.", name="LimitBelowPlaces")
+        raise Refused(AttendanceReason.LIMIT_BELOW_PLACES, text=text, label=CONFIRM.name, name="LimitBelowPlaces")

@@ -13,11 +13,11 @@ from openmeet.domain.users.actions import check_name
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.api import ModeName, QuestionAnswered, ReplyName, reply_of
-from openmeet.web.sign_in.limits import spend_on
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.tenant_routing import database_of
 
 
-class GuestAnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """An RSVP without an account; it counts once confirmed by the link in the e-mail."""
 
     email: str
@@ -29,17 +29,17 @@ class GuestAnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
     answers: list[QuestionAnswered] | None = None
 
 
-class GuestAnswerShown(msgspec.Struct, rename="camel"):
+class GuestAnswerOutput(msgspec.Struct, rename="camel"):
     """When the link in the e-mail expires. The response is the same for known and unknown addresses."""
 
     expires_at: str
 
 
 async def ask(request: Request) -> Response:
-    wanted = await read_json(request, GuestAnswerWanted)
+    wanted = await read_json(request, GuestAnswerInput)
     email, name = check_email(wanted.email), check_name(wanted.display_name)
-    await spend_on(request, actions.LETTERS)
-    wishes = RsvpRequest(
+    await spend_on(request, actions.EMAILS)
+    rsvp_request = RsvpRequest(
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
@@ -47,8 +47,10 @@ async def ask(request: Request) -> Response:
     )
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        asked = await actions.ask(tx, slug, email=email, display_name=name, reply=reply_of(wanted.reply), wishes=wishes)
-    return json_response(GuestAnswerShown(iso(asked.expires_at)), 202)
+        asked = await actions.ask(
+            tx, slug, email=email, display_name=name, reply=reply_of(wanted.reply), rsvp_request=rsvp_request
+        )
+    return json_response(GuestAnswerOutput(iso(asked.expires_at)), 202)
 
 
 OPERATIONS = (
@@ -56,10 +58,10 @@ OPERATIONS = (
         "POST",
         "/api/events/{slug}/guest-answers",
         "askToConfirmAnswer",
-        "Answer without an account: a letter with a link confirms it",
+        "Answer without an account: an e-mail with a link confirms it",
         ask,
-        {202: GuestAnswerShown},
-        GuestAnswerWanted,
+        {202: GuestAnswerOutput},
+        GuestAnswerInput,
         needs_session=False,
         failures=(404, 422, 429),
     ),

@@ -6,34 +6,37 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
+from openmeet.domain.guest_rsvps.reasons import GuestRsvpReason
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
-from openmeet.web.sign_in.limits import spend_on
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.forms import Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
-_SAYS = {
-    RsvpReply.GOING: "Yes, I am going",
-    RsvpReply.INTERESTED: "Yes, I am interested",
-    RsvpReply.DECLINED: "Yes, I am not going",
+_INTENTIONS = {
+    RsvpReply.GOING: lazy("Yes, I’m going"),
+    RsvpReply.INTERESTED: lazy("Yes, I’m interested"),
+    RsvpReply.DECLINED: lazy("Yes, I’m not going"),
 }
 
 
@@ -51,16 +54,16 @@ async def show_form(request: Request) -> Response:
     if caller_or_none(request) is not None:
         return go(f"/events/{quote(slug)}")
     async with database_of(request).reader() as reader:
-        event, joining = await actions.open_to_guests(reader, slug)
-    return _form(request, event, joining, Typed(forms.values_of(None)))
+        event, registration_settings = await actions.open_to_guests(reader, slug)
+    return _form(request, event, registration_settings, Typed(forms.values_of(None)))
 
 
 async def ask(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
-        event, joining = await actions.open_to_guests(reader, slug)
-    problems: dict[str, str] = {}
+        event, registration_settings = await actions.open_to_guests(reader, slug)
+    problems: dict[str, Why] = {}
     email = name = ""
     try:
         email = check_email(typed.get("email", ""))
@@ -71,22 +74,22 @@ async def ask(request: Request) -> Response:
     except InvalidForm as wrong:
         problems |= wrong.problems
     if typed.get("reply", "") not in set(RsvpReply):
-        raise InvalidInput("reply", "Choose one of: going, interested, declined.")
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
     try:
-        wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
+        rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, None))
         if not problems:
-            await spend_on(request, actions.LETTERS)
+            await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
                 await actions.ask(
-                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), wishes=wishes
+                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), rsvp_request=rsvp_request
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
-        return _form(request, event, joining, Typed(typed, {"email": limit.why}), status=429)
+        return _form(request, event, registration_settings, Typed(typed, {"email": limit.why}), status=429)
     if problems:
-        return _form(request, event, joining, Typed(typed, problems), status=400)
-    return go(f"/events/{quote(slug)}", said="guest_asked")
+        return _form(request, event, registration_settings, Typed(typed, problems), status=400)
+    return go(f"/events/{quote(slug)}", flash="guest_asked")
 
 
 async def show_confirm(request: Request) -> Response:
@@ -97,7 +100,12 @@ async def show_confirm(request: Request) -> Response:
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
         when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
-    context = {"event": event, "when": when, "button": _SAYS[asked.saying.reply], "is_used": asked.used_at is not None}
+    context = {
+        "event": event,
+        "when": when,
+        "button": _INTENTIONS[asked.saying.reply],
+        "is_used": asked.used_at is not None,
+    }
     return page(request, "attendance/confirm.html", context, headers=_HEADERS)
 
 
@@ -114,14 +122,14 @@ async def confirm(request: Request) -> Response:
 def _answer_id(request: Request) -> GuestAnswerId:
     found = actions.answer_in(services(request).code_key, request.path_params["token"])
     if found is None:
-        raise NotFound(actions.INVALID, name=INVALID_LINK)
+        raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return found
 
 
 def _form(
-    request: Request, event: Event, joining: RegistrationSettings, typed: Typed, *, status: int = 200
+    request: Request, event: Event, registration_settings: RegistrationSettings, typed: Typed, *, status: int = 200
 ) -> Response:
-    fields = forms.fields_of(event, joining, None)
-    labels = {"email": "E-mail address", "display_name": "Your name", **fields.labels}
+    fields = forms.fields_of(event, registration_settings, None)
+    labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **fields.labels}
     context = {"event": event, "typed": typed, "fields": fields, "labels": labels}
     return page(request, "attendance/form.html", context, status=status)

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.database.turns import in_turn
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from openmeet.domain.attendance import actions, history, queries, registration, waitlist
+from openmeet.domain.attendance import actions, answer_words, history, queries, registration, waitlist
+from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.attendance.transitions import OF_REPLY
@@ -21,11 +22,12 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
-from openmeet.web.attendance.resume_click import SAID, note_click
+from openmeet.web.attendance.resume_click import FLASH, note_click
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -38,6 +40,9 @@ _UNDOES = {
     AttendanceStatus.PENDING: RsvpReply.GOING,
     AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
 }
+
+# What the event page's form says beside the reply.
+_CARRIED = ("party", "mode", forms.SHARE)
 
 
 def routes() -> list[Route]:
@@ -53,10 +58,12 @@ async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine, joining = await _seen(reader, request)
-        asked = {name: request.query_params[name] for name in ("party", "mode") if name in request.query_params}
+        event, mine, registration_settings = await _seen(reader, request)
+        asked = {name: request.query_params[name] for name in _CARRIED if name in request.query_params}
         typed = Typed({**forms.values_of(mine), **asked})
-        return await _page(reader, request, event, mine, joining, typed, reply=request.query_params.get("reply", ""))
+        return await _page(
+            reader, request, event, mine, registration_settings, typed, reply=request.query_params.get("reply", "")
+        )
 
 
 async def answer(request: Request) -> Response:
@@ -65,7 +72,7 @@ async def answer(request: Request) -> Response:
     try:
         reply = RsvpReply(typed.get("reply", ""))
     except ValueError:
-        raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
     caller = caller_or_none(request)
     if caller is None:
         click = resume_click.path_of(slug, reply, typed)
@@ -74,29 +81,33 @@ async def answer(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            event, mine, joining = await _seen(reader, request)
+            event, mine, registration_settings = await _seen(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
         # Attendees may withdraw from an event they no longer see; everybody else gets NotFound.
-        await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply))
-        return go("/my/events", said=SAID.get(AttendanceStatus.DECLINED, ""))
+        await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
+        return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
-        wishes = forms.wishes_of(typed, forms.fields_of(event, joining, mine))
-        saved = await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
+        rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, mine), mine)
+        saved = await database_of(request).batch(
+            lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug
+        )
     except InvalidForm as wrong:
         if forms.WHOLE not in typed:
             # One click on the event page while the host asks for more: no error, show the form.
-            asked = {name: typed[name] for name in ("reply", "party", "mode") if typed.get(name)}
+            asked = {"reply": reply.value, **{name: typed[name] for name in _CARRIED if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
             again = typed_again(typed, wrong)
-            return await _page(reader, request, event, mine, joining, again, reply=reply.value, status=400)
+            return await _page(
+                reader, request, event, mine, registration_settings, again, reply=reply.value, status=400
+            )
     undo = _UNDOES.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
-    # An identical reply shows no message and cannot be undone.
+    # A reply that changed nothing has nothing to undo.
     query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
-    return go(f"/events/{quote(slug)}{query}", said=SAID.get(saved.status, "") if has_changed else "answer_kept")
+    return go(f"/events/{quote(slug)}{query}", flash=FLASH.get(saved.status, "") if has_changed else "answer_kept")
 
 
 async def publish(request: Request) -> Response:
@@ -105,7 +116,7 @@ async def publish(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
         await publications.try_again(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
-    return go(f"/events/{slug}", said="answer_tried")
+    return go(f"/events/{slug}", flash="answer_tried")
 
 
 async def take_back(request: Request) -> Response:
@@ -114,7 +125,7 @@ async def take_back(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
         await publication_moves.recall(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
-    return go(f"/events/{slug}", said="taken_back")
+    return go(f"/events/{slug}", flash="taken_back")
 
 
 async def _page(
@@ -122,7 +133,7 @@ async def _page(
     request: Request,
     event: Event,
     mine: Attendance | None,
-    joining: RegistrationSettings,
+    registration_settings: RegistrationSettings,
     typed: Typed,
     *,
     reply: str,
@@ -131,27 +142,43 @@ async def _page(
     changes = [] if mine is None else await history.of_answer(reader, mine.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     takes_answers = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
+    caller = caller_of(request)
+    bar = bar_of(
+        AnswerCase(
+            event,
+            mine,
+            reader.now,
+            registration_settings,
+            await actions.eligibility_of(reader, event, registration_settings, caller.user_id),
+            is_full=await waitlist.would_wait(reader, event, registration_settings),
+        )
+    )
     context = {
         "event": event,
         "mine": mine,
-        "fields": forms.fields_of(event, joining, mine),
+        "fields": forms.fields_of(event, registration_settings, mine),
         "typed": typed,
         "wanted": reply if reply in set(RsvpReply) else "",
         "takes_answers": takes_answers,
-        "stands": stands_words(event, joining, mine, await waitlist.before(reader, mine) if mine else 0, reader.now),
-        "history": lines_of(changes, names, caller_of(request).user_id, event.time_zone),
-        "needs_approval": joining.needs_approval and (mine is None or mine.approved_at is None),
+        "stands": stands_words(
+            event, registration_settings, mine, await waitlist.before(reader, mine) if mine else 0, reader.now
+        ),
+        "history": lines_of(changes, names, caller.user_id, event.time_zone),
+        "labels": {reply.value: answer_words.reply_label(bar, reply) for reply in RsvpReply},
+        "takes": [reply.value for reply in bar.replies],
+        "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,
+        "needs_approval": bar.going is GoingLeadsTo.REQUEST,
     }
     return page(request, "attendance/answer.html", context, status=status)
 
 
 async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
-    """The event (visible to the caller), their RSVP, and the fields to ask."""
+    """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await queries.find(reader, event.id, caller.user_id) if event else None
     if event is None or event.is_gone or not await may_see(reader, event, caller.user_id, is_invited=is_invited(mine)):
-        raise NotFound("There is no such event.")
+        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     return event, mine, await registration.of_event(reader, event)
 
 
@@ -161,5 +188,5 @@ async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Atte
     event = await by_slug(reader, slug)
     mine = None if event is None else await queries.find(reader, event.id, caller.user_id)
     if mine is None:
-        raise NotFound("You have not answered to such an event.")
+        raise NotFound(AttendanceReason.NOT_ANSWERED)
     return mine

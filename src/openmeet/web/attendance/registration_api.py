@@ -9,10 +9,11 @@ from starlette.responses import Response
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.domain.attendance import capacity_change, host_decisions, queries, registration
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
-    JoiningSubmission,
     RegistrationSettings,
+    RegistrationSubmission,
     check,
     question_id,
 )
@@ -23,14 +24,14 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
-from openmeet.web.events.schemas import QuestionAsked
+from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/api/events/{slug}/joining"
 
 
-class JoiningShown(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Who can come and how. The limits per way to take part apply to hybrid events; null is no limit.
 
     ``closesHoursBefore``: when registration closes before the start; null is never. ``foreignAnswers``: how RSVPs from
@@ -63,29 +64,29 @@ async def show(request: Request) -> Response:
             or event.is_gone
             or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
         ):
-            raise NotFound("There is no such event.")
-        joining = await registration.of_event(reader, event)
+            raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
-    return json_response(_shown(joining), headers=etag_of(revision))
+    return json_response(_shown(registration_settings), headers=etag_of(revision))
 
 
-# These are unchanged if a replace leaves them out.
+# A PUT that leaves these out keeps them as they are.
 _WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
 
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, JoiningShown)
+    wanted = await read_json(request, RegistrationSettingsBody)
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.hosted(tx, caller, _slug(request))
+        event = await host_decisions.find_for_host(tx, caller, _slug(request))
         before = await registration.of_event(tx, event)
         now = _shown(before)
         wanted = await keeping(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
         settings = check(_submission(wanted), event, before)
         for_series = request.query_params.get("scope") == "series"
         dates = await host_decisions.dates_joined_so(tx, event) if for_series else [event]
-        lowered = await capacity_change.by_joining(tx, dates, settings)
-        saved = await host_decisions.change_joining(
+        impact = await capacity_change.by_registration_settings(tx, dates, settings)
+        saved = await host_decisions.change_registration_settings(
             tx,
             caller,
             event.slug,
@@ -93,13 +94,13 @@ async def save(request: Request) -> Response:
             for_series=for_series,
             expected_revision=expected_revision(request),
         )
-        must_be_confirmed(request, lowered)
+        must_be_confirmed(request, impact)
         revision = await registration.revision_of(tx, event)
     return json_response(_shown(saved), headers=etag_of(revision))
 
 
-def _submission(wanted: JoiningShown) -> JoiningSubmission:
-    return JoiningSubmission(
+def _submission(wanted: RegistrationSettingsBody) -> RegistrationSubmission:
+    return RegistrationSubmission(
         limit_in_person=_text(wanted.limit_in_person),
         limit_online=_text(wanted.limit_online),
         needs_approval="yes" if wanted.needs_approval else "",
@@ -122,25 +123,27 @@ def _submission(wanted: JoiningShown) -> JoiningSubmission:
     )
 
 
-def _shown(joining: RegistrationSettings) -> JoiningShown:
-    return JoiningShown(
-        joining.limit_in_person,
-        joining.limit_online,
-        joining.needs_approval,
-        joining.closes_hours_before,
-        joining.max_party,
-        joining.asks_names,
-        joining.is_members_only,
-        joining.list_audience.value,
-        joining.foreign_answers.value if joining.foreign_answers else None,
-        joining.takes_guests,
-        questions_shown(joining),
+def _shown(registration_settings: RegistrationSettings) -> RegistrationSettingsBody:
+    return RegistrationSettingsBody(
+        registration_settings.limit_in_person,
+        registration_settings.limit_online,
+        registration_settings.needs_approval,
+        registration_settings.closes_hours_before,
+        registration_settings.max_party,
+        registration_settings.asks_names,
+        registration_settings.is_members_only,
+        registration_settings.list_audience.value,
+        registration_settings.foreign_answers.value if registration_settings.foreign_answers else None,
+        registration_settings.takes_guests,
+        questions_shown(registration_settings),
     )
 
 
-def questions_shown(joining: RegistrationSettings) -> list[QuestionAsked]:
+def questions_shown(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
     """The questions to every attendee."""
-    return [QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in joining.questions]
+    return [
+        QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in registration_settings.questions
+    ]
 
 
 def _text(number: int | None) -> str:
@@ -158,7 +161,7 @@ OPERATIONS = (
         "showJoining",
         f"Who can come to an event, and what they are asked: at most {MAX_QUESTIONS} questions",
         show,
-        {200: JoiningShown},
+        {200: RegistrationSettingsBody},
         needs_session=False,
         failures=(404,),
     ),
@@ -168,8 +171,8 @@ OPERATIONS = (
         "saveJoining",
         "Replace who can come, and what they are asked; approval, members only and who sees names stay where they are left out",
         save,
-        {200: JoiningShown},
-        JoiningShown,
+        {200: RegistrationSettingsBody},
+        RegistrationSettingsBody,
         (
             Parameter("scope", "Of this event, or of every date of its series", shape=Literal["event", "series"]),
             CONFIRM,

@@ -7,14 +7,17 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, PreconditionFailed
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.model import MOST_IN_PARTY
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
-    JoiningSubmission,
     RegistrationSettings,
+    RegistrationSubmission,
     check,
     question_id,
 )
-from openmeet.domain.events.model import Event, EventSlug, Mode
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.values import Mode
+from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, must_be_meant
 from openmeet.web.site.asking import answered
@@ -27,14 +30,14 @@ from openmeet.web.site.tenant_routing import database_of
 _SPARE = 2
 
 _LABELS = {
-    "limit_in_person": "Places in person",
-    "limit_online": "Places online",
-    "closes_hours_before": "Answers until",
-    "max_party": "People per answer",
-    "list_audience": "Who sees who comes",
-    "foreign_answers": "Answers from elsewhere",
-    "is_members_only": "Members only",
-    "questions": "Questions",
+    "limit_in_person": lazy("Places in person"),
+    "limit_online": lazy("Places online"),
+    "closes_hours_before": lazy("Answers until"),
+    "max_party": lazy("People per answer"),
+    "list_audience": lazy("Who sees who comes"),
+    "foreign_answers": lazy("Answers from elsewhere"),
+    "is_members_only": lazy("Members only"),
+    "questions": lazy("Questions"),
 }
 
 
@@ -47,17 +50,17 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
-        joining = await registration.of_event(reader, event)
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
-    return _page(request, event, Typed(_values(joining, revision)), _rows_of(joining))
+    return _page(request, event, Typed(_values(registration_settings, revision)), _rows_of(registration_settings))
 
 
 async def save(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller, slug)
+        event = await host_decisions.find_for_host(reader, caller, slug)
         before = await registration.of_event(reader, event)
     rows = _typed_rows(typed)
     names = ("limit_in_person", "limit_online", "scope")
@@ -67,10 +70,10 @@ async def save(request: Request) -> Response:
         wanted = check(submission_of(typed, rows), event, before)
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_joined_so(tx, event) if for_series else [event]
-            lowered = await capacity_change.by_joining(tx, dates, wanted)
+            impact = await capacity_change.by_registration_settings(tx, dates, wanted)
             field = names[0] if wanted.limit_in_person is not None else names[1]
-            must_be_meant(typed, field, asked, lowered)
-            await host_decisions.change_joining(
+            must_be_meant(typed, field, asked, impact)
+            await host_decisions.change_registration_settings(
                 tx,
                 caller,
                 slug,
@@ -84,12 +87,11 @@ async def save(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)
         kept = {**typed, "revision": str(revision)}
-        why = "Somebody else saved these settings since you opened this page. What you typed is kept; save again to have it so."
-        return _page(request, event, Typed(kept, {"": why}), rows, status=409)
-    return go(f"/events/{event.slug}", said="joining_saved")
+        return _page(request, event, Typed(kept, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
+    return go(f"/events/{event.slug}", flash="registration_saved")
 
 
-def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> JoiningSubmission:
+def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> RegistrationSubmission:
     """The submitted form."""
     names = (
         "limit_in_person",
@@ -103,7 +105,7 @@ def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> JoiningS
         "foreign_answers",
         "takes_guests",
     )
-    return JoiningSubmission(
+    return RegistrationSubmission(
         **{name: typed[name] for name in names if name in typed},
         questions=[(row["id"], row["question"], row["choices"], row["required"]) for row in rows],
     )
@@ -123,7 +125,7 @@ def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _rows_of(joining: RegistrationSettings) -> list[dict[str, str]]:
+def _rows_of(registration_settings: RegistrationSettings) -> list[dict[str, str]]:
     rows = [
         {
             "id": one.id,
@@ -131,24 +133,28 @@ def _rows_of(joining: RegistrationSettings) -> list[dict[str, str]]:
             "choices": "\n".join(one.choices),
             "required": "yes" if one.is_required else "",
         }
-        for one in joining.questions
+        for one in registration_settings.questions
     ]
     spare = min(_SPARE, MAX_QUESTIONS - len(rows))
     return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
 
 
-def _values(joining: RegistrationSettings, revision: int) -> dict[str, str]:
+def _values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
     return {
-        "limit_in_person": "" if joining.limit_in_person is None else str(joining.limit_in_person),
-        "limit_online": "" if joining.limit_online is None else str(joining.limit_online),
-        "needs_approval": "yes" if joining.needs_approval else "",
-        "closes_hours_before": "" if joining.closes_hours_before is None else str(joining.closes_hours_before),
-        "max_party": str(joining.max_party),
-        "asks_names": "yes" if joining.asks_names else "",
-        "is_members_only": "yes" if joining.is_members_only else "",
-        "list_audience": joining.list_audience.value,
-        "foreign_answers": joining.foreign_answers.value if joining.foreign_answers else "",
-        "takes_guests": "yes" if joining.takes_guests else "",
+        "limit_in_person": ""
+        if registration_settings.limit_in_person is None
+        else str(registration_settings.limit_in_person),
+        "limit_online": "" if registration_settings.limit_online is None else str(registration_settings.limit_online),
+        "needs_approval": "yes" if registration_settings.needs_approval else "",
+        "closes_hours_before": ""
+        if registration_settings.closes_hours_before is None
+        else str(registration_settings.closes_hours_before),
+        "max_party": str(registration_settings.max_party),
+        "asks_names": "yes" if registration_settings.asks_names else "",
+        "is_members_only": "yes" if registration_settings.is_members_only else "",
+        "list_audience": registration_settings.list_audience.value,
+        "foreign_answers": registration_settings.foreign_answers.value if registration_settings.foreign_answers else "",
+        "takes_guests": "yes" if registration_settings.takes_guests else "",
         "revision": str(revision),
         "scope": "event",
     }
@@ -170,36 +176,41 @@ def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str
             typed.problems,
         ),
         "rows": numbered,
-        "is_hybrid": event.mode is Mode.HYBRID,
+        "is_hybrid": event.content.mode is Mode.HYBRID,
         "is_in_series": event.place_in_series is not None,
         "parties": [
-            (str(n), "Everybody answers for themselves" if n == 1 else f"Up to {n} people")
+            (
+                str(n),
+                gettext("Everybody answers for themselves")
+                if n == 1
+                else ngettext("Up to %(number)s person", "Up to %(number)s people", n),
+            )
             for n in range(1, MOST_IN_PARTY + 1)
         ],
         "hours": _hours(typed.value("closes_hours_before")),
         "labels": _LABELS
-        | {f"question_{place}": f"Question {place}" for place, _ in numbered}
-        | {f"choices_{place}": f"Choices of question {place}" for place, _ in numbered},
+        | {f"question_{place}": gettext("Question %(place)s", place=place) for place, _ in numbered}
+        | {f"choices_{place}": gettext("Choices of question %(place)s", place=place) for place, _ in numbered},
     }
-    return page(request, "attendance/joining.html", context, status=status)
+    return page(request, "attendance/registration.html", context, status=status)
 
 
 def _hours(chosen: str) -> list[tuple[str, str]]:
     """Options for the deadline, including one set by another client."""
     found = {
-        "": "the event is over",
-        "0": "it starts",
-        "1": "1 hour before the start",
-        "3": "3 hours before the start",
-        "12": "12 hours before the start",
-        "24": "a day before the start",
-        "48": "2 days before the start",
-        "72": "3 days before the start",
-        "168": "a week before the start",
-        "336": "2 weeks before the start",
+        "": gettext("the event is over"),
+        "0": gettext("it starts"),
+        "1": gettext("1 hour before the start"),
+        "3": gettext("3 hours before the start"),
+        "12": gettext("12 hours before the start"),
+        "24": gettext("a day before the start"),
+        "48": gettext("2 days before the start"),
+        "72": gettext("3 days before the start"),
+        "168": gettext("a week before the start"),
+        "336": gettext("2 weeks before the start"),
     }
     if chosen not in found and chosen.isdecimal():
-        found[chosen] = f"{chosen} hours before the start"
+        found[chosen] = gettext("%(chosen)s hours before the start", chosen=chosen)
     return list(found.items())
 
 

@@ -8,7 +8,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.database.transaction import Database
-from groundwork.database.turns import in_turn
 from groundwork.errors import Failure, InvalidForm
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions, queries, registration
@@ -24,7 +23,7 @@ _CLICK = "openmeet_click"
 SIGNED_IN = "signed_in"
 
 # The flash message for a saved RSVP.
-SAID = {
+FLASH = {
     AttendanceStatus.ATTENDING: "going",
     AttendanceStatus.ATTENDED: "going",
     AttendanceStatus.WAITLISTED: "waitlisted",
@@ -39,10 +38,10 @@ _BESIDE = ("party", "mode")
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Where to go after sign-in, and the flash message (a key of ``site.layout.SAID``)."""
+    """Where to go after sign-in, and the flash message (a key of ``site.flash_messages.FLASH_MESSAGES``)."""
 
     path: str
-    said: str = SIGNED_IN
+    flash: str = SIGNED_IN
 
 
 def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
@@ -85,13 +84,13 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
         if event is None:
             return Finished(page)
         mine = await queries.find(reader, event.id, caller.user_id)
-        joining = await registration.of_event(reader, event)
+        registration_settings = await registration.of_event(reader, event)
     try:
-        wishes = forms.wishes_of(wanted, forms.fields_of(event, joining, mine))
-        saved = await in_turn(db, slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
+        rsvp_request = forms.rsvp_request_of(wanted, forms.fields_of(event, registration_settings, mine))
+        saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug)
     except InvalidForm:
         return Finished(f"{page}/answer?{urlencode(wanted)}")
     except Failure as failure:
         log.info("answer.not_finished", why=failure.why)
         return Finished(path)
-    return Finished(page, SAID.get(saved.status, SIGNED_IN))
+    return Finished(page, FLASH.get(saved.status, SIGNED_IN))

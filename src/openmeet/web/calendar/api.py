@@ -9,8 +9,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from at_protocol.crypto import base64url
-from at_protocol.failures import Malformed
 from groundwork.clock import HOUR, Instant, from_datetime
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
@@ -18,12 +16,15 @@ from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import MOST_SPANS, all_of, conflicts, order
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarEntry, CalendarId, Span, Subscribed
+from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
+from openmeet.web.api import pagination
 from openmeet.web.api.etags import IF_MATCH, must_match_shown
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
+from openmeet.web.calendar.pages import outgoing_of, packed, refresh_now, unpacked, zone_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -34,10 +35,9 @@ MAX_LIMIT = 1_000
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
 
-class EntryShown(msgspec.Struct, rename="camel"):
+class EntryOutput(msgspec.Struct, rename="camel"):
     """One calendar entry. ``event``: the slug of an event here; ``calendar``: the name of a subscribed one."""
 
     kind: Literal["hosting", "going", "waiting", "interested", "invited", "subscribed"]
@@ -56,31 +56,31 @@ class EntryShown(msgspec.Struct, rename="camel"):
 class CalendarPage(msgspec.Struct, rename="camel"):
     """Entries in order; ``cursor`` leads to the next page of the same window."""
 
-    entries: list[EntryShown]
+    entries: list[EntryOutput]
     cursor: str | None
 
 
-class SpanWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class TimeSpanInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A time span to check; without an end, one hour."""
 
     starts_at: str
     ends_at: str | None = None
 
 
-class ConflictsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ConflictsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``event``: the slug of an event to ignore."""
 
-    spans: list[SpanWanted]
+    spans: list[TimeSpanInput]
     event: str | None = None
 
 
-class ConflictsShown(msgspec.Struct, rename="camel"):
+class ConflictsOutput(msgspec.Struct, rename="camel"):
     """For each span, in order, the conflicting entries."""
 
-    conflicts: list[list[EntryShown]]
+    conflicts: list[list[EntryOutput]]
 
 
-class SubscribedShown(msgspec.Struct, rename="camel"):
+class SubscribedOutput(msgspec.Struct, rename="camel"):
     """A subscribed calendar. ``host`` is its server; the full URL is never shown again."""
 
     id: str
@@ -96,12 +96,13 @@ class SubscribedShown(msgspec.Struct, rename="camel"):
 
 
 class SubscribedPage(msgspec.Struct, rename="camel"):
-    """All calendars of the caller, oldest first."""
+    """The caller's subscribed calendars, oldest first; ``cursor`` is null on the last page."""
 
-    calendars: list[SubscribedShown]
+    calendars: list[SubscribedOutput]
+    cursor: str | None
 
 
-class SubscriptionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class SubscriptionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A URL (``https:`` or ``webcal:``) or the text of a file."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -121,7 +122,7 @@ class SubscriptionEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
     is_busy: bool
 
 
-class FeedShown(msgspec.Struct, rename="camel"):
+class FeedOutput(msgspec.Struct, rename="camel"):
     """The secret URL of the caller's own events; null if off, or if made so long ago that it cannot be shown again."""
 
     url: str | None
@@ -131,42 +132,43 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     start, end = _window(request)
     limit = _limit(request)
-    after = _unpack(request.query_params.get("cursor", ""))
+    after = unpacked(request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         entries = await all_of(reader, caller.user_id, start, end)
     rest = [entry for entry in entries if after is None or order(entry) > after]
     shown = rest[:limit]
-    cursor = _pack(shown[-1]) if len(rest) > limit else None
+    cursor = packed(shown[-1]) if len(rest) > limit else None
     return json_response(CalendarPage([_entry(entry) for entry in shown], cursor))
 
 
 async def check(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, ConflictsWanted)
+    wanted = await read_json(request, ConflictsInput)
     if not 1 <= len(wanted.spans) <= MOST_SPANS:
-        raise InvalidInput("spans", f"Ask about 1 to {MOST_SPANS} times at once.")
+        raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MOST_SPANS)
     spans = [_span(one, number) for number, one in enumerate(wanted.spans)]
     async with database_of(request).reader() as reader:
         apart = await queries.itself(reader, wanted.event) if wanted.event else None
         found = await conflicts(reader, caller.user_id, spans, apart_from=apart)
-    return json_response(ConflictsShown([[_entry(entry) for entry in one] for one in found]))
+    return json_response(ConflictsOutput([[_entry(entry) for entry in one] for one in found]))
 
 
 async def show_subscribed(request: Request) -> Response:
-    caller = caller_of(request)
+    caller, page = caller_of(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
-        found = await queries.of_person(reader, caller.user_id)
-    return json_response(SubscribedPage([_subscribed(one) for one in found]))
+        read = await queries.of_person(reader, caller.user_id, page)
+    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(SubscribedPage([_subscribed(one) for one in found], cursor))
 
 
 async def subscribe(request: Request) -> Response:
     """Fetch and store a calendar; for a known URL, returns the existing subscription."""
     caller = caller_of(request)
-    wanted = await read_json(request, SubscriptionWanted)
+    wanted = await read_json(request, SubscriptionInput)
     async with database_of(request).reader() as reader:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     if (wanted.url is None) is (wanted.ics is None):
-        raise InvalidInput("url", "Send either url or ics.")
+        raise InvalidInput("url", CalendarReason.URL_OR_FILE_NEEDED)
     outgoing = None
     if wanted.url is not None:
         # Report an invalid URL first, even if this site fetches no calendars.
@@ -186,7 +188,7 @@ async def show_one(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await queries.find(reader, caller.user_id, _id(request))
     if found is None:
-        raise NotFound("You have no such calendar.")
+        raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
     return json_response(_subscribed(found))
 
 
@@ -236,16 +238,16 @@ async def close_feed(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _feed(request: Request, token: str | None) -> FeedShown:
-    return FeedShown(f"{services(request).settings.public_url}/calendar/{quote(token)}.ics" if token else None)
+def _feed(request: Request, token: str | None) -> FeedOutput:
+    return FeedOutput(f"{services(request).settings.public_url}/calendar/{quote(token)}.ics" if token else None)
 
 
 def _id(request: Request) -> CalendarId:
     return CalendarId(request.path_params["id"])
 
 
-def _entry(entry: CalendarEntry) -> EntryShown:
-    return EntryShown(
+def _entry(entry: CalendarEntry) -> EntryOutput:
+    return EntryOutput(
         kind=entry.kind.value,
         title=entry.title,
         place=entry.place,
@@ -260,14 +262,14 @@ def _entry(entry: CalendarEntry) -> EntryShown:
     )
 
 
-def _subscribed(one: Subscribed) -> SubscribedShown:
-    return SubscribedShown(
+def _subscribed(one: Subscribed) -> SubscribedOutput:
+    return SubscribedOutput(
         id=one.id,
         name=one.name,
         host=one.host,
         health=one.health.value,
         reason=None if one.reason is None else one.reason.value,
-        problem=one.problem,
+        problem=explain(one.problem),
         is_busy=one.is_busy,
         dates=one.dates,
         fetched_at=None if one.fetched_at is None else iso(one.fetched_at),
@@ -277,13 +279,15 @@ def _subscribed(one: Subscribed) -> SubscribedShown:
 
 def _instant(text: str, field: str) -> Instant:
     if _INSTANT.fullmatch(text) is None:
-        raise InvalidInput(field, "Write an instant like 2027-03-02T17:00:00Z.")
+        raise InvalidInput(field, CalendarReason.MALFORMED_INSTANT)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(field, "There is no such date or time.") from None
+        raise InvalidInput(field, CalendarReason.NO_SUCH_DATE_OR_TIME) from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InvalidInput(field, f"The year must be between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise InvalidInput(
+            field, CalendarReason.YEAR_OUT_OF_RANGE, first_year=str(FIRST_YEAR), last_year=str(LAST_YEAR)
+        )
     return from_datetime(moment)
 
 
@@ -291,39 +295,23 @@ def _window(request: Request) -> tuple[Instant, Instant]:
     start = _instant(request.query_params.get("from", ""), "from")
     end = _instant(request.query_params.get("to", ""), "to")
     if not start < end <= start + WIDEST:
-        raise InvalidInput("to", "The window ends after it begins, within 366 days.")
+        raise InvalidInput("to", CalendarReason.MALFORMED_WINDOW)
     return start, end
 
 
-def _span(one: SpanWanted, number: int) -> Span:
+def _span(one: TimeSpanInput, number: int) -> Span:
     start = _instant(one.starts_at, f"spans[{number}].startsAt")
     end = start if one.ends_at is None else _instant(one.ends_at, f"spans[{number}].endsAt")
     if not start <= end <= start + WIDEST:
-        raise InvalidInput(f"spans[{number}].endsAt", "It ends after it begins, within 366 days.")
+        raise InvalidInput(f"spans[{number}].endsAt", CalendarReason.MALFORMED_TIME)
     return Span(start, Instant(start + HOUR) if one.ends_at is None else end)
 
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise InvalidInput("limit", f"The limit is a number from 1 to {MAX_LIMIT}.")
+        raise InvalidInput("limit", CalendarReason.LIMIT_NOT_A_NUMBER, most=MAX_LIMIT)
     return int(text)
-
-
-def _pack(entry: CalendarEntry) -> str:
-    return base64url.encode("{} {}".format(*order(entry)).encode())
-
-
-def _unpack(text: str) -> tuple[int, str] | None:
-    if not text:
-        return None
-    try:
-        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
-    except (Malformed, UnicodeDecodeError):
-        found = None
-    if found is None:
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
-    return int(found[1]), found[2]
 
 
 _WINDOW = (
@@ -351,8 +339,8 @@ OPERATIONS = (
         "checkConflicts",
         "What is on already at these times; keeps nothing",
         check,
-        {200: ConflictsShown},
-        ConflictsWanted,
+        {200: ConflictsOutput},
+        ConflictsInput,
         changes_nothing=True,
     ),
     ApiOperation(
@@ -362,6 +350,7 @@ OPERATIONS = (
         f"Calendars of other places that one subscribed to, at most {MOST_CALENDARS}",
         show_subscribed,
         {200: SubscribedPage},
+        parameters=(pagination.CURSOR, pagination.LIMIT),
     ),
     ApiOperation(
         "POST",
@@ -369,8 +358,8 @@ OPERATIONS = (
         "subscribeToCalendar",
         "Subscribe to a calendar; the same again answers the one that there is",
         subscribe,
-        {201: SubscribedShown, 200: SubscribedShown},
-        SubscriptionWanted,
+        {201: SubscribedOutput, 200: SubscribedOutput},
+        SubscriptionInput,
         failures=(413, 422, 502, 504),
         is_idempotent=True,
     ),
@@ -380,7 +369,7 @@ OPERATIONS = (
         "showMyCalendarSubscription",
         "One calendar that one subscribed to",
         show_one,
-        {200: SubscribedShown},
+        {200: SubscribedOutput},
         failures=(404,),
     ),
     ApiOperation(
@@ -389,7 +378,7 @@ OPERATIONS = (
         "saveMyCalendarSubscription",
         "Another name, or whether it takes one’s time",
         edit,
-        {200: SubscribedShown},
+        {200: SubscribedOutput},
         SubscriptionEdit,
         (IF_MATCH,),
         failures=(404, 412),
@@ -398,7 +387,7 @@ OPERATIONS = (
         "DELETE",
         "/api/me/calendars/{id}",
         "unsubscribeFromCalendar",
-        "Forget a calendar and all that it said",
+        "Remove a calendar and its events",
         remove,
         {204: None},
         failures=(404,),
@@ -409,22 +398,25 @@ OPERATIONS = (
         "refreshMyCalendar",
         "Read it again now; how that went is in the answer",
         read_again,
-        {200: SubscribedShown},
+        {200: SubscribedOutput},
         failures=(404,),
         is_idempotent=True,
     ),
     ApiOperation(
-        "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one’s own events", show_feed, {200: FeedShown}
+        "GET",
+        "/api/calendar-feed",
+        "showMyFeed",
+        "The secret address of one’s own events",
+        show_feed,
+        {200: FeedOutput},
     ),
     ApiOperation(
         "POST",
         "/api/calendar-feed",
         "renewMyFeed",
-        "Make the secret address, or another one; the one before opens nothing any more",
+        "Make the secret address, or a new one; the old one stops working",
         renew_feed,
-        {201: FeedShown},
+        {201: FeedOutput},
     ),
-    ApiOperation(
-        "DELETE", "/api/calendar-feed", "closeMyFeed", "No address opens one’s events any more", close_feed, {204: None}
-    ),
+    ApiOperation("DELETE", "/api/calendar-feed", "closeMyFeed", "Remove the secret address", close_feed, {204: None}),
 )

@@ -49,7 +49,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
             host=host,
             url=f"{public_url}/events/{quote(event.slug)}",
             sequence=numbers[event.id],
-            description=event.description,
+            description=event.content.description,
         )
         if one is not None:
             # Tentative until the attendee has a place (RFC 5545, section 3.8.1.11).

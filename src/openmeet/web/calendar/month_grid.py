@@ -8,13 +8,22 @@ from typing import Generic, TypeVar
 
 from groundwork.clock import DAY, Instant, from_datetime
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 
 T = TypeVar("T")
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 _DAYS = 7
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS = (
+    lazy("Monday"),
+    lazy("Tuesday"),
+    lazy("Wednesday"),
+    lazy("Thursday"),
+    lazy("Friday"),
+    lazy("Saturday"),
+    lazy("Sunday"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,9 @@ class GridDay(Generic[T]):
     def spoken(self) -> str:
         """The full date with the number of events, for screen readers."""
         count = len(self.items)
-        return f"{self.words}, {'no events' if not count else '1 event' if count == 1 else f'{count} events'}"
+        if not count:
+            return gettext("%(day)s, no events", day=self.words)
+        return ngettext("%(day)s, %(number)s event", "%(day)s, %(number)s events", count, day=self.words)
 
 
 @dataclass(frozen=True, slots=True)

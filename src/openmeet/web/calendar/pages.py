@@ -1,65 +1,70 @@
 """My calendar, subscribed calendars, and the feed for other programs."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from datetime import date
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import Instant
+from at_protocol.crypto import base64url
+from at_protocol.failures import Malformed
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Unavailable
-from groundwork.http.faults import form_status_of, headers_of
+from groundwork.errors import InvalidInput, NotFound, Unavailable
 from openmeet.domain.calendars import queries, subscriptions
-from openmeet.domain.calendars.entries import all_of
-from openmeet.domain.calendars.fetch import CalendarFetcher, checked_url
-from openmeet.domain.calendars.model import COSTLY, MOST_CALENDARS, CalendarId, FailureReason, FeedHealth, Subscribed
+from openmeet.domain.calendars.entries import all_of, order
+from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.calendars.model import (
+    CalendarEntry,
+    CalendarId,
+    EntryKind,
+    FeedHealth,
+)
+from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.tasks import refresh
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.covers.model import cover_of
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import several
+from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import is_zone, local_of
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.view import View, day_named, shown, window_of
+from openmeet.web.calendar.day_list import by_first_day, day_cards
+from openmeet.web.calendar.month_view import cells, month_layout
+from openmeet.web.calendar.view import (
+    PATH,
+    VIEW_WORDS,
+    Period,
+    View,
+    clock_changes,
+    day_named,
+    look_of,
+    path_of,
+    period_of,
+)
+from openmeet.web.calendar.week_view import week_layout, week_view
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-SETTINGS = "/settings/calendars"
+# Entries of the chosen day below a month, and of a page of the agenda.
+MOST_ON_DAY = 20
+MOST_LISTED = 50
+
+_CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
 # The URL is a secret: no shared cache and no search engine may keep it.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
-_HEALTH_WORDS = {
-    FeedHealth.FILE: "from a file; it does not change by itself",
-    FeedHealth.FRESH: "read again every few hours",
-    FeedHealth.FAILING: "could not be read the last time; we will try again",
-    FeedHealth.GIVEN_UP: "could not be read several times; we no longer try by ourselves",
-}
-_ADVICE = {
-    FailureReason.GONE: "The other side has taken it away. Ask whoever runs it for its new address, or choose “Take away”.",
-    FailureReason.UNREACHABLE: "Check that the address still works in a browser. If it does, choose “Read now”.",
-    FailureReason.NO_CALENDAR: "The address leads to something else now. Look up the calendar’s address again and add that.",
-    FailureReason.TOO_LARGE: "This calendar is larger than we can read. Share fewer years of it at the other side, then choose “Read now”.",
-    FailureReason.TOO_MUCH_WORK: (
-        "Reading this calendar takes more work than we can give to one. Remove long series or old years from it at the other"
-        " side, then choose “Read now”."
-    ),
-    FailureReason.ADDRESS_LOST: "Choose “Take away” and add its address again.",
-}
-_FILE_ADVICE = "Its later dates take too much work to compute. Choose “Take away” and add a smaller file."
 
 
 def routes() -> list[Route]:
     return [
-        Route("/my/calendar", show_calendar, methods=["GET"]),
-        Route(SETTINGS, show_settings, methods=["GET"]),
-        Route(SETTINGS, add, methods=["POST"]),
-        Route(f"{SETTINGS}/feed", change_feed, methods=["POST"]),
-        Route(f"{SETTINGS}/{{calendar_id}}", change, methods=["POST"]),
+        Route(PATH, show_calendar, methods=["GET"]),
+        Route(f"{PATH}/calendars/{{calendar_id}}", switch, methods=["POST"]),
     ]
 
 
@@ -70,101 +75,92 @@ def open_routes() -> list[Route]:
 
 async def show_calendar(request: Request) -> Response:
     caller = caller_of(request)
-    try:
-        view = View(request.query_params.get("view", View.MONTH.value))
-    except ValueError:
-        view = View.MONTH
+    asked = request.query_params
+    view = View(asked.get("view", "")) if asked.get("view", "") in set(View) else View.MONTH
     async with database_of(request).reader() as reader:
-        zone = await zone_of(request, reader, caller.user_id)
+        user = await by_id(reader, caller.user_id)
+        zone = await _zone_of_user(request, reader, caller.user_id, user)
         today = local_of(reader.now, zone).date()
-        on = day_named(request.query_params.get("on", ""), today)
-        _, _, start, end = window_of(view, on, zone)
-        entries = await all_of(reader, caller.user_id, start, end)
+        chosen = user.week_start if user is not None else None
+        period = period_of(
+            view,
+            day_named(asked.get("on", ""), today),
+            today,
+            zone,
+            formatting.first_weekday(zone) if chosen is None else chosen,
+        )
+        entries = await all_of(reader, caller.user_id, *period.instants, only_shown=True)
         calendars = await queries.of_person(reader, caller.user_id)
-    seen = shown(view, on, today, zone, entries)
+        shown = await _shown_entries(request, reader, caller, period, entries)
     context = {
-        "shown": seen,
-        "views": [(one.value, one.value.capitalize(), _path(one, on)) for one in View],
-        "before": _path(view, seen.before),
-        "behind": _path(view, seen.behind),
-        "today": _path(view, today),
-        "zone_words": formatting.zone_words(local_of(start, zone), zone),
-        "week_days": [(day.words.split(" ")[0], day.words[:3]) for day in seen.days[:7]],
-        "has_calendars": bool(calendars),
+        "period": period,
+        "views": [(one, VIEW_WORDS[one], path_of(one, period.on)) for one in View],
+        "before": path_of(view, period.before),
+        "after": path_of(view, period.after),
+        "to_today": path_of(view, today),
+        "is_empty": not entries,
+        "zone_words": formatting.zone_words(local_of(period.instants[0], zone), zone),
+        "week_days": [
+            (formatting.long_day(day).split(" ")[0], formatting.weekday_in_short(day)) for day in period.days[:7]
+        ],
+        "clock_changes": clock_changes(period.days, zone),
+        "calendars": [(one.id, one.name, one.tone, one.is_shown) for one in calendars],
         "failing": [one.name for one in calendars if one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP}],
+        **shown,
     }
     return page(request, "calendar/calendar.html", context)
 
 
-async def show_settings(request: Request) -> Response:
-    return await _settings(request, caller_of(request), EMPTY)
+async def _shown_entries(
+    request: Request, reader: Reader, caller: Caller, period: Period, entries: Sequence[CalendarEntry]
+) -> dict[str, object]:
+    """What the view shows of the entries: as much as a page holds, however many there are."""
+    month = month_layout(period, entries) if period.view is View.MONTH else None
+    week = week_layout(period, entries) if period.view is View.WEEK else None
+    listed: dict[date, Sequence[CalendarEntry]] = {}
+    further, more = 0, ""
+    by_key = {entry.key: entry for entry in entries}
+    match period.view:
+        case View.MONTH if month is not None:
+            # What takes whole days first.
+            on_day = sorted((by_key[key] for key in month.of_day[period.on]), key=lambda entry: not entry.is_all_day)
+            listed = {period.on: on_day[:MOST_ON_DAY]}
+            further = max(len(on_day) - MOST_ON_DAY, 0)
+        case View.AGENDA:
+            after = unpacked(request.query_params.get("after", ""))
+            rest = [entry for entry in entries if after is None or order(entry) > after]
+            listed = {**by_first_day(period, rest[:MOST_LISTED])}
+            if len(rest) > MOST_LISTED:
+                more = f"{path_of(View.AGENDA, period.on)}&after={packed(rest[MOST_LISTED - 1])}"
+        case _:
+            pass
+    keys = {entry.key for of_day in listed.values() for entry in of_day}
+    keys |= (month.keys if month else set()) | (week.keys if week else set())
+    own = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
+    events: dict[str, Event] = {event.id: event for event in await several(reader, own)}
+    tones: dict[str, int] = {
+        event.id: cover_of(event.title, event.content.categories).tone for event in events.values()
+    }
+    looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
+    public_url = services(request).settings.public_url
+    return {
+        "weeks": cells(period, month, looks) if month else (),
+        "week": week_view(period, week, by_key, looks, reader.now) if week else None,
+        "days": await day_cards(reader, public_url, caller.user_id, period, listed, events) if listed else (),
+        "further": further,
+        "more": more,
+    }
 
 
-async def add(request: Request) -> Response:
-    """Subscribe to a URL; errors are shown at the field."""
-    caller = caller_of(request)
-    typed = await read_form(request)
-    async with database_of(request).reader() as reader:
-        zone, now = await zone_of(request, reader, caller.user_id), reader.now
-    try:
-        address = checked_url(typed.get("url", ""))
-        outgoing = outgoing_of(request)
-        offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
-        async with database_of(request).transaction() as tx:
-            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), outgoing)
-    except InvalidForm as wrong:
-        return await _settings(request, caller, typed_again(typed, wrong), status=400)
-    except Failure as failure:
-        # Show every problem with a URL at its field: not found, no calendar, too slow, one too many.
-        wrong_at = typed_again(typed, InvalidForm({"url": failure.why}))
-        return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
-    return go(SETTINGS, said="calendar_added" if is_new else "calendar_known")
-
-
-async def change(request: Request) -> Response:
-    """Rename it, set whether it blocks time, refresh it, or remove it."""
+async def switch(request: Request) -> Response:
+    """Show or hide a calendar on the page, which then comes again as it was."""
     caller = caller_of(request)
     typed = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
-    match typed.get("act", ""):
-        case "remove":
-            async with database_of(request).transaction() as tx:
-                await subscriptions.remove(tx, caller.user_id, calendar_id)
-            return go(SETTINGS, said="calendar_removed")
-        case "refresh":
-            await refresh_now(request, caller.user_id, calendar_id)
-            return go(SETTINGS, said="calendar_read")
-        case "save":
-            try:
-                async with database_of(request).transaction() as tx:
-                    await subscriptions.edit(
-                        tx, caller.user_id, calendar_id, name=typed.get("name", ""), is_busy="is_busy" in typed
-                    )
-            except InvalidForm as wrong:
-                problem = InvalidForm({f"name-{calendar_id}": wrong.problems["name"]})
-                values = {**typed, f"name-{calendar_id}": typed.get("name", "")}
-                return await _settings(request, caller, typed_again(values, problem), status=400)
-            return go(SETTINGS, said="calendar_saved")
-        case _:
-            raise InvalidInput("act", "Choose one of: save, refresh, remove.")
-
-
-async def change_feed(request: Request) -> Response:
-    """Create, renew or close the secret URL."""
-    caller = caller_of(request)
-    typed = await read_form(request)
-    act = typed.get("act", "")
     async with database_of(request).transaction() as tx:
-        match act:
-            case "open":
-                await feed.open_feed(tx, services(request).code_key, caller.user_id)
-            case "renew":
-                await feed.renew_feed(tx, services(request).code_key, caller.user_id)
-            case "close":
-                await feed.close_feed(tx, caller.user_id)
-            case _:
-                raise InvalidInput("act", "Choose one of: open, renew, close.")
-    return go(SETTINGS, said={"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act])
+        await subscriptions.show(tx, caller.user_id, calendar_id, is_shown=typed.get("shown", "") == "yes")
+    view = View(typed.get("view", "")) if typed.get("view", "") in set(View) else View.MONTH
+    return go(path_of(view, day_named(typed.get("on", ""), local_of(services(request).clock.now(), "UTC").date())))
 
 
 async def serve_feed(request: Request) -> Response:
@@ -173,7 +169,7 @@ async def serve_feed(request: Request) -> Response:
         user_id = await feed.owner_of(reader, request.path_params["token"])
         user = None if user_id is None else await by_id(reader, user_id)
         if user is None:
-            raise NotFound("This calendar has no such address any more.")
+            raise NotFound(CalendarReason.NO_SUCH_ADDRESS)
         file = await feed.file_of(
             reader,
             user.id,
@@ -193,7 +189,7 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
         address = await queries.address(reader, user_id, calendar_id)
         zone = await zone_of(request, reader, user_id)
     if address is None:
-        raise NotFound("You have no such calendar.")
+        raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
     await refresh(database_of(request), outgoing_of(request), workers_of(request, user_id), address, zone)
 
 
@@ -201,63 +197,34 @@ def outgoing_of(request: Request) -> CalendarFetcher:
     """The HTTP client for calendars; Unavailable if the site was started without it."""
     found = services(request).outgoing
     if found is None:
-        raise Unavailable("This site reads no other calendars at the moment.")
+        raise Unavailable(CalendarReason.READS_NO_CALENDARS)
     return found
 
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
     """The user's chosen zone, else that of the event they last made or answered, else the site's."""
-    user = await by_id(reader, user_id)
+    return await _zone_of_user(request, reader, user_id, await by_id(reader, user_id))
+
+
+async def _zone_of_user(request: Request, reader: Reader, user_id: UserId, user: User | None) -> str:
     chosen = user.time_zone if user is not None else ""
     zone = chosen or await queries.zone_of_newest(reader, user_id) or services(request).settings.time_zone
     return zone if is_zone(zone) else "UTC"
 
 
-def _path(view: View, on: date) -> str:
-    return f"/my/calendar?view={view.value}&on={on.isoformat()}"
+def packed(entry: CalendarEntry) -> str:
+    """A cursor: what is after this entry in a calendar."""
+    return base64url.encode("{} {}".format(*order(entry)).encode())
 
 
-async def _settings(
-    request: Request, caller: Caller, typed: Typed, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    async with database_of(request).reader() as reader:
-        calendars = await queries.of_person(reader, caller.user_id)
-        token = await feed.token_of(reader, services(request).code_key, caller.user_id)
-        now = reader.now
-    public_url = services(request).settings.public_url
-    context = {
-        "typed": typed,
-        "calendars": [_shown(one, now) for one in calendars],
-        "most": MOST_CALENDARS,
-        "has_feed": token is not None,
-        "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
-        "can_read": services(request).outgoing is not None,
-        "with_publishing": services(request).asks_to_publish,
-    }
-    return page(request, "calendar/settings.html", context, status=status, headers=headers)
-
-
-def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "host": one.host,
-        "is_file": one.health is FeedHealth.FILE,
-        "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
-        "health": _HEALTH_WORDS[one.health],
-        "problem": _problem(one),
-        "dates": one.dates,
-        "read": "" if one.fetched_at is None else formatting.ago(one.fetched_at, now),
-        "is_busy": one.is_busy,
-    }
-
-
-def _problem(one: Subscribed) -> str:
-    """What went wrong, and what the owner can do."""
-    if one.reason is None:
-        return one.problem
-    if one.health is FeedHealth.FILE:
-        return _FILE_ADVICE
-    advice = _ADVICE[one.reason]
-    # Messages for file uploads do not fit a subscription.
-    return advice if one.reason in COSTLY else f"{one.problem} {advice}"
+def unpacked(text: str) -> tuple[int, str] | None:
+    """The place of a cursor in the order of a calendar; None without one. Raises InvalidInput."""
+    if not text:
+        return None
+    try:
+        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
+    except (Malformed, UnicodeDecodeError):
+        found = None
+    if found is None:
+        raise InvalidInput("cursor", CalendarReason.INVALID_CURSOR, name="InvalidCursor")
+    return int(found[1]), found[2]

@@ -1,27 +1,33 @@
-"""The calendar page: a month as weeks, and days with their entries in the user's zone. Pure."""
+"""What the calendar page shows: the period of a view, its heading, and each entry in words. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind, Itself
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
+from openmeet.web.calendar.layout import DAYS, Covered, week_start
 
-AGENDA_DAYS = 30
+PATH: Final = "/my/calendar"
+AGENDA_DAYS: Final = 30
+# What ends by this hour belongs to the night before: nobody's day begins at midnight.
+NIGHT_ENDS: Final = 6
 # A longer entry is shown on its first day and as many more as fit a month.
-MOST_DAYS_OF_ONE = 42
+MOST_DAYS_OF_ONE: Final = 42
 
-WORDS = {
-    EntryKind.HOSTING: "You host",
-    EntryKind.GOING: "Going",
-    EntryKind.WAITING: "Waiting",
-    EntryKind.INTERESTED: "Interested",
-    EntryKind.INVITED: "Invited",
+WORDS: Final = {
+    EntryKind.HOSTING: lazy("You host"),
+    EntryKind.GOING: lazy("You’re going"),
+    EntryKind.WAITING: lazy("Waiting"),
+    EntryKind.INTERESTED: lazy("Maybe"),
+    EntryKind.INVITED: lazy("Invited"),
 }
+_SURE: Final = {EntryKind.HOSTING, EntryKind.GOING}
 
 
 class View(StrEnum):
@@ -32,54 +38,77 @@ class View(StrEnum):
     AGENDA = "agenda"
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarItem:
-    """One entry on one day. ``overlaps`` names a concurrent entry."""
-
-    title: str
-    path: str
-    when: str
-    iso: str
-    place: str
-    chip: str
-    kind: str
-    is_cancelled: bool
-    overlaps: str
-
-
-@dataclass(slots=True)
-class CalendarDay:
-    """One day with its entries."""
-
-    on: date
-    words: str
-    is_today: bool
-    is_other_month: bool
-    lines: list[CalendarItem] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        return self.on.isoformat()
+VIEW_WORDS: Final = {View.MONTH: lazy("Month"), View.WEEK: lazy("Week"), View.AGENDA: lazy("Agenda")}
 
 
 @dataclass(frozen=True, slots=True)
-class PeriodView:
-    """The days shown, the heading, and the links to the previous and next period."""
+class Period:
+    """The days of a view, ``end`` excluded. ``on``: the chosen one. Times are by the clock of ``zone``."""
 
     view: View
-    heading: str
-    before: date
-    behind: date
-    days: tuple[CalendarDay, ...]
+    on: date
+    today: date
+    start: date
+    end: date
+    zone: str
 
     @property
-    def weeks(self) -> list[tuple[CalendarDay, ...]]:
-        return [self.days[start : start + 7] for start in range(0, len(self.days), 7)]
+    def instants(self) -> tuple[Instant, Instant]:
+        """From the first midnight to the last."""
+        return midnight(self.start, self.zone), midnight(self.end, self.zone)
 
     @property
-    def busy_days(self) -> list[CalendarDay]:
-        """Days within the period that have entries."""
-        return [day for day in self.days if day.lines and not day.is_other_month]
+    def before(self) -> date:
+        """A day of the previous month, week or agenda page."""
+        match self.view:
+            case View.MONTH:
+                return (self.on.replace(day=1) - timedelta(days=1)).replace(day=1)
+            case View.WEEK:
+                return self.on - timedelta(days=DAYS)
+            case View.AGENDA:
+                return self.start - timedelta(days=AGENDA_DAYS)
+
+    @property
+    def after(self) -> date:
+        """A day of the period after."""
+        match self.view:
+            case View.MONTH:
+                return (self.on.replace(day=1) + timedelta(days=31)).replace(day=1)
+            case View.WEEK:
+                return self.on + timedelta(days=DAYS)
+            case View.AGENDA:
+                return self.end
+
+    @property
+    def days(self) -> list[date]:
+        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
+
+    @property
+    def heading(self) -> str:
+        """``November``, or ``23–29 Nov``."""
+        if self.view is View.MONTH:
+            return formatting.month_name(self.on)
+        return formatting.short_days(self.start, self.end - timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLook:
+    """An entry as bars and blocks show it. ``look``: ``sure``, ``maybe`` or ``other``, of another calendar."""
+
+    key: str
+    title: str
+    path: str
+    look: str
+    tone: int
+    clock: str
+    place: str
+    words: str
+    is_cancelled: bool
+
+    @property
+    def classes(self) -> str:
+        """Of ``calendar.css``: filled, outlined or of another calendar, in its tone."""
+        return f"is-{self.look} tone-{self.tone}" + (" is-cancelled" if self.is_cancelled else "")
 
 
 def day_named(text: str, today: date) -> date:
@@ -91,103 +120,156 @@ def day_named(text: str, today: date) -> date:
     return found if FIRST_YEAR < found.year < LAST_YEAR else today
 
 
-def window_of(view: View, on: date, zone: str) -> tuple[date, date, Instant, Instant]:
-    """First day, day after the last, and the instants of both."""
+def period_of(view: View, on: date, today: date, zone: str, first_weekday: int) -> Period:
+    """The whole weeks of a month, a week, or the coming days. ``first_weekday``: 0 is Monday."""
     match view:
         case View.MONTH:
-            first = on.replace(day=1)
-            start = first - timedelta(days=first.weekday())
-            last = (first + timedelta(days=31)).replace(day=1)
-            end = last + timedelta(days=(7 - last.weekday()) % 7)
+            start = week_start(on.replace(day=1), first_weekday)
+            end = week_start((on.replace(day=1) + timedelta(days=31)).replace(day=1) + timedelta(days=6), first_weekday)
         case View.WEEK:
-            start = on - timedelta(days=on.weekday())
-            end = start + timedelta(days=7)
+            start = week_start(on, first_weekday)
+            end = start + timedelta(days=DAYS)
         case View.AGENDA:
             start, end = on, on + timedelta(days=AGENDA_DAYS)
         case _:
             assert_never(view)
-    return start, end, _midnight(start, zone), _midnight(end, zone)
+    return Period(view, on, today, start, end, zone)
 
 
-def shown(view: View, on: date, today: date, zone: str, entries: Sequence[CalendarEntry]) -> PeriodView:
-    """The page's view of these entries, which are in order."""
-    start, end, _, _ = window_of(view, on, zone)
-    days = {
-        day: CalendarDay(day, formatting.day(day), day == today, view is View.MONTH and day.month != on.month)
-        for day in (start + timedelta(days=number) for number in range((end - start).days))
-    }
-    overlaps = _overlaps(entries)
-    for entry in entries:
-        for day in _days_of(entry, zone):
-            if day in days:
-                days[day].lines.append(_line(entry, day, zone, overlaps.get(entry.key, "")))
-    match view:
-        case View.MONTH:
-            heading = f"{formatting.month_name(on)} {on.year}"
-            before = (on.replace(day=1) - timedelta(days=1)).replace(day=1)
-            behind = (on.replace(day=1) + timedelta(days=31)).replace(day=1)
-        case View.WEEK:
-            heading = f"{formatting.short_day(start)} to {formatting.short_day(end - timedelta(days=1))} {end.year}"
-            before, behind = start - timedelta(days=7), end
-        case View.AGENDA:
-            heading = f"From {formatting.day(start)}"
-            before, behind = start - timedelta(days=AGENDA_DAYS), end
-        case _:
-            assert_never(view)
-    return PeriodView(view, heading, before, behind, tuple(days.values()))
+def path_of(view: View, on: date) -> str:
+    return f"{PATH}?view={view.value}&on={on.isoformat()}"
 
 
-def _midnight(day: date, zone: str) -> Instant:
+def midnight(day: date, zone: str) -> Instant:
+    """The instant at which a day begins."""
     return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
-def _days_of(entry: CalendarEntry, zone: str) -> list[date]:
-    # An all-day entry is on the same day in every zone.
+def covered(entry: CalendarEntry, zone: str) -> Covered[str]:
+    """The days of an entry. One of whole days is on the same days in every zone, one that ends at night on its first."""
     named = entry.time_zone if entry.is_all_day else zone
     first = local_of(entry.starts_at, named).date()
-    last = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), named).date()
-    return [first + timedelta(days=number) for number in range(min((last - first).days + 1, MOST_DAYS_OF_ONE))]
+    ends = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), named)
+    last = ends.date()
+    if not entry.is_all_day and last == first + timedelta(days=1) and ends.hour < NIGHT_ENDS and is_within_a_day(entry):
+        last = first
+    return Covered(entry.key, first, min(last, first + timedelta(days=MOST_DAYS_OF_ONE - 1)))
 
 
-def _line(entry: CalendarEntry, day: date, zone: str, overlaps: str) -> CalendarItem:
-    return CalendarItem(
-        title=entry.title or "(no title)",
+def is_within_a_day(entry: CalendarEntry) -> bool:
+    return entry.ends_at - entry.starts_at < DAY
+
+
+def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryLook:
+    """``tones``: of the covers of events here."""
+    is_other = entry.kind is EntryKind.SUBSCRIBED
+    look = "other" if is_other else "sure" if entry.kind in _SURE and not entry.is_draft else "maybe"
+    return EntryLook(
+        key=entry.key,
+        title=title_of(entry),
         path=f"/events/{entry.slug}" if entry.slug else "",
-        when=_when(entry, day, zone),
-        iso=formatting.iso(entry.starts_at),
+        look=look,
+        tone=entry.tone if is_other else tones.get(entry.key, 0),
+        clock="" if entry.is_all_day else formatting.clock(local_of(entry.starts_at, zone)),
         place=entry.place,
-        chip="Your draft" if entry.is_draft else WORDS.get(entry.kind, entry.calendar),
-        kind=entry.kind.value,
+        words=words_of(entry),
         is_cancelled=entry.is_cancelled,
-        overlaps=overlaps,
     )
 
 
-def _when(entry: CalendarEntry, day: date, zone: str) -> str:
+def title_of(entry: CalendarEntry) -> str:
+    return entry.title or (gettext("Busy") if entry.kind is EntryKind.SUBSCRIBED else gettext("Untitled draft"))
+
+
+def words_of(entry: CalendarEntry) -> str:
+    """What the person has to do with it, or whose calendar it is in."""
+    if entry.is_cancelled:
+        return gettext("Cancelled")
+    return gettext("Your draft") if entry.is_draft else str(WORDS.get(entry.kind, entry.calendar))
+
+
+def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
+    """``19:00–21:30``, ``19:00 – Sun 29 November``, ``until 02:00`` or ``All day``, as it is on this day."""
+    days = covered(entry, zone)
     if entry.is_all_day:
-        return "All day"
+        is_last = days.last == day
+        return gettext("All day") if is_last else gettext("Until %(day)s", day=formatting.short_day(days.last))
     starts, ends = local_of(entry.starts_at, zone), local_of(entry.ends_at, zone)
     if starts.date() != day:
-        return f"until {formatting.clock(ends)}" if ends.date() == day else "All day"
-    if not entry.has_end or ends.date() != day:
+        return gettext("until %(time)s", time=formatting.clock(ends)) if ends.date() == day else gettext("All day")
+    if not entry.has_end:
         return formatting.clock(starts)
-    return f"{formatting.clock(starts)}–{formatting.clock(ends)}"
+    if is_within_a_day(entry):
+        return f"{formatting.clock(starts)}–{formatting.clock(ends)}"
+    return f"{formatting.clock(starts)} – {formatting.short_day(ends)}"
 
 
-def _overlaps(entries: Sequence[CalendarEntry]) -> Mapping[str, str]:
-    """For each busy entry the title of the first other one that it overlaps."""
-    found: dict[str, str] = {}
+def elsewhere(entry: CalendarEntry, zone: str) -> str:
+    """The start by the clock of the place, where that differs: ``13:00 New York time (UTC−5)``."""
+    if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
+        return ""
+    there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
+    if there.utcoffset() == here.utcoffset():
+        return ""
+    return f"{formatting.clock(there)} {formatting.zone_words(there, entry.time_zone)}"
+
+
+def count_words(day: date, count: int) -> str:
+    """The full date with the number of entries, for screen readers."""
+    words = formatting.day(day)
+    if not count:
+        return gettext("%(day)s, no events", day=words)
+    return ngettext("%(day)s, %(number)s event", "%(day)s, %(number)s events", count, day=words)
+
+
+def clock_changes(days: Iterable[date], zone: str) -> list[str]:
+    """A sentence for each day on which clocks are set."""
+    found = []
+    for day in days:
+        before = local_of(midnight(day, zone), zone).utcoffset()
+        after = local_of(midnight(day + timedelta(days=1), zone), zone).utcoffset()
+        if before is None or after is None or before == after:
+            continue
+        words = formatting.short_day(day)
+        found.append(
+            gettext("Clocks go forward on %(day)s.", day=words)
+            if after > before
+            else gettext("Clocks go back on %(day)s.", day=words)
+        )
+    return found
+
+
+def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: int) -> list[str]:
+    """A sentence for each of the first pairs that are on at once on this day, of which one at least is an event here."""
+    start, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
+    found: list[str] = []
     open_: list[CalendarEntry] = []
     for entry in entries:
-        if not entry.is_busy:
+        if not _takes_time(entry) or entry.ends_at <= start or entry.starts_at >= end:
             continue
         open_ = [other for other in open_ if other.ends_at > entry.starts_at]
         for other in open_:
-            if any(
-                Itself(one.key, one.title, one.starts_at).is_entry(two) for one, two in ((entry, other), (other, entry))
-            ):
+            if entry.kind is other.kind is EntryKind.SUBSCRIBED or _is_same(entry, other) or _is_same(other, entry):
                 continue
-            found.setdefault(entry.key, other.title or "(no title)")
-            found.setdefault(other.key, entry.title or "(no title)")
+            if len(found) == most:
+                return found
+            found.append(
+                gettext(
+                    "%(first)s and %(second)s overlap from %(start)s to %(end)s.",
+                    first=title_of(other),
+                    second=title_of(entry),
+                    start=formatting.clock(local_of(Instant(max(entry.starts_at, start)), zone)),
+                    end=formatting.clock(local_of(Instant(min(entry.ends_at, other.ends_at)), zone)),
+                )
+            )
         open_.append(entry)
     return found
+
+
+def _takes_time(entry: CalendarEntry) -> bool:
+    """What the person may still go to counts as well."""
+    return entry.is_busy or (entry.kind is EntryKind.INTERESTED and not entry.is_cancelled)
+
+
+def _is_same(one: CalendarEntry, other: CalendarEntry) -> bool:
+    return Itself(one.key, one.title, one.starts_at).is_entry(other)

@@ -12,12 +12,13 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.check_in import tickets as actions
+from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.check_in import tickets
-from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -25,7 +26,7 @@ from openmeet.web.site.tenant_routing import database_of
 _PATH = "/api/events/{slug}/check-ins"
 
 
-class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class CheckInInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The attendee to check in: by ticket code, or by attendance. One of both."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"ticketCode": "7KQM-4T2P-9XAB"}
@@ -34,7 +35,7 @@ class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     attendance_id: str | None = None
 
 
-class CheckInShown(msgspec.Struct, rename="camel"):
+class CheckInOutput(msgspec.Struct, rename="camel"):
     """The attendee's status, and how many of those expected have checked in.
 
     ``thereSince`` is before the request if they were checked in already (``isRepeated``).
@@ -50,7 +51,7 @@ class CheckInShown(msgspec.Struct, rename="camel"):
     is_repeated: bool
 
 
-class TicketShown(msgspec.Struct, rename="camel"):
+class TicketOutput(msgspec.Struct, rename="camel"):
     """The caller's ticket; ``scanUrl`` is the content of its QR code."""
 
     ticket_code: str
@@ -59,11 +60,11 @@ class TicketShown(msgspec.Struct, rename="camel"):
 
 
 async def check_in(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, CheckInWanted)
+    caller, wanted = caller_of(request), await read_json(request, CheckInInput)
     if (wanted.ticket_code is None) is (wanted.attendance_id is None):
-        raise InvalidInput("ticketCode", "Give a ticket’s code, or the id of an answer.")
+        raise InvalidInput("ticketCode", CheckInReason.TICKET_NEEDED)
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.hosted(tx, caller, _slug(request))
+        event = await host_decisions.find_for_host(tx, caller, _slug(request))
         if wanted.attendance_id is not None:
             who = AttendanceId(wanted.attendance_id)
         else:
@@ -88,16 +89,16 @@ async def show_ticket(request: Request) -> Response:
         event, mine = await actions.own(reader, caller, _slug(request))
     code = actions.code_of(services(request).code_key, mine.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
-    return json_response(TicketShown(code, address, mine.party))
+    return json_response(TicketOutput(code, address, mine.party))
 
 
-async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInShown:
+async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
     (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
     name = lists.shown(one, names).name
     since = await actions.there_since(tx, saved.id)
-    return CheckInShown(
+    return CheckInOutput(
         saved.id,
         name,
         saved.status.value,
@@ -120,8 +121,8 @@ OPERATIONS = (
         "checkIn",
         "Somebody is there; twice is once. From a day before the start until a week after the end",
         check_in,
-        {200: CheckInShown},
-        CheckInWanted,
+        {200: CheckInOutput},
+        CheckInInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -130,7 +131,7 @@ OPERATIONS = (
         "undoCheckIn",
         "It was somebody else: they stand as before",
         undo,
-        {200: CheckInShown},
+        {200: CheckInOutput},
         failures=(403, 404),
     ),
     ApiOperation(
@@ -139,7 +140,7 @@ OPERATIONS = (
         "showTicket",
         "The caller’s own ticket",
         show_ticket,
-        {200: TicketShown},
+        {200: TicketOutput},
         failures=(404,),
     ),
 )

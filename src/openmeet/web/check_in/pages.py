@@ -9,16 +9,19 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
+from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.events.time_words import join_from_words
+from openmeet.domain.events.time_words import join_from_words, tagged, zone_words
+from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets
+from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
@@ -55,7 +58,7 @@ async def check_in(request: Request) -> Response:
     key = services(request).code_key
     try:
         async with database_of(request).transaction() as tx:
-            event = await host_decisions.hosted(tx, caller, slug)
+            event = await host_decisions.find_for_host(tx, caller, slug)
             chosen = typed.get("attendance", "")
             code = typed.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
@@ -68,7 +71,7 @@ async def check_in(request: Request) -> Response:
     query = {"done": saved.id, "q": typed.get("q", "")}
     if since is not None:
         return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
-    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}", said="checked_in")
+    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}", flash="checked_in")
 
 
 async def undo(request: Request) -> Response:
@@ -77,7 +80,7 @@ async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(typed.get("attendance", "")))
     query = urlencode({"q": typed.get("q", "")})
-    return go(f"/events/{quote(slug)}/check-in?{query}", said="check_in_undone")
+    return go(f"/events/{quote(slug)}/check-in?{query}", flash="check_in_undone")
 
 
 async def show_ticket(request: Request) -> Response:
@@ -86,28 +89,29 @@ async def show_ticket(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, mine = await actions.own(reader, caller, _slug(request))
         private = await private_details_for(reader, event, caller.user_id, is_going=mine.is_seated)
-    return ticket_page(request, event, mine.id, caller.display_name, mine.party, private)
+    return ticket_page(request, event, mine, caller.display_name, private)
 
 
-def ticket_page(
-    request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
-) -> Response:
-    """A ticket for its holder. ``private``: what they may know of place, link and entry instructions."""
-    code = actions.code_of(services(request).code_key, attendance_id)
-    when = ""
-    if event.starts_at is not None:
-        local = wall_time.local_of(event.starts_at, event.time_zone)
-        when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+def ticket_page(request: Request, event: Event, mine: Attendance, name: str, private: PrivateDetails) -> Response:
+    """A ticket for its holder. ``private``: what they may know of place, link and entry instructions.
+
+    Who takes part online needs the link, not the code.
+    """
+    code = actions.code_of(services(request).code_key, mine.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     context = {
         "event": event,
         "code": code,
         "picture": tickets.picture_of(address),
-        "when": when,
+        "cover": thumbnail(event.content),
+        "tone": cover_of(event.title, event.content.categories).tone,
+        "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
+        "when": tagged(event),
+        "zone_words": zone_words(event),
         "private": private,
         "join_from_words": join_from_words(event, private),
         "name": name,
-        "party": party,
+        "party": mine.party,
     }
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
@@ -117,10 +121,10 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
     q = (typed.value("q") or request.query_params.get("q", "")).strip()
     key = services(request).code_key
     async with database_of(request).reader() as reader:
-        event = await host_decisions.hosted(reader, caller, _slug(request))
+        event = await host_decisions.find_for_host(reader, caller, _slug(request))
         counts, now = await actions.counts(reader, event.id), reader.now
         statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
-        rows = await lists.managed(reader, event.id, AttendeeFilter(statuses, q), None, _SHOWN)
+        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, q), None, _SHOWN)
         done = request.query_params.get("done", "")
         holder = ""
         if code:
@@ -136,7 +140,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         by_id = {one.attendance_id: lists.shown(one, names) for one in single}
     context = {
         "event": event,
-        "closed": rules.check_in_closed_words(event, now),
+        "closed": rules.why_check_in_is_closed(event, now),
         "counts": counts,
         "people": people,
         "is_cut": len(rows) == _SHOWN,

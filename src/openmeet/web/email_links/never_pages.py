@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.outbox import emails
-from openmeet.outbox.emails import AddressHash
+from openmeet.outbox import left_alone
+from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -24,35 +24,35 @@ def routes() -> list[Route]:
     """Routes without a viewer and without an origin check."""
     return [
         Route("/mail/never/{token}", show, methods=["GET"]),
-        Route("/mail/never/{token}", leave_alone, methods=["POST"]),
-        Route("/mail/never/{token}/again", write_again, methods=["POST"]),
+        Route("/mail/never/{token}", unsubscribe, methods=["POST"]),
+        Route("/mail/never/{token}/again", opt_in, methods=["POST"]),
     ]
 
 
 async def show(request: Request) -> Response:
     address = _address(request)
     async with database_of(request).reader() as reader:
-        is_left_alone = await emails.is_left_alone(reader, address)
+        is_left_alone = await left_alone.is_left_alone(reader, services(request).code_key, address)
     return _page(request, is_left_alone=is_left_alone)
 
 
-async def leave_alone(request: Request) -> Response:
+async def unsubscribe(request: Request) -> Response:
     """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        await emails.leave_alone(tx, _address(request))
+        await left_alone.opt_out(tx, services(request).code_key, _address(request))
     return _page(request, is_left_alone=True)
 
 
-async def write_again(request: Request) -> Response:
+async def opt_in(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await emails.write_again(tx, _address(request))
+        await left_alone.opt_in(tx, services(request).code_key, _address(request))
     return _page(request, is_left_alone=False, is_new=True)
 
 
-def _address(request: Request) -> AddressHash:
-    found = emails.address_in(services(request).code_key, request.path_params["token"])
+def _address(request: Request) -> str:
+    found = left_alone.address_in(services(request).code_key, request.path_params["token"])
     if found is None:
-        raise NotFound("It was cut off on its way. Open it from the mail once more.", name=INVALID_LINK)
+        raise NotFound(EmailLinkReason.CUT_OFF, name=INVALID_LINK)
     return found
 
 
@@ -62,4 +62,4 @@ def _page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Res
         "is_new": is_new,
         "path": f"/mail/never/{request.path_params['token']}",
     }
-    return page(request, "emails/never.html", context, headers=_HEADERS)
+    return page(request, "email_links/never.html", context, headers=_HEADERS)

@@ -11,36 +11,36 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply, Through
+from openmeet.domain.attendance import answer_words, waitlist
+from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of
-from openmeet.domain.attendance.registration import of_event as joining_of
+from openmeet.domain.attendance.registration import of_event as registration_settings_of
 from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.attendance.waitlist import before
+from openmeet.domain.chat import rooms
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import may_see, private_details_for
 from openmeet.domain.events.time_words import join_from_words
 from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.emails.notifications.items import when_words
-from openmeet.emails.rsvp_confirmation import stands_words
+from openmeet.domain.validation import GeneralReason
+from openmeet.emails.notifications.words import when_words
 from openmeet.emails.unsubscribe import stop, stopped_words
-from openmeet.web.attendance.forms import fields_of, values_of, wishes_of
+from openmeet.web.attendance.forms import fields_of, rsvp_request_of, values_of
 from openmeet.web.check_in.pages import ticket_page
+from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
-
-_MEANT = {
-    RsvpReply.GOING: {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED},
-    RsvpReply.INTERESTED: {AttendanceStatus.INTERESTED},
-    RsvpReply.DECLINED: {AttendanceStatus.DECLINED},
-}
-_REPLIES = {RsvpReply.GOING: "Going", RsvpReply.INTERESTED: "Interested", RsvpReply.DECLINED: "Not going"}
 
 # The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
@@ -70,17 +70,19 @@ async def answer(request: Request) -> Response:
     try:
         reply = RsvpReply(typed.get("reply", ""))
     except ValueError:
-        raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
     try:
         async with database_of(request).transaction() as tx:
             link, event = await _answerable(tx, request)
             user = await user_by_id(tx, link.user_id)
             if user is None:
-                raise NotFound(_INVALID, name=INVALID_LINK)
+                raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
             mine = await answer_of(tx, event.id, link.user_id)
-            wishes = wishes_of(typed, fields_of(event, await joining_of(tx, event), mine))
+            rsvp_request = rsvp_request_of(
+                typed, fields_of(event, await registration_settings_of(tx, event), mine), mine
+            )
             caller = Caller(user.id, user.display_name)
-            saved = await attendance.answer(tx, caller, event.slug, reply, wishes, through=Through.MAIL)
+            saved = await attendance.answer(tx, caller, event.slug, reply, rsvp_request, through=ChangeChannel.MAIL)
             return await _answer_page(tx, request, event, link.user_id, saved, is_new=True)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:
@@ -98,8 +100,8 @@ async def show_ticket(request: Request) -> Response:
         user = await user_by_id(reader, link.user_id)
         private = await _shown_to(reader, event, link.user_id, mine)
     if user is None or mine is None or not mine.is_seated:
-        raise NotFound("There is no ticket for this answer.")
-    return ticket_page(request, event, mine.id, user.display_name, mine.party, private)
+        raise NotFound(EmailLinkReason.NO_TICKET)
+    return ticket_page(request, event, mine, user.display_name, private)
 
 
 async def show_stop(request: Request) -> Response:
@@ -116,13 +118,10 @@ async def stop_now(request: Request) -> Response:
     return _stop_page(request, link, is_stopped=True)
 
 
-_INVALID = "It is too old, or it was cut off on its way. Open it from the newest mail, or sign in and find the event under My events."
-
-
 async def _link(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
     found = await links.find(reader, request.path_params["token"], purpose)
     if found is None:
-        raise NotFound(_INVALID, name=INVALID_LINK)
+        raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
     return found
 
 
@@ -131,7 +130,7 @@ async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Even
     event = await event_by_id(reader, EventId(link.subject))
     mine = None if event is None else await answer_of(reader, event.id, link.user_id)
     if event is None or event.is_gone or not await may_see(reader, event, link.user_id, is_invited=is_invited(mine)):
-        raise NotFound("There is no such event any more.")
+        raise NotFound(EmailLinkReason.NO_SUCH_EVENT)
     return link, event
 
 
@@ -146,26 +145,44 @@ async def _answer_page(
     typed: Typed | None = None,
     status: int = 200,
 ) -> Response:
-    joining = await joining_of(reader, event)
-    fields = fields_of(event, joining, mine)
-    has_offer = mine is not None and mine.has_offer(reader.now)
+    registration_settings = await registration_settings_of(reader, event)
+    fields = fields_of(event, registration_settings, mine)
     private = await _shown_to(reader, event, user_id, mine)
-    words = _REPLIES | ({RsvpReply.GOING: "Take the place"} if has_offer else {})
-    said = mine.status if mine is not None and not has_offer else None
+    case = AnswerCase(
+        event,
+        mine,
+        reader.now,
+        registration_settings,
+        await attendance.eligibility_of(reader, event, registration_settings, user_id),
+        is_welcome=not await refusing_among(reader, [event.author_id], user_id),
+        is_full=await waitlist.would_wait(reader, event, registration_settings),
+    )
+    bar = bar_of(case)
+    is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
+    figures = AnswerFigures(waiting_before=await waitlist.before(reader, mine) if mine else 0)
     context = {
         "event": event,
         "when": when_words(event),
-        "stands": stands_words(event, joining, mine, await before(reader, mine) if mine else 0, reader.now),
+        "sentence": answer_words.sentence_of(bar, case, figures),
+        "is_answered": mine is not None,
         "is_new": is_new,
-        "is_over": event.is_over(reader.now),
-        "replies": [(reply.value, text, said in _MEANT[reply]) for reply, text in words.items()],
+        "takes_answers": bool(bar.replies) and not is_past,
+        "replies": [(reply.value, answer_words.reply_label(bar, reply), reply is bar.given) for reply in bar.replies],
         "fields": fields,
         "typed": typed or Typed(values_of(mine)),
         "private": private,
         "join_from_words": join_from_words(event, private),
+        "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
         "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
     }
-    return page(request, "emails/answer.html", context, status=status, headers=_HEADERS)
+    return page(request, "email_links/answer.html", context, status=status, headers=_HEADERS)
+
+
+async def _has_chat(reader: Reader, event: Event, user_id: UserId) -> bool:
+    """Whether somebody has opened the chat of the event, and this person may read it."""
+    subject = RoomSubject(SubjectKind.EVENT, event.id)
+    room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
+    return room is not None and await access(reader, room.id, user_id) >= Access.READ
 
 
 async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attendance | None) -> PrivateDetails:
@@ -175,4 +192,4 @@ async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attenda
 
 def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:
     context = {"what": stopped_words(link), "is_stopped": is_stopped}
-    return page(request, "emails/stop.html", context, headers=_HEADERS)
+    return page(request, "email_links/stop.html", context, headers=_HEADERS)

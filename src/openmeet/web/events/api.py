@@ -1,6 +1,7 @@
 """Event lists, and one event with its attendees, as JSON."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,9 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.answer_lists import cases_of
+from openmeet.domain.attendance.answer_state import bar_of
+from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
@@ -23,30 +27,34 @@ from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import event_lists, query, search
 from openmeet.domain.search.event_lists import EventCursor, Mine
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserKind
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationStatus
 from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_shown
-from openmeet.web.events import links, new_links, view
-from openmeet.web.events.publication_view import event_words
+from openmeet.web.attendance.schemas import AnswerStatusName
+from openmeet.web.events import links, new_links
+from openmeet.web.events.publication_view import event_status
 from openmeet.web.events.schemas import (
-    AnswerStatusName,
-    CountsShown,
+    CountsOutput,
     EventCoHost,
     EventDetail,
-    PublicationShown,
+    PublicationOutput,
     event_fields,
 )
 from openmeet.web.events.words import must_be_here
+from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -63,7 +71,7 @@ class EventList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-class AttendeeShown(msgspec.Struct, rename="camel"):
+class AttendeeOutput(msgspec.Struct, rename="camel"):
     """One attendee. ``isShadow``: known only from records in their repository."""
 
     person_id: str
@@ -80,8 +88,8 @@ class AttendeeList(msgspec.Struct, rename="camel"):
     ``cursor`` is null on the last page.
     """
 
-    counts: CountsShown
-    attendees: list[AttendeeShown]
+    counts: CountsOutput
+    attendees: list[AttendeeOutput]
     cursor: str | None
 
 
@@ -99,7 +107,7 @@ async def list_events(request: Request) -> Response:
     if uri:
         return await _list_by_uri(request, uri)
     caller = caller_or_none(request)
-    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
     wanted = query.wanted_of(typed, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
@@ -123,7 +131,7 @@ async def list_mine(request: Request) -> Response:
     caller = caller_of(request)
     asked = request.query_params.get("which", Mine.UPCOMING.value)
     if asked not in set(Mine):
-        raise InvalidInput("which", "Choose one of: " + ", ".join(Mine) + ".")
+        raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(Mine))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         found = await event_lists.mine(reader, caller.user_id, Mine(asked), after, limit + 1)
@@ -147,10 +155,10 @@ async def list_attendees(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
-        joining = await registration.of_event(reader, event)
+        registration_settings = await registration.of_event(reader, event)
         mine = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
-        sees_list = is_hosting or view.sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
+        sees_list = is_hosting or sees_who_comes(registration_settings, is_going=mine is not None and mine.is_seated)
         people = (
             await lists.attendees(
                 reader,
@@ -168,9 +176,9 @@ async def list_attendees(request: Request) -> Response:
         names = await shown_names(reader, [one.user_id for one in people])
     return json_response(
         AttendeeList(
-            CountsShown(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
+            CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
             [
-                AttendeeShown(
+                AttendeeOutput(
                     one.user_id,
                     names[one.user_id],
                     one.kind is UserKind.SHADOW and not one.is_guest,
@@ -194,7 +202,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
     return event
 
@@ -213,14 +221,14 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
     surroundings = await links.around(reader, events, viewer, services(request).settings.public_url)
-    joinings = await registration.of_events(reader, events)
-    beside = await co_host_queries.beside_authors(reader, ids)
-    others = [user_id for several in beside.values() for user_id in several]
+    co_hosts = await co_host_queries.co_hosts_of(reader, ids)
+    others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.run_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
     standings = await publications.states(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
+    cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=run)
     found = []
     for event in events:
         answer = mine.get(event.id)
@@ -233,11 +241,12 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 **event_fields(event, private, services(request).settings.public_url),
                 **surroundings.fields(event),
                 host_name=names[event.author_id],
-                co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in beside.get(event.id, ())],
-                counts=CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
+                co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
+                counts=CountsOutput(count.going, count.interested, count.waitlisted, count.unconfirmed),
                 my_status=answer.status.value if answer else None,
-                needs_approval=joinings[event.id].needs_approval,
-                questions=questions_shown(joinings[event.id]),
+                answer_state=bar_of(replace(cases[event.id], may_join=bool(private.web_link))).state.value,
+                needs_approval=cases[event.id].registration_settings.needs_approval,
+                questions=questions_shown(cases[event.id].registration_settings),
                 publication=_publication(event, standing, reader.now, has_agreed=has_agreed),
             )
         )
@@ -246,13 +255,13 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
 
 def _publication(
     event: Event, standing: PublicationStatus | None, now: Instant, *, has_agreed: bool
-) -> PublicationShown | None:
+) -> PublicationOutput | None:
     if standing is None:
         return None
     their_record = event.record_uri if event.is_record_of_author else None
-    return PublicationShown(
+    return PublicationOutput(
         standing.state_for_programs(is_by_another_app=their_record is not None),
-        event_words(event, standing, now, has_agreed=has_agreed),
+        explain(event_status(event, standing, now, has_agreed=has_agreed)),
         standing.uri or their_record,
         iso(standing.changed_at) if standing.changed_at else None,
     )
@@ -283,8 +292,11 @@ OPERATIONS = (
             Parameter("access", "What there is for people who need it", shape=AccessFeature),
             Parameter("mode", "How people take part; what is held both ways is in either", shape=ModeName),
             Parameter("source", "Where it was first written; bluesky is another name for atproto", shape=SourceName),
-            Parameter("near", "A point: latitude, longitude in degrees, like 52.52,13.40"),
-            Parameter("within", f"Kilometres around that point, 1 to {query.MAX_WITHIN}", shape=int),
+            Parameter(
+                "near",
+                "A place by name (Berlin) or by its number at GeoNames (geonames:2950159), or a point: latitude, longitude in degrees, like 52.52,13.40",
+            ),
+            Parameter("within", f"Kilometres around it, 1 to {query.MAX_WITHIN}", shape=int),
             Parameter("groups", "mine: events of the caller’s groups, those for members too", shape=GroupsName),
             _CURSOR,
             _LIMIT,

@@ -1,4 +1,4 @@
-"""Badges of events, series and groups: where they were made, whether their host is a member here, their groups."""
+"""Badges of events, series and groups that come from another app: which one, and whether their host is a member here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from openmeet.domain.groups.model import Group, GroupId, GroupVisibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import kinds
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.network.records.written_with import apps_of
 
 
@@ -19,7 +20,7 @@ from openmeet.network.records.written_with import apps_of
 class Badge:
     """A text and its tone: ``info``, ``good`` or ``plain``."""
 
-    words: str
+    words: str | LazyText
     tone: str
 
 
@@ -32,49 +33,48 @@ class _Source:
     author_id: UserId
 
 
-MADE_HERE: Final = Badge("Made here", "plain")
-FROM_ANOTHER_APP: Final = Badge("From another app", "info")
-BY_A_MEMBER: Final = Badge("By a member", "plain")
-NOT_BY_A_MEMBER: Final = Badge("Not by a member", "plain")
-_YOU_HOST: Final = Badge("You host this", "good")
-_SERIES: Final = Badge("Series", "plain")
+FROM_ANOTHER_APP: Final = Badge(lazy("From another app"), "info")
+BY_A_MEMBER: Final = Badge(lazy("By a member"), "plain")
+NOT_BY_A_MEMBER: Final = Badge(lazy("Not by a member"), "plain")
+_SERIES: Final = Badge(lazy("Series"), "plain")
 
 
 async def in_a_list(
-    reader: Reader, events: Sequence[Event], public_url: str, viewer: UserId | None, *, within: GroupId | None = None
+    reader: Reader, events: Sequence[Event], public_url: str, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event in a list. If all were made here, origin badges are omitted. ``within``: the group of
-    the list.
+    """The badges of each event in a list, the most useful first: from another app, of a series, in which group, and
+    whether a host from elsewhere is a member. ``within``: the group of the list.
     """
-    is_mixed = any(event.origin is not RecordOrigin.HERE for event in events)
-    sources = await _badges_of(reader, [_source_of(event) for event in events], public_url) if is_mixed else []
+    foreign = [event for event in events if event.origin is not RecordOrigin.HERE]
+    sources = dict(
+        zip(
+            (event.id for event in foreign),
+            await _badges_of(reader, [_source_of(event) for event in foreign], public_url) if foreign else [],
+            strict=True,
+        )
+    )
     in_groups = await _groups_of(reader, events, within)
     found: dict[EventId, tuple[Badge, ...]] = {}
-    for number, event in enumerate(events):
-        badges = [_YOU_HOST] if event.author_id == viewer else []
-        if is_mixed:
-            # The author of something made here is a member.
-            badges += sources[number][:1] if event.origin is RecordOrigin.HERE else sources[number]
-        if event.place_in_series is not None:
-            badges.append(_SERIES)
-        if event.group is not None and event.group.id in in_groups:
-            badges.append(in_groups[event.group.id])
-        found[event.id] = tuple(badges)
+    for event in events:
+        made, by = sources.get(event.id) or (None, None)
+        series = _SERIES if event.place_in_series is not None else None
+        group = in_groups.get(event.group.id) if event.group is not None else None
+        found[event.id] = tuple(one for one in (made, series, group, by) if one is not None)
     return found
 
 
 async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge, ...]:
-    """The origin and membership badges of an event page."""
+    """The badges of an event page: origin and membership of an event from another app, none of one made here."""
     return (await _badges_of(reader, [_source_of(event)], public_url))[0]
 
 
-async def of_each_series(reader: Reader, several: Sequence[Series], public_url: str) -> list[tuple[Badge, ...]]:
+async def of_each_series(reader: Reader, several: Sequence[Series], public_url: str) -> Sequence[tuple[Badge, ...]]:
     """The badges of several series."""
     sources = [_Source(not one.is_read_only, one.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 
 
-async def of_each_group(reader: Reader, several: Sequence[Group], public_url: str) -> list[tuple[Badge, ...]]:
+async def of_each_group(reader: Reader, several: Sequence[Group], public_url: str) -> Sequence[tuple[Badge, ...]]:
     """The badges of several groups; the owner counts as author."""
     sources = [_Source(not one.is_read_only, one.network.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
@@ -88,14 +88,12 @@ async def _badges_of(reader: Reader, sources: Sequence[_Source], public_url: str
     people = await kinds(reader, {one.author_id for one in sources})
     uris = [one.record_uri for one in sources if not one.is_here and one.record_uri is not None]
     apps = await apps_of(reader, uris, urlsplit(public_url).hostname or "")
-    return [(_made(one, apps), _by(one, people)) for one in sources]
+    return [() if one.is_here else (_made(one, apps), _by(one, people)) for one in sources]
 
 
 def _made(source: _Source, apps: Mapping[str, str]) -> Badge:
-    if source.is_here:
-        return MADE_HERE
     app = apps.get(source.record_uri or "")
-    return Badge(f"From {app}", "info") if app else FROM_ANOTHER_APP
+    return Badge(gettext("From %(app)s", app=app), "info") if app else FROM_ANOTHER_APP
 
 
 def _by(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
@@ -106,4 +104,4 @@ async def _groups_of(reader: Reader, events: Collection[Event], within: GroupId 
     """Names of the public groups of these events."""
     ids = {event.group.id for event in events if event.group and event.group.visibility is GroupVisibility.PUBLIC}
     names = await group_queries.names_of(reader, sorted(ids - {within}))
-    return {group_id: Badge(f"In {name}", "plain") for group_id, name in names.items()}
+    return {group_id: Badge(gettext("In %(group)s", group=name), "plain") for group_id, name in names.items()}

@@ -14,6 +14,7 @@ from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series.calendar_uids import sequences
@@ -42,7 +43,7 @@ async def serve(request: Request) -> Response:
             or (event.is_hidden and event.author_id != viewer)
             or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
         ):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         must_be_here(event)
         is_going = mine is not None and mine.status in SEATED
         seen = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
@@ -54,11 +55,11 @@ async def serve(request: Request) -> Response:
         host=urlsplit(public_url).hostname or "localhost",
         url=f"{public_url}/events/{quote(event.slug)}",
         sequence=numbers[event.id],
-        description=event.description,
+        description=event.content.description,
         place=seen.place,
     )
     if entry is None:
-        raise NotFound("This event has no date yet. Once it has one, it can be added to a calendar.")
+        raise NotFound(EventReason.NO_DATE_YET)
     is_unsure = mine is not None and mine.status in _UNSURE
     file = write_calendar([replace(entry, is_tentative=entry.is_tentative or is_unsure)], name=event.title)
     return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")

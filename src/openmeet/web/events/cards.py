@@ -1,45 +1,79 @@
-"""Event cards grouped by day, with everything that lists show."""
+"""Event cards grouped by day, with everything that lists show: cover, host, who is going, one useful badge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-
-from starlette.requests import Request
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.answer_lists import cases_of
+from openmeet.domain.attendance.faces import faces_of
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.identities.queries import consent
-from openmeet.domain.users.model import Caller
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.identities.queries import consent, shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publications
 from openmeet.web.events import badges
-from openmeet.web.events.listing import FurtherDates, ListedDay, days
-from openmeet.web.events.publication_view import event_words
-from openmeet.web.site.services import services
+from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, days
+from openmeet.web.events.publication_view import event_status
 
 
 async def day_cards(
     reader: Reader,
-    request: Request,
-    caller: Caller | None,
-    events: list[Event],
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
     *,
     with_sync: bool = False,
     further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+    distances: Mapping[EventId, str] = MappingProxyType({}),
 ) -> list[ListedDay]:
-    """Cards of these events, in order. ``with_sync``: include publication status, for the caller's own events."""
+    """Cards of these events, in order, grouped by day. ``with_sync``: also the publication status of the viewer's own.
+
+    ``further``: for lists that show each series once. ``within``: the group of the list. ``distances``: from the place that was searched.
+    """
+    facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
+    return days(events, replace(facts, distances=distances), reader.now)
+
+
+async def facts_of(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+) -> ListedFacts:
+    """What the cards of these events say, as this viewer may know it."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
-    mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}
-    sync: dict[str, str] = {}
-    if with_sync and caller:
-        own = [event for event in events if event.author_id == caller.user_id]
-        standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id for event in own])
-        has_agreed = (await consent(reader, caller.user_id)).is_given
-        sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
-    hosted = await seeing.run_among(reader, events, caller.user_id) if with_sync and caller else set()
-    shown = await badges.in_a_list(
-        reader, events, services(request).settings.public_url, caller.user_id if caller else None
+    mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    hosted = await seeing.run_among(reader, events, viewer)
+    cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=hosted)
+    faces = await faces_of(reader, list(cases.values()))
+    people = [event.author_id for event in events] + [one for several in faces.values() for one in several]
+    return ListedFacts(
+        cases,
+        counts,
+        faces,
+        await shown_names(reader, people),
+        await badges.in_a_list(reader, events, public_url, within=within),
+        await _sync_of(reader, events, viewer) if with_sync and viewer else {},
+        further,
     )
-    return days(events, counts, mine, sync, further, hosted, shown)
+
+
+async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
+    """The publication status of the viewer's own events."""
+    own = [event for event in events if event.author_id == viewer]
+    standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id for event in own])
+    has_agreed = (await consent(reader, viewer)).is_given
+    return {
+        event.id: explain(event_status(event, standings[event.id], reader.now, has_agreed=has_agreed)) for event in own
+    }

@@ -12,6 +12,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
@@ -25,7 +26,7 @@ from openmeet.web.site.tenant_routing import database_of
 CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
 
 
-class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class CoHostInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``whom``: an e-mail address, or the handle of somebody who has signed in here.
 
     ``forSeries``: invite to co-host every coming date of the event's series, including later ones.
@@ -35,7 +36,7 @@ class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     for_series: bool = False
 
 
-class CoHostShown(msgspec.Struct, rename="camel"):
+class CoHostOutput(msgspec.Struct, rename="camel"):
     """One co-host invitation. ``personId`` is null until somebody accepts it; ``email`` is set if it was e-mailed."""
 
     id: str
@@ -51,11 +52,11 @@ class CoHostShown(msgspec.Struct, rename="camel"):
 class CoHostList(msgspec.Struct, rename="camel"):
     """All invitations, in order; ``cursor`` is null on the last page."""
 
-    co_hosts: list[CoHostShown]
+    co_hosts: list[CoHostOutput]
     cursor: str | None
 
 
-class AskedShown(msgspec.Struct, rename="camel"):
+class CoHostRequestOutput(msgspec.Struct, rename="camel"):
     """A co-host invitation of the caller, not answered yet; ``token`` identifies it."""
 
     token: str
@@ -67,7 +68,7 @@ class AskedShown(msgspec.Struct, rename="camel"):
 class AskedList(msgspec.Struct, rename="camel"):
     """Oldest first; ``cursor`` is null on the last page."""
 
-    invitations: list[AskedShown]
+    invitations: list[CoHostRequestOutput]
     cursor: str | None
 
 
@@ -76,7 +77,7 @@ async def list_co_hosts(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await queries.by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
@@ -87,13 +88,13 @@ async def list_asked(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         found, cursor = await asked_of(reader, caller.user_id, services(request).code_key, page)
-    shown = [AskedShown(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
+    shown = [CoHostRequestOutput(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
     return json_response(AskedList(shown, cursor))
 
 
 async def invite(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, CoHostWanted)
+    wanted = await read_json(request, CoHostInput)
     async with database_of(request).transaction() as tx:
         one = await co_hosts.invite(tx, caller, _slug(request), wanted.whom, for_series=wanted.for_series)
         (shown,) = await _shown(tx, [one])
@@ -142,11 +143,11 @@ async def decline(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
+async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostOutput]:
     people: list[UserId] = [one.user_id for one in found if one.user_id is not None]
     names = await shown_names(reader, people)
     return [
-        CoHostShown(
+        CoHostOutput(
             one.id,
             one.user_id,
             names[one.user_id] if one.user_id is not None else "",
@@ -163,7 +164,7 @@ async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostShown]:
 def _invitation(request: Request) -> CoHostId:
     found = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     if found is None:
-        raise NotFound("This invitation does not work any more.")
+        raise NotFound(EventReason.INVITATION_OVER)
     return found
 
 
@@ -190,8 +191,8 @@ OPERATIONS = (
         "inviteCoHost",
         "Ask somebody to host the event, too",
         invite,
-        {201: CoHostShown},
-        CoHostWanted,
+        {201: CoHostOutput},
+        CoHostInput,
         failures=(403, 404, 422, 429),
     ),
     ApiOperation(

@@ -15,12 +15,14 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_words
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import apart
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -63,19 +65,19 @@ async def invite(request: Request) -> Response:
         return await _list(request, typed_again(typed, wrong), status=400)
     except Refused as refused:
         return await _list(request, Typed(typed, {"whom": refused.why}), status=422)
-    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_invited")
+    return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
 
 async def leave(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await co_hosts.leave(tx, caller_of(request), _slug(request))
-    return go("/my/events", said="co_host_left")
+    return go("/my/events", flash="co_host_left")
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["co_host"]))
-    return go(f"/events/{quote(_slug(request))}/hosts", said="co_host_removed")
+    return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_removed")
 
 
 async def offer(request: Request) -> Response:
@@ -85,7 +87,7 @@ async def offer(request: Request) -> Response:
             await ownership.offer(tx, caller_of(request), _slug(request), co_host)
     except Refused as refused:
         return await _list(request, Typed({}, {"": refused.why}), status=422)
-    return go(f"/events/{quote(_slug(request))}/hosts", said="event_offered")
+    return go(f"/events/{quote(_slug(request))}/hosts", flash="event_offered")
 
 
 async def answer_offer(request: Request) -> Response:
@@ -97,7 +99,7 @@ async def answer_offer(request: Request) -> Response:
             await ownership.accept(tx, caller, slug)
         else:
             await ownership.drop(tx, caller, slug)
-    return go(f"/events/{quote(slug)}", said="event_taken_over" if wish == "yes" else "offer_dropped")
+    return go(f"/events/{quote(slug)}", flash="event_taken_over" if wish == "yes" else "offer_dropped")
 
 
 async def show_invitation(request: Request) -> Response:
@@ -110,7 +112,7 @@ async def show_invitation(request: Request) -> Response:
         sees = is_theirs or await seeing.may_see(reader, event, viewer, is_invited=False)
     context = {
         "event": event,
-        "title": (event.title or "an event") if sees else "",
+        "title": (event.title or gettext("an event")) if sees else "",
         "is_theirs": is_theirs,
         "when": time_words.start_words(event) if sees else "",
         "by": names[one.invited_by],
@@ -128,16 +130,16 @@ async def answer(request: Request) -> Response:
         one, _ = await _invitation(tx, request)
         if typed.get("answer") == "yes":
             event = await co_hosts.accept(tx, caller, one.id)
-            return go(f"/events/{quote(event.slug)}", said="co_host_accepted")
+            return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
         await co_hosts.decline(tx, caller, one.id)
-    return go("/my/events", said="co_host_declined")
+    return go("/my/events", flash="co_host_declined")
 
 
 _MAY = {
-    EventPermission.EDIT: "change what it says, where and when it is",
-    EventPermission.CANCEL: "cancel it and bring it back",
-    EventPermission.DECIDE_ANSWERS: "decide about answers",
-    EventPermission.MESSAGE: "write to those who answered",
+    EventPermission.EDIT: lazy("change what it says, where and when it is"),
+    EventPermission.CANCEL: lazy("cancel it and bring it back"),
+    EventPermission.DECIDE_ANSWERS: lazy("decide about answers"),
+    EventPermission.MESSAGE: lazy("write to those who answered"),
 }
 
 
@@ -146,7 +148,7 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
     async with database_of(request).reader() as reader:
         event = await queries.by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         standing = await seeing.standing_of(reader, event, caller.user_id)
         permissions.must_be_allowed(standing, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
@@ -174,9 +176,7 @@ async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
     one = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(one.event_id)) if one else None
     if one is None or event is None or event.is_gone or not one.is_open(reader.now):
-        raise NotFound(
-            "The invitation was taken back, or it is too old. Ask the host for a new one.", name=INVALID_LINK
-        )
+        raise NotFound(EventReason.INVITATION_LINK_OVER, name=INVALID_LINK)
     return one, event
 
 
@@ -185,11 +185,16 @@ def _slug(request: Request) -> EventSlug:
 
 
 _WORDS = {
-    CoHostState.INVITED: "invited",
-    CoHostState.ACCEPTED: "hosts it, too",
-    CoHostState.DECLINED: "said no",
-    CoHostState.LEFT: "left",
-    CoHostState.REMOVED: "taken away",
+    CoHostState.INVITED: lazy("invited"),
+    CoHostState.ACCEPTED: lazy("hosts it, too"),
+    CoHostState.DECLINED: lazy("said no"),
+    CoHostState.LEFT: lazy("left"),
+    CoHostState.REMOVED: lazy("taken away"),
+}
+_WORDS_OF_SERIES = {
+    **_WORDS,
+    CoHostState.INVITED: lazy("invited, every date"),
+    CoHostState.ACCEPTED: lazy("hosts it, too, every date"),
 }
 _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
@@ -221,9 +226,9 @@ def lines_of(
         HostLine(
             one.id,
             names[one.user_id] if one.user_id is not None else one.email or "",
-            "invited, but the invitation is over"
+            gettext("invited, but the invitation is over")
             if one.state is CoHostState.INVITED and not one.is_open(now)
-            else _WORDS[one.state] + (", every date" if one.is_for_series and one.state in _OPEN else ""),
+            else str((_WORDS_OF_SERIES if one.is_for_series else _WORDS)[one.state]),
             one.state is CoHostState.ACCEPTED,
             one.state in _OPEN,
             f"/co-hosting/{token_of(key, one.id)}" if one.is_open(now) else "",
@@ -258,7 +263,7 @@ async def asked_of(
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])
     asked = [
-        AskedToHost(token_of(key, one.id), event.title or "an event", names[one.invited_by], one.expires_at)
+        AskedToHost(token_of(key, one.id), event.title or gettext("an event"), names[one.invited_by], one.expires_at)
         for one in found
         if (event := events.get(EventId(one.event_id))) is not None and not event.is_gone
     ]

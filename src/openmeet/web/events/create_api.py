@@ -15,10 +15,11 @@ from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.new_pages import publish_first
-from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventWanted
+from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventInput
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -26,7 +27,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, EventWanted)
+    wanted = await read_json(request, EventInput)
     details = checked(wanted, services(request).clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, wanted.group, caller.user_id)
@@ -53,19 +54,19 @@ async def publish_afterwards(request: Request, response: Response) -> Response:
 
 @contextmanager
 def in_api_names() -> Iterator[None]:
-    """Form errors under the names that the API uses."""
+    """Context in which a form error (InvalidForm) is raised with the API's field names."""
     try:
         yield
     except InvalidForm as wrong:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
 
 
-def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
+def checked(wanted: EventInput, now: Instant, before: Event | None = None) -> Details:
     """``rules.check``, with errors under API names; a start in the past must be confirmed."""
     with in_api_names():
         details = rules.check(wanted.submission(), before)
     if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
-        raise InvalidForm({"starts_local": "This start is over. Send allowPast: true if that is right."})
+        raise InvalidForm({"starts_local": EventReason.START_IN_PAST_SEND_AGAIN})
     return details
 
 
@@ -77,7 +78,7 @@ OPERATIONS = (
         "Make an event; the caller hosts it",
         create,
         {201: EventDetail},
-        EventWanted,
+        EventInput,
         failures=(403, 404, 422),
         afterwards=publish_afterwards,
     ),

@@ -10,13 +10,14 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, PreconditionFailed
+from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, PreconditionFailed, Why, unpacked
 from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, more_in, submission_of, unpack, values_of
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events import flash
+from openmeet.web.events import flash, place_field
 from openmeet.web.events.new_pages import PAST, form_page, kept_more, must_mean_the_past, publish_first
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
@@ -27,9 +28,7 @@ from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-_CHANGED_MEANWHILE = (
-    "This draft was changed since you opened it. What you typed is kept; save again to have it your way."
-)
+_CHANGED_MEANWHILE = EventReason.DRAFT_CHANGED_WHILE_OPEN
 
 
 def routes() -> list[Route]:
@@ -47,13 +46,16 @@ async def show(request: Request) -> Response:
         return go(f"/events/{quote(event.slug)}/edit")
     values = values_of(unpack(kept)) | more_in(kept, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return await _form(request, Typed(values), event, notice=values.get(PROBLEM, ""))
+    return await _form(request, Typed(values), event, notice=unpacked(values.get(PROBLEM, "")) or "")
 
 
 async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
     typed = await read_form(request)
+    if place_field.is_asked(typed):
+        filled, town = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
+        return await _form(request, Typed(filled), event, town=town)
     wish = typed.get("save", "publish")
     try:
         if wish == "draft":
@@ -77,13 +79,21 @@ async def save(request: Request) -> Response:
         return await _form(request, Typed(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
 
 
-async def _form(request: Request, typed: Typed, event: Event, *, notice: str = "", status: int = 200) -> Response:
+async def _form(
+    request: Request,
+    typed: Typed,
+    event: Event,
+    *,
+    notice: Why = "",
+    status: int = 200,
+    town: place_field.TownField = place_field.NOT_ASKED,
+) -> Response:
     repeats = await recurrence_preview.asked(request, typed.values)
-    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats)
+    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats, town=town)
 
 
 async def _keep(
-    request: Request, event: Event, typed: Mapping[str, str], publish_at: Instant | None, said: str
+    request: Request, event: Event, typed: Mapping[str, str], publish_at: Instant | None, message_key: str
 ) -> Response:
     async with database_of(request).transaction() as tx:
         await drafts.keep(
@@ -96,7 +106,7 @@ async def _keep(
             expected_revision=revision_in_form(typed.get("revision", "")),
         )
     path = f"/events/{quote(event.slug)}"
-    return go(path if publish_at is not None else f"{path}/draft", said=said)
+    return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
 
 async def _publish(request: Request, draft: Event, typed: Mapping[str, str], details: Details) -> Response:
@@ -104,15 +114,16 @@ async def _publish(request: Request, draft: Event, typed: Mapping[str, str], det
     timing = await recurrence_preview.timing_of(request, typed, details)
     revision = revision_in_form(typed.get("revision", ""))
     if timing is not None:
+        known = await series.checked(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, timing)
-        return go(begun.path, said=begun.said)
+            begun = await series.of_draft(tx, caller, locked, details, known)
+        return go(begun.path, flash=begun.flash)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
-        said = await flash.said_of_event(tx, event)
+        message_key = await flash.flash_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
-    return go(f"/events/{quote(event.slug)}", said=said if is_shown else "event_held")
+    return go(f"/events/{quote(event.slug)}", flash=message_key if is_shown else "event_held")
 
 
 def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Details:
@@ -125,18 +136,18 @@ def _publish_at(request: Request, typed: Mapping[str, str], details: Details) ->
     """The scheduled time, as typed in the event's zone. Raises InvalidForm."""
     text = typed.get("publish_at", "")
     if typed.get("repeats"):
-        raise InvalidForm({"publish_at": "What comes again is published by hand."})
+        raise InvalidForm({"publish_at": EventReason.SERIES_NOT_SCHEDULED})
     if not text:
-        raise InvalidForm({"publish_at": "Say when, or publish it now."})
+        raise InvalidForm({"publish_at": EventReason.MOMENT_NEEDED})
     try:
         local = wall_time.parse_local(text, "publish_at")
     except InvalidInput as wrong:
         raise InvalidForm({"publish_at": wrong.why}) from None
     at = wall_time.instant_of(local, details.time_zone)
     if at <= services(request).clock.now():
-        raise InvalidForm({"publish_at": "This moment is over. Publish it now, or choose a later one."})
+        raise InvalidForm({"publish_at": EventReason.MOMENT_OVER})
     if at >= details.starts_at:
-        raise InvalidForm({"publish_at": "It would start before anybody sees it. Choose an earlier moment."})
+        raise InvalidForm({"publish_at": EventReason.MOMENT_AFTER_START})
     return at
 
 
@@ -151,6 +162,6 @@ async def _draft(reader: Reader, request: Request) -> Event:
     caller = caller_of(request)
     event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     await seeing.must_be_editable(reader, event, caller.user_id)
     return event

@@ -19,7 +19,8 @@ from openmeet.domain.events.group_events import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
-from openmeet.domain.events.submissions import beside, unpack, values_of_event
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.submissions import further_fields, unpack, values_of_event
 from openmeet.domain.series.model import Timing
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -53,31 +54,32 @@ async def publish(request: Request) -> Response:
     caller = caller_of(request)
     at = _instant((await read_json(request, PublishTime)).publish_at)
     checked = await _timing_kept(request)
+    known = None if checked is None else await series.checked(request, checked)
     async with database_of(request).transaction() as tx:
         before = await _visible(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
             # It is published already and stays so.
-            await actions.lock_hosted(tx, caller, before.slug, revision)
+            await actions.lock_for_host(tx, caller, before.slug, revision)
             return await to_host(request, tx, before)
         kept = await draft_queries.fields(tx, before.id)
-        typed, more = unpack(kept), beside(kept)
+        typed, more = unpack(kept), further_fields(kept)
         with in_api_names():
             details = rules.check(typed, before)
             timing = recurrence_form.timing_typed(more, details)
         if timing != checked:
-            raise PreconditionFailed("This draft was changed meanwhile. Look again, and publish it.")
-        if timing is not None:
+            raise PreconditionFailed(EventReason.DRAFT_CHANGED)
+        if known is not None:
             if at is not None:
-                raise InvalidForm({"publishAt": "What comes again is published by hand."})
+                raise InvalidForm({"publishAt": EventReason.SERIES_NOT_SCHEDULED})
             locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, timing)
+            begun = await series.of_draft(tx, caller, locked, details, known)
             event = await by_id(tx, begun.first) or before
         elif at is None:
             event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
         else:
             if at <= tx.now or at >= details.starts_at:
-                raise InvalidForm({"publishAt": "Choose a moment that lies ahead, and before the event starts."})
+                raise InvalidForm({"publishAt": EventReason.MOMENT_OUT_OF_RANGE})
             event = await drafts.keep(tx, caller, before.slug, typed, more, publish_at=at, expected_revision=revision)
         return await to_host(request, tx, event)
 
@@ -90,7 +92,7 @@ async def _timing_kept(request: Request) -> Timing | None:
             return None
         kept = await draft_queries.fields(reader, event.id)
     with in_api_names():
-        return await recurrence_preview.timing_of(request, beside(kept), rules.check(unpack(kept), event))
+        return await recurrence_preview.timing_of(request, further_fields(kept), rules.check(unpack(kept), event))
 
 
 async def make_draft(request: Request) -> Response:
@@ -108,7 +110,7 @@ async def duplicate(request: Request) -> Response:
         with in_api_names():
             details = rules.check(rules.Submission(**typed))
             if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
-                raise InvalidForm({"starts": "This start is over. Send allowPast: true if that is right."})
+                raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
         details = copy.with_what_nobody_types(details, event)
         # A copy of an event in a group where the caller may not create events has no group.
         group = await group_of_copy(tx, event, caller.user_id)
@@ -125,7 +127,7 @@ def _instant(text: str | None) -> Instant | None:
     try:
         return Instant(parse_datetime(text))
     except Malformed:
-        raise InvalidForm({"publishAt": "Write an instant like 2027-03-02T17:00:00Z."}) from None
+        raise InvalidForm({"publishAt": EventReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:
@@ -139,7 +141,7 @@ async def _visible(tx: Reader, request: Request) -> Event:
         or event.is_gone
         or not await seeing.may_see(tx, event, caller_of(request).user_id, is_invited=False)
     ):
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     return event
 
 

@@ -17,13 +17,14 @@ from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.place_words import place_words
 from openmeet.domain.events.vocabulary import CATEGORY_WORDS
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.events.listing import place_words
 
 ATOM = "application/atom+xml; charset=utf-8"
 JSON = "application/feed+json; charset=utf-8"
@@ -80,7 +81,7 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
             "content_text": _summary(event),
             "date_published": formatting.iso(event.created_at),
             "date_modified": formatting.iso(event.updated_at),
-            "tags": [*(CATEGORY_WORDS[one] for one in event.categories), *event.tags],
+            "tags": [*(str(CATEGORY_WORDS[one]) for one in event.content.categories), *event.content.tags],
         }
         for event in events
     ]
@@ -113,7 +114,7 @@ def calendar_of(
             host=host,
             url=_address(event, public_url),
             sequence=numbers[event.id],
-            description=event.description,
+            description=event.content.description,
         )
         for event in events
     ]
@@ -174,7 +175,7 @@ def served_as(
 def when_words(event: Event) -> str:
     """``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``."""
     if event.starts_at is None:
-        return "Date to be announced"
+        return gettext("Date to be announced")
     starts = local_of(event.starts_at, event.time_zone)
     return f"{formatting.span(starts, None)} {formatting.zone_words(starts, event.time_zone)}"
 
@@ -183,7 +184,7 @@ _NEWS = {"atom": (atom_of, ATOM), "json": (json_of, JSON)}
 
 
 def _title(event: Event) -> str:
-    return f"Cancelled: {event.title}" if event.is_cancelled else event.title
+    return gettext("Cancelled: %(title)s", title=event.title) if event.is_cancelled else event.title
 
 
 def _address(event: Event, public_url: str) -> str:
@@ -191,7 +192,7 @@ def _address(event: Event, public_url: str) -> str:
 
 
 def _summary(event: Event) -> str:
-    return " · ".join(filter(None, (when_words(event), place_words(event), summary_of(event.description))))
+    return " · ".join(filter(None, (when_words(event), place_words(event), summary_of(event.content.description))))
 
 
 def _put(parent: ET.Element, name: str, text: str) -> None:

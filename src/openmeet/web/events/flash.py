@@ -4,9 +4,10 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.events import queries
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
 
-# Keys of ``site.layout.SAID``.
+# Keys of ``site.flash_messages.FLASH_MESSAGES``.
 _OF_EVENT: Final = {
     Visibility.PUBLIC: "event_created",
     Visibility.UNLISTED: "event_created",
@@ -19,12 +20,12 @@ _OF_SERIES: Final = {
 }
 
 
-async def said_of_event(reader: Reader, made: Event) -> str:
+async def flash_of_event(reader: Reader, made: Event) -> str:
     """For an event that is visible on its page now."""
     event = await queries.by_id(reader, made.id)
     return "event_waits" if event is not None and event.is_hidden else _OF_EVENT[made.visibility]
 
 
-def said_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
+def flash_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
     """For a series."""
     return "series_waits" if is_hidden else _OF_SERIES[visibility]

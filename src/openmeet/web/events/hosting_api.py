@@ -10,12 +10,13 @@ from openmeet.domain.attendance import capacity_change, event_hosting
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
 from openmeet.web.events.create_api import checked
 from openmeet.web.events.detail import to_host
-from openmeet.web.events.schemas import EventDetail, EventWanted
+from openmeet.web.events.schemas import EventDetail, EventInput
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -30,32 +31,32 @@ class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, EventWanted)
+    wanted = await read_json(request, EventInput)
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
         # Check access before the body: errors in it must not reveal that a hidden event exists.
         if before is None or not await seeing.may_see(tx, before, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         if wanted.group:
-            raise InvalidInput("group", "An event stays in the group that it was made in, or in none.")
+            raise InvalidInput("group", EventReason.GROUP_STAYS)
         wanted = await keeping(request, wanted, _who_sees_what(before))
         details = checked(wanted, tx.now, before)
-        lowered = await capacity_change.by_details(tx, [(before, details)])
+        impact = await capacity_change.by_details(tx, [(before, details)])
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)
         )
         # Last, and nothing is saved: without permission or with an outdated version, the counts are not disclosed.
-        must_be_confirmed(request, lowered)
+        must_be_confirmed(request, impact)
         return await to_host(request, tx, event)
 
 
 def _who_sees_what(event: Event) -> dict[str, str]:
-    """Fields of ``EventWanted`` that are unchanged if a replace leaves them out."""
+    """Fields of ``EventInput`` that are unchanged if a replace leaves them out."""
     return {
-        "visibility": event.own_visibility.value,
-        "place_audience": event.place_audience.value,
-        "online_url_audience": event.online_url_audience.value,
-        "door_audience": event.door_audience.value,
+        "visibility": event.content.visibility.value,
+        "place_audience": event.content.place_audience.value,
+        "online_url_audience": event.content.online_url_audience.value,
+        "door_audience": event.content.door_audience.value,
     }
 
 
@@ -95,7 +96,7 @@ OPERATIONS = (
         "Replace what the host decides; who may see what stays as it is where that is left out",
         save,
         {200: EventDetail},
-        EventWanted,
+        EventInput,
         (IF_MATCH, CONFIRM),
         failures=_FAILURES,
     ),

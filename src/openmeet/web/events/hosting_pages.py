@@ -1,6 +1,7 @@
 """Hosts' actions on an event's page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
 from datetime import datetime
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -10,18 +11,22 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, queries
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
+from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
-from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
+from openmeet.domain.events.values import Visibility
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, must_be_meant
+from openmeet.web.events import place_field
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
@@ -30,9 +35,9 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 # The form now carries the newest revision, so sending it again is a decision and not the same conflict.
-_CHANGED_MEANWHILE = Markup(
+_CHANGED_MEANWHILE = lazy(
     "This event was changed since you opened this form. What you typed is kept, and beside each field that differs"
-    ' stands how it is now. Save again to have it your way, or <a href="/events/{}" target="_blank">open its page</a>'
+    ' stands how it is now. Save again to have it your way, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
     " (in a new tab)."
 )
 
@@ -68,6 +73,9 @@ async def save(request: Request) -> Response:
     typed = await read_form(request)
     submission = submission_of(typed)
     revision = typed.get("revision", "")
+    if place_field.is_asked(typed):
+        filled, town = await place_field.answered(request, {**values_of(submission), **typed})
+        return form_page(request, Typed(filled), event=event, town=town)
     lowered = f"{submission.capacity} {submission.mode}"
     kept = {name: typed.get(name, "") for name in (PAST, ASKED)}
     shown = {**values_of(submission), "revision": revision, **kept}
@@ -90,10 +98,11 @@ async def save(request: Request) -> Response:
     except PreconditionFailed:
         newest, _ = await _own(request)
         return form_page(request, _conflicting(shown, newest), event=newest, status=409)
-    said = "event_unchanged" if saved.revision == event.revision else "event_saved"
-    if saved.capacity is not None and saved.capacity != event.capacity and taken > saved.capacity:
-        said = "event_saved_full"
-    return go(f"/events/{event.slug}", said=said)
+    flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
+    places = saved.content.capacity
+    if places is not None and places != event.content.capacity and taken > places:
+        flash = "event_saved_full"
+    return go(f"/events/{event.slug}", flash=flash)
 
 
 async def show_cancel(request: Request) -> Response:
@@ -115,14 +124,14 @@ async def cancel(request: Request) -> Response:
         return page(request, "events/cancel.html", again, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
-    return go(f"/events/{event.slug}", said="event_cancelled" if told else "event_cancelled_alone")
+    return go(f"/events/{event.slug}", flash="event_cancelled" if told else "event_cancelled_alone")
 
 
 async def reinstate(request: Request) -> Response:
     slug = _slug(request)
     async with database_of(request).transaction() as tx:
         await event_hosting.reinstate(tx, caller_of(request), slug)
-    return go(f"/events/{slug}", said="event_reinstated")
+    return go(f"/events/{slug}", flash="event_reinstated")
 
 
 async def show_delete(request: Request) -> Response:
@@ -133,28 +142,28 @@ async def show_delete(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await event_hosting.delete(tx, caller_of(request), _slug(request))
-    return go("/my/events", said="event_deleted")
+    return go("/my/events", flash="event_deleted")
 
 
 async def make_draft(request: Request) -> Response:
     """Revert to a draft, visible to hosts only; possible while nobody has answered."""
     async with database_of(request).transaction() as tx:
         event = await unpublish(tx, caller_of(request), _slug(request))
-    return go(f"/events/{event.slug}/draft", said="event_unpublished")
+    return go(f"/events/{event.slug}/draft", flash="event_unpublished")
 
 
 async def confirm(request: Request) -> Response:
     slug = _slug(request)
     async with database_of(request).transaction() as tx:
         done = await host_decisions.approve(tx, caller_of(request), slug)
-    return go(f"/events/{slug}", said="answers_approved", numbers=(done.seated, done.waiting))
+    return go(f"/events/{slug}", flash="answers_approved", numbers=(done.seated, done.waiting))
 
 
 async def publish_again(request: Request) -> Response:
     """Retry a pending publication now, and show the result."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
-        raise Refused("A draft is published from its form.", name="Draft")
+        raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
     async with database_of(request).transaction() as tx:
         event = await events.agree_to_record(tx, caller_of(request), event.slug)
         await publications.try_again(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
@@ -165,8 +174,8 @@ async def publish_again(request: Request) -> Response:
             # Nothing is to be published after all (consent withdrawn, for example), so it no longer awaits the
             # repository.
             await events.release(tx, event.id)
-            return go(f"/events/{event.slug}", said="event_here_only")
-    return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
+            return go(f"/events/{event.slug}", flash="event_here_only")
+    return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
 
 
 async def take_back(request: Request) -> Response:
@@ -174,7 +183,7 @@ async def take_back(request: Request) -> Response:
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
-    return go(f"/events/{event.slug}", said="taken_back")
+    return go(f"/events/{event.slug}", flash="taken_back")
 
 
 async def decide_record(request: Request) -> Response:
@@ -182,13 +191,13 @@ async def decide_record(request: Request) -> Response:
     typed = await read_form(request)
     wanted = typed.get("decision", "")
     if wanted not in set(DeletedRecordChoice):
-        raise InvalidInput("decision", "Choose one of the answers on the event’s page.")
+        raise InvalidInput("decision", EventReason.DECISION_NEEDED)
     async with database_of(request).transaction() as tx:
         event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), DeletedRecordChoice(wanted))
     if wanted == DeletedRecordChoice.KEEP:
-        return go(f"/events/{event.slug}", said="record_kept_here")
+        return go(f"/events/{event.slug}", flash="record_kept_here")
     is_published = await publish_first(request, event)
-    return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
+    return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
 
 
 async def ask_about_record(request: Request) -> Response:
@@ -204,7 +213,7 @@ async def delete_record(request: Request) -> Response:
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.let_record_go(tx, caller_of(request), event.slug)
-    return go(f"/events/{event.slug}", said="taken_back")
+    return go(f"/events/{event.slug}", flash="taken_back")
 
 
 def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
@@ -213,7 +222,8 @@ def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
     others = {
         name: _in_words(name, text) for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()
     }
-    return Typed({**shown, "revision": str(newest.revision)}, {"": _CHANGED_MEANWHILE.format(newest.slug)}, others)
+    problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+    return Typed({**shown, "revision": str(newest.revision)}, {"": problem}, others)
 
 
 def _in_words(name: str, text: str) -> str:
@@ -231,7 +241,7 @@ async def _own(request: Request, act: EventPermission = EventPermission.EDIT) ->
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         await seeing.must_be_editable(reader, event, caller.user_id, act)
-        concerned = await people_to_tell(reader, event.id, CONCERNED)
+        concerned = await people_to_notify(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])

@@ -29,14 +29,14 @@ class Surroundings:
     public_url: str
 
     def fields(self, event: Event) -> dict[str, Any]:
-        """The fields of ``EventShown`` beside the event itself."""
+        """The fields of ``EventOutput`` beside the event itself."""
         place = event.place_in_series
         series = self.series.get(SeriesId(place.series_id)) if place else None
         group = self.groups.get(event.group.id) if event.group else None
         series_url = f"{self.public_url}/series/{quote(series.slug)}" if series else ""
         group_url = f"{self.public_url}/groups/{quote(group.slug)}" if group else ""
         return {
-            "series": None if series is None else SeriesNamed(series.slug, series.template.title, series_url),
+            "series": None if series is None else SeriesNamed(series.slug, series.content.title, series_url),
             "original_date": place.original_date if place and series else None,
             "is_modified_occurrence": bool(place and series and place.overridden),
             "differs_in": [json_name(name) for name in place.overridden] if place and series else [],
@@ -56,6 +56,6 @@ async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None,
     roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
     # An invited attendee may see the event but not its group.
     visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
-    said = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
-    sources = dict(zip([event.id for event in events], await sources_of(reader, said), strict=True))
+    records = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
+    sources = dict(zip([event.id for event in events], await sources_of(reader, records), strict=True))
     return Surroundings(seen, visible, sources, public_url)

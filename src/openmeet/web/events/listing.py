@@ -1,51 +1,37 @@
 """Events in lists: cards grouped by day, times in the event's own zone."""
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import Final
 
 from markupsafe import Markup
 
-from openmeet.domain.attendance.model import NOBODY, Attendance, AttendanceStatus, RsvpCounts
+from groundwork.clock import Instant
+from groundwork.ui.tones import tone_of
+from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.model import NOBODY, RsvpCounts
+from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events import time_words
-from openmeet.domain.events.model import Event, EventId, EventStatus, Mode, Venue
+from openmeet.domain.events.model import Event, EventId, EventStatus
+from openmeet.domain.events.place_words import place_words
+from openmeet.domain.events.values import Mode
+from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.badges import Badge
+from openmeet.web.media.covers import thumbnail
 
-_TONES = 6
+MOST_BADGES: Final = 2
 
 # A place with coordinates only.
-ON_THE_MAP = "A point on the map"
-ANNOUNCED_LATER = "Place to be announced"
-
-_MINE_WORDS = {
-    AttendanceStatus.ATTENDING: "You are going",
-    AttendanceStatus.ATTENDED: "You were there",
-    AttendanceStatus.INTERESTED: "You are interested",
-    AttendanceStatus.DECLINED: "",
-    AttendanceStatus.PENDING: "Waiting for the host’s answer",
-    AttendanceStatus.WAITLISTED: "On the waitlist",
-    AttendanceStatus.INVITED: "You are invited",
-    AttendanceStatus.REJECTED: "",
-}
-# For cancelled and past events: no more RSVPs, waitlist or approvals.
-_MINE_PAST_WORDS = {
-    AttendanceStatus.ATTENDING: "You were going",
-    AttendanceStatus.ATTENDED: "You were there",
-    AttendanceStatus.INTERESTED: "You were interested",
-    AttendanceStatus.PENDING: "You asked to join",
-    AttendanceStatus.WAITLISTED: "You were on the waitlist",
-    AttendanceStatus.INVITED: "You were invited",
-}
-
-STATUS_WORDS = {
-    EventStatus.PLANNED: "Not final yet",
+STATUS_WORDS: Final[Mapping[EventStatus, LazyText | str]] = {
+    EventStatus.PLANNED: lazy("Not final yet"),
     EventStatus.SCHEDULED: "",
-    EventStatus.RESCHEDULED: "Moved",
-    EventStatus.POSTPONED: "Postponed",
-    EventStatus.CANCELLED: "Cancelled",
+    EventStatus.RESCHEDULED: lazy("Moved"),
+    EventStatus.POSTPONED: lazy("Postponed"),
+    EventStatus.CANCELLED: lazy("Cancelled"),
 }
 
 
@@ -58,9 +44,35 @@ class FurtherDates:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedFacts:
+    """What a list knows of its events beside themselves, read in as many statements for one event as for a hundred.
+
+    ``sync``: publication status, of the viewer's own events. ``names``: of hosts and of people going.
+    """
+
+    cases: Mapping[EventId, AnswerCase]
+    counts: Mapping[EventId, RsvpCounts]
+    faces: Mapping[EventId, Sequence[UserId]]
+    names: Mapping[UserId, str]
+    badges: Mapping[EventId, Sequence[Badge]]
+    sync: Mapping[EventId, str] = field(default_factory=dict)
+    further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
+    distances: Mapping[EventId, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFace:
+    """Somebody's initial on one of the nine tones."""
+
+    initial: str
+    tone: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventCard:
-    """One event in a list. ``asking``: people who await the viewer's decision. ``further``: the card stands for a
-    series.
+    """One event in a list. ``thumbnail``: the path of its picture. ``going``: how many, in words, with the places left.
+
+    ``faces``: the first who are going, as far as the viewer may see them. ``further``: the card stands for a series.
     """
 
     slug: str
@@ -68,149 +80,125 @@ class EventCard:
     time_tag: Markup | str
     zone_words: str
     place: str
-    tile_month: str
-    tile_day: str
+    host: str
+    host_face: ListedFace
+    thumbnail: str
     tone: int
     is_cancelled: bool
-    badge: str
-    going: int
-    is_full: bool
-    mine: str
-    asking: int
-    sync: str
+    faces: Sequence[ListedFace]
+    going: str
+    badges: Sequence[Badge]
     further: FurtherDates | None
-    badges: Sequence[Badge] = ()
-
-    @property
-    def has_chips(self) -> bool:
-        return bool(
-            self.is_cancelled
-            or self.badge
-            or self.mine
-            or self.going
-            or self.is_full
-            or self.asking
-            or self.sync
-            or self.badges
-        )
+    distance: str = ""
 
 
 @dataclass(slots=True)
 class ListedDay:
-    """The events of one day."""
+    """The events of one day. ``relative``: ``Today``, ``Tomorrow`` or nothing."""
 
     key: str
     words: str
+    relative: str = ""
     items: list[EventCard] = field(default_factory=list)
 
 
-def tone_of(name: str) -> int:
-    """One of a few colors, stable per name."""
-    return hashlib.sha256(name.encode()).digest()[0] % _TONES
+def short_when(event: Event) -> str:
+    """``Tue 24 November, 19:00``; of a whole day the day alone."""
+    if event.starts_at is None:
+        return str(time_words.TO_BE_ANNOUNCED)
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    day = formatting.short_day(starts)
+    return day if event.is_all_day else f"{day}, {formatting.clock(starts)}"
 
 
-def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
-    """The place, as far as ``place`` has it. ``hides_place``: others know more."""
-    if mode is Mode.ONLINE:
-        return ["Online"]
-    lines = list(place.lines)
-    if not lines or place.is_country_alone:
-        known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
-        lines.insert(0, "A place that is shown to people who are going" if hides_place else known)
-    return [*lines, "and online"] if mode is Mode.HYBRID else lines
-
-
-def place_words(event: Event) -> str:
-    """The place in one line."""
-    place = event.place
-    spot = ", ".join(part for part in (place.name, place.locality) if part)
-    spot = spot or (
-        place.lines[0] if place.lines and not place.is_country_alone else ON_THE_MAP if place.latitude else ""
-    )
-    match event.mode:
-        case Mode.ONLINE:
-            return "Online"
-        case Mode.HYBRID:
-            return f"{spot} and online" if spot else "In person and online"
-        case Mode.IN_PERSON:
-            return spot or ANNOUNCED_LATER
-
-
-def days(
-    events: Sequence[Event],
-    counts: Mapping[EventId, RsvpCounts],
-    mine: Mapping[EventId, Attendance],
-    sync: Mapping[str, str],
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
-    hosted: Collection[EventId] = (),
-    badges: Mapping[EventId, Sequence[Badge]] = MappingProxyType({}),
-) -> list[ListedDay]:
-    """The events grouped by day, in order. ``further``: for lists that show each series once.
-
-    ``hosted``: events whose RSVPs the viewer decides about. ``badges``: from ``badges.in_a_list``.
-    """
+def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
+    """The events grouped by day, in order; today and tomorrow are named as such."""
     found: list[ListedDay] = []
     for event in events:
         key, words = _heading(event)
         if not found or found[-1].key != key:
-            found.append(ListedDay(key, words))
-        count = counts.get(event.id, NOBODY)
-        asking = count.unconfirmed if event.id in hosted and not event.is_draft else 0
-        found[-1].items.append(
-            _card(
-                event,
-                count,
-                mine.get(event.id),
-                asking,
-                sync.get(event.id, ""),
-                further.get(event.id),
-                badges.get(event.id, ()),
-            )
-        )
+            found.append(ListedDay(key, words, _relative(event, now)))
+        found[-1].items.append(card_of(event, facts))
     return found
-
-
-def mine_words(status: AttendanceStatus, *, is_past: bool) -> str:
-    """The viewer's RSVP, to a coming event or to one cancelled or over; empty for declined."""
-    return _MINE_PAST_WORDS.get(status, "") if is_past else _MINE_WORDS[status]
 
 
 def _heading(event: Event) -> tuple[str, str]:
     if event.starts_at is None:
-        return "later", "Date to be announced"
+        return "later", gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     return starts.date().isoformat(), formatting.day(starts)
 
 
-def _card(
-    event: Event,
-    counts: RsvpCounts,
-    mine: Attendance | None,
-    asking: int,
-    sync: str,
-    further: FurtherDates | None,
-    badges: Sequence[Badge],
-) -> EventCard:
-    month = day = ""
-    if event.starts_at is not None:
-        starts = wall_time.local_of(event.starts_at, event.time_zone)
-        month, day = formatting.month(starts), str(starts.day)
+def _relative(event: Event, now: Instant) -> str:
+    """``Today`` and ``Tomorrow`` where the event is."""
+    if event.starts_at is None:
+        return ""
+    ahead = (
+        wall_time.local_of(event.starts_at, event.time_zone).date() - wall_time.local_of(now, event.time_zone).date()
+    )
+    return {0: gettext("Today"), 1: gettext("Tomorrow")}.get(ahead.days, "")
+
+
+def card_of(event: Event, facts: ListedFacts) -> EventCard:
+    """One card."""
     return EventCard(
         slug=event.slug,
-        title=event.title or "Untitled draft",
+        title=event.title or gettext("Untitled draft"),
         time_tag=time_words.tag_of_start(event, time_words.clock_words(event)),
-        zone_words=time_words.zone_words(event),
+        # Who goes somewhere reads the clock there.
+        zone_words="" if event.content.mode is Mode.IN_PERSON else time_words.zone_words(event),
         place=place_words(event),
-        tile_month=month,
-        tile_day=day,
-        tone=tone_of(event.slug),
+        host=facts.names[event.author_id],
+        host_face=face_of(event.author_id, facts.names[event.author_id]),
+        thumbnail=thumbnail(event.content),
+        tone=cover_of(event.title, event.content.categories).tone,
         is_cancelled=event.is_cancelled,
-        badge="Draft" if event.is_draft else STATUS_WORDS[event.status],
-        going=counts.going,
-        is_full=event.capacity is not None and counts.seats >= event.capacity,
-        mine="" if mine is None else mine_words(mine.status, is_past=event.is_cancelled),
-        asking=asking,
-        sync=sync,
-        further=further,
-        badges=badges,
+        faces=[face_of(one, facts.names[one]) for one in facts.faces.get(event.id, ())],
+        going=_going_words(event, facts.counts.get(event.id, NOBODY)),
+        badges=_badges(event, facts),
+        further=facts.further.get(event.id),
+        distance=facts.distances.get(event.id, ""),
     )
+
+
+def face_of(user_id: UserId, name: str) -> ListedFace:
+    """The face of somebody without a picture."""
+    return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
+
+
+def _going_words(event: Event, counts: RsvpCounts) -> str:
+    """``5 going, 19 places left``; empty where there is nothing to say."""
+    going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
+    if event.is_cancelled:
+        return ""
+    if counts.waiting:
+        waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
+        return f"{going}, {waiting}" if going else waiting
+    free = 0 if event.content.capacity is None else event.content.capacity - counts.seats
+    if free <= 0:
+        return going
+    left = ngettext("%(number)s place left", "%(number)s places left", free)
+    return f"{going}, {left}" if going else left
+
+
+# What a stranger has to know before they answer: said where there is nothing more important.
+_WEAK: Final = frozenset(
+    {AnswerState.APPROVAL, AnswerState.FULL, AnswerState.CLOSED, AnswerState.MEMBERS_ONLY, AnswerState.HOSTING}
+)
+
+
+def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
+    """The badges of a card, at most two: how the viewer stands to the event, then where it comes from."""
+    case = facts.cases[event.id]
+    bar = bar_of(case)
+    said = answer_words.badge_of(bar, case.people_asking)
+    if bar.state is AnswerState.OVER:
+        said = answer_words.own_badge_of(case)
+    if said is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
+        said = None
+    found = [] if said is None else [Badge(said.words, said.tone)]
+    if (status := STATUS_WORDS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
+        found.insert(0, Badge(status, "hold"))
+    if sync := facts.sync.get(event.id, ""):
+        found = [*found[:1], Badge(sync, "plain")]
+    return [*found, *facts.badges.get(event.id, ())][:MOST_BADGES]

@@ -15,7 +15,9 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events import new_link as event_links
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.model import EventId, EventSlug, Visibility
+from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import new_link as group_links
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
@@ -27,9 +29,9 @@ from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
-ENDED = "This link doesn’t work any more. Ask a host for the new one."
 _FOLDERS = {LinkKind.EVENT: "events", LinkKind.SERIES: "series", LinkKind.GROUP: "groups"}
 
 
@@ -65,32 +67,32 @@ async def show_group(request: Request) -> Response:
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await event_links.make(tx, caller_of(request), EventSlug(_slug(request)))
-    return go(_path(LinkKind.EVENT, made.slug), said="new_link_made")
+    return go(_path(LinkKind.EVENT, made.slug), flash="new_link_made")
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await series_links.make(tx, caller_of(request), SeriesSlug(_slug(request)))
-    return go(_path(LinkKind.SERIES, made.slug), said="new_link_made")
+    return go(_path(LinkKind.SERIES, made.slug), flash="new_link_made")
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await group_links.make(tx, caller_of(request), GroupSlug(_slug(request)))
-    return go(_path(LinkKind.GROUP, made.slug), said="new_link_made")
+    return go(_path(LinkKind.GROUP, made.slug), flash="new_link_made")
 
 
 async def must_not_have_ended(reader: Reader, kind: LinkKind, slug: str) -> None:
     """Raises Gone if a host has replaced this link."""
     if await slugs.subject_of(reader, kind, slug) is not None:
-        raise Gone(ENDED)
+        raise Gone(SiteReason.LINK_ENDED)
 
 
 async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | None) -> Response:
     """Redirect a replaced link for those with access. Raises Gone for everybody else, and NotFound."""
     subject_id = await slugs.subject_of(reader, kind, slug)
     if subject_id is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound(EventReason.NOTHING_HERE)
     match kind:
         case LinkKind.EVENT:
             now = await _event_of(reader, EventId(subject_id), viewer)
@@ -101,7 +103,7 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
         case _:
             assert_never(kind)
     if now is None:
-        raise Gone(ENDED)
+        raise Gone(SiteReason.LINK_ENDED)
     return RedirectResponse(_path(kind, now), 303)
 
 
@@ -110,7 +112,7 @@ async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) ->
     event = await events.by_id(reader, event_id)
     if event is None or event.deleted_at is not None or viewer is None:
         return None
-    hosts = {event.author_id, *(await co_host_queries.beside_authors(reader, [event.id])).get(event.id, ())}
+    hosts = {event.author_id, *(await co_host_queries.co_hosts_of(reader, [event.id])).get(event.id, ())}
     is_private = event.visibility is Visibility.PRIVATE
     belongs = viewer in hosts or await attendance.find(reader, event.id, viewer) is not None
     return (

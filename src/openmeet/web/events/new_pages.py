@@ -11,13 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import SECOND
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance import registration
 from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
@@ -25,10 +26,11 @@ from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import ZONES
-from openmeet.network.publishing.deliver import pay_now
+from openmeet.network.publishing.deliver import deliver_now
 from openmeet.outbox.publications import PublicationKind
-from openmeet.web.events import flash, new_picture
+from openmeet.web.events import flash, new_picture, place_field
 from openmeet.web.events.forms import LABELS, fold_words
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.series import create as series
@@ -47,22 +49,22 @@ _PUBLISH_FIRST_SECONDS = 5.0
 
 # The hidden field that confirms a start in the past.
 PAST = "past"
-_DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
+_DRAFT_NOTICE = lazy("Here is the event you began. Look it over, then create it.")
 
 # Options for when the join link is shown, in minutes before the start.
 LINK_TIMES = (
-    ("", "At once"),
-    ("1440", "From a day before"),
-    ("60", "From an hour before"),
-    ("15", "From 15 minutes before"),
+    ("", lazy("Immediately")),
+    ("1440", lazy("From a day before")),
+    ("60", lazy("From an hour before")),
+    ("15", lazy("From 15 minutes before")),
 )
 
 # After browser Back with changed fields the user may want a second event, or an edit of the first.
-_MADE_ALREADY = Markup(
-    'This form has made <a href="/events/{}">an event</a> already. Edit that one, or send this once more to make another.'
+_MADE_ALREADY = lazy(
+    'This form has already created <a href="/events/%(slug)s">an event</a>. Edit that one, or send this again to create another.'
 )
-_SERIES_MADE_ALREADY = Markup(
-    'This form has made <a href="{}">a series</a> already. Edit that one, or send this once more to make another.'
+_SERIES_MADE_ALREADY = lazy(
+    'This form has already created <a href="/series/%(slug)s">a series</a>. Edit that one, or send this again to create another.'
 )
 
 
@@ -96,6 +98,7 @@ async def show_new(request: Request) -> Response:
     # One form makes one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
+    values[place_field.ZONE] = values["time_zone"]
     # The user's known zone may differ from the event's, but no zone is wrong for nearly everybody.
     asks_zone = zone == "UTC" and kept is None
     return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
@@ -112,10 +115,14 @@ async def create(request: Request) -> Response:
         repeats = await recurrence_preview.asked(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
         return await new_page(request, Typed(shown, sent.problems), repeats=repeats, clashes=clashes)
+    if place_field.is_asked(typed):
+        filled, town = await place_field.answered(request, {**values_of(submission), **typed})
+        return await new_page(request, Typed(filled, sent.problems), town=town)
     if typed.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, typed, sent.picture)
     try:
-        details = replace(_checked(submission, sent), picture=sent.picture)
+        details = _checked(submission, sent)
+        details = replace(details, content=replace(details.content, picture=sent.picture))
         timing = await recurrence_preview.timing_of(request, typed, details)
         must_mean_the_past(request, typed, details, None)
     except InvalidForm as wrong:
@@ -127,9 +134,9 @@ async def create(request: Request) -> Response:
         try:
             return _forget_draft(await series.make(request, typed, details, timing))
         except SeriesAlreadyCreated as made:
-            anew = {**typed, "submission": secrets.token_urlsafe(16)}
-            problem = _SERIES_MADE_ALREADY.format(f"/series/{quote(made.slug)}")
-            return _forget_draft(await new_page(request, Typed(anew, {"": problem}), status=422))
+            renewed = {**typed, "submission": secrets.token_urlsafe(16)}
+            problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+            return _forget_draft(await new_page(request, Typed(renewed, {"": problem}), status=422))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, typed.get("group", ""), caller.user_id)
@@ -145,16 +152,21 @@ async def create(request: Request) -> Response:
                 group=group,
             )
         except actions.EventAlreadyCreated as made:
-            anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
-            return await new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
+            renewed = {
+                **values_of(submission),
+                "submission": secrets.token_urlsafe(16),
+                "group": typed.get("group", ""),
+            }
+            problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+            return await new_page(request, Typed(renewed, {"": problem}), status=422)
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
         if draft_token:
             await draft_queries.drop(tx, hash_token(draft_token))
-        arrived = await flash.said_of_event(tx, event)
+        arrived = await flash.flash_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
-    said = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
-    return _forget_draft(go(f"/events/{event.slug}", said=said))
+    message_key = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
+    return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
 
 
 def _checked(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
@@ -180,15 +192,15 @@ def must_mean_the_past(
     submission = submission_of(typed)
     start = f"{submission.starts} {submission.time_zone}"
     if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
-        raise Asks("starts", "This start is over. Save again if that is right.", name=PAST, key=start)
+        raise Asks("starts", EventReason.START_IN_PAST_SAVE_AGAIN, name=PAST, key=start)
 
 
 async def publish_first(request: Request, event: Event) -> bool:
-    """Publish a held event's record in this request; True if its author's PDS has it."""
+    """Publish the record of an event that is hidden until its author's PDS has it; True if the PDS has it in time."""
     publisher = services(request).publisher
     if publisher is None:
         return False
-    return await pay_now(publisher, PublicationKind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
+    return await deliver_now(publisher, PublicationKind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
 
 
 async def _begin_draft(
@@ -214,7 +226,7 @@ async def _begin_draft(
             await pictures.put(tx, caller, event.slug, picture)
         if token:
             await draft_queries.drop(tx, hash_token(token))
-    return _forget_draft(go(f"/events/{event.slug}/draft", said="draft_saved"))
+    return _forget_draft(go(f"/events/{event.slug}/draft", flash="draft_saved"))
 
 
 def kept_more(typed: Mapping[str, str]) -> dict[str, str]:
@@ -229,7 +241,7 @@ async def show_copy(request: Request) -> Response:
         event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
-    notice = f"A copy of “{event.title}”. Say when it starts."
+    notice = gettext("A copy of “%(title)s”. Say when it starts.", title=event.title)
     repeats = await recurrence_preview.asked(request, values)
     return form_page(request, Typed(values), event=None, notice=notice, repeats=repeats)
 
@@ -239,7 +251,7 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
-    response = go("/sign-up?next=/events/new", said="draft_kept")
+    response = go("/sign-up?next=/events/new", flash="draft_kept")
     settings = services(request).settings
     response.set_cookie(
         _DRAFT_COOKIE,
@@ -262,9 +274,10 @@ async def new_page(
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
+    town: place_field.TownField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for a new event."""
-    notice = _DRAFT_NOTICE if was_draft else ""
+    notice = str(_DRAFT_NOTICE) if was_draft else ""
     return form_page(
         request,
         typed,
@@ -275,6 +288,7 @@ async def new_page(
         repeats=repeats or await recurrence_preview.asked(request, typed.values),
         clashes=clashes,
         asks_zone=asks_zone,
+        town=town,
     )
 
 
@@ -283,17 +297,18 @@ def form_page(
     typed: Typed,
     *,
     event: Event | None,
-    notice: str = "",
+    notice: Why = "",
     was_draft: bool = False,
     status: int = 200,
     series_path: str = "",
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
+    town: place_field.TownField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the zone is not known yet. ``series_path``: a series is
     edited, at one of its dates. ``repeats``: the recurrence choice, if offered. ``clashes``: the viewer's conflicts at
-    each previewed date.
+    each previewed date. ``town``: what stands beside the town.
     """
     is_new = event is None or event.is_draft
     context = {
@@ -316,12 +331,14 @@ def form_page(
         "link_times": LINK_TIMES,
         "states": fold_words(typed.values),
         "asks_zone": asks_zone,
+        "town": town,
+        "finds_towns": services(request).places is not None,
         "takes_picture": event is None
         and not series_path
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
-        "has_picture": event is not None and event.picture is not None,
+        "has_picture": event is not None and event.content.picture is not None,
     }
     return page(request, "events/form.html", context, status=status)
 

@@ -6,11 +6,13 @@ from typing import Final
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
 from groundwork.http.forms import MAX_FIELDS
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
 from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import lazy
 from openmeet.web.media.schemas import check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.forms import read_form
@@ -19,7 +21,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 # The hidden field that carries a stored picture from one submission of the form to the next.
 KEPT = "picture_key"
 
-LABELS: Final = {"picture": "Picture", "alt": "What is in the picture?"}
+LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class SentPicture:
     """``picture`` is None if none was sent, or if ``problems`` has errors. ``kept``: the value of the hidden field."""
 
     picture: Picture | None = None
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, Why] = field(default_factory=dict)
     kept: str = ""
 
 
@@ -41,7 +43,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
         file = form.get("picture")
         body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
     if any("\x00" in value for value in found.values()):
-        raise InvalidInput("", "The form contains a character that cannot be kept.")
+        raise InvalidInput("", EventReason.UNSTORABLE_CHARACTER)
     return found, body
 
 
@@ -64,11 +66,7 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
     words = typed.get("alt", "")
     if size is None:
         gone = key or words.strip()
-        return (
-            SentPicture(problems={"picture": "Choose the picture, or empty the words about it."})
-            if gone
-            else SentPicture()
-        )
+        return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if gone else SentPicture()
     try:
         return SentPicture(Picture(key, check_alt(words), *size), kept=key)
     except InvalidForm as wrong:

@@ -1,26 +1,27 @@
-"""Home and search, the event page, my events, notifications."""
+"""The event page, my events."""
 
-from dataclasses import replace
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound
-from openmeet.domain.attendance import host_decisions, lists, registration, waitlist
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import co_host_queries, seeing
-from openmeet.domain.events.model import Event, EventSlug, Visibility
+from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.trust import FrontPageChoice
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities import backfill_progress
@@ -28,141 +29,95 @@ from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
-from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.search import event_lists, front_page, query, search
+from openmeet.domain.search import event_lists, suggestions
 from openmeet.domain.search.event_lists import Mine
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.emails.notifications import content
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
-from openmeet.web.events import badges, co_hosts_pages, new_links, structured_data, view
-from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay
+from openmeet.web.events import answer_view, badges, co_hosts_pages, listing, new_links, structured_data, view
+from openmeet.web.events.answer_sharing import sharing_of
+from openmeet.web.events.answer_view import PageFacts
+from openmeet.web.events.card_picture import card_of
+from openmeet.web.events.cards import day_cards, facts_of
+from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
-from openmeet.web.events.series_context import within
+from openmeet.web.events.series_context import Within, within
 from openmeet.web.events.view_conflicts import meanwhile
-from openmeet.web.events.words import further_dates, must_be_here, paths_of_hosts
+from openmeet.web.events.words import must_be_here, paths_of_hosts
 from openmeet.web.media.urls import record_picture
-from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.forms import Typed
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
+MOST_RELATED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedEvent:
+    """An event like the one on the page."""
+
+    card: EventCard
+    when: str
+
 
 _TABS = {
-    Mine.GOING: "Going",
-    Mine.HOSTING: "Hosting",
-    Mine.WAITING: "Waiting",
-    Mine.DRAFTS: "Drafts",
-    Mine.PAST: "Past",
+    Mine.GOING: lazy("Going"),
+    Mine.HOSTING: lazy("Hosting"),
+    Mine.WAITING: lazy("Waiting"),
+    Mine.DRAFTS: lazy("Drafts"),
+    Mine.PAST: lazy("Past"),
 }
 
 # Why the list is empty, and the next step.
 _EMPTY = {
     Mine.GOING: {
-        "heading": "Nothing planned yet",
-        "text": "Events you go to or are interested in stand here.",
+        "heading": lazy("Nothing planned yet"),
+        "text": lazy("Events you’re going to or interested in show up here."),
         "path": "/",
-        "action": "See what is coming up",
+        "action": lazy("See what is coming up"),
     },
     Mine.HOSTING: {
-        "heading": "You host nothing at the moment",
-        "text": "Events you make stand here, with who is coming.",
+        "heading": lazy("You host nothing at the moment"),
+        "text": lazy("Events you host show up here, with who is coming."),
         "path": "/events/new",
-        "action": "Make an event",
+        "action": lazy("Create an event"),
     },
     Mine.DRAFTS: {
-        "heading": "You have no drafts",
-        "text": "Events that you have begun and not published yet stand here.",
+        "heading": lazy("You have no drafts"),
+        "text": lazy("Events you haven’t published yet show up here."),
         "path": "/events/new",
-        "action": "Begin one",
+        "action": lazy("Begin one"),
     },
     Mine.WAITING: {
-        "heading": "You are on no waitlist",
-        "text": "When an event is full and you are on its waitlist, it stands here.",
+        "heading": lazy("You are on no waitlist"),
+        "text": lazy("Events you’re on the waitlist for show up here."),
         "path": "/",
-        "action": "See what is coming up",
+        "action": lazy("See what is coming up"),
     },
     Mine.PAST: {
-        "heading": "Nothing is over yet",
-        "text": "Events you hosted or went to stay here.",
+        "heading": lazy("Nothing is over yet"),
+        "text": lazy("Events you hosted or went to stay here."),
         "path": "/",
-        "action": "See what is coming up",
+        "action": lazy("See what is coming up"),
     },
 }
 
 
 def routes() -> list[Route]:
     return [
-        Route("/", show_home, methods=["GET"]),
         Route("/events/{slug}", show_event, methods=["GET"]),
         Route("/my/events", show_mine, methods=["GET"]),
-        Route("/notifications", show_news, methods=["GET"]),
     ]
-
-
-async def show_home(request: Request) -> Response:
-    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
-    caller = caller_or_none(request)
-    after = event_lists.unpack(request.query_params.get("after", ""))
-    groups: list[list[ListedDay]] = []
-    more = ""
-    shown = Typed(typed)
-    async with database_of(request).reader() as reader:
-        try:
-            wanted: search.SearchQuery | None = replace(
-                query.wanted_of(typed, caller.user_id if caller else None), once_per_series=True
-            )
-        except InvalidForm as wrong:
-            wanted, shown = None, typed_again(typed, wrong)
-        if wanted is not None:
-            found = await (
-                search.coming(reader, wanted, after, PAGE_SIZE + 1)
-                if any(typed.values())
-                else front_page.coming(
-                    reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
-                )
-            )
-            further = await further_dates(reader, found[:PAGE_SIZE])
-            # Each part is grouped by day; the second starts again with the soonest event.
-            for part in (0, 1):
-                some = [event for event in found[:PAGE_SIZE] if search.position_in(wanted, event).part == part]
-                groups.append(await day_cards(reader, request, caller, some, further=further))
-            if len(found) > PAGE_SIZE:
-                cursor = event_lists.pack(search.position_in(wanted, found[PAGE_SIZE - 1]))
-                more = "/?" + query.asked_again(typed, after=cursor)
-    asked = query.asked_again(typed)
-    # Private results have no feed: feed readers have no session.
-    follows = wanted is not None and wanted.of_groups_of is None
-    context = {
-        "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
-        "typed": shown,
-        "parts_found": groups,
-        "is_found": any(groups),
-        "more": more,
-        "is_search": any(typed.values()),
-        "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
-        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
-        "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
-        "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
-        "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
-        "modes": list(query.MODE_WORDS.items()),
-        "sources": list(query.SOURCE_WORDS.items()),
-        "is_later": after is not None,
-        "is_answered": wanted is not None,
-        "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.tells_much(wanted),
-        "asked": asked,
-    }
-    return page(request, "events/home.html", context, status=400 if wanted is None else 200)
 
 
 async def show_event(request: Request) -> Response:
@@ -178,7 +133,7 @@ async def show_event(request: Request) -> Response:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
         if not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
             if not is_announced(event):
-                raise NotFound("There is no such event.")
+                raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)
         must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
@@ -194,7 +149,9 @@ async def show_mine(request: Request) -> Response:
         first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
         which = Mine(asked) if asked in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
-        groups = await day_cards(reader, request, caller, found[:PAGE_SIZE], with_sync=True)
+        groups = await day_cards(
+            reader, services(request).settings.public_url, caller.user_id, found[:PAGE_SIZE], with_sync=True
+        )
         asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
@@ -217,25 +174,11 @@ async def show_mine(request: Request) -> Response:
     return page(request, "events/my_events.html", context)
 
 
-async def show_news(request: Request) -> Response:
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        cursor = request.query_params.get("before", "")
-        news, older = await content.some(reader, caller.user_id, cursor)
-        items = await content.items(reader, news, caller.user_id)
-    context = {"items": [item for _, item in items], "older": older, "is_older": bool(cursor)}
-    response = page(request, "events/notifications.html", context)
-    # Showing the list marks it as read: the documented exception to "GET writes nothing"; it is idempotent.
-    async with database_of(request).transaction() as tx:
-        await notifications.mark_all_read(tx, caller.user_id)
-    return response
-
-
 async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
     counts = (await counts_shown(reader, [event.id]))[event.id]
-    joining = await registration.of_event(reader, event)
+    registration_settings = await registration.of_event(reader, event)
     is_hosting = await host_decisions.may_host(reader, event, caller)
     attendees = await lists.attendees(
         reader,
@@ -246,9 +189,8 @@ async def _event_context(
         with_private=is_hosting,
     )
     hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
-    beside = [one.user_id for one in hosting if one.user_id is not None]
-    names = await shown_names(reader, [event.author_id, *beside, *(one.user_id for one in attendees)])
-    waiting_before = 0 if mine is None else await waitlist.before(reader, mine)
+    co_hosts = [one.user_id for one in hosting if one.user_id is not None]
+    names = await shown_names(reader, [event.author_id, *co_hosts, *(one.user_id for one in attendees)])
     asked = request.query_params.get("reply", "")
     viewer = caller.user_id if caller else None
     group = await groups.by_id(reader, event.group.id) if event.group else None
@@ -258,7 +200,6 @@ async def _event_context(
         caller,
         host=names[event.author_id],
         mine=mine,
-        waiting_before=waiting_before,
         counts=counts,
         attendees=attendees,
         names=names,
@@ -266,14 +207,13 @@ async def _event_context(
         now=reader.now,
         # An invited attendee may see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role) else None,
-        co_hosts=[names[user_id] for user_id in beside],
+        co_hosts=[names[user_id] for user_id in co_hosts],
         standing=await seeing.standing_of(reader, event, viewer),
         private=await seeing.private_details_for(
             reader, event, viewer, is_going=mine is not None and mine.status in SEATED
         ),
-        joining=joining,
+        registration_settings=registration_settings,
         is_hosting=is_hosting,
-        is_full=await waitlist.would_wait(reader, event, joining),
         undo=undo if (undo := request.query_params.get("undo", "")) in set(RsvpReply) else "",
     )
     public_url = services(request).settings.public_url
@@ -285,6 +225,7 @@ async def _event_context(
         "is_fresh": context["is_host"] and context["can_answer"] and nobody_else and not event.is_hidden,
         "address": structured_data.address_of(event, public_url),
         "public_url": public_url,
+        "card": card_of(event),
         "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),
     }
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
@@ -293,8 +234,25 @@ async def _event_context(
     sync = await _sync_context(reader, event, caller, mine)
     series = await within(reader, event, caller.user_id if caller else None)
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
-    paths = await paths_of_hosts(reader, [event.author_id, *beside], is_public=is_seen_by_all)
+    paths = await paths_of_hosts(reader, [event.author_id, *co_hosts], is_public=is_seen_by_all)
     says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
+    bar = await answer_view.for_page(
+        reader,
+        event,
+        mine,
+        viewer,
+        registration_settings,
+        PageFacts(
+            host=names[event.author_id],
+            counts=counts,
+            is_hosting=is_hosting,
+            join_url=str(context["join_url"]),
+            edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
+            group_path=f"/groups/{quote(group.slug)}" if group is not None and context["group"] else "",
+            next_path=series.behind.path if series is not None and series.behind is not None else "",
+        ),
+        wanted=asked,
+    )
     return (
         context
         | sync
@@ -302,14 +260,20 @@ async def _event_context(
             "series": series,
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
+            "bar": bar,
+            "related": await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],
             "badges": [] if event.is_draft else await badges.of_event(reader, event, public_url),
-            "co_host_paths": [paths[user_id] for user_id in beside],
+            "co_host_paths": [paths[user_id] for user_id in co_hosts],
         }
     )
+
+
+def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:
+    return series.edit_path if series is not None and context["is_host"] else f"/events/{quote(event.slug)}/edit"
 
 
 async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
@@ -350,9 +314,11 @@ async def _sync_context(
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standings = await publications.states(reader, publications.PublicationKind.RSVP, [mine.id])
         mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
+    sharing = None if caller is None else await sharing_of(reader, event, mine, caller.user_id, agreement)
     return {
         "event_sync": hosts,
         "mine_sync": mines,
+        "sharing": sharing,
         "merged": merged,
         "has_public_record": has_public_record,
         "is_unanswered": agreement.answered_at is None,
@@ -370,10 +336,21 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
     return page(request, "events/announced.html", context)
 
 
+async def _related(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> list[RelatedEvent]:
+    """Events like a public one; none beside what only some may see."""
+    if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
+        return []
+    found = await suggestions.related(reader, event, viewer, MOST_RELATED)
+    facts = await facts_of(reader, services(request).settings.public_url, viewer, found) if found else None
+    return (
+        [] if facts is None else [RelatedEvent(listing.card_of(one, facts), listing.short_when(one)) for one in found]
+    )
+
+
 def _away(request: Request, event: Event) -> Response:
     """The author's account is inactive, or the event is withheld: it may return, so this is not a 410; nothing is
     disclosed.
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
-        raise NotFound("There is no such event.")
+        raise NotFound(EventReason.NO_SUCH_EVENT)
     return page(request, "events/away.html", status=404)

@@ -7,13 +7,14 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
-from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -22,12 +23,12 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 async def put_picture(request: Request) -> Response:
     caller = caller_of(request)
     slug = EventSlug(request.path_params["slug"])
-    wanted = await read_json(request, PictureWanted)
+    wanted = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         event = await queries.by_slug(reader, slug)
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         await seeing.must_be_editable(reader, event, caller.user_id)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(
@@ -61,7 +62,7 @@ OPERATIONS = (
         "Show a picture with the event",
         put_picture,
         {200: EventDetail},
-        PictureWanted,
+        PictureInput,
         (IF_MATCH,),
         failures=_FAILURES,
         is_idempotent=True,

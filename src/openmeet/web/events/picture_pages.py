@@ -9,6 +9,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from openmeet.domain.events import pictures, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed
@@ -26,7 +27,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     event = await _editable(request)
-    return _form(request, event, Typed({"alt": event.picture.alt if event.picture else ""}))
+    return _form(request, event, Typed({"alt": event.content.picture.alt if event.content.picture else ""}))
 
 
 async def save(request: Request) -> Response:
@@ -41,14 +42,14 @@ async def save(request: Request) -> Response:
     if again is not None:
         typed, status = again
         return _form(request, event, typed, status=status)
-    return go(f"/events/{quote(event.slug)}", said="picture_saved")
+    return go(f"/events/{quote(event.slug)}", flash="picture_saved")
 
 
 async def remove(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         await pictures.remove(tx, caller_of(request), slug)
-    return go(f"/events/{quote(slug)}", said="picture_removed")
+    return go(f"/events/{quote(slug)}", flash="picture_removed")
 
 
 async def _editable(request: Request) -> Event:
@@ -56,12 +57,12 @@ async def _editable(request: Request) -> Event:
     async with database_of(request).reader() as reader:
         event = await queries.by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(EventReason.NO_SUCH_EVENT)
         await seeing.must_be_editable(reader, event, caller.user_id)
     return event
 
 
 def _form(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
     address = f"/events/{quote(event.slug)}"
-    context = {"event": event, **form_of(event.picture, address, back=address, typed=typed)}
+    context = {"event": event, **form_of(event.content.picture, address, back=address, typed=typed)}
     return page(request, "events/picture.html", context, status=status)

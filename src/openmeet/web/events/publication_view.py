@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
+from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.i18n import formatting
 from openmeet.network.records.rsvp import Silence, told
-from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, ON_THE_NETWORK, PublicationState, PublicationStatus
+from openmeet.outbox.publications import PublicationState, PublicationStatus
+from openmeet.outbox.reasons import RecordStatus
 
 _TONES = {
     PublicationState.PUBLISHED: "good",
@@ -28,7 +30,7 @@ _OUT_THERE = frozenset(
 class Sync:
     """``since`` is the last change as text. ``may_publish``: it was retracted and may be published again."""
 
-    words: str
+    status: Explanation
     tone: str
     since: str
     may_ask: bool
@@ -37,14 +39,19 @@ class Sync:
     may_take_back: bool
     must_sign_in: bool
 
+    @property
+    def is_only_here(self) -> bool:
+        """Whether no repository has the record, and none is to get it."""
+        return self.status == RecordStatus.ONLY_HERE()
 
-def event_words(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> str:
+
+def event_status(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Explanation:
     """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
     if event.record_deleted_at is not None:
-        return DELETED_IN_ANOTHER_APP
+        return RecordStatus.DELETED_IN_ANOTHER_APP()
     if _waits_for_its_author(event, standing, has_agreed=has_agreed):
-        return _CHANGED_BY_OTHERS
-    return standing.words(now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author)
+        return RecordStatus.CHANGED_BY_CO_HOST()
+    return standing.shown(now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author)
 
 
 def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
@@ -53,9 +60,9 @@ def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_a
     found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
         since = formatting.ago(event.record_deleted_at, now)
-        return Sync(DELETED_IN_ANOTHER_APP, "warn", since, *[False] * 5)
+        return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", since, *[False] * 5)
     if _waits_for_its_author(event, standing, has_agreed=has_agreed):
-        return replace(found, words=_CHANGED_BY_OTHERS, tone="warn")
+        return replace(found, status=RecordStatus.CHANGED_BY_CO_HOST(), tone="warn")
     return found
 
 
@@ -67,16 +74,13 @@ def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now
     return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
 
 
-_CHANGED_BY_OTHERS = "changed by a co-host: waiting for you to publish it"
-
-
 def _waits_for_its_author(event: Event, standing: PublicationStatus, *, has_agreed: bool) -> bool:
     """Whether the repository has, or would have, an older version than a co-host's edit."""
-    return event.awaits_author and has_agreed and _is_public(event) and not standing.is_recalled
+    return event.needs_author_approval and has_agreed and _is_public(event) and not standing.is_recalled
 
 
 def _is_public(event: Event) -> bool:
-    return reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING
+    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
 def _sync_of(
@@ -85,11 +89,11 @@ def _sync_of(
     is_allowed = has_agreed and is_public
     is_wanted = is_allowed and not standing.is_recalled
     is_there = standing.uri is not None
-    words = standing.words(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
+    status = standing.shown(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
     return Sync(
-        words=words,
+        status=status,
         tone="good"
-        if words == ON_THE_NETWORK
+        if status == RecordStatus.ON_THE_NETWORK()
         else _TONES.get(standing.state, "plain")
         if is_wanted or is_there
         else "plain",

@@ -1,194 +1,82 @@
 """JSON types of events, in requests and responses."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from openmeet.domain.events import time_words
+from openmeet.domain.events.content import INPUTS, shown, visible
 from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.inputs import REQUIRED, Input, text_of
 from openmeet.domain.events.map_points import point_text
-from openmeet.domain.events.model import Event, Venue
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.values import Venue
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import RecordSource
-from openmeet.web.media.schemas import PictureShown, picture_shown
+from openmeet.web.attendance.schemas import AnswerStatusName, QuestionAsked
+from openmeet.web.media.schemas import PictureOutput, picture_shown
 
-AudienceName = Literal["attendees", "everyone"]
-CategoryName = Literal[
-    "arts",
-    "books",
-    "business",
-    "community",
-    "crafts",
-    "dance",
-    "faith",
-    "family",
-    "film",
-    "food",
-    "games",
-    "health",
-    "languages",
-    "learning",
-    "music",
-    "outdoors",
-    "politics",
-    "science",
-    "sports",
-    "technology",
-]
-AccessName = Literal[
-    "step_free",
-    "accessible_toilet",
-    "parking",
-    "seating",
-    "hearing_loop",
-    "sign_language",
-    "captions",
-    "quiet_room",
-    "assistance_dogs",
-    "companion_free",
-]
-
-
-class AboutWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """``isAllDay``: the start and the end are days, the first and the last. ``onlineUrlFrom``: minutes before the start."""
-
-    is_all_day: bool = False
-    place_audience: AudienceName = "everyone"
-    online_url_from: int | None = None
-    door_note: str = ""
-    door_audience: AudienceName = "attendees"
-    ticket_url: str = ""
-    price: str = ""
-    access: list[AccessName] = []
-    access_note: str = ""
-    categories: list[CategoryName] = []
-    tags: list[str] = []
-    languages: list[str] = []
-
-    def typed(self) -> dict[str, str]:
-        """The same fields in ``rules.Submission``."""
-        return {
-            "all_day": "yes" if self.is_all_day else "",
-            "place_audience": self.place_audience,
-            "online_url_from": "" if self.online_url_from is None else str(self.online_url_from),
-            "door_note": self.door_note,
-            "door_audience": self.door_audience,
-            "ticket_url": self.ticket_url,
-            "price": self.price,
-            "access": ",".join(self.access),
-            "access_note": self.access_note,
-            "categories": ",".join(self.categories),
-            "tags": ",".join(self.tags),
-            "languages": ",".join(self.languages),
-        }
-
-
-_LISTS = frozenset({"access", "categories", "tags", "languages"})
-
-
-class AboutEdit(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A partial edit; fields left out are unchanged."""
-
-    place_audience: AudienceName | UnsetType = UNSET
-    online_url_from: int | UnsetType | None = UNSET
-    door_note: str | UnsetType = UNSET
-    door_audience: AudienceName | UnsetType = UNSET
-    ticket_url: str | UnsetType = UNSET
-    price: str | UnsetType = UNSET
-    access: list[AccessName] | UnsetType = UNSET
-    access_note: str | UnsetType = UNSET
-    categories: list[CategoryName] | UnsetType = UNSET
-    tags: list[str] | UnsetType = UNSET
-    languages: list[str] | UnsetType = UNSET
-
-    def typed(self) -> dict[str, str]:
-        """The sent fields in ``rules.Submission``."""
-        sent = {name: getattr(self, name) for name in AboutEdit.__struct_fields__}
-        return {
-            name: ",".join(value) if name in _LISTS else "" if value is None else str(value)
-            for name, value in sent.items()
-            if value is not UNSET
-        }
-
-
-class SaidOfDates(msgspec.Struct, kw_only=True, rename="camel"):
-    """Defaults for every date of a series. ``doorNote`` is for its host."""
-
-    is_all_day: bool
-    place_audience: AudienceName
-    online_url_from: int | None
-    door_note: str | None
-    door_audience: AudienceName
-    ticket_url: str | None
-    price: str
-    access: list[AccessName]
-    access_note: str
-    categories: list[CategoryName]
-    tags: list[str]
-    languages: list[str]
-
-
-class AboutShown(msgspec.Struct, kw_only=True, rename="camel"):
-    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, else null.
-
-    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
-    there is more.
-    """
-
-    is_all_day: bool
-    starts_on: str | None
-    ends_on: str | None
-    place_audience: AudienceName
-    hides_place: bool
-    online_url_from: int | None
-    hides_link: bool
-    door_note: str | None
-    door_audience: AudienceName
-    hides_door: bool
-    picture: PictureShown | None
-    ticket_url: str | None
-    price: str
-    access: list[AccessName]
-    access_note: str
-    categories: list[CategoryName]
-    tags: list[str]
-    languages: list[str]
-
-
-def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
-    """The fields of ``AboutShown``."""
-    days = time_words.days_of(event)
-    return {
-        "is_all_day": event.is_all_day,
-        "starts_on": days and days[0].isoformat(),
-        "ends_on": days and days[1].isoformat(),
-        "place_audience": event.place_audience.value,
-        "hides_place": private.hides_place,
-        "online_url_from": event.online_url_from,
-        "hides_link": private.hides_link,
-        "door_note": private.door_note or None,
-        "door_audience": event.door_audience.value,
-        "hides_door": private.hides_door,
-        "picture": picture_shown(event.picture, public_url),
-        "ticket_url": event.tickets.url or None,
-        "price": event.tickets.price,
-        "access": [one.value for one in event.accessibility.features],
-        "access_note": event.accessibility.note,
-        "categories": [one.value for one in event.categories],
-        "tags": list(event.tags),
-        "languages": list(event.languages),
-    }
-
-
-ModeName = Literal["in_person", "online", "hybrid"]
 StatusName = Literal["planned", "scheduled", "rescheduled", "postponed", "cancelled"]
 VisibilityName = Literal["public", "unlisted", "private"]
-AnswerStatusName = Literal[
-    "attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"
+AnswerStateName = Literal[
+    "not_published",
+    "cancelled",
+    "over",
+    "needs_decisions",
+    "hosting",
+    "turned_down",
+    "not_welcome",
+    "checked_in",
+    "join_now",
+    "today",
+    "moved",
+    "going",
+    "place_held",
+    "waitlisted",
+    "requested",
+    "unconfirmed",
+    "members_only",
+    "closed",
+    "maybe",
+    "declined",
+    "invited",
+    "approval",
+    "full",
+    "open",
 ]
+
+
+_SENT: Final = [one for one in INPUTS if one.kind.json is not None]
+_SHOWN: Final = [one for one in INPUTS if one.kind.shown is not None]
+
+
+def _inputs(name: str, types: list[tuple[str, Any] | tuple[str, Any, Any]], *, is_strict: bool = True) -> Any:
+    """A struct with the inputs of the field table."""
+    return msgspec.defstruct(
+        name, types, kw_only=True, rename="camel", forbid_unknown_fields=is_strict, module=__name__
+    )
+
+
+def _with_default(one: Input) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = one.kind
+    return (one.name, kind.json) if kind.default is REQUIRED else (one.name, kind.json, kind.default)
+
+
+if TYPE_CHECKING:  # made from the table at run time
+
+    class _FieldsInput(msgspec.Struct):
+        title: str
+
+    class _FieldsEdit(msgspec.Struct): ...
+
+    class _FieldsOutput(msgspec.Struct): ...
+else:
+    _FieldsInput = _inputs("_FieldsInput", list(map(_with_default, _SENT)))
+    _FieldsEdit = _inputs("_FieldsEdit", [(one.name, one.kind.json | UnsetType, UNSET) for one in _SENT])
+    _FieldsOutput = _inputs("_FieldsOutput", [(one.name, one.kind.shown) for one in _SHOWN], is_strict=False)
 
 
 class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -218,7 +106,89 @@ def venue_shown(venue: Venue) -> VenueShape:
     )
 
 
-class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
+def _venue_typed(venue: VenueShape) -> dict[str, str]:
+    """The inputs of a place."""
+    return {
+        "venue_name": venue.name,
+        "street": venue.street,
+        "postal_code": venue.postal_code,
+        "locality": venue.locality,
+        "region": venue.region,
+        "country": venue.country,
+        "point": point_text(venue.latitude, venue.longitude),
+    }
+
+
+class EventFieldsInput(_FieldsInput, kw_only=True):
+    """``isAllDay``: the start and the end are days, the first and the last. ``onlineUrlFrom``: minutes before the start."""
+
+    venue: VenueShape = msgspec.field(default_factory=VenueShape)
+    is_all_day: bool = False
+
+    def typed(self) -> dict[str, str]:
+        """The same inputs in ``rules.Submission``."""
+        sent = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
+        return sent | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
+
+
+class EventFieldsEdit(_FieldsEdit, kw_only=True):
+    """A partial edit; fields left out are unchanged."""
+
+    venue: VenueShape | UnsetType = UNSET
+
+    def typed(self) -> dict[str, str]:
+        """The sent inputs in ``rules.Submission``."""
+        sent = {one.name: getattr(self, one.name) for one in _SENT}
+        place = {} if self.venue is UNSET else _venue_typed(self.venue)
+        return {name: text_of(value) for name, value in sent.items() if value is not UNSET} | place
+
+
+class SaidOfDates(_FieldsOutput, kw_only=True):
+    """Defaults for every date of a series. ``doorNote`` is for its host."""
+
+    venue: VenueShape
+    online_url: str | None
+    visibility: VisibilityName
+    is_all_day: bool
+
+
+class EventFieldsOutput(_FieldsOutput, kw_only=True):
+    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, else null.
+
+    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
+    there is more.
+    """
+
+    venue: VenueShape
+    online_url: str | None
+    visibility: VisibilityName
+    is_all_day: bool
+    starts_on: str | None
+    ends_on: str | None
+    hides_place: bool
+    hides_link: bool
+    hides_door: bool
+    picture: PictureOutput | None
+
+
+def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
+    """The fields of ``EventFieldsOutput``."""
+    days = time_words.days_of(event)
+    return shown(visible(event.content, is_insider=private.is_insider)) | {
+        "venue": venue_shown(private.place),
+        "online_url": private.join_url or None,
+        "visibility": event.visibility.value,
+        "is_all_day": event.is_all_day,
+        "starts_on": days and days[0].isoformat(),
+        "ends_on": days and days[1].isoformat(),
+        "hides_place": private.hides_place,
+        "hides_link": private.hides_link,
+        "hides_door": private.hides_door,
+        "picture": picture_shown(event.content.picture, public_url),
+    }
+
+
+class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The whole event as its host wants it; fields left out have their default.
 
     ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name; a
@@ -226,17 +196,9 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
     new event's group, which cannot be changed. ``isDraft``: a new event is not published yet.
     """
 
-    title: str
     starts_local: str
     time_zone: str
     ends_local: str | None = None
-    description: str = ""
-    mode: ModeName = "in_person"
-    venue: VenueShape = msgspec.field(default_factory=VenueShape)
-    online_url: str = ""
-    online_url_audience: AudienceName = "attendees"
-    capacity: int | None = None
-    visibility: VisibilityName = "public"
     group: str = ""
     allow_past: bool = False
     is_draft: bool = False
@@ -244,24 +206,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
     def submission(self) -> Submission:
         """The same values as a form submission, so that one set of rules validates both."""
         return Submission(
-            title=self.title,
-            starts=self.starts_local,
-            ends=self.ends_local or "",
-            time_zone=self.time_zone,
-            description=self.description,
-            mode=self.mode,
-            venue_name=self.venue.name,
-            street=self.venue.street,
-            postal_code=self.venue.postal_code,
-            locality=self.venue.locality,
-            region=self.venue.region,
-            country=self.venue.country,
-            point=point_text(self.venue.latitude, self.venue.longitude),
-            online_url=self.online_url,
-            online_url_audience=self.online_url_audience,
-            capacity="" if self.capacity is None else str(self.capacity),
-            visibility=self.visibility,
-            **self.typed(),
+            starts=self.starts_local, ends=self.ends_local or "", time_zone=self.time_zone, **self.typed()
         )
 
 
@@ -292,7 +237,7 @@ class GroupNamed(msgspec.Struct, rename="camel"):
     url: str
 
 
-class EventShown(AboutShown, rename="camel", kw_only=True):
+class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
     """An event. ``startsAt`` is null while the date is to be announced.
 
     ``visibility`` is the host's choice (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null if
@@ -305,20 +250,12 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
 
     slug: str
     url: str
-    title: str
-    description: str
     starts_at: str | None
     ends_at: str | None
     starts_local: str | None
     time_zone: str
-    mode: ModeName
     status: StatusName
     status_reason: str
-    venue: VenueShape
-    online_url: str | None
-    online_url_audience: AudienceName
-    capacity: int | None
-    visibility: VisibilityName
     own_visibility: VisibilityName
     group_id: str | None
     host_id: str
@@ -337,7 +274,7 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
     source: RecordSource
 
 
-class CountsShown(msgspec.Struct, rename="camel"):
+class CountsOutput(msgspec.Struct, rename="camel"):
     """RSVPs by status; ``unconfirmed``: awaiting the host’s approval, without a place yet."""
 
     going: int
@@ -346,25 +283,8 @@ class CountsShown(msgspec.Struct, rename="camel"):
     unconfirmed: int
 
 
-class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A question to every attendee. Without ``choices`` the reply is free text; ``questionId`` is assigned by the
-    server.
-    """
-
-    EXAMPLE: ClassVar[dict[str, object]] = {
-        "question": "What do you eat?",
-        "choices": ["Everything", "No meat"],
-        "isRequired": False,
-    }
-
-    question: str
-    choices: list[str] = []
-    is_required: bool = False
-    question_id: str | None = None
-
-
-class PublicationShown(msgspec.Struct, rename="camel"):
-    """Publication status of the event's record, for its host. ``state`` is one of docs/queues-and-debts.md, or
+class PublicationOutput(msgspec.Struct, rename="camel"):
+    """Publication status of the event's record, for its host. ``state`` is one of docs/queues-and-jobs.md, or
     ``imported``.
 
     ``imported``: another app wrote the record and nothing was changed here. ``words`` is for people.
@@ -383,19 +303,21 @@ class EventCoHost(msgspec.Struct, rename="camel"):
     display_name: str
 
 
-class EventDetail(EventShown, kw_only=True, rename="camel"):
+class EventDetail(EventOutput, kw_only=True, rename="camel"):
     """An event with its hosts, attendees, links and registration questions: the response to reads and changes.
 
-    ``needsApproval``: the host approves every attendee.
+    ``needsApproval``: the host approves every attendee. ``answerState``: what the caller can do now, as the answer bar
+    of the event's page says it.
     """
 
     host_name: str
     co_hosts: list[EventCoHost]
-    counts: CountsShown
+    counts: CountsOutput
     my_status: AnswerStatusName | None
+    answer_state: AnswerStateName
     needs_approval: bool
     questions: list[QuestionAsked]
-    publication: PublicationShown | None
+    publication: PublicationOutput | None
 
 
 def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
@@ -403,21 +325,13 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
     return dict(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",
-        title=event.title,
-        description=event.description,
         starts_at=None if event.starts_at is None else iso(event.starts_at),
         ends_at=None if event.ends_at is None else iso(event.ends_at),
         starts_local=event.starts_local or None,
         time_zone=event.time_zone,
-        mode=event.mode.value,
         status=event.status.value,
         status_reason=event.status_reason,
-        venue=venue_shown(private.place),
-        online_url=private.join_url or None,
-        online_url_audience=event.online_url_audience.value,
-        capacity=event.capacity,
-        visibility=event.visibility.value,
-        own_visibility=event.own_visibility.value,
+        own_visibility=event.content.visibility.value,
         group_id=event.group.id if event.group else None,
         host_id=event.author_id,
         record_uri=event.record_uri,

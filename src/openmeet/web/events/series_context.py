@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import agenda, visibility
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.materialize import with_series
@@ -51,7 +52,7 @@ async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within 
     behind = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
     path = f"/series/{quote(series.slug)}"
     return Within(
-        series.template.title,
+        series.content.title,
         path,
         f"{path}/edit?date={event.place_in_series.original_date}",
         describe(series.timing.pattern),

@@ -10,7 +10,8 @@ import msgspec
 from markupsafe import Markup
 
 from openmeet.domain.events import time_words
-from openmeet.domain.events.model import Event, EventStatus, Mode, Venue, Visibility
+from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.i18n.markdown import summary_of
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
@@ -50,24 +51,24 @@ def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
         "url": url,
         **_times(event),
         "eventStatus": f"https://schema.org/{_STATUS.get(event.status, 'EventScheduled')}",
-        "eventAttendanceMode": f"https://schema.org/{_MODE[event.mode]}",
+        "eventAttendanceMode": f"https://schema.org/{_MODE[event.content.mode]}",
         "organizer": {"@type": "Person", "name": host},
     }
-    if event.description:
-        found["description"] = summary_of(event.description, 1000)
+    if event.content.description:
+        found["description"] = summary_of(event.content.description, 1000)
     places = [_place(event.place)] if not event.place.is_empty else []
-    if event.mode is not Mode.IN_PERSON:
+    if event.content.mode is not Mode.IN_PERSON:
         places.append({"@type": "VirtualLocation", "url": url})
     if places:
         found["location"] = places[0] if len(places) == 1 else places
-    if event.picture is not None:
-        found["image"] = f"{public_url}/media/{event.picture.key}/large"
-    if event.languages:
-        found["inLanguage"] = list(event.languages)
-    if event.tags:
-        found["keywords"] = list(event.tags)
-    if event.tickets.url:
-        found["offers"] = {"@type": "Offer", "url": event.tickets.url}
+    if event.content.picture is not None:
+        found["image"] = f"{public_url}/media/{event.content.picture.key}/large"
+    if event.content.languages:
+        found["inLanguage"] = list(event.content.languages)
+    if event.content.tags:
+        found["keywords"] = list(event.content.tags)
+    if event.content.tickets.url:
+        found["offers"] = {"@type": "Offer", "url": event.content.tickets.url}
     return found
 
 

@@ -10,6 +10,7 @@ from openmeet.domain.calendars.model import CalendarEntry, Itself, Span
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import local_of
 
 # More are not shown: these are enough to see the conflict.
@@ -43,7 +44,7 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
 def _when(entry: CalendarEntry, zone: str, day: date) -> str:
     """The times; with the date if it is not the event's day."""
     if entry.is_all_day:
-        return "all day"
+        return gettext("all day")
     starts = local_of(entry.starts_at, zone)
     ends = local_of(entry.ends_at, zone) if entry.has_end else None
     if starts.date() == day and (ends is None or ends.date() == day):

@@ -5,12 +5,15 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Gone, NotFound
-from openmeet.domain.events.model import Event, EventId, Visibility
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.series_dates import more_dates
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import kinds
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import expansion
 from openmeet.web.events.listing import FurtherDates
 
@@ -23,16 +26,15 @@ def must_be_here(event: Event, *, concerns: bool = False) -> None:
     if not event.is_gone:
         return
     if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not concerns):
-        raise NotFound("There is no such event.")
-    name = f"“{event.title}”" if concerns and event.title else "This event"
-    raise Gone(f"{name} was removed. {why_gone(event)}")
-
-
-def why_gone(event: Event) -> str:
-    """Who deleted it, as far as is known: a record missing from its repository may have been deleted there by any app."""
-    return (
-        "Its host deleted it." if event.deleted_at is not None else "It was removed from the server where it was kept."
-    )
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    # A record that is missing from its repository may have been deleted there by any app.
+    is_by_host = event.deleted_at is not None
+    if concerns and event.title:
+        raise Gone(
+            EventReason.NAMED_EVENT_DELETED if is_by_host else EventReason.NAMED_EVENT_REMOVED_ELSEWHERE,
+            title=event.title,
+        )
+    raise Gone(EventReason.DELETED if is_by_host else EventReason.REMOVED_ELSEWHERE)
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
@@ -66,11 +68,12 @@ _FEW = 3
 
 def _words(number: int, *, goes_on: bool) -> str:
     if goes_on and number < _FEW:
-        return "and more dates"
+        return gettext("and more dates")
     if number == 0:
         return ""
-    dates = "1 more date" if number == 1 else f"{number} more dates"
-    return f"and at least {dates}" if goes_on else f"and {dates}"
+    if goes_on:
+        return ngettext("and at least %(number)s more date", "and at least %(number)s more dates", number)
+    return ngettext("and %(number)s more date", "and %(number)s more dates", number)
 
 
 async def path_of_host(reader: Reader, host: UserId, *, is_public: bool) -> str:

@@ -12,6 +12,7 @@ from openmeet.domain.groups import actions, queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.site.caller import caller_or_none
 
 
@@ -52,17 +53,19 @@ class GroupAccess:
     @property
     def tabs(self) -> list[Tab]:
         """The tabs that the viewer may open."""
-        found = [Tab(self.path, "Group"), Tab(f"{self.path}/events", "Events")]
+        found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
+        if self.member is not None and not self.group.is_read_only:
+            found.append(Tab(f"{self.path}/chat", gettext("Chat")))
         if self.may(GroupPermission.SEE_MEMBERS):
-            found.append(Tab(f"{self.path}/members", "Members"))
+            found.append(Tab(f"{self.path}/members", gettext("Members")))
         if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
-            found.append(Tab(f"{self.path}/network", "Network"))
+            found.append(Tab(f"{self.path}/network", gettext("Network")))
         if self.may(GroupPermission.APPROVE):
-            found.append(Tab(f"{self.path}/requests", "Requests", self.counts.get(GroupRole.PENDING, 0)))
+            found.append(Tab(f"{self.path}/requests", gettext("Requests"), self.counts.get(GroupRole.PENDING, 0)))
         if self.may(GroupPermission.INVITE):
-            found.append(Tab(f"{self.path}/invitations", "Invite"))
+            found.append(Tab(f"{self.path}/invitations", gettext("Invite")))
         if self.may(GroupPermission.EDIT_GROUP):
-            found.append(Tab(f"{self.path}/settings", "Settings"))
+            found.append(Tab(f"{self.path}/settings", gettext("Settings")))
         return found
 
 

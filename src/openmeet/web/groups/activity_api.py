@@ -4,17 +4,20 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, announcements, invitation_queries, rules
-from openmeet.domain.groups.model import Announcement, AnnouncementId
+from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.search.group_events import followed_in_group
 from openmeet.i18n.formatting import iso
+from openmeet.web.api import pagination
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
-from openmeet.web.groups.schemas import MembershipShown, membership_shown
+from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 
@@ -22,13 +25,13 @@ _CURSOR = Parameter("cursor", "Where the page before ended")
 _LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
 
 
-class AnnouncementWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class AnnouncementInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """An announcement to all members; simple Markdown."""
 
     text: str
 
 
-class AnnouncementShown(msgspec.Struct, rename="camel"):
+class AnnouncementOutput(msgspec.Struct, rename="camel"):
     """One announcement."""
 
     id: str
@@ -41,20 +44,21 @@ class AnnouncementShown(msgspec.Struct, rename="camel"):
 class AnnouncementList(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    announcements: list[AnnouncementShown]
+    announcements: list[AnnouncementOutput]
     cursor: str | None
 
 
-class DidWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class DidInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A DID whose public events appear in the group."""
 
     did: str
 
 
 class DidList(msgspec.Struct, rename="camel"):
-    """DIDs that the group follows, by name."""
+    """DIDs that the group follows, newest first; ``cursor`` is null on the last page."""
 
     dids: list[str]
+    cursor: str | None
 
 
 class Switch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -63,20 +67,20 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     enabled: bool
 
 
-class FollowingShown(msgspec.Struct, rename="camel"):
+class FollowersOutput(msgspec.Struct, rename="camel"):
     """How many follow the group without being members, and whether the caller does."""
 
     followers: int
     is_following: bool
 
 
-class AddressWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class AddressInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Letters a to z, digits and single hyphens."""
 
     address: str
 
 
-class AddressShown(msgspec.Struct, rename="camel"):
+class AddressOutput(msgspec.Struct, rename="camel"):
     """The new slug; the old one redirects to it."""
 
     slug: str
@@ -120,11 +124,11 @@ async def list_announcements(request: Request) -> Response:
 
 async def announce(request: Request) -> Response:
     caller = caller_of(request)
-    text = (await read_json(request, AnnouncementWanted)).text
+    text = (await read_json(request, AnnouncementInput)).text
     async with database_of(request).transaction() as tx:
-        said = await announcements.announce(tx, caller, slug_of(request), text)
-        names = await shown_names(tx, [said.author_id])
-    return json_response(_announced(said, names[said.author_id]), 201)
+        announcement = await announcements.announce(tx, caller, slug_of(request), text)
+        names = await shown_names(tx, [announcement.author_id])
+    return json_response(_announced(announcement, names[announcement.author_id]), 201)
 
 
 async def remove_announcement(request: Request) -> Response:
@@ -136,19 +140,24 @@ async def remove_announcement(request: Request) -> Response:
 
 
 async def list_dids(request: Request) -> Response:
-    caller = caller_or_none(request)
+    caller, page = caller_or_none(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
         group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        return json_response(DidList(list(await invitation_queries.followed(reader, group.id))))
+        return json_response(await _dids(reader, group.id, page))
 
 
 async def follow_did(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = (await read_json(request, DidWanted)).did
+    wanted = (await read_json(request, DidInput)).did
     async with database_of(request).transaction() as tx:
         await administration.follow(tx, caller, slug_of(request), wanted)
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-        return json_response(DidList(list(await invitation_queries.followed(tx, group.id))))
+        return json_response(await _dids(tx, group.id, WHOLE))
+
+
+async def _dids(reader: Reader, group_id: GroupId, page: Page) -> DidList:
+    found, cursor = page.cut(await invitation_queries.followed(reader, group_id, page), lambda one: (one[1], one[0]))
+    return DidList([did for did, _ in found], cursor)
 
 
 async def unfollow_did(request: Request) -> Response:
@@ -172,7 +181,7 @@ async def follow_group(request: Request) -> Response:
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
         group = await actions.follow(tx, caller, slug_of(request), enabled=enabled)
-        return json_response(FollowingShown(await actions.count(tx, group.id), is_following=True))
+        return json_response(FollowersOutput(await actions.count(tx, group.id), is_following=True))
 
 
 async def unfollow_group(request: Request) -> Response:
@@ -218,24 +227,24 @@ async def show_log(request: Request) -> Response:
 
 async def choose_address(request: Request) -> Response:
     caller = caller_of(request)
-    address = (await read_json(request, AddressWanted)).address
+    address = (await read_json(request, AddressInput)).address
     async with database_of(request).transaction() as tx:
         group = await actions.choose_address(tx, caller, slug_of(request), address)
-    return json_response(AddressShown(group.slug))
+    return json_response(AddressOutput(group.slug))
 
 
-def _announced(one: Announcement, name: str) -> AnnouncementShown:
-    return AnnouncementShown(one.id, one.author_id, name, one.text, iso(one.created_at))
+def _announced(one: Announcement, name: str) -> AnnouncementOutput:
+    return AnnouncementOutput(one.id, one.author_id, name, one.text, iso(one.created_at))
 
 
 _GROUP = "/api/groups/{slug}"
-_SAID = f"{_GROUP}/announcements"
+_FLASH = f"{_GROUP}/announcements"
 _DIDS = f"{_GROUP}/follows"
 
 OPERATIONS = (
     ApiOperation(
         "GET",
-        _SAID,
+        _FLASH,
         "listAnnouncements",
         "What was announced in a group, for its members",
         list_announcements,
@@ -245,19 +254,19 @@ OPERATIONS = (
     ),
     ApiOperation(
         "POST",
-        _SAID,
+        _FLASH,
         "announce",
-        "Tell everybody in a group something",
+        "Send an announcement to everybody in a group",
         announce,
-        {201: AnnouncementShown},
-        AnnouncementWanted,
+        {201: AnnouncementOutput},
+        AnnouncementInput,
         failures=(403, 404),
     ),
     ApiOperation(
         "DELETE",
-        _SAID + "/{announcement}",
+        _FLASH + "/{announcement}",
         "removeAnnouncement",
-        "Nobody reads an announcement here any more",
+        "Delete an announcement",
         remove_announcement,
         {204: None},
         failures=(403, 404),
@@ -269,6 +278,7 @@ OPERATIONS = (
         "DIDs whose public events a group shows",
         list_dids,
         {200: DidList},
+        parameters=(_CURSOR, _LIMIT),
         needs_session=False,
         failures=(404,),
     ),
@@ -279,7 +289,7 @@ OPERATIONS = (
         "Show the public events of a DID in a group",
         follow_did,
         {200: DidList},
-        DidWanted,
+        DidInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -306,9 +316,9 @@ OPERATIONS = (
         "PUT",
         f"{_GROUP}/following",
         "followGroup",
-        "Hear of new events of a group without being in it",
+        "Follow a group: get news about its new events without being a member",
         follow_group,
-        {200: FollowingShown},
+        {200: FollowersOutput},
         Switch,
         failures=(404,),
     ),
@@ -325,9 +335,9 @@ OPERATIONS = (
         "PUT",
         f"{_GROUP}/membership/notifications",
         "switchGroupNotifications",
-        "Whether the caller hears of what happens in a group that they are in",
+        "Whether the caller gets news about a group they are in",
         switch_notifications,
-        {200: MembershipShown},
+        {200: MembershipOutput},
         Switch,
         failures=(403, 404),
     ),
@@ -347,8 +357,8 @@ OPERATIONS = (
         "chooseGroupAddress",
         "Give a public group an address; the one before leads there",
         choose_address,
-        {200: AddressShown},
-        AddressWanted,
+        {200: AddressOutput},
+        AddressInput,
         failures=(403, 404, 422),
     ),
 )

@@ -14,6 +14,7 @@ from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupRole, Logged
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.access import path_of, see, slug_of
@@ -25,84 +26,95 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _BY_SELF = {
-    GroupLogAction.CREATED: "made the group",
-    GroupLogAction.JOINED: "joined",
-    GroupLogAction.ASKED: "asked to get in",
-    GroupLogAction.ACCEPTED: "accepted an invitation",
-    GroupLogAction.LEFT: "left",
-    GroupLogAction.EDITED: "changed the settings",
-    GroupLogAction.LINK_MADE: "made a link that lets people in",
-    GroupLogAction.INVITATION_REVOKED: "took back an invitation",
-    GroupLogAction.ANNOUNCED: "announced something",
-    GroupLogAction.DELETED: "deleted the group",
-    GroupLogAction.SUCCESSION_ASKED: "asked to take the group over",
+    GroupLogAction.CREATED: lazy("made the group"),
+    GroupLogAction.JOINED: lazy("joined"),
+    GroupLogAction.ASKED: lazy("asked to join"),
+    GroupLogAction.ACCEPTED: lazy("accepted an invitation"),
+    GroupLogAction.LEFT: lazy("left"),
+    GroupLogAction.EDITED: lazy("changed the settings"),
+    GroupLogAction.LINK_MADE: lazy("made a link that lets people in"),
+    GroupLogAction.INVITATION_REVOKED: lazy("withdrew an invitation"),
+    GroupLogAction.ANNOUNCED: lazy("announced something"),
+    GroupLogAction.DELETED: lazy("deleted the group"),
+    GroupLogAction.SUCCESSION_ASKED: lazy("asked to take the group over"),
 }
 _ABOUT = {
-    GroupLogAction.APPROVED: "let in {who}",
-    GroupLogAction.DECLINED: "declined {who}",
-    GroupLogAction.REMOVED: "removed {who}",
-    GroupLogAction.BANNED: "banned {who}",
-    GroupLogAction.UNBANNED: "lifted the ban of {who}",
-    GroupLogAction.OWNERSHIP_OFFERED: "offered the group to {who}",
-    GroupLogAction.OFFER_ENDED: "ended the offer to {who}",
-    GroupLogAction.SUCCESSION_STOPPED: "ended the taking over by {who}",
-    GroupLogAction.ANNOUNCEMENT_REMOVED: "removed an announcement of {who}",
+    GroupLogAction.APPROVED: lazy("let in %(who)s"),
+    GroupLogAction.DECLINED: lazy("declined %(who)s"),
+    GroupLogAction.REMOVED: lazy("removed %(who)s"),
+    GroupLogAction.BANNED: lazy("banned %(who)s"),
+    GroupLogAction.UNBANNED: lazy("lifted the ban of %(who)s"),
+    GroupLogAction.OWNERSHIP_OFFERED: lazy("offered the group to %(who)s"),
+    GroupLogAction.OFFER_ENDED: lazy("ended the offer to %(who)s"),
+    GroupLogAction.SUCCESSION_STOPPED: lazy("ended the taking over by %(who)s"),
+    GroupLogAction.ANNOUNCEMENT_REMOVED: lazy("removed an announcement of %(who)s"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """``what`` follows the name of ``who``."""
+    """``what`` follows the name of ``who``; ``is_by_clock``: nobody did it."""
 
     when: Markup
     who: str
     what: str
+    is_by_clock: bool
 
 
 def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(one.created_at, group.details.time_zone)
     when = formatting.time_tag(one.created_at, f"{formatting.short_day(at)} {at.year}, {formatting.clock(at)}")
-    who = "By itself" if one.note == BY_CLOCK else names[one.acted_by]
-    return ActivityRow(when, who, _what(one, names))
+    is_by_clock = one.note == BY_CLOCK
+    who = gettext("Automatically") if is_by_clock else names[one.acted_by]
+    return ActivityRow(when, who, _what(one, names), is_by_clock)
 
 
 def _what(one: Logged, names: Mapping[UserId, str]) -> str:
-    return _did(one, names) + (f" ({IN_ANOTHER_APP})" if one.note == IN_ANOTHER_APP else "")
+    what = _did(one, names)
+    return gettext("%(what)s (in another app)", what=what) if one.note == IN_ANOTHER_APP else what
 
 
 def _did(one: Logged, names: Mapping[UserId, str]) -> str:
     them = names[one.user_id]
     if one.note == BY_CLOCK:
         return {
-            GroupLogAction.SUCCESSION_ASKED: f"the time began after which {them} takes over",
-            GroupLogAction.SUCCESSION_STOPPED: f"{them} does not take over",
+            GroupLogAction.SUCCESSION_ASKED: gettext("started the waiting time until %(name)s takes over", name=them),
+            GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s does not take over", name=them),
         }.get(one.act, _new_role(one, them))
     match one.act:
         case GroupLogAction.ROLE_CHANGED if one.after is not None:
-            return f"made {them} {role_words(one.after)}"
+            return gettext("made %(them)s %(after)s", them=them, after=role_words(one.after))
         case (
             GroupLogAction.HANDED_OVER
             | GroupLogAction.TAKEN_OVER
             | GroupLogAction.TAKEN_BACK
             | GroupLogAction.PASSED_ON
         ):
-            return f"passed the group on: {_new_role(one, them)}"
+            return gettext("passed the group on to %(them)s", them=_new_role(one, them))
         case GroupLogAction.SUCCESSION_ARRANGED:
-            return f"arranged that {them} is next" if one.user_id != one.acted_by else "changed who is next"
+            return (
+                gettext("named %(them)s as next owner", them=them)
+                if one.user_id != one.acted_by
+                else gettext("changed who is next")
+            )
         case GroupLogAction.INVITED:
-            return f"invited {one.note} by mail"
+            return gettext("invited %(note)s by mail", note=one.note)
         case GroupLogAction.ADDRESS_CHANGED:
-            return f"chose the address {one.note}"
+            return gettext("chose the address %(note)s", note=one.note)
         case GroupLogAction.DID_FOLLOWED:
-            return f"let the group follow {one.note}"
+            return gettext("let the group follow %(note)s", note=one.note)
         case GroupLogAction.DID_UNFOLLOWED:
-            return f"let the group no longer follow {one.note}"
+            return gettext("let the group no longer follow %(note)s", note=one.note)
         case _:
-            return _BY_SELF.get(one.act) or _ABOUT[one.act].format(who=them)
+            return _ABOUT[one.act].filled(who=them) if one.act in _ABOUT else str(_BY_SELF[one.act])
 
 
 def _new_role(one: Logged, them: str) -> str:
-    return f"{them} is {role_words(one.after)}" if one.after is not None and one.after in set(GroupRole) else them
+    return (
+        gettext("%(them)s is %(after)s", them=them, after=role_words(one.after))
+        if one.after is not None and one.after in set(GroupRole)
+        else them
+    )
 
 
 def routes() -> list[Route]:
@@ -122,16 +134,16 @@ async def announce(request: Request) -> Response:
                 tx, caller, slug_of(request), typed.get("text", ""), submission_key=key or None
             )
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    except (InvalidForm, TooMany, announcements.AlreadySaid) as wrong:
+    except (InvalidForm, TooMany, announcements.AlreadyAnnounced) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"text": wrong.why})
-        if isinstance(wrong, announcements.AlreadySaid):
+        if isinstance(wrong, announcements.AlreadyAnnounced):
             typed = {**typed, "submission": ""}
         async with database_of(request).reader() as reader:
             context = await view.view_of(
                 reader, await see(reader, request), typed_again(typed, problem), services(request).settings.public_url
             )
         return page(request, "groups/group.html", context, status=kind_of(wrong).http_status)
-    return go(path_of(group) + "#announcements", said="announced")
+    return go(path_of(group) + "#announcements", flash="announced")
 
 
 async def remove(request: Request) -> Response:
@@ -139,4 +151,4 @@ async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await announcements.remove(tx, caller, slug_of(request), AnnouncementId(request.path_params["announcement"]))
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    return go(path_of(group), said="announcement_removed")
+    return go(path_of(group), flash="announcement_removed")

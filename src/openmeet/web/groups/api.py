@@ -12,11 +12,13 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, membership_queries, queries, rules
 from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -25,11 +27,11 @@ from openmeet.web.events.api import EventList, SourceName, events_page, paging
 from openmeet.web.groups import forms
 from openmeet.web.groups.schemas import (
     GroupDeletionPlanned,
+    GroupInput,
     GroupList,
-    GroupShown,
-    GroupWanted,
+    GroupOutput,
     Knock,
-    MembershipShown,
+    MembershipOutput,
     group_shown,
     membership_shown,
 )
@@ -51,7 +53,7 @@ async def list_groups(request: Request) -> Response:
     asked = request.query_params.get("source", "")
     source = query.source_or_none(asked)
     if asked and source is None:
-        raise InvalidInput("source", "Choose one of: " + ", ".join(query.SOURCE_WORDS) + ".")
+        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_WORDS))
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
         found = await membership_queries.listed(
@@ -76,7 +78,7 @@ async def list_mine(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    details = forms.check((await read_json(request, GroupWanted)).submission())
+    details = forms.check((await read_json(request, GroupInput)).submission())
     async with database_of(request).transaction() as tx:
         group = await actions.create(tx, caller, details)
         shown = await _shown(tx, request, group, GroupRole.OWNER)
@@ -94,7 +96,7 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, GroupWanted)
+    wanted = await read_json(request, GroupInput)
     async with database_of(request).transaction() as tx:
         # Check access before the body: errors in it must not reveal that a hidden group exists.
         before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
@@ -108,7 +110,7 @@ async def save(request: Request) -> Response:
 
 
 def _who_gets_in(group: Group) -> dict[str, object]:
-    """Fields of ``GroupWanted`` that are unchanged if a replace leaves them out."""
+    """Fields of ``GroupInput`` that are unchanged if a replace leaves them out."""
     return {
         "visibility": group.details.visibility.value,
         "join_policy": group.details.join_policy.value,
@@ -173,7 +175,7 @@ def limit_of(request: Request) -> int:
     """The requested limit; InvalidInput names ``limit``."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
+        raise InvalidInput("limit", GroupReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
     return int(text)
 
 
@@ -182,7 +184,7 @@ async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
         return None
     last = await queries.by_id(reader, GroupId(cursor))
     if last is None:
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+        raise InvalidInput("cursor", GroupReason.INVALID_CURSOR, name="InvalidCursor")
     return queries.search_text(last.details), last.id
 
 
@@ -196,14 +198,14 @@ async def _list(reader: Reader, request: Request, found: list[ListedGroup], limi
     return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
 
 
-async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupShown:
+async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupOutput:
     counts = await queries.counts(reader, group.id)
     members = sum(counts.get(one, 0) for one in INSIDE)
     (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
     return group_shown(group, role, members, services(request).settings.public_url, source)
 
 
-async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupShown:
+async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupOutput:
     """The group as this user sees it."""
     mine = await queries.find_member(reader, group.id, viewer)
     return await _shown(reader, request, group, mine.role if mine else None)
@@ -235,8 +237,8 @@ OPERATIONS = (
         "createGroup",
         "Make a group; the caller owns it",
         create,
-        {201: GroupShown},
-        GroupWanted,
+        {201: GroupOutput},
+        GroupInput,
         failures=(422,),
     ),
     ApiOperation(
@@ -245,7 +247,7 @@ OPERATIONS = (
         "showGroup",
         "One group; an address that it had before answers too",
         show,
-        {200: GroupShown},
+        {200: GroupOutput},
         needs_session=False,
         failures=(404,),
     ),
@@ -255,8 +257,8 @@ OPERATIONS = (
         "saveGroup",
         "Replace what a group says; a new name gives a new address, and who sees it and gets in stays where that is left out",
         save,
-        {200: GroupShown},
-        GroupWanted,
+        {200: GroupOutput},
+        GroupInput,
         (IF_MATCH,),
         failures=(403, 404, 412),
     ),
@@ -300,7 +302,7 @@ OPERATIONS = (
         "joinGroup",
         "Get in, or ask to; the same again changes nothing",
         join,
-        {200: MembershipShown},
+        {200: MembershipOutput},
         Knock,
         failures=(404, 422),
     ),

@@ -15,15 +15,15 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class NameWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``isPublic``: publish the caller's membership as a record in their repository."""
+class NameInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Whether to publish the caller's membership as a record in their repository."""
 
     is_public: bool
 
 
-class NameShown(msgspec.Struct, rename="camel"):
-    """``state``: of the membership record; null if none was ever to be published. ``asksPermission``: the PDS must
-    grant permission first.
+class NameOutput(msgspec.Struct, rename="camel"):
+    """Whether the caller publishes their membership of a group. ``state``: of the membership record; null if none was
+    ever to be published. ``asksPermission``: the PDS must grant permission first.
     """
 
     is_public: bool
@@ -32,7 +32,7 @@ class NameShown(msgspec.Struct, rename="camel"):
     asks_permission: bool
 
 
-class GroupNetworkShown(msgspec.Struct, rename="camel"):
+class GroupNetworkOutput(msgspec.Struct, rename="camel"):
     """``share``: how much of the group is published. ``handle``: of its own repository; null if its owner's repository
     is used.
 
@@ -43,7 +43,7 @@ class GroupNetworkShown(msgspec.Struct, rename="camel"):
     share: Literal["nothing", "least", "all"]
     is_kept_elsewhere: bool
     handle: str | None
-    mine: NameShown | None
+    mine: NameOutput | None
 
 
 async def show(request: Request) -> Response:
@@ -53,25 +53,25 @@ async def show(request: Request) -> Response:
 
 async def put_name(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, NameWanted)
+    wanted = await read_json(request, NameInput)
     async with database_of(request).transaction() as tx:
         await publication_settings.show_membership(tx, caller, slug_of(request), is_public=wanted.is_public)
     return json_response(await _shown(request))
 
 
-async def _shown(request: Request) -> GroupNetworkShown:
+async def _shown(request: Request) -> GroupNetworkOutput:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         found = await on_the_network(reader, seen)
     mine = found.mine
-    return GroupNetworkShown(
+    return GroupNetworkOutput(
         record_uri=found.uri,
         share=("nothing", "least", "all")[found.share],
         is_kept_elsewhere=seen.group.is_read_only,
         handle=found.handle or None,
         mine=None
         if mine is None
-        else NameShown(mine.is_public, mine.state.value if mine.state else None, mine.uri, mine.asks),
+        else NameOutput(mine.is_public, mine.state.value if mine.state else None, mine.uri, mine.asks),
     )
 
 
@@ -82,7 +82,7 @@ OPERATIONS = (
         "showGroupNetwork",
         "What the network knows of a group, and of one’s own being in it",
         show,
-        {200: GroupNetworkShown},
+        {200: GroupNetworkOutput},
         failures=(403, 404),
     ),
     ApiOperation(
@@ -91,8 +91,8 @@ OPERATIONS = (
         "showMembership",
         "Let everybody read that one is in a group, or nobody; a group that is kept elsewhere is asked by it",
         put_name,
-        {200: GroupNetworkShown},
-        NameWanted,
+        {200: GroupNetworkOutput},
+        NameInput,
         failures=(403, 404, 422),
     ),
 )

@@ -7,18 +7,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound, Refused
+from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
 from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
 from openmeet.domain.groups.model import INSIDE, GroupRole, Membership
 from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.domain.groups.queries import find_member
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
+from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.repositories.custodial import Keeper, check_handle, suggest_handle
 from openmeet.outbox import publications
@@ -39,7 +42,7 @@ class OwnName:
     is_public: bool
     can_be_public: bool
     state: PublicationState | None
-    words: str
+    status: Explanation | None
     uri: str | None
     asks: bool
     did: str
@@ -53,7 +56,7 @@ class OnTheNetwork:
 
     share: Share
     uri: str | None
-    words: str
+    status: Explanation | None
     is_switched_on: bool
     has_agreed: bool
     handle: str | None
@@ -76,18 +79,14 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     if group.network.account_id is not None:
         kept = await identity_queries.of_user(reader, group.network.account_id)
         handle = kept[0].handle if kept else ""
-        owed = None if kept else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
-        problem = (
-            (owed.reason.partition(": ")[2] or owed.reason)
-            if owed is not None and owed.state is JobState.GIVEN_UP
-            else ""
-        )
+        job = None if kept else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
+        problem = explain(job.why) if job is not None and job.state is JobState.FAILED else ""
     did, asks = await permission_for(reader, speaker, Feature.GROUPS)
     mine = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
     return OnTheNetwork(
         share=share,
         uri=group.network.record_uri,
-        words=held.words(reader.now, is_allowed=agreed and share is not Share.NOTHING),
+        status=held.shown(reader.now, is_allowed=agreed and share is not Share.NOTHING),
         is_switched_on=Flag.GROUPS in on,
         has_agreed=agreed,
         handle=handle,
@@ -110,20 +109,20 @@ async def _own_name(
     did, asks = await permission_for(reader, viewer, Feature.MEMBERSHIPS)
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if mine is None:
-        return OwnName(is_public=False, can_be_public=can_be, state=None, words="", uri=None, asks=asks, did=did)
+        return OwnName(is_public=False, can_be_public=can_be, state=None, status=None, uri=None, asks=asks, did=did)
     held = (await publications.states(reader, PublicationKind.MEMBERSHIP, [mine.id]))[mine.id]
     return OwnName(
         is_public=is_public,
         can_be_public=can_be,
         state=held.state,
-        words=held.words(reader.now, is_allowed=is_public and can_be),
+        status=held.shown(reader.now, is_allowed=is_public and can_be),
         uri=mine.statement_uri,
         asks=asks and is_public,
         did=did,
     )
 
 
-LABELS = {"handle": "Handle"}
+LABELS = {"handle": lazy("Handle")}
 
 
 def routes() -> list[Route]:
@@ -149,7 +148,7 @@ async def save(request: Request) -> Response:
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except Refused as refused:
         return await _page(request, Typed(typed, {"": refused.why}), status=422)
-    return go(path_of(group, "network"), said="membership_shown" if is_public else "membership_hidden")
+    return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
 
 
 async def ask_repository(request: Request) -> Response:
@@ -168,7 +167,7 @@ async def make_repository(request: Request) -> Response:
         return await _ask_repository(request, keeper, Typed(typed, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
         return await _ask_repository(request, keeper, Typed(typed, {"": refused.why}), status=422)
-    return go(path_of(group, "network"), said="group_repository_asked")
+    return go(path_of(group, "network"), flash="group_repository_asked")
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -193,7 +192,7 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
 def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
     """The handle, if they confirmed. Raises InvalidInput."""
     if typed.get("publish") != "yes":
-        raise InvalidInput("publish", "Say yes, or leave it as it is.")
+        raise InvalidInput("publish", GroupReason.YES_NEEDED)
     return check_handle(typed.get("handle", ""), keeper.handle_domain)
 
 
@@ -202,7 +201,7 @@ async def _ask_repository(request: Request, keeper: Keeper, typed: Typed, *, sta
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.TRANSFER)
         if seen.group.is_read_only:
-            raise NotFound("There is no such page.")
+            raise NotFound(GroupReason.NO_SUCH_PAGE)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved

@@ -15,7 +15,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
-class GroupFeedShown(msgspec.Struct, rename="camel"):
+class GroupFeedOutput(msgspec.Struct, rename="camel"):
     """The caller's secret URL of the group's calendar; null if there is none, or if made so long ago that it cannot be
     shown again.
     """
@@ -29,7 +29,7 @@ async def show(request: Request) -> Response:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
         url = await url_for(reader, request, group, caller.user_id)
-    return json_response(GroupFeedShown(url or None))
+    return json_response(GroupFeedOutput(url or None))
 
 
 async def renew(request: Request) -> Response:
@@ -38,7 +38,7 @@ async def renew(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group, mine = await actions.lock_visible(tx, caller, slug_of(request))
         token = await calendar_feeds.renew(tx, services(request).code_key, group, mine)
-    return json_response(GroupFeedShown(shown(request, token)), 201)
+    return json_response(GroupFeedOutput(shown(request, token)), 201)
 
 
 async def close(request: Request) -> Response:
@@ -56,23 +56,23 @@ OPERATIONS = (
         "showGroupFeed",
         "The caller’s secret address of the calendar of a group that they are in",
         show,
-        {200: GroupFeedShown},
+        {200: GroupFeedOutput},
         failures=(403, 404),
     ),
     ApiOperation(
         "POST",
         "/api/groups/{slug}/calendar-feed",
         "renewGroupFeed",
-        "Make that address, or another one; the one before opens nothing any more",
+        "Make that address, or a new one; the old one stops working",
         renew,
-        {201: GroupFeedShown},
+        {201: GroupFeedOutput},
         failures=(403, 404),
     ),
     ApiOperation(
         "DELETE",
         "/api/groups/{slug}/calendar-feed",
         "closeGroupFeed",
-        "No address opens the group’s calendar for the caller any more",
+        "Remove the caller’s address of the group’s calendar",
         close,
         {204: None},
         failures=(404,),

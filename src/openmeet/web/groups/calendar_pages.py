@@ -13,15 +13,17 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.model import Group, GroupId
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.search.group_events import between_in_group, seen_in_group
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.events import feeds
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups.access import path_of, slug_of
@@ -63,7 +65,7 @@ async def _whole_series(
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
     """The same rule as the group's lists: strangers see what is public, members all but what is restricted to the host."""
     if member is None:
-        return not series.is_hidden and series.template.visibility is Visibility.PUBLIC
+        return not series.is_hidden and series.content.visibility is Visibility.PUBLIC
     if member == series.owner_id:
         return True
     return not series.is_hidden and not (is_kept_away and series.visibility is Visibility.PRIVATE)
@@ -90,9 +92,9 @@ async def change(request: Request) -> Response:
             case "close":
                 await calendar_feeds.close(tx, group.id, caller.user_id)
             case _:
-                raise InvalidInput("act", "Choose one of: open, renew, close.")
-    said = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act]
-    return go(f"{path_of(group)}/events", said=said)
+                raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="open, renew, close")
+    flash = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act]
+    return go(f"{path_of(group)}/events", flash=flash)
 
 
 async def serve(request: Request) -> Response:
@@ -100,7 +102,7 @@ async def serve(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await calendar_feeds.reader_of(reader, request.path_params["token"])
         if found is None:
-            raise NotFound("This calendar has no such address any more.")
+            raise NotFound(GroupReason.NO_SUCH_ADDRESS)
         group, mine = found
         file, changed = await calendar_file(
             reader,

@@ -42,7 +42,7 @@ def calendar_of(
     entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
     for event in events:
         address = f"{public_url}/events/{quote(event.slug)}"
-        description = event.description
+        description = event.content.description
         if not is_own(group, event):
             note = f"From the network: {event.record_uri}"
             description = f"{note}\n\n{description}" if description else note

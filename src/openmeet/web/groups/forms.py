@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from openmeet.domain.groups.model import (
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -15,6 +15,7 @@ from openmeet.domain.groups.model import (
     JoinPolicy,
     PromotionLevel,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.validation import choice
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
@@ -64,26 +65,26 @@ def values_of_group(group: Group) -> dict[str, str]:
 
 def check(typed: GroupSubmission) -> GroupDetails:
     """Validate the submission. InvalidForm lists every invalid field."""
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     name = one_line(typed.name)
     if not name:
-        problems["name"] = "Give the group a name."
+        problems["name"] = GroupReason.NAME_NEEDED
     elif len(name) > MAX_NAME:
-        problems["name"] = f"A name has at most {MAX_NAME} characters; this one has {len(name)}."
+        problems["name"] = GroupReason.NAME_TOO_LONG(most=MAX_NAME, length=len(name))
     description = typed.description.replace("\r\n", "\n").strip()
     if len(description) > MAX_DESCRIPTION:
-        problems["description"] = f"A description has at most {MAX_DESCRIPTION} characters."
+        problems["description"] = GroupReason.DESCRIPTION_TOO_LONG(most=MAX_DESCRIPTION)
     question = one_line(typed.join_question)
     if len(question) > MAX_QUESTION:
-        problems["join_question"] = f"A question has at most {MAX_QUESTION} characters."
+        problems["join_question"] = GroupReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
     for field in ("locality", "country"):
         if len(getattr(typed, field)) > MAX_PLACE:
-            problems[field] = f"At most {MAX_PLACE} characters."
+            problems[field] = GroupReason.ANSWER_TOO_LONG(most=MAX_PLACE)
     country = one_line(typed.country)
     if country and "country" not in problems and known_code(country) is None:
-        problems["country"] = "We do not know this country. Choose one from the list, or leave it empty."
+        problems["country"] = GroupReason.UNKNOWN_COUNTRY
     if not wall_time.is_zone(typed.time_zone):
-        problems["time_zone"] = "Choose the time zone in which the group lives, like Europe/Berlin."
+        problems["time_zone"] = GroupReason.ZONE_NEEDED
     policy = choice(JoinPolicy, typed.join_policy, "join_policy", problems)
     visibility = choice(GroupVisibility, typed.visibility, "visibility", problems)
     level = choice(PromotionLevel, typed.promotion_level, "promotion_level", problems)

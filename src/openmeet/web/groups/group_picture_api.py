@@ -11,8 +11,8 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.api import shown_to, slug_of
-from openmeet.web.groups.schemas import GroupShown
-from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.groups.schemas import GroupOutput
+from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -20,7 +20,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 async def put_picture(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, PictureWanted)
+    wanted = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
@@ -59,8 +59,8 @@ OPERATIONS = (
         "putGroupPicture",
         "Show a picture with the group",
         put_picture,
-        {200: GroupShown},
-        PictureWanted,
+        {200: GroupOutput},
+        PictureInput,
         (IF_MATCH,),
         failures=_FAILURES,
         is_idempotent=True,
@@ -71,7 +71,7 @@ OPERATIONS = (
         "removeGroupPicture",
         "Show no picture with the group",
         remove_picture,
-        {200: GroupShown},
+        {200: GroupOutput},
         None,
         (IF_MATCH,),
         failures=_FAILURES,

@@ -9,13 +9,14 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, invitation_queries, rules
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INVITATION_DAYS, Invitation, InvitationId
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.groups.api import slug_of
-from openmeet.web.groups.schemas import MembershipShown, membership_shown
+from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -23,14 +24,14 @@ from openmeet.web.site.tenant_routing import database_of
 MAX_ADDRESSES = 200
 
 
-class LinkWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class LinkInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """How many people the link admits, and for how many days it is valid."""
 
     uses: int = 1
     days: int = INVITATION_DAYS
 
 
-class InvitationShown(msgspec.Struct, rename="camel"):
+class InvitationOutput(msgspec.Struct, rename="camel"):
     """An invitation. ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person; only links show
     theirs.
 
@@ -50,18 +51,18 @@ class InvitationShown(msgspec.Struct, rename="camel"):
 class InvitationList(msgspec.Struct, rename="camel"):
     """Valid invitations, newest first; ``cursor`` is null on the last page."""
 
-    invitations: list[InvitationShown]
+    invitations: list[InvitationOutput]
     cursor: str | None
 
 
-class MailsWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class MailsInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Addresses to invite. ``isPreview``: report what would be sent, and send nothing."""
 
     emails: list[str]
     is_preview: bool = False
 
 
-class MailsShown(msgspec.Struct, rename="camel"):
+class MailsOutput(msgspec.Struct, rename="camel"):
     """The result per address: ``fresh`` are sent an e-mail, ``known`` have an invitation or declined one.
 
     ``wrong`` are invalid addresses, ``unread`` words without an address. ``leftToday``: how many the group may still
@@ -76,7 +77,7 @@ class MailsShown(msgspec.Struct, rename="camel"):
     is_sent: bool
 
 
-class DoorShown(msgspec.Struct, rename="camel"):
+class InvitedGroupOutput(msgspec.Struct, rename="camel"):
     """What an invited person reads before accepting."""
 
     group_name: str
@@ -99,7 +100,7 @@ async def list_invitations(request: Request) -> Response:
 
 async def invite_by_link(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, LinkWanted)
+    wanted = await read_json(request, LinkInput)
     async with database_of(request).transaction() as tx:
         link = await administration.invite_by_link(tx, caller, slug_of(request), uses=wanted.uses, days=wanted.days)
     return json_response(_shown(request, link), 201)
@@ -107,18 +108,18 @@ async def invite_by_link(request: Request) -> Response:
 
 async def invite_by_mail(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MailsWanted)
+    wanted = await read_json(request, MailsInput)
     if len(wanted.emails) > MAX_ADDRESSES:
-        raise InvalidInput("emails", f"At most {MAX_ADDRESSES} addresses at once.")
+        raise InvalidInput("emails", GroupReason.TOO_MANY_ADDRESSES, most=MAX_ADDRESSES)
     text = "\n".join(wanted.emails)
     if wanted.is_preview:
         async with database_of(request).reader() as reader:
             group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
             rules.must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
-            mails = await administration.check_mails(reader, group, text)
+            mails = await administration.check_mails(reader, services(request).code_key, group, text)
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
-        mails = await administration.invite_by_mail(tx, caller, slug_of(request), text)
+        mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
     return json_response(_mails(mails, is_sent=True))
 
 
@@ -135,7 +136,7 @@ async def show_door(request: Request) -> Response:
         invitation, group = await administration.open_door(reader, invitation_of(request))
         names = await shown_names(reader, [invitation.invited_by])
     return json_response(
-        DoorShown(
+        InvitedGroupOutput(
             group.details.name,
             group.details.description,
             names[invitation.invited_by],
@@ -155,7 +156,7 @@ async def accept(request: Request) -> Response:
 
 async def decline(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await administration.decline(tx, invitation_of(request))
+        await administration.decline(tx, services(request).code_key, invitation_of(request))
     return Response(status_code=204)
 
 
@@ -164,15 +165,15 @@ def invitation_of(request: Request) -> InvitationId:
     return administration.named_by(services(request).code_key, request.path_params["token"])
 
 
-def _shown(request: Request, one: Invitation) -> InvitationShown:
+def _shown(request: Request, one: Invitation) -> InvitationOutput:
     token = None if one.email else rules.token_of(services(request).code_key, one.id)
-    return InvitationShown(
+    return InvitationOutput(
         one.id, token, one.email, one.uses, one.uses_left, one.invited_by, iso(one.created_at), iso(one.expires_at)
     )
 
 
-def _mails(mails: Mails, *, is_sent: bool) -> MailsShown:
-    return MailsShown(
+def _mails(mails: Mails, *, is_sent: bool) -> MailsOutput:
+    return MailsOutput(
         list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
     )
 
@@ -197,8 +198,8 @@ OPERATIONS = (
         "inviteByLink",
         "Make a link that lets people in",
         invite_by_link,
-        {201: InvitationShown},
-        LinkWanted,
+        {201: InvitationOutput},
+        LinkInput,
         failures=(403, 404),
     ),
     ApiOperation(
@@ -207,15 +208,15 @@ OPERATIONS = (
         "inviteByMail",
         "Invite by mail, each address once; or see first what would be sent",
         invite_by_mail,
-        {200: MailsShown},
-        MailsWanted,
+        {200: MailsOutput},
+        MailsInput,
         failures=(403, 404),
     ),
     ApiOperation(
         "DELETE",
         _DOORS + "/{invitation}",
         "revokeInvitation",
-        "An invitation lets nobody in any more",
+        "Withdraw an invitation",
         revoke,
         {204: None},
         failures=(403, 404),
@@ -224,9 +225,9 @@ OPERATIONS = (
         "GET",
         _DOOR,
         "showInvitation",
-        "What an invitation is to, for whoever has its token; changes nothing",
+        "What an invitation is for, to anybody with its token; changes nothing",
         show_door,
-        {200: DoorShown},
+        {200: InvitedGroupOutput},
         needs_session=False,
         failures=(404,),
     ),
@@ -236,7 +237,7 @@ OPERATIONS = (
         "acceptInvitation",
         "Say yes to an invitation",
         accept,
-        {200: MembershipShown},
+        {200: MembershipOutput},
         failures=(404, 422),
     ),
     ApiOperation(

@@ -10,12 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
+from groundwork.ui.tones import tone_of
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
-from openmeet.web.events.listing import tone_of
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_WORDS, day_words, initial_of
@@ -32,7 +35,7 @@ _AT_FIRST = {"uses": "20", "days": str(INVITATION_DAYS), "emails": ""}
 
 
 def routes() -> list[Route]:
-    """``/groups/invitations/{token}`` is registered before ``/groups/{slug}/…``."""
+    """Routes of group invitations. ``/groups/invitations/{token}`` comes before ``/groups/{slug}/…``, which matches it too."""
     return [
         Route("/groups/invitations/{token}", show_door, methods=["GET"]),
         Route("/groups/invitations/{token}", answer, methods=["POST"]),
@@ -82,24 +85,24 @@ async def show_instead(request: Request) -> Response:
 async def decline_by_mail(request: Request) -> Response:
     """One-click decline: the body is ignored, and the response is no redirect."""
     async with database_of(request).transaction() as tx:
-        await administration.stop_mails(tx, invitation_of(request))
-    return Response("You hear nothing more of this group.\n", media_type="text/plain")
+        await administration.stop_mails(tx, services(request).code_key, invitation_of(request))
+    return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
 
 
 async def answer(request: Request) -> Response:
     wish = (await read_form(request)).get("answer", "")
     if wish == "no":
         async with database_of(request).transaction() as tx:
-            await administration.decline(tx, invitation_of(request))
-        return go("/groups", said="invitation_declined")
+            await administration.decline(tx, services(request).code_key, invitation_of(request))
+        return go("/groups", flash="invitation_declined")
     if wish != "yes":
-        raise InvalidInput("answer", "Choose one of: yes, no.")
+        raise InvalidInput("answer", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_or_none(request)
     if caller is None:
         return go(f"/sign-up?next={quote(request.url.path, safe='')}")
     async with database_of(request).transaction() as tx:
         group, _ = await administration.accept(tx, caller, invitation_of(request))
-    return go(path_of(group), said="group_joined")
+    return go(path_of(group), flash="group_joined")
 
 
 async def show_invitations(request: Request) -> Response:
@@ -116,11 +119,11 @@ async def make_link(request: Request) -> Response:
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
-    return go(path_of(group, "invitations") + f"#invitation-{link.id}", said="link_made")
+    return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
 
 
 async def send_mails(request: Request) -> Response:
-    """First a preview; its own button, which carries the same addresses, sends the e-mails."""
+    """Invite e-mail addresses to the group: the first request shows a preview, whose button sends the e-mails."""
     caller = caller_of(request)
     typed = await read_form(request)
     text = typed.get("emails", "")
@@ -128,17 +131,17 @@ async def send_mails(request: Request) -> Response:
         if typed.get("step") != "send":
             async with database_of(request).reader() as reader:
                 seen = await see(reader, request, GroupPermission.INVITE)
-                mails = await administration.check_mails(reader, seen.group, text)
+                mails = await administration.check_mails(reader, services(request).code_key, seen.group, text)
             return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
         async with database_of(request).transaction() as tx:
-            await administration.invite_by_mail(tx, caller, slug_of(request), text)
+            await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _page(request, typed_again({**_AT_FIRST, **typed}, wrong), status=400)
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
         return await _page(request, typed_again({**_AT_FIRST, **typed}, problem), status=429)
-    return go(path_of(group, "invitations"), said="mails_sent")
+    return go(path_of(group, "invitations"), flash="mails_sent")
 
 
 async def revoke(request: Request) -> Response:
@@ -147,7 +150,7 @@ async def revoke(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await administration.revoke(tx, caller, slug_of(request), invitation_id)
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    return go(path_of(group, "invitations"), said="invitation_revoked")
+    return go(path_of(group, "invitations"), flash="invitation_revoked")
 
 
 async def _page(request: Request, typed: Typed, *, preview: Mails | None = None, status: int = 200) -> Response:
@@ -197,5 +200,5 @@ async def _page(request: Request, typed: Typed, *, preview: Mails | None = None,
 def _number(typed: dict[str, str], name: str, most: int) -> int:
     text = typed.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise InvalidForm({name: f"Write a whole number from 1 to {most}."})
+        raise InvalidForm({name: GroupReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(text)

@@ -10,10 +10,12 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupRole, GroupSlug, MemberId, Membership
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -21,10 +23,10 @@ from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
 from openmeet.web.groups.schemas import (
     Decision,
     MemberList,
-    MembershipShown,
-    MemberShown,
+    MemberOutput,
+    MembershipOutput,
+    RoleInput,
     RoleName,
-    RoleWanted,
     membership_shown,
 )
 from openmeet.web.site.caller import caller_of
@@ -37,7 +39,7 @@ async def list_members(request: Request) -> Response:
     caller = caller_of(request)
     asked = request.query_params.get("role", "")
     if asked and asked not in set(GroupRole):
-        raise InvalidInput("role", "Choose one of: " + ", ".join(GroupRole) + ".")
+        raise InvalidInput("role", GeneralReason.CHOOSE_ONE, choices=", ".join(GroupRole))
     roles = (GroupRole(asked),) if asked else INSIDE
     limit = limit_of(request)
     after = request.query_params.get("cursor", "")
@@ -58,7 +60,7 @@ async def decide(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, Decision)
     if len(wanted.user_ids) > MAX_LIMIT:
-        raise InvalidInput("userIds", f"At most {MAX_LIMIT} requests at once.")
+        raise InvalidInput("userIds", GroupReason.TOO_MANY_REQUESTS, most=MAX_LIMIT)
     people = [UserId(one) for one in wanted.user_ids]
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wanted.lets_in)
@@ -68,7 +70,7 @@ async def decide(request: Request) -> Response:
 
 async def change_role(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = GroupRole((await read_json(request, RoleWanted)).role)
+    wanted = GroupRole((await read_json(request, RoleInput)).role)
     async with database_of(request).transaction() as tx:
         saved = await administration.change_role(tx, caller, slug_of(request), _person(request), wanted)
     return json_response(membership_shown(saved))
@@ -88,14 +90,14 @@ def _person(request: Request) -> UserId:
     return UserId(request.path_params["userId"])
 
 
-async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberShown]:
+async def _shown(reader: Reader, people: Sequence[Membership], *, with_answers: bool) -> list[MemberOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     signed_in = await kinds(reader, [one.user_id for one in people])
     sources = await sources_of(
         reader, [(signed_in.get(one.user_id) is UserKind.PERSON, one.statement_uri) for one in people]
     )
     return [
-        MemberShown(
+        MemberOutput(
             one.user_id,
             names[one.user_id],
             one.role.value,
@@ -133,8 +135,8 @@ OPERATIONS = (
         "changeRole",
         "Give a member another role",
         change_role,
-        {200: MembershipShown},
-        RoleWanted,
+        {200: MembershipOutput},
+        RoleInput,
         failures=_FAILURES,
     ),
     ApiOperation(

@@ -10,11 +10,13 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.domain.groups import actions, administration, queries, rules
 from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
-from openmeet.web.groups.view import PersonShown, day_words, person_of
+from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_words, person_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -23,14 +25,14 @@ from openmeet.web.site.tenant_routing import database_of
 PAGE_SIZE = 50
 _ASK = "ask-"
 _GRANTED = (GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
-_SAID = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted"}
+_FLASH = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted"}
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
     """One member, and the actions that the viewer may take. ``roles`` are (value, text) that may be given."""
 
-    person: PersonShown
+    person: MemberView
     since: str
     answer: str
     roles: list[tuple[str, str]]
@@ -77,10 +79,10 @@ async def show_members(request: Request) -> Response:
     return page(request, "groups/group_members.html", context)
 
 
-def _line(seen: GroupAccess, one: Membership, person: PersonShown) -> MemberRow:
+def _line(seen: GroupAccess, one: Membership, person: MemberView) -> MemberRow:
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
     granted = [
-        (role.value, role.value.capitalize())
+        (role.value, str(ROLE_CHIPS[role]))
         for role in _GRANTED
         if seen.role is not None and rules.ranks_above(seen.role, role)
     ]
@@ -109,7 +111,7 @@ async def decide_about(request: Request) -> Response:
             case "role":
                 wanted = typed.get("role", "")
                 if wanted not in set(GroupRole):
-                    raise InvalidInput("role", "Choose one of the roles in the list.")
+                    raise InvalidInput("role", GroupReason.UNKNOWN_ROLE)
                 await administration.change_role(tx, caller, slug, user_id, GroupRole(wanted))
             case "remove":
                 await administration.remove(tx, caller, slug, user_id)
@@ -118,9 +120,9 @@ async def decide_about(request: Request) -> Response:
             case "lift":
                 await administration.unban(tx, caller, slug, user_id)
             case _:
-                raise InvalidInput("act", "Choose one of: role, remove, ban, lift.")
+                raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="role, remove, ban, lift")
         group, _ = await actions.visible(tx, slug, caller.user_id)
-    return go(path_of(group, "members"), said=_SAID.get(act, "role_given"))
+    return go(path_of(group, "members"), flash=_FLASH.get(act, "role_given"))
 
 
 async def show_requests(request: Request) -> Response:
@@ -139,16 +141,16 @@ async def decide(request: Request) -> Response:
     else:
         people = [UserId(name.removeprefix(_ASK)) for name in typed if name.startswith(_ASK)]
     if wish not in {"approve", "decline"}:
-        raise InvalidInput("decision", "Choose one of: approve, decline.")
+        raise InvalidInput("decision", GeneralReason.CHOOSE_ONE, choices="approve, decline")
     if not people:
-        nobody = InvalidForm({"people": "Tick those whom you decide about."})
+        nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
         return await _requests(request, typed_again(typed, nobody), status=400)
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wish == "approve")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     if not decided:
-        return go(path_of(group, "requests"), said="requests_gone")
-    return go(path_of(group, "requests"), said="requests_approved" if wish == "approve" else "requests_declined")
+        return go(path_of(group, "requests"), flash="requests_gone")
+    return go(path_of(group, "requests"), flash="requests_approved" if wish == "approve" else "requests_declined")
 
 
 async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Response:

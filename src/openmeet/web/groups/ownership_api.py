@@ -36,7 +36,7 @@ class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     wait_days: int
 
 
-class OwnershipShown(msgspec.Struct, rename="camel"):
+class OwnershipOutput(msgspec.Struct, rename="camel"):
     """The owner, the member to whom the ownership is offered, and who takes it over at ``passesOnAt`` unless the owner
     returns.
 
@@ -88,10 +88,10 @@ def _step(act: Step) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-def _shown(group: Group, viewer: UserId) -> OwnershipShown:
+def _shown(group: Group, viewer: UserId) -> OwnershipOutput:
     keeping, asked = group.keeping, group.succession
     is_owner = viewer == group.owner_id
-    return OwnershipShown(
+    return OwnershipOutput(
         owner_id=group.owner_id,
         offered_to=group.offer.heir_id if group.offer else None,
         successor_id=asked.successor_id if asked else None,
@@ -103,7 +103,7 @@ def _shown(group: Group, viewer: UserId) -> OwnershipShown:
 
 _PATH = "/api/groups/{slug}/ownership"
 _FAILURES = (403, 404, 422)
-_ANSWERS = {200: OwnershipShown}
+_ANSWERS = {200: OwnershipOutput}
 
 OPERATIONS = (
     ApiOperation(

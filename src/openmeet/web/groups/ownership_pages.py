@@ -19,12 +19,15 @@ from openmeet.domain.groups.model import (
     GroupRole,
     GroupSlug,
 )
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.activity_pages import line_of
-from openmeet.web.groups.view import passes_on_words
+from openmeet.web.groups.view import ROLE_CHIPS, passes_on_words
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -61,30 +64,30 @@ async def act(request: Request) -> Response:
     typed = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group, said = await _done(tx, caller, slug_of(request), typed)
+            group, flash = await _done(tx, caller, slug_of(request), typed)
     except InvalidForm as wrong:
         return await _page(request, typed_again(typed, wrong), status=400)
     except Refused as refused:
         return await _page(request, Typed(typed, {"": refused.why}), status=422)
-    return go(path_of(group, "ownership"), said=said)
+    return go(path_of(group, "ownership"), flash=flash)
 
 
 async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[str, str]) -> tuple[Group, str]:
     """Carry out the pressed button's action; returns the group and the flash message."""
     wish = typed.get("act", "")
     if wish in _STEPS:
-        step, said = _STEPS[wish]
-        return await step(tx, caller, slug), said
+        step, flash = _STEPS[wish]
+        return await step(tx, caller, slug), flash
     if wish == "offer":
         if not typed.get("heir"):
-            raise InvalidForm({"heir": "Choose somebody."})
+            raise InvalidForm({"heir": GroupReason.PERSON_NEEDED})
         return await ownership.offer(tx, caller, slug, UserId(typed["heir"])), "offer_made"
     if wish == "arrange":
         backup = UserId(typed["backup"]) if typed.get("backup") else None
         absence_days, wait_days = _days(typed, "absence_days"), _days(typed, "wait_days")
         group = await ownership.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
         return group, "succession_arranged"
-    raise InvalidInput("act", "Choose one of: offer, arrange, " + ", ".join(_STEPS) + ".")
+    raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="offer, arrange, " + ", ".join(_STEPS))
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -126,7 +129,10 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     return {
         "owner": names[group.owner_id],
         "is_owner": is_owner,
-        "others": [(one.user_id, f"{names[one.user_id]} ({one.role.value})") for one in others],
+        "others": [
+            (one.user_id, gettext("%(name)s (%(role)s)", name=names[one.user_id], role=ROLE_CHIPS[one.role]))
+            for one in others
+        ],
         "heir": names[group.offer.heir_id] if group.offer else "",
         "is_heir": group.offer is not None and group.offer.heir_id == viewer,
         "successor": names[asked.successor_id] if asked else "",
@@ -144,7 +150,7 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
 def _days(typed: dict[str, str], name: str) -> int:
     text = typed.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise InvalidForm({name: "Write a number of days."})
+        raise InvalidForm({name: GroupReason.DAYS_NEEDED})
     return int(text)
 
 

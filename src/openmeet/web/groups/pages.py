@@ -15,6 +15,7 @@ from openmeet.domain.search import event_lists, group_events, query
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
 from openmeet.domain.slugs import LinkKind
+from openmeet.domain.validation import GeneralReason
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import month_grid
 from openmeet.web.events import feeds, new_links
@@ -221,7 +222,7 @@ async def join(request: Request) -> Response:
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _again(request, typed_again(typed, wrong))
-    return go(path_of(group), said=_JOINED.get(mine.role, "group_joined"))
+    return go(path_of(group), flash=_JOINED.get(mine.role, "group_joined"))
 
 
 async def _again(request: Request, typed: Typed) -> Response:
@@ -237,7 +238,9 @@ async def leave(request: Request) -> Response:
         await actions.leave(tx, caller, group.slug)
     was_asking = before is not None and before.role is GroupRole.PENDING
     is_seen = group.details.visibility.value != "private"
-    return go(path_of(group) if is_seen else "/groups?which=mine", said="group_unasked" if was_asking else "group_left")
+    return go(
+        path_of(group) if is_seen else "/groups?which=mine", flash="group_unasked" if was_asking else "group_left"
+    )
 
 
 async def follow(request: Request) -> Response:
@@ -246,22 +249,22 @@ async def follow(request: Request) -> Response:
         return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
     wish = (await read_form(request)).get("follow", "")
     if wish not in {"yes", "no"}:
-        raise InvalidInput("follow", "Choose one of: yes, no.")
+        raise InvalidInput("follow", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
         if wish == "yes":
             await actions.follow(tx, caller, group.slug)
         else:
             await actions.unfollow(tx, caller, group.slug)
-    return go(path_of(group), said="group_followed" if wish == "yes" else "group_unfollowed")
+    return go(path_of(group), flash="group_followed" if wish == "yes" else "group_unfollowed")
 
 
 async def switch_notifications(request: Request) -> Response:
     caller = caller_of(request)
     wish = (await read_form(request)).get("notifications", "")
     if wish not in {"on", "off"}:
-        raise InvalidInput("notifications", "Choose one of: on, off.")
+        raise InvalidInput("notifications", GeneralReason.CHOOSE_ONE, choices="on, off")
     async with database_of(request).transaction() as tx:
         await actions.set_notifications(tx, caller, slug_of(request), enabled=wish == "on")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    return go(path_of(group), said="group_loud" if wish == "on" else "group_quiet")
+    return go(path_of(group), flash="group_loud" if wish == "on" else "group_quiet")

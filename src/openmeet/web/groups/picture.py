@@ -42,13 +42,13 @@ async def save(request: Request) -> Response:
     if again is not None:
         typed, status = again
         return _form(request, seen, typed, status=status)
-    return go(path_of(seen.group), said="picture_saved")
+    return go(path_of(seen.group), flash="picture_saved")
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group = await pictures.remove(tx, caller_of(request), slug_of(request))
-    return go(path_of(group), said="picture_removed")
+    return go(path_of(group), flash="picture_removed")
 
 
 async def _editable(request: Request) -> GroupAccess:

@@ -9,7 +9,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
-from openmeet.web.media.schemas import PictureShown, picture_shown
+from openmeet.web.media.schemas import PictureOutput, picture_shown
 
 RoleName = Literal["owner", "admin", "moderator", "member", "pending", "declined", "left", "banned"]
 GrantedName = Literal["admin", "moderator", "member"]
@@ -18,7 +18,7 @@ VisibilityName = Literal["public", "unlisted", "private"]
 LevelName = Literal["private", "members", "public"]
 
 
-class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class GroupInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The whole group as its admins want it; fields left out have their default.
 
     ``promotionLevel``: how much of its public events is published: nothing, name and time with a link, or everything.
@@ -58,7 +58,7 @@ class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
     revision: int
 
 
-class GroupShown(msgspec.Struct, rename="camel"):
+class GroupOutput(msgspec.Struct, rename="camel"):
     """A group. ``myRole`` is null for non-members; ``ownerId`` is shown to members."""
 
     id: str
@@ -68,7 +68,7 @@ class GroupShown(msgspec.Struct, rename="camel"):
     description: str
     locality: str
     country: str
-    picture: PictureShown | None
+    picture: PictureOutput | None
     time_zone: str
     join_policy: PolicyName
     join_question: str
@@ -88,11 +88,11 @@ class GroupShown(msgspec.Struct, rename="camel"):
 class GroupList(msgspec.Struct, rename="camel"):
     """A page of a list; ``cursor`` is null on the last."""
 
-    groups: list[GroupShown]
+    groups: list[GroupOutput]
     cursor: str | None
 
 
-class MembershipShown(msgspec.Struct, rename="camel"):
+class MembershipOutput(msgspec.Struct, rename="camel"):
     """The caller's membership: requested when, decided by whom."""
 
     role: RoleName
@@ -103,7 +103,7 @@ class MembershipShown(msgspec.Struct, rename="camel"):
     decided_at: str | None
 
 
-class MemberShown(msgspec.Struct, rename="camel"):
+class MemberOutput(msgspec.Struct, rename="camel"):
     """One member. ``answer``: their reply to the group's question, shown to those who decide.
 
     ``source``: of the record in which they state their membership.
@@ -121,7 +121,7 @@ class MemberShown(msgspec.Struct, rename="camel"):
 class MemberList(msgspec.Struct, rename="camel"):
     """A page of people; ``cursor`` is null on the last."""
 
-    members: list[MemberShown]
+    members: list[MemberOutput]
     cursor: str | None
 
 
@@ -131,7 +131,7 @@ class Knock(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     answer: str = ""
 
 
-class RoleWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class RoleInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A role below the caller's own."""
 
     role: GrantedName
@@ -146,10 +146,10 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 def group_shown(
     group: Group, role: GroupRole | None, members: int, public_url: str, source: RecordSource
-) -> GroupShown:
+) -> GroupOutput:
     """The group as somebody with this membership sees it."""
     details = group.details
-    return GroupShown(
+    return GroupOutput(
         id=group.id,
         slug=group.slug,
         url=f"{public_url}/groups/{quote(group.slug)}",
@@ -175,8 +175,8 @@ def group_shown(
     )
 
 
-def membership_shown(mine: Membership) -> MembershipShown:
-    return MembershipShown(
+def membership_shown(mine: Membership) -> MembershipOutput:
+    return MembershipOutput(
         mine.role.value,
         mine.answer,
         iso(mine.requested_at) if mine.requested_at is not None else None,

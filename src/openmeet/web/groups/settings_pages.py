@@ -1,6 +1,7 @@
 """Create a group, and its settings: text, membership rules, slug, followed DIDs, deletion."""
 
 import secrets
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -11,11 +12,13 @@ from groundwork.errors import InvalidForm, PreconditionFailed, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import by_handle, find, shown_names
 from openmeet.domain.search.group_events import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
@@ -28,26 +31,21 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
-    "name": "Name",
-    "description": "What it is for",
-    "locality": "Town",
-    "country": "Country",
-    "time_zone": "Time zone",
-    "join_policy": "How people get in",
-    "join_question": "A question to those who ask",
-    "visibility": "Who sees it",
-    "promotion_level": "What the network gets of its events",
-    "address": "Address",
-    "did": "Whom?",
+    "name": lazy("Name"),
+    "description": lazy("What it is for"),
+    "locality": lazy("Town"),
+    "country": lazy("Country"),
+    "time_zone": lazy("Time zone"),
+    "join_policy": lazy("How people join"),
+    "join_question": lazy("A question to those who ask"),
+    "visibility": lazy("Who sees it"),
+    "promotion_level": lazy("What the network gets of its events"),
+    "address": lazy("Address"),
+    "did": lazy("Person"),
 }
 
-_CHANGED_MEANWHILE = Markup(
-    "This group was changed since you opened this form. What you typed is kept, and beside each field that differs stands how it"
-    " is now. Save again to have it your way."
-)
-
-_MADE_ALREADY = Markup(
-    'This form has made <a href="/groups/{}">a group</a> already. Edit that one, or send this once more to make another.'
+_MADE_ALREADY = lazy(
+    'This form has already created <a href="/groups/%(slug)s">a group</a>. Edit that one, or send this again to create another.'
 )
 
 
@@ -88,8 +86,9 @@ async def create(request: Request) -> Response:
         return _form(request, typed_again({**values_of(submission), "submission": key}, wrong), None, status=400)
     except actions.GroupAlreadyCreated as made:
         again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
-        return _form(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), None, status=422)
-    return go(path_of(group), said="group_created" if group.revision == 1 else "made_before")
+        problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        return _form(request, Typed(again, {"": problem}), None, status=422)
+    return go(path_of(group), flash="group_created" if group.revision == 1 else "made_before")
 
 
 async def show_settings(request: Request) -> Response:
@@ -119,9 +118,9 @@ async def save(request: Request) -> Response:
         newest = await _seen(request, GroupPermission.EDIT_GROUP)
         kept = values_of_group(newest.group)
         others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
-        again = Typed({**shown, "revision": str(newest.group.revision)}, {"": _CHANGED_MEANWHILE}, others)
+        again = Typed({**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others)
         return _form(request, again, newest, status=409)
-    return go(path_of(group, "settings"), said="group_saved")
+    return go(path_of(group, "settings"), flash="group_saved")
 
 
 async def choose_address(request: Request) -> Response:
@@ -133,7 +132,7 @@ async def choose_address(request: Request) -> Response:
     except InvalidForm as wrong:
         seen = await _seen(request, GroupPermission.EDIT_GROUP)
         return _form(request, typed_again(_values(seen) | typed, wrong), seen, status=400)
-    return go(path_of(group, "settings"), said="address_chosen")
+    return go(path_of(group, "settings"), flash="address_chosen")
 
 
 async def show_follows(request: Request) -> Response:
@@ -155,7 +154,7 @@ async def change_follows(request: Request) -> Response:
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
         return await _follows(request, typed_again(typed, problem), status=400)
-    return go(path_of(group, "follows"), said="did_unfollowed" if typed.get("unfollow") else "did_followed")
+    return go(path_of(group, "follows"), flash="did_unfollowed" if typed.get("unfollow") else "did_followed")
 
 
 async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -164,7 +163,7 @@ async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Resp
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        dids = await invitation_queries.followed(reader, seen.group.id)
+        dids = [did for did, _ in await invitation_queries.followed(reader, seen.group.id)]
         known = {did: await find(reader, did) for did in dids}
         names = await shown_names(reader, [one.user_id for one in known.values() if one is not None])
     followed = [
@@ -185,11 +184,11 @@ async def delete(request: Request) -> Response:
     typed = await read_form(request)
     seen = await _seen(request, GroupPermission.DELETE)
     if " ".join(typed.get("name", "").split()) != seen.group.details.name:
-        wrong = InvalidForm({"name": f"Write {seen.group.details.name} here, exactly."})
+        wrong = InvalidForm({"name": GroupReason.NAME_TO_CONFIRM(label=seen.group.details.name)})
         return await _ask_delete(request, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.delete(tx, caller, slug_of(request))
-    return go("/groups?which=mine", said="group_deleted")
+    return go("/groups?which=mine", flash="group_deleted")
 
 
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.lists import counts_shown
+from groundwork.ui.tones import tone_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
@@ -35,13 +34,14 @@ from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search.group_events import past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
-from openmeet.emails.notifications.group_content import ROLE_WORDS
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
-from openmeet.web.events.listing import ListedDay, days, tone_of
+from openmeet.web.events.cards import day_cards
+from openmeet.web.events.listing import ListedDay
 from openmeet.web.events.words import further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
@@ -53,20 +53,20 @@ NEXT_SHOWN = 5
 ANNOUNCEMENTS_SHOWN = 10
 PEOPLE_SHOWN = 12
 
-VISIBILITY_WORDS: Final[Mapping[GroupVisibility, str]] = {
-    GroupVisibility.PUBLIC: "",
-    GroupVisibility.UNLISTED: "Unlisted: only with this address",
-    GroupVisibility.PRIVATE: "Private: only its members see it",
+VISIBILITY_WORDS: Final[Mapping[GroupVisibility, LazyText | None]] = {
+    GroupVisibility.PUBLIC: None,
+    GroupVisibility.UNLISTED: lazy("Unlisted: only with this address"),
+    GroupVisibility.PRIVATE: lazy("Private: only its members see it"),
 }
-_MINE: Final[Mapping[GroupRole, str]] = {
-    GroupRole.OWNER: "You own this group",
-    GroupRole.ADMIN: "You are an admin",
-    GroupRole.MODERATOR: "You are a moderator",
-    GroupRole.MEMBER: "You are in",
-    GroupRole.PENDING: "You asked to get in",
-    GroupRole.DECLINED: "Your request was declined",
-    GroupRole.LEFT: "",
-    GroupRole.BANNED: "You cannot join this group",
+_MINE: Final[Mapping[GroupRole, LazyText | None]] = {
+    GroupRole.OWNER: lazy("You own this group"),
+    GroupRole.ADMIN: lazy("You are an admin"),
+    GroupRole.MODERATOR: lazy("You’re a moderator"),
+    GroupRole.MEMBER: lazy("You are in"),
+    GroupRole.PENDING: lazy("You asked to join"),
+    GroupRole.DECLINED: lazy("Your request was declined"),
+    GroupRole.LEFT: None,
+    GroupRole.BANNED: lazy("You cannot join this group"),
 }
 
 
@@ -109,7 +109,7 @@ class AnnouncementView:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonShown:
+class MemberView:
     """Somebody in the group."""
 
     user_id: UserId
@@ -121,7 +121,7 @@ class PersonShown:
 
     @property
     def role_words(self) -> str:
-        return "" if self.role is GroupRole.MEMBER else self.role.value
+        return "" if self.role is GroupRole.MEMBER else str(ROLE_CHIPS[self.role])
 
 
 async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
@@ -147,9 +147,11 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
         place=one.group.place,
         initial=initial_of(details.name),
         tone=tone_of(one.group.id),
-        members=f"{one.members} member{'' if one.members == 1 else 's'}",
-        next_words="" if next_at is None else f"Next: {formatting.short_day(local_of(next_at, details.time_zone))}",
-        mine=_MINE[one.role] if one.role in INSIDE or one.role is GroupRole.PENDING else "",
+        members=ngettext("%(number)s member", "%(number)s members", one.members),
+        next_words=""
+        if next_at is None
+        else gettext("Next: %(day)s", day=formatting.short_day(local_of(next_at, details.time_zone))),
+        mine=str(_MINE[one.role] or "") if one.role in INSIDE or one.role is GroupRole.PENDING else "",
         visibility=details.visibility.value if details.visibility is not GroupVisibility.PUBLIC else "",
         picture=one.group.picture,
         badges=shown,
@@ -163,7 +165,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
     past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
-    said = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
+    announced = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
         await queries.members(reader, group.id, INSIDE, after=None, limit=PEOPLE_SHOWN)
         if seen.may(GroupPermission.SEE_MEMBERS)
@@ -172,7 +174,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
     names = await shown_names(
         reader,
         [
-            *(one.author_id for one in said),
+            *(one.author_id for one in announced),
             *(one.user_id for one in people),
             *_decider(mine),
             *([group.succession.successor_id] if group.succession else []),
@@ -201,7 +203,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "coming": await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=True),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
-        "announcements": [_note(one, names, group) for one in said],
+        "announcements": [_note(one, names, group) for one in announced],
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
@@ -242,7 +244,7 @@ def _door(group: Group, mine: Membership | None) -> str:
         case JoinPolicy.REQUEST:
             return "ask"
         case JoinPolicy.INVITE:
-            return "invited only"
+            return gettext("invited only")
 
 
 async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
@@ -260,30 +262,27 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
     if mine is None:
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
-        return f"Asked on {day_words(mine.requested_at, group)}. Those who run the group decide, and you hear of it."
+        return gettext(
+            "Asked on %(group)s. The organisers decide, and we’ll let you know.",
+            group=day_words(mine.requested_at, group),
+        )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
-        return f"Decided on {day_words(mine.decided_at, group)} by {names[mine.decided_by]}. You may ask again."
+        return gettext(
+            "Decided on %(group)s by %(decided_by)s. You may ask again.",
+            group=day_words(mine.decided_at, group),
+            decided_by=names[mine.decided_by],
+        )
     if mine.role in INSIDE and mine.joined_at is not None:
-        return f"Since {day_words(mine.joined_at, group)}."
+        return gettext("Since %(group)s.", group=day_words(mine.joined_at, group))
     return ""
 
 
 async def days_of(
     reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
 ) -> list[ListedDay]:
-    """Events grouped by day; those of other hosts whom the group follows are marked.
-
-    ``once_per_series``: each stands for its series, whose other dates are counted.
-    """
-    ids = [event.id for event in events]
-    counts = await counts_shown(reader, ids)
-    mine = await attendance.of_user(reader, seen.viewer, ids) if seen.viewer else {}
-    foreign = [event for event in events if not is_own(seen.group, event)]
-    names = await shown_names(reader, [event.author_id for event in foreign])
-    marks: dict[str, str] = {event.id: f"By {names[event.author_id]}" for event in foreign}
+    """Events grouped by day. ``once_per_series``: each stands for its series, whose other dates are counted."""
     further = await further_dates(reader, events) if once_per_series else {}
-    shown = await badges.in_a_list(reader, events, public_url, seen.viewer, within=seen.group.id)
-    return days(events, counts, mine, marks, further, badges=shown)
+    return await day_cards(reader, public_url, seen.viewer, events, further=further, within=seen.group.id)
 
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:
@@ -299,9 +298,9 @@ def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthE
     return found
 
 
-def person_of(one: Membership, names: Mapping[UserId, str], viewer: UserId | None) -> PersonShown:
+def person_of(one: Membership, names: Mapping[UserId, str], viewer: UserId | None) -> MemberView:
     name = names[one.user_id]
-    return PersonShown(one.user_id, name, initial_of(name), tone_of(one.user_id), one.role, one.user_id == viewer)
+    return MemberView(one.user_id, name, initial_of(name), tone_of(one.user_id), one.role, one.user_id == viewer)
 
 
 def initial_of(name: str) -> str:
@@ -320,9 +319,28 @@ def passes_on_words(group: Group) -> str:
     return "" if asked is None else day_words(Instant(asked.asked_at + group.keeping.wait), group)
 
 
+# On chips and in lists of choices.
+ROLE_CHIPS: Final[Mapping[GroupRole, LazyText]] = {
+    GroupRole.OWNER: lazy("Owner"),
+    GroupRole.MEMBER: lazy("Member"),
+    GroupRole.ADMIN: lazy("Admin"),
+    GroupRole.MODERATOR: lazy("Moderator"),
+    GroupRole.PENDING: lazy("Asked to join"),
+    GroupRole.DECLINED: lazy("Turned down"),
+    GroupRole.BANNED: lazy("Banned"),
+    GroupRole.LEFT: lazy("Left"),
+}
+_ROLE_WORDS: Final[Mapping[GroupRole, LazyText]] = {
+    GroupRole.OWNER: lazy("the owner"),
+    GroupRole.ADMIN: lazy("an admin"),
+    GroupRole.MODERATOR: lazy("a moderator"),
+    GroupRole.MEMBER: lazy("a member"),
+}
+
+
 def role_words(role: GroupRole) -> str:
     """``an admin``."""
-    return ROLE_WORDS[role]
+    return str(_ROLE_WORDS[role])
 
 
 def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> AnnouncementView:

@@ -15,6 +15,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import HostMessage, MessageId
+from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
@@ -25,7 +26,7 @@ AddresseesName = Literal["going", "interested", "waiting", "attended"]
 MessageStateName = Literal["scheduled", "sent", "called_off"]
 
 
-class MessageWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class MessageInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``sendAt``: the instant to send it; at once if left out."""
 
     text: str
@@ -42,7 +43,7 @@ class MessagePreview(msgspec.Struct, rename="camel"):
     unreached: int
 
 
-class MessageShown(msgspec.Struct, rename="camel"):
+class MessageOutput(msgspec.Struct, rename="camel"):
     """One message. ``recipients``: how many people it went to."""
 
     id: str
@@ -58,30 +59,30 @@ class MessageShown(msgspec.Struct, rename="camel"):
 class MessageList(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    messages: list[MessageShown]
+    messages: list[MessageOutput]
     cursor: str | None
 
 
 async def list_messages(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        event = await actions.hosted(reader, caller_of(request), _slug(request))
+        event = await actions.find_for_host(reader, caller_of(request), _slug(request))
         found, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
     return json_response(MessageList([_shown(one) for one in found], cursor))
 
 
 async def preview(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MessageWanted)
+    wanted = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
-        event = await actions.hosted(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, _slug(request))
         _, whom = check(wanted.text, wanted.addressees, _instant(wanted.send_at), reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
     return json_response(MessagePreview(len(found.reached), found.unreached))
 
 
 async def write(request: Request) -> Response:
-    wanted = await read_json(request, MessageWanted)
+    wanted = await read_json(request, MessageInput)
     at = _instant(wanted.send_at)
     async with database_of(request).transaction() as tx:
         one = await actions.write(tx, caller_of(request), _slug(request), wanted.text, wanted.addressees, send_at=at)
@@ -94,8 +95,8 @@ async def call_off(request: Request) -> Response:
     return json_response(_shown(one))
 
 
-def _shown(one: HostMessage) -> MessageShown:
-    return MessageShown(
+def _shown(one: HostMessage) -> MessageOutput:
+    return MessageOutput(
         one.id,
         one.text,
         [whom.value for whom in one.addressees],
@@ -113,7 +114,7 @@ def _instant(text: str | None) -> Instant | None:
     try:
         return Instant(parse_datetime(text))
     except Malformed:
-        raise InvalidForm({"send_at": "Write an instant like 2027-03-02T17:00:00Z."}) from None
+        raise InvalidForm({"send_at": HostMessageReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:
@@ -140,7 +141,7 @@ OPERATIONS = (
         "To how many people a message would go now; nothing is sent",
         preview,
         {200: MessagePreview},
-        MessageWanted,
+        MessageInput,
         failures=_FAILURES,
         changes_nothing=True,
     ),
@@ -150,8 +151,8 @@ OPERATIONS = (
         "writeMessage",
         "Write to those who answered, now or at a set time",
         write,
-        {201: MessageShown},
-        MessageWanted,
+        {201: MessageOutput},
+        MessageInput,
         failures=(403, 404, 422, 429),
     ),
     ApiOperation(
@@ -160,7 +161,7 @@ OPERATIONS = (
         "callOffMessage",
         "Have a message that waits not sent",
         call_off,
-        {200: MessageShown},
+        {200: MessageOutput},
         failures=(403, 404, 422),
     ),
 )

@@ -15,6 +15,7 @@ from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import Addressees, HostMessage, MessageId, MessageState
 from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -22,23 +23,23 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-LABELS = {"addressees": "To whom?", "text": "Message", "send_at": "Send at"}
+LABELS = {"addressees": lazy("Recipients"), "text": lazy("Message"), "send_at": lazy("Send at")}
 WORDS = {
-    Addressees.GOING: "going",
-    Addressees.INTERESTED: "interested",
-    Addressees.WAITING: "waiting for a place",
-    Addressees.ATTENDED: "were there (checked in)",
+    Addressees.GOING: lazy("going"),
+    Addressees.INTERESTED: lazy("interested"),
+    Addressees.WAITING: lazy("waiting for a place"),
+    Addressees.ATTENDED: lazy("were there (checked in)"),
 }
 CHOICES = {
-    Addressees.GOING: "People who are going",
-    Addressees.INTERESTED: "People who are interested",
-    Addressees.WAITING: "People who wait for a place",
-    Addressees.ATTENDED: "People who were there (checked in)",
+    Addressees.GOING: lazy("People who are going"),
+    Addressees.INTERESTED: lazy("People who are interested"),
+    Addressees.WAITING: lazy("People who wait for a place"),
+    Addressees.ATTENDED: lazy("People who were there (checked in)"),
 }
 _STATES = {
-    MessageState.SCHEDULED: "waits for its time",
-    MessageState.SENT: "sent",
-    MessageState.CALLED_OFF: "not sent",
+    MessageState.SCHEDULED: lazy("waits for its time"),
+    MessageState.SENT: lazy("sent"),
+    MessageState.CALLED_OFF: lazy("not sent"),
 }
 
 
@@ -76,23 +77,23 @@ async def write(request: Request) -> Response:
         return await _form(request, typed_again(typed, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        anew = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
-        return await _form(request, Typed({**typed, **anew}, {"": refused.why}), status=status)
-    said = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
-    return go(f"/events/{quote(_slug(request))}/messages", said=said)
+        renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
+        return await _form(request, Typed({**typed, **renewed}, {"": refused.why}), status=status)
+    flash = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
+    return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await actions.call_off(tx, caller_of(request), _slug(request), MessageId(request.path_params["message"]))
-    return go(f"/events/{quote(_slug(request))}/messages", said="message_called_off")
+    return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
 
 
 async def _preview(request: Request, typed: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
     """The message and its number of recipients, before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await actions.hosted(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, _slug(request))
         text, whom = check(typed.get("text", ""), chosen, send_at, reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
         mail = await message_mail(
@@ -107,7 +108,7 @@ async def _preview(request: Request, typed: dict[str, str], chosen: list[str], s
         "mail": mail,
         "reached": len(found.reached),
         "unreached": found.unreached,
-        "whom": ", ".join(WORDS[one] for one in whom),
+        "whom": ", ".join(str(WORDS[one]) for one in whom),
         "at": "" if send_at is None else _when(send_at, event),
     }
     return await _form(request, Typed(typed), preview=preview)
@@ -118,7 +119,7 @@ async def _form(
 ) -> Response:
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
-        event = await actions.hosted(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, _slug(request))
         counts = await actions.counts(reader, event, caller.user_id)
         written = await queries.of_event(reader, event.id)
     context = {
@@ -138,7 +139,7 @@ def _line(one: HostMessage, event: Event) -> dict[str, object]:
         "id": one.id,
         "text": one.text,
         "when": _when(at, event),
-        "whom": ", ".join(WORDS[whom] for whom in one.addressees),
+        "whom": ", ".join(str(WORDS[whom]) for whom in one.addressees),
         "state": _STATES[one.state],
         "recipients": one.recipients,
         "is_sent": one.state is MessageState.SENT,
@@ -156,7 +157,7 @@ async def _send_at(request: Request, typed: dict[str, str]) -> Instant | None:
     if not text:
         return None
     async with database_of(request).reader() as reader:
-        event = await actions.hosted(reader, caller_of(request), _slug(request))
+        event = await actions.find_for_host(reader, caller_of(request), _slug(request))
     try:
         local = wall_time.parse_local(text, "send_at")
     except InvalidInput as wrong:

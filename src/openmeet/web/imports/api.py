@@ -6,16 +6,18 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidInput, NotFound, unpacked
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.json_names import json_name
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.duplicates import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportMatch, What
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import Update, updates_of
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import Caller
+from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.imports.intake import arrive, reading_of
@@ -27,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 CALENDAR = "text/calendar"
 
 
-class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ImportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Events: ``ics`` or ``url``. Contacts of an ``event`` or a ``group`` of the caller: ``csv``, with ``columns`` by
     meaning.
     """
@@ -42,7 +44,7 @@ class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     columns: dict[str, str] = {}
 
 
-class DifferenceShown(msgspec.Struct, rename="camel"):
+class DifferenceOutput(msgspec.Struct, rename="camel"):
     """A field that changed in the file since its import, by its name in the event form. ``isEditedHere``: also changed
     here.
     """
@@ -72,7 +74,7 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     warnings: list[str]
     looks_like: str
     looks_like_uid: str
-    differences: list[DifferenceShown]
+    differences: list[DifferenceOutput]
     path: str
 
 
@@ -105,7 +107,7 @@ class FoundPeople(msgspec.Struct, rename="camel"):
     by_name: int
 
 
-class OutcomeShown(msgspec.Struct, rename="camel"):
+class OutcomeOutput(msgspec.Struct, rename="camel"):
     """The result of an import. ``made``: paths of new drafts and series, ``updated``: those changed to match the file."""
 
     made: list[str]
@@ -115,7 +117,7 @@ class OutcomeShown(msgspec.Struct, rename="camel"):
     new_people: int
 
 
-class ImportShown(msgspec.Struct, rename="camel"):
+class ImportOutput(msgspec.Struct, rename="camel"):
     """An upload; ``outcome`` is null until it was imported.
 
     ``cursor`` leads to the next events, or rows of ``people``; null on the last page. Counts and warnings are of the
@@ -127,7 +129,7 @@ class ImportShown(msgspec.Struct, rename="camel"):
     events: list[FoundEvent]
     people: FoundPeople | None
     warnings: list[str]
-    outcome: OutcomeShown | None
+    outcome: OutcomeOutput | None
     cursor: str | None
 
 
@@ -145,7 +147,7 @@ class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     time_zone: str | None = None
 
 
-class InvitationsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class InvitationsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``expectedPeople``: the number shown to the host; if it has changed, nothing is sent."""
 
     expected_people: int
@@ -164,12 +166,12 @@ async def create(request: Request) -> Response:
         # Keep the bytes: a folded line may split a character, so only the whole file can be decoded.
         import_id = await arrive(request, caller, None, url="", content=await request.body(), name="")
         return await _answer(request, caller, import_id, 201)
-    wanted = await read_json(request, ImportWanted)
+    wanted = await read_json(request, ImportInput)
     is_list = wanted.csv is not None
     if sum(one is not None for one in (wanted.ics, wanted.url, wanted.csv)) != 1:
-        raise InvalidInput("ics", "Send one of ics, url and csv.")
+        raise InvalidInput("ics", ImportReason.SOURCE_NEEDED)
     if is_list is not ((wanted.event is None) != (wanted.group is None)):
-        raise InvalidInput("event", "A list of people is of one event or one group; events are of neither.")
+        raise InvalidInput("event", ImportReason.TARGET_OF_PEOPLE)
     target = None
     if is_list:
         what, slug = (What.GUESTS, wanted.event) if wanted.event else (What.MEMBERS, wanted.group)
@@ -211,24 +213,24 @@ async def confirm(request: Request) -> Response:
     return await _answer(request, caller, arrived.id, 200)
 
 
-def _differences(update: Update | None) -> list[DifferenceShown]:
+def _differences(update: Update | None) -> list[DifferenceOutput]:
     if update is None:
         return []
-    found = [DifferenceShown(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
+    found = [DifferenceOutput(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
     if update.changes:
-        found.append(DifferenceShown("dates", "", str(len(update.changes))))
+        found.append(DifferenceOutput("dates", "", str(len(update.changes))))
     if update.becomes_cancelled:
-        found.append(DifferenceShown("status", "scheduled", "cancelled"))
+        found.append(DifferenceOutput("status", "scheduled", "cancelled"))
     return found
 
 
 async def invite(request: Request) -> Response:
     """Send the invitation to everybody on the list of this import's event or group who has none yet."""
     caller = caller_of(request)
-    wanted = await read_json(request, InvitationsWanted)
+    wanted = await read_json(request, InvitationsInput)
     arrived = await _import(request, caller)
     if arrived.what is What.EVENTS:
-        raise NotFound("This import brings no people.")
+        raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
         _, sent = await people.invite(
@@ -242,23 +244,23 @@ async def _answer(request: Request, caller: Caller, import_id: ImportId, status:
         arrived = await queries.find(reader, caller.user_id, import_id)
         reading = await reading_of(request, reader, caller)
     if arrived is None:
-        raise NotFound("There is no such import any more.")
+        raise NotFound(ImportReason.NO_SUCH_IMPORT)
     headers = {"location": f"/api/imports/{import_id}"} if status == 201 else None
     return json_response(await _shown(request, caller, arrived, reading, wanted), status, headers)
 
 
-async def _shown(request: Request, caller: Caller, arrived: Import, reading: FileReading, wanted: Page) -> ImportShown:
-    made = ImportShown(arrived.id, arrived.what.value, [], None, [], None, None)
+async def _shown(request: Request, caller: Caller, arrived: Import, reading: FileReading, wanted: Page) -> ImportOutput:
+    made = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
     # An upload never changes, so an offset is a valid cursor.
     first = wanted.after[0] if wanted.after else 0
     if arrived.outcome is not None:
-        said = arrived.outcome
-        made.outcome = OutcomeShown(
-            said.get("made", []),
-            said.get("updated", []),
-            int(said.get("known", 0)),
-            said.get("left_out", []),
-            int(said.get("new", 0)),
+        report = arrived.outcome
+        made.outcome = OutcomeOutput(
+            report.get("made", []),
+            report.get("updated", []),
+            int(report.get("known", 0)),
+            [explain(unpacked(one)) for one in report.get("left_out", [])],
+            int(report.get("new", 0)),
         )
         return made
     if arrived.what is What.EVENTS:
@@ -309,7 +311,7 @@ async def _import(request: Request, caller: Caller) -> Import:
     async with database_of(request).reader() as reader:
         found = await queries.find(reader, caller.user_id, _id(request))
     if found is None:
-        raise NotFound("There is no such import any more.")
+        raise NotFound(ImportReason.NO_SUCH_IMPORT)
     return found
 
 
@@ -324,8 +326,8 @@ OPERATIONS = (
         "createImport",
         "Look at a calendar, the page of an event, or a list of people; nothing is made of it yet",
         create,
-        {201: ImportShown},
-        ImportWanted,
+        {201: ImportOutput},
+        ImportInput,
         failures=(403, 404, 413, 422, 502, 504),
         takes_files=(CALENDAR,),
     ),
@@ -335,7 +337,7 @@ OPERATIONS = (
         "showImport",
         "The import as it was parsed, or its result",
         show,
-        {200: ImportShown},
+        {200: ImportOutput},
         parameters=(CURSOR, LIMIT),
         failures=(404,),
     ),
@@ -345,7 +347,7 @@ OPERATIONS = (
         "confirmImport",
         "Bring it in: events as drafts, people onto a list that gets no mail; again changes nothing",
         confirm,
-        {200: ImportShown},
+        {200: ImportOutput},
         Confirmation,
         body_is_optional=True,
         failures=(403, 404, 422),
@@ -354,10 +356,10 @@ OPERATIONS = (
         "POST",
         "/api/imports/{id}/invitations",
         "inviteImported",
-        "Send one letter to everybody on the list who has none yet",
+        "Send one e-mail to everybody on the list who has none yet",
         invite,
         {200: InvitationsSent},
-        InvitationsWanted,
+        InvitationsInput,
         failures=(403, 404, 412, 422),
     ),
 )

@@ -6,13 +6,14 @@ from typing import Final, NamedTuple
 from openmeet.domain.imports.model import ImportedEvent
 from openmeet.domain.imports.updates import FieldChange, Update
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.forms import LABELS
 
-_LABELS: Final = {**LABELS, "rule": "Repeats", "left_out": "Dates left out", "added": "Extra dates"}
+_LABELS: Final = {**LABELS, "rule": lazy("Repeats"), "left_out": lazy("Dates left out"), "added": lazy("Extra dates")}
 # Dates listed by name; the others are counted.
 _NAMED: Final = 6
 # Maximum characters shown of a text.
@@ -33,7 +34,7 @@ def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
     return [
-        ImportDifference(_LABELS[one.field], *_words(one, first, event.typed.time_zone), one.is_edited_here)
+        ImportDifference(str(_LABELS[one.field]), *_words(one, first, event.typed.time_zone), one.is_edited_here)
         for one in update.fields
     ]
 
@@ -67,7 +68,7 @@ def _dates(text: str, zone: str) -> str:
     except RuleRefused:
         return text
     named = [f"{formatting.short_day(at)} {at.year}" for at in found[:_NAMED]]
-    return ", ".join(named) + (f" and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+    return ", ".join(named) + (gettext(" and %(named)s more", named=len(found) - _NAMED) if len(found) > _NAMED else "")
 
 
 def _cut(text: str) -> str:

@@ -13,6 +13,7 @@ from openmeet.domain.imports.event_json_ld import MAX_PAGE
 from openmeet.domain.imports.guest_list import understand_list
 from openmeet.domain.imports.model import FileReading, Import, ImportId, Medium, What
 from openmeet.domain.imports.people import InvitationTarget
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.pages import outgoing_of, zone_of
 from openmeet.web.site.services import services
@@ -36,7 +37,7 @@ async def arrive(
         source = checked_url(url)
         content, medium = await _fetched(request, source)
     elif not content:
-        raise InvalidForm({"file": "Choose a file, or give an address."})
+        raise InvalidForm({"file": ImportReason.FILE_NEEDED})
     if what is What.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)

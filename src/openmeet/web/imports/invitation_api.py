@@ -15,7 +15,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
-class ArrivalShown(msgspec.Struct, rename="camel"):
+class InvitationPreviewOutput(msgspec.Struct, rename="camel"):
     """What an invitation is for: an event (``guests``) or a group (``members``), with the inviter's message."""
 
     what: Literal["guests", "members"]
@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
     url = f"{services(request).settings.public_url}/{path}"
     shown = msgspec.convert(
         {"what": person.what, "title": title, "url": url, "message": person.message, "state": person.stage},
-        ArrivalShown,
+        InvitationPreviewOutput,
     )
     return json_response(shown, headers={"cache-control": "no-store"})
 
@@ -57,7 +57,7 @@ async def accept(request: Request) -> Response:
 async def decline(request: Request) -> Response:
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
-        await people.decline(tx, person_id)
+        await people.decline(tx, services(request).code_key, person_id)
     return Response(status_code=204)
 
 
@@ -68,9 +68,9 @@ OPERATIONS = (
         "GET",
         _ARRIVAL,
         "showArrival",
-        "What an invitation from an imported list is to, for whoever has its token; changes nothing",
+        "What an invitation from an imported list is for, to anybody with its token; changes nothing",
         show,
-        {200: ArrivalShown},
+        {200: InvitationPreviewOutput},
         needs_session=False,
         failures=(404,),
     ),

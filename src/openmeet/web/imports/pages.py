@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed
+from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, unpacked
 from groundwork.http.faults import form_status_of, headers_of
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import time_words
@@ -22,9 +22,12 @@ from openmeet.domain.imports.duplicates import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import ZONE, Column, ContactStage, FileReading, Import, ImportId, ImportMatch, What
 from openmeet.domain.imports.people import InvitationTarget
+from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.emails.import_invitation import subject_of, text_of
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import arrive, reading_of
@@ -41,15 +44,15 @@ TICKED_ROWS = 500
 
 _STANDINGS = {
     ImportMatch.NEW: "",
-    ImportMatch.KNOWN: "You imported this before",
-    ImportMatch.OWN: "This is yours already",
+    ImportMatch.KNOWN: lazy("You imported this before"),
+    ImportMatch.OWN: lazy("This is yours already"),
 }
 _COLUMNS = {
-    Column.EMAIL: "E-mail address",
-    Column.NAME: "Name",
-    Column.FIRST_NAME: "First name",
-    Column.LAST_NAME: "Last name",
-    Column.STATUS: "How they answered there",
+    Column.EMAIL: lazy("E-mail address"),
+    Column.NAME: lazy("Name"),
+    Column.FIRST_NAME: lazy("First name"),
+    Column.LAST_NAME: lazy("Last name"),
+    Column.STATUS: lazy("How they answered there"),
 }
 # The URL is a secret: no cache and no search engine may keep it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
@@ -136,7 +139,7 @@ async def bring(request: Request) -> Response:
         lines = {row.line: bool(typed.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
     workers = workers_of(request, caller.user_id)
     target, _, _ = await people.keep(database_of(request), workers, caller, arrived.id, lines)
-    return go(_list_path(target), said="people_kept")
+    return go(_list_path(target), flash="people_kept")
 
 
 async def show_list(request: Request) -> Response:
@@ -165,7 +168,7 @@ async def send(request: Request) -> Response:
         return await _list(request, caller, typed_again(typed, wrong), status=400)
     except PreconditionFailed as failed:
         return await _list(request, caller, typed_again(typed, InvalidForm({"message": failed.why})), status=412)
-    return go(_list_path(target), said="people_invited")
+    return go(_list_path(target), flash="people_invited")
 
 
 async def show_invitation(request: Request) -> Response:
@@ -190,8 +193,8 @@ async def decline_by_mail(request: Request) -> Response:
     """One-click decline: the body is ignored, and the response is no redirect."""
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
-        await people.decline(tx, person_id)
-    return Response("You hear nothing more of this.\n", media_type="text/plain")
+        await people.decline(tx, services(request).code_key, person_id)
+    return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
 
 
 async def answer(request: Request) -> Response:
@@ -200,20 +203,20 @@ async def answer(request: Request) -> Response:
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     if typed.get("act") == "no":
         async with database_of(request).transaction() as tx:
-            await people.decline(tx, person_id)
+            await people.decline(tx, services(request).code_key, person_id)
         return await _invitation(request)
     if typed.get("act") != "yes":
-        raise InvalidInput("act", "Choose one of: yes, no.")
+        raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         path = await people.accept(tx, caller, person_id)
-    return go(path, said="going" if path.startswith("/events/") else "joined")
+    return go(path, flash="going" if path.startswith("/events/") else "joined")
 
 
 async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
     found = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
     if found is None:
-        raise NotFound("There is no such import any more.")
+        raise NotFound(ImportReason.NO_SUCH_IMPORT)
     return found
 
 
@@ -233,7 +236,8 @@ async def _uids(
 async def _show_events(
     request: Request, caller: Caller, arrived: Import, reading: FileReading, typed: Typed = EMPTY, *, status: int = 200
 ) -> Response:
-    context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
+    left_out = [] if arrived.outcome is None else [unpacked(one) for one in arrived.outcome.get("left_out", [])]
+    context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome, "left_out": left_out}
     if arrived.outcome is not None:
         updated = arrived.outcome.get("updated", [])
         paths = [*arrived.outcome["made"], *updated]
@@ -258,10 +262,10 @@ async def _show_events(
             "events": [
                 {
                     "number": number,
-                    "title": event.typed.title or "(no title)",
+                    "title": event.typed.title or gettext("(no title)"),
                     "when": event.when,
                     "zone": event.typed.time_zone,
-                    "place": event.typed.venue_name or ("Online" if event.typed.online_url else ""),
+                    "place": event.typed.venue_name or (gettext("Online") if event.typed.online_url else ""),
                     "repeats": event.repeats,
                     "changes": len(event.changes),
                     "is_cancelled": event.is_cancelled,
@@ -376,7 +380,7 @@ def _what(request: Request) -> What:
     except ValueError:
         what = What.EVENTS
     if what is What.EVENTS:
-        raise NotFound("There is no such list.")
+        raise NotFound(ImportReason.NO_SUCH_LIST)
     return what
 
 
@@ -390,12 +394,12 @@ MAX_FIELDS = 50
 async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
     """The fields, the file's bytes and its name; both empty if none was chosen. The body limit bounds its size."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise InvalidInput("", "A form with a file was expected.")
+        raise InvalidInput("", ImportReason.UPLOAD_EXPECTED)
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         files = [value for value in form.values() if isinstance(value, UploadFile)]
         content = await files[0].read() if files else b""
         name = (files[0].filename or "") if files else ""
     if any("\x00" in value for value in fields.values()):
-        raise InvalidInput("", "The form contains a character that cannot be kept.")
+        raise InvalidInput("", ImportReason.UNSTORABLE_CHARACTER)
     return fields, content, name.rpartition("/")[2][:200]

@@ -6,10 +6,11 @@ import msgspec
 
 from groundwork.errors import InvalidForm
 from openmeet.domain.media.pictures import MAX_ALT, Picture
+from openmeet.domain.media.reasons import MediaReason
 from openmeet.i18n.markdown import one_line
 
 
-class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class PictureInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``image``: a JPEG, PNG, WebP or GIF in base64; it is re-encoded. ``alt``: a description of it."""
 
     EXAMPLE: ClassVar[dict[str, str]] = {
@@ -21,7 +22,7 @@ class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     alt: str
 
 
-class PictureShown(msgspec.Struct, rename="camel"):
+class PictureOutput(msgspec.Struct, rename="camel"):
     """A picture in two sizes, and its description."""
 
     url: str
@@ -31,19 +32,19 @@ class PictureShown(msgspec.Struct, rename="camel"):
     height: int
 
 
-def picture_shown(picture: Picture | None, public_url: str) -> PictureShown | None:
+def picture_shown(picture: Picture | None, public_url: str) -> PictureOutput | None:
     """The URLs of both sizes; None without a picture."""
     if picture is None:
         return None
     at = f"{public_url}/media/{picture.key}"
-    return PictureShown(f"{at}/large", f"{at}/small", picture.alt, picture.width, picture.height)
+    return PictureOutput(f"{at}/large", f"{at}/small", picture.alt, picture.width, picture.height)
 
 
 def check_alt(text: str) -> str:
     """The description, required because screen readers have nothing else. Raises InvalidForm (``alt``)."""
     alt = one_line(text)
     if not alt:
-        raise InvalidForm({"alt": "Say what is in the picture, for people who do not see it."})
+        raise InvalidForm({"alt": MediaReason.ALT_NEEDED})
     if len(alt) > MAX_ALT:
-        raise InvalidForm({"alt": f"At most {MAX_ALT:,} characters."})
+        raise InvalidForm({"alt": MediaReason.ALT_TOO_LONG(most=MAX_ALT)})
     return alt

@@ -10,25 +10,27 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.media.schemas import check_alt
 from openmeet.web.site.forms import Typed, typed_again
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-_LABELS = {"picture": "Picture", "alt": "What is in the picture?"}
+_LABELS = {"picture": lazy("Picture"), "alt": lazy("What is in the picture?")}
 
 
 async def sent(request: Request) -> tuple[bytes, str]:
     """The bytes of the file (empty if none was chosen), and its description. Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
-        raise InvalidInput("", "A form with a file was expected.")
+        raise InvalidInput("", MediaReason.UPLOAD_EXPECTED)
     async with request.form(max_files=1, max_fields=5) as form:
         file, alt = form.get("picture"), form.get("alt", "")
         body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
     text = alt if isinstance(alt, str) else ""
     if "\x00" in text:
-        raise InvalidInput("", "The form contains a character that cannot be kept.")
+        raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
     return body, text
 
 
@@ -62,7 +64,7 @@ async def save_sent(
     except Refused as refused:
         if refused.name != "NoPicture":
             raise
-        return Typed(typed, {"picture": "Choose a picture."}), 400
+        return Typed(typed, {"picture": gettext("Choose a picture.")}), 400
     return None
 
 
@@ -85,5 +87,5 @@ def store_of(connection: HTTPConnection) -> BlobStore:
     """The site's picture store; Unavailable if it has none."""
     found = services(connection).pictures
     if found is None:
-        raise Unavailable("This site keeps no pictures at the moment.")
+        raise Unavailable(MediaReason.KEEPS_NO_PICTURES)
     return found

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.moderation import model, policy
 from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -22,7 +23,7 @@ async def moderator_of(reader: Reader, request: Request) -> Caller:
 def subject_of(thing: str, subject_id: str) -> Subject:
     """The subject in a request. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
     if thing not in set(Thing):
-        raise NotFound("There is no such thing.")
+        raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
     if thing == Thing.HOST:
         return model.check_host(subject_id)
     return Subject(Thing(thing), subject_id.strip())
@@ -34,5 +35,5 @@ def position_of(cursor: str) -> tuple[Instant, str] | None:
         return None
     at, _, subject = cursor.partition(":")
     if not at.isdigit() or len(at) > 18 or not subject:
-        raise InvalidInput("cursor", "This cursor was not made here.")
+        raise InvalidInput("cursor", ModerationReason.INVALID_CURSOR)
     return Instant(int(at)), subject

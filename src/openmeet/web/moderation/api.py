@@ -21,6 +21,7 @@ from openmeet.domain.moderation.model import (
 )
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import subjects
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -33,11 +34,10 @@ from openmeet.web.site.tenant_routing import database_of
 _PAGE = 50
 _MOST = 100
 _MOST_REPORTS = 500
-_AFTER = {"hide": SubjectVisibility.HIDDEN, "show": SubjectVisibility.SHOWN, "trust": SubjectVisibility.TRUSTED}
 _LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
 
 
-class SaidShown(msgspec.Struct, rename="camel"):
+class ReportText(msgspec.Struct, rename="camel"):
     """One report. Only moderators see the reporter."""
 
     reporter_id: str
@@ -46,7 +46,7 @@ class SaidShown(msgspec.Struct, rename="camel"):
     created_at: str
 
 
-class LabelSaid(msgspec.Struct, rename="camel"):
+class LabelIssued(msgspec.Struct, rename="camel"):
     """A label: ``value`` about ``subject`` (a DID, or a record's URI; ``cid``: this version alone).
 
     ``hides``: labels of this value hide their subject; others warn.
@@ -78,8 +78,8 @@ class ReportedThing(msgspec.Struct, rename="camel"):
     subject_id: str
     title: str
     state: SubjectVisibility
-    reports: list[SaidShown]
-    labels: list[LabelSaid]
+    reports: list[ReportText]
+    labels: list[LabelIssued]
 
 
 class ModerationQueue(msgspec.Struct, rename="camel"):
@@ -89,7 +89,7 @@ class ModerationQueue(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-class StandingShown(msgspec.Struct, rename="camel"):
+class SubjectStatusOutput(msgspec.Struct, rename="camel"):
     """The status of a subject: an id, a DID, or the origin of a PDS. ``reason`` is what its owner is told."""
 
     thing: Thing
@@ -98,7 +98,7 @@ class StandingShown(msgspec.Struct, rename="camel"):
     state: SubjectVisibility
     reason: str
     since: str
-    labels: list[LabelSaid]
+    labels: list[LabelIssued]
 
 
 class LabelledThing(msgspec.Struct, rename="camel"):
@@ -107,7 +107,7 @@ class LabelledThing(msgspec.Struct, rename="camel"):
     thing: Thing
     subject_id: str
     title: str
-    labels: list[LabelSaid]
+    labels: list[LabelIssued]
 
 
 class LabelledList(msgspec.Struct, rename="camel"):
@@ -120,11 +120,11 @@ class LabelledList(msgspec.Struct, rename="camel"):
 class StandingList(msgspec.Struct, rename="camel"):
     """A page, the oldest first; ``cursor`` is null on the last."""
 
-    subjects: list[StandingShown]
+    subjects: list[SubjectStatusOutput]
     cursor: str | None
 
 
-class ActWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ModerationActionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``hide`` hides an event, series or group and blocks a user, DID or host; ``show`` ends that; ``trust`` releases
     what is held.
 
@@ -143,7 +143,7 @@ class ActMade(msgspec.Struct, rename="camel"):
     id: str
 
 
-class WaitingWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class HeldNewcomersInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Newcomers held as a burst, on one host (``bsky.network``) or on all."""
 
     act: Literal["accept", "block"]
@@ -172,14 +172,14 @@ class ModerationLine(msgspec.Struct, rename="camel"):
     undoes: str | None
 
 
-class LogShown(msgspec.Struct, rename="camel"):
+class ModerationLogOutput(msgspec.Struct, rename="camel"):
     """A page, newest first; ``cursor`` is null on the last."""
 
     entries: list[ModerationLine]
     cursor: str | None
 
 
-class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class PolicyInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What is held before it is shown; see the page of the site's rules."""
 
     holds_first_events: bool
@@ -191,7 +191,7 @@ class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     most_new_hosts: int
 
 
-class PolicyShown(PolicyWanted, rename="camel"):
+class PolicyOutput(PolicyInput, rename="camel"):
     """The policy and its revision; 0 if nobody has changed it."""
 
     revision: int
@@ -207,7 +207,7 @@ async def show_queue(request: Request) -> Response:
         shown = [one.subject for one in found[:limit]]
         meant = await subjects.described(reader, shown)
         stand = await visibility.of_each(reader, [subject.id for subject in shown])
-        said = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
+        open_reports = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
         labels = await view.of_each(reader, shown)
     entries = [
         ReportedThing(
@@ -216,8 +216,8 @@ async def show_queue(request: Request) -> Response:
             meant[subject.id].title,
             stand[subject.id].state if subject.id in stand else SubjectVisibility.SHOWN,
             [
-                SaidShown(one.reporter_id, one.reason, one.words, iso(one.created_at))
-                for one in said
+                ReportText(one.reporter_id, one.reason, one.words, iso(one.created_at))
+                for one in open_reports
                 if one.subject == subject
             ],
             _labels(labels.get(subject.id)),
@@ -233,7 +233,8 @@ async def list_subjects(request: Request) -> Response:
     if asked not in set(SubjectVisibility) - {SubjectVisibility.SHOWN}:
         raise InvalidInput(
             "state",
-            "One of: " + ", ".join(one.value for one in SubjectVisibility if one is not SubjectVisibility.SHOWN) + ".",
+            GeneralReason.CHOOSE_ONE,
+            choices=", ".join(one.value for one in SubjectVisibility if one is not SubjectVisibility.SHOWN),
         )
     limit = limit_of(request, _PAGE, _MOST)
     async with database_of(request).reader() as reader:
@@ -243,7 +244,7 @@ async def list_subjects(request: Request) -> Response:
         meant = await subjects.described(reader, [one.subject for one in found])
         labels = await view.of_each(reader, [one.subject for one in found[:limit]])
     shown = [
-        StandingShown(
+        SubjectStatusOutput(
             one.subject.thing,
             one.subject.id,
             meant[one.subject.id].title,
@@ -274,14 +275,14 @@ async def list_labelled(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    wanted = await read_json(request, ActWanted)
+    wanted = await read_json(request, ModerationActionInput)
     subject = subject_of(wanted.thing, wanted.subject_id)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         if wanted.act == "dismiss":
             act_id = await acts.dismiss(tx, moderator.user_id, subject, wanted.reason)
         else:
-            act_id = (await actions.decide(tx, moderator, subject, _AFTER[wanted.act], wanted.reason)).act_id
+            act_id = (await actions.decide(tx, moderator, subject, actions.DECISIONS[wanted.act], wanted.reason)).act_id
     return json_response(ActMade(act_id), 201)
 
 
@@ -293,7 +294,7 @@ async def undo(request: Request) -> Response:
 
 
 async def decide_waiting(request: Request) -> Response:
-    wanted = await read_json(request, WaitingWanted)
+    wanted = await read_json(request, HeldNewcomersInput)
     after = SubjectVisibility.TRUSTED if wanted.act == "accept" else SubjectVisibility.HIDDEN
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
@@ -309,7 +310,7 @@ async def show_log(request: Request) -> Response:
         subject = request.query_params.get("subject") or None
         found = await audit_log.newest(reader, subject=subject, before=before, limit=limit + 1)
     cursor = f"{found[limit - 1].at}:{found[limit - 1].id}" if len(found) > limit else None
-    return json_response(LogShown(list(map(_entry, found[:limit])), cursor))
+    return json_response(ModerationLogOutput(list(map(_entry, found[:limit])), cursor))
 
 
 async def show_policy(request: Request) -> Response:
@@ -320,7 +321,7 @@ async def show_policy(request: Request) -> Response:
 
 
 async def put_policy(request: Request) -> Response:
-    wanted = ModerationPolicy(**msgspec.structs.asdict(await read_json(request, PolicyWanted)))
+    wanted = ModerationPolicy(**msgspec.structs.asdict(await read_json(request, PolicyInput)))
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
@@ -328,8 +329,8 @@ async def put_policy(request: Request) -> Response:
     return json_response(_policy(saved), headers=etag_of(saved.revision))
 
 
-def _policy(one: ModerationPolicy) -> PolicyShown:
-    return PolicyShown(
+def _policy(one: ModerationPolicy) -> PolicyOutput:
+    return PolicyOutput(
         holds_first_events=one.holds_first_events,
         new_account_days=one.new_account_days,
         new_author_minutes=one.new_author_minutes,
@@ -341,9 +342,9 @@ def _policy(one: ModerationPolicy) -> PolicyShown:
     )
 
 
-def _labels(found: Labelled | None) -> list[LabelSaid]:
+def _labels(found: Labelled | None) -> list[LabelIssued]:
     return [
-        LabelSaid(
+        LabelIssued(
             labeller=one.source,
             subject=one.subject,
             cid=one.cid or None,
@@ -390,7 +391,7 @@ OPERATIONS = (
         list_subjects,
         {200: StandingList},
         parameters=(
-            Parameter("state", "How it stands, ``hidden`` unless said", shape=SubjectVisibility),
+            Parameter("state", "Status, ``hidden`` unless said", shape=SubjectVisibility),
             CURSOR,
             _LIMIT,
         ),
@@ -413,7 +414,7 @@ OPERATIONS = (
         "Hide, block, show again, trust, or dismiss what is reported",
         act,
         {201: ActMade},
-        ActWanted,
+        ModerationActionInput,
         failures=(403, 404, 409, 422),
     ),
     ApiOperation(
@@ -432,16 +433,16 @@ OPERATIONS = (
         "Show or block newcomers of the network who came too much at once",
         decide_waiting,
         {200: WaitingDecided},
-        WaitingWanted,
+        HeldNewcomersInput,
         failures=(403,),
     ),
     ApiOperation(
         "GET",
         "/api/moderation/log",
         "listModerationLog",
-        "What was done, and by whom; for moderators",
+        "What was done and who did it; for moderators",
         show_log,
-        {200: LogShown},
+        {200: ModerationLogOutput},
         parameters=(Parameter("subject", "Only about this subject"), CURSOR, _LIMIT),
         failures=(403,),
     ),
@@ -451,7 +452,7 @@ OPERATIONS = (
         "getModerationPolicy",
         "What waits before it is shown",
         show_policy,
-        {200: PolicyShown},
+        {200: PolicyOutput},
         failures=(403,),
     ),
     ApiOperation(
@@ -460,8 +461,8 @@ OPERATIONS = (
         "putModerationPolicy",
         "Change what waits before it is shown",
         put_policy,
-        {200: PolicyShown},
-        PolicyWanted,
+        {200: PolicyOutput},
+        PolicyInput,
         parameters=(IF_MATCH,),
         failures=(403, 412),
     ),

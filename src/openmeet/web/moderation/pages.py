@@ -9,11 +9,14 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import ActId, ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
+from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -26,14 +29,14 @@ _LOG_PAGE: Final = 50
 _WAITING: Final = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.BURST)
 _LATER: Final = (SubjectVisibility.ARRIVAL,)
 _TABS: Final = (
-    ("", "Reports"),
-    ("waiting", "Waiting"),
-    ("hidden", "Hidden"),
-    ("log", "Log"),
-    ("rules", "Rules"),
+    ("", lazy("Reports")),
+    ("waiting", lazy("Waiting")),
+    ("hidden", lazy("Hidden")),
+    ("chat", lazy("Chat")),
+    ("log", lazy("Log")),
+    ("rules", lazy("Rules")),
 )
-_AFTER: Final = {"hide": SubjectVisibility.HIDDEN, "show": SubjectVisibility.SHOWN, "trust": SubjectVisibility.TRUSTED}
-_LABELS: Final = {"reason": "Why", "subject": "Which one", "thing": "What"}
+_LABELS: Final = {"reason": lazy("Why"), "subject": lazy("Which one"), "thing": lazy("What")}
 
 
 def routes() -> list[Route]:
@@ -100,9 +103,7 @@ async def find(request: Request) -> Response:
     try:
         subject = Subject(Thing.DID, named) if named.startswith("did:") else subject_of(Thing.HOST, named)
     except InvalidInput:
-        wrong = InvalidForm(
-            {"subject": "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."}
-        )
+        wrong = InvalidForm({"subject": ModerationReason.MALFORMED_SUBJECT})
         return await _show_listed(request, "hidden", (SubjectVisibility.HIDDEN,), typed_again(typed, wrong), status=400)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
@@ -116,9 +117,9 @@ async def decide_waiting(request: Request) -> Response:
         moderator = await moderator_of(tx, request)
         after = {"accept": SubjectVisibility.TRUSTED, "block": SubjectVisibility.HIDDEN}.get(typed.get("act", ""))
         if after is None:
-            raise NotFound("There is nothing at this address.")
+            raise NotFound(ModerationReason.NOTHING_HERE)
         await actions.decide_waiting(tx, moderator, after, host=typed.get("host", ""), reason=typed.get("reason", ""))
-    return go(f"{PATH}/waiting", said="arrivals_decided")
+    return go(f"{PATH}/waiting", flash="arrivals_decided")
 
 
 async def show_thing(request: Request) -> Response:
@@ -134,15 +135,15 @@ async def decide(request: Request) -> Response:
             moderator = await moderator_of(tx, request)
             if what == "dismiss":
                 await acts.dismiss(tx, moderator.user_id, subject, reason)
-            elif what in _AFTER:
-                await actions.decide(tx, moderator, subject, _AFTER[what], reason)
+            elif what in actions.DECISIONS:
+                await actions.decide(tx, moderator, subject, actions.DECISIONS[what], reason)
             else:
-                raise NotFound("There is nothing at this address.")
+                raise NotFound(ModerationReason.NOTHING_HERE)
     except InvalidForm as wrong:
         return await _show_thing(request, typed_again(typed, wrong), status=400)
     except (Refused, Conflict) as refused:
         return await _show_thing(request, typed_again(typed, InvalidForm({"": refused.why})), status=409)
-    return go(view.path_of(subject), said="act_done")
+    return go(view.path_of(subject), flash="act_done")
 
 
 async def _show_thing(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -153,7 +154,7 @@ async def _show_thing(request: Request, typed: Typed, *, status: int = 200) -> R
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
         known = await visibility.of(reader, subject.id)
         if not card.is_there and known is None and not entries and subject.thing is not Thing.DID:
-            raise NotFound("There is no such thing.")
+            raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
         owner = None
         if card.meant.owner is not None and subject.thing is not Thing.PERSON:
             owner = view.path_of(Subject(Thing.PERSON, card.meant.owner))
@@ -188,7 +189,7 @@ async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         await actions.undo(tx, moderator, ActId(typed.get("undo", "")))
-    return go(f"{PATH}/log", said="act_undone")
+    return go(f"{PATH}/log", flash="act_undone")
 
 
 async def show_rules(request: Request) -> Response:
@@ -212,7 +213,7 @@ async def save_rules(request: Request) -> Response:
             await policy.change(tx, wanted, by=moderator.user_id)
     except InvalidForm as wrong:
         return await _show_rules(request, typed_again(typed, wrong), status=400)
-    return go(f"{PATH}/rules", said="policy_saved")
+    return go(f"{PATH}/rules", flash="policy_saved")
 
 
 async def _show_rules(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -223,11 +224,17 @@ async def _show_rules(request: Request, typed: Typed, *, status: int = 200) -> R
 
 
 async def _context(reader: Reader, tab: str) -> dict[str, object]:
-    counts = {"": await reports.count_open(reader), "waiting": await visibility.count(reader, _WAITING)}
-    return {
-        "tabs": [(f"{PATH}/{name}".rstrip("/"), words, counts.get(name, 0), name == tab) for name, words in _TABS],
-        "now": reader.now,
+    return {"tabs": await tabs_of(reader, tab), "now": reader.now}
+
+
+async def tabs_of(reader: Reader, tab: str) -> list[tuple[str, LazyText, int, bool]]:
+    """The tabs of the console: address, words, how much waits, and whether it is this one."""
+    counts = {
+        "": await reports.count_open(reader),
+        "waiting": await visibility.count(reader, _WAITING),
+        "chat": await objections.count_for_site(reader),
     }
+    return [(f"{PATH}/{name}".rstrip("/"), words, counts.get(name, 0), name == tab) for name, words in _TABS]
 
 
 def _subject(request: Request) -> Subject:

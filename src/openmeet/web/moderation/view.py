@@ -23,6 +23,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
+from openmeet.i18n.catalogue import gettext, lazy
 
 # Reports read per page of the queue; a subject with more is clear enough.
 MOST_REPORTS: Final = 500
@@ -30,33 +31,33 @@ MOST_REPORTS: Final = 500
 MOST_SHOWN: Final = 5
 
 THING_WORDS: Final = {
-    Thing.EVENT: "Event",
-    Thing.SERIES: "Series",
-    Thing.GROUP: "Group",
-    Thing.PERSON: "Person",
-    Thing.DID: "Account of the network",
-    Thing.HOST: "Host of repositories",
+    Thing.EVENT: lazy("Event"),
+    Thing.SERIES: lazy("Series"),
+    Thing.GROUP: lazy("Group"),
+    Thing.PERSON: lazy("Person"),
+    Thing.DID: lazy("Account on the network"),
+    Thing.HOST: lazy("Host of repositories"),
 }
 STATE_WORDS: Final = {
-    SubjectVisibility.SHOWN: "Shown",
-    SubjectVisibility.HIDDEN: "Hidden",
-    SubjectVisibility.FIRST_EVENT: "Waits: first public event",
-    SubjectVisibility.ARRIVAL: "Waits: just met",
-    SubjectVisibility.BURST: "Waits: too much at once",
-    SubjectVisibility.TRUSTED: "Trusted",
+    SubjectVisibility.SHOWN: lazy("Shown"),
+    SubjectVisibility.HIDDEN: lazy("Hidden"),
+    SubjectVisibility.FIRST_EVENT: lazy("Waits: first public event"),
+    SubjectVisibility.ARRIVAL: lazy("Waits: new here"),
+    SubjectVisibility.BURST: lazy("Waits: too much at once"),
+    SubjectVisibility.TRUSTED: lazy("Trusted"),
 }
 ACT_WORDS: Final = {
-    ModerationAction.HIDE: "hid",
-    ModerationAction.SHOW: "showed again",
-    ModerationAction.BLOCK: "blocked",
-    ModerationAction.UNBLOCK: "unblocked",
-    ModerationAction.RELEASE: "released",
-    ModerationAction.HOLD: "let wait",
-    ModerationAction.DISMISS: "dismissed what was reported about",
-    ModerationAction.REOPEN: "opened again what was reported about",
-    ModerationAction.NAME: "named as moderator",
-    ModerationAction.UNNAME: "ended the moderating of",
-    ModerationAction.CHANGE_POLICY: "changed the rules of",
+    ModerationAction.HIDE: lazy("hid"),
+    ModerationAction.SHOW: lazy("showed again"),
+    ModerationAction.BLOCK: lazy("blocked"),
+    ModerationAction.UNBLOCK: lazy("unblocked"),
+    ModerationAction.RELEASE: lazy("released"),
+    ModerationAction.HOLD: lazy("let wait"),
+    ModerationAction.DISMISS: lazy("dismissed what was reported about"),
+    ModerationAction.REOPEN: lazy("opened again what was reported about"),
+    ModerationAction.NAME: lazy("named as moderator"),
+    ModerationAction.UNNAME: lazy("removed as moderator"),
+    ModerationAction.CHANGE_POLICY: lazy("changed the rules of"),
 }
 
 
@@ -72,7 +73,7 @@ class ReportView:
 
 @dataclass(frozen=True, slots=True)
 class SubjectCard:
-    """One subject: its kind, status, reports and content."""
+    """What the moderation pages show about one reported subject: kind, status, reports, content and labels."""
 
     meant: Meant
     kind: str
@@ -81,7 +82,7 @@ class SubjectCard:
     reason: str
     since: Instant | None
     path: str
-    said: list[ReportView] = field(default_factory=list)
+    reports: list[ReportView] = field(default_factory=list)
     events: list[Meant] = field(default_factory=list)
     labels: list[tuple[str, Instant]] = field(default_factory=list)
     is_labelled_away: bool = False
@@ -121,7 +122,9 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     meant = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
-    said = await _said(reader, await reports.open_about(reader, [subject.id for subject in listed], MOST_REPORTS))
+    reported = await _reports_about(
+        reader, await reports.open_about(reader, [subject.id for subject in listed], MOST_REPORTS)
+    )
     found = []
     for subject in listed:
         known = stand.get(subject.id)
@@ -132,13 +135,13 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
         found.append(
             SubjectCard(
                 meant[subject.id],
-                THING_WORDS[subject.thing],
+                str(THING_WORDS[subject.thing]),
                 state,
-                "Waits: labelled" if is_held and state is SubjectVisibility.SHOWN else STATE_WORDS[state],
+                gettext("Waits: labelled") if is_held and state is SubjectVisibility.SHOWN else str(STATE_WORDS[state]),
                 known.reason if known else "",
                 known.since if known else None,
                 path_of(subject),
-                said.get(subject.id, []),
+                reported.get(subject.id, []),
                 own,
                 told.words if told else [],
                 is_held,
@@ -147,13 +150,13 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     return found
 
 
-async def _said(reader: Reader, found: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
+async def _reports_about(reader: Reader, found: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
     names = await shown_names(reader, [one.reporter_id for one in found])
-    said: dict[str, list[ReportView]] = {}
+    by_subject: dict[str, list[ReportView]] = {}
     for one in found:
-        line = ReportView(names[one.reporter_id], REASON_WORDS[one.reason], one.words, one.created_at)
-        said.setdefault(one.subject.id, []).append(line)
-    return said
+        line = ReportView(names[one.reporter_id], str(REASON_WORDS[one.reason]), one.words, one.created_at)
+        by_subject.setdefault(one.subject.id, []).append(line)
+    return by_subject
 
 
 async def _events_of(reader: Reader, meant: Meant) -> list[Meant]:
@@ -185,11 +188,11 @@ def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool
     is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(
         at=one.at,
-        who=actor or "A rule of this site",
-        what=ACT_WORDS[one.act],
-        title="this site" if is_policy else meant[one.subject.id].title or one.subject.id,
+        who=actor or gettext("A rule of this site"),
+        what=str(ACT_WORDS[one.act]),
+        title=gettext("this site") if is_policy else meant[one.subject.id].title or one.subject.id,
         path="" if is_policy else path_of(one.subject),
-        kind="" if is_policy else THING_WORDS[one.subject.thing],
+        kind="" if is_policy else str(THING_WORDS[one.subject.thing]),
         change=_change(one),
         reason=one.reason,
         undo_id=one.id if is_taken_back_here else "",
@@ -235,11 +238,11 @@ class Labelled:
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
     """By subject id; an event's host is included. Subjects without labels are missing."""
     names = await _names(reader, subjects)
-    said = await labels.about(reader, [name for known in names.values() for name in known])
-    held = await _held(reader, [one for one in subjects if any(name in said for name in names.get(one.id, ()))])
+    issued = await labels.about(reader, [name for known in names.values() for name in known])
+    held = await _held(reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))])
     found = {}
     for one in subjects:
-        own = [label for name in names.get(one.id, ()) for label in said.get(name, ())]
+        own = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
         if own:
             found[one.id] = Labelled([(_words(one, label), label.labelled_at) for label in own], one.id in held, own)
     return found
@@ -308,6 +311,6 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
 
 def _words(subject: Subject, label: NetworkLabel) -> str:
     """Which labeler says what; an event's labels are told apart from its host's."""
-    whom = " (its host)" if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
-    which = " (one version of it)" if label.cid else ""
+    whom = gettext(" (its host)") if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
+    which = gettext(" (one version of it)") if label.cid else ""
     return f"{label.value}{whom}{which}, by {label.source}"

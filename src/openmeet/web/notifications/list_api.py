@@ -17,7 +17,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class NewsShown(msgspec.Struct, rename="camel"):
+class NotificationOutput(msgspec.Struct, rename="camel"):
     """One notification; ``sentence`` is its text on the page, ``path`` its subject's page.
 
     ``path`` and ``slug`` are empty if the caller may no longer see the subject.
@@ -36,7 +36,7 @@ class NewsShown(msgspec.Struct, rename="camel"):
 class NewsPage(msgspec.Struct, rename="camel"):
     """The newest, or those before ``cursor``, and the number of unread ones; ``cursor`` is null on the last page."""
 
-    items: list[NewsShown]
+    items: list[NotificationOutput]
     unread: int
     cursor: str | None
 
@@ -48,9 +48,9 @@ async def show(request: Request) -> Response:
         items = await content.items(reader, news, caller.user_id)
         unread = await count_unread(reader, caller.user_id)
     shown = [
-        NewsShown(
+        NotificationOutput(
             one.id,
-            one.kind,
+            one.kind.name,
             item.slug,
             item.title,
             f"{item.before}{item.title}{item.after}",

@@ -11,6 +11,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.notifications import notify, preferences, rules
 from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import ZONES
@@ -38,7 +39,8 @@ class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and are in no list. Quiet hours are ``HH:MM``
-    in ``timeZone``, both or neither; ``digestHour`` is 0 to 23.
+    in ``timeZone``, both or neither; ``digestHour`` is 0 to 23. ``chat``: mentions and replies; ``direct``: questions to hosts and
+    their answers; ``rooms``: unread messages.
     """
 
     changes: TopicPreference
@@ -55,6 +57,9 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
     searches: TopicPreference
     hosts: TopicPreference
     own_answers: TopicPreference
+    chat: TopicPreference
+    direct: TopicPreference
+    rooms: TopicPreference
     time_zone: str
     digest_hour: int
     quiet_from: str | None = None
@@ -99,7 +104,7 @@ async def _shown(reader: Reader, user_id: UserId) -> NotificationPreferences:
     chosen = await preferences.of_person(reader, user_id)
     hours = await preferences.hours(reader, user_id)
     if hours is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(NotificationReason.NO_SUCH_PERSON)
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     return NotificationPreferences(
         **{topic.value: _choice(channels) for topic, channels in chosen.items()},
@@ -117,13 +122,13 @@ def _choice(channels: frozenset[Channel]) -> TopicPreference:
 
 OPERATIONS = (
     ApiOperation(
-        "GET", PATH, "showNotificationPreferences", "What one hears of, and how", show, {200: NotificationPreferences}
+        "GET", PATH, "showNotificationPreferences", "Notification preferences", show, {200: NotificationPreferences}
     ),
     ApiOperation(
         "PUT",
         PATH,
         "saveNotificationPreferences",
-        "Replace what one hears of",
+        "Replace the notification preferences",
         save,
         {200: NotificationPreferences},
         NotificationPreferences,

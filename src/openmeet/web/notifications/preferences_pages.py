@@ -7,12 +7,13 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.notifications import links, notify, preferences, rules
 from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, NotificationTopic
+from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users.queries import by_id
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/notifications"
@@ -20,57 +21,89 @@ PATH = "/settings/notifications"
 # One table row each: the topic's label, and when it is sent.
 _TOPICS = (
     (
-        "Events you go to",
+        lazy("Events you go to"),
         (
-            (NotificationTopic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
+            (
+                NotificationTopic.CHANGES,
+                lazy("Changes"),
+                lazy("An event you answered is moved, cancelled, back on or removed."),
+            ),
             (
                 NotificationTopic.OWN_ANSWERS,
-                "Your answers",
-                "You say that you go: where and when, with an entry for your calendar.",
+                lazy("Your answers"),
+                lazy("You’re going: where and when, with an entry for your calendar."),
             ),
-            (NotificationTopic.REMINDERS, "Reminders", "The day before an event that you go to."),
-            (NotificationTopic.WAITLIST, "Waitlist", "A place becomes free for you."),
-            (NotificationTopic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
-            (NotificationTopic.MENTIONS, "Mentions", "Somebody writes your @handle in an event or a group of yours."),
+            (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event that you go to.")),
+            (NotificationTopic.WAITLIST, lazy("Waitlist"), lazy("A place becomes free for you.")),
+            (
+                NotificationTopic.MESSAGES,
+                lazy("Messages"),
+                lazy("The host of an event that you answered writes to you."),
+            ),
+            (
+                NotificationTopic.MENTIONS,
+                lazy("Mentions"),
+                lazy("Somebody mentions your @handle in one of your events or groups."),
+            ),
         ),
     ),
     (
-        "What you host and run",
+        lazy("Chat"),
         (
-            (NotificationTopic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
-            (NotificationTopic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
+            (NotificationTopic.CHAT, lazy("Mentions and replies"), lazy("Somebody mentions or answers you in a chat.")),
+            (
+                NotificationTopic.DIRECT,
+                lazy("Questions"),
+                lazy("Somebody asks you as a host, a host answers you, or your co-hosts write."),
+            ),
+            (
+                NotificationTopic.ROOMS,
+                lazy("Unread messages"),
+                lazy("There are new messages in one of your chats."),
+            ),
         ),
     ),
     (
-        "Groups you are in",
+        lazy("What you host and run"),
         (
-            (NotificationTopic.GROUP_EVENTS, "Their events", "A group that you are in, or follow, has a new event."),
+            (NotificationTopic.ANSWERS, lazy("Answers"), lazy("Somebody answers to an event that you host.")),
+            (NotificationTopic.REQUESTS, lazy("Requests"), lazy("Somebody asks to join a group that you run.")),
+        ),
+    ),
+    (
+        lazy("Groups you are in"),
+        (
+            (
+                NotificationTopic.GROUP_EVENTS,
+                lazy("Their events"),
+                lazy("A group that you are in, or follow, has a new event."),
+            ),
             (
                 NotificationTopic.ANNOUNCEMENTS,
-                "Announcements",
-                "Those who run a group that you are in write to everybody in it.",
+                lazy("Announcements"),
+                lazy("The people who run a group you’re in write to all members."),
             ),
             (
                 NotificationTopic.MEMBERSHIP,
-                "Your place",
-                "Your request is decided, you get another role, a group is offered to you.",
+                lazy("Your place"),
+                lazy("Your request is decided, you get another role, a group is offered to you."),
             ),
         ),
     ),
     (
-        "What you follow",
+        lazy("What you follow"),
         (
-            (NotificationTopic.NEW_DATES, "New dates", "A series that you follow has a new date."),
-            (NotificationTopic.HOSTS, "People", "Somebody whom you follow has a new public event."),
+            (NotificationTopic.NEW_DATES, lazy("New dates"), lazy("A series that you follow has a new date.")),
+            (NotificationTopic.HOSTS, lazy("People"), lazy("Someone you follow has a new public event.")),
             (
                 NotificationTopic.SEARCHES,
-                "Searches",
-                "An event is new, or changed, so that it fits a search that you keep.",
+                lazy("Searches"),
+                lazy("An event is new, or changed, so that it fits a search that you keep."),
             ),
         ),
     ),
 )
-_MAIL = (("email", "At once"), ("digest", "Daily"), ("", "None"))
+_MAIL = (("email", lazy("Immediately")), ("digest", lazy("Daily")), ("", lazy("None")))
 
 
 def routes() -> list[Route]:
@@ -87,7 +120,7 @@ async def show(request: Request) -> Response:
         chosen = await preferences.of_person(reader, caller.user_id)
         hours = await preferences.hours(reader, caller.user_id)
     if hours is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(NotificationReason.NO_SUCH_PERSON)
     return await _show(request, Typed({**_hours_values(hours), **_choice_values(chosen)}))
 
 
@@ -101,14 +134,14 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in NotificationTopic})
         await notify.choose_hours(tx, caller.user_id, hours)
-    return go(PATH, said="notifications_saved")
+    return go(PATH, flash="notifications_saved")
 
 
 async def revoke_links(request: Request) -> Response:
     """Revoke the links in all earlier e-mails."""
     async with database_of(request).transaction() as tx:
         await links.revoke_all(tx, caller_of(request).user_id)
-    return go(PATH, said="links_revoked")
+    return go(PATH, flash="links_revoked")
 
 
 def _channels(typed: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
@@ -146,6 +179,5 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "by_mail_alone": BY_MAIL_ALONE,
         "zones": ZONES,
         "email": user.email if user else None,
-        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "notifications/settings.html", context, status=status)

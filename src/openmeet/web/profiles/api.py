@@ -9,6 +9,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.profiles.pages import COMING, GROUPS
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -30,9 +31,10 @@ class HostProfile(msgspec.Struct, rename="camel"):
 
 
 class FollowedPeople(msgspec.Struct, rename="camel"):
-    """Whom the caller follows, newest first."""
+    """People the caller follows, newest first; ``cursor`` is null on the last page."""
 
     user_ids: list[str]
+    cursor: str | None
 
 
 async def show_person(request: Request) -> Response:
@@ -56,9 +58,11 @@ async def show_person(request: Request) -> Response:
 
 
 async def list_followed(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        found = await queries.followed_by(reader, caller_of(request).user_id)
-    return json_response(FollowedPeople(list(found)))
+        read = await queries.followed_by(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one[1], one[0]))
+    return json_response(FollowedPeople([person for person, _ in found], cursor))
 
 
 async def follow(request: Request) -> Response:
@@ -89,13 +93,19 @@ OPERATIONS = (
         failures=(404,),
     ),
     ApiOperation(
-        "GET", "/api/my/people", "listFollowedPeople", "Whom the caller follows", list_followed, {200: FollowedPeople}
+        "GET",
+        "/api/my/people",
+        "listFollowedPeople",
+        "People the caller follows",
+        list_followed,
+        {200: FollowedPeople},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "PUT",
         "/api/people/{userId}/follow",
         "followPerson",
-        "Hear of what somebody hosts for everybody",
+        "Follow a person: get news about public events they host",
         follow,
         {204: None},
         failures=(404, 422),
@@ -104,7 +114,7 @@ OPERATIONS = (
         "DELETE",
         "/api/people/{userId}/follow",
         "unfollowPerson",
-        "Hear of it no more",
+        "Unfollow a person",
         unfollow,
         {204: None},
         failures=(404,),

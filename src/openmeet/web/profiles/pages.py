@@ -10,14 +10,17 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.lists import counts_shown
-from openmeet.domain.events.model import Event, Visibility
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries
+from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
-from openmeet.web.events import badges, feeds
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.events import feeds
+from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
 from openmeet.web.events.listing import days
 from openmeet.web.events.words import further_dates
@@ -58,16 +61,16 @@ async def show(request: Request) -> Response:
         further = await further_dates(reader, coming)
         past = await queries.past(reader, person.id, PAST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
-        counts = await counts_shown(reader, [event.id for event in (*coming, *past)])
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
-        shown = await badges.in_a_list(reader, [*coming, *past], services(request).settings.public_url, viewer)
+        facts = await facts_of(reader, services(request).settings.public_url, viewer, [*coming, *past], further=further)
+        now = reader.now
     context = {
         "name": name,
         "address": _path(person.id),
         "about": person.bio if person.shows_about else "",
-        "coming": days(coming, counts, {}, {}, further, badges=shown),
-        "past": days(past, counts, {}, {}, badges=shown),
+        "coming": days(coming, facts, now),
+        "past": days(past, facts, now),
         "groups": groups,
         "is_seen": is_seen,
         "is_me": viewer == person.id,
@@ -87,14 +90,14 @@ async def follow(request: Request) -> Response:
         else:
             await queries.follow(tx, caller, person)
             back = _path(person)
-    return go(back, said="person_unfollowed" if wish == "no" else "person_followed")
+    return go(back, flash="person_unfollowed" if wish == "no" else "person_followed")
 
 
 async def show_followed(request: Request) -> Response:
-    """Whom the caller follows; visible to the caller only."""
+    """People the caller follows; visible to the caller only."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await queries.followed_by(reader, caller.user_id)
+        found = [person for person, _ in await queries.followed_by(reader, caller.user_id)]
         hosts = {one.id for one in await queries.hosts_among(reader, found)}
         names = await shown_names(reader, sorted(hosts))
     # Do not name hosts without a public profile now; they can still be unfollowed.
@@ -142,7 +145,7 @@ async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, In
 async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
     name = (await shown_names(reader, [person.id]))[person.id]
     address = f"{public_url}{_path(person.id)}"
-    return Feed(f"Events by {name}", f"urn:uuid:{person.id}", address, f"{address}.{kind}")
+    return Feed(gettext("Events by %(name)s", name=name), f"urn:uuid:{person.id}", address, f"{address}.{kind}")
 
 
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
@@ -163,7 +166,7 @@ async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tup
         return found, True
     own = await users.by_id(reader, user_id) if user_id == viewer else None
     if own is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(ProfileReason.NO_SUCH_PERSON)
     return own, False
 
 

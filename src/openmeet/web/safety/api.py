@@ -20,14 +20,14 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class ReportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class ReportInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The report; ``words`` are required if the reason is ``other``. At most 2,000 characters."""
 
     reason: ReportReason
     words: str = ""
 
 
-class ReportShown(msgspec.Struct, rename="camel"):
+class ReportOutput(msgspec.Struct, rename="camel"):
     """A report of the caller. ``outcome``: ``acted`` or ``dismissed``; null until a moderator decides."""
 
     id: str
@@ -42,11 +42,11 @@ class ReportShown(msgspec.Struct, rename="camel"):
 class ReportList(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    reports: list[ReportShown]
+    reports: list[ReportOutput]
     cursor: str | None
 
 
-class BlockShown(msgspec.Struct, rename="camel"):
+class BlockOutput(msgspec.Struct, rename="camel"):
     """A user whom the caller has blocked."""
 
     person_id: str
@@ -57,11 +57,11 @@ class BlockShown(msgspec.Struct, rename="camel"):
 class BlockList(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    blocks: list[BlockShown]
+    blocks: list[BlockOutput]
     cursor: str | None
 
 
-class MuteShown(msgspec.Struct, rename="camel"):
+class MuteOutput(msgspec.Struct, rename="camel"):
     """A user or group that the caller has muted."""
 
     thing: Literal["person", "group"]
@@ -72,13 +72,13 @@ class MuteShown(msgspec.Struct, rename="camel"):
 class MuteList(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    mutes: list[MuteShown]
+    mutes: list[MuteOutput]
     cursor: str | None
 
 
 def _report(thing: Thing) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        wanted = await read_json(request, ReportWanted)
+        wanted = await read_json(request, ReportInput)
         reason, words = model.check_report(wanted.reason, wanted.words)
         address = request.path_params.get("slug") or request.path_params["userId"]
         async with database_of(request).transaction() as tx:
@@ -105,7 +105,7 @@ async def list_blocks(request: Request) -> Response:
         meant = await subjects.described(reader, [one.subject for one in found])
         known = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
     shown = [
-        BlockShown(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
+        BlockOutput(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
         for one in found
     ]
     return json_response(BlockList(shown, cursor))
@@ -129,7 +129,7 @@ async def list_mutes(request: Request) -> Response:
         read = await distance.mutes_of(reader, caller_of(request).user_id, page)
     found, cursor = page.cut(read, lambda one: (one[1], one[0].id))
     shown = [
-        MuteShown("group" if subject.thing is Thing.GROUP else "person", subject.id, iso(since))
+        MuteOutput("group" if subject.thing is Thing.GROUP else "person", subject.id, iso(since))
         for subject, since in found
     ]
     return json_response(MuteList(shown, cursor))
@@ -144,8 +144,8 @@ def _mute(thing: Thing, change: Callable[..., Awaitable[object]]) -> Callable[[R
     return answer
 
 
-def _shown(one: AbuseReport) -> ReportShown:
-    return ReportShown(
+def _shown(one: AbuseReport) -> ReportOutput:
+    return ReportOutput(
         one.id, one.subject.thing, one.subject.id, one.reason, one.words, one.outcome, iso(one.created_at)
     )
 
@@ -157,8 +157,8 @@ def _reporting(path: str, name: str, thing: Thing, words: str) -> ApiOperation:
         name,
         f"Report {words} to the moderators; said again while it is open, the report is changed",
         _report(thing),
-        {201: ReportShown},
-        ReportWanted,
+        {201: ReportOutput},
+        ReportInput,
         failures=(404, 422),
     )
 
@@ -181,7 +181,7 @@ OPERATIONS = (
         "GET",
         "/api/me/blocks",
         "listBlocks",
-        "Whom the caller keeps away",
+        "People and groups that the caller has blocked or muted",
         list_blocks,
         {200: BlockList},
         parameters=(CURSOR, LIMIT),
@@ -199,7 +199,7 @@ OPERATIONS = (
         "DELETE",
         "/api/me/blocks/{userId}",
         "unblockPerson",
-        "They may answer again; nothing comes back by itself",
+        "They may answer again; what the block ended stays ended",
         unblock,
         {204: None},
         failures=(404,),

@@ -16,12 +16,13 @@ from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_WORDS, ReportOutcome, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
+from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/safety"
@@ -33,11 +34,11 @@ _PLACES: Final = {
     "/people/{userId}/report": Thing.PERSON,
 }
 _WORDS: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
-_SAID: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
+_FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
-    None: "A moderator looks at it.",
-    ReportOutcome.ACTED: "Something was done about it.",
-    ReportOutcome.DISMISSED: "A moderator found nothing against the rules.",
+    None: lazy("A moderator looks at it."),
+    ReportOutcome.ACTED: lazy("Something was done about it."),
+    ReportOutcome.DISMISSED: lazy("A moderator found nothing against the rules."),
 }
 
 
@@ -66,7 +67,7 @@ async def report(request: Request) -> Response:
         return await _show_report(request, typed_again(typed, wrong), status=400)
     except Refused as refused:
         return await _show_report(request, typed_again(typed, InvalidForm({"": refused.why})), status=422)
-    return go(f"{request.url.path}?sent=yes", said="reported")
+    return go(f"{request.url.path}?sent=yes", flash="reported")
 
 
 async def show(request: Request) -> Response:
@@ -74,10 +75,10 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         blocked = await blocks.blocked_by(reader, caller.user_id)
         muted = await blocks.mutes_of(reader, caller.user_id)
-        said = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
+        reports_made = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
         people = [one.subject for one in blocked]
         meant = await subjects.described(
-            reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in said)]
+            reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
         )
         kept_away = [
             (one.subject.id, await _name(reader, meant[one.subject.id], caller.user_id), one.since) for one in blocked
@@ -90,10 +91,9 @@ async def show(request: Request) -> Response:
         # Names the viewer may no longer see are not shown.
         "reports": [
             (_WORDS[one.subject.thing], one.created_at, REASON_WORDS[one.reason], _OUTCOMES[one.outcome])
-            for one in said
+            for one in reports_made
         ],
         "now": now,
-        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "safety/safety.html", context)
 
@@ -104,10 +104,10 @@ async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
         group = await by_group_id(reader, GroupId(meant.subject.id))
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
-            return "A group that you do not see"
+            return gettext("A group that you do not see")
     elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
-        return "Somebody whom you have not met here"
-    return meant.title or "Somebody who is gone"
+        return gettext("Someone you haven’t met here")
+    return meant.title or gettext("Somebody who is gone")
 
 
 async def change(request: Request) -> Response:
@@ -127,8 +127,8 @@ async def change(request: Request) -> Response:
             case "unmute":
                 await actions.unmute(tx, caller, Subject(thing, subject))
             case _:
-                raise NotFound("There is nothing at this address.")
-    return go(local_path(typed["next"]) if typed.get("next") else PATH, said=_SAID[what])
+                raise NotFound(SafetyReason.NOTHING_HERE)
+    return go(local_path(typed["next"]) if typed.get("next") else PATH, flash=_FLASH[what])
 
 
 async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> Response:

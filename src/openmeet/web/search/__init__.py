@@ -1,1 +1,1 @@
-"""Searching, saved searches, search feeds and the sitemap."""
+"""Places in searches, saved searches, the front page's policy and the sitemap."""

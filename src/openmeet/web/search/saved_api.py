@@ -12,11 +12,13 @@ from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, Se
 from openmeet.domain.search import query as searches
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class SearchShown(msgspec.Struct, rename="camel"):
+class SearchOutput(msgspec.Struct, rename="camel"):
     """A saved search. ``query``: the query string of listEvents with the same results; ``isOn``: whether matches are
     announced.
     """
@@ -29,12 +31,13 @@ class SearchShown(msgspec.Struct, rename="camel"):
 
 
 class SearchList(msgspec.Struct, rename="camel"):
-    """All saved searches of the caller, newest first."""
+    """The caller's saved searches, newest first; ``cursor`` is null on the last page."""
 
-    searches: list[SearchShown]
+    searches: list[SearchOutput]
+    cursor: str | None
 
 
-class SearchWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class SearchInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``query``: search parameters of listEvents as a query string: ``q=jazz&near=52.52,13.40&within=25``."""
 
     query: str
@@ -47,16 +50,19 @@ class SearchSwitch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 async def list_searches(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        found = await queries.of_person(reader, caller_of(request).user_id)
-    return json_response(SearchList([_shown(one) for one in found]))
+        read = await queries.of_person(reader, caller_of(request).user_id, page)
+    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(SearchList([_shown(one) for one in found], cursor))
 
 
 async def keep_search(request: Request) -> Response:
-    wanted = await read_json(request, SearchWanted)
+    wanted = await read_json(request, SearchInput)
     asked = dict(parse_qsl(wanted.query.removeprefix("?")))
+    wanted_search = places.add_point(request, {name: asked.get(name, "") for name in searches.FIELDS})
     async with database_of(request).transaction() as tx:
-        kept = await actions.save(tx, caller_of(request), {name: asked.get(name, "") for name in searches.FIELDS})
+        kept = await actions.save(tx, caller_of(request), wanted_search)
     return json_response(_shown(kept), 201)
 
 
@@ -77,8 +83,8 @@ def _id(request: Request) -> SearchId:
     return SearchId(request.path_params["id"])
 
 
-def _shown(one: SavedSearch) -> SearchShown:
-    return SearchShown(one.id, one.asked, one.name, one.is_on, iso(one.created_at))
+def _shown(one: SavedSearch) -> SearchOutput:
+    return SearchOutput(one.id, one.asked, one.name, one.is_on, iso(one.created_at))
 
 
 OPERATIONS = (
@@ -89,24 +95,25 @@ OPERATIONS = (
         f"Searches that the caller keeps, at most {MAX_SEARCHES}",
         list_searches,
         {200: SearchList},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "POST",
         "/api/searches",
         "keepSearch",
-        "Keep a search, and hear of each new public event that fits; the same again is switched on",
+        "Save a search and get news about each new public event that matches; a search saved before is switched on",
         keep_search,
-        {201: SearchShown},
-        SearchWanted,
+        {201: SearchOutput},
+        SearchInput,
         failures=(422,),
     ),
     ApiOperation(
         "PUT",
         "/api/searches/{id}",
         "switchSearch",
-        "Hear of what is new, or keep the search in silence",
+        "Switch notifications of a saved search on or off",
         switch_search,
-        {200: SearchShown},
+        {200: SearchOutput},
         SearchSwitch,
         failures=(404,),
     ),

@@ -10,6 +10,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.search import query
+from openmeet.domain.search.reasons import SearchReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
@@ -41,11 +42,11 @@ async def change(request: Request) -> Response:
                 case "remove":
                     await actions.remove(tx, caller, search_id)
                 case _:
-                    raise NotFound("There is nothing at this address.")
+                    raise NotFound(SearchReason.NOTHING_HERE)
     except Refused as refused:
         return await _show(request, Typed(typed, {"": refused.why}), status=422)
     return go(
-        PATH, said={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
+        PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
     )
 
 

@@ -12,18 +12,20 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance.model import RsvpReply, Through
+from openmeet.domain.attendance.model import ChangeChannel, RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, gather, queries, standing_rsvps
-from openmeet.domain.series.dates import checked_name, template_in
-from openmeet.domain.series.model import OPENED_AHEAD_WORDS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
+from openmeet.domain.series.dates import checked_name
+from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
 from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
@@ -32,20 +34,21 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.events import new_links
 from openmeet.web.series import limits, parse, present
+from openmeet.web.series.create import checked
 from openmeet.web.series.schemas import (
     AnswerAll,
     AnswerOutcome,
-    AnswersShown,
+    AnswersOutput,
     DateList,
-    DateShown,
-    FollowShown,
-    FollowWanted,
+    DateOutput,
+    FollowInput,
+    FollowOutput,
     RulePreview,
     SeriesFromEvent,
+    SeriesInput,
     SeriesList,
-    SeriesShown,
-    SeriesWanted,
-    TimingWanted,
+    SeriesOutput,
+    TimingInput,
 )
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
@@ -65,12 +68,19 @@ _CURSOR_FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    body = await read_json(request, SeriesWanted)
+    body = await read_json(request, SeriesInput)
     first, timing = parse.whole_of(body)
+    known = await checked(request, timing)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
         series = await actions.create(
-            tx, caller, template_in(first), timing, policy=PublishPolicy(body.publish), group=group
+            tx,
+            caller,
+            first.content,
+            timing,
+            policy=PublishPolicy(body.publish),
+            group=group,
+            ahead=known.ahead,
         )
         return await answer(request, tx, series, status=201)
 
@@ -90,7 +100,7 @@ async def create_from_event(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     await limits.spend_on_preview(request)
-    body = await read_json(request, TimingWanted)
+    body = await read_json(request, TimingInput)
     _, timing = parse.whole_of(parse.untitled(body))
     # Anybody may call it, and a rule with many times a day takes a third of a second.
     explained = partial(meaning_of, timing, services(request).clock.now(), PREVIEWED)
@@ -143,7 +153,7 @@ async def open_date(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, slug_of(request), name, viewer=viewer)
         if event.is_gone:
-            raise NotFound("This date was removed.")
+            raise NotFound(SeriesReason.DATE_REMOVED)
         line = await agenda.line_of(tx, event, viewer)
         shown = present.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
     return json_response(shown)
@@ -151,10 +161,10 @@ async def open_date(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     caller = caller_of(request)
-    body = await read_json(request, FollowWanted)
+    body = await read_json(request, FollowInput)
     async with database_of(request).transaction() as tx:
         await actions.follow(tx, caller, slug_of(request), notifies=body.notifies)
-    return json_response(FollowShown(is_following=True, notifies=body.notifies))
+    return json_response(FollowOutput(is_following=True, notifies=body.notifies))
 
 
 async def unfollow(request: Request) -> Response:
@@ -168,17 +178,22 @@ async def answer_all(request: Request) -> Response:
     body = await read_json(request, AnswerAll)
     async with database_of(request).transaction() as tx:
         outcomes = await standing_rsvps.answer_all(
-            tx, caller, slug_of(request), RsvpReply(body.reply), skips_limited=body.skip_limited, through=Through.API
+            tx,
+            caller,
+            slug_of(request),
+            RsvpReply(body.reply),
+            skips_limited=body.skip_limited,
+            through=ChangeChannel.API,
         )
     return json_response(
-        AnswersShown(
+        AnswersOutput(
             [
                 AnswerOutcome(
                     original_date=one.event.place_in_series.original_date if one.event.place_in_series else "",
                     slug=one.event.slug,
                     status=one.status.value if one.status else None,
                     refused=one.refused or None,
-                    why=one.why or None,
+                    why=explain(one.why) or None,
                 )
                 for one in outcomes
             ]
@@ -238,8 +253,8 @@ OPERATIONS = (
         "createSeries",
         "Make a series; its nearest dates become events",
         create,
-        {201: SeriesShown},
-        SeriesWanted,
+        {201: SeriesOutput},
+        SeriesInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
@@ -249,7 +264,7 @@ OPERATIONS = (
         "What a rule means: the next dates, a sentence, what does not exist; nothing is saved",
         preview,
         {200: RulePreview},
-        TimingWanted,
+        TimingInput,
         needs_session=False,
         changes_nothing=True,
     ),
@@ -259,7 +274,7 @@ OPERATIONS = (
         "getSeries",
         "One series",
         read,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         needs_session=False,
         failures=(404,),
     ),
@@ -278,9 +293,9 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
-        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_WORDS} ahead (else ``TooFarAhead``)",
+        f"The event of a date, stored if it was only computed; at most {OPENED_AHEAD_YEARS} years ahead (else ``TooFarAhead``)",
         open_date,
-        {200: DateShown},
+        {200: DateOutput},
         needs_session=False,
         failures=(404,),
     ),
@@ -290,8 +305,8 @@ OPERATIONS = (
         "followSeries",
         "Hear of new, moved and cancelled dates, or follow in silence",
         follow,
-        {200: FollowShown},
-        FollowWanted,
+        {200: FollowOutput},
+        FollowInput,
         failures=(404,),
     ),
     ApiOperation(
@@ -303,7 +318,7 @@ OPERATIONS = (
         "answerSeries",
         "Answer to every coming date; the result for each date",
         answer_all,
-        {200: AnswersShown},
+        {200: AnswersOutput},
         AnswerAll,
         failures=(404,),
     ),
@@ -313,7 +328,7 @@ OPERATIONS = (
         "repeatEvent",
         "Make the caller’s event the first date of a new series",
         create_from_event,
-        {201: SeriesShown},
+        {201: SeriesOutput},
         SeriesFromEvent,
         failures=(403, 404, 422),
     ),

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
 from openmeet.domain.series import (
     undo as undoing,
@@ -22,7 +22,9 @@ from openmeet.domain.series import (
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -95,7 +97,7 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, tells=tells)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, tells=tells)
-    return go(f"{_path(series)}", said=_SAID[act])
+    return go(f"{_path(series)}", flash=_FLASH[act])
 
 
 async def add(request: Request) -> Response:
@@ -106,51 +108,55 @@ async def add(request: Request) -> Response:
             local = parse_local(typed.get("extra", ""), "extra")
             skipped = instead_of(local, series.zone_name)
             if skipped is not None:
-                raise InvalidInput("extra", f"There is no such time on that day; write {formatting.clock(skipped)}.")  # noqa: TRY301  # said beside the field, as the others
+                raise InvalidInput("extra", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))  # noqa: TRY301  # said beside the field, as the others
             await cancel_dates.add_date(tx, series, original_text(local), tells=not typed.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
             again = typed_again(typed, InvalidForm({"extra": wrong.why}))
             return await _page(request, tx, again, status=400)
-    return go(_path(series), said="date_added")
+    return go(_path(series), flash="date_added")
 
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
         restored = await undoing.undo(tx, series)
-    return go(_path(restored), said="series_undone")
+    return go(_path(restored), flash="series_undone")
 
 
 async def publish(request: Request) -> Response:
     """The owner approves co-hosts' changes: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.agree(tx, caller_of(request), _slug(request))
-    return go(_path(series), said="series_agreed")
+    return go(_path(series), flash="series_agreed")
 
 
-_SAID = {
+_FLASH = {
     DateAction.CANCEL: "dates_cancelled",
     DateAction.REINSTATE: "dates_reinstated",
     DateAction.REMOVE: "dates_removed",
 }
 
 _HEARD_AS = {
-    DateAction.CANCEL: NotificationKind.EVENT_CANCELLED,
-    DateAction.REINSTATE: NotificationKind.EVENT_REINSTATED,
-    DateAction.REMOVE: NotificationKind.EVENT_DELETED,
+    DateAction.CANCEL: kinds.EVENT_CANCELLED,
+    DateAction.REINSTATE: kinds.EVENT_REINSTATED,
+    DateAction.REMOVE: kinds.EVENT_DELETED,
 }
 
 _WORDS = {
     DateAction.CANCEL: (
-        "Cancel these dates?",
-        "They stay visible, struck through, and you can bring them back.",
-        "Cancel them",
+        lazy("Cancel these dates?"),
+        lazy("They stay visible, struck through, and you can bring them back."),
+        lazy("Cancel them"),
     ),
-    DateAction.REINSTATE: ("Bring these dates back?", "They take place as they were planned.", "Bring them back"),
+    DateAction.REINSTATE: (
+        lazy("Bring these dates back?"),
+        lazy("They take place as they were planned."),
+        lazy("Bring them back"),
+    ),
     DateAction.REMOVE: (
-        "Remove these dates for good?",
-        "Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too.",
-        "Remove them",
+        lazy("Remove these dates permanently?"),
+        lazy("Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too."),
+        lazy("Remove them"),
     ),
 }
 
@@ -159,21 +165,21 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
     """The action and the selected dates: ticked ones, and a range. Raises InvalidForm."""
     wish = typed.get("act", "")
     if wish not in set(DateAction):
-        raise InvalidForm({"dates": "Say what shall happen to the dates."})
+        raise InvalidForm({"dates": SeriesReason.ACTION_NEEDED})
     names = {checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)}
     first, last = typed.get("first", ""), typed.get("last", "")
     if bool(first) is not bool(last):
-        raise InvalidForm({"last" if first else "first": "A range has a first and a last date."})
+        raise InvalidForm({"last" if first else "first": SeriesReason.RANGE_INCOMPLETE})
     if first:
         try:
             names |= set(await agenda.names_between(tx, series, first, last))
         except InvalidInput as wrong:
             raise InvalidForm({"last": wrong.why}) from None
     if len(names) > agenda.MOST_IN_RANGE:
-        why = f"With the dates that you ticked these are more than {agenda.MOST_IN_RANGE}: do it piece by piece."
+        why = SeriesReason.TOO_MANY_DATES_CHOSEN(most=agenda.MOST_IN_RANGE)
         raise InvalidForm({"last": why})
     if not names:
-        raise InvalidForm({"dates": "Choose dates first."})
+        raise InvalidForm({"dates": SeriesReason.DATES_NEEDED})
     return DateAction(wish), sorted(names)
 
 
@@ -208,7 +214,7 @@ def _digest(names: Sequence[str]) -> str:
 
 
 async def _page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
-    series = await agenda.hosted(reader, _slug(request), caller_of(request).user_id)
+    series = await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
@@ -237,30 +243,36 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
 
 def _answers(line: AgendaOccurrence) -> str:
     """``8 of 8 going, 2 waiting``; a date without RSVPs shows its capacity."""
-    counts, places = line.counts, line.details.capacity
-    going = f"{counts.going} going" if places is None else f"{counts.going} of {places} going"
-    found = [going] if counts.going or places is not None else []
-    for number, words in (
-        (counts.waiting, "waiting"),
-        (counts.unconfirmed, "to decide"),
-        (counts.interested, "interested"),
-    ):
-        if number:
-            found.append(f"{number} {words}")
-    return ", ".join(found) or "No answers yet"
+    counts, places = line.counts, line.details.content.capacity
+    found = []
+    if places is not None:
+        found.append(gettext("%(number)s of %(places)s going", number=counts.going, places=places))
+    elif counts.going:
+        found.append(gettext("%(number)s going", number=counts.going))
+    if counts.waiting:
+        found.append(gettext("%(number)s waiting", number=counts.waiting))
+    if counts.unconfirmed:
+        found.append(gettext("%(number)s to decide", number=counts.unconfirmed))
+    if counts.interested:
+        found.append(gettext("%(number)s interested", number=counts.interested))
+    return ", ".join(found) or gettext("No answers yet")
 
 
 def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     """What differs from the other dates."""
     found = []
     if line.is_cancelled:
-        found.append(("Cancelled", "warn"))
+        found.append((gettext("Cancelled"), "warn"))
     if line.event is not None and line.event.is_draft:
-        found.append(("Draft", "warn"))
-    if line.details.capacity is not None and line.counts.seats >= line.details.capacity and not line.is_cancelled:
-        found.append(("Full", "plain"))
+        found.append((gettext("Draft"), "warn"))
+    if (
+        line.details.content.capacity is not None
+        and line.counts.seats >= line.details.content.capacity
+        and not line.is_cancelled
+    ):
+        found.append((gettext("Full"), "plain"))
     if line.differs_in:
-        found.append(("Changed by itself", "plain"))
+        found.append((gettext("Changed automatically"), "plain"))
     return found
 
 

@@ -12,6 +12,7 @@ from openmeet.domain.series import detection_actions, detection_queries
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import describe as sentence
 from openmeet.recurrence.rule import format_rule
 from openmeet.web.api.operations import ApiOperation
@@ -22,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of
 State = Literal["suggested", "linked", "accepted", "refused"]
 
 
-class FoundShown(msgspec.Struct, rename="camel"):
+class DetectedSeriesOutput(msgspec.Struct, rename="camel"):
     """Single events that look like dates of one series. ``confidencePercent``: confidence; ``exdates``: dates of the
     rule without an event.
 
@@ -47,7 +48,7 @@ class FoundShown(msgspec.Struct, rename="camel"):
 class FoundList(msgspec.Struct, rename="camel"):
     """Detected series, highest confidence first; ``cursor`` is null on the last page."""
 
-    found: list[FoundShown]
+    found: list[DetectedSeriesOutput]
     cursor: str | None = None
 
 
@@ -82,14 +83,14 @@ async def answer_found(request: Request) -> Response:
         await does(tx, caller, detection_id)
         one = await detection_queries.find(tx, detection_id, caller.user_id)
         if one is None:
-            raise NotFound("There is no such series among your events.")
+            raise NotFound(SeriesReason.NOT_DETECTED)
         (known,) = await detection_actions.titles_for(tx, [one])
         shown = _shown(*known)
     return json_response(shown)
 
 
-def _shown(one: Detection, title: str, series: Series | None) -> FoundShown:
-    return FoundShown(
+def _shown(one: Detection, title: str, series: Series | None) -> DetectedSeriesOutput:
+    return DetectedSeriesOutput(
         id=one.id,
         state=one.state.value,
         title=title,
@@ -119,7 +120,7 @@ OPERATIONS = (
         "answerSeriesFound",
         "Say whether it is a series, or take that back",
         answer_found,
-        {200: FoundShown},
+        {200: DetectedSeriesOutput},
         FoundAnswer,
         failures=(404, 422),
     ),

@@ -25,7 +25,7 @@ SHOWN = 6
 _NEXT = 3
 
 # By whether dates with RSVPs stay, and whether a part stays that has another host.
-_SAID_OF_UNDO = {
+_FLASH_OF_UNDO = {
     (False, False): "detection_undone",
     (True, False): "detection_undone_answered",
     (False, True): "detection_undone_given_away",
@@ -59,14 +59,14 @@ async def answer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         if does == "accept":
             await detection_actions.accept(tx, caller, detection_id)
-            said = "detection_accepted"
+            flash = "detection_accepted"
         elif does == "refuse":
             await detection_actions.refuse(tx, caller, detection_id)
-            said = "detection_refused"
+            flash = "detection_refused"
         else:
             undone = await detection_actions.undo(tx, caller, detection_id)
-            said = _SAID_OF_UNDO[undone.keeps_answered, undone.keeps_others]
-    return go("/my/series/found", said=said)
+            flash = _FLASH_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+    return go("/my/series/found", flash=flash)
 
 
 async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import InvalidForm, InvalidInput, Refused
+from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
 from openmeet.domain.attendance import capacity_change
-from openmeet.domain.attendance.capacity_change import Lowered
+from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
@@ -21,9 +21,12 @@ from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, Rewritten, plan_of, usual_at
 from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
+from openmeet.web.events import place_field
 from openmeet.web.events.forms import LABELS
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
@@ -35,9 +38,7 @@ from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-_CHANGED_MEANWHILE = (
-    "The series was changed since you opened this form. What you typed is kept; look it over and go on."
-)
+_CHANGED_MEANWHILE = SeriesReason.CHANGED_WHILE_OPEN
 
 
 # New dates listed by name.
@@ -49,14 +50,14 @@ class ScopeOption:
     """One scope ("this", "following", "all") with its counts, or why it is unavailable."""
 
     value: str
-    words: str
+    words: LazyText
     counted: str
-    refused: str = ""
+    refused: Why = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EditDifference:
-    label: str
+    label: LazyText
     before: str
     after: str
 
@@ -90,23 +91,26 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     shown = {**values_of(submission_of(typed)), **typed}
+    town = place_field.NOT_ASKED
+    if place_field.is_asked(typed):
+        shown, town = await place_field.answered(request, shown)
     # Before the series is locked, because the lock must not wait for a worker process.
     repeats = await recurrence_preview.asked(request, shown)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(typed.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
-        if typed.get("preview") or typed.get("back"):
+        if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
             marks = await conflicts.in_form(request, shown, repeats.meaning, but=series.id)
-            return _form(request, series, Typed(shown), event, repeats, marks=marks)
+            return _form(request, series, Typed(shown), event, repeats, marks=marks, town=town)
         before = usual_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
         except InvalidForm as wrong:
             return _form(request, series, typed_again(shown, wrong), event, repeats, status=400)
         try:
-            if edit.said is not None and "starts_local" in edit.changed:
-                must_mean_the_past(request, typed, edit.said, before)
+            if edit.details is not None and "starts_local" in edit.changed:
+                must_mean_the_past(request, typed, edit.details, before)
         except InvalidForm as asks:
             shown |= answered(typed, PAST, asks)
             return _form(request, series, typed_again(shown, asks), event, repeats, status=400)
@@ -114,7 +118,7 @@ async def save(request: Request) -> Response:
             newest = {**shown, "revision": str(series.revision)}
             return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
-            return go(_path(series), said="event_unchanged")
+            return go(_path(series), flash="event_unchanged")
         if typed.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, typed)
         return await _apply(request, tx, series, edit, before, typed)
@@ -129,7 +133,7 @@ async def _apply(
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
     after = await actions.apply(tx, series, plan, tells=not typed.get("is_silent"))
-    return go(_path(after), said="series_split" if scope is EditScope.FOLLOWING else "series_saved")
+    return go(_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
 async def _ask_scope(
@@ -140,7 +144,7 @@ async def _ask_scope(
     before: Details,
     typed: Mapping[str, str],
     *,
-    problem: str = "",
+    problem: Why = "",
     status: int = 200,
 ) -> Response:
     reaches, single_changes, told, mailed = [], 0, 0, 0
@@ -177,9 +181,9 @@ async def _ask_scope(
 
 
 _WORDS = {
-    EditScope.THIS: "This date only",
-    EditScope.FOLLOWING: "This and all following dates",
-    EditScope.ALL: "All dates",
+    EditScope.THIS: lazy("This date only"),
+    EditScope.FOLLOWING: lazy("This and all following dates"),
+    EditScope.ALL: lazy("All dates"),
 }
 
 
@@ -189,7 +193,7 @@ async def _plan(tx: Transaction, series: Series, edit: Edit, scope: EditScope, *
     if scope is EditScope.THIS and not any(_is_named(held, edit.date) for held in stored):
         await materialize.vivify(tx, series, edit.date)
         stored = await date_queries.stored(tx, series.id)
-    reaching = Edit(scope, edit.date, edit.said, edit.changed, edit.rewritten, drops)
+    reaching = Edit(scope, edit.date, edit.details, edit.changed, edit.rewritten, drops)
     return plan_of(series, reaching, stored, tx.now)
 
 
@@ -202,22 +206,24 @@ def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Even
     """The form's changes. Raises InvalidForm."""
     known = values_of_event(before)
     submitted = values_of(submission_of(typed))
-    said_differently = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
-    if "starts" in said_differently:
+    typed_changes = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
+    if "starts" in typed_changes:
         # A form sends both times: an unchanged end is meant as a time, not as a duration.
-        said_differently.setdefault("ends", submitted["ends"])
+        typed_changes.setdefault("ends", submitted["ends"])
     try:
-        said, changed = parse.said_by(said_differently, before, event) if said_differently else (None, frozenset[str]())
+        details, changed = (
+            parse.changed_details(typed_changes, before, event) if typed_changes else (None, frozenset[str]())
+        )
     except InvalidForm as wrong:
         names = {sent: field for field, sent in parse.NAMES.items()}
         raise InvalidForm({names.get(name, name): why for name, why in wrong.problems.items()}) from None
     rewritten = None
     if recurrence_form.is_changed(typed, series.timing.pattern):
-        start = datetime.fromisoformat(said.starts_local if said is not None else before.starts_local)
+        start = datetime.fromisoformat(details.starts_local if details is not None else before.starts_local)
         rewritten = Rewritten(recurrence_form.rule_typed(typed, start))
         if rewritten.rule is None:
-            raise InvalidForm({"repeats": "A series comes again. To end it, give it a last day, cancel or delete it."})
-    return Edit(EditScope.ALL, checked_name(typed.get("date", "")), said, changed, rewritten)
+            raise InvalidForm({"repeats": SeriesReason.RULE_NEEDED})
+    return Edit(EditScope.ALL, checked_name(typed.get("date", "")), details, changed, rewritten)
 
 
 def _plain(text: str) -> str:
@@ -227,8 +233,8 @@ def _plain(text: str) -> str:
 def _differences(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
     """The changed fields with old and new values."""
     found = []
-    if edit.said is not None:
-        old, new = values_of_event(before), values_of_event(edit.said)
+    if edit.details is not None:
+        old, new = values_of_event(before), values_of_event(edit.details)
         found += [
             EditDifference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
             for name in FIELDS
@@ -239,60 +245,84 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[EditDiffer
         # Excluded and added dates are no form fields.
         plain = replace(pattern, left_out=(), added=())
         after = describe(replace(plain, rule=edit.rewritten.rule))
-        found.append(EditDifference("Repeats", describe(plain), after))
+        found.append(EditDifference(recurrence_form.LABELS["repeats"], describe(plain), after))
     return found
 
 
 def _in_words(name: str, text: str) -> str:
     return (
-        formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text or "empty"
+        formatting.span(datetime.fromisoformat(text), None)
+        if name in {"starts", "ends"} and text
+        else text or gettext("empty")
     )
 
 
 def _counted(counted: EditConsequences) -> str:
     """``8 dates change, 31 answers kept, 2 single changes kept``."""
-    words = [_number(counted.dates_changed, "date") + (" changes" if counted.dates_changed == 1 else " change")]
+    words = [ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed)]
     if counted.answers_kept:
-        words.append(_number(counted.answers_kept, "answer") + " kept")
+        words.append(ngettext("%(number)s answer kept", "%(number)s answers kept", counted.answers_kept))
     if counted.single_changes_kept:
-        words.append(_number(counted.single_changes_kept, "single change") + " kept")
+        words.append(
+            ngettext("%(number)s single change kept", "%(number)s single changes kept", counted.single_changes_kept)
+        )
     if counted.stranded:
-        words.append(_number(len(counted.stranded), "date") + " outside the new rule stay, because people answered")
+        words.append(
+            ngettext(
+                "%(number)s date outside the new rule stays, because people answered",
+                "%(number)s dates outside the new rule stay, because people answered",
+                len(counted.stranded),
+            )
+        )
     if counted.vanishing:
-        words.append(_number(len(counted.vanishing), "date") + " without answers go")
+        words.append(
+            ngettext(
+                "%(number)s date without answers goes", "%(number)s dates without answers go", len(counted.vanishing)
+            )
+        )
     if counted.made:
         words.append(
-            _number(len(counted.made), "date")
-            + (" is" if len(counted.made) == 1 else " are")
-            + " new"
-            + _first(counted)
+            ngettext(
+                "%(number)s date is new (%(dates)s)",
+                "%(number)s dates are new (%(dates)s)",
+                len(counted.made),
+                dates=_first(counted),
+            )
         )
     if counted.people_told:
-        words.append(_number(counted.people_told, "person", "people") + " told, " + _mails(counted))
-    lowered = capacity_change.words(Lowered(counted.people_over_limit, counted.parties_too_large))
-    said = [", ".join(words) + ".", lowered]
+        words.append(_told(counted))
+    impact = capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large))
+    sentences = [", ".join(words) + ".", impact]
     if counted.scope != "this":
-        said.append("Past dates stay as they were." if counted.scope == "all" else "A new series takes over here.")
-    return " ".join(filter(None, said))
+        sentences.append(
+            gettext("Past dates stay as they were.")
+            if counted.scope == "all"
+            else gettext("A new series takes over here.")
+        )
+    return " ".join(filter(None, sentences))
 
 
-def _mails(counted: EditConsequences) -> str:
-    """``2 by mail``: of those who are notified."""
-    return f"{counted.people_mailed or 'none'} by mail"
-
-
-def _first(counted: EditConsequences) -> str:
-    """`` (Wed 4 March and 2 more)``."""
-    named = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
-    return (
-        f" ({', '.join(named)})"
-        if len(named) <= _NAMED
-        else f" ({', '.join(named[:_NAMED])} and {len(named) - _NAMED} more)"
+def _told(counted: EditConsequences) -> str:
+    """``5 people told, 2 by mail``: of those who are notified."""
+    if not counted.people_mailed:
+        return ngettext(
+            "%(number)s person notified, none by e-mail",
+            "%(number)s people notified, none by e-mail",
+            counted.people_told,
+        )
+    return ngettext(
+        "%(number)s person notified, %(mailed)s by e-mail",
+        "%(number)s people notified, %(mailed)s by e-mail",
+        counted.people_told,
+        mailed=counted.people_mailed,
     )
 
 
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def _first(counted: EditConsequences) -> str:
+    """``Wed 4 March and 2 more``."""
+    named = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
+    dates, more = ", ".join(named[:_NAMED]), len(named) - _NAMED
+    return dates if more <= 0 else gettext("%(dates)s and %(number)s more", dates=dates, number=more)
 
 
 def _form(
@@ -304,9 +334,12 @@ def _form(
     *,
     status: int = 200,
     marks: Sequence[str] = (),
+    town: place_field.TownField = place_field.NOT_ASKED,
 ) -> Response:
     path = _path(series)
-    return form_page(request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks)
+    return form_page(
+        request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, town=town
+    )
 
 
 async def _date(request: Request, reader: Reader, series: Series) -> str:

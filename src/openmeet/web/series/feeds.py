@@ -14,15 +14,17 @@ from urllib.parse import quote, urlsplit
 
 from groundwork.clock import DAY, Instant, to_datetime
 from groundwork.database.transaction import Reader
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.model import NOWHERE, Details, Event, EventId, Mode, Venue, Visibility, public_place
+from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of
-from openmeet.domain.icalendar.of_event import SAID, UNSURE, geo_of, location_of
+from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
+from openmeet.domain.icalendar.of_event import NAMED_STATUSES, UNSURE, geo_of, location_of
 from openmeet.domain.icalendar.properties import topics_of
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
 from openmeet.domain.series.dates import details_of, original_of
 from openmeet.domain.series.gather import length_of
-from openmeet.domain.series.model import Series, SeriesStatus, Template
+from openmeet.domain.series.model import Series, SeriesStatus
 from openmeet.domain.series.queries import COLUMNS, series_of
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
@@ -68,7 +70,7 @@ def calendar_of(
     """
     found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
     page = f"{public_url}/series/{quote(parts[0][0].slug)}"
-    return write_calendar(found, name=parts[0][0].template.title, feed=FeedAddress(page, f"{page}.ics"))
+    return write_calendar(found, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
 
 
 def entries(
@@ -117,29 +119,29 @@ def entries(
         added=tuple(sorted({*pattern.added, *foreign})),
     )
     uid = f"{series.id}@{urlsplit(public_url).hostname}"
-    template = series.template
+    content = series.content
     head = WrittenEvent(
         uid=uid,
         pattern=whole,
         length=series.timing.length,
-        summary=template.title,
+        summary=content.title,
         stamped_at=series.updated_at,
-        description=template.description,
-        location=location_of(template.mode, _place(template)),
-        venue=_place(template),
-        mode=template.mode,
-        coordinates=geo_of(_place(template)),
+        description=content.description,
+        location=location_of(content.mode, _place(content)),
+        venue=_place(content),
+        mode=content.mode,
+        coordinates=geo_of(_place(content)),
         url=f"{public_url}/series/{quote(series.slug)}",
         # Past and reinstated dates are not cancelled with the series; cancelled dates have their own component.
         is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
-        categories=topics_of(template.categories, template.tags),
+        categories=topics_of(content.categories, content.tags),
     )
     others = [
         _exception(series, event, head, numbers[event.id], public_url)
         for event in shown
-        if event.is_cancelled or event.status in SAID or differing(details_in(event), _usual(series, event))
+        if event.is_cancelled or event.status in NAMED_STATUSES or differing(details_in(event), _usual(series, event))
     ]
     return [head, *others]
 
@@ -177,11 +179,11 @@ def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Patter
 def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
     """The feed, as ``kind``: ``atom`` or ``json``. ``since``: the last change of the series or of one split off it."""
     address = f"{public_url}/series/{quote(series.slug)}"
-    return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
+    return Feed(series.content.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:
-    """Calendar programs fetch without a session: a private series has no feed except for its host."""
+    """Whether a caller may read the feed of a series. Of a private one only the host may: calendar programs have no session."""
     return is_host or series.visibility is not Visibility.PRIVATE
 
 
@@ -192,26 +194,26 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         uid=head.uid,
         pattern=Pattern(starts, series.timing.pattern.zone_name, is_all_day=details.is_all_day),
         length=length_of(event),
-        summary=details.title,
+        summary=details.content.title,
         stamped_at=event.updated_at,
         changes=_original(event),
-        description=details.description,
-        location=location_of(details.mode, _place(details)),
-        venue=_place(details),
-        mode=details.mode,
-        coordinates=geo_of(_place(details)),
+        description=details.content.description,
+        location=location_of(details.content.mode, _place(details.content)),
+        venue=_place(details.content),
+        mode=details.content.mode,
+        coordinates=geo_of(_place(details.content)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
         is_tentative=event.status in UNSURE,
-        standing=event.status if event.status in SAID else None,
+        standing=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=number,
-        categories=topics_of(details.categories, details.tags),
+        categories=topics_of(details.content.categories, details.content.tags),
     )
 
 
 def _usual(series: Series, event: Event) -> Details:
-    return details_of(series.template, series.timing, _original(event))
+    return details_of(series.content, series.timing, _original(event))
 
 
 def _original(event: Event) -> datetime:
@@ -219,9 +221,9 @@ def _original(event: Event) -> datetime:
     return original_of(event.place_in_series.original_date)
 
 
-def _place(said: Template | Details) -> Venue:
+def _place(content: Content) -> Venue:
     """The place, as far as it is public."""
-    return NOWHERE if said.mode is Mode.ONLINE else public_place(said.venue, said.place_audience)
+    return NOWHERE if content.mode is Mode.ONLINE else public_place(content.venue, content.place_audience)
 
 
 # Limits per file; beyond them, past dates are left out first, and then whole series.

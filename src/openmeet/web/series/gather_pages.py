@@ -15,9 +15,10 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.series import actions, agenda, date_queries, gather
 from openmeet.domain.series.model import Series, SeriesSlug, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.events.flash import said_of_series
+from openmeet.web.events.flash import flash_of_series
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -52,9 +53,9 @@ async def repeat(request: Request) -> Response:
     def timing(locked: Event) -> Timing:
         found = recurrence_form.timing_typed(typed, details_in(locked))
         if found is None:
-            raise InvalidForm({"repeats": "Choose how often it comes again."})
+            raise InvalidForm({"repeats": SeriesReason.HOW_OFTEN_NEEDED})
         if found != checked:
-            raise PreconditionFailed("This event was changed since you opened it. Look again.")
+            raise PreconditionFailed(SeriesReason.EVENT_CHANGED_SINCE_OPENED)
         return found
 
     try:
@@ -64,13 +65,13 @@ async def repeat(request: Request) -> Response:
             made = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, typed_again(typed, wrong), status=400)
-    return go(f"/series/{quote(series.slug)}", said=said_of_series(made.visibility, is_hidden=made.is_hidden))
+    return go(f"/series/{quote(series.slug)}", flash=flash_of_series(made.visibility, is_hidden=made.is_hidden))
 
 
 async def show_add(request: Request) -> Response:
     viewer = caller_of(request).user_id
     async with database_of(request).reader() as reader:
-        series = await agenda.hosted(reader, _slug(request), viewer)
+        series = await agenda.find_for_host(reader, _slug(request), viewer)
         await agenda.must_be_editable(reader, series, viewer)
         return await _add_page(request, reader, series, EMPTY)
 
@@ -81,14 +82,14 @@ async def add(request: Request) -> Response:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         try:
             if not typed.get("event"):
-                raise InvalidForm({"event": "Choose an event."})  # noqa: TRY301  # said beside the field, as the refusal
+                raise InvalidForm({"event": SeriesReason.EVENT_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
             await gather.add(tx, caller_of(request), series, EventSlug(typed["event"]))
         except InvalidForm as wrong:
             return await _add_page(request, tx, series, typed_again(typed, wrong), status=400)
         except Refused as wrong:
             again = typed_again(typed, InvalidForm({"event": wrong.why}))
             return await _add_page(request, tx, series, again, status=400)
-    return go(f"/series/{quote(series.slug)}", said="date_added")
+    return go(f"/series/{quote(series.slug)}", flash="date_added")
 
 
 async def _own(request: Request) -> Event:
@@ -96,18 +97,18 @@ async def _own(request: Request) -> Event:
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
-            raise NotFound("There is no such event.")
+            raise NotFound(SeriesReason.NO_SUCH_EVENT)
         await seeing.must_be_editable(reader, event, caller.user_id)
     if event.starts_at is None:
-        raise Refused("This event has no date yet; give it one first.", name="NoStart")
+        raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
     if event.place_in_series is not None:
-        raise Refused("This event is a date of a series already.", name="InSeries")
+        raise Refused(SeriesReason.EVENT_IN_SERIES, name="InSeries")
     return event
 
 
 async def _repeat_page(request: Request, event: Event, typed: Typed, *, status: int = 200) -> Response:
-    said = values_of_event(details_in(event))
-    fixed = {name: said[name] for name in ("starts", "ends", "time_zone")}
+    event_values = values_of_event(details_in(event))
+    fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone")}
     values = {**typed.values, **fixed}
     assert event.starts_at is not None  # noqa: S101  # asked by _own
     repeats = await recurrence_preview.asked(request, values)

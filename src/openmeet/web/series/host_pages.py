@@ -9,11 +9,12 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.site.caller import caller_of
@@ -50,8 +51,8 @@ async def follow(request: Request) -> Response:
             await actions.unfollow(tx, caller, slug)
         else:
             await actions.follow(tx, caller, slug, notifies=wish != "silent")
-    said = {"no": "unfollowed", "silent": "follow_silent"}.get(wish, "followed")
-    return go(f"/series/{quote(slug)}", said=said)
+    flash = {"no": "unfollowed", "silent": "follow_silent"}.get(wish, "followed")
+    return go(f"/series/{quote(slug)}", flash=flash)
 
 
 async def answer_all(request: Request) -> Response:
@@ -62,12 +63,12 @@ async def answer_all(request: Request) -> Response:
         if typed.get("reply") in {"stop", "withdraw"}:
             withdraws = typed["reply"] == "withdraw"
             await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
-            return go(f"/series/{quote(slug)}", said="not_going_to_any" if withdraws else "not_going_to_later")
+            return go(f"/series/{quote(slug)}", flash="not_going_to_any" if withdraws else "not_going_to_later")
         with_limited = bool(typed.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
         mine = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
-    return go(f"/series/{quote(slug)}", said="dates_answered", numbers=(mine.going, mine.dates))
+    return go(f"/series/{quote(slug)}", flash="dates_answered", numbers=(mine.going, mine.dates))
 
 
 async def show_cancel(request: Request) -> Response:
@@ -79,7 +80,7 @@ async def cancel(request: Request) -> Response:
     names = [checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)]
     is_all = typed.get("which") == "all"
     if not is_all and not names:
-        nothing = InvalidForm({"which": "Choose the dates, or the whole series."})
+        nothing = InvalidForm({"which": SeriesReason.SCOPE_NEEDED})
         return await _ask_cancel(request, typed_again(typed, nothing), status=400)
     try:
         reason = check_reason(typed.get("reason", ""))
@@ -92,7 +93,7 @@ async def cancel(request: Request) -> Response:
             await cancel_dates.cancel(tx, series, reason, tells=tells)
         else:
             await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
-    return go(_path(series), said="series_cancelled" if is_all else "dates_cancelled")
+    return go(_path(series), flash="series_cancelled" if is_all else "dates_cancelled")
 
 
 async def show_pause(request: Request) -> Response:
@@ -111,7 +112,7 @@ async def pause(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
         await actions.pause(tx, series, reason, tells=not typed.get("is_silent"))
-    return go(_path(series), said="series_paused")
+    return go(_path(series), flash="series_paused")
 
 
 async def resume(request: Request) -> Response:
@@ -119,7 +120,7 @@ async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         await actions.resume(tx, series, tells=not typed.get("is_silent"))
-    return go(_path(series), said="series_resumed")
+    return go(_path(series), flash="series_resumed")
 
 
 async def show_delete(request: Request) -> Response:
@@ -129,12 +130,12 @@ async def show_delete(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     wish = (await read_form(request)).get("dates", "")
     if wish not in {"keep", "delete"}:
-        problem = InvalidForm({"dates": "Choose what happens to the coming dates."})
+        problem = InvalidForm({"dates": SeriesReason.FATE_OF_DATES_NEEDED})
         return await _ask_delete(request, typed_again({}, problem), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
         await actions.delete(tx, series, keeps_events=wish == "keep")
-    return go("/my/events", said="series_deleted")
+    return go("/my/events", flash="series_deleted")
 
 
 async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
@@ -143,7 +144,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
-        effect = await impact.of(reader, series, planned, NotificationKind.EVENT_CANCELLED)
+        effect = await impact.of(reader, series, planned, kinds.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
@@ -154,9 +155,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
-        effect = await impact.of(
-            reader, series, await date_queries.coming(reader, series.id), NotificationKind.EVENT_DELETED
-        )
+        effect = await impact.of(reader, series, await date_queries.coming(reader, series.id), kinds.EVENT_DELETED)
     context = {
         "series": series,
         "address": _path(series),
@@ -170,7 +169,7 @@ async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> R
 async def _own(request: Request) -> Series:
     """The caller's series."""
     async with database_of(request).reader() as reader:
-        return await agenda.hosted(reader, _slug(request), caller_of(request).user_id)
+        return await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
 
 
 def _when(line: AgendaOccurrence) -> str:

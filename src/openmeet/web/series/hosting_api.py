@@ -18,6 +18,7 @@ from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import plan_of, usual_at
 from openmeet.domain.series.model import EditScope, Series
 from openmeet.domain.series.plan import EditPlan
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instead_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
@@ -29,13 +30,13 @@ from openmeet.web.series.schemas import (
     DatesNamed,
     EditConsequences,
     EditDone,
-    EditWanted,
+    EditInput,
     EventAdded,
     ExtraDate,
     Reinstatement,
     Resumption,
     SeriesAfterEdit,
-    SeriesShown,
+    SeriesOutput,
     StatusReason,
 )
 from openmeet.web.site.caller import caller_of
@@ -47,7 +48,7 @@ KEEP_EVENTS = Parameter("keepEvents", "true: coming dates stay as events of thei
 
 
 async def plan(request: Request) -> Response:
-    body = await read_json(request, EditWanted)
+    body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         found = await _plan(tx, series, body)
@@ -56,7 +57,7 @@ async def plan(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    body = await read_json(request, EditWanted)
+    body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         found = await _plan(tx, series, body)
@@ -122,7 +123,7 @@ async def add_date(request: Request) -> Response:
         (at,) = parse.dates_in([body.starts_local], series.zone_name, "startsLocal")
         skipped = instead_of(at, series.zone_name)
         if skipped is not None:
-            raise InvalidInput("startsLocal", f"There is no such time on that day; write {formatting.clock(skipped)}.")
+            raise InvalidInput("startsLocal", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))
         await cancel_dates.add_date(tx, series, original_text(at), tells=not body.is_silent)
         return await answer(request, tx, await actions.reread(tx, series.id))
 
@@ -145,7 +146,7 @@ async def add(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     wish = request.query_params.get("keepEvents", "")
     if wish not in {"true", "false"}:
-        raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
+        raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.delete(tx, await own(request, tx), keeps_events=wish == "true")
     return Response(status_code=204)
@@ -165,7 +166,7 @@ async def to_change(request: Request, tx: Transaction) -> Series:
     )
 
 
-async def _plan(tx: Transaction, series: Series, body: EditWanted) -> EditPlan:
+async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
     """The plan for the request, computed from the current state under the series' lock."""
     event = before = None
     name = None if body.original_date is None else checked_name(body.original_date)
@@ -184,9 +185,9 @@ async def _plan(tx: Transaction, series: Series, body: EditWanted) -> EditPlan:
     return plan_of(series, edit_wanted, await date_queries.stored(tx, series.id), tx.now)
 
 
-def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:
+def _must_be_as_expected(body: EditInput, revision: int | None) -> None:
     if body.expected_date_revision is not None and body.expected_date_revision != revision:
-        raise PreconditionFailed("This date was changed since you opened it.")
+        raise PreconditionFailed(SeriesReason.DATE_CHANGED_SINCE_OPENED)
 
 
 async def named(
@@ -194,23 +195,23 @@ async def named(
 ) -> list[str] | None:
     """The dates of a request; None for the whole series. A range includes computed dates."""
     if dates is not None and (first is not None or last is not None):
-        raise InvalidInput("dates", "Name single dates or a range, not both.")
+        raise InvalidInput("dates", SeriesReason.DATES_OR_RANGE)
     if dates is not None:
         return few(dates)
     if first is None and last is None:
         return None
     if first is None or last is None:
-        raise InvalidInput("fromDate" if first is None else "toDate", "A range has a first and a last date.")
+        raise InvalidInput("fromDate" if first is None else "toDate", SeriesReason.RANGE_INCOMPLETE)
     names = await agenda.names_between(tx, series, first, last)
     if not names:
-        raise InvalidInput("fromDate", "The series has no date from that one to the last.")
+        raise InvalidInput("fromDate", SeriesReason.RANGE_EMPTY)
     return names
 
 
 def few(names: Sequence[str]) -> list[str]:
     """Names of single dates, deduplicated. Raises InvalidInput."""
     if not names or len(names) > agenda.MOST_IN_RANGE:
-        raise InvalidInput("dates", f"Name 1 to {agenda.MOST_IN_RANGE} dates.")
+        raise InvalidInput("dates", SeriesReason.DATES_OUT_OF_RANGE, most=agenda.MOST_IN_RANGE)
     return [checked_name(name) for name in dict.fromkeys(names)]
 
 
@@ -228,7 +229,7 @@ OPERATIONS = (
         "What an edit would do, counted; nothing is saved",
         plan,
         {200: EditConsequences},
-        EditWanted,
+        EditInput,
         (IF_MATCH,),
         failures=_FAILURES,
         changes_nothing=True,
@@ -240,7 +241,7 @@ OPERATIONS = (
         "Edit one date, this and following ones, or all",
         edit,
         {200: EditDone},
-        EditWanted,
+        EditInput,
         (IF_MATCH,),
         failures=_FAILURES,
     ),
@@ -272,7 +273,7 @@ OPERATIONS = (
         "pauseSeries",
         "Make no new dates until it goes on",
         pause,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         StatusReason,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -283,7 +284,7 @@ OPERATIONS = (
         "resumeSeries",
         "Go on after a pause or a cancellation",
         resume,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         Resumption,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -293,9 +294,9 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/remove-dates",
         "removeSeriesDates",
-        "Take dates out for good",
+        "Remove dates permanently",
         remove,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         DatesNamed,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -306,7 +307,7 @@ OPERATIONS = (
         "addSeriesDate",
         "One more date, beside those of the rule",
         add_date,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         ExtraDate,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -317,7 +318,7 @@ OPERATIONS = (
         "undoSeries",
         "Take back what was done last, within ten minutes; the series that it was done to",
         undo,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         None,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -328,7 +329,7 @@ OPERATIONS = (
         "addSeriesEvent",
         "Make the caller’s event one more date",
         add,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         EventAdded,
         (IF_MATCH,),
         failures=_FAILURES,

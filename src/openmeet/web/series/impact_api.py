@@ -9,10 +9,11 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import NotificationKind
+from openmeet.domain.notifications import kinds
 from openmeet.domain.series import date_queries, impact
 from openmeet.domain.series.impact import Effect
 from openmeet.domain.series.model import Series
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.web.api.etags import IF_MATCH, etag_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.series.hosting_api import KEEP_EVENTS, few, named, own
@@ -48,7 +49,7 @@ async def plan_cancellation(request: Request) -> Response:
         )
         going = [one for one in found if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(found) - len(going))
-        return _shown(series, await impact.of(tx, series, going, NotificationKind.EVENT_CANCELLED, dates=dates))
+        return _shown(series, await impact.of(tx, series, going, kinds.EVENT_CANCELLED, dates=dates))
 
 
 async def plan_pause(request: Request) -> Response:
@@ -56,9 +57,7 @@ async def plan_pause(request: Request) -> Response:
         series = await own(request, tx)
         return _shown(
             series,
-            await impact.of(
-                tx, series, await date_queries.coming(tx, series.id), NotificationKind.SERIES_PAUSED, dates=0
-            ),
+            await impact.of(tx, series, await date_queries.coming(tx, series.id), kinds.SERIES_PAUSED, dates=0),
         )
 
 
@@ -68,13 +67,13 @@ async def plan_removal(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         held = await date_queries.named(tx, series.id, names)
-        return _shown(series, await impact.of(tx, series, held, NotificationKind.EVENT_DELETED, dates=len(names)))
+        return _shown(series, await impact.of(tx, series, held, kinds.EVENT_DELETED, dates=len(names)))
 
 
 async def plan_deletion(request: Request) -> Response:
     wish = request.query_params.get("keepEvents", "")
     if wish not in {"true", "false"}:
-        raise InvalidInput("keepEvents", "Say whether coming dates stay as events of their own: true or false.")
+        raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         if wish == "true":
@@ -82,7 +81,7 @@ async def plan_deletion(request: Request) -> Response:
             return _shown(series, Effect(0, 0, 0, 0, 0))
         return _shown(
             series,
-            await impact.of(tx, series, await date_queries.coming(tx, series.id), NotificationKind.EVENT_DELETED),
+            await impact.of(tx, series, await date_queries.coming(tx, series.id), kinds.EVENT_DELETED),
         )
 
 
@@ -122,7 +121,7 @@ OPERATIONS = (
         "POST",
         "/api/series/{slug}/remove-dates/plan",
         "planSeriesRemoval",
-        "What taking dates out for good would do, counted; nothing is saved",
+        "What removing dates permanently would do, counted; nothing is saved",
         plan_removal,
         {200: ActPlanned},
         DatesNamed,

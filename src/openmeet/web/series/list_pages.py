@@ -16,6 +16,7 @@ from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
@@ -41,13 +42,14 @@ async def show_list(request: Request) -> Response:
     if query.source_or_none(typed["source"]) is None:
         typed["source"] = ""
     after = event_lists.unpack(request.query_params.get("after", ""))
+    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         wanted = _wanted(request, typed)
         found = await _dates(reader, request, wanted, after, PAGE_SIZE + 1, is_asked=any(typed.values()))
         days = await day_cards(
             reader,
-            request,
-            caller_or_none(request),
+            services(request).settings.public_url,
+            caller.user_id if caller else None,
             found[:PAGE_SIZE],
             further=await further_dates(reader, found[:PAGE_SIZE]),
         )
@@ -64,7 +66,7 @@ async def show_list(request: Request) -> Response:
 async def search(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "") for name in ("q", "source")}
     if typed["source"] and query.source_or_none(typed["source"]) is None:
-        raise InvalidInput("source", "Choose one of: " + ", ".join(query.SOURCE_WORDS) + ".")
+        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_WORDS))
     wanted = _wanted(request, typed)
     after, limit = paging(request)
     caller = caller_or_none(request)

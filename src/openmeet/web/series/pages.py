@@ -11,8 +11,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events.model import Visibility
+from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
@@ -26,6 +27,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -33,7 +35,6 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
-from openmeet.web.events.listing import tone_of
 from openmeet.web.events.series_context import address_of, when_words
 from openmeet.web.events.words import must_be_here, path_of_host
 from openmeet.web.series import feeds as series_feed
@@ -114,7 +115,7 @@ async def show_series(request: Request) -> Response:
         "host": names[series.owner_id],
         "host_path": host_path,
         "group": group,
-        "tone": tone_of(series.slug),
+        "cover": cover_of(series.content.title, series.content.categories),
         "rows": view.rows_of(
             series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going
         ),
@@ -178,8 +179,8 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
     """Whether the owner's repository has, or would have, an older version than a co-host's edit."""
-    is_out = reach(series.template.visibility, series.group, series.record) is not PublishLevel.NOTHING
-    return series.awaits_owner and is_out and (await consent(reader, series.owner_id)).is_given
+    is_out = reach(series.content.visibility, series.group, series.record) is not PublishLevel.NOTHING
+    return series.needs_author_approval and is_out and (await consent(reader, series.owner_id)).is_given
 
 
 async def open_date(request: Request) -> Response:
@@ -198,7 +199,7 @@ async def serve_calendar(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), viewer)
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
-            raise NotFound("There is no such series.")
+            raise NotFound(SeriesReason.NO_SUCH_SERIES)
         parts = [
             (one, [held.event for held in await date_queries.stored(reader, one.id)])
             for one in await splits.with_what_goes_on(reader, series, viewer)

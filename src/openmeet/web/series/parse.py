@@ -3,27 +3,28 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from msgspec import UNSET
 
 from groundwork.clock import Instant
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 from openmeet.domain.events import rules
 from openmeet.domain.events.all_day import end_after
+from openmeet.domain.events.content import differing
 from openmeet.domain.events.edits import length_of
-from openmeet.domain.events.map_points import point_text
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.edits import Edit, Rewritten
 from openmeet.domain.series.model import EditScope, Timing
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence.errors import FIELD, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
+from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
-from openmeet.web.series.schemas import EditWanted, RuleWanted, SeriesWanted, TimingWanted
+from openmeet.web.series.schemas import EditInput, RuleInput, SeriesInput, TimingInput
 
 # Form field names and their API names.
 NAMES = {
@@ -37,10 +38,10 @@ NAMES = {
     **{name: f"venue.{name}" for name in ("street", "locality", "region", "country")},
     "point": "venue.latitude",
 }
-_TIMES = {"starts_local": "starts", "ends_local": "ends"}
+_TIMES = {"starts_local": "starts", "ends_local": "ends", "time_zone": "time_zone"}
 
 
-def rule_of(wanted: RuleWanted) -> Rule | None:
+def rule_of(wanted: RuleInput) -> Rule | None:
     """RFC 5545 text, an object, or none. Raises RuleRefused."""
     match wanted:
         case None:
@@ -56,19 +57,19 @@ def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
     try:
         if len(set(texts)) > MAX_DATES:
             # Checked before any date is parsed, so that a list of any length is refused fast.
-            raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
+            raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", RecurrenceReason.TOO_MANY_DATES, most=MAX_DATES)  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
         raise _under(wrong, field) from None
 
 
-def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
+def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
     """The timing with this first date. Raises RuleRefused."""
     zone = details.time_zone
     added = dates_in(rdates, zone, "rdates")
     rule = rule_of(recurrence)
     if rule is None and not added:
-        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "Say how it comes again: a rule, or dates to add.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", RecurrenceReason.RULE_OR_DATES_NEEDED)
     made = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
@@ -80,9 +81,9 @@ def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], e
     return Timing(made, length_in(details))
 
 
-def untitled(wanted: TimingWanted) -> SeriesWanted:
+def untitled(wanted: TimingInput) -> SeriesInput:
     """A timing as a series without content, for previews."""
-    return SeriesWanted(
+    return SeriesInput(
         title="Preview",
         starts_local=wanted.starts_local,
         ends_local=wanted.ends_local,
@@ -93,28 +94,20 @@ def untitled(wanted: TimingWanted) -> SeriesWanted:
     )
 
 
-def first_of(wanted: SeriesWanted) -> Details:
+def first_of(wanted: SeriesInput) -> Details:
     """The first date's content, validated by the rules of events. Raises InvalidForm."""
     return _checked(
         Submission(
-            title=wanted.title,
             starts=wanted.starts_local,
             ends=wanted.ends_local or "",
             time_zone=wanted.time_zone,
-            description=wanted.description,
-            mode=wanted.mode,
-            **_place_of(wanted.venue),
-            online_url=wanted.online_url,
-            online_url_audience=wanted.online_url_audience,
-            capacity="" if wanted.capacity is None else str(wanted.capacity),
-            visibility=wanted.visibility,
             **wanted.typed(),
         ),
         None,
     )
 
 
-def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
+def whole_of(wanted: SeriesInput) -> tuple[Details, Timing]:
     """The first date's content, and the timing.
 
     Raises InvalidForm with all errors, and RuleRefused if only the rule or a date is invalid.
@@ -126,9 +119,9 @@ def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
     return first, timing_of(first, wanted.recurrence, wanted.rdates, wanted.exdates)
 
 
-def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str, str]:
+def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
     """Errors in rule and dates while other fields are invalid, too: without a zone no date can be parsed."""
-    found: dict[str, str] = {}
+    found: dict[str, Why] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
     if "timeZone" not in known:
         reads += [
@@ -143,7 +136,7 @@ def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str,
     return found
 
 
-def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, known: Pattern) -> Edit:
+def edit_of(wanted: EditInput, before: Details | None, event: Event | None, known: Pattern) -> Edit:
     """The requested edit of a date with content ``before``. ``event``: that date if it is stored.
 
     Raises InvalidForm and RuleRefused.
@@ -157,77 +150,55 @@ def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, kno
             None if wanted.rdates is UNSET else tuple(sorted(set(dates_in(wanted.rdates, zone, "rdates")))),
         )
     typed = _typed(wanted)
-    said, changed = None, frozenset[str]()
+    details, changed = None, frozenset[str]()
     if typed and before is not None:
-        said, changed = said_by(typed, before, event)
-    return Edit(EditScope(wanted.scope), wanted.original_date, said, changed, rewritten, wanted.drop_single_changes)
+        details, changed = changed_details(typed, before, event)
+    return Edit(EditScope(wanted.scope), wanted.original_date, details, changed, rewritten, wanted.drop_single_changes)
 
 
-def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
-    """A date's content after changes of these form fields, and the changed fields of ``Details``.
+def changed_details(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
+    """A date's content after changes of these form fields, and the changed fields of ``Content`` and ``Details``.
 
     A new start moves the end, too, unless that was also sent. Raises InvalidForm.
     """
     keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
     values = {**values_of_event(before), **typed}
-    said = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
+    details = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
     if keeps_length:
         assert before.ends_at is not None  # noqa: S101  # asked a line above
         length = length_of(before) or 0
-        said = replace(said, ends_at=end_after(said.starts_at, length, said.time_zone, is_all_day=said.is_all_day))
+        details = replace(
+            details, ends_at=end_after(details.starts_at, length, details.time_zone, is_all_day=details.is_all_day)
+        )
     # Links and pictures are not form fields: they stay.
-    said = replace(said, links=before.links, picture=before.picture)
-    changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
-    if length_in(said) == length_in(before):
-        changed.discard("ends_at")
-    else:
+    content = replace(details.content, links=before.content.links, picture=before.content.picture)
+    details = replace(details, content=content)
+    changed = {*differing(content, before.content), *_times_changed(details, before)}
+    if length_in(details) != length_in(before):
         changed.add("ends_at")
-    return said, frozenset(changed - {"starts_at"})
+    return details, frozenset(changed)
 
 
-def check_moved(wanted: EditWanted, edit: Edit, before: Details | None, now: Instant) -> None:
+def _times_changed(details: Details, before: Details) -> set[str]:
+    return {
+        name for name in ("starts_local", "time_zone", "is_all_day") if getattr(details, name) != getattr(before, name)
+    }
+
+
+def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Instant) -> None:
     """Moving coming dates into the past must be confirmed. Raises InvalidForm."""
-    if edit.said is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
+    if edit.details is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS
     # A new time for all dates may be given on a past one.
-    if rules.starts_in_the_past(edit.said, before, now) and not (is_of_many and before.starts_at < now):
-        raise InvalidForm({"startsLocal": "This start is over. Send allowPast: true if that is right."})
+    if rules.starts_in_the_past(edit.details, before, now) and not (is_of_many and before.starts_at < now):
+        raise InvalidForm({"startsLocal": SeriesReason.START_IN_PAST_SEND_AGAIN})
 
 
-def _typed(wanted: EditWanted) -> dict[str, str]:
+def _typed(wanted: EditInput) -> dict[str, str]:
     """The sent fields as a form submission."""
-    found: dict[str, str] = {}
-    for name in (
-        "title",
-        "description",
-        "starts_local",
-        "ends_local",
-        "time_zone",
-        "mode",
-        "online_url",
-        "online_url_audience",
-        "capacity",
-        "visibility",
-    ):
-        value = getattr(wanted, name)
-        if value is not UNSET:
-            found[_TIMES.get(name, name)] = "" if value is None else str(value)
-    if wanted.venue is not UNSET:
-        found |= _place_of(wanted.venue)
-    return found | wanted.typed()
-
-
-def _place_of(place: Any) -> dict[str, str]:
-    return {
-        "venue_name": place.name,
-        "street": place.street,
-        "postal_code": place.postal_code,
-        "locality": place.locality,
-        "region": place.region,
-        "country": place.country,
-        "point": point_text(place.latitude, place.longitude),
-    }
+    times = {name: getattr(wanted, field) for field, name in _TIMES.items()}
+    return {name: value or "" for name, value in times.items() if value is not UNSET} | wanted.typed()
 
 
 def _checked(typed: Submission, event: Event | None) -> Details:

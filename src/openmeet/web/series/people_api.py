@@ -10,7 +10,8 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, follower_queries, ownership, queries, standing_rsvps
-from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -18,14 +19,14 @@ from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.series.api import answer, slug_of
 from openmeet.web.series.schemas import (
     FollowerList,
-    FollowerShown,
+    FollowerOutput,
     HeirList,
-    HeirShown,
+    HeirOutput,
     OfferedList,
     OfferedSeries,
-    OfferShown,
-    OfferWanted,
-    SeriesShown,
+    OfferInput,
+    OfferOutput,
+    SeriesOutput,
     Withdrawn,
 )
 from openmeet.web.site.caller import caller_of
@@ -46,11 +47,11 @@ async def list_followers(request: Request) -> Response:
     caller = caller_of(request)
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        series = await agenda.hosted(reader, slug_of(request), caller.user_id)
+        series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
         after = UserId(request.query_params.get("cursor", ""))
         found = await follower_queries.named_followers(reader, series.id, after=after, limit=limit + 1)
         count = await follower_queries.count_followers(reader, series.id)
-    shown = [FollowerShown(one.user_id, name or UNNAMED, one.notifications_enabled) for one, name in found[:limit]]
+    shown = [FollowerOutput(one.user_id, name or unnamed(), one.notifications_enabled) for one, name in found[:limit]]
     return json_response(FollowerList(shown, count, shown[-1].user_id if len(found) > limit else None))
 
 
@@ -58,7 +59,7 @@ async def stop_going(request: Request) -> Response:
     caller = caller_of(request)
     wish = request.query_params.get("withdraw", "false")
     if wish not in {"true", "false"}:
-        raise InvalidInput("withdraw", "Say true or false.")
+        raise InvalidInput("withdraw", SeriesReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=wish == "true")
     return json_response(Withdrawn(count))
@@ -72,20 +73,20 @@ async def list_heirs(request: Request) -> Response:
         # PostgreSQL's text has no NUL.
         after = (unquote(mark[1]).replace("\x00", ""), mark[2])
     async with database_of(request).reader() as reader:
-        series = await agenda.hosted(reader, slug_of(request), caller.user_id)
+        series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
         found = await ownership.candidates(reader, series, after=after, limit=limit + 1)
-    people = [HeirShown(user_id, name or UNNAMED) for user_id, name in found[:limit]]
+    people = [HeirOutput(user_id, name or unnamed()) for user_id, name in found[:limit]]
     user_id, name = found[limit - 1] if len(found) > limit else ("", "")
     return json_response(HeirList(people, packed(f"{quote(name)} {user_id}") if user_id else None))
 
 
 async def offer(request: Request) -> Response:
     caller = caller_of(request)
-    body = await read_json(request, OfferWanted)
+    body = await read_json(request, OfferInput)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller, slug_of(request))
         made = await ownership.offer(tx, caller, series, UserId(body.user_id))
-    return json_response(OfferShown(made.to_id, iso(made.created_at)))
+    return json_response(OfferOutput(made.to_id, iso(made.created_at)))
 
 
 async def list_offered(request: Request) -> Response:
@@ -97,7 +98,7 @@ async def list_offered(request: Request) -> Response:
         names = await names_of(reader, [one.from_id for one, _ in offers])
     shown = [
         OfferedSeries(
-            series.slug, series.template.title, one.from_id, names.get(one.from_id) or UNNAMED, iso(one.created_at)
+            series.slug, series.content.title, one.from_id, names.get(one.from_id) or unnamed(), iso(one.created_at)
         )
         for one, series in offers
     ]
@@ -110,7 +111,7 @@ async def drop_offer(request: Request) -> Response:
         await agenda.visible(tx, slug_of(request), caller.user_id)
         series = await queries.lock_by_slug(tx, slug_of(request))
         if series is None or not await ownership.take_back(tx, caller, series):
-            raise NotFound("There is no such offer.")
+            raise NotFound(SeriesReason.NO_SUCH_OFFER)
     return Response(status_code=204)
 
 
@@ -120,7 +121,7 @@ async def accept(request: Request) -> Response:
         await agenda.visible(tx, slug_of(request), caller.user_id)
         series = await queries.lock_by_slug(tx, slug_of(request))
         if series is None:
-            raise NotFound("There is no such series.")
+            raise NotFound(SeriesReason.NO_SUCH_SERIES)
         return await answer(request, tx, await ownership.accept(tx, caller, series))
 
 
@@ -149,7 +150,7 @@ OPERATIONS = (
         "GET",
         "/api/series/{slug}/heirs",
         "listSeriesHeirs",
-        "To whom the host can offer the series",
+        "People to whom the host can offer the series",
         list_heirs,
         {200: HeirList},
         parameters=(CURSOR, _LIMIT),
@@ -170,15 +171,15 @@ OPERATIONS = (
         "offerSeries",
         "Offer the series to another host",
         offer,
-        {200: OfferShown},
-        OfferWanted,
+        {200: OfferOutput},
+        OfferInput,
         failures=(403, 404, 422),
     ),
     ApiOperation(
         "DELETE",
         "/api/series/{slug}/offer",
         "dropSeriesOffer",
-        "Take the offer back, or do not take it",
+        "Withdraw the offer, or do not take it",
         drop_offer,
         {204: None},
         failures=(404,),
@@ -189,7 +190,7 @@ OPERATIONS = (
         "acceptSeries",
         "Host the series that one was offered",
         accept,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         failures=(404, 422),
     ),
 )

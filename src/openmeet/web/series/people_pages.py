@@ -19,7 +19,8 @@ from openmeet.domain.series import (
     visibility,
 )
 from openmeet.domain.series.model import Series, SeriesSlug
-from openmeet.domain.users.model import UNNAMED, UserId
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
 from openmeet.recurrence.describe import describe
 from openmeet.web.site.caller import caller_of
@@ -67,7 +68,7 @@ async def show_followers(request: Request) -> Response:
     caller = caller_of(request)
     after = UserId(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        series = await agenda.hosted(reader, _slug(request), caller.user_id)
+        series = await agenda.find_for_host(reader, _slug(request), caller.user_id)
         found = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
         count = await follower_queries.count_followers(reader, series.id)
     shown = found[:PER_PAGE]
@@ -75,7 +76,7 @@ async def show_followers(request: Request) -> Response:
         "series": series,
         "address": _path(series),
         "count": count,
-        "followers": [(name or UNNAMED, one.notifications_enabled) for one, name in shown],
+        "followers": [(name or unnamed(), one.notifications_enabled) for one, name in shown],
         "more": f"{_path(series)}/followers?after={quote(shown[-1][0].user_id)}" if len(found) > PER_PAGE else "",
     }
     return page(request, "series/followers.html", context)
@@ -94,15 +95,15 @@ async def offer(request: Request) -> Response:
         series = await actions.lock_own(tx, caller, _slug(request))
         if typed.get("wish") == "take_back":
             await ownership.take_back(tx, caller, series)
-            return go(_path(series), said="offer_dropped")
+            return go(_path(series), flash="offer_dropped")
         try:
             if not typed.get("to"):
-                raise InvalidForm({"to": "Choose somebody."})  # noqa: TRY301  # said beside the field, as the refusal
+                raise InvalidForm({"to": SeriesReason.PERSON_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
             await ownership.offer(tx, caller, series, UserId(typed["to"]))
         except (InvalidForm, Refused) as wrong:
             problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
             return await _offer_page(request, tx, typed_again(typed, problem), status=400)
-    return go(_path(series), said="series_offered")
+    return go(_path(series), flash="series_offered")
 
 
 async def answer(request: Request) -> Response:
@@ -112,12 +113,12 @@ async def answer(request: Request) -> Response:
         await agenda.visible(tx, _slug(request), caller.user_id)
         series = await queries.lock_by_slug(tx, _slug(request))
         if series is None:
-            raise NotFound("There is no such series.")
+            raise NotFound(SeriesReason.NO_SUCH_SERIES)
         if wish == "yes":
             await ownership.accept(tx, caller, series)
         elif not await ownership.take_back(tx, caller, series):
-            raise NotFound("There is no such offer.")
-    return go(_path(series), said="series_taken_over" if wish == "yes" else "offer_dropped")
+            raise NotFound(SeriesReason.NO_SUCH_OFFER)
+    return go(_path(series), flash="series_taken_over" if wish == "yes" else "offer_dropped")
 
 
 async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status: int = 200) -> Response:
@@ -125,18 +126,18 @@ async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status:
     series = await agenda.visible(reader, _slug(request), caller.user_id)
     standing = await ownership.offered(reader, series.id)
     if standing is not None and standing.to_id == caller.user_id:
-        name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or UNNAMED
+        name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
         context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
         return page(request, "series/take_over.html", context)
     await agenda.must_be_hosted(reader, series, caller.user_id)
-    to = "" if standing is None else (await names_of(reader, [standing.to_id])).get(standing.to_id) or UNNAMED
+    to = "" if standing is None else (await names_of(reader, [standing.to_id])).get(standing.to_id) or unnamed()
     context = {
         "series": series,
         "address": _path(series),
         "people": await ownership.candidates(reader, series),
         "offered_to": to,
         "typed": typed,
-        "unnamed": UNNAMED,
+        "unnamed": unnamed(),
     }
     return page(request, "series/hand_over.html", context, status=status)
 
@@ -144,7 +145,7 @@ async def _offer_page(request: Request, reader: Reader, typed: Typed, *, status:
 def _line(series: Series) -> dict[str, object]:
     return {
         "path": _path(series),
-        "title": series.template.title,
+        "title": series.content.title,
         "sentence": describe(series.timing.pattern),
         "status": series.status.value,
         "mine": None,

@@ -9,17 +9,17 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import agenda, pictures
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.media.schemas import PictureWanted, check_alt
+from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.series.api import answer, slug_of
-from openmeet.web.series.schemas import SeriesShown
+from openmeet.web.series.schemas import SeriesOutput
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 
 async def put_picture(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, PictureWanted)
+    wanted = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         # Check permission before re-encoding the picture.
@@ -56,8 +56,8 @@ OPERATIONS = (
         "putSeriesPicture",
         "Show a picture with the series and its coming dates, but for those with one of their own",
         put_picture,
-        {200: SeriesShown},
-        PictureWanted,
+        {200: SeriesOutput},
+        PictureInput,
         (IF_MATCH,),
         failures=_FAILURES,
         is_idempotent=True,
@@ -68,7 +68,7 @@ OPERATIONS = (
         "removeSeriesPicture",
         "Show no picture with the series",
         remove_picture,
-        {200: SeriesShown},
+        {200: SeriesOutput},
         None,
         (IF_MATCH,),
         failures=_FAILURES,

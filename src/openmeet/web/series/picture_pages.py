@@ -26,7 +26,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     series = await _editable(request)
-    picture = series.template.picture
+    picture = series.content.picture
     return _form(request, series, Typed({"alt": picture.alt if picture else ""}))
 
 
@@ -42,13 +42,13 @@ async def save(request: Request) -> Response:
     if again is not None:
         typed, status = again
         return _form(request, series, typed, status=status)
-    return go(_path(series), said="picture_saved")
+    return go(_path(series), flash="picture_saved")
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await pictures.remove(tx, caller_of(request), slug_of(request))
-    return go(_path(series), said="picture_removed")
+    return go(_path(series), flash="picture_removed")
 
 
 async def _editable(request: Request) -> Series:
@@ -59,7 +59,7 @@ async def _editable(request: Request) -> Series:
 
 def _form(request: Request, series: Series, typed: Typed, *, status: int = 200) -> Response:
     address = _path(series)
-    context = {"series": series, **form_of(series.template.picture, address, back=address, typed=typed)}
+    context = {"series": series, **form_of(series.content.picture, address, back=address, typed=typed)}
     return page(request, "series/picture.html", context, status=status)
 
 

@@ -7,8 +7,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import capacity_change
+from openmeet.domain.events.content import shown as inputs_shown
+from openmeet.domain.events.content import visible
 from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.model import Audience, public_place
+from openmeet.domain.events.values import Audience, public_place
 from openmeet.domain.series import agenda, date_queries, follower_queries, impact, materialize, queries, splits
 from openmeet.domain.series import (
     undo as undoing,
@@ -28,20 +30,20 @@ from openmeet.web.media.schemas import picture_shown
 from openmeet.web.series.schemas import (
     DateChange,
     DateMade,
+    DateOutput,
     DatePreview,
-    DateShown,
     DateTouched,
     EditConsequences,
-    MyDatesShown,
+    MyDatesOutput,
     RulePreview,
-    SeriesShown,
-    UndoShown,
+    SeriesOutput,
+    UndoableActionOutput,
 )
 
 
-async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesShown:
+async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesOutput:
     """The series as this viewer sees it: the join link is for the host, and for everybody only if the host chose that."""
-    template, pattern = series.template, series.timing.pattern
+    content, pattern = series.content, series.timing.pattern
     before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     origin = await splits.leads_to(reader, series, before, viewer)
     behind = await splits.behind(reader, series, viewer)
@@ -53,14 +55,12 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     undo = await undoing.open_undo(reader, series) if can_edit else None
     is_host = can_edit or viewer == series.owner_id
     # The join link is shown from a time before each date: a series has no such time.
-    is_open = template.online_url_audience is Audience.EVERYONE and template.online_url_from is None
-    place = template.venue if is_host else public_place(template.venue, template.place_audience)
-    return SeriesShown(
+    is_open = content.online_url_audience is Audience.EVERYONE and content.online_url_from is None
+    place = content.venue if is_host else public_place(content.venue, content.place_audience)
+    return SeriesOutput(
         slug=series.slug,
         url=f"{public_url}/series/{quote(series.slug)}",
-        title=template.title,
-        description=template.description,
-        picture=picture_shown(template.picture, public_url),
+        picture=picture_shown(content.picture, public_url),
         sentence=describe(pattern),
         rule=None if pattern.rule is None else str(pattern.rule),
         structured=None if pattern.rule is None else to_json(pattern.rule),
@@ -69,23 +69,10 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         starts_local=original_text(pattern.start),
         time_zone=series.zone_name,
         duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
-        mode=template.mode.value,
         venue=venue_shown(place),
-        online_url=(template.online_url or None) if is_host or is_open else None,
-        online_url_audience=template.online_url_audience.value,
+        online_url=(content.online_url or None) if is_host or is_open else None,
         is_all_day=pattern.is_all_day,
-        place_audience=template.place_audience.value,
-        online_url_from=template.online_url_from,
-        door_note=(template.door_note or None) if is_host else None,
-        door_audience=template.door_audience.value,
-        ticket_url=template.tickets.url or None,
-        price=template.tickets.price,
-        access=[one.value for one in template.accessibility.features],
-        access_note=template.accessibility.note,
-        categories=[one.value for one in template.categories],
-        tags=list(template.tags),
-        languages=list(template.languages),
-        capacity=template.capacity,
+        **inputs_shown(visible(content, is_insider=is_host, is_of_series=True)),
         visibility=series.visibility.value,
         publish=series.policy.value,
         status=series.status.value,
@@ -95,11 +82,11 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         continued_by=[one.slug for one in behind],
         group_id=None if series.group is None else series.group.id,
         can_edit=can_edit,
-        can_undo=None if undo is None else UndoShown(undo.act, iso(undo.expires_at)),
+        can_undo=None if undo is None else UndoableActionOutput(undo.act, iso(undo.expires_at)),
         is_following=follows is not None,
         notifies=follows is not None and follows.notifications_enabled,
         is_going_to_all=going is not None,
-        my_dates=None if mine is None else MyDatesShown(**asdict(mine)),
+        my_dates=None if mine is None else MyDatesOutput(**asdict(mine)),
         is_read_only=series.is_read_only,
         source=source,
         revision=series.revision,
@@ -108,16 +95,16 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     )
 
 
-def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateShown:
+def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateOutput:
     """One date of the series with this slug; opening the URL of a computed one materializes it."""
     event, details = line.event, line.details
     address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
-    return DateShown(
+    return DateOutput(
         original_date=line.original_date,
         is_stored=event is not None,
         slug=event.slug if event else None,
         url=f"{public_url}/{address}",
-        title=details.title,
+        title=details.content.title,
         starts_at=iso(details.starts_at),
         ends_at=None if details.ends_at is None else iso(details.ends_at),
         starts_local=details.starts_local,
@@ -126,7 +113,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
         status_reason=event.status_reason if event else "",
         is_over=line.is_over(now),
         differs_in=list(map(json_name, line.differs_in)),
-        capacity=details.capacity,
+        capacity=details.content.capacity,
         going=line.counts.going,
         my_status=line.mine.status.value if line.mine else None,
         revision=event.revision if event else None,
@@ -165,7 +152,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
     changed = plan.dates_changed
     made = await materialize.made_by(reader, series, plan)
     reached = await impact.reached(reader, series, plan, makes_dates=bool(made))
-    lowered = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
+    capacity_impact = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
     return EditConsequences(
         scope=plan.scope.value,
         dates_changed=len(changed),
@@ -182,8 +169,8 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         sentence_after=describe(plan.timing.pattern),
         makes_new_series=plan.scope is EditScope.FOLLOWING,
         revision=series.revision,
-        people_over_limit=lowered.over,
-        parties_too_large=lowered.stuck,
+        people_over_limit=capacity_impact.over,
+        parties_too_large=capacity_impact.stuck,
     )
 
 

@@ -1,18 +1,20 @@
 """The recurrence part of a form: presets that follow from the start, a custom rule, and an end. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from groundwork.clock import Instant
-from groundwork.errors import InvalidForm, InvalidInput
+from groundwork.errors import InvalidForm, InvalidInput, Why
 from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import Meaning, meaning_of
+from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.recurrence.describe import WEEKDAYS, describe
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
@@ -22,7 +24,12 @@ from openmeet.recurrence.wall_time import is_zone, parse_local
 CUSTOM = "custom"
 PREVIEWED = 5
 
-LABELS = {"repeats": "Repeats", "custom_every": "Every", "ends_on": "Last day", "ends_after": "Number of dates"}
+LABELS = {
+    "repeats": lazy("Repeats"),
+    "custom_every": lazy("Every"),
+    "ends_on": lazy("Last day"),
+    "ends_after": lazy("Number of dates"),
+}
 FIELDS = (
     "repeats",
     "custom_every",
@@ -34,30 +41,33 @@ FIELDS = (
     *(f"custom_day_{day}" for day in DAYS),
 )
 
-UNITS = (("DAILY", "days"), ("WEEKLY", "weeks"), ("MONTHLY", "months"), ("YEARLY", "years"))
-DAY_CHOICES = tuple(zip(DAYS, WEEKDAYS, strict=True))
+UNITS = (("DAILY", lazy("days")), ("WEEKLY", lazy("weeks")), ("MONTHLY", lazy("months")), ("YEARLY", lazy("years")))
 
 # Presets before a start is chosen; the start fills in what they leave open.
 _BEFORE_A_START = (
-    ("FREQ=WEEKLY", "Every week"),
-    ("FREQ=WEEKLY;INTERVAL=2", "Every two weeks"),
-    ("FREQ=MONTHLY", "Every month, on that day"),
-    ("FREQ=DAILY", "Every day"),
-    ("FREQ=YEARLY", "Every year"),
+    ("FREQ=WEEKLY", lazy("Every week")),
+    ("FREQ=WEEKLY;INTERVAL=2", lazy("Every two weeks")),
+    ("FREQ=MONTHLY", lazy("Every month, on that day")),
+    ("FREQ=DAILY", lazy("Every day")),
+    ("FREQ=YEARLY", lazy("Every year")),
 )
+
+
+def _weekdays() -> tuple[tuple[str, str], ...]:
+    return tuple((day, formatting.weekday(number)) for number, day in enumerate(DAYS))
 
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceFormState:
     """The form's state. ``notes``: messages about dates that do not exist and a start that is not in the rule."""
 
-    options: list[tuple[str, str, str]]
+    options: list[tuple[str, str | LazyText, str]]
     chosen: str
     meaning: Meaning | None
     dates: list[str]
-    notes: list[str]
-    units: tuple[tuple[str, str], ...] = UNITS
-    weekdays: tuple[tuple[str, str], ...] = DAY_CHOICES
+    notes: list[Why]
+    units: tuple[tuple[str, LazyText], ...] = UNITS
+    weekdays: tuple[tuple[str, str], ...] = field(default_factory=_weekdays)
     template: str = "series/repeats.html"
 
 
@@ -96,7 +106,7 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> RecurrenceFormState:
+def asked(typed: Mapping[str, str], now: Instant, *, instead: Why = "") -> RecurrenceFormState:
     """The state for current input, valid or not: errors are reported elsewhere.
 
     ``instead``: text in place of the dates, which take long to compute (``recurrence_preview.asked``).
@@ -140,11 +150,11 @@ def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
 
 
 def _once() -> list[tuple[str, str, str]]:
-    return [("", "Happens once", "")]
+    return [("", gettext("Doesn’t repeat"), "")]
 
 
 def _own() -> tuple[str, str, str]:
-    return (CUSTOM, "Custom …", "")
+    return (CUSTOM, gettext("Custom …"), "")
 
 
 def _spelt_out(text: str, start: datetime) -> str:
@@ -180,7 +190,7 @@ def _words(start: datetime, zone: str, rule: Rule) -> str:
 
 def _meaning(
     typed: Mapping[str, str], start: datetime, zone: str, now: Instant
-) -> tuple[Meaning | None, list[str], list[str]]:
+) -> tuple[Meaning | None, list[str], list[Why]]:
     try:
         rule = rule_typed(typed, start)
         if rule is None:
@@ -191,38 +201,56 @@ def _meaning(
     dates = [f"{formatting.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
     if not _is_of_days(typed):
         dates = [f"{day}, {formatting.clock(one.starts)}" for day, one in zip(dates, meaning.dates, strict=True)]
-    notes = [
-        f"On {formatting.short_day(one.starts)} {one.starts.year} there is no {formatting.clock(one.instead_of)}, because the clocks go"
-        f" forward: it begins at {formatting.clock(one.starts)}."
-        for one in meaning.skipped_hours[:1]
-        if one.instead_of is not None
-    ]
+    return meaning, dates, [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
+
+
+def _of_skipped_hours(meaning: Meaning) -> Iterator[str]:
+    first = next((one for one in meaning.skipped_hours if one.instead_of is not None), None)
+    if first is None or first.instead_of is None:
+        return
+    when = {
+        "day": f"{formatting.short_day(first.starts)} {first.starts.year}",
+        "skipped": formatting.clock(first.instead_of),
+        "begins": formatting.clock(first.starts),
+    }
     if len(meaning.skipped_hours) > 1:
-        notes[0] = notes[0][:-1] + ", and likewise in later years."
+        yield gettext(
+            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s, and likewise in"
+            " later years.",
+            **when,
+        )
+    else:
+        yield gettext(
+            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s.", **when
+        )
+
+
+def _of_silent_months(meaning: Meaning) -> Iterator[str]:
     if meaning.silent:
         months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
-        notes.append(
-            f"That day does not exist in {months}{' and others' if len(meaning.silent) > 3 else ''}: no date then."
-        )
-    if not meaning.start_fits:
-        notes.append(
-            "The start does not fit the rule. It counts as a date all the same" + _otherwise(meaning.better_start)
-        )
-    return meaning, dates, notes
+        if len(meaning.silent) > 3:
+            yield gettext("That day does not exist in %(months)s and others: no date then.", months=months)
+        else:
+            yield gettext("That day does not exist in %(months)s: no date then.", months=months)
 
 
-def _otherwise(better: datetime | None) -> str:
-    return (
-        "."
-        if better is None
-        else f"; choose {formatting.short_day(better)} {better.year} as the start if that is not meant."
-    )
+def _of_start(meaning: Meaning) -> Iterator[str]:
+    better = meaning.better_start
+    if meaning.start_fits:
+        return
+    if better is None:
+        yield gettext("The start does not fit the rule. It still counts as a date.")
+    else:
+        yield gettext(
+            "The start does not fit the rule. It still counts as a date; if you don’t want that, choose %(day)s as the start.",
+            day=f"{formatting.short_day(better)} {better.year}",
+        )
 
 
 def _custom(typed: Mapping[str, str], start: datetime) -> Rule:
     unit = typed.get("custom_unit", "WEEKLY")
     if unit not in dict(UNITS):
-        raise InvalidForm({"repeats": "Choose days, weeks, months or years."})
+        raise InvalidForm({"repeats": SeriesReason.UNIT_NEEDED})
     every = _number(typed.get("custom_every", "") or "1", "custom_every", 1_000)
     rule = Rule(unit, interval=every)
     if unit == "WEEKLY":
@@ -241,7 +269,7 @@ def _custom(typed: Mapping[str, str], start: datetime) -> Rule:
 
 def _number(text: str, field: str, most: int) -> int:
     if not (text.strip().isascii() and text.strip().isdigit()) or not 1 <= int(text.strip()[:9]) <= most:
-        raise InvalidForm({field: f"Write a whole number from 1 to {most:,}."})
+        raise InvalidForm({field: SeriesReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(text)
 
 
@@ -249,7 +277,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InvalidForm({"ends_on": "Say on which day it ends."}) from None
+        raise InvalidForm({"ends_on": SeriesReason.LAST_DAY_NEEDED}) from None
 
 
 def _is_of_days(typed: Mapping[str, str]) -> bool:

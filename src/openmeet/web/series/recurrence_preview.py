@@ -5,11 +5,14 @@ from functools import partial
 
 from starlette.requests import Request
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, TooLarge, TooMany, Unavailable
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.i18n.catalogue import current, speaking
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.web.series import recurrence_form
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -17,8 +20,8 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import workers_of, workers_of_anybody
 
-NOT_SHOWN = "We couldn’t work out the dates just now. Try Preview again in a minute."
-NOT_CHECKED = "We couldn’t check these dates just now. Try again in a minute."
+NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
+NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
 
 
 async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormState:
@@ -27,9 +30,15 @@ async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormSta
     if not typed.get("repeats"):
         return recurrence_form.asked(typed, now)
     try:
-        return await _workers(request).run(partial(recurrence_form.asked, dict(typed), now))
+        return await _workers(request).run(partial(_asked, current().tag, dict(typed), now))
     except (TooMany, TooLarge, Unavailable):
         return recurrence_form.asked(typed, now, instead=NOT_SHOWN)
+
+
+def _asked(language: str, typed: Mapping[str, str], now: Instant) -> RecurrenceFormState:
+    """In a worker, which does not know the language of the request."""
+    with speaking(language):
+        return recurrence_form.asked(typed, now)
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:

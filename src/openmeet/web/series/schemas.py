@@ -6,28 +6,24 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from openmeet.web.api.external_identity import RecordSource
+from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.events.schemas import (
-    AboutEdit,
-    AboutWanted,
-    AnswerStatusName,
-    AudienceName,
-    ModeName,
+    EventFieldsEdit,
+    EventFieldsInput,
     SaidOfDates,
     StatusName,
-    VenueShape,
-    VisibilityName,
 )
-from openmeet.web.media.schemas import PictureShown
+from openmeet.web.media.schemas import PictureOutput
 
 PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]
 ScopeName = Literal["this", "following", "all"]
 
 # RFC 5545 text (``FREQ=WEEKLY;BYDAY=TU``), the same as an object (docs of ``recurrence.structured``), or null: single dates only.
-RuleWanted = str | dict[str, Any] | None
+RuleInput = str | dict[str, Any] | None
 
 
-class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class TimingInput(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When a series meets. ``startsLocal`` and ``endsLocal`` are of the first date, wall-clock times in ``timeZone``.
 
     ``rdates`` are added and ``exdates`` excluded dates: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
@@ -36,32 +32,24 @@ class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
     starts_local: str
     ends_local: str | None = None
     time_zone: str
-    recurrence: RuleWanted = None
+    recurrence: RuleInput = None
     rdates: list[str] = []
     exdates: list[str] = []
 
 
-class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class SeriesInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A series as its host wants it: the dates' content and timing. ``publish``: which dates become records.
 
     ``group``: the slug of its group, whose visibility limits its own.
     """
 
-    # The fields of ``TimingWanted``: a struct has one base.
+    # The fields of ``TimingInput``: a struct has one base.
     starts_local: str
     ends_local: str | None = None
     time_zone: str
-    recurrence: RuleWanted = None
+    recurrence: RuleInput = None
     rdates: list[str] = msgspec.field(default_factory=list)
     exdates: list[str] = msgspec.field(default_factory=list)
-    title: str
-    description: str = ""
-    mode: ModeName = "in_person"
-    venue: VenueShape = msgspec.field(default_factory=VenueShape)
-    online_url: str = ""
-    online_url_audience: AudienceName = "attendees"
-    capacity: int | None = None
-    visibility: VisibilityName = "public"
     publish: PolicyName = "next"
     group: str | None = None
 
@@ -69,7 +57,7 @@ class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fie
 class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The recurrence; everything else is taken from the event."""
 
-    recurrence: RuleWanted
+    recurrence: RuleInput
     rdates: list[str] = []
     exdates: list[str] = []
     publish: PolicyName = "next"
@@ -110,14 +98,14 @@ class RulePreview(msgspec.Struct, rename="camel"):
     exdates_without_date: list[str]
 
 
-class UndoShown(msgspec.Struct, rename="camel"):
+class UndoableActionOutput(msgspec.Struct, rename="camel"):
     """The host's last action, which can be undone until then."""
 
     act: str
     until: str
 
 
-class MyDatesShown(msgspec.Struct, rename="camel"):
+class MyDatesOutput(msgspec.Struct, rename="camel"):
     """The coming stored dates that take place and that the caller may see, by RSVP.
 
     ``limited``: unanswered dates with limited capacity; ``unanswered``: the other unanswered dates.
@@ -131,7 +119,7 @@ class MyDatesShown(msgspec.Struct, rename="camel"):
     unanswered: int
 
 
-class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
+class SeriesOutput(SaidOfDates, kw_only=True, rename="camel"):
     """A series. ``sentence`` is the rule in words, ``rule`` as RFC 5545 text, ``structured`` as an object.
 
     ``isGoingToAll``: the caller has a standing RSVP "going" for new dates; ``myDates``: their RSVPs, null if not signed
@@ -140,9 +128,7 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
 
     slug: str
     url: str
-    title: str
-    description: str
-    picture: PictureShown | None
+    picture: PictureOutput | None
     sentence: str
     rule: str | None
     structured: dict[str, Any] | None
@@ -151,12 +137,6 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
     starts_local: str
     time_zone: str
     duration_seconds: int | None
-    mode: ModeName
-    venue: VenueShape
-    online_url: str | None
-    online_url_audience: AudienceName
-    capacity: int | None
-    visibility: VisibilityName
     publish: PolicyName
     status: SeriesStatusName
     status_reason: str
@@ -165,11 +145,11 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
     continued_by: list[str]
     group_id: str | None
     can_edit: bool
-    can_undo: UndoShown | None
+    can_undo: UndoableActionOutput | None
     is_following: bool
     notifies: bool
     is_going_to_all: bool
-    my_dates: MyDatesShown | None
+    my_dates: MyDatesOutput | None
     is_read_only: bool
     source: RecordSource
     revision: int
@@ -180,11 +160,11 @@ class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
 class SeriesList(msgspec.Struct, rename="camel"):
     """One's own series, the newest first; ``cursor`` is null on the last page."""
 
-    series: list[SeriesShown]
+    series: list[SeriesOutput]
     cursor: str | None
 
 
-class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
+class DateOutput(msgspec.Struct, kw_only=True, rename="camel"):
     """A date of a series. ``originalDate`` is its permanent name; ``slug`` is null while it is computed only.
 
     ``differsIn``: the fields that override the series.
@@ -221,12 +201,12 @@ class DateList(msgspec.Struct, rename="camel"):
     page.
     """
 
-    dates: list[DateShown]
+    dates: list[DateOutput]
     next: str | None
     cursor: str | None
 
 
-class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class EditInput(EventFieldsEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """The changes, and their scope. Fields left out are unchanged.
 
     ``originalDate`` names the edited date: required for ``this`` and ``following``, and if times change. ``recurrence``
@@ -236,17 +216,9 @@ class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=
 
     scope: ScopeName
     original_date: str | None = None
-    title: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
     starts_local: str | UnsetType = UNSET
     ends_local: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
-    mode: ModeName | UnsetType = UNSET
-    venue: VenueShape | UnsetType = UNSET
-    online_url: str | UnsetType = UNSET
-    online_url_audience: AudienceName | UnsetType = UNSET
-    capacity: int | UnsetType | None = UNSET
-    visibility: VisibilityName | UnsetType = UNSET
     recurrence: str | dict[str, Any] | UnsetType | None = UNSET
     rdates: list[str] | UnsetType = UNSET
     exdates: list[str] | UnsetType = UNSET
@@ -317,7 +289,7 @@ class EditConsequences(msgspec.Struct, rename="camel"):
 class EditDone(msgspec.Struct, rename="camel"):
     """The series of the edited dates (a new one after ``following``), and the applied changes."""
 
-    series: SeriesShown
+    series: SeriesOutput
     consequences: EditConsequences
 
 
@@ -373,17 +345,17 @@ class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class SeriesAfterEdit(msgspec.Struct, rename="camel"):
     """The series afterwards, and how many dates were changed."""
 
-    series: SeriesShown
+    series: SeriesOutput
     dates_changed: int
 
 
-class FollowWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class FollowInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``notifies``: be notified of new, moved and cancelled dates."""
 
     notifies: bool = True
 
 
-class FollowShown(msgspec.Struct, rename="camel"):
+class FollowOutput(msgspec.Struct, rename="camel"):
     """How the caller follows the series."""
 
     is_following: bool
@@ -407,13 +379,13 @@ class AnswerOutcome(msgspec.Struct, rename="camel"):
     why: str | None
 
 
-class AnswersShown(msgspec.Struct, rename="camel"):
+class AnswersOutput(msgspec.Struct, rename="camel"):
     """Every date that was answered, in order."""
 
     dates: list[AnswerOutcome]
 
 
-class FollowerShown(msgspec.Struct, rename="camel"):
+class FollowerOutput(msgspec.Struct, rename="camel"):
     """A follower of the series; ``notifies``: with notifications."""
 
     user_id: str
@@ -424,7 +396,7 @@ class FollowerShown(msgspec.Struct, rename="camel"):
 class FollowerList(msgspec.Struct, rename="camel"):
     """A page of followers, and how many there are."""
 
-    followers: list[FollowerShown]
+    followers: list[FollowerOutput]
     count: int
     next_cursor: str | None
 
@@ -435,7 +407,7 @@ class Withdrawn(msgspec.Struct, rename="camel"):
     withdrawn: int
 
 
-class HeirShown(msgspec.Struct, rename="camel"):
+class HeirOutput(msgspec.Struct, rename="camel"):
     """A possible new owner of the series."""
 
     user_id: str
@@ -445,11 +417,11 @@ class HeirShown(msgspec.Struct, rename="camel"):
 class HeirList(msgspec.Struct, rename="camel"):
     """Possible new owners, by name. ``cursor`` is null on the last page."""
 
-    people: list[HeirShown]
+    people: list[HeirOutput]
     cursor: str | None
 
 
-class OfferWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class OfferInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The new owner to offer the series to."""
 
     user_id: str
@@ -474,7 +446,7 @@ class OfferedList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-class OfferShown(msgspec.Struct, rename="camel"):
+class OfferOutput(msgspec.Struct, rename="camel"):
     """The user to whom the series is offered, and since when."""
 
     user_id: str

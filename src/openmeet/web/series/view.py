@@ -2,30 +2,35 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from markupsafe import Markup
 
 from groundwork.clock import Instant
+from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance.answer_state import AnswerCase
 from openmeet.domain.events.edits import ENDS, STARTS
-from openmeet.domain.events.model import NOWHERE, EventId, Mode, public_place
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.place_words import place_lines
 from openmeet.domain.events.time_words import clock_words
+from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.series.agenda import AgendaOccurrence
-from openmeet.domain.series.model import OPENED_AHEAD_WORDS, Going, Series, SeriesStatus
-from openmeet.domain.series.undo import Undo
+from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Going, Series, SeriesStatus
+from openmeet.domain.series.undo import Undo, UndoableAction
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.events.forms import LABELS
-from openmeet.web.events.listing import STATUS_WORDS, mine_words, place_lines
+from openmeet.web.events.listing import STATUS_WORDS
 from openmeet.web.events.series_context import address_of
 
-_DIFFERS = {
-    STARTS: "Another time",
-    ENDS: "Another end",
-    "title": "",
-    "venue": "Another place",
-    "mode": "Held otherwise",
+_DIFFERS: Final = {
+    STARTS: lazy("Another time"),
+    ENDS: lazy("Another end"),
+    "venue": lazy("Another place"),
+    "mode": lazy("Held otherwise"),
+    "capacity": lazy("Own number of places"),
 }
 
 
@@ -62,9 +67,9 @@ def view_of(
     limits_new: bool,
 ) -> dict[str, object]:
     """The page's header. ``limited_ids``: stored dates with limited capacity; ``limits_new``: so are new dates."""
-    template = series.template
-    exact = NOWHERE if template.mode is Mode.ONLINE else template.venue
-    place = exact if is_host else public_place(exact, template.place_audience)
+    content = series.content
+    exact = NOWHERE if content.mode is Mode.ONLINE else content.venue
+    place = exact if is_host else public_place(exact, content.place_audience)
     limited = [
         line
         for line in coming
@@ -74,16 +79,14 @@ def view_of(
         "series": series,
         "address": f"/series/{quote(series.slug)}",
         "sentence": describe(series.timing.pattern),
-        "zone_words": "UTC"
-        if series.zone_name == "UTC"
-        else f"{series.zone_name.rpartition('/')[2].replace('_', ' ')} time",
+        "zone_words": formatting.zone_of_series(series.zone_name),
         "place": place,
-        "place_lines": place_lines(template.mode, place, hides_place=place != exact),
+        "place_lines": place_lines(content.mode, place, hides_place=place != exact),
         "hides_place": place != exact,
         "is_host": is_host,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
         "is_paused": series.status is SeriesStatus.PAUSED,
-        "opened_ahead": OPENED_AHEAD_WORDS,
+        "opened_ahead": OPENED_AHEAD_YEARS,
         "limited": len(limited),
         "limits_new": limits_new,
         "limited_words": _few(limited),
@@ -94,22 +97,38 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
     """The first of them as text: ``Tue 3 March, Tue 10 March and 4 more``."""
     named = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
     more = len(lines) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+    dates = ", ".join(named)
+    return gettext("%(dates)s and %(number)s more", dates=dates, number=more) if more else dates
 
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
     """The host's last action, and until when it can be undone: with the zone, because hosts are anywhere."""
 
-    act: str
+    act: LazyText
     until: Markup
+
+
+# What they are called in "You can undo … until 18:00".
+_UNDOABLE: Final = {
+    UndoableAction.EDIT: lazy("the edit"),
+    UndoableAction.SPLIT: lazy("the edit of this and following dates"),
+    UndoableAction.CANCEL_DATES: lazy("the cancellation"),
+    UndoableAction.CANCEL: lazy("the cancellation of the series"),
+    UndoableAction.REINSTATE_DATES: lazy("bringing dates back"),
+    UndoableAction.RESUME: lazy("letting the series go on"),
+    UndoableAction.PAUSE: lazy("the pause"),
+    UndoableAction.REMOVE_DATES: lazy("removing dates"),
+    UndoableAction.ADD_DATE: lazy("the extra date"),
+    UndoableAction.ADD_EVENT: lazy("adding the event"),
+}
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
     """The undo button."""
     until = local_of(undo.expires_at, series.zone_name)
     words = f"{formatting.clock(until)} {formatting.zone_words(until, series.zone_name)}"
-    return Undoable(undo.act, formatting.time_tag(undo.expires_at, words))
+    return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
 
 
 def next_of(coming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
@@ -133,32 +152,36 @@ def _row(series: Series, line: AgendaOccurrence, now: Instant, standing: Going |
         original_date=line.original_date,
         day=formatting.time_tag(details.starts_at, day),
         clock=clock,
-        title="" if details.title == series.template.title else details.title,
-        chips=list(_chips(line, standing)),
+        title="" if details.content.title == series.content.title else details.content.title,
+        chips=list(_chips(line, now, standing)),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
     )
 
 
-def _chips(line: AgendaOccurrence, standing: Going | None) -> list[tuple[str, str]]:
+def _chips(line: AgendaOccurrence, now: Instant, standing: Going | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:
         if standing is not None:
-            found.append(("Added for you later", "plain"))
+            found.append((gettext("Added for you later"), "plain"))
         return found
-    if STATUS_WORDS[event.status]:
-        found.append((STATUS_WORDS[event.status], "warn"))
-    for name in line.differs_in:
-        words = _DIFFERS.get(name, f"Own {LABELS.get(name, name).lower().rstrip('?')}" if name == "capacity" else "")
-        if words:
-            found.append((words, "plain"))
-    mine = "" if line.mine is None else mine_words(line.mine.status, is_past=event.is_cancelled)
-    if mine:
-        found.append((mine, "good"))
-    if event.capacity is not None:
-        taken = f"{line.counts.seats} of {event.capacity}"
-        found.append((f"Full: {taken}" if line.counts.seats >= event.capacity else f"{taken} places taken", "plain"))
+    if status := str(STATUS_WORDS[event.status]):
+        found.append((status, "warn"))
+    found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
+    own = answer_words.own_badge_of(AnswerCase(event, line.mine, now))
+    if own is not None:
+        found.append((str(own.words), own.tone))
+    if event.content.capacity is not None:
+        seats, places = line.counts.seats, event.content.capacity
+        found.append(
+            (
+                gettext("Full: %(number)s of %(places)s", number=seats, places=places)
+                if seats >= places
+                else gettext("%(number)s of %(places)s places taken", number=seats, places=places),
+                "plain",
+            )
+        )
     elif line.counts.going:
-        found.append((f"{line.counts.going} going", "plain"))
+        found.append((gettext("%(number)s going", number=line.counts.going), "plain"))
     return found

@@ -9,6 +9,7 @@ from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionTransport
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.formatting import iso
@@ -18,6 +19,7 @@ from openmeet.web.sign_in import limits, sign_out
 from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -28,7 +30,7 @@ _REVOKE = Parameter(
 )
 
 
-class CodeWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class CodeInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The address for a code. ``displayName`` is used if the address is new here."""
 
     email: str
@@ -42,7 +44,7 @@ class CodeSent(msgspec.Struct, rename="camel"):
     expires_at: str
 
 
-class SessionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class SessionInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Either ``challengeId`` and ``code``, or ``handle`` and ``password``."""
 
     challenge_id: str = ""
@@ -67,41 +69,43 @@ class SessionOpened(msgspec.Struct, rename="camel"):
 
 
 async def send_code(request: Request) -> Response:
-    wanted = await read_json(request, CodeWanted)
+    wanted = await read_json(request, CodeInput)
     email = model.check_email(wanted.email)
     name = check_name(wanted.display_name) if wanted.display_name else ""
-    await limits.spend_on(request, limits.CODES)
+    await spend_on(request, limits.CODES)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, display_name=name)
     return json_response(CodeSent(challenge.id, iso(challenge.expires_at)), 202)
 
 
 async def open_session(request: Request) -> Response:
-    wanted = await read_json(request, SessionWanted)
+    wanted = await read_json(request, SessionInput)
     db = database_of(request)
     if wanted.challenge_id and not wanted.handle:
-        await limits.spend_on(request, limits.CODE_TRIES)
+        await spend_on(request, limits.CODE_TRIES)
         async with db.transaction() as tx:
             answered = await actions.answer_code(
                 tx, services(request).code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionTransport.API
             )
         if answered.is_used_up:
-            raise TooMany(f"{actions.USED_UP} Try again tomorrow.", after_seconds=DAY / SECOND)
+            raise TooMany(SignInReason.CODES_USED_UP, after_seconds=DAY / SECOND)
         if answered.session is None:
             raise actions.wrong_code(answered)
         session = answered.session
     elif wanted.handle and wanted.password:
         if services(request).network is None:
-            raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
-        user_id = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
+            raise Refused(SignInReason.NO_PASSWORD_SIGN_IN, name="NoPasswordSignIn")
+        proven = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
         async with db.transaction() as tx:
-            session = await actions.open_session(tx, user_id, SessionTransport.API)
+            session = await actions.open_session(
+                tx, proven.user_id, SessionTransport.API, is_by_app_password=proven.may_be_app_password
+            )
     else:
-        raise InvalidInput("", "Send either challengeId and code, or handle and password.")
+        raise InvalidInput("", SignInReason.CODE_OR_PASSWORD_NEEDED)
     async with db.reader() as reader:
         user = await by_id(reader, session.user_id)
     if user is None:
-        raise NotFound("There is no such person.")
+        raise NotFound(SignInReason.NO_SUCH_PERSON)
     person = SessionPerson(user.id, user.display_name)
     return json_response(SessionOpened(session.token, iso(session.expires_at), person), 201)
 
@@ -114,7 +118,7 @@ async def show_session(request: Request) -> Response:
 async def close_session(request: Request) -> Response:
     caller, wish = caller_of(request), request.query_params.get("revoke", "false")
     if wish not in {"true", "false"}:
-        raise InvalidInput("revoke", "Say true or false.")
+        raise InvalidInput("revoke", SignInReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, edge.bearer_of(request))
         request.state.ended = await sessions.forget_all(tx, caller.user_id) if wish == "true" else []
@@ -123,7 +127,7 @@ async def close_session(request: Request) -> Response:
 
 async def _tell_servers(request: Request, response: Response) -> Response:
     """After the commit; a replayed response of a repeated request has nothing left to do."""
-    await sign_out.tell_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
+    await sign_out.revoke_at_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
     return response
 
 
@@ -135,7 +139,7 @@ OPERATIONS = (
         f"Send a code of eight letters and digits to an e-mail address; it works once, for {CODE_LIFE // MINUTE} minutes",
         send_code,
         {202: CodeSent},
-        CodeWanted,
+        CodeInput,
         needs_session=False,
         failures=(429,),
     ),
@@ -146,7 +150,7 @@ OPERATIONS = (
         "Open a session with a code, or with a handle and the password of its repository",
         open_session,
         {201: SessionOpened},
-        SessionWanted,
+        SessionInput,
         needs_session=False,
         failures=(401, 404, 422, 429, 502, 504),
     ),

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.errors import NotFound
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.services import services
@@ -21,7 +22,7 @@ def network_of(connection: HTTPConnection) -> NetworkClients:
     """The AT Protocol clients. Raises NotFound if this site does not offer this sign-in."""
     found = services(connection).network
     if found is None:
-        raise NotFound("This site does not let people in by their own server.", name="NoNetworkSignIn")
+        raise NotFound(SignInReason.NO_NETWORK_SIGN_IN, name="NoNetworkSignIn")
     return found
 
 

@@ -12,14 +12,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import (
+    Failure,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    TooMany,
+    Why,
+)
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
 from openmeet.domain.sign_in.model import OpenedSession, SessionTransport
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
+from openmeet.i18n.catalogue import lazy
 from openmeet.network.repositories import authorize, oauth_client_keys
 from openmeet.network.repositories.authorize import (
     AuthorizationOptions,
@@ -30,6 +42,7 @@ from openmeet.network.repositories.authorize import (
     Trouble,
 )
 from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
+from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
@@ -39,6 +52,7 @@ from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.forms import Typed, local_path, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -46,14 +60,14 @@ from openmeet.web.site.tenant_routing import database_of
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
-    Trouble.UNKNOWN: "This sign-in is over",
-    Trouble.EXPIRED: "That took too long",
-    Trouble.OTHER_BROWSER: "Another browser began this",
-    Trouble.MIXED_UP: "We stopped this sign-in",
-    Trouble.DENIED: "You said no, and that is fine",
-    Trouble.SERVER_REFUSED: "Your server did not let us in",
-    Trouble.OTHER_ACCOUNT: "That was another account",
-    Trouble.NOT_THEIRS: "We stopped this sign-in",
+    Trouble.UNKNOWN: lazy("This sign-in is over"),
+    Trouble.EXPIRED: lazy("That took too long"),
+    Trouble.OTHER_BROWSER: lazy("Another browser began this"),
+    Trouble.MIXED_UP: lazy("We stopped this sign-in"),
+    Trouble.DENIED: lazy("You said no, and that is fine"),
+    Trouble.SERVER_REFUSED: lazy("Your server did not let us in"),
+    Trouble.OTHER_ACCOUNT: lazy("That was another account"),
+    Trouble.NOT_THEIRS: lazy("We stopped this sign-in"),
 }
 
 
@@ -86,7 +100,7 @@ async def begin_sign_in(request: Request) -> Response:
         return start_page(request, shown, next_path, is_new=False, status=status)
 
 
-def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
+def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
     """The form error for a sign-in that could not start. Reraises errors unrelated to the input."""
     match wrong:
         case InvalidInput():
@@ -97,9 +111,9 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
         case TooMany():
             return 429, {FIELD: wrong.why}
         case RemoteFailed() | RemoteSlow():
-            return 502, {FIELD: f"{wrong.why} Try again in a while."}
+            return 502, {FIELD: SignInReason.TRY_AGAIN_LATER(problem=wrong.why)}
         case Refused() | NotSignedIn():
-            return 502, {FIELD: f"Your server does not take us: {wrong.why}"}
+            return 502, {FIELD: SignInReason.SERVER_REFUSES_US(problem=wrong.why)}
         case _:
             raise wrong
 
@@ -115,14 +129,14 @@ async def depart(request: Request, wish: AuthorizationOptions) -> Response:
 
 async def begin(request: Request, wish: AuthorizationOptions) -> str:
     """The URL of the authorization server."""
-    await limits.spend_on(request, limits.DEPARTURES)
+    await spend_on(request, limits.DEPARTURES)
     return await authorize.begin(database_of(request), network_of(request), wish)
 
 
 async def come_back(request: Request) -> Response:
     """Finish the request: sign in, link an account, or store the granted permissions."""
     network = network_of(request)
-    await limits.spend_on(request, limits.RETURNS)
+    await spend_on(request, limits.RETURNS)
     asked = request.query_params
     back = ComingBack(
         asked.get("state", ""),
@@ -139,7 +153,7 @@ async def come_back(request: Request) -> Response:
     except NotLetIn as trouble:
         return _not_let_in(request, trouble)
     except (RemoteFailed, RemoteSlow) as away:
-        again = NotLetIn(Trouble.SERVER_REFUSED, f"{away.why} Begin again in a while.")
+        again = NotLetIn(Trouble.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.why))
         return _not_let_in(request, again, status=502)
 
 
@@ -157,7 +171,7 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     """The confidential client of this site. Raises NotFound if it has none."""
     network = network_of(request) if is_offered(request) else None
     if network is None or network.app is None or not network.app.is_confidential:
-        raise NotFound("There is no such document.")
+        raise NotFound(SignInReason.NO_SUCH_DOCUMENT)
     return network, network.app
 
 
@@ -191,7 +205,7 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
 
 def signed_in(request: Request, session: OpenedSession, finished: Finished) -> Response:
     """Redirect into the site with a new session, after the resumed click."""
-    response = go(finished.path, said=finished.said)
+    response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
     edge.set_cookie(request, response, session)
     forget_click(request, response)
     return response
@@ -202,7 +216,7 @@ async def _finish_for(
 ) -> Response:
     """For a user who was signed in at departure: it must be the same user."""
     if caller is None or caller.user_id != proven.user_id:
-        raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
+        raise NotLetIn(Trouble.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         # Newly granted permissions also release pending publications.
@@ -215,8 +229,8 @@ async def _finish_for(
             # New records go there from now on: whoever links an account wants to use it.
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
-    said = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
-    return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, said=said)
+    flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
+    return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, flash=flash)
 
 
 def _claim_page(claim: str) -> str:

@@ -1,13 +1,10 @@
-"""Rate limits per client address for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address.
-
-None in development mode, where all clients share one address.
-"""
+"""Rate limits per client address for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address."""
 
 from starlette.requests import Request
 
 from groundwork.http.application import client_address, has_personal_address
-from groundwork.rate_limit.contract import Limit, spend
-from openmeet.web.site.services import services
+from groundwork.rate_limit.contract import Limit
+from openmeet.web.site.rate_limits import spend_on
 
 # A household or a small office behind one address can sign up together; a script that mails strangers cannot.
 CODES = Limit("codes", 20, 600)
@@ -20,14 +17,6 @@ PASSWORDS = Limit("passwords", 30, 300)
 # Per client address, so that a stranger's guesses at a handle do not lock its owner out. The PDS itself limits guesses
 # from everywhere.
 PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
-
-
-async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
-    """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to retry."""
-    site = services(request)
-    if site.settings.is_unlimited:
-        return
-    await spend(site.counters, [(limit, key or client_address(request))], now=site.clock.now())
 
 
 async def spend_on_password(request: Request, handle: str) -> None:

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany, Why
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionTransport
+from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.actions import Profile, check_name
 from openmeet.domain.users.model import Caller, UserId
@@ -27,6 +28,7 @@ from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -78,7 +80,7 @@ async def show_code(request: Request) -> Response:
 async def answer_code(request: Request) -> Response:
     typed = await read_form(request)
     challenge_id = ChallengeId(typed.get("challenge", ""))
-    await limits.spend_on(request, limits.CODE_TRIES)
+    await spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.answer_code(
             tx,
@@ -98,14 +100,14 @@ async def answer_code(request: Request) -> Response:
 
 
 async def show_link(request: Request) -> Response:
-    """Ask for confirmation: mail scanners open links, and must not sign anybody in."""
+    """The page behind a sign-in link. It asks for confirmation, because mail scanners open links too."""
     return await _link_page(request)
 
 
 async def follow_link(request: Request) -> Response:
     """Sign in the browser that requested the e-mail."""
     typed = await read_form(request)
-    await limits.spend_on(request, limits.CODE_TRIES)
+    await spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.follow_link(
             tx,
@@ -123,7 +125,7 @@ async def _enter(request: Request, answered: CodeResult, session: OpenedSession)
     """Redirect into the site, after the resumed click; new users enter their name first."""
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
-        finished = Finished("/welcome?" + urlencode({"next": following.path}), said="")
+        finished = Finished("/welcome?" + urlencode({"next": following.path}), flash="")
         return signed_in(request, session, finished)
     return signed_in(request, session, following)
 
@@ -136,13 +138,13 @@ async def sign_in_with_handle(request: Request) -> Response:
     shown = {"handle": handle}
     problems = {}
     if not handle:
-        problems["handle"] = "Write your handle."
+        problems["handle"] = SignInReason.HANDLE_NEEDED
     if not password:
-        problems["password"] = "Write your password."  # noqa: S105  # a sentence
+        problems["password"] = SignInReason.PASSWORD_NEEDED  # a sentence
     if problems or services(request).network is None:
         return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
     try:
-        user_id = await sign_in(request, handle, password)
+        proven = await sign_in(request, handle, password)
     except NotSignedIn as refused:
         return start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
     except (InvalidInput, NotFound) as wrong:
@@ -152,8 +154,10 @@ async def sign_in_with_handle(request: Request) -> Response:
     except (RemoteFailed, RemoteSlow) as away:
         return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:
-        session = await actions.open_session(tx, user_id, SessionTransport.BROWSER)
-    return signed_in(request, session, await _finished(request, user_id, next_path))
+        session = await actions.open_session(
+            tx, proven.user_id, SessionTransport.BROWSER, is_by_app_password=proven.may_be_app_password
+        )
+    return signed_in(request, session, await _finished(request, proven.user_id, next_path))
 
 
 async def show_welcome(request: Request) -> Response:
@@ -178,20 +182,24 @@ async def choose_name(request: Request) -> Response:
         user = await by_id(tx, caller.user_id)
         if user is not None:
             await users.edit_profile(
-                tx, caller.user_id, Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups)
+                tx,
+                caller.user_id,
+                Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),
             )
-    return go(next_path, said="welcome")
+    return go(next_path, flash="welcome")
 
 
 async def sign_out(request: Request) -> Response:
     """End this browser's session. Sessions at the PDS stay for pending publications (decision 0075), unless the user
-    chooses otherwise.
+    chooses otherwise. ``next``: where they want to be after signing in again.
     """
     # Signing out must always work, also without a valid form.
     typed = await read_form(request) if "content-type" in request.headers else {}
     at_servers = typed.get("revoke") == "true"
-    said = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
-    response = go("/", said=said)
+    flash = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
+    next_path = local_path(typed.get("next", "/"))
+    following = "/" if next_path == "/" else "/sign-in?" + urlencode({"next": next_path})
+    response = go(following, flash=flash)
     edge.clear_cookie(request, response)
     return response
 
@@ -199,7 +207,7 @@ async def sign_out(request: Request) -> Response:
 async def _ask(request: Request, *, is_new: bool) -> Response:
     typed = await read_form(request)
     next_path = local_path(typed.get("next", "/"))
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     email = name = ""
     try:
         email = model.check_email(typed.get("email", ""))
@@ -213,7 +221,7 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
     if problems:
         return start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
     try:
-        await limits.spend_on(request, limits.CODES)
+        await spend_on(request, limits.CODES)
     except TooMany as limit:
         return start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
     browser = browser_secret(request)

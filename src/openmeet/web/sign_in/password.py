@@ -6,13 +6,13 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.network.repositories.sign_in import PasswordSignIn, sign_in_with_password
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-async def sign_in(request: Request, identifier: str, password: str) -> UserId:
+async def sign_in(request: Request, identifier: str, password: str) -> PasswordSignIn:
     """Sign in the user of this handle or DID, created if new here.
 
     Opens its own transactions, because it waits for another server. Raises NotSignedIn (refused by the PDS), TooMany,

@@ -31,7 +31,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
             elif caller is not None:
                 goes_on = await _is_at_servers(tx, caller.user_id)
     if caller is not None:
-        await tell_servers(request, caller.user_id, ended)
+        await revoke_at_servers(request, caller.user_id, ended)
     if at_servers:
         return "signed_out_at_servers"
     return "signed_out_here" if goes_on else "signed_out"
@@ -42,10 +42,10 @@ async def end_everywhere(request: Request, caller: Caller) -> None:
     async with database_of(request).transaction() as tx:
         ended = await sessions.forget_all(tx, caller.user_id)
         await actions.close_sessions_of(tx, caller.user_id)
-    await tell_servers(request, caller.user_id, ended)
+    await revoke_at_servers(request, caller.user_id, ended)
 
 
-async def tell_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+async def revoke_at_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
     """End the dropped sessions at their servers; a site without network access lets them expire."""
     network = services(request).network
     if ended and network is not None:

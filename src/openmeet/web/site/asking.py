@@ -6,13 +6,13 @@ error in another field confirms nothing.
 
 from collections.abc import Mapping
 
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Why
 
 
 class Asks(InvalidForm):
     """Valid input that needs confirmation. ``name``: of the hidden field; ``key``: its value when confirmed."""
 
-    def __init__(self, field: str, why: str, *, name: str, key: str) -> None:
+    def __init__(self, field: str, why: Why, *, name: str, key: str) -> None:
         super().__init__({field: why})
         self.name = name
         self.key = key

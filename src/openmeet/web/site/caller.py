@@ -4,11 +4,15 @@ from starlette.requests import HTTPConnection
 
 from groundwork.errors import NotSignedIn
 from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import switch_to
+from openmeet.web.site.reasons import SiteReason
 
 
 def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
-    """Set once per request, by ``site.session`` or ``api.authentication``."""
+    """Set once per request, by ``site.session`` or ``api.authentication``; from here on it speaks the caller's language."""
     connection.scope["openmeet.caller"] = caller
+    if caller is not None and caller.language is not None:
+        switch_to(caller.language)
 
 
 def caller_or_none(connection: HTTPConnection) -> Caller | None:
@@ -21,5 +25,5 @@ def caller_of(connection: HTTPConnection) -> Caller:
     """The signed-in user. Raises NotSignedIn."""
     found = caller_or_none(connection)
     if found is None:
-        raise NotSignedIn("Sign in first.", name="AuthenticationRequired")
+        raise NotSignedIn(SiteReason.AUTHENTICATION_REQUIRED, name="AuthenticationRequired")
     return found

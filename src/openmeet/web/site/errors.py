@@ -8,24 +8,25 @@ from starlette.responses import RedirectResponse, Response
 from groundwork.http.faults import Fault
 from groundwork.rate_limit.contract import RateLimited
 from openmeet.domain.failure_names import INVALID_LINK, TOO_FAR_AHEAD
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.site.layout import page
 
 _HEADINGS = {
-    400: "That could not be read",
-    401: "Please sign in",
-    403: "You can’t do this here",
-    404: "There is nothing here",
-    405: "This address does something else",
-    409: "Somebody was faster",
-    410: "This is not here any more",
-    412: "It changed meanwhile",
-    413: "That is too much at once",
-    422: "That is not possible",
-    429: "Wait a moment",
-    500: "Something broke on our side",
-    502: "Another server did not answer well",
-    503: "We cannot serve this at the moment",
-    504: "Another server took too long",
+    400: lazy("That could not be read"),
+    401: lazy("Please sign in"),
+    403: lazy("You can’t do this here"),
+    404: lazy("There is nothing here"),
+    405: lazy("This address does something else"),
+    409: lazy("Somebody was faster"),
+    410: lazy("This is not here any more"),
+    412: lazy("It has changed since"),
+    413: lazy("That is too much at once"),
+    422: lazy("That is not possible"),
+    429: lazy("Wait a moment"),
+    500: lazy("Something broke on our side"),
+    502: lazy("Another server did not answer well"),
+    503: lazy("We cannot serve this at the moment"),
+    504: lazy("Another server took too long"),
 }
 
 
@@ -33,16 +34,16 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     """The page for a failure; NotSignedIn redirects to sign-in and back."""
     if fault.http_status == 401 and connection.scope["method"] == "GET":
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
-    heading = _HEADINGS.get(fault.http_status, "That did not work")
-    why = fault.why if fault.http_status != 404 else "It may never have existed, or it is not shown to you."
+    heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That did not work"))
+    why = fault.why if fault.http_status != 404 else gettext("It may never have existed, or it is not shown to you.")
     if fault.name == INVALID_LINK:
         # Holders of an old link know that it existed: tell them how to get the new one.
-        heading, why = "This link does not work", fault.why
+        heading, why = gettext("This link does not work"), fault.why
     if fault.name == TOO_FAR_AHEAD:
-        heading, why = "Not yet", fault.why
+        heading, why = gettext("Not yet"), fault.why
     if fault.kind == "Bug":
         # The page shows the request id below.
-        why = "Try again in a minute."
+        why = gettext("Try again in a minute.")
     again = ""
     if fault.kind == RateLimited.__name__:
         is_read = connection.scope["method"] in {"GET", "HEAD"}
@@ -62,8 +63,16 @@ def _address_of(connection: HTTPConnection) -> str:
 
 
 def _wait_words(seconds: int, *, is_read: bool) -> str:
-    minutes = -(-seconds // 60)
-    wait = "a second" if seconds == 1 else f"{seconds} seconds" if seconds < 120 else f"{minutes} minutes"
+    wait = (
+        ngettext("%(number)s second", "%(number)s seconds", seconds)
+        if seconds < 120
+        else ngettext("%(number)s minute", "%(number)s minutes", -(-seconds // 60))
+    )
+    if seconds == 1:
+        wait = gettext("a second")
     if is_read:
-        return f"We got a lot of requests from your connection. Try again in {wait}."
-    return f"We got a lot of requests from your connection, so nothing was saved. Go back and send it again in {wait}."
+        return gettext("We got a lot of requests from your connection. Try again in %(wait)s.", wait=wait)
+    return gettext(
+        "We got a lot of requests from your connection, so nothing was saved. Go back and send it again in %(wait)s.",
+        wait=wait,
+    )

@@ -5,7 +5,7 @@ only: if the operator says that the proxies in front set it, or with a bearer to
 where that tenant then checks the token. Otherwise it is ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from groundwork.errors import Failure, NotFound, NotSignedIn
 from groundwork.http.faults import fault_of, render_problem
 from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.reasons import SiteReason
 
 HEADER = "x-tenant-id"
 _API = "/api/"
@@ -23,15 +25,27 @@ _API = "/api/"
 class Hosts:
     """The sites of an installation as one ASGI application.
 
-    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name.
+    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name. ``live_rooms``: of
+    these sites.
     """
 
     def __init__(
-        self, sites: Mapping[str, ASGIApp], names: Mapping[str, str], *, proxies_name_tenant: bool = False
+        self,
+        sites: Mapping[str, ASGIApp],
+        names: Mapping[str, str],
+        *,
+        proxies_name_tenant: bool = False,
+        live_rooms: Collection[LiveRooms] = (),
     ) -> None:
+        self._live_rooms = live_rooms
         self._sites = sites
         self._names = names
         self._proxies_name_tenant = proxies_name_tenant
+
+    def end_streams(self) -> None:
+        """End the live streams of all sites: a server that waits for open streams never stops."""
+        for one in self._live_rooms:
+            one.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -48,12 +62,12 @@ class Hosts:
         named = headers.get(HEADER, "")
         if named and self._proxies_name_tenant:
             if named not in self._sites:
-                raise NotFound("There is no such community here.")
+                raise NotFound(SiteReason.NO_SUCH_COMMUNITY)
             return self._sites[named]
         if named and _is_by_program(scope, headers):
             if named not in self._sites:
                 # The same error as for an unknown token, so that strangers cannot probe for tenants.
-                raise NotSignedIn("This token is unknown or has expired. Open a new session.", name="InvalidToken")
+                raise NotSignedIn(SiteReason.INVALID_TOKEN, name="InvalidToken")
             return self._sites[named]
         return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
 

@@ -9,6 +9,7 @@ from groundwork.database.transaction import ForeignKeyViolated, TransactionConfl
 from openmeet.domain.users.merge import is_there
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -23,7 +24,7 @@ async def answered(request: Request, answering: Awaitable[Response]) -> Response
         caller = caller_or_none(request)
         if caller is None or await _is_known(request, caller.user_id):
             raise
-        raise TransactionConflict("Your accounts were joined at this moment. Nothing was saved; try again.") from gone
+        raise TransactionConflict(SiteReason.ACCOUNTS_JOINED) from gone
 
 
 async def _is_known(request: Request, user_id: UserId) -> bool:

@@ -6,26 +6,42 @@ Only the name and the numbers are in the cookie: a forged cookie can choose numb
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from openmeet.i18n.catalogue import gettext, ngettext
+
 _LONGEST_NUMBER = 7
 
 
 def _dates_answered(going: int, dates: int) -> str:
     if not going:
-        return "Saved. Below you see which dates you can answer."
+        return gettext("Saved. Below you see which dates you can answer.")
     if going == dates:
-        return "You’re going to the next date." if dates == 1 else f"You’re going to all of the next {dates} dates."
-    return f"You’re going to {going} of the next {dates} dates."
+        return ngettext("You’re going to the next date.", "You’re going to all of the next %(number)s dates.", dates)
+    return ngettext(
+        "You’re going to %(going)s of the next %(number)s date.",
+        "You’re going to %(going)s of the next %(number)s dates.",
+        dates,
+        going=going,
+    )
 
 
 def _answers_approved(approved: int, waitlisted: int) -> str:
-    parts = [f"{approved} approved"] if approved else []
+    if approved and waitlisted:
+        return gettext(
+            "%(approved)s approved, %(waitlisted)s on the waitlist. We’re telling them.",
+            approved=approved,
+            waitlisted=waitlisted,
+        )
+    if approved:
+        return gettext("%(approved)s approved. We’re telling them.", approved=approved)
     if waitlisted:
-        parts.append(f"{waitlisted} on the waitlist")
-    return f"{', '.join(parts)}. We’re telling them." if parts else "Nobody was waiting for your answer any more."
+        return gettext("%(waitlisted)s on the waitlist. We’re telling them.", waitlisted=waitlisted)
+    return gettext("Nobody was waiting for your answer any more.")
 
 
 def _answers_declined(declined: int) -> str:
-    return f"{declined} declined. We’re telling them." if declined else "Nothing to decline any more."
+    if not declined:
+        return gettext("Nothing to decline any more.")
+    return gettext("%(declined)s declined. We’re telling them.", declined=declined)
 
 
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {

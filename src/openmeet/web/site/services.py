@@ -17,6 +17,7 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.publisher import Publisher
@@ -24,6 +25,8 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
+from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.reasons import SiteReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,12 @@ class Services:
     service_callers: ServiceCallers | None = None
     # Worker processes that parse uploaded files and pictures. None: no file is accepted.
     workers: WorkerPool | None = None
+    # The places of the world, by name. None: searches understand points only.
+    places: Gazetteer | None = None
     # E-mails stored instead of sent, readable at /dev/mail. None: they are sent.
     dev_mailbox: FolderMailbox | None = None
+    # The open streams of conversations.
+    live_rooms: LiveRooms = field(default_factory=LiveRooms)
     # Settings that were already warned about, each once.
     warned_of: set[str] = field(default_factory=set)
 
@@ -71,7 +78,7 @@ def publishing_of(connection: HTTPConnection) -> Publishing:
     """The publishing services. Raises NotFound on a site without them: it has no such pages."""
     found = services(connection).publishing
     if found is None:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound(SiteReason.NOTHING_HERE)
     return found
 
 

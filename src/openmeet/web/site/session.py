@@ -9,16 +9,20 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
-from groundwork.errors import NotSignedIn
+from groundwork.errors import Forbidden, NotSignedIn, Why
+from groundwork.ui.tones import tone_of
+from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionTransport
 from openmeet.domain.users import queries as users
+from openmeet.domain.users.reasons import UserReason
 from openmeet.settings import Settings
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.layout import Viewer, set_viewer
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -41,18 +45,32 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
             caller = found.caller
             set_caller(connection, caller)
             unread = await count_unread(reader, caller.user_id)
+            in_chats = UnreadCounts(0, 0, 0)
+            if _is_for_a_page(connection):
+                in_chats = await unread_counts(reader, caller.user_id)
             settings = services(connection).settings
             moderates = await is_moderator(reader, caller.user_id, settings.moderators)
             operates = await named_as(reader, caller.user_id, settings.operators) is not None
             viewer = Viewer(
                 caller.display_name,
+                tone_of(caller.user_id),
                 unread,
+                in_chats.messages,
+                is_mentioned=in_chats.mentions > 0,
                 moderates=moderates,
                 operates=operates,
                 is_at_servers=found.is_at_servers,
             )
             set_viewer(connection, viewer)
     await _note_presence(connection, found)
+
+
+def _is_for_a_page(connection: HTTPConnection) -> bool:
+    """Whether the answer will likely have the layout around it. Forms answer with a redirect; pictures and streams ask for
+    their own types.
+    """
+    accepted = connection.headers.get("accept", "*/*")
+    return connection.scope.get("method") == "GET" and (accepted.startswith("*/*") or "text/html" in accepted)
 
 
 async def identify_by_token(connection: HTTPConnection) -> None:
@@ -65,11 +83,21 @@ async def identify_by_token(connection: HTTPConnection) -> None:
         found = await queries.holder(reader, model.hash_token(token), SessionTransport.API)
     await _note_presence(connection, found)
     if found is None:
-        raise unknown_credential("This token is unknown or has expired. Open a new session.")
+        raise unknown_credential(SiteReason.INVALID_TOKEN)
     set_caller(connection, found.caller)
 
 
-def unknown_credential(why: str) -> NotSignedIn:
+async def must_not_be_by_app_password(connection: HTTPConnection) -> None:
+    """Raises Forbidden if this page's session was opened with an app password: whoever has one must not add their own way to
+    sign in, which would prove more.
+    """
+    async with database_of(connection).reader() as reader:
+        proof = await queries.proof_of(reader, model.hash_token(cookie_token(connection)))
+    if proof is not None and proof.is_by_app_password:
+        raise Forbidden(UserReason.APP_PASSWORD_ADDS_NOTHING, name="ProofTooWeak")
+
+
+def unknown_credential(why: Why) -> NotSignedIn:
     """The error for an invalid credential, with the challenge of RFC 6750, section 3.1."""
     return NotSignedIn(why, name="InvalidToken", headers={"www-authenticate": 'Bearer error="invalid_token"'})
 

@@ -8,8 +8,10 @@ itself.
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from openmeet.i18n.catalogue import lazy
+
 # Shown beside Google's button: its copy is updated late, and nobody can change that.
-GOOGLE_HOURS = "updates in 8–24 hours"
+GOOGLE_HOURS = lazy("updates in 8–24 hours")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from groundwork.http.application import client_address
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import QuotaHolder, person
 from openmeet.tenants.configured import Tenant
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
 # Clients behind one address: a household, a school, a company.
@@ -49,7 +50,7 @@ def workers_of_anybody(connection: HTTPConnection) -> ChargedPool:
 def _pool_of(connection: HTTPConnection) -> WorkerPool:
     pool = services(connection).workers
     if pool is None:
-        raise Unavailable("This site reads no files at the moment.")
+        raise Unavailable(SiteReason.READS_NO_FILES)
     return pool
 
 

@@ -16,6 +16,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId, GroupSlug
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import (
@@ -27,16 +28,18 @@ from openmeet.domain.webhooks.model import (
     WebhookDelivery,
     WebhookId,
 )
+from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
+from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
-from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.groups.api import MAX_LIMIT, limit_of
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
-class WebhookWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A URL and the events to subscribe to. ``group``: the slug of a group that the caller runs; without it, the
     caller's own events.
     """
@@ -54,7 +57,7 @@ class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     is_on: bool = True
 
 
-class WebhookShown(msgspec.Struct, rename="camel"):
+class WebhookOutput(msgspec.Struct, rename="camel"):
     """A webhook. ``offWhy`` says why it is off; ``failingSince`` is null unless the last delivery failed."""
 
     id: str
@@ -68,19 +71,20 @@ class WebhookShown(msgspec.Struct, rename="camel"):
     created_at: str
 
 
-class WebhookMade(WebhookShown, rename="camel"):
+class WebhookMade(WebhookOutput, rename="camel"):
     """A new webhook, or one with a new secret: ``secret`` signs deliveries (Standard Webhooks) and is shown only here."""
 
     secret: str
 
 
 class WebhookList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """The newest first; ``cursor`` is null on the last page."""
 
-    webhooks: list[WebhookShown]
+    webhooks: list[WebhookOutput]
+    cursor: str | None
 
 
-class DeliveryShown(msgspec.Struct, rename="camel"):
+class DeliveryOutput(msgspec.Struct, rename="camel"):
     """A delivery. ``status`` is the last HTTP status, ``why`` the error."""
 
     id: str
@@ -96,18 +100,20 @@ class DeliveryShown(msgspec.Struct, rename="camel"):
 class DeliveryList(msgspec.Struct, rename="camel"):
     """A page of a list, the newest first; ``cursor`` is null on the last."""
 
-    deliveries: list[DeliveryShown]
+    deliveries: list[DeliveryOutput]
     cursor: str | None
 
 
 async def list_webhooks(request: Request) -> Response:
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        found = await queries.of_user(reader, caller_of(request).user_id)
-        return json_response(WebhookList([await shown(reader, one) for one in found]))
+        read = await queries.of_user(reader, caller_of(request).user_id, page)
+        found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(WebhookList([await shown(reader, one) for one in found], cursor))
 
 
 async def register(request: Request) -> Response:
-    wanted = await read_json(request, WebhookWanted)
+    wanted = await read_json(request, WebhookInput)
     url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
     async with database_of(request).transaction() as tx:
         made, secret = await registered(tx, request, url, kinds, wanted.group or "")
@@ -165,9 +171,9 @@ async def ping(request: Request) -> Response:
 
 
 async def list_deliveries(request: Request) -> Response:
-    limit, before = limit_of(request), request.query_params.get("cursor", "")
+    limit, before = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     if len(before) > 36 or not all(char in "0123456789abcdef-" for char in before):
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+        raise InvalidInput("cursor", WebhookReason.INVALID_CURSOR, name="InvalidCursor")
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
         found = await queries.deliveries(
@@ -193,7 +199,7 @@ def sealer_of(request: Request) -> Sealer:
     """Seals the secrets; Unavailable if the site was started without it."""
     outgoing = services(request).outgoing
     if outgoing is None:
-        raise Unavailable("This site calls no other addresses at the moment.")
+        raise Unavailable(WebhookReason.CALLS_NO_ADDRESSES)
     return outgoing.sealer
 
 
@@ -202,16 +208,16 @@ def reach_of(request: Request) -> AllowedTargets:
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
-async def shown(reader: Reader, one: Webhook) -> WebhookShown:
+async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
     """A webhook as its owner sees it; never its secret."""
     group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
-    return WebhookShown(
+    return WebhookOutput(
         id=one.id,
         url=one.url,
         kinds=[kind for kind in Happening if kind in one.kinds],
         group=group.slug if group else None,
         is_on=one.is_on,
-        off_why=one.off_why,
+        off_why=explain(one.off_why),
         failing_since=None if one.failing_since is None else iso(one.failing_since),
         revision=one.revision,
         created_at=iso(one.created_at),
@@ -224,14 +230,14 @@ async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
     return group.id
 
 
-def _delivery(one: WebhookDelivery) -> DeliveryShown:
-    return DeliveryShown(
+def _delivery(one: WebhookDelivery) -> DeliveryOutput:
+    return DeliveryOutput(
         id=one.id,
         kind=one.kind,
         state=one.state,
         tries=one.tries,
         status=one.status,
-        why=one.why,
+        why=explain(one.why),
         created_at=iso(one.created_at),
         settled_at=None if one.settled_at is None else iso(one.settled_at),
     )
@@ -247,25 +253,26 @@ OPERATIONS = (
         f"Addresses that the caller registered, at most {MAX_WEBHOOKS}",
         list_webhooks,
         {200: WebhookList},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "POST",
         "/api/webhooks",
         "registerWebhook",
-        "Register an address that is told what happens; its secret is shown this once",
+        "Register an address that gets signed messages; its secret is shown only once",
         register,
         {201: WebhookMade},
-        WebhookWanted,
+        WebhookInput,
         failures=(403, 404, 422),
     ),
-    ApiOperation("GET", _ONE, "showWebhook", "One address", show, {200: WebhookShown}, failures=(404,)),
+    ApiOperation("GET", _ONE, "showWebhook", "One address", show, {200: WebhookOutput}, failures=(404,)),
     ApiOperation(
         "PUT",
         _ONE,
         "saveWebhook",
         "Another address or other kinds; switch it on or off",
         save,
-        {200: WebhookShown},
+        {200: WebhookOutput},
         WebhookEdit,
         (IF_MATCH,),
         failures=(404, 412),
@@ -274,7 +281,7 @@ OPERATIONS = (
         "DELETE",
         _ONE,
         "removeWebhook",
-        "Tell it nothing any more, and forget what was sent",
+        "Delete a webhook and its deliveries",
         remove,
         {204: None},
         None,
@@ -298,7 +305,7 @@ OPERATIONS = (
         "pingWebhook",
         "Send a message that says nothing but that it arrives",
         ping,
-        {202: DeliveryShown},
+        {202: DeliveryOutput},
         failures=(404, 422),
     ),
     ApiOperation(
@@ -308,19 +315,16 @@ OPERATIONS = (
         "What was sent in the last month, the newest first",
         list_deliveries,
         {200: DeliveryList},
-        parameters=(
-            Parameter("cursor", "Where the page before ended"),
-            Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),
-        ),
+        parameters=(CURSOR, LIMIT),
         failures=(404,),
     ),
     ApiOperation(
         "POST",
         f"{_ONE}/deliveries/{{deliveryId}}/resend",
         "resendDelivery",
-        "Send a message once more; it shows its subject as it is now",
+        "Resend a message; it shows its subject as it is now",
         send_again,
-        {202: DeliveryShown},
+        {202: DeliveryOutput},
         failures=(404, 422),
     ),
 )

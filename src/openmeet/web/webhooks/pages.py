@@ -14,10 +14,10 @@ from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
+from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.webhooks.api import id_of, reach_of, registered, sealer_of
 
@@ -45,7 +45,7 @@ async def register(request: Request) -> Response:
     try:
         kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
         if not kinds:
-            raise InvalidForm({"kinds": "Tick at least one."})  # noqa: TRY301  # the rule names kinds as the API does
+            raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
         url, wanted = model.check_url(typed.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
             made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))
@@ -69,26 +69,26 @@ async def change(request: Request) -> Response:
             match typed.get("do", ""):
                 case "on" | "off" as wish:
                     await actions.change(tx, webhook, url=webhook.url, kinds=webhook.kinds, is_on=wish == "on")
-                    said = f"webhook_{wish}"
+                    flash = f"webhook_{wish}"
                 case "renew":
                     _, secret = await actions.renew_secret(tx, sealer_of(request), webhook)
-                    said = "webhook_sent"
+                    flash = "webhook_sent"
                 case "ping":
                     await actions.ping(tx, webhook)
-                    said = "webhook_sent"
+                    flash = "webhook_sent"
                 case "resend":
                     await actions.send_again(tx, webhook, DeliveryId(typed.get("delivery", "")))
-                    said = "webhook_sent"
+                    flash = "webhook_sent"
                 case "remove":
                     await actions.remove(tx, webhook)
-                    said = "webhook_removed"
+                    flash = "webhook_removed"
                 case _:
-                    raise InvalidInput("do", "Choose one of the buttons.")  # rolls back as the others do
+                    raise InvalidInput("do", WebhookReason.UNKNOWN_BUTTON)  # rolls back as the others do
     except Refused as refused:
         return await _one(request, problem=refused, status=422)
     if secret:
         return await _list(request, EMPTY, secret=secret, made=webhook.url)
-    return go(PATH if said == "webhook_removed" else request.url.path, said=said)
+    return go(PATH if flash == "webhook_removed" else request.url.path, flash=flash)
 
 
 async def _one(request: Request, *, problem: Failure | None = None, status: int = 200) -> Response:
@@ -103,7 +103,6 @@ async def _one(request: Request, *, problem: Failure | None = None, status: int 
         "group": group,
         "now": now,
         "problem": problem.why if problem else "",
-        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "webhooks/webhook.html", context, status=status)
 
@@ -120,7 +119,6 @@ async def _list(request: Request, typed: Typed, *, secret: str = "", made: str =
         "made": made,
         "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_WORDS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
-        "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})
 

@@ -15,6 +15,13 @@ from openmeet.domain.attendance import lists
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.chat import message_queries, room_queries
+from openmeet.domain.chat import queries as chat
+from openmeet.domain.chat import webhooks as chat_webhooks
+from openmeet.domain.chat.access import access_in
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.model import Access, ChatMessageId
+from openmeet.domain.chat.people import answered_privately
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
@@ -32,8 +39,9 @@ from openmeet.domain.webhooks.deliver import View
 from openmeet.domain.webhooks.model import Happening, Webhook, WebhookDelivery
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
+from openmeet.web.chat.schemas import message_shown
 from openmeet.web.events import links
-from openmeet.web.events.schemas import EventShown, event_fields
+from openmeet.web.events.schemas import EventOutput, event_fields
 from openmeet.web.groups.schemas import group_shown
 from openmeet.web.series import present
 
@@ -56,6 +64,8 @@ def webhook_view(public_url: str) -> View:
             case Happening.MEMBERSHIP:
                 group_id, _, user_id = delivery.subject_id.partition("/")
                 return await _membership(reader, webhook, GroupId(group_id), UserId(user_id))
+            case Happening.CHAT_MESSAGE:
+                return await _chat_message(reader, webhook, ChatMessageId(delivery.subject_id), public_url)
             case Happening.PING:
                 return {}
 
@@ -87,7 +97,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     private = private_details(event, None, is_going=False, now=reader.now)
     surroundings = await links.around(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
-    shown: dict[str, Any] = msgspec.to_builtins(EventShown(**fields))
+    shown: dict[str, Any] = msgspec.to_builtins(EventOutput(**fields))
     return shown | {"isGone": False}
 
 
@@ -133,6 +143,37 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
     # The public view: details for attendees only are left out.
     shown: dict[str, Any] = msgspec.to_builtins(await present.shown(reader, found, None, public_url))
     return shown | {"isGone": False}
+
+
+async def _chat_message(
+    reader: Reader, webhook: Webhook, message_id: ChatMessageId, public_url: str
+) -> Mapping[str, Any] | None:
+    """Nothing of held messages, of rooms that the owner no longer hosts, and the names of people who answered privately."""
+    one = await message_queries.by_id(reader, message_id)
+    room = await room_queries.by_id(reader, one.room_id) if one else None
+    if one is None or room is None or one.is_held or room.kind not in chat_webhooks.SENT_KINDS:
+        return None
+    if webhook.group_id is not None and await chat_webhooks.group_of(reader, room.id) != webhook.group_id:
+        return None
+    if await access_in(reader, room, webhook.user_id) is not Access.MODERATE:
+        return None
+    address = (await addresses_of(reader, [room], webhook.user_id)).get(room.id)
+    if address is None:
+        return None
+    (shown,) = await chat.shown(reader, [one], None)
+    message = message_shown(shown)
+    reply = message.reply
+    people = {message.author_id, reply.author_id if reply else None, *message.mentions} - {None}
+    unnamed = await answered_privately(reader, room, {UserId(each) for each in people if each})
+    if reply is not None and reply.author_id in unnamed:
+        reply = msgspec.structs.replace(reply, author_id=None, author_name="")
+    message = msgspec.structs.replace(
+        message, reply=reply, mentions=[each for each in message.mentions if each not in unnamed]
+    )
+    if message.author_id in unnamed:
+        message = msgspec.structs.replace(message, author_id=None, author_name="")
+    shown_room = {"id": room.id, "kind": room.kind.value, "title": address.title, "url": f"{public_url}{address.path}"}
+    return {"room": shown_room, "message": msgspec.to_builtins(message)}
 
 
 async def _group(reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str) -> Mapping[str, Any] | None:

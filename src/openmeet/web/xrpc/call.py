@@ -20,6 +20,7 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.settings import Settings
 from openmeet.web.api.authentication import ADDRESS_FACTOR, WINDOW_SECONDS
 from openmeet.web.site.services import services
+from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.schemas import LexiconStruct
 from openmeet.web.xrpc.service import names_of
 
@@ -83,7 +84,10 @@ def service_callers(settings: Settings, network: NetworkClients) -> ServiceCalle
 
 
 async def asking(request: Request, method: str) -> XrpcCaller:
-    """Count the request, then verify its token, if any. Raises TooMany, NotSignedIn; RemoteFailed, RemoteSlow."""
+    """The caller of an XRPC request: counts it against the rate limit, then verifies its token, if any.
+
+    Raises TooMany, NotSignedIn; RemoteFailed and RemoteSlow if the caller's key cannot be fetched.
+    """
     header = request.headers.get("authorization")
     address = client_address(request)
     if header is None:
@@ -97,7 +101,7 @@ async def asking(request: Request, method: str) -> XrpcCaller:
     scheme, _, token = header.partition(" ")
     callers = services(request).service_callers
     if scheme.lower() != "bearer" or not token or callers is None:
-        raise NotSignedIn("Ask without a token, or through your server (atproto-proxy).", name="AuthenticationRequired")
+        raise NotSignedIn(XrpcReason.TOKEN_NOT_TAKEN, name="AuthenticationRequired")
     did = await callers.read(token.strip(), method)
     _show(request, await _spend(request, Limit("xrpc_caller", _points(request, 1), WINDOW_SECONDS), did))
     return XrpcCaller(did)

@@ -22,12 +22,14 @@ from at_protocol.xrpc.parameters import decode_parameters
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, name_route
 from groundwork.http.cors import XRPC_EXPOSED, Cors
+from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.xrpc import events, groups, resolve, rsvps, series, service
 from openmeet.web.xrpc.call import LexiconCall, Query, asking, viewer_of
+from openmeet.web.xrpc.reasons import XrpcReason
 
 PREFIX: Final = "/xrpc/"
 PATH: Final = "/xrpc/{nsid:path}"
@@ -66,12 +68,12 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
             return _unknown(nsid)
         # 400 and not 405, like other implementations.
         if request.method not in {"GET", "HEAD"}:
-            raise InvalidInput("", f"{nsid} is a query: ask with GET.")
+            raise InvalidInput("", XrpcReason.QUERY_BY_GET, nsid=nsid)
         who = await asking(request, nsid)
         try:
             parameters = decode_parameters(catalog, f"{OWN_AUTHORITY}.{query.name}", request.url.query)
         except Malformed as error:
-            raise InvalidInput("", f"{error.why[:1].upper()}{error.why[1:]}.") from None
+            raise InvalidInput("", XrpcReason.INVALID_PARAMETERS, problem=error.why) from None
         async with database_of(request).reader() as reader:
             viewer = await viewer_of(reader, who)
             found = await query.answer(LexiconCall(reader, parameters, viewer, services(request).settings.public_url))
@@ -86,7 +88,7 @@ def _unknown(nsid: str) -> Response:
     try:
         parse_nsid(nsid)
     except Malformed:
-        raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
+        raise InvalidInput("", XrpcReason.MALFORMED_METHOD) from None
     # 501, which no kind of failure has: a client must not retry.
-    body = encode_error(ErrorBody("MethodNotImplemented", f"This server has no method {nsid}."))
+    body = encode_error(ErrorBody("MethodNotImplemented", explain(XrpcReason.NO_SUCH_METHOD(nsid=nsid))))
     return Response(body, 501, media_type="application/json")

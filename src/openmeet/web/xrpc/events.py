@@ -17,7 +17,9 @@ from openmeet.domain.search.event_lists import UNDATED, EventCursor, position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.xrpc.call import LexiconCall, Query
+from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.resolve import event_at
 from openmeet.web.xrpc.schemas import ListedEvents, OneEvent
 from openmeet.web.xrpc.views import view_of, views_of
@@ -63,13 +65,13 @@ def instant_in(call: LexiconCall, name: str) -> Instant | None:
 def _wanted(call: LexiconCall) -> SearchQuery:
     query, category, source, tag = (call.text(name) for name in ("q", "category", "source", "tag"))
     if len(query) > MAX_QUERY:
-        raise InvalidInput("q", f"At most {MAX_QUERY} characters.")
+        raise InvalidInput("q", XrpcReason.QUERY_TOO_LONG, most=MAX_QUERY)
     if category and category not in set(Category):
-        raise InvalidInput("category", "Choose one of: " + ", ".join(Category) + ".")
+        raise InvalidInput("category", GeneralReason.CHOOSE_ONE, choices=", ".join(Category))
     if source and source not in set(EventOrigin):
-        raise InvalidInput("source", "Choose one of: " + ", ".join(EventOrigin) + ".")
+        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(EventOrigin))
     if tag and not normalised(tag):
-        raise InvalidInput("tag", "A tag has letters or digits.")
+        raise InvalidInput("tag", XrpcReason.MALFORMED_TAG)
     topics = {"category": category, "tag": normalised(tag)}
     return SearchQuery(
         words=tuple(query.split()[:MAX_WORDS]),
@@ -88,9 +90,7 @@ def _near(call: LexiconCall) -> Near | None:
         return None
     north, east = coordinate_of(latitude, 90), coordinate_of(longitude, 180)
     if north is None or east is None:
-        raise InvalidInput(
-            "latitude", "A point has a latitude and a longitude in decimal degrees, like 52.52 and 13.405."
-        )
+        raise InvalidInput("latitude", XrpcReason.POINT_INCOMPLETE)
     return Near(float(north), float(east), call.number("within"))
 
 

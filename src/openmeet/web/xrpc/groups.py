@@ -14,13 +14,13 @@ from openmeet.web.xrpc.views import views_of
 
 
 async def get_group(call: LexiconCall) -> OneGroup:
-    """Raises NotFound (``GroupNotFound``)."""
+    """One group, as its caller may see it. Raises NotFound (``GroupNotFound``)."""
     group, role = await group_at(call, "uri")
     return OneGroup(group=await _view(call, group, role))
 
 
 async def list_group_events(call: LexiconCall) -> GroupEvents:
-    """Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
+    """A page of a group's upcoming events. Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
     group, role = await group_at(call, "group")
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     member = call.viewer if rules.may(role, GroupPermission.VIEW) else None

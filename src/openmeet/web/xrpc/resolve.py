@@ -23,6 +23,7 @@ from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.web.xrpc.call import LexiconCall, Query
+from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.schemas import Resolved
 
 _RECORD = "at://"
@@ -44,7 +45,7 @@ async def event_at(call: LexiconCall, parameter: str) -> Event:
     """The event in the parameter, if the caller may see it. Raises NotFound (``EventNotFound``)."""
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
-        raise NotFound("There is no such event.", name="EventNotFound")
+        raise NotFound(XrpcReason.NO_SUCH_EVENT, name="EventNotFound")
     return event
 
 
@@ -52,7 +53,7 @@ async def series_at(call: LexiconCall, parameter: str) -> Series:
     """``event_at`` for a series (``SeriesNotFound``)."""
     series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
     if series is None:
-        raise NotFound("There is no such series.", name="SeriesNotFound")
+        raise NotFound(XrpcReason.NO_SUCH_SERIES, name="SeriesNotFound")
     return series
 
 
@@ -60,7 +61,7 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
     """``event_at`` for a group (``GroupNotFound``), with the caller's membership."""
     found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
     if found is None:
-        raise NotFound("There is no such group.", name="GroupNotFound")
+        raise NotFound(XrpcReason.NO_SUCH_GROUP, name="GroupNotFound")
     return found
 
 
@@ -143,7 +144,7 @@ async def resolve_uri(call: LexiconCall) -> Resolved:
     if found is not None:
         group, _ = found
         return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)
-    raise NotFound("There is nothing at this address.", name="NotFound")
+    raise NotFound(XrpcReason.NOTHING_HERE, name="NotFound")
 
 
 QUERIES = (Query("resolveUri", resolve_uri),)

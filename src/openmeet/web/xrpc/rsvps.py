@@ -10,6 +10,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from openmeet.domain.attendance import network_rsvps, registration
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.attendance.network_rsvps import Recorded
@@ -21,7 +22,6 @@ from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.i18n.formatting import iso
 from openmeet.network.records.collections import RSVP
-from openmeet.web.events.view import sees_who_comes
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.resolve import event_at
 from openmeet.web.xrpc.schemas import AnswerList, AnswerView
@@ -46,9 +46,9 @@ async def list_answers(call: LexiconCall) -> AnswerList:
 
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
-    joining = await registration.of_event(call.reader, event)
+    registration_settings = await registration.of_event(call.reader, event)
     mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
-    if sees_who_comes(joining, is_going=mine is not None and mine.status in SEATED):
+    if sees_who_comes(registration_settings, is_going=mine is not None and mine.status in SEATED):
         return True
     return bool(await seeing.run_among(call.reader, [event], call.viewer))
 

@@ -6,7 +6,8 @@ from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import InvalidInput
-from openmeet.domain.events.model import NOWHERE, EventStatus, Mode, public_place
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.queries import shown_names
@@ -20,6 +21,7 @@ from openmeet.recurrence.rule import format_rule
 from openmeet.web.events.series_context import address_of
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.events import instant_in
+from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.resolve import series_at, series_url
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
 from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
@@ -27,7 +29,7 @@ from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, view
 # The furthest that a list of dates looks ahead.
 _AHEAD = 100 * 366 * DAY
 # Dates that may precede a page's first one: at the same instant as the cursor, or over sooner than the others.
-_ASIDE = 60
+_OMITTED = 60
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
 
@@ -58,7 +60,7 @@ async def _lines(call: LexiconCall, series: Series, limit: int) -> list[AgendaOc
     if after is not None:
         start = max(start, after[0])
     end = instant_in(call, "until") or Instant(max(now, start) + _AHEAD)
-    found = await agenda.between(call.reader, series, call.viewer, start, end, limit=limit + _ASIDE)
+    found = await agenda.between(call.reader, series, call.viewer, start, end, limit=limit + _OMITTED)
     return [
         line
         for line in found
@@ -72,7 +74,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
         recurrence_id=line.original_date,
         starts_at=iso(line.details.starts_at),
         ends_at=None if line.details.ends_at is None else iso(line.details.ends_at),
-        title=line.details.title,
+        title=line.details.content.title,
         status=status_of(line.event.status if line.event is not None else EventStatus.SCHEDULED),
         url=f"{call.public_url}{address_of(series, line)}",
         event=view,
@@ -80,7 +82,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
 
 
 async def _view(call: LexiconCall, series: Series) -> SeriesView:
-    template, pattern, length = series.template, series.timing.pattern, series.timing.length
+    template, pattern, length = series.content, series.timing.pattern, series.timing.length
     is_host = await agenda.may_host(call.reader, series, call.viewer)
     place = template.venue if is_host else public_place(template.venue, template.place_audience)
     names = await shown_names(call.reader, [series.owner_id])
@@ -126,7 +128,7 @@ def _unpack(text: str) -> tuple[Instant, str] | None:
     except (Malformed, UnicodeDecodeError):
         found = None
     if found is None or abs(int(found[1])) >= 1 << 62:
-        raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
+        raise InvalidInput("cursor", XrpcReason.INVALID_CURSOR, name="InvalidCursor")
     return Instant(int(found[1])), found[2]
 
 

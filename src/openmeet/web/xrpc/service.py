@@ -16,6 +16,7 @@ from at_protocol.syntax.did import Did, parse_did, web_host
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response
 from openmeet.web.site.services import services
+from openmeet.web.xrpc.reasons import XrpcReason
 
 DOCUMENT_PATH: Final = "/.well-known/did.json"
 FRAGMENT: Final = "openmeet"
@@ -72,5 +73,5 @@ def routes() -> list[Route]:
 async def show_document(request: Request) -> Response:
     document = document_of(services(request).settings.public_url)
     if document is None:
-        raise NotFound("This site’s address cannot have a DID: that needs a host name.")
+        raise NotFound(XrpcReason.NO_DID_OF_SITE)
     return json_response(document, headers={"cache-control": f"public, max-age={_KEPT_SECONDS}"})

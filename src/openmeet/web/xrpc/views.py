@@ -10,8 +10,9 @@ from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
-from openmeet.domain.events.model import Event, EventId, EventStatus, Mode, RecordOrigin, Venue, Visibility
-from openmeet.domain.events.rules import is_web_address
+from openmeet.domain.events.inputs import is_web_address
+from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
+from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
@@ -131,7 +132,7 @@ def _view(event: Event, around: _Around) -> EventView:
         did=event.record_did,
         url=event_url(event.slug, around.public_url),
         title=event.title,
-        description=event.description,
+        description=event.content.description,
         starts_at=None if event.starts_at is None else iso(event.starts_at),
         ends_at=None if event.ends_at is None else iso(event.ends_at),
         starts_local=event.starts_local,
@@ -139,15 +140,15 @@ def _view(event: Event, around: _Around) -> EventView:
         is_all_day=event.is_all_day,
         status=status_of(event.status),
         status_reason=event.status_reason,
-        mode=MODES[event.mode],
+        mode=MODES[event.content.mode],
         place=place_of(private.place),
         join_url=private.join_url if is_web_address(private.join_url) else None,
-        capacity=event.capacity,
+        capacity=event.content.capacity,
         visibility=event.visibility.value,
         host_name=around.names[event.author_id],
-        categories=[one.value for one in event.categories],
-        tags=list(event.tags),
-        languages=list(event.languages),
+        categories=[one.value for one in event.content.categories],
+        tags=list(event.content.tags),
+        languages=list(event.content.languages),
         counts=counts_of(around.counts[event.id]),
         series=_series_link(event, around),
         group=_group_link(event, around),
@@ -187,7 +188,7 @@ def _series_link(event: Event, around: _Around) -> SeriesLink | None:
         uri=series.record_uri,
         slug=series.slug,
         url=series_url(series.slug, around.public_url),
-        title=series.template.title,
+        title=series.content.title,
         recurrence_id=place.original_date,
         original_date=place.original_date,
         differs_in=[json_name(name) for name in place.overridden],

@@ -13,7 +13,7 @@ from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_server
 
-app = noun("Accounts of a running Aurora Locus. Each act is noted in its audit log.")
+app = noun("Accounts of a running Aurora Locus. Each change is recorded in its audit log.")
 
 ADMIN = "com.atproto.admin"
 PAGE = 100
@@ -21,19 +21,19 @@ PAGE = 100
 Identifier = Annotated[str, typer.Argument(help="Handle, DID or e-mail address.")]
 Identifiers = Annotated[list[str], typer.Argument(help="Handles, DIDs or e-mail addresses.")]
 FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of input.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @app.command()
 def create(
-    handle: Annotated[str, typer.Argument(help="The whole handle.")],
-    email: Annotated[str, typer.Argument(help="The owner's address.")],
+    handle: Annotated[str, typer.Argument(help="The full handle.")],
+    email: Annotated[str, typer.Argument(help="The owner's e-mail address.")],
     password_stdin: FromInput = False,
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make an account, without an invite; a password that is not given is made and shown once."""
+    """Create an account without an invite code. Without a given password one is generated and shown once."""
     password, is_made = _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
@@ -51,12 +51,12 @@ def create(
 
 @app.command("list")
 def list_accounts(
-    email: Annotated[str, typer.Option(help="Only those with this part in their address.")] = "",
+    email: Annotated[str, typer.Option(help="Only accounts whose e-mail address contains this text.")] = "",
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Every account, in the order of their DIDs."""
+    """List accounts in the order of their DIDs."""
 
     async def show(server: AdministrationClient) -> None:
         found = [one async for one in _all(server, email)]
@@ -75,7 +75,7 @@ def list_accounts(
 def show(
     identifier: Identifier, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
 ) -> None:
-    """One account and what was decided about it."""
+    """Show an account and the moderation decisions about it."""
 
     async def look(server: AdministrationClient) -> None:
         did = await _find(server, identifier)
@@ -101,20 +101,20 @@ def show(
 def reset_password(
     identifier: Identifier,
     password_stdin: FromInput = False,
-    letter: Annotated[
-        bool, typer.Option("--letter", help="Send its owner a code instead; nothing changes yet.")
+    by_email: Annotated[
+        bool, typer.Option("--email", help="Instead e-mail its owner a code to reset it; nothing changes yet.")
     ] = False,
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give an account another password, made and shown once; every session of it ends."""
-    password, is_made = ("", False) if letter else _password(from_input=password_stdin)
+    """Set a new password and end all sessions of the account. A password that is not given is generated and shown once."""
+    password, is_made = ("", False) if by_email else _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
         did = await _find(server, identifier)
         shown: dict[str, object] = {"did": did}
-        if letter:
+        if by_email:
             account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
             if "email" not in account:
                 raise Refused(f"{identifier} has no e-mail address.")
@@ -125,8 +125,8 @@ def reset_password(
             shown |= {"password": password} if is_made else {}
         if as_json:
             print_json(shown)
-        elif letter:
-            say("A letter with a code is on its way.")
+        elif by_email:
+            say("An e-mail with a code is on its way.")
         else:
             say(f"{identifier} has another password{f': {password}' if is_made else ''}")
 
@@ -136,12 +136,12 @@ def reset_password(
 @app.command()
 def takedown(
     identifiers: Identifiers,
-    reference: Annotated[str, typer.Option(help="The number of a case.")] = "",
+    reference: Annotated[str, typer.Option(help="Reference of the case, for the audit log.")] = "",
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show nothing of these accounts any more; their owners can still export and move away."""
+    """Take accounts down: nothing of them is served. Their owners can still export their data and move away."""
     decision = {"applied": True} | ({"ref": reference} if reference else {})
     _each(identifiers, "taking down", settings_file, url, _decide(decision), as_json=as_json)
 
@@ -150,7 +150,7 @@ def takedown(
 def restore(
     identifiers: Identifiers, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
 ) -> None:
-    """Lift the takedown of these accounts."""
+    """Lift the takedown of accounts."""
     _each(identifiers, "restoring", settings_file, url, _decide({"applied": False}), as_json=as_json)
 
 
@@ -162,7 +162,7 @@ def delete(
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Delete these accounts for good, with everything they have here."""
+    """Delete accounts permanently, with all their data."""
     if not yes:
         if not sys.stdin.isatty():
             raise Refused("Nothing brings a deleted account back. Say --yes where nobody can be asked.")
@@ -196,15 +196,15 @@ def _each(
     async def run(server: AdministrationClient) -> None:
         done: list[dict[str, str]] = []
         failed: list[dict[str, str]] = []
-        async with bars(hidden=as_json or len(identifiers) == 1) as tell:
+        async with bars(hidden=as_json or len(identifiers) == 1) as on_progress:
             for number, identifier in enumerate(identifiers, 1):
                 try:
                     did = await _find(server, identifier)
                     await act(server, did)
                     done.append({"account": identifier, "did": did})
                 except Failure as failure:
-                    failed.append({"account": identifier, "why": failure.why})
-                tell(what, number, len(identifiers))
+                    failed.append({"account": identifier, "why": str(failure.why)})
+                on_progress(what, number, len(identifiers))
         if as_json:
             print_json({"done": done, "failed": failed})
         else:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aurora_locus.reference_import import adopt as adopting
 from aurora_locus.reference_import.environment import read_environment, settings_for, what_it_means
 from aurora_locus.reference_import.old_folder import locate
-from aurora_locus.reference_import.survey import Progress as Tell
+from aurora_locus.reference_import.survey import Progress as OnProgress
 from aurora_locus.reference_import.survey import Survey
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, Instant, SystemClock
@@ -28,13 +28,14 @@ _SENTENCES_SHOWN = 50
 
 Old = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The reference PDS's data folder.")]
 Into = Annotated[
-    Path | None, typer.Option(file_okay=False, help="The new data folder: absent, or empty. Not needed for --dry-run.")
+    Path | None,
+    typer.Option(file_okay=False, help="The new data folder; it must be empty or not exist. Not needed for --dry-run."),
 ]
 Environment = Annotated[
-    Path | None, typer.Option(dir_okay=False, help="The old environment file; without it pds.env in the folder.")
+    Path | None, typer.Option(dir_okay=False, help="The old environment file. Default: pds.env in the folder.")
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Read and check everything, tell what would be lost, write nothing.")
+    bool, typer.Option("--dry-run", help="Read and check everything, report what would be lost, write nothing.")
 ]
 
 
@@ -50,14 +51,14 @@ def main(
         raise typer.BadParameter("Name the new folder with --into, or look first with --dry-run.")
 
     async def work() -> None:
-        said = _environment(folder, environment)
-        old = locate(folder.absolute(), said)
+        environment_before = _environment(folder, environment)
+        old = locate(folder.absolute(), environment_before)
         target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
-        settings = settings_for(said, os.environ, target)
+        settings = settings_for(environment_before, os.environ, target)
         with _progress("looking", is_shown=not as_json) as progress:
-            found = await adopting.examine(old, said, settings, SystemClock(), progress, is_timed=dry_run)
+            found = await adopting.examine(old, environment_before, settings, SystemClock(), progress, is_timed=dry_run)
         if not as_json:
-            _tell(found, what_it_means(settings))
+            _report(found, what_it_means(settings))
         if dry_run:
             if as_json:
                 print_json(_document(found, settings, None))
@@ -65,7 +66,7 @@ def main(
                 raise Refused("Mend what is damaged, or remove those accounts with the old server.")
             return
         with _progress("taking over", is_shown=not as_json) as progress:
-            await adopting.adopt(old, said, settings, SystemClock(), progress, found)
+            await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)
         if as_json:
             print_json(_document(found, settings, target))
             return
@@ -102,7 +103,7 @@ def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict
     }
 
 
-def _tell(found: Survey, settings: list[str]) -> None:
+def _report(found: Survey, settings: list[str]) -> None:
     for noun, count in found.counts.items():
         say(f"{count:>12,}  {noun}")
     say(f"{found.last_number:>12,}  is the firehose's last number")
@@ -131,7 +132,7 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def _progress(what: str, *, is_shown: bool) -> Iterator[Tell]:
+def _progress(what: str, *, is_shown: bool) -> Iterator[OnProgress]:
     """Progress on the error stream, so that output stays data: a bar, or for a log a line every few seconds."""
     console = Console(stderr=True)
     if is_shown and not console.is_terminal:
@@ -141,20 +142,20 @@ def _progress(what: str, *, is_shown: bool) -> Iterator[Tell]:
     with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
         task = bar.add_task(what, total=None)
 
-        def tell(done: int, total: int, at: str) -> None:
+        def on_progress(done: int, total: int, at: str) -> None:
             bar.update(task, completed=done, total=total, description=f"{what} {at}".rstrip())
 
-        yield tell
+        yield on_progress
 
 
-def _lines(what: str) -> Tell:
+def _lines(what: str) -> OnProgress:
     clock = SystemClock()
     due = clock.now()
 
-    def tell(done: int, total: int, at: str) -> None:
+    def on_progress(done: int, total: int, at: str) -> None:
         nonlocal due
         if clock.now() >= due:
             due = Instant(clock.now() + _SECONDS_BETWEEN_LINES * SECOND)
             say(f"{what}: {done:,} of {total:,} {at}".rstrip(), err=True)
 
-    return tell
+    return on_progress

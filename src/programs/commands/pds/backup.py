@@ -16,13 +16,13 @@ app = role()
 
 @app.command()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Make an encrypted backup in the place of PDS_BACKUP_URL, and make a database from it to see that it is whole."""
+    """Make an encrypted backup at PDS_BACKUP_URL, and verify it by restoring its database."""
 
     async def run(db: Database, settings: PdsSettings) -> None:
         vault = await configured.vault(settings, make=True)
         source = configured.source(settings, open_store(settings), version=VERSION)
-        async with bars(hidden=as_json) as tell:
-            made = await backups.take(db, source, vault, SystemClock(), progress=tell)
+        async with bars(hidden=as_json) as on_progress:
+            made = await backups.take(db, source, vault, SystemClock(), progress=on_progress)
         if as_json:
             print_json(
                 {

@@ -18,21 +18,21 @@ app = role()
 @app.command()
 def main(
     prove: Annotated[
-        str, typer.Option(help="Make a database from this backup, open each of its blobs, and say what is wrong.")
+        str, typer.Option(help="Verify this backup: restore its database and open each of its blobs.")
     ] = "",
-    source: Annotated[str, typer.Option("--from", help="Another place than PDS_BACKUP_URL.")] = "",
+    source: Annotated[str, typer.Option("--from", help="Location of the backups. Default: PDS_BACKUP_URL.")] = "",
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the backups, or prove one of them again. Exits with 1 when something is wrong, or when there is none."""
+    """List the backups, or verify one again. Exits with 1 if something is wrong, or if there is no backup."""
     settings = read_settings(settings_file)
 
     async def run() -> None:
         vault = await configured.vault(settings, url=source)
         if prove:
-            async with bars(hidden=as_json) as tell:
+            async with bars(hidden=as_json) as on_progress:
                 scratch = settings.data_directory / "scratch"
-                report = await proof.prove(vault, await read_manifest(vault, prove), scratch, tell)
+                report = await proof.prove(vault, await read_manifest(vault, prove), scratch, on_progress)
             findings = [{"about": one.about, "what": one.what} for one in report.findings]
             if as_json:
                 print_json({"id": prove, "ok": report.is_good, "findings": findings})

@@ -27,9 +27,9 @@ _MARKS = {CheckVerdict.GOOD: "ok", CheckVerdict.NOTE: "note", CheckVerdict.WRONG
 
 @app.command()
 def main(
-    url: Annotated[str, typer.Argument(help="The server: https://pds.example.org, or its name alone.")],
+    url: Annotated[str, typer.Argument(help="The server: https://pds.example.org, or only its host name.")],
     account: Annotated[
-        str | None, typer.Option(help="Look at this account (handle or DID) instead of the first ones listed.")
+        str | None, typer.Option(help="Check this account (handle or DID) instead of the first ones listed.")
     ] = None,
     write: Annotated[
         bool,
@@ -42,7 +42,7 @@ def main(
     plc: Annotated[str, typer.Option(help="The directory of did:plc identities.")] = PUBLIC_DIRECTORY,
     as_json: AsJson = False,
 ) -> None:
-    """Look at a server as relays, other servers and apps see it; say what is wrong and how to mend it.
+    """Check a server as relays, other servers and apps see it; report what is wrong and how to fix it.
 
     Exits with 1 when anything is wrong.
     """
@@ -82,7 +82,7 @@ async def _examine(url: str, wishes: CheckOptions, plc: str, *, as_json: bool) -
 
 
 def lines_of(finding: CheckFinding) -> list[str]:
-    """A finding for people."""
+    """The lines that show a finding on the terminal."""
     lines = [f"{_MARKS[finding.verdict]:6}{finding.about:16}  {finding.found}"]
     if finding.mend is not None:
         lines.append(f"{'':24}→ {finding.mend}")

@@ -17,11 +17,11 @@ app = role()
 
 @app.command()
 def main(
-    did: Annotated[str, typer.Argument(help="Whose repository.")],
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="The CAR to write; it must not be there yet.")],
+    did: Annotated[str, typer.Argument(help="DID of the repository.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The CAR file to write; it must not exist yet.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Write a repository into a CAR. What it holds: openmeet repo verify FILE."""
+    """Export a repository to a CAR file. To check the file: openmeet repo verify FILE."""
     whose = did_of(did)
 
     async def run(repositories: Repositories, _settings: PdsSettings) -> None:

@@ -10,6 +10,7 @@ from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
+from groundwork.workers.pool import WorkerPool
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.opening import did_of, run_on_repositories
 
@@ -20,18 +21,22 @@ _CHUNK_BYTES = 1 << 20
 
 @app.command()
 def main(
-    did: Annotated[str, typer.Argument(help="Whose repository; the account must be here.")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CAR of this account's repository.")],
+    did: Annotated[str, typer.Argument(help="DID of the repository; the account must be on this server.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CAR file of this account's repository.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Replace all of a repository by the file's records, in one commit, and announce it."""
+    """Replace all records of a repository by those of the file, in one commit, and announce it."""
     whose = did_of(did)
 
     async def run(repositories: Repositories, settings: PdsSettings) -> None:
         size = file.stat().st_size
         folder = settings.data_directory / "scratch"
         async with receive(folder, _chunks(file), max_bytes=max(size, 1), content_length=size) as received:
-            made = await import_repository(repositories, whose, received)
+            workers = WorkerPool()
+            try:
+                made = await import_repository(repositories, whose, received, workers.charged_to())
+            finally:
+                await workers.close()
         say("It is that already." if made is None else f"Imported as revision {made.rev}.")
 
     run_on_repositories(settings_file, run)

@@ -14,14 +14,14 @@ PAGE = 500
 
 @app.command()
 def create(
-    count: Annotated[int, typer.Option(min=1, max=1000, help="How many codes.")] = 1,
-    uses: Annotated[int, typer.Option(min=1, help="How many accounts can be made with each.")] = 1,
-    account: Annotated[str, typer.Option("--for", help="DID of an account that may give them away.")] = "",
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of codes to create.")] = 1,
+    uses: Annotated[int, typer.Option(min=1, help="Number of accounts that can be created with each code.")] = 1,
+    account: Annotated[str, typer.Option("--for", help="DID of the account that receives the codes.")] = "",
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make codes; each is printed in a line."""
+    """Create invite codes and print one per line."""
 
     async def act(server: AdministrationClient) -> None:
         wish: dict[str, object] = {"codeCount": count, "useCount": uses} | (
@@ -40,12 +40,14 @@ def create(
 
 @app.command("list")
 def list_codes(
-    by_usage: Annotated[bool, typer.Option("--by-usage", help="The most used first, not the newest.")] = False,
+    by_usage: Annotated[
+        bool, typer.Option("--by-usage", help="Sort by number of uses instead of newest first.")
+    ] = False,
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Every code, for whom it was made, how often it was used."""
+    """List invite codes with their account and number of uses."""
 
     async def show(server: AdministrationClient) -> None:
         codes: list[dict[str, Any]] = []
@@ -71,11 +73,11 @@ def list_codes(
 
 @app.command()
 def disable(
-    codes: Annotated[list[str], typer.Argument(help="The codes.")],
+    codes: Annotated[list[str], typer.Argument(help="Codes to disable.")],
     settings_file: SettingsFile = None,
     url: ServerUrl = "",
 ) -> None:
-    """Nobody can use these codes any more."""
+    """Disable invite codes."""
 
     async def act(server: AdministrationClient) -> None:
         await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": codes})

@@ -28,18 +28,19 @@ app = noun(
     "Move an account with all it has. Passwords are asked for, or read from OPENMEET_OLD_PASSWORD and OPENMEET_NEW_PASSWORD."
 )
 
-Who = Annotated[
-    str, typer.Argument(help="The account's handle or DID; left out where --state names a move that began.")
-]
-Handle = Annotated[str, typer.Option(help="The handle at the new server, in full.")]
-Email = Annotated[str, typer.Option(help="The e-mail address at the new server.")]
-InviteCode = Annotated[str, typer.Option(help="An invite code of the new server, where it wants one.")]
-RecoveryKey = Annotated[str, typer.Option(help="A did:key of yours, which shall rank before the new server's.")]
+Who = Annotated[str, typer.Argument(help="Handle or DID of the account; not needed to continue with --state.")]
+Handle = Annotated[str, typer.Option(help="Full handle on the new server.")]
+Email = Annotated[str, typer.Option(help="E-mail address for the new server.")]
+InviteCode = Annotated[str, typer.Option(help="Invite code of the new server, if it requires one.")]
+RecoveryKey = Annotated[str, typer.Option(help="Your own rotation key (did:key), ranked before the new server's.")]
 DeleteAfter = Annotated[
-    int, typer.Option(min=0, help="Days after which the old server may delete its copy; 0: it keeps it, hidden.")
+    int,
+    typer.Option(min=0, help="Days after which the old server may delete its copy; 0: it keeps the copy, deactivated."),
 ]
-StateFile = Annotated[Path, typer.Option("--state", help="Where the move is noted, to go on with; no secret is in it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Move although something did not come along.")]
+StateFile = Annotated[
+    Path, typer.Option("--state", help="File with the progress, to continue later; it contains no secrets.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Complete the migration even if something could not be copied.")]
 
 _STATE = Path("openmeet-move.json")
 
@@ -47,10 +48,10 @@ _STATE = Path("openmeet-move.json")
 @app.command("in")
 def move_in(
     who: Who = "",
-    old: Annotated[str, typer.Option("--from", help="The old server; else where the identity says it is.")] = "",
+    old: Annotated[str, typer.Option("--from", help="The old server. Default: the one that the identity names.")] = "",
     handle: Handle = "",
     email: Email = "",
-    new: Annotated[str, typer.Option("--to", help="The new server; else the one of the settings.")] = "",
+    new: Annotated[str, typer.Option("--to", help="The new server. Default: the one in the settings.")] = "",
     invite_code: InviteCode = "",
     recovery_key: RecoveryKey = "",
     delete_after: DeleteAfter = 0,
@@ -58,7 +59,7 @@ def move_in(
     yes: Yes = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Bring an account here. After a failure the same command, or --state alone, goes on where it stopped."""
+    """Move an account to this server. After a failure the same command, or --state alone, continues where it stopped."""
     settings = read_settings(settings_file)
     state = _state(state_file, who, old, new or settings.url, handle, email)
     _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
@@ -70,7 +71,7 @@ def move_out(
     new: Annotated[str, typer.Option("--to", help="The new server, as https://pds.example.com.")] = "",
     handle: Handle = "",
     email: Email = "",
-    old: Annotated[str, typer.Option("--from", help="The old server; else the one of the settings.")] = "",
+    old: Annotated[str, typer.Option("--from", help="The old server. Default: the one in the settings.")] = "",
     invite_code: InviteCode = "",
     recovery_key: RecoveryKey = "",
     delete_after: DeleteAfter = 0,
@@ -78,7 +79,7 @@ def move_out(
     yes: Yes = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Take an account from here to another server, of whatever make."""
+    """Move an account from this server to any other PDS."""
     settings = read_settings(settings_file)
     state = _state(state_file, who, old or settings.url, new, handle, email)
     _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)

@@ -58,7 +58,7 @@ def run_on_repositories(
         try:
             await work(repositories, settings)
         finally:
-            await repositories.blobs.settle()
+            await repositories.close()
 
     run_on_database(settings_file, run)
 
@@ -79,9 +79,9 @@ async def bars(*, hidden: bool) -> AsyncIterator[Callable[[str, int, int], None]
     with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as progress:
         shown: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, of: int) -> None:
+        def on_progress(what: str, done: int, of: int) -> None:
             if what not in shown:
                 shown[what] = progress.add_task(what, total=of or None)
             progress.update(shown[what], completed=done, total=of or None)
 
-        yield tell
+        yield on_progress

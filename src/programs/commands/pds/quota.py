@@ -16,13 +16,15 @@ app = role()
 
 @app.command()
 def main(
-    did: Annotated[str, typer.Argument(help="Whose.")],
-    max_bytes: Annotated[int | None, typer.Option("--set", min=0, help="A quota of its own, in bytes.")] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="The server's quota again.")] = False,
+    did: Annotated[str, typer.Argument(help="DID of the account.")],
+    max_bytes: Annotated[
+        int | None, typer.Option("--set", min=0, help="Set this quota for the account, in bytes.")
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Return to the server's default quota.")] = False,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account's quota, or give it one of its own."""
+    """Show the storage quota and usage of an account's blobs, or set a quota for it."""
     if max_bytes is not None and reset:
         raise typer.BadParameter("--set and --reset contradict each other.")
     whose = did_of(did)

@@ -30,7 +30,7 @@ from programs.running import VERSION, run_command
 
 ServerUrl = Annotated[
     str,
-    typer.Option("--url", help="Where the server answers; without it on this machine, at the port of its settings."),
+    typer.Option("--url", help="Address of the server. Default: this machine, with the port in its settings."),
 ]
 
 # Addresses that a server listens on and that cannot be called.

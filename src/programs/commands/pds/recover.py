@@ -15,20 +15,20 @@ app = role()
 
 Archive = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, help="The account's archive (ZIP), to take everything along."),
+    typer.Option(exists=True, dir_okay=False, help="The account's archive (ZIP), to restore all its data."),
 ]
-HandleThere = Annotated[str, typer.Option(help="The handle that the account shall have on the new server.")]
-EmailThere = Annotated[str, typer.Option(help="The e-mail address for the new server.")]
+HandleThere = Annotated[str, typer.Option(help="Handle of the account on the new server.")]
+EmailThere = Annotated[str, typer.Option(help="E-mail address of the account on the new server.")]
 PasswordThere = Annotated[
     str,
     typer.Option(
         prompt="Password on the new server",
         hide_input=True,
         envvar="OPENMEET_NEW_PASSWORD",
-        help="The password for the new server; asked for when it is not given.",
+        help="Password for the new server; you are asked if it is not given.",
     ),
 ]
-InviteCode = Annotated[str, typer.Option(help="An invite code of the new server, where it asks for one.")]
+InviteCode = Annotated[str, typer.Option(help="Invite code of the new server, if it requires one.")]
 
 
 @app.command()
@@ -45,10 +45,10 @@ def main(
     dev: Development = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the account on a new server, bring the archive, and point the identity there.
+    """Create the account on a new server, import the archive, and point the identity there.
 
-    The old server is not asked: it may be gone. After a failure the same command goes on where it stopped. An account that is on
-    the new server already is pointed at by `openmeet pds repoint`.
+    The old server is not asked: it may be gone. After a failure the same command continues where it stopped. If the account is
+    on the new server already, use `openmeet pds repoint`.
     """
     wanted = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
 

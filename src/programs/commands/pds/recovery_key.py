@@ -14,16 +14,14 @@ from programs.command_line import AsJson, print_json, role, say
 
 app = role()
 
-File = Annotated[Path, typer.Argument(dir_okay=False, help="The file; made when it is not there.")]
-Whose = Annotated[
-    str, typer.Option("--for", help="The identity (did:plc:…) that it is for, to be written into the file.")
-]
-Show = Annotated[bool, typer.Option("--show", help="Make none: show the public part of the key in the file.")]
+File = Annotated[Path, typer.Argument(dir_okay=False, help="File of the key; created if it does not exist.")]
+Whose = Annotated[str, typer.Option("--for", help="The identity (did:plc:…) that the key is for, noted in the file.")]
+Show = Annotated[bool, typer.Option("--show", help="Create no key; show the public part of the key in the file.")]
 
 
 @app.command()
 def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = False) -> None:
-    """Make a key pair; the private part stays in the file, the public part goes onto the page for recovery keys."""
+    """Create a key pair. The private key stays in the file; enter the public key on the recovery keys page."""
     if not show:
         if file.exists():
             raise Refused(f"{file} is there already; --show shows its public part.")

@@ -23,7 +23,7 @@ Identity = Annotated[str, typer.Argument(help="The identity (did:plc:…) that t
 KeyFile = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The file with the recovery key.")]
 Server = Annotated[str, typer.Option(help="The new server, as https://pds.example.com.")]
 Directory = Annotated[str, typer.Option(envvar="PDS_DID_PLC_URL", help=f"The directory; else {PUBLIC_DIRECTORY}.")]
-Development = Annotated[bool, typer.Option("--dev", help="Servers may be on this machine, and without https.")]
+Development = Annotated[bool, typer.Option("--dev", help="Allow servers on this machine and without HTTPS.")]
 
 
 def run_with_key(

@@ -23,10 +23,10 @@ app = role()
 
 @app.command()
 def main(
-    handle: Annotated[str, typer.Argument(help="Which one.")],
+    handle: Annotated[str, typer.Argument(help="The handle to release.")],
     settings_file: SettingsFile = None,
 ) -> None:
-    """Release a handle before PDS_HANDLE_QUARANTINE is over."""
+    """Let anybody take a handle before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
     try:
         name = parse_handle(handle.strip().removeprefix("@").lower())
     except Malformed as error:

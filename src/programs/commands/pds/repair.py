@@ -16,13 +16,13 @@ app = role()
 
 @app.command()
 def main(
-    did: Annotated[str, typer.Argument(help="Whose repository.")],
+    did: Annotated[str, typer.Argument(help="DID of the repository.")],
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild index and counts from the blocks, or the tree from the index where nodes are gone; sign it anew.
+    """Rebuild index and counts from the blocks, or the tree from the index if nodes are lost, and sign a new commit.
 
-    Names the records whose bytes are gone. Exits with 1 when something is still wrong then.
+    Lists the records that are lost. Exits with 1 if something is still wrong afterwards.
     """
     whose = did_of(did)
 

@@ -17,7 +17,7 @@ SigningKey = Annotated[str, typer.Option(help="The account's signing key (a did:
 RotationKey = Annotated[
     list[str], typer.Option(help="A rotation key (a did:key) of the new server; may be given more than once.")
 ]
-HandleThere = Annotated[str, typer.Option(help="The handle there; without it the present one stays.")]
+HandleThere = Annotated[str, typer.Option(help="Handle on the new server. Default: the present one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the signed operation as JSON and send nothing.")]
 
 
@@ -34,9 +34,9 @@ def main(
     dev: Development = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sign the operation that names server and keys, and hand it to the directory.
+    """Sign the operation that names the server and its keys, and send it to the directory.
 
-    The recovery key stays the first rotation key. Servers say which keys they want by getRecommendedDidCredentials.
+    The recovery key stays the first rotation key. A server lists its keys in getRecommendedDidCredentials.
     """
     for name, text in (("--signing-key", signing_key), *(("--rotation-key", key) for key in rotation_key)):
         try:

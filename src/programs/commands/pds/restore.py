@@ -20,20 +20,20 @@ app = role()
 
 @app.command()
 def main(
-    backup: Annotated[str, typer.Argument(help="Which one (openmeet pds backups); without it the newest.")] = "",
-    source: Annotated[str, typer.Option("--from", help="Another place than PDS_BACKUP_URL.")] = "",
+    backup: Annotated[
+        str, typer.Argument(help="Name of the backup (see openmeet pds backups). Default: the newest.")
+    ] = "",
+    source: Annotated[str, typer.Option("--from", help="Location of the backups. Default: PDS_BACKUP_URL.")] = "",
     numbers_left_out: Annotated[
         int,
-        typer.Option(
-            min=1, help="How far above the backup event numbers go on; more than were given since it was made."
-        ),
+        typer.Option(min=1, help="Gap in the event numbers after the backup; more than the events since it was made."),
     ] = NUMBERS_LEFT_OUT,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Restore into the empty place that the settings name; announces every repository when the server starts.
+    """Restore a backup into the empty locations of the settings. At its start the server announces every repository.
 
-    Interrupted it leaves nothing that a server would start on; run it again. Exits with 1 when anything is wrong.
+    After an interruption no server starts on the incomplete data; run it again. Exits with 1 if anything is wrong.
     """
     settings = read_settings(settings_file)
 
@@ -41,8 +41,10 @@ def main(
         vault = await configured.vault(settings, url=source)
         manifest = await read_manifest(vault, backup)
         target = configured.target(settings)
-        async with bars(hidden=as_json) as tell:
-            done = await put_back(vault, manifest, target, SystemClock(), left_out=numbers_left_out, progress=tell)
+        async with bars(hidden=as_json) as on_progress:
+            done = await put_back(
+                vault, manifest, target, SystemClock(), left_out=numbers_left_out, progress=on_progress
+            )
         if not target.sealing_keys:
             private_file.write_once(settings.data_directory / "sealing.key", f"{done.sealing_keys}\n".encode("ascii"))
         findings = [{"about": one.about, "what": one.what} for one in done.report.findings]

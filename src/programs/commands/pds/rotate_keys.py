@@ -21,17 +21,17 @@ from programs.commands.pds.opening import bars, did_of, sealer_of
 from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_database, run_on_server
 from programs.running import VERSION
 
-app = noun("Other keys in place of old ones.")
+app = noun("Replace keys: of an account, of the server, of stored secrets.")
 
 
 @app.command()
 def account(
-    did: Annotated[str, typer.Argument(help="Whose repository.")],
+    did: Annotated[str, typer.Argument(help="DID of the account.")],
     url: ServerUrl = "",
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new signing key: in the directory, here, and announced (#identity, then #sync). The server must be running."""
+    """Replace an account's signing key in the directory and here, and announce it. The server must be running."""
     whose = did_of(did)
 
     async def run(server: AdministrationClient) -> None:
@@ -48,9 +48,9 @@ def account(
 
 @app.command()
 def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Seal everything under the first of PDS_SEALING_KEYS (or of sealing.key) that an older one still seals.
+    """Encrypt stored secrets with the first of PDS_SEALING_KEYS (or of sealing.key) instead of older keys.
 
-    First put the new key before the old ones and start every server anew; when this has run, drop the old ones.
+    Before, put the new key first and restart every server. Afterwards, remove the old keys.
     """
 
     async def run(db: Database, settings: PdsSettings) -> None:
@@ -65,7 +65,7 @@ def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
 
 @app.command()
 def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Make a new rotation key for the server, in every identity here; stop the server first, and start it afterwards.
+    """Replace the server's rotation key in every identity here. Stop the server before, and start it afterwards.
 
     It can be interrupted and run again. Recovery keys of owners stay where they are.
     """
@@ -82,8 +82,8 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
         try:
             directory = PlcClient(http, settings.did_plc_url)
-            async with bars(hidden=as_json) as tell:
-                done = await rotation.rotate(db, directory, old, new, partial(tell, "identities"))
+            async with bars(hidden=as_json) as on_progress:
+                done = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
         finally:
             await http.close()
         await rotation.settle(db, sealer, new)

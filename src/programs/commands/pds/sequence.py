@@ -17,14 +17,14 @@ from programs.command_line import AsJson, SettingsFile, counted, noun, print_jso
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import run_on_database
 
-app = noun("The numbered events of an Aurora Locus, as they are kept for the firehose.")
+app = noun("The event log of an Aurora Locus, which the firehose is served from.")
 
 PAGE = 500
 
 
 @app.command()
 def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """The newest number, what was retired, how much is kept of each kind."""
+    """Show the newest sequence number, how far old events were deleted, and the number of events by kind."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
         found: dict[str, Any] = {
@@ -45,13 +45,13 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_events(
-    after: Annotated[int | None, typer.Option(min=0, help="Begin behind this number; else with the last ones.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    did: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    after: Annotated[int | None, typer.Option(min=0, help="Start after this number. Default: the last events.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of events.")] = 20,
+    did: Annotated[str, typer.Option(help="Only events of this account (DID).")] = "",
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Events in a line each."""
+    """List events, one per line."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
         rows = await queries.listed(db, after=after, did=did, limit=limit)
@@ -70,9 +70,11 @@ def list_events(
 
 @app.command("show")
 def show_event(
-    seq: Annotated[int, typer.Argument(help="Its number.")], settings_file: SettingsFile = None, as_json: AsJson = False
+    seq: Annotated[int, typer.Argument(help="Sequence number of the event.")],
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """One event, decoded."""
+    """Show one event, decoded."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
         found = await queries.page(db, seq - 1, 1)
@@ -94,20 +96,20 @@ def show_event(
 
 @app.command()
 def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Read every event that is kept: each must be readable and carry its own number. Exits with 1 where one is not."""
+    """Check that every stored event can be decoded and contains its own number. Exits with 1 if one does not."""
 
     async def look(db: Database, _settings: PdsSettings) -> None:
         head, position = await queries.head(db), await queries.retired_up_to(db)
         first, read = position, 0
         wrong: list[dict[str, Any]] = []
-        async with bars(hidden=as_json) as tell:
+        async with bars(hidden=as_json) as on_progress:
             while page := await queries.page(db, position, PAGE):
                 for seq, frame in page:
                     why = _problem(seq, frame)
                     if why:
                         wrong.append({"seq": seq, "why": why})
                     position, read = seq, read + 1
-                tell("reading", position - first, head - first)
+                on_progress("reading", position - first, head - first)
         if as_json:
             print_json({"read": read, "head": head, "wrong": wrong})
         else:

@@ -12,7 +12,7 @@ app = role()
 
 @app.command()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Remove uploads without a record and files without a row, both older than an hour; move what was taken down."""
+    """Remove blobs without a record and files without a database row, if older than an hour; move taken-down blobs."""
 
     async def run(repositories: Repositories, settings: PdsSettings) -> None:
         now = repositories.clock.now()

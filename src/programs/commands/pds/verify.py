@@ -20,29 +20,29 @@ app = role()
 @app.command()
 def main(
     did: Annotated[
-        str, typer.Argument(help="One repository; without it all of them, the event log and accounts.")
+        str, typer.Argument(help="DID of one repository. Default: all of them, the event log and the accounts.")
     ] = "",
     read_blobs: Annotated[
         bool,
-        typer.Option("--read-blobs", help="Read every blob and compare its bytes with its name, not its size alone."),
+        typer.Option("--read-blobs", help="Read every blob and check its hash, not only its size."),
     ] = False,
     settings_file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every tree from its blocks, every signature, index and reference, every file of a blob, every number.
+    """Verify trees, signatures, indexes, references, blob files and event numbers.
 
-    Exits with 1 when anything is wrong; openmeet pds repair mends a repository.
+    Exits with 1 if anything is wrong. To repair a repository: openmeet pds repair.
     """
     only = did_of(did) if did else None
 
     async def run(db: Database, settings: PdsSettings) -> None:
         total = 1 if only else await reader.count_repositories(db)
-        async with bars(hidden=as_json) as tell:
+        async with bars(hidden=as_json) as on_progress:
             report = await integrity.examine(
                 db,
                 integrity.in_store(open_store(settings), reads=read_blobs),
                 only=only,
-                tell=lambda done: tell("repositories", done, total),
+                on_progress=lambda done: on_progress("repositories", done, total),
             )
         show(report, as_json=as_json)
 

@@ -8,157 +8,165 @@ import pytest
 from aurora_locus.accounts.limits import SECOND_FACTOR
 from aurora_locus.accounts.second_factors import queries, recovery_codes, totp
 from groundwork.clock import MINUTE, SECOND
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import letters, newest_token
-from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
 
 STEP = totp.STEP_SECONDS * SECOND
 
 
 @pytest.fixture
-async def ada(town: Town) -> Person:
-    return await town.sign_up("ada")
+async def ada(deployment: Deployment) -> Person:
+    return await deployment.sign_up("ada")
 
 
-async def set_up(town: Town, did) -> str:
+async def set_up(deployment: Deployment, did) -> str:
     """An authenticator app that counts; its secret."""
-    registry = town.pds.registry
-    await town.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
-    async with town.db.reader() as reader:
+    registry = deployment.pds.registry
+    await deployment.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
+    async with deployment.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, did)
     assert secret is not None
-    assert await town.db.write(lambda w: totp.take(w, registry.factor_keys, did, code(town, secret), confirming=True))
-    town.clock.turn(STEP)
+    assert await deployment.db.write(
+        lambda w: totp.take(w, registry.factor_keys, did, code(deployment, secret), confirming=True)
+    )
+    deployment.clock.turn(STEP)
     return secret
 
 
-def code(town: Town, secret: str, steps: int = 0) -> str:
+def code(deployment: Deployment, secret: str, steps: int = 0) -> str:
     """What an app shows now, or some steps later."""
-    return pyotp.TOTP(secret).at((town.clock.now() + steps * STEP) // SECOND)
+    return pyotp.TOTP(secret).at((deployment.clock.now() + steps * STEP) // SECOND)
 
 
-async def sign_in(town: Town, token: str | None = None, password: str = "password of ada"):
+async def sign_in(deployment: Deployment, token: str | None = None, password: str = "password of ada"):
     body = {"identifier": "ada.test", "password": password}
-    return await town.stranger.post(f"{SERVER}.createSession", body | ({"authFactorToken": token} if token else {}))
+    return await deployment.stranger.post(
+        f"{SERVER}.createSession", body | ({"authFactorToken": token} if token else {})
+    )
 
 
-async def test_a_secret_counts_once_a_code_of_it_was_typed(town: Town, ada: Person) -> None:
-    keys = town.pds.registry.factor_keys
-    await town.db.write(lambda w: totp.begin(w, keys, ada.did))
-    assert (await sign_in(town)).status_code == 200
-    assert not await town.db.write(lambda w: totp.take(w, keys, ada.did, "000000", confirming=True))
-    assert (await sign_in(town)).status_code == 200
-    await set_up(town, ada.did)
-    refused = await sign_in(town)
+async def test_a_secret_counts_once_a_code_of_it_was_typed(deployment: Deployment, ada: Person) -> None:
+    keys = deployment.pds.registry.factor_keys
+    await deployment.db.write(lambda w: totp.begin(w, keys, ada.did))
+    assert (await sign_in(deployment)).status_code == 200
+    assert not await deployment.db.write(lambda w: totp.take(w, keys, ada.did, "000000", confirming=True))
+    assert (await sign_in(deployment)).status_code == 200
+    await set_up(deployment, ada.did)
+    refused = await sign_in(deployment)
     assert refused.status_code == 401
     assert refused.json()["error"] == "AuthFactorTokenRequired"
 
 
-async def test_a_code_works_once(town: Town, ada: Person) -> None:
-    secret = await set_up(town, ada.did)
-    now = code(town, secret)
-    assert (await sign_in(town, now)).status_code == 200
-    replayed = await sign_in(town, now)
+async def test_a_code_works_once(deployment: Deployment, ada: Person) -> None:
+    secret = await set_up(deployment, ada.did)
+    now = code(deployment, secret)
+    assert (await sign_in(deployment, now)).status_code == 200
+    replayed = await sign_in(deployment, now)
     assert replayed.status_code == 400
     assert replayed.json()["error"] == "InvalidToken"
 
 
-async def test_of_many_who_bring_one_code_at_once_one_gets_in(town: Town, ada: Person) -> None:
-    secret = await set_up(town, ada.did)
-    now = code(town, secret)
-    assert statuses(await together(*(sign_in(town, now) for _ in range(5)))) == [200, 400, 400, 400, 400]
+async def test_of_many_who_bring_one_code_at_once_one_gets_in(deployment: Deployment, ada: Person) -> None:
+    secret = await set_up(deployment, ada.did)
+    now = code(deployment, secret)
+    assert statuses(await together(*(sign_in(deployment, now) for _ in range(5)))) == [200, 400, 400, 400, 400]
 
 
 @pytest.mark.parametrize(("steps", "is_taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)], ids=str)
-async def test_clocks_may_go_wrong_by_half_a_minute(town: Town, ada: Person, steps: int, is_taken: bool) -> None:
-    secret = await set_up(town, ada.did)
+async def test_clocks_may_go_wrong_by_half_a_minute(
+    deployment: Deployment, ada: Person, steps: int, is_taken: bool
+) -> None:
+    secret = await set_up(deployment, ada.did)
     # Two steps on, so that no code is older than the one that set it up.
-    town.clock.turn(2 * STEP)
-    assert ((await sign_in(town, code(town, secret, steps))).status_code == 200) is is_taken
+    deployment.clock.turn(2 * STEP)
+    assert ((await sign_in(deployment, code(deployment, secret, steps))).status_code == 200) is is_taken
 
 
-async def test_no_code_is_older_than_one_that_was_taken(town: Town, ada: Person) -> None:
-    secret = await set_up(town, ada.did)
-    town.clock.turn(2 * STEP)
-    before, after = code(town, secret, -1), code(town, secret, 1)
-    assert (await sign_in(town, after)).status_code == 200
-    assert (await sign_in(town, before)).status_code == 400
+async def test_no_code_is_older_than_one_that_was_taken(deployment: Deployment, ada: Person) -> None:
+    secret = await set_up(deployment, ada.did)
+    deployment.clock.turn(2 * STEP)
+    before, after = code(deployment, secret, -1), code(deployment, secret, 1)
+    assert (await sign_in(deployment, after)).status_code == 200
+    assert (await sign_in(deployment, before)).status_code == 400
 
 
-async def test_codes_are_not_found_by_trying(town: Town, ada: Person) -> None:
+async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person) -> None:
     """Ten tries in a quarter of an hour, then not even the right code gets in."""
-    secret = await set_up(town, ada.did)
-    object.__setattr__(town.pds.registry, "has_wide_limits", False)
+    secret = await set_up(deployment, ada.did)
+    object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
     tries = SECOND_FACTOR[0].points
     wrong = [f"{number:06}" for number in range(tries)]
     for typed in wrong:
-        assert (await sign_in(town, typed)).status_code == 400
-    assert (await sign_in(town, code(town, secret))).status_code == 429
-    town.clock.turn(16 * MINUTE)
-    assert (await sign_in(town, code(town, secret))).status_code == 200
+        assert (await sign_in(deployment, typed)).status_code == 400
+    assert (await sign_in(deployment, code(deployment, secret))).status_code == 429
+    deployment.clock.turn(16 * MINUTE)
+    assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
-async def test_being_asked_for_a_code_is_no_wrong_password(town: Town, ada: Person) -> None:
+async def test_being_asked_for_a_code_is_no_wrong_password(deployment: Deployment, ada: Person) -> None:
     """Each sign-in of an account with a second factor begins so: they must not lock it."""
-    secret = await set_up(town, ada.did)
-    object.__setattr__(town.pds.registry, "has_wide_limits", False)
+    secret = await set_up(deployment, ada.did)
+    object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
     for count in range(2):
-        assert (await sign_in(town)).json()["error"] == "AuthFactorTokenRequired"
-        assert await guesses_made(town) == count
-        assert (await sign_in(town, password="wrong")).status_code == 401
-    assert (await sign_in(town, code(town, secret))).status_code == 200
+        assert (await sign_in(deployment)).json()["error"] == "AuthFactorTokenRequired"
+        assert await guesses_made(deployment) == count
+        assert (await sign_in(deployment, password="wrong")).status_code == 401
+    assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
-async def guesses_made(town: Town) -> int:
-    async with town.db.reader() as reader:
+async def guesses_made(deployment: Deployment) -> int:
+    async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select sum(used) from password_guesses")
     return 0 if row is None else row[0] or 0
 
 
-async def test_app_passwords_are_exempt(town: Town, ada: Person) -> None:
+async def test_app_passwords_are_exempt(deployment: Deployment, ada: Person) -> None:
     made = await ada.post(f"{SERVER}.createAppPassword", {"name": "phone"})
-    await set_up(town, ada.did)
-    assert (await sign_in(town, password=made.json()["password"])).status_code == 200
+    await set_up(deployment, ada.did)
+    assert (await sign_in(deployment, password=made.json()["password"])).status_code == 200
 
 
-async def test_a_wrong_password_is_told_before_any_code(town: Town, ada: Person) -> None:
-    secret = await set_up(town, ada.did)
-    answer = await sign_in(town, code(town, secret), password="wrong")
+async def test_a_wrong_password_is_told_before_any_code(deployment: Deployment, ada: Person) -> None:
+    secret = await set_up(deployment, ada.did)
+    answer = await sign_in(deployment, code(deployment, secret), password="wrong")
     assert answer.json()["error"] == "AuthenticationRequired"
     # And the code is still good.
-    assert (await sign_in(town, code(town, secret))).status_code == 200
+    assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
-async def test_recovery_codes_work_once_however_they_are_typed(town: Town, ada: Person) -> None:
-    await set_up(town, ada.did)
-    codes = await town.db.write(lambda w: recovery_codes.renew(w, town.pds.registry.factor_keys, ada.did))
+async def test_recovery_codes_work_once_however_they_are_typed(deployment: Deployment, ada: Person) -> None:
+    await set_up(deployment, ada.did)
+    codes = await deployment.db.write(lambda w: recovery_codes.renew(w, deployment.pds.registry.factor_keys, ada.did))
     assert len(set(codes)) == recovery_codes.COUNT
     typed = codes[0].upper().replace("-", " ")
-    assert (await sign_in(town, typed)).status_code == 200
-    assert (await sign_in(town, codes[0])).status_code == 400
-    assert await town.count("recovery_codes") == recovery_codes.COUNT - 1
-    ben = await town.sign_up("ben")
-    assert not await town.db.write(lambda w: recovery_codes.take(w, town.pds.registry.factor_keys, ben.did, codes[1]))
+    assert (await sign_in(deployment, typed)).status_code == 200
+    assert (await sign_in(deployment, codes[0])).status_code == 400
+    assert await deployment.count("recovery_codes") == recovery_codes.COUNT - 1
+    ben = await deployment.sign_up("ben")
+    assert not await deployment.db.write(
+        lambda w: recovery_codes.take(w, deployment.pds.registry.factor_keys, ben.did, codes[1])
+    )
 
 
-async def test_a_code_by_mail(town: Town, ada: Person) -> None:
-    await town.db.write(lambda w: queries.set_mail(w, ada.did, is_on=True))
-    refused = await sign_in(town)
+async def test_a_code_by_mail(deployment: Deployment, ada: Person) -> None:
+    await deployment.db.write(lambda w: queries.set_mail(w, ada.did, is_on=True))
+    refused = await sign_in(deployment)
     assert refused.json()["error"] == "AuthFactorTokenRequired"
-    token = await newest_token(town, "ada@example.org")
-    (letter, *_) = await letters(town, "ada@example.org")
+    token = await newest_token(deployment, "ada@example.org")
+    (letter, *_) = await letters(deployment, "ada@example.org")
     assert letter.subject == "Sign in"
-    assert (await sign_in(town, token.lower())).status_code == 200
-    assert (await sign_in(town, token)).status_code == 400
-    await sign_in(town)
-    late = await newest_token(town, "ada@example.org")
-    town.clock.turn(16 * MINUTE)
-    assert (await sign_in(town, late)).status_code == 400
+    assert (await sign_in(deployment, token.lower())).status_code == 200
+    assert (await sign_in(deployment, token)).status_code == 400
+    await sign_in(deployment)
+    late = await newest_token(deployment, "ada@example.org")
+    deployment.clock.turn(16 * MINUTE)
+    assert (await sign_in(deployment, late)).status_code == 400
 
 
-async def test_secrets_are_sealed_and_codes_hashed(town: Town, ada: Person) -> None:
-    secret = await set_up(town, ada.did)
-    codes = await town.db.write(lambda w: recovery_codes.renew(w, town.pds.registry.factor_keys, ada.did))
-    async with town.db.reader() as reader:
+async def test_secrets_are_sealed_and_codes_hashed(deployment: Deployment, ada: Person) -> None:
+    secret = await set_up(deployment, ada.did)
+    codes = await deployment.db.write(lambda w: recovery_codes.renew(w, deployment.pds.registry.factor_keys, ada.did))
+    async with deployment.db.reader() as reader:
         rows = [*await reader.fetch("select * from totp_secrets"), *await reader.fetch("select * from recovery_codes")]
     kept = repr([[row[name] for name in row.keys()] for row in rows])  # noqa: SIM118 - a row is no dict
     assert secret not in kept
@@ -166,30 +174,32 @@ async def test_secrets_are_sealed_and_codes_hashed(town: Town, ada: Person) -> N
     assert not [one for one in codes if one in kept or re.sub("-", "", one) in kept]
 
 
-async def test_apps_turn_codes_by_mail_on_and_off(town: Town, ada: Person) -> None:
+async def test_apps_turn_codes_by_mail_on_and_off(deployment: Deployment, ada: Person) -> None:
     """As deployed apps do it: by updateEmail with the present address. Off takes a token, like any change of the address."""
     address = {"email": "ada@example.org"}
     unconfirmed = await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": True})
     assert unconfirmed.status_code == 400
     await ada.post(f"{SERVER}.requestEmailConfirmation")
-    await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(town, "ada@example.org")})
+    await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(deployment, "ada@example.org")})
     assert (await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": True})).status_code == 200
     session = (await ada.get(f"{SERVER}.getSession")).json()
     assert (session["emailConfirmed"], session["emailAuthFactor"]) == (True, True)
-    assert (await sign_in(town)).json()["error"] == "AuthFactorTokenRequired"
+    assert (await sign_in(deployment)).json()["error"] == "AuthFactorTokenRequired"
     refused = await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": False})
     assert refused.json()["error"] == "TokenRequired"
     await ada.post(f"{SERVER}.requestEmailUpdate")
-    token = await newest_token(town, "ada@example.org")
+    token = await newest_token(deployment, "ada@example.org")
     off = await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": False, "token": token})
     assert off.status_code == 200
     assert "emailAuthFactor" not in (await ada.get(f"{SERVER}.getSession")).json()
-    assert (await sign_in(town)).status_code == 200
+    assert (await sign_in(deployment)).status_code == 200
 
 
-async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(town: Town, ada: Person) -> None:
+async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(
+    deployment: Deployment, ada: Person
+) -> None:
     """A stolen session is not enough: the session has the password's power, the code has not travelled with it."""
-    secret = await set_up(town, ada.did)
+    secret = await set_up(deployment, ada.did)
     change = {"email": "thief@example.org"}
     assert (await ada.post(f"{SERVER}.requestEmailUpdate")).json() == {"tokenRequired": True}
     bare = await ada.post(f"{SERVER}.updateEmail", change)
@@ -197,21 +207,21 @@ async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_co
     wrong = await ada.post(f"{SERVER}.updateEmail", {**change, "token": "000000"})
     assert (wrong.status_code, wrong.json()["error"]) == (400, "InvalidToken")
     assert (await ada.get(f"{SERVER}.getSession")).json()["email"] == "ada@example.org"
-    good = await ada.post(f"{SERVER}.updateEmail", {"email": "new@example.org", "token": code(town, secret)})
+    good = await ada.post(f"{SERVER}.updateEmail", {"email": "new@example.org", "token": code(deployment, secret)})
     assert good.status_code == 200, good.text
     assert (await ada.get(f"{SERVER}.getSession")).json()["email"] == "new@example.org"
 
 
-async def test_codes_by_mail_end_with_the_address_that_they_went_to(town: Town, ada: Person) -> None:
+async def test_codes_by_mail_end_with_the_address_that_they_went_to(deployment: Deployment, ada: Person) -> None:
     """Nobody has shown yet to read the new one: asking for its codes would shut the owner out."""
     address = {"email": "ada@example.org"}
     await ada.post(f"{SERVER}.requestEmailConfirmation")
-    await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(town, "ada@example.org")})
+    await ada.post(f"{SERVER}.confirmEmail", {**address, "token": await newest_token(deployment, "ada@example.org")})
     await ada.post(f"{SERVER}.updateEmail", {**address, "emailAuthFactor": True})
     await ada.post(f"{SERVER}.requestEmailUpdate")
-    token = await newest_token(town, "ada@example.org")
+    token = await newest_token(deployment, "ada@example.org")
     assert (await ada.post(f"{SERVER}.updateEmail", {"email": "new@example.org", "token": token})).status_code == 200
     session = (await ada.get(f"{SERVER}.getSession")).json()
     assert (session["email"], session["emailConfirmed"]) == ("new@example.org", False)
     assert "emailAuthFactor" not in session
-    assert (await sign_in(town)).status_code == 200
+    assert (await sign_in(deployment)).status_code == 200

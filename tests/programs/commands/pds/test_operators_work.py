@@ -2,19 +2,17 @@
 
 import asyncio
 import json
-import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.aurora_locus.conftest import OpenTown, open_the_town, pds_url
+from tests.aurora_locus.conftest import MakeDeployment, make_deployment, pds_url
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.moderation.deciding import write_note
 from tests.aurora_locus.moderation.operators import acts
-from tests.aurora_locus.town import ADMIN_PASSWORD, Town
-from tests.parts import ROOT
+from tests.preloaded import STARTER
 
-__all__ = ["open_the_town", "pds_url"]  # fixtures of another folder
+__all__ = ["make_deployment", "pds_url"]  # fixtures of another folder
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -33,82 +31,86 @@ class Said:
         return json.loads(self.out)
 
 
-async def openmeet(town: Town, *arguments: str, given: str = "", url: bool = True, **environment: str) -> Said:
+async def openmeet(
+    deployment: Deployment, *arguments: str, given: str = "", url: bool = True, **environment: str
+) -> Said:
     """Run ``openmeet pds …`` as an operator's shell does."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_"))}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "programs.cli", "pds", *arguments),
-        *(("--url", town.url) if url else ()),
-        cwd=ROOT / "src",
-        env={
-            **inherited,
+    done = await asyncio.to_thread(
+        STARTER.run,
+        *("pds", *arguments),
+        *(("--url", deployment.url) if url else ()),
+        environment={
             "PDS_DEV_MODE": "true",
             "PDS_ADMIN_PASSWORD": ADMIN_PASSWORD,
-            "PDS_DATABASE_URL": town.settings.database,
+            "PDS_DATABASE_URL": deployment.settings.database,
             **environment,
         },
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        given=given,
     )
-    out, err = await process.communicate(given.encode())
-    return Said(process.returncode or 0, out.decode(), err.decode())
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
-async def test_an_accounts_life(open_the_town: OpenTown) -> None:
+async def test_an_accounts_life(make_deployment: MakeDeployment) -> None:
     """Made without an invite where signing up takes one, looked at, hidden, shown, given another password, deleted."""
-    town = await open_the_town(invite_required=True)
-    made = await openmeet(town, "account", "create", "ana.test", "ana@example.org", "--json")
+    deployment = await make_deployment(invite_required=True)
+    made = await openmeet(deployment, "account", "create", "ana.test", "ana@example.org", "--json")
     assert made.status == 0, made.err
     did, password = made.json["did"], made.json["password"]
-    assert (await town.sign_in("ana.test", password)).status_code == 200
+    assert (await deployment.sign_in("ana.test", password)).status_code == 200
     await openmeet(
-        town, "account", "create", "ben.test", "ben@example.org", "--password-stdin", given="a word of ben\n"
+        deployment, "account", "create", "ben.test", "ben@example.org", "--password-stdin", given="a word of ben\n"
     )
-    assert (await town.sign_in("ben.test", "a word of ben")).status_code == 200
-    listed = await openmeet(town, "account", "list", "--email", "ANA@", "--json")
+    assert (await deployment.sign_in("ben.test", "a word of ben")).status_code == 200
+    listed = await openmeet(deployment, "account", "list", "--email", "ANA@", "--json")
     assert [one["handle"] for one in listed.json] == ["ana.test"]
 
     hidden = await openmeet(
-        town, "account", "takedown", "ana.test", "ben@example.org", "nobody.test", "--reference", "case 7", "--json"
+        deployment,
+        "account",
+        "takedown",
+        "ana.test",
+        "ben@example.org",
+        "nobody.test",
+        "--reference",
+        "case 7",
+        "--json",
     )
     assert hidden.status == 1
     assert [one["account"] for one in hidden.json["done"]] == ["ana.test", "ben@example.org"]
     assert [one["account"] for one in hidden.json["failed"]] == ["nobody.test"]
-    shown = (await openmeet(town, "account", "show", "@Ana.test", "--json")).json
+    shown = (await openmeet(deployment, "account", "show", "@Ana.test", "--json")).json
     assert (shown["status"], shown["takedown"]) == ("takendown", {"applied": True, "ref": "case 7"})
-    assert (await openmeet(town, "account", "restore", did)).out == "1 done\n"
+    assert (await openmeet(deployment, "account", "restore", did)).out == "1 done\n"
 
-    reset = await openmeet(town, "account", "reset-password", "ana.test", "--json")
-    assert (await town.sign_in("ana.test", reset.json["password"])).status_code == 200
-    assert (await openmeet(town, "account", "reset-password", "ana.test", "--letter")).status == 0
-    refused = await openmeet(town, "account", "delete", "ana.test")
+    reset = await openmeet(deployment, "account", "reset-password", "ana.test", "--json")
+    assert (await deployment.sign_in("ana.test", reset.json["password"])).status_code == 200
+    assert (await openmeet(deployment, "account", "reset-password", "ana.test", "--email")).status == 0
+    refused = await openmeet(deployment, "account", "delete", "ana.test")
     assert (refused.status, "--yes" in refused.err) == (1, True)
-    assert (await openmeet(town, "account", "delete", "ana.test", "--yes")).status == 0
-    assert (await openmeet(town, "account", "show", did)).status == 1
-    assert await acts(town, subject=did) == [
+    assert (await openmeet(deployment, "account", "delete", "ana.test", "--yes")).status == 0
+    assert (await openmeet(deployment, "account", "show", did)).status == 1
+    assert await acts(deployment, subject=did) == [
         "account.create",
         "subject.take_down", "subject.restore", "account.set_password", "account.delete",
     ]  # fmt: skip
 
 
-async def test_invites(open_the_town: OpenTown) -> None:
-    town = await open_the_town(invite_required=True)
-    codes = (await openmeet(town, "invite", "create", "--count", "2", "--uses", "3")).out.split()
-    assert (await town.ask_to_sign_up("ana", inviteCode=codes[0])).status_code == 200
-    by_usage = await openmeet(town, "invite", "list", "--by-usage", "--json")
+async def test_invites(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(invite_required=True)
+    codes = (await openmeet(deployment, "invite", "create", "--count", "2", "--uses", "3")).out.split()
+    assert (await deployment.ask_to_sign_up("ana", inviteCode=codes[0])).status_code == 200
+    by_usage = await openmeet(deployment, "invite", "list", "--by-usage", "--json")
     assert [(one["code"], len(one["uses"])) for one in by_usage.json] == [(codes[0], 1), (codes[1], 0)]
-    assert (await openmeet(town, "invite", "disable", *codes)).out == "2 disabled\n"
-    assert (await town.ask_to_sign_up("ben", inviteCode=codes[1])).status_code == 400
-    assert "disabled" in (await openmeet(town, "invite", "list")).out
+    assert (await openmeet(deployment, "invite", "disable", *codes)).out == "2 disabled\n"
+    assert (await deployment.ask_to_sign_up("ben", inviteCode=codes[1])).status_code == 400
+    assert "disabled" in (await openmeet(deployment, "invite", "list")).out
 
 
-async def test_event_log(town: Town) -> None:
-    ana = await town.sign_up("ana")
-    await town.sign_up("ben")
+async def test_event_log(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    await deployment.sign_up("ben")
     await write_note(ana)
-    standing = (await openmeet(town, "sequence", "status", "--json", url=False)).json
+    standing = (await openmeet(deployment, "sequence", "status", "--json", url=False)).json
     assert standing["head"] == 9
     assert {kind: one[0] for kind, one in standing["kept"].items()} == {
         "account": 2,
@@ -116,50 +118,52 @@ async def test_event_log(town: Town) -> None:
         "identity": 2,
         "sync": 2,
     }
-    of_ana = (await openmeet(town, "sequence", "list", "--did", ana.did, "--limit", "2", "--json", url=False)).json
+    of_ana = (
+        await openmeet(deployment, "sequence", "list", "--did", ana.did, "--limit", "2", "--json", url=False)
+    ).json
     assert [(one["seq"], one["kind"]) for one in of_ana] == [(4, "sync"), (9, "commit")]
-    behind = (await openmeet(town, "sequence", "list", "--after", "0", "--limit", "2", url=False)).out
+    behind = (await openmeet(deployment, "sequence", "list", "--after", "0", "--limit", "2", url=False)).out
     assert [line.split()[0] for line in behind.splitlines()] == ["1", "2"]
-    one = (await openmeet(town, "sequence", "show", "9", "--json", url=False)).json
+    one = (await openmeet(deployment, "sequence", "show", "9", "--json", url=False)).json
     assert (one["kind"], one["repo"], one["seq"]) == ("#commit", ana.did, 9)
-    assert (await openmeet(town, "sequence", "show", "99", url=False)).status == 1
-    assert (await openmeet(town, "sequence", "verify", url=False)).out == "9 events read, 0 wrong\n"
-    await town.db.write(
+    assert (await openmeet(deployment, "sequence", "show", "99", url=False)).status == 1
+    assert (await openmeet(deployment, "sequence", "verify", url=False)).out == "9 events read, 0 wrong\n"
+    await deployment.db.write(
         lambda w: w.execute("update events set frame = (select frame from events where seq = 1) where seq = 2")
     )
-    damaged = await openmeet(town, "sequence", "verify", "--json", url=False)
+    damaged = await openmeet(deployment, "sequence", "verify", "--json", url=False)
     assert (damaged.status, damaged.json["wrong"]) == (1, [{"seq": 2, "why": "carries the number 1"}])
 
 
-async def test_what_cannot_be_reached_is_told(town: Town) -> None:
-    wrong = await openmeet(town, "account", "list", PDS_ADMIN_PASSWORD="wrong")
+async def test_what_cannot_be_reached_is_told(deployment: Deployment) -> None:
+    wrong = await openmeet(deployment, "account", "list", PDS_ADMIN_PASSWORD="wrong")
     assert (wrong.status, wrong.err.endswith("Wrong administration password.\n")) == (1, True)
-    nobody = await openmeet(town, "account", "list", "--url", "http://127.0.0.1:1", url=False)
+    nobody = await openmeet(deployment, "account", "list", "--url", "http://127.0.0.1:1", url=False)
     assert (nobody.status, "No server answers at http://127.0.0.1:1" in nobody.err) == (1, True)
-    plain = await openmeet(town, "account", "list", "--url", "http://pds.example.org", url=False)
+    plain = await openmeet(deployment, "account", "list", "--url", "http://pds.example.org", url=False)
     assert (plain.status, "unencrypted" in plain.err) == (1, True)
-    absent = await openmeet(town, "sequence", "status", url=False, PDS_DATABASE_URL="sqlite:///nowhere/pds.db")
+    absent = await openmeet(deployment, "sequence", "status", url=False, PDS_DATABASE_URL="sqlite:///nowhere/pds.db")
     assert (absent.status, "There is no Aurora Locus at" in absent.err) == (1, True)
 
 
 @pytest.fixture
-async def town(open_the_town: OpenTown) -> Town:
-    return await open_the_town()
+async def deployment(make_deployment: MakeDeployment) -> Deployment:
+    return await make_deployment()
 
 
-async def test_released_handle_is_noted(open_the_town: OpenTown) -> None:
+async def test_released_handle_is_noted(make_deployment: MakeDeployment) -> None:
     """Anybody may take it then; the audit log says who did that, to whom; one that is not kept is refused and not noted."""
-    town = await open_the_town()
-    ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
+    deployment = await make_deployment()
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     method = "com.atproto.identity.updateHandle"
     assert (await ana.post(method, {"handle": "anna.test"})).status_code == 200
     assert (await ben.post(method, {"handle": "ana.test"})).json()["error"] == "HandleNotAvailable"
-    released = await openmeet(town, "release-handle", "@Ana.test", url=False)
+    released = await openmeet(deployment, "release-handle", "@Ana.test", url=False)
     assert (released.status, released.out) == (0, "ana.test can be taken now.\n"), released.err
-    again = await openmeet(town, "release-handle", "ana.test", url=False)
+    again = await openmeet(deployment, "release-handle", "ana.test", url=False)
     assert again.status == 1
     assert "ana.test is not kept for anybody" in again.err
-    async with town.db.reader() as reader:
+    async with deployment.db.reader() as reader:
         rows = await reader.fetch("select actor, action, subject, before from audit_log")
     assert [(row["actor"], row["action"], row["subject"]) for row in rows] == [
         ("admin", "account.release_handle", ana.did)

@@ -1,39 +1,26 @@
 // What already works, a little better: nothing here is needed to use the site.
 
-// The error summary gets the focus, so that it is read first and its links are one key away.
-document.querySelector("[data-focus]")?.focus();
-
-// A status that stands in the page from the start is announced by no screen reader: put in anew, it is.
-addEventListener("load", () => {
-  for (const place of document.querySelectorAll("[role=status]")) {
-    const said = place.querySelector(".said-inside > p") ?? place.firstElementChild;
-    if (said) setTimeout(() => said.replaceWith(said.cloneNode(true)), 100);
-  }
-});
-
 // Where there is room, what can be unfolded is.
 for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
   details.open = matchMedia("(min-width: 48rem)").matches;
 }
 
-// A form that is on its way is not sent a second time by an impatient finger; the server would notice anyway.
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) {
-      event.preventDefault();
-      return;
-    }
-    form.dataset.sent = "yes";
-    event.submitter?.setAttribute("aria-busy", "true");
-  });
+// Whoever sees the list of news has read it: the page says so by itself, and the marks stay until it is opened again.
+for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
+  const send = async () => {
+    if (document.visibilityState !== "visible") return;
+    document.removeEventListener("visibilitychange", send);
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" }).catch(() => undefined);
+    if (answer?.type !== "opaqueredirect") return;
+    form.hidden = true;
+    const bell = document.querySelector('a[href="/notifications"][data-read]');
+    bell?.querySelector(".count")?.remove();
+    bell?.setAttribute("aria-label", bell.dataset.read);
+  };
+  document.addEventListener("visibilitychange", send);
+  send();
 }
-// Coming back with the browser's back button brings the page as it was left: it may be sent again.
-addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-once]")) {
-    delete form.dataset.sent;
-    for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
-  }
-});
 
 // A page that makes something carries a key, so that sending it twice makes one thing. No cache keeps the page: going back fetches it
 // anew, with what was typed and another key. The history of this tab remembers the key that belongs to what was typed.
@@ -54,6 +41,7 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (select.value !== "UTC" || ![...select.options].some((option) => option.value === here)) continue;
   select.value = here;
+  if (select.form?.elements.zone_unless_chosen) select.form.elements.zone_unless_chosen.value = here;
   const fold = select.closest("details");
   if (!fold) continue;
   fold.open = false;
@@ -64,16 +52,17 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
 // The summary of a folded part says what was set when the page came: once something in it is changed, only that.
 for (const fold of document.querySelectorAll(".fold")) {
   const state = fold.querySelector(":scope > summary .fold-state");
-  if (state) fold.addEventListener("change", () => { state.textContent = "Changed, not saved yet"; });
+  if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
 // Beside a time in another zone stands what that is on the reader's own clock.
 for (const place of document.querySelectorAll("[data-your-time]")) {
   const moment = new Date(place.dataset.yourTime);
-  const format = (zone) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(moment);
+  const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+  const format = (zone) => new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(moment);
   try {
     const yours = format(undefined);
-    if (yours !== format(place.dataset.zone)) place.textContent = ` · ${yours} your time`;
+    if (yours !== format(place.dataset.zone)) place.textContent = ` · ${place.dataset.words.replace("{}", yours)}`;
   } catch {
     // A zone that this browser does not know: the page says the time in it anyway.
   }
@@ -119,17 +108,104 @@ for (const part of document.querySelectorAll("[data-here-for]")) {
   const digits = Number(part.dataset.hereDigits ?? 5);
   part.hidden = false;
   part.querySelector("button").addEventListener("click", () => {
-    said.textContent = "Looking …";
+    said.textContent = part.dataset.looking;
     navigator.geolocation.getCurrentPosition(
       ({ coords }) => {
         input.value = `${coords.latitude.toFixed(digits)}, ${coords.longitude.toFixed(digits)}`;
-        said.textContent = digits < 5 ? "That is about where you are." : "That is where you are.";
+        said.textContent = part.dataset.found;
       },
       () => {
-        said.textContent = `Your browser does not say where you are. Write the numbers${digits < 5 ? "" : ", or paste a link"}.`;
+        said.textContent = part.dataset.refused;
       },
       { enableHighAccuracy: digits >= 5, timeout: 15_000 },
     );
+  });
+}
+
+// Filters that need the reader's position ask for it when they are pressed, and never before. About a kilometre is enough.
+for (const button of document.querySelectorAll("[data-near-here]")) {
+  if (!navigator.geolocation || !isSecureContext) continue;
+  const said = document.querySelector("[data-near-said]");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    said.textContent = said.dataset.looking;
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => {
+        const there = new URL(button.dataset.nearHere, location.href);
+        there.searchParams.set("near", `${coords.latitude.toFixed(2)},${coords.longitude.toFixed(2)}`);
+        location.assign(there);
+      },
+      () => { said.textContent = said.dataset.refused; },
+      { timeout: 15_000 },
+    );
+  });
+}
+
+// Zooming and moving changes the map alone.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("[data-map-link]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const found = await fetch(link.href).catch(() => undefined);
+  const map = found?.ok && new DOMParser().parseFromString(await found.text(), "text/html").getElementById("map");
+  if (!map) return location.assign(link.href);
+  const control = [...link.classList].at(-1);
+  const size = link.closest(".map-picture").classList.item(1);
+  document.getElementById("map").replaceWith(map);
+  history.replaceState(history.state, "", link.href);
+  map.querySelector(`.${size} .${control}`)?.focus({ preventScroll: true });
+});
+
+// Towns are offered while one types: the field works without them.
+for (const input of document.querySelectorAll("input[data-suggest]")) {
+  let asked = 0;
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    if (input.value.trim().length < 2) return;
+    timer = setTimeout(async () => {
+      const mine = (asked += 1);
+      const answer = await fetch(`${input.dataset.suggest}?q=${encodeURIComponent(input.value.trim())}`).catch(() => undefined);
+      if (!answer?.ok) return;
+      const { places } = await answer.json();
+      if (mine !== asked) return;
+      input.list.replaceChildren(...places.map((place) => Object.assign(document.createElement("option"), { value: place.label })));
+    }, 300);
+  });
+}
+
+// Towns for the event form come while one types; choosing one fills in its region, country and time zone.
+for (const answer of document.querySelectorAll("[data-town-choices]")) {
+  const form = answer.closest("form");
+  const input = form.elements.locality;
+  let asked = 0;
+  let timer;
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    const text = input.value.trim();
+    if (text.length < 2) return;
+    timer = setTimeout(async () => {
+      const mine = (asked += 1);
+      const found = await fetch(`${answer.dataset.townChoices}?q=${encodeURIComponent(text)}`).catch(() => undefined);
+      if (found?.ok && mine === asked) answer.innerHTML = await found.text();
+    }, 300);
+  });
+  answer.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    event.preventDefault();
+    asked += 1;
+    const { time_zone: zone, ...fields } = button.dataset;
+    for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
+    const { time_zone: select, zone_unless_chosen: before } = form.elements;
+    const isFree = select.value === before.value || select.value === zone;
+    if (isFree) select.value = before.value = zone;
+    const said = document.createElement("p");
+    said.className = "hint";
+    said.textContent = isFree ? `${button.textContent} · ${zone.replaceAll("_", " ")}` : button.textContent;
+    answer.replaceChildren(said);
+    for (const fold of form.querySelectorAll("#fold-clock .fold-state")) if (isFree) fold.textContent = zone.replaceAll("_", " ");
+    input.focus();
   });
 }
 
@@ -142,10 +218,43 @@ for (const input of document.querySelectorAll("[data-copied-by]")) {
     const said = button.parentElement.querySelector("[role=status]");
     try {
       await navigator.clipboard.writeText(input.value);
-      said.textContent = "Copied.";
+      said.textContent = document.body.dataset.copied;
     } catch {
       input.select();
-      said.textContent = "Your browser does not let us copy it. It is selected: copy it yourself.";
+      said.textContent = document.body.dataset.notCopied;
+    }
+  });
+}
+
+// A page that is made for paper has a button for it.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
+// In a calendar the arrow keys go from day to day, and the Page keys to the month or week before and after.
+for (const days of document.querySelectorAll("[data-days]")) {
+  const links = [...days.querySelectorAll("a.cal-day, .wk-head a")];
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
+  const pages = { PageUp: "prev", PageDown: "next" };
+  days.addEventListener("keydown", (event) => {
+    const here = links.indexOf(event.target);
+    if (here < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    const next = event.key in pages ? document.querySelector(`.cal-steps a[rel~="${pages[event.key]}"]`) : links[here + steps[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    if (event.key in pages) next.click();
+    else next.focus();
+  });
+}
+
+// What was typed in chats and not sent is for nobody who uses this browser later.
+for (const form of document.querySelectorAll('form[action="/sign-out"], form[action$="/sign-out-everywhere"]')) {
+  form.addEventListener("submit", () => {
+    try {
+      for (const key of Object.keys(localStorage)) if (key.startsWith("openmeet:draft:")) localStorage.removeItem(key);
+    } catch {
+      // Storage is switched off: then there are no drafts.
     }
   });
 }

@@ -2,7 +2,7 @@
 const form = document.querySelector("form[data-scan]");
 const start = form?.querySelector("[data-scan-start]");
 const video = form?.querySelector("[data-scan-video]");
-const said = form?.querySelector("[data-scan-said]");
+const shown = form?.querySelector("[data-scan-said]");
 const field = form?.querySelector("[name=code]");
 
 async function scan() {
@@ -11,20 +11,20 @@ async function scan() {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
-    said.textContent = "The camera cannot be used. Type the code instead.";
+    shown.textContent = shown.dataset.refused;
     return;
   }
   video.srcObject = stream;
   video.hidden = false;
   await video.play();
-  said.textContent = "Point the camera at a ticket.";
+  shown.textContent = shown.dataset.point;
   const look = async () => {
     const found = await detector.detect(video).catch(() => []);
     const code = found[0]?.rawValue;
     if (code) {
       for (const track of stream.getTracks()) track.stop();
       field.value = code;
-      said.textContent = "Read.";
+      shown.textContent = shown.dataset.read;
       form.requestSubmit();
     } else {
       requestAnimationFrame(look);

@@ -1,0 +1,99 @@
+"""A second look at a test that failed: alone, in a process of its own, once; what passes then is unsteady, and named.
+
+Why, and what is never looked at twice: docs/decisions/0116-unsteady-tests-are-run-again-alone.md.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# More are no accident.
+MOST = 6
+# They search for rare failures: a failure that goes away is what they are for.
+SEARCHING = ("tests/simulation/", "tests/soak/")
+FOLDER = Path("var/unsteady")
+
+_PASSED = re.compile(r"^1 passed\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``name`` says what failed. ``test``: as pytest knows it; empty for what is no test, such as a file that cannot be imported."""
+
+    name: str
+    test: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsteady:
+    """A test that failed beside others and passed alone; ``text`` is how it failed."""
+
+    test: str
+    text: str
+    file: Path
+
+
+def worth_a_look(failures: Sequence[Failure]) -> list[str]:
+    """The tests to be run again: all that failed, or none of them."""
+    tests = list(dict.fromkeys(failure.test for failure in failures))
+    if len(tests) > MOST or not all(_may_be_run_again(failure) for failure in failures):
+        return []
+    return tests
+
+
+def _may_be_run_again(failure: Failure) -> bool:
+    return bool(failure.test) and not failure.test.startswith(SEARCHING)
+
+
+def look_again(
+    failures: Sequence[Failure], options: Sequence[str], environment: Mapping[str, str]
+) -> tuple[list[Failure], list[Unsteady]]:
+    """What still counts as failed, and what is unsteady. A file about each of those is written into ``FOLDER``."""
+    unsteady: list[Unsteady] = []
+    for test in worth_a_look(failures):
+        done = run_alone(test, options, environment)
+        if has_passed(done):
+            text = next(failure.text for failure in failures if failure.test == test)
+            unsteady.append(Unsteady(test, text, _write(test, text)))
+        else:
+            print(f"\nFAILED again, alone: {test}\n{done.stdout[-20_000:]}", flush=True)
+    passed = {one.test for one in unsteady}
+    return [failure for failure in failures if failure.test not in passed], unsteady
+
+
+def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """One test in a process of its own; ``options`` go to pytest."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, test]
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def has_passed(done: "subprocess.CompletedProcess[str]") -> bool:
+    """A test that was skipped has not."""
+    return done.returncode == 0 and _PASSED.search(done.stdout) is not None
+
+
+def named(folder: Path = FOLDER) -> list[str]:
+    """The tests about which there is a file."""
+    return sorted({file.read_text(encoding="utf-8").partition("\n")[0] for file in folder.glob("*.txt")})
+
+
+def _write(test: str, text: str) -> Path:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    file = FOLDER / (re.sub(r"[^\w.]+", "-", test)[-150:].strip("-") + ".txt")
+    said = f"It failed beside others and passed alone, at commit {commit or 'unknown'}. How it failed:"
+    file.write_text(f"{test}\n{said}\n\n{text}\n", encoding="utf-8")
+    return file

@@ -1,0 +1,47 @@
+"""Checks the subject of a commit message: ``area: imperative summary``, at most 72 characters. A hook of git runs it."""
+
+import re
+import sys
+from pathlib import Path
+
+MAX_CHARACTERS = 72
+# What git writes itself.
+_WRITTEN_BY_GIT = re.compile(r"(Merge|Revert|Reapply|fixup!|squash!|amend!) ")
+_SUBJECT = re.compile(r"[\w.][^:]*: (?P<verb>[a-z][\w-]*) .*[^.\s]")
+# "added", "adding", "adds": no imperative, unless the verb itself ends so.
+_OTHER_FORM = re.compile(r".*([^e]ed|ing|[^aius]s)")
+_IMPERATIVES = frozenset({"bring", "embed", "fling", "ring", "shed", "shred", "sing", "spring", "string", "swing"})
+
+
+def subject_of(message: str) -> str:
+    """The first line that is no comment; empty if there is none."""
+    lines = (line.strip() for line in message.splitlines())
+    return next((line for line in lines if line and not line.startswith("#")), "")
+
+
+def fault(subject: str) -> str | None:
+    """What is wrong with a subject, or None. A subject that git writes is right, and so is an empty one, which git refuses."""
+    if not subject or _WRITTEN_BY_GIT.match(subject):
+        return None
+    if len(subject) > MAX_CHARACTERS:
+        return f"has {len(subject)} characters; at most {MAX_CHARACTERS} fit in a list of commits"
+    found = _SUBJECT.fullmatch(subject)
+    if found is None:
+        return "should read “area: imperative summary”, with a small letter behind the colon and no full stop"
+    verb = found["verb"]
+    if verb not in _IMPERATIVES and _OTHER_FORM.fullmatch(verb):
+        return f"should begin with an imperative (“add”, not “added” or “adds”), not with “{verb}”"
+    return None
+
+
+def main() -> int:
+    """Check the message in the file that git names."""
+    subject = subject_of(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    why = fault(subject)
+    if why is not None:
+        sys.stderr.write(f"The subject of the commit {why}:\n    {subject}\n")
+    return 0 if why is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Install Synapse, a Matrix homeserver, for the tests of the Matrix bridge, in ``.synapse`` with a Python environment of its own.
+
+Synapse is AGPL-3.0 and a separate program: the bridge speaks HTTP with it and never imports it. Its packages come from
+wheels alone, with the hashes of ``requirements/synapse.txt``. The stamp is written last and names what is installed.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".synapse"
+_LOCK = ROOT / "requirements/synapse.txt"
+_STAMP = FOLDER / ".installed"
+
+# It takes about half a minute on a quiet machine; an installation that hangs counts as failed.
+_TIMEOUT_SECONDS = 600
+
+
+class CannotInstallSynapse(Exception):
+    """What failed and what it printed last."""
+
+
+def python() -> Path:
+    """The interpreter that runs ``synapse.app.homeserver``."""
+    return FOLDER / "bin/python"
+
+
+def is_installed() -> bool:
+    """Whether the installed packages are those of the lock."""
+    return _STAMP.is_file() and _STAMP.read_text() == _fingerprint()
+
+
+def install() -> None:
+    """Install it unless it is installed; programs that ask at the same time wait for one another. Raises CannotInstallSynapse."""
+    if is_installed():
+        return
+    with _LOCK.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_installed():
+            _install()
+
+
+def _install() -> None:
+    print("Installing Synapse for the tests of the Matrix bridge (once, about a minute) …", flush=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(FOLDER)])
+    pip = [str(python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    _run([*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(_LOCK)])
+    _STAMP.write_text(_fingerprint())
+
+
+def _run(command: list[str]) -> None:
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise CannotInstallSynapse(f"{' '.join(command[:4])} took more than {_TIMEOUT_SECONDS} s") from None
+    if ran.returncode:
+        raise CannotInstallSynapse(f"{' '.join(command[:4])} failed:\n{(ran.stdout + ran.stderr)[-2000:]}")
+
+
+def _fingerprint() -> str:
+    return hashlib.sha256(_LOCK.read_bytes() + sys.version.encode()).hexdigest()

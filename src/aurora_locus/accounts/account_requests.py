@@ -1,0 +1,131 @@
+"""Requests for a new account, and their checks that need no network.
+
+Source: ``com.atproto.server.createAccount``; the names of errors are the Lexicon's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from at_protocol.crypto.did_key import PublicKey, format_did_key, parse_did_key
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from aurora_locus.accounts import invites, queries
+from aurora_locus.accounts.model import TokenPair
+from aurora_locus.accounts.passwords import require_acceptable
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.handles import taken
+from groundwork.database.transaction import Reader, Writer
+from groundwork.errors import Failure, InvalidInput, Refused
+from groundwork.mail.address import parse_address
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRequest:
+    """What a client sent to get an account; ``password`` and ``email`` as typed. ``by_admin``: the operator creates it; ``note``
+    then runs in the same transaction, before anything is announced.
+    """
+
+    handle: str
+    email: str | None
+    password: str | None
+    invite_code: str | None = None
+    recovery_key: str | None = None
+    by_admin: bool = False
+    note: Callable[[Writer, Did], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAccount:
+    """A new account with its first session. ``awaits``: why it is not active yet; None if it is."""
+
+    did: Did
+    handle: Handle
+    tokens: TokenPair
+    awaits: "Awaits | None" = None
+
+
+class Awaits(StrEnum):
+    """Why an account is deactivated that was never announced to the network."""
+
+    CONFIRMATION = "confirmation"
+    """Sign-up without an invite: its owner must confirm the e-mail address."""
+    MOVE = "move"
+    """It migrates to us, and its DID document does not name us yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAccountRequest:
+    """A request with valid fields; ``email`` in lower case, as it is stored and compared."""
+
+    email: str
+    password: str
+    recovery: PublicKey | None
+
+    @property
+    def recovery_key(self) -> str | None:
+        """The recovery key as a did:key, as it is stored."""
+        return None if self.recovery is None else format_did_key(self.recovery)
+
+
+def check(registry: Registry, request: AccountRequest) -> CheckedAccountRequest:
+    """Validate the fields. Raises InvalidInput (``InvalidPassword``, ``InvalidRequest``)."""
+    try:
+        email = parse_address(request.email or "").lower()
+    except ValueError as error:
+        raise InvalidInput("email", str(error)) from None
+    if request.password is None:
+        raise InvalidInput("password", "Choose a password.", name="InvalidPassword")
+    require_acceptable(request.password)
+    return CheckedAccountRequest(email, request.password, _recovery(registry, request.recovery_key))
+
+
+def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
+    if text is None:
+        return None
+    try:
+        key = parse_did_key(text)
+    except Malformed as error:
+        raise InvalidInput("recoveryKey", f"The recovery key is not a did:key: {error.why}.") from error
+    if key in registry.own_keys:
+        raise InvalidInput("recoveryKey", "The recovery key is this server's own; give one that you hold.")
+    return key
+
+
+async def invite_of(registry: Registry, reader: Reader, request: AccountRequest) -> str | None:
+    """The invite code that the account uses up, or None. Raises Refused (``InvalidInviteCode``) for an invalid one, and if one is
+    required and missing.
+
+    Also used up if none is required: who was invited need not confirm the e-mail address.
+    """
+    if request.by_admin:
+        return None
+    code = request.invite_code or None
+    if code is not None:
+        await invites.require_usable(reader, code)
+    elif registry.needs_invite:
+        raise Refused(
+            "This server takes new accounts by invitation: an invite code is needed.", name="InvalidInviteCode"
+        )
+    return code
+
+
+async def require_free(registry: Registry, reader: Reader, handle: Handle, email: str, did: Did | None) -> None:
+    """Raises Refused if the handle or the e-mail address is taken. Called before the directory is written; the constraints of the
+    database settle races.
+    """
+    if await queries.handle_is_taken(reader, handle, did, registry.handle_quarantine):
+        raise taken()
+    if await queries.email_is_taken(reader, email):
+        raise email_taken()
+
+
+def lost_race(constraint: str) -> Failure:
+    """The error for a violated constraint: another request took the address or the handle first."""
+    return email_taken() if "email" in constraint else taken()
+
+
+def email_taken() -> Refused:
+    """The error for an e-mail address that another account has."""
+    return Refused("There is an account with this e-mail address already.", name="InvalidRequest")

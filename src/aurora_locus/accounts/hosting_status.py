@@ -1,0 +1,169 @@
+"""Hosting status of an identity: whether it names this server, as it must to be active, or another one.
+
+Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host
+(did:web) is asked again, because a cache says where the account was before. An account whose identity names another
+server is *moved*: its data here is kept for its owner, it accepts no writes, and only its status is served.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.identity import plc_operation
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE
+from at_protocol.identity.plc_operation import Tombstone
+from at_protocol.syntax.did import Did, is_plc
+from aurora_locus.accounts import queries, web_identities
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.repository import hosting
+from aurora_locus.repository.model import HostingStatus
+from groundwork.clock import HOUR, Instant
+from groundwork.database.transaction import Writer
+from groundwork.errors import Failure, Refused
+from groundwork.telemetry.logs import log
+
+# Nobody notifies us when owners change their identity with their own key. So every identity is checked periodically, a
+# few per round: small hosts finish within the hour, large ones never ask more than some twenty a minute.
+LOOKED_AT_EVERY = HOUR
+LOOKED_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityClaim:
+    """What an account's identity says now: its PDS (an origin), signing key and rotation keys, keys as did:key.
+
+    ``rotation_keys`` is None for a DID method without them (did:web).
+    """
+
+    pds: str | None
+    signing_key: str | None
+    rotation_keys: Sequence[str] | None
+
+
+class IdentityEnded(Refused):
+    """The identity was ended (a tombstone): nobody can write in its name."""
+
+
+async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
+    """Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow as its directory or host
+    responds.
+    """
+    if web_identities.is_ours(registry, did):
+        async with registry.db.reader() as reader:
+            there = await web_identities.destination(reader, did)
+        if there is not None:
+            return IdentityClaim(there.pds, there.signing_key, None)
+        # We serve this document ourselves, from what is stored here.
+        own = await registry.repositories.keys.signing_key(did)
+        return IdentityClaim(registry.url, format_did_key(own.public), None)
+    if not is_plc(did):
+        document = await registry.network.refresh_did(did)
+        key = document.signing_key
+        return IdentityClaim(document.pds, None if key is None else format_did_key(key), None)
+    newest = await registry.directory.last(did)
+    if isinstance(newest, Tombstone):
+        raise IdentityEnded("This identity has ended in the directory.")
+    operation = plc_operation.normalised(newest)
+    service = operation.services.get(PDS_SERVICE)
+    return IdentityClaim(
+        service.endpoint.rstrip("/") if service is not None and service.type == PDS_TYPE else None,
+        operation.verification_methods.get(ATPROTO_KEY),
+        operation.rotation_keys,
+    )
+
+
+async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
+    """Reasons why the account cannot be active here, each a clause; empty when it can."""
+    signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
+    ours = format_did_key(registry.rotation_key.public)
+    found = []
+    if claim.rotation_keys is not None and ours not in claim.rotation_keys:
+        found.append(f"this server's rotation key ({ours}) is not among its rotation keys")
+    if claim.pds != registry.url:
+        found.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
+    if claim.signing_key != signing:
+        found.append(f"its signing key ({ATPROTO_KEY}) is {claim.signing_key or 'not named'}, not {signing}")
+    return found
+
+
+async def require_here(registry: Registry, did: Did) -> None:
+    """Raise Refused, naming every field of the identity that does not fit an account here."""
+    found = await problems(registry, did, await claim_of(registry, did))
+    if found:
+        where = "directory" if is_plc(did) else "document"
+        raise Refused(
+            f"The identity in the {where} is not that of an account here: {'; '.join(found)}. "
+            "getRecommendedDidCredentials tells what it must say.",
+            name="InvalidRequest",
+        )
+
+
+async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
+    """Store which server the identity names; returns whether it is another one.
+
+    Elsewhere means another signing key. Only another service endpoint is this server's own, before or after its
+    operator changed it: otherwise a mistyped setting would hide all accounts at once.
+    """
+    signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
+    is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing
+
+    def work(w: Writer) -> None:
+        queries.set_looked_at(w, did)
+        if is_elsewhere and queries.waiting(w, did) is None and queries.set_moved(w, did, claim.pds):
+            w.after_commit(lambda: registry.repositories.forget_head(did))
+            if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
+                queries.set_deactivated(w, did, w.now, None)
+                hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
+
+    await registry.db.write(work)
+    return is_elsewhere
+
+
+async def note_end(registry: Registry, did: Did) -> None:
+    """Hide an account whose identity has ended. Its owner can still export; a higher-ranked key may restore the
+    identity.
+    """
+
+    def work(w: Writer) -> None:
+        queries.set_looked_at(w, did)
+        if queries.waiting(w, did) is None and queries.is_shown(w, did):
+            queries.set_deactivated(w, did, w.now, None)
+            if queries.host_decision(w, did) is None:
+                hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
+
+    await registry.db.write(work)
+
+
+async def look(registry: Registry, did: Did) -> bool:
+    """Check the identity and store the result; returns whether it names another server. A lookup failure is
+    ignored.
+    """
+    try:
+        claim = await claim_of(registry, did)
+    except IdentityEnded:
+        await note_end(registry, did)
+        return False
+    except Failure as failure:
+        log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
+        return False
+    return await note(registry, did, claim)
+
+
+async def go_round(registry: Registry) -> int:
+    """Check the identities with the oldest check; returns how many accounts have moved away."""
+    async with registry.db.reader() as reader:
+        due = await queries.to_look_at(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
+    moved = 0
+    for did in due:
+        try:
+            claim = await claim_of(registry, did)
+        except IdentityEnded:
+            await note_end(registry, did)
+            continue
+        except Failure as failure:
+            # The directory, or the host of a did:web, is unreachable: retried in a later round.
+            log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
+            await registry.db.write(lambda w, did=did: queries.set_looked_at(w, did))  # type: ignore[misc]  # a default binds it now
+            continue
+        moved += await note(registry, did, claim)
+    return moved

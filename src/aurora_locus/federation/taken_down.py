@@ -1,0 +1,41 @@
+"""What an operator has taken down, for streams that leave it out. Read again after a second at the earliest."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from at_protocol.sync.jetstream_writing import JetstreamLine
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.database.transaction import Database
+
+_FRESH_FOR: Final = SECOND
+_ACCOUNTS: Final = "select did from accounts where takedown_ref is not null order by did"
+_RECORDS: Final = "select did, collection, rkey from record_takedowns order by did, collection, rkey"
+
+
+@dataclass(slots=True)
+class TakenDown:
+    """Accounts, and records by account, collection and key. As many as operators decided about, one by one."""
+
+    db: Database
+    clock: Clock
+    _accounts: frozenset[str] = frozenset()
+    _records: frozenset[tuple[str, str, str]] = frozenset()
+    _read_at: Instant | None = field(default=None)
+
+    async def refresh(self) -> None:
+        """Read the decisions, unless that was a moment ago."""
+        now = self.clock.now()
+        if self._read_at is not None and now - self._read_at < _FRESH_FOR:
+            return
+        async with self.db.reader() as reader:
+            accounts = await reader.fetch(_ACCOUNTS)
+            records = await reader.fetch(_RECORDS)
+        self._accounts = frozenset(row["did"] for row in accounts)
+        self._records = frozenset((row["did"], row["collection"], row["rkey"]) for row in records)
+        self._read_at = now
+
+    def hides(self, line: JetstreamLine) -> bool:
+        """Whether an event has a record that is taken down, by itself or with its account."""
+        if line.rkey is None or line.collection is None:
+            return False
+        return line.did in self._accounts or (line.did, line.collection, line.rkey) in self._records

@@ -1,0 +1,37 @@
+"""Executed by Alembic for each command: runs the revisions on the connection that ``alembic_run`` has opened."""
+
+from alembic import context
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+
+def refuse_broken_references(
+    ctx: MigrationContext,
+    step: object,  # noqa: ARG001 - Alembic passes all four by name
+    heads: object,  # noqa: ARG001
+    run_args: object,  # noqa: ARG001
+) -> None:
+    """Raise ValueError if a revision leaves rows whose foreign key finds nothing: on SQLite keys are off meanwhile."""
+    connection = ctx.connection
+    if connection is None or connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("pragma foreign_key_check").fetchall()
+    if broken:
+        raise ValueError(f"the revision leaves {len(broken)} rows whose foreign key finds nothing, in {broken[0][0]}")
+
+
+def run(connection: Connection, version_table: str) -> None:
+    """Run the revisions of the command under way."""
+    context.configure(
+        connection=connection,
+        version_table=version_table,
+        transaction_per_migration=connection.dialect.name != "sqlite",
+        # Alembic believes that SQLite cannot do this; it can, once the driver's own BEGIN is out of the way.
+        transactional_ddl=True,
+        on_version_apply=refuse_broken_references,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run(context.config.attributes["connection"], context.config.attributes["version_table"])

@@ -1,0 +1,126 @@
+"""How jobs of one kind are delivered, and what may become of each of them."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.errors import Explanation, Failure, NotAsked, packed
+from groundwork.errors import reason_of as stored_reason_of
+from groundwork.outbox import retry
+from groundwork.outbox.jobs import CAUSE, Job
+from groundwork.outbox.retry import DEFAULT, RetryPolicy
+
+# The code of an exception of no kind.
+UNFORESEEN: Final = "unforeseen"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Nothing is left to do for this revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """It failed and may succeed later: it is due after a back-off, and no sooner than ``after_seconds``."""
+
+    reason: Explanation
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAttempted:
+    """Nothing was tried (the server's circuit is open): it is due after ``after_seconds``, and no attempt is counted."""
+
+    reason: Explanation
+    after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """It cannot succeed, or failed too often: it waits for an operator."""
+
+    reason: Explanation
+
+
+Result = Completed | RetryLater | NotAttempted | JobFailed
+Deliver = Callable[[Sequence[Job]], Awaitable[Sequence[Result]]]
+JobHandler = Callable[[Job], Awaitable[None]]
+
+# Where nobody says when the circuit is half open.
+_NOT_ASKED_FOR_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobDelivery:
+    """How jobs of one kind are delivered.
+
+    ``deliver`` gets up to ``jobs_per_call`` jobs of one partition, the most urgent first, outside any transaction, and
+    returns a result for each. What it raises is the result of all of them. A lease may end before it returns, so it
+    must tolerate a second call for the same revision.
+
+    ``batch``: jobs leased at a time; their calls run at once. ``partitions_at_once``: while this many partitions are
+    delivered to, no others are begun.
+    """
+
+    deliver: Deliver
+    jobs_per_call: int = 1
+    batch: int = 20
+    partitions_at_once: int = 50
+    lease_seconds: float = 60.0
+    retry: RetryPolicy = DEFAULT
+
+
+def one_by_one(
+    handler: JobHandler,
+    *,
+    batch: int = 20,
+    partitions_at_once: int = 1,
+    lease_seconds: float = 60.0,
+    retry: RetryPolicy = DEFAULT,
+) -> JobDelivery:
+    """A delivery by a function of one job, which completes the job by returning."""
+
+    async def deliver(jobs: Sequence[Job]) -> Sequence[Result]:
+        for job in jobs:
+            await handler(job)
+        return [Completed()] * len(jobs)
+
+    return JobDelivery(
+        deliver, batch=batch, partitions_at_once=partitions_at_once, lease_seconds=lease_seconds, retry=retry
+    )
+
+
+def reason_of(failure: Failure) -> Explanation:
+    """Why it failed. Where there is only a sentence, which is for the log, the code is the failure's name or kind."""
+    if isinstance(failure.why, Explanation):
+        return failure.why
+    return Explanation(failure.name or type(failure).__name__, {CAUSE: packed(stored_reason_of(failure))})
+
+
+def result_of(failure: Failure) -> Result:
+    """What becomes of a job whose delivery raised this, by the table of ``groundwork.errors``."""
+    if isinstance(failure, NotAsked):
+        seconds = _NOT_ASKED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
+        return NotAttempted(reason_of(failure), seconds)
+    if retry.is_worth_retrying(failure):
+        return RetryLater(reason_of(failure), retry.asked_seconds(failure))
+    return JobFailed(reason_of(failure))
+
+
+def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Result:
+    """The same for an exception of no kind: retried a few times, then an operator must look. ``attempts`` before it."""
+    reason = Explanation(UNFORESEEN, {CAUSE: packed(stored_reason_of(raised))})
+    return RetryLater(reason) if attempts + 1 < policy.unforeseen_tries else JobFailed(reason)
+
+
+def wait_seconds(result: RetryLater | NotAttempted, attempts: int, policy: RetryPolicy) -> float:
+    """Seconds until the job is due again, after ``attempts`` earlier failures."""
+    if isinstance(result, NotAttempted):
+        return result.after_seconds
+    return retry.wait_seconds(
+        attempts + 1,
+        random.random(),  # noqa: S311 - spreads retries, guards nothing
+        policy=policy,
+        asked_seconds=result.after_seconds,
+    )

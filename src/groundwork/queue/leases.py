@@ -1,0 +1,112 @@
+"""Messages that a broker has delivered to this worker and that are not yet settled, leased to callers by partition.
+
+A broker such as RabbitMQ pushes many messages; this keeps their order, hands out the first of each partition, and
+forgets everything when the connection is lost, because the broker then delivers them again. Pure: times are arguments.
+"""
+
+import heapq
+import itertools
+from collections import deque
+from dataclasses import dataclass, field
+
+from groundwork.clock import Instant
+from groundwork.queue.contract import Delivery, Message
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A message as delivered by the broker; ``tag`` is the broker's delivery tag."""
+
+    tag: int
+    message: Message
+    attempts: int
+    published_at: Instant
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """The messages of one partition. The first is available from ``available_at``; ``stamp`` numbers its lease."""
+
+    items: deque[Item] = field(default_factory=deque)
+    stamp: int = 0
+
+
+class LeaseBook:
+    """Leases of this worker. Lease numbers never repeat, also across connections, so an old receipt finds nothing."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+        self._given: dict[tuple[int, int], _Line] = {}
+        # (available at, order, partition, the partition's stamp then): an entry with an old stamp is void.
+        self._available: list[tuple[int, int, _Line, int]] = []
+        self._stamps = itertools.count(1)
+        self._order = itertools.count()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, item: Item) -> None:
+        """Append a delivered message to the in-memory line of its partition, where it waits to be leased."""
+        line = self._lines.setdefault(item.message.partition, _Line())
+        line.items.append(item)
+        self._size += 1
+        if len(line.items) == 1:
+            self._offer(line, Instant(0))
+
+    def take(self, limit: int, now: Instant, until: Instant) -> list[Delivery]:
+        """Lease up to ``limit`` available messages, one per partition, until an instant."""
+        taken: list[Delivery] = []
+        while len(taken) < limit and self._available and self._available[0][0] <= now:
+            _, _, line, stamp = heapq.heappop(self._available)
+            if stamp != line.stamp or not line.items:
+                continue
+            self._given.pop((line.stamp, line.items[0].tag), None)
+            # If it is not settled by then, it is leased again.
+            self._offer(line, until)
+            item = line.items[0]
+            receipt = (line.stamp, item.tag)
+            self._given[receipt] = line
+            taken.append(Delivery(item.message, item.attempts, receipt))
+        return taken
+
+    def find(self, delivery: Delivery) -> Item | None:
+        """The message, if this delivery still holds it."""
+        line = self._given.get(delivery.receipt)
+        return None if line is None else line.items[0]
+
+    def settle(self, delivery: Delivery) -> None:
+        """The message is done; the next of its partition is available."""
+        line = self._given.pop(delivery.receipt, None)
+        if line is None:
+            return
+        line.items.popleft()
+        self._size -= 1
+        if line.items:
+            self._offer(line, Instant(0))
+        else:
+            line.stamp = 0
+            del self._lines[delivery.message.partition]
+
+    def postpone(self, delivery: Delivery, until: Instant) -> None:
+        """Make it available again from an instant, as one more attempt."""
+        line = self._given.pop(delivery.receipt, None)
+        if line is None:
+            return
+        line.items[0].attempts += 1
+        self._offer(line, until)
+
+    def oldest_at(self) -> Instant | None:
+        """When the oldest held message was published."""
+        return min((line.items[0].published_at for line in self._lines.values()), default=None)
+
+    def clear(self) -> None:
+        """The connection is lost: the broker delivers everything again."""
+        self._lines.clear()
+        self._given.clear()
+        self._available.clear()
+        self._size = 0
+
+    def _offer(self, line: _Line, at: Instant) -> None:
+        line.stamp = next(self._stamps)
+        heapq.heappush(self._available, (at, next(self._order), line, line.stamp))

@@ -1,0 +1,18 @@
+"""Work on a thread that its caller cleans up after."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def on_thread(work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Run this on a thread. A cancelled caller waits for its end, because it closes or removes what the thread works on."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **options))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise

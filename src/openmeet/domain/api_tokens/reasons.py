@@ -1,0 +1,17 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class ApiTokenReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/api_tokens.py``."""
+
+    SERVICE_NAME_NEEDED = "api_token.service_name_needed"
+    SERVICE_SCOPE_NEEDED = "api_token.service_scope_needed"
+    NO_SUCH_CREDENTIAL = "api_token.no_such_credential"
+    LABEL_NEEDED = "api_token.label_needed"
+    SCOPE_NEEDED = "api_token.scope_needed"
+    LIFETIME_OUT_OF_RANGE = "api_token.lifetime_out_of_range"
+    NAME_TOO_LONG = "api_token.name_too_long"
+    TOO_MANY_TOKENS = "api_token.too_many_tokens"
+    NO_SUCH_TOKEN = "api_token.no_such_token"

@@ -1,0 +1,324 @@
+"""The answer bar: which state it is in for one person now, and what it offers. Pure.
+
+Event page, lists, e-mails and API ask ``bar_of``; ``answer_words`` has the words. Replies are offered only where
+``rules`` accepts them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.attendance import rules
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
+from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.values import Mode
+from openmeet.recurrence import wall_time
+
+# How long before the start the bar leads to the link to join.
+_JOIN_BEFORE = 15 * MINUTE
+
+
+class AnswerState(StrEnum):
+    """What the bar is about, most urgent first; as the API returns it."""
+
+    NOT_PUBLISHED = "not_published"
+    CANCELLED = "cancelled"
+    OVER = "over"
+    NEEDS_DECISIONS = "needs_decisions"
+    HOSTING = "hosting"
+    TURNED_DOWN = "turned_down"
+    NOT_WELCOME = "not_welcome"
+    CHECKED_IN = "checked_in"
+    JOIN_NOW = "join_now"
+    TODAY = "today"
+    MOVED = "moved"
+    GOING = "going"
+    PLACE_HELD = "place_held"
+    WAITLISTED = "waitlisted"
+    REQUESTED = "requested"
+    UNCONFIRMED = "unconfirmed"
+    MEMBERS_ONLY = "members_only"
+    CLOSED = "closed"
+    MAYBE = "maybe"
+    DECLINED = "declined"
+    INVITED = "invited"
+    APPROVAL = "approval"
+    FULL = "full"
+    OPEN = "open"
+
+
+class AnswerAction(StrEnum):
+    """A button of the bar. The first three post the reply of the same name; the others are links."""
+
+    GOING = "going"
+    INTERESTED = "interested"
+    DECLINED = "declined"
+    CHANGE = "change"
+    TICKET = "ticket"
+    JOIN = "join"
+    NEXT_DATE = "next_date"
+    ASK_HOSTS = "ask_hosts"
+    SEE_GROUP = "see_group"
+    DECIDE = "decide"
+    INVITE = "invite"
+    EDIT = "edit"
+
+
+class GoingLeadsTo(StrEnum):
+    """What the reply "going" leads to now."""
+
+    PLACE = "place"
+    REQUEST = "request"
+    WAITLIST = "waitlist"
+    HELD_PLACE = "held_place"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A row of the table. ``is_state``: the first button shows the state instead of changing it."""
+
+    primary: AnswerAction | None = None
+    second: AnswerAction | None = None
+    is_state: bool = False
+
+
+_A = AnswerAction
+ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
+    AnswerState.NOT_PUBLISHED: AnswerRow(),
+    AnswerState.CANCELLED: AnswerRow(_A.NEXT_DATE, _A.DECLINED),
+    AnswerState.OVER: AnswerRow(_A.NEXT_DATE, _A.DECLINED),
+    AnswerState.NEEDS_DECISIONS: AnswerRow(_A.DECIDE, _A.EDIT),
+    AnswerState.HOSTING: AnswerRow(_A.INVITE, _A.EDIT),
+    AnswerState.TURNED_DOWN: AnswerRow(_A.ASK_HOSTS),
+    AnswerState.NOT_WELCOME: AnswerRow(None, _A.DECLINED),
+    AnswerState.CHECKED_IN: AnswerRow(_A.TICKET),
+    AnswerState.JOIN_NOW: AnswerRow(_A.JOIN, _A.CHANGE),
+    AnswerState.TODAY: AnswerRow(_A.TICKET, _A.CHANGE),
+    AnswerState.MOVED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.GOING: AnswerRow(_A.GOING, _A.CHANGE, is_state=True),
+    AnswerState.PLACE_HELD: AnswerRow(_A.GOING, _A.DECLINED),
+    AnswerState.WAITLISTED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.REQUESTED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.UNCONFIRMED: AnswerRow(_A.GOING, _A.DECLINED, is_state=True),
+    AnswerState.MEMBERS_ONLY: AnswerRow(_A.SEE_GROUP),
+    AnswerState.CLOSED: AnswerRow(_A.ASK_HOSTS),
+    AnswerState.MAYBE: AnswerRow(_A.GOING, _A.DECLINED),
+    AnswerState.DECLINED: AnswerRow(_A.GOING, _A.INTERESTED),
+    AnswerState.INVITED: AnswerRow(_A.GOING, _A.DECLINED),
+    AnswerState.APPROVAL: AnswerRow(_A.GOING, _A.INTERESTED),
+    AnswerState.FULL: AnswerRow(_A.GOING, _A.INTERESTED),
+    AnswerState.OPEN: AnswerRow(_A.GOING, _A.INTERESTED),
+}
+
+
+# Neither a host nor a member of the group.
+STRANGER: Final = Eligibility()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCase:
+    """What the state depends on: an event, somebody's RSVP to it, the time, and more.
+
+    ``is_hosting``: decides about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
+    ``is_full``: somebody who comes now waits. ``people_asking``: await a decision. ``may_join``: has the link to join.
+    """
+
+    event: Event
+    mine: Attendance | None
+    now: Instant
+    registration_settings: RegistrationSettings = DEFAULT
+    eligibility: Eligibility = STRANGER
+    is_hosting: bool = False
+    is_welcome: bool = True
+    is_full: bool = False
+    people_asking: int = 0
+    may_join: bool = False
+    may_edit: bool = False
+    may_message: bool = False
+    has_next_date: bool = False
+    sees_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBar:
+    """The bar for one person. ``replies``: those that the event takes from them now, the buttons' included.
+
+    ``is_state``: ``primary`` shows the RSVP that they gave. ``given``: the reply behind their RSVP.
+    """
+
+    state: AnswerState
+    primary: AnswerAction | None
+    second: AnswerAction | None
+    is_state: bool
+    going: GoingLeadsTo
+    replies: tuple[RsvpReply, ...]
+    given: RsvpReply | None
+
+    @property
+    def others(self) -> tuple[RsvpReply, ...]:
+        """Replies without a button of their own in the bar."""
+        shown = {self.primary, self.second}
+        return tuple(one for one in self.replies if AnswerAction(one.value) not in shown)
+
+
+GIVEN: Final[Mapping[AttendanceStatus, RsvpReply]] = {
+    AttendanceStatus.ATTENDING: RsvpReply.GOING,
+    AttendanceStatus.ATTENDED: RsvpReply.GOING,
+    AttendanceStatus.WAITLISTED: RsvpReply.GOING,
+    AttendanceStatus.PENDING: RsvpReply.GOING,
+    AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
+    AttendanceStatus.DECLINED: RsvpReply.DECLINED,
+}
+
+
+def bar_of(case: AnswerCase) -> AnswerBar:
+    """The state, and those buttons of its row that lead somewhere for this person."""
+    state = _state_of(case)
+    row = ROWS[state]
+    replies = (
+        tuple(reply for reply in RsvpReply if _takes(case, reply)) if state is not AnswerState.NOT_PUBLISHED else ()
+    )
+    primary, second = [
+        action if action is not None and _leads_somewhere(case, action, replies) else None
+        for action in (row.primary, row.second)
+    ]
+    mine = case.mine
+    given = None if mine is None or mine.has_offer(case.now) else GIVEN.get(mine.status)
+    return AnswerBar(state, primary, second, row.is_state, going_leads_to(case), replies, given)
+
+
+def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
+    """Where "going" leads, by the same rules that decide about the reply."""
+    mine = case.mine
+    if mine is not None and mine.has_offer(case.now):
+        return GoingLeadsTo.HELD_PLACE
+    try:
+        decided = rules.decide(
+            case.event,
+            case.registration_settings,
+            mine,
+            OF_REPLY[RsvpReply.GOING],
+            standing=case.eligibility,
+            has_room=not case.is_full,
+            now=case.now,
+        )
+    except (Refused, NotFound):
+        return GoingLeadsTo.PLACE
+    if decided.status is AttendanceStatus.PENDING:
+        return GoingLeadsTo.REQUEST
+    return GoingLeadsTo.WAITLIST if decided.status is AttendanceStatus.WAITLISTED else GoingLeadsTo.PLACE
+
+
+def _state_of(case: AnswerCase) -> AnswerState:
+    event, mine, now = case.event, case.mine, case.now
+    if event.is_draft or event.is_held:
+        return AnswerState.NOT_PUBLISHED
+    if event.is_cancelled:
+        return AnswerState.CANCELLED
+    if event.is_over(now):
+        return AnswerState.OVER
+    if case.is_hosting:
+        return AnswerState.NEEDS_DECISIONS if case.people_asking else AnswerState.HOSTING
+    if mine is not None and mine.status is AttendanceStatus.REJECTED:
+        return AnswerState.TURNED_DOWN
+    if mine is not None and mine.is_seated:
+        return _seated(case, mine)
+    if not case.is_welcome:
+        return AnswerState.NOT_WELCOME
+    if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
+        return AnswerState.PLACE_HELD if mine.has_offer(now) else AnswerState.WAITLISTED
+    if mine is not None and mine.status is AttendanceStatus.PENDING:
+        return AnswerState.REQUESTED if mine.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
+    if not _takes(case, RsvpReply.GOING):
+        shuts_out = case.registration_settings.is_members_only and not case.eligibility.is_member
+        return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
+    if mine is not None:
+        return _UNDECIDED[mine.status]
+    return _STRANGER[going_leads_to(case)]
+
+
+_UNDECIDED: Final[Mapping[AttendanceStatus, AnswerState]] = {
+    AttendanceStatus.INTERESTED: AnswerState.MAYBE,
+    AttendanceStatus.DECLINED: AnswerState.DECLINED,
+    AttendanceStatus.INVITED: AnswerState.INVITED,
+}
+
+_STRANGER: Final[Mapping[GoingLeadsTo, AnswerState]] = {
+    GoingLeadsTo.PLACE: AnswerState.OPEN,
+    GoingLeadsTo.REQUEST: AnswerState.APPROVAL,
+    GoingLeadsTo.WAITLIST: AnswerState.FULL,
+}
+
+
+def _seated(case: AnswerCase, mine: Attendance) -> AnswerState:
+    event, now = case.event, case.now
+    starts_at = event.starts_at
+    if starts_at is not None and case.may_join and now >= starts_at - _JOIN_BEFORE and _is_online(event, mine):
+        return AnswerState.JOIN_NOW
+    if mine.status is AttendanceStatus.ATTENDED:
+        return AnswerState.CHECKED_IN
+    if starts_at is not None and event.content.mode is not Mode.ONLINE and _is_today(event, starts_at, now):
+        return AnswerState.TODAY
+    return AnswerState.MOVED if event.status is EventStatus.RESCHEDULED else AnswerState.GOING
+
+
+def _is_online(event: Event, mine: Attendance) -> bool:
+    return event.content.mode is Mode.ONLINE or (mine.mode is not None and mine.mode.value == Mode.ONLINE.value)
+
+
+def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
+    """Whether it is on, or starts on this day where it takes place. An event of several days is on every day."""
+    if now >= starts_at:
+        return True
+    here = [wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now)]
+    return starts_at - now < DAY and here[0] == here[1]
+
+
+def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
+    """Whether the event takes this reply from them now. Withdrawing needs something to withdraw once it is closed."""
+    act = OF_REPLY[reply]
+    if reply is RsvpReply.DECLINED:
+        is_answered = case.mine is not None and case.mine.status is not AttendanceStatus.DECLINED
+        if not is_answered and (case.event.is_cancelled or case.event.is_over(case.now) or not case.is_welcome):
+            return False
+    elif not case.is_welcome:
+        return False
+    try:
+        rules.must_be_open(case.event, case.registration_settings, case.mine, act, case.eligibility, case.now)
+        rules.decide(
+            case.event,
+            case.registration_settings,
+            case.mine,
+            act,
+            standing=case.eligibility,
+            has_room=not case.is_full,
+            now=case.now,
+        )
+    except (Refused, NotFound):
+        return False
+    # Keeping a rejection is no reply.
+    return case.mine is None or case.mine.status is not AttendanceStatus.REJECTED
+
+
+def _leads_somewhere(case: AnswerCase, action: AnswerAction, replies: tuple[RsvpReply, ...]) -> bool:
+    match action:
+        case AnswerAction.GOING | AnswerAction.INTERESTED | AnswerAction.DECLINED:
+            return RsvpReply(action.value) in replies
+        case AnswerAction.CHANGE:
+            return bool(replies)
+        case AnswerAction.NEXT_DATE:
+            return case.has_next_date
+        case AnswerAction.ASK_HOSTS:
+            return case.may_message
+        case AnswerAction.SEE_GROUP:
+            return case.sees_group
+        case AnswerAction.EDIT:
+            return case.may_edit
+        case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE | AnswerAction.INVITE:
+            return True

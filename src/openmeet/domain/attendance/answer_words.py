@@ -1,0 +1,368 @@
+"""Words of the answer bar: one sentence per state, labels of its buttons, and the badge in lists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from openmeet.domain.attendance.answer_state import (
+    AnswerAction,
+    AnswerBar,
+    AnswerCase,
+    AnswerState,
+    GoingLeadsTo,
+    bar_of,
+)
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, registration_closes_at
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.recurrence import wall_time
+
+REPLY_WORDS: Final[Mapping[RsvpReply, LazyText]] = {
+    RsvpReply.GOING: lazy("I’m going"),
+    RsvpReply.INTERESTED: lazy("Maybe"),
+    RsvpReply.DECLINED: lazy("Can’t go"),
+}
+
+_GOING_WORDS: Final[Mapping[GoingLeadsTo, LazyText]] = {
+    GoingLeadsTo.PLACE: lazy("I’m going"),
+    GoingLeadsTo.REQUEST: lazy("Ask to join"),
+    GoingLeadsTo.WAITLIST: lazy("Join waitlist"),
+    GoingLeadsTo.HELD_PLACE: lazy("Take the place"),
+}
+
+# The first button where it shows the state.
+_SHOWN: Final[Mapping[AnswerState, LazyText]] = {
+    AnswerState.MOVED: lazy("Going"),
+    AnswerState.GOING: lazy("Going"),
+    AnswerState.WAITLISTED: lazy("On the waitlist"),
+    AnswerState.REQUESTED: lazy("Request sent"),
+    AnswerState.UNCONFIRMED: lazy("Not confirmed yet"),
+}
+
+# How "declined" is said where there is something to give up.
+_LEAVING: Final[Mapping[AnswerState, LazyText]] = {
+    AnswerState.CANCELLED: lazy("Withdraw my answer"),
+    AnswerState.OVER: lazy("Withdraw my answer"),
+    AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
+    AnswerState.MOVED: lazy("Can’t come now"),
+    AnswerState.PLACE_HELD: lazy("Pass"),
+    AnswerState.WAITLISTED: lazy("Leave the waitlist"),
+    AnswerState.REQUESTED: lazy("Withdraw"),
+    AnswerState.UNCONFIRMED: lazy("Withdraw"),
+}
+
+_LINKS: Final[Mapping[AnswerAction, LazyText]] = {
+    AnswerAction.CHANGE: lazy("Change"),
+    AnswerAction.TICKET: lazy("Show ticket"),
+    AnswerAction.JOIN: lazy("Join online"),
+    AnswerAction.NEXT_DATE: lazy("See next date"),
+    AnswerAction.ASK_HOSTS: lazy("Message the host"),
+    AnswerAction.SEE_GROUP: lazy("See the group"),
+    AnswerAction.INVITE: lazy("Invite people"),
+    AnswerAction.EDIT: lazy("Edit"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBadge:
+    """The badge of an event in a list: its words and its tone (``good``, ``hold``, ``warn`` or ``plain``)."""
+
+    words: str | LazyText
+    tone: str
+
+
+_YOU_ARE_GOING = AnswerBadge(lazy("You’re going"), "good")
+_BADGES: Final[Mapping[AnswerState, AnswerBadge]] = {
+    AnswerState.NOT_PUBLISHED: AnswerBadge(lazy("Draft"), "plain"),
+    AnswerState.CANCELLED: AnswerBadge(lazy("Cancelled"), "warn"),
+    AnswerState.HOSTING: AnswerBadge(lazy("You host this"), "good"),
+    AnswerState.CHECKED_IN: AnswerBadge(lazy("You’re checked in"), "good"),
+    AnswerState.JOIN_NOW: _YOU_ARE_GOING,
+    AnswerState.TODAY: _YOU_ARE_GOING,
+    AnswerState.MOVED: AnswerBadge(lazy("You’re going, new time"), "hold"),
+    AnswerState.GOING: _YOU_ARE_GOING,
+    AnswerState.PLACE_HELD: AnswerBadge(lazy("A place is held for you"), "hold"),
+    AnswerState.WAITLISTED: AnswerBadge(lazy("On the waitlist"), "hold"),
+    AnswerState.REQUESTED: AnswerBadge(lazy("Request sent"), "hold"),
+    AnswerState.UNCONFIRMED: AnswerBadge(lazy("Not confirmed yet"), "hold"),
+    AnswerState.CLOSED: AnswerBadge(lazy("Answers closed"), "plain"),
+    AnswerState.MEMBERS_ONLY: AnswerBadge(lazy("Members only"), "plain"),
+    AnswerState.MAYBE: AnswerBadge(lazy("You said maybe"), "plain"),
+    AnswerState.INVITED: AnswerBadge(lazy("You’re invited"), "hold"),
+    AnswerState.APPROVAL: AnswerBadge(lazy("Approval"), "hold"),
+    AnswerState.FULL: AnswerBadge(lazy("Full"), "plain"),
+}
+
+_WAS: Final[Mapping[AttendanceStatus, LazyText]] = {
+    AttendanceStatus.ATTENDING: lazy("You were going."),
+    AttendanceStatus.ATTENDED: lazy("You were there."),
+    AttendanceStatus.INTERESTED: lazy("You had said maybe."),
+    AttendanceStatus.PENDING: lazy("You had asked to join."),
+    AttendanceStatus.WAITLISTED: lazy("You were on the waitlist."),
+    AttendanceStatus.INVITED: lazy("You were invited."),
+}
+
+
+_WAS_IN_SHORT: Final[Mapping[AttendanceStatus, LazyText]] = {
+    AttendanceStatus.ATTENDING: lazy("You were going"),
+    AttendanceStatus.ATTENDED: lazy("You were there"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFigures:
+    """Numbers and names in the sentences. ``host``: a name; empty where the sentence says "the host".
+
+    ``waiting_before``: people before this one on the waitlist. ``waiting``: people on it. ``going``: people going.
+    """
+
+    host: str = ""
+    waiting_before: int = 0
+    waiting: int = 0
+    going: int = 0
+
+
+NO_FIGURES = AnswerFigures()
+
+
+def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> str:
+    """What a button of the bar says."""
+    match action:
+        case AnswerAction.GOING:
+            return str(_SHOWN[bar.state]) if bar.is_state else str(_GOING_WORDS[bar.going])
+        case AnswerAction.INTERESTED:
+            return str(REPLY_WORDS[RsvpReply.INTERESTED])
+        case AnswerAction.DECLINED:
+            return str(_LEAVING.get(bar.state, REPLY_WORDS[RsvpReply.DECLINED]))
+        case AnswerAction.DECIDE:
+            return ngettext("Review %(number)s request", "Review %(number)s requests", people_asking)
+        case _:
+            return str(_LINKS[action])
+
+
+def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
+    """What a reply says where all of them are listed."""
+    return str(_GOING_WORDS[bar.going] if reply is RsvpReply.GOING else REPLY_WORDS[reply])
+
+
+def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
+    """The badge of an event in a list; None where there is nothing to say."""
+    if bar.state is AnswerState.NEEDS_DECISIONS:
+        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
+        return AnswerBadge(words, "hold")
+    return _BADGES.get(bar.state)
+
+
+def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
+    """The badge of somebody's own answer alone; None without one, and for "can’t go"."""
+    if case.mine is None or case.mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+        return None
+    if case.event.is_cancelled:
+        return None
+    bar = bar_of(replace(case, is_hosting=False))
+    was = _WAS_IN_SHORT.get(case.mine.status) if bar.state is AnswerState.OVER else None
+    return AnswerBadge(was, "plain") if was is not None else _BADGES.get(bar.state)
+
+
+def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FIGURES) -> str:
+    """The sentence of the bar; empty where the buttons say it all."""
+    event, mine = case.event, case.mine
+    match bar.state:
+        case AnswerState.NOT_PUBLISHED:
+            return gettext("People can answer once it’s published.")
+        case AnswerState.CANCELLED:
+            return _ended(gettext("This event is cancelled."), mine)
+        case AnswerState.OVER:
+            return _ended(gettext("This event is over."), mine)
+        case AnswerState.NEEDS_DECISIONS:
+            return ngettext(
+                "%(number)s person is waiting for you.", "%(number)s people are waiting for you.", case.people_asking
+            )
+        case AnswerState.HOSTING:
+            return _going_words(event, figures.going)
+        case AnswerState.TURNED_DOWN:
+            return gettext("The host declined your request.")
+        case AnswerState.NOT_WELCOME:
+            return gettext("You can’t answer this event.")
+        case AnswerState.CHECKED_IN:
+            return gettext("You’re checked in.")
+        case AnswerState.JOIN_NOW | AnswerState.TODAY:
+            return _today_words(case)
+        case AnswerState.MOVED:
+            return gettext("You’re going. New time: %(when)s.", when=time_words.start_words(event))
+        case AnswerState.GOING:
+            return going_words(mine)
+        case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
+            return _waiting_words(case, figures.waiting_before)
+        case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
+            return _asked_words(case, figures.host)
+        case AnswerState.MEMBERS_ONLY:
+            return gettext("Only members of its group can come.")
+        case AnswerState.CLOSED:
+            return _closed_words(case)
+        case AnswerState.MAYBE:
+            return gettext("You said maybe.")
+        case AnswerState.DECLINED:
+            return gettext("You said that you can’t go.")
+        case AnswerState.INVITED:
+            return gettext("You’re invited.")
+        case AnswerState.APPROVAL:
+            return _approval_words(case.registration_settings, figures.host)
+        case AnswerState.FULL:
+            if not figures.waiting:
+                return gettext("Full. Nobody is on the waitlist yet.")
+            return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", figures.waiting)
+        case AnswerState.OPEN:
+            return _question_words(case.registration_settings, figures.host)
+
+
+def was_words(mine: Attendance | None) -> str:
+    """The sentence about their answer once the event is cancelled or over; empty without an answer."""
+    return "" if mine is None else str(_WAS.get(mine.status, ""))
+
+
+def _ended(first: str, mine: Attendance | None) -> str:
+    was = was_words(mine)
+    return f"{first} {was}" if was else first
+
+
+def _going_words(event: Event, going: int) -> str:
+    places = event.content.capacity
+    if places is not None:
+        return ngettext(
+            "%(going)s of %(number)s place taken.", "%(going)s of %(number)s places taken.", places, going=going
+        )
+    return ngettext("%(number)s going.", "%(number)s going.", going) if going else gettext("Nobody is going yet.")
+
+
+def _today_words(case: AnswerCase) -> str:
+    event = case.event
+    if event.starts_at is None or event.is_all_day:
+        return gettext("You’re going. It’s today.")
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    if event.starts_at <= case.now:
+        return gettext("Started %(ago)s.", ago=formatting.ago(event.starts_at, case.now))
+    return gettext("You’re going. Starts at %(time)s.", time=formatting.clock(starts))
+
+
+def going_words(mine: Attendance | None) -> str:
+    """The sentence that they are going, with the number of their guests."""
+    guests = 0 if mine is None else mine.party - 1
+    if not guests:
+        return gettext("You’re going.")
+    return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", guests)
+
+
+def _approval_words(registration_settings: RegistrationSettings, host: str) -> str:
+    number = len(registration_settings.questions)
+    if not number:
+        return gettext("%(host)s approves every guest.", host=host or gettext("The host"))
+    return ngettext(
+        "%(host)s approves every guest and asks %(number)s question.",
+        "%(host)s approves every guest and asks %(number)s questions.",
+        number,
+        host=host or gettext("The host"),
+    )
+
+
+def _question_words(registration_settings: RegistrationSettings, host: str) -> str:
+    number = len(registration_settings.questions)
+    if not number:
+        return ""
+    return ngettext(
+        "%(host)s asks %(number)s question.",
+        "%(host)s asks %(number)s questions.",
+        number,
+        host=host or gettext("The host"),
+    )
+
+
+def _asked_words(case: AnswerCase, host: str) -> str:
+    mine = case.mine
+    if mine is None or mine.pending_for is not PendingFor.APPROVAL:
+        return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
+    asked = formatting.ago(mine.answered_at, case.now)
+    if host:
+        return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=asked, host=host)
+    return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=asked)
+
+
+def _closed_words(case: AnswerCase) -> str:
+    at = registration_closes_at(case.event, case.registration_settings)
+    if at is None:
+        return gettext("This event takes no answers.")
+    local = wall_time.local_of(at, case.event.time_zone)
+    return gettext("Answers closed on %(when)s.", when=formatting.span(local, None))
+
+
+def _waiting_words(case: AnswerCase, before: int) -> str:
+    mine = case.mine
+    if mine is None:
+        return ""
+    return (
+        _held_words(case.event, mine, case)
+        or _too_large_words(case.event, case.registration_settings, mine)
+        or (
+            ngettext(
+                "You’re on the waitlist, with %(number)s person before you.",
+                "You’re on the waitlist, with %(number)s people before you.",
+                before,
+            )
+            if before
+            else gettext("You’re next on the waitlist.")
+        )
+    )
+
+
+def _held_words(event: Event, mine: Attendance, case: AnswerCase) -> str:
+    """That a place is held, and until when; empty where none is."""
+    if mine.offered_until is None or not mine.has_offer(case.now):
+        return ""
+    until = wall_time.local_of(mine.offered_until, event.time_zone)
+    return ngettext(
+        "A place is held for you until %(until)s.",
+        "%(number)s places are held for you until %(until)s.",
+        mine.party,
+        until=f"{formatting.span(until, None)}, {formatting.zone_words(until, event.time_zone)}",
+    )
+
+
+def _too_large_words(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
+    """That the party is larger than the lowered limit, so that no place will be free; empty where one may be."""
+    limits = limits_of(event, registration_settings)
+    most = most_together(limits, mine.mode)
+    if most is None or not is_too_large(limits, mine):
+        return ""
+    # The most are fewer than a party of at least two, so the party always is several people.
+    match mine.mode:
+        case None:
+            return ngettext(
+                "There is %(number)s place, but you’re %(party)s people, so there won’t be room for all of you."
+                " Answer again with fewer people.",
+                "There are %(number)s places, but you’re %(party)s people, so there won’t be room for all of you."
+                " Answer again with fewer people.",
+                most,
+                party=mine.party,
+            )
+        case AnswerMode.IN_PERSON:
+            return ngettext(
+                "There is %(number)s place in person, but you’re %(party)s people, so there won’t be room for all of"
+                " you. Answer again with fewer people.",
+                "There are %(number)s places in person, but you’re %(party)s people, so there won’t be room for all"
+                " of you. Answer again with fewer people.",
+                most,
+                party=mine.party,
+            )
+        case AnswerMode.ONLINE:
+            return ngettext(
+                "There is %(number)s place online, but you’re %(party)s people, so there won’t be room for all of"
+                " you. Answer again with fewer people.",
+                "There are %(number)s places online, but you’re %(party)s people, so there won’t be room for all of"
+                " you. Answer again with fewer people.",
+                most,
+                party=mine.party,
+            )

@@ -1,0 +1,413 @@
+"""Who may read, write and moderate: computed from answers, hosting and roles each time, and never stored (invariant 3).
+
+``level`` is the same rule as SQL, for one room or many, one person or many. The widest relation counts; then bans, blocks by
+the host, suspension, mutes and a closed room narrow it. Aliases come from our code, never from input.
+"""
+
+import functools
+from collections.abc import Collection
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Forbidden, NotFound
+from openmeet.domain.attendance.model import PendingFor
+from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, HistoryMode, Room, RoomId, SubjectKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
+from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.users.model import UserId
+
+_MOST_OWN = 5_000
+_RUNNING = "'owner', 'admin', 'moderator'"
+_INSIDE = "'owner', 'admin', 'moderator', 'member'"
+_PRIVATE_SERIES = """(s.template like '%"visibility":"private"%' or s.template like '%"visibility": "private"%')"""
+_PUBLIC_SERIES = """s.template like '%"visibility":"public"%'"""
+# An answer in a record that nobody confirmed, on an event with limited places, counts as none.
+_COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.FOREIGN}'"
+
+
+@functools.cache
+def level(room: str, person: str, of: SubjectKind, *, with_shadows: bool = False) -> str:
+    """SQL expression: the ``Access`` of a person (a column or parameter, null for nobody) in a room (an alias).
+
+    ``with_shadows``: of people who are known by a network account only, what they will have once they sign in.
+
+    Every ``room`` of the statement belongs to an ``of``: one statement with the rules of all three would be planned by
+    PostgreSQL for ten times as long as it runs. Needs the parameter ``:now``.
+    """
+    rules = {SubjectKind.EVENT: _of_event, SubjectKind.SERIES: _of_series, SubjectKind.GROUP: _of_group}[of]
+    # The limit keeps PostgreSQL from copying the rules to wherever ``found`` stands.
+    return f"""(
+      {chain(room) if of is SubjectKind.SERIES else ""}
+      select case when w.found = 0 then 0
+                  when w.found < 3 and {room}.closed_at is not null or {_is_sanctioned(room, person, "mute")} then 1
+                  else w.found end
+        from (select case when {_is_out(room, person, of, with_shadows=with_shadows)} then 0 else coalesce({rules(room, person)}, 0) end as found
+               limit 1) w)"""
+
+
+def _switch(room: str, name: str, value: str) -> str:
+    """SQL condition: the room's switch has this value, which is not the usual one."""
+    # The JSON is our own, with sorted keys and without spaces.
+    return f"""{room}.audience like '%"{name}":"{value}"%'"""
+
+
+def _has_role(group: str, person: str, roles: str) -> str:
+    return (
+        f"exists (select 1 from group_members gm join groups gg on gg.id = gm.group_id and gg.deleted_at is null"
+        f" where gm.group_id = {group} and gm.user_id = {person} and gm.role in ({roles}))"
+    )
+
+
+def _hosts_event(person: str) -> str:
+    """SQL condition on ``e``: its author, a co-host, who runs its group; of an imported event that nobody claimed, a moderator
+    of the community.
+    """
+    return (
+        f"(e.author_id = {person}"
+        f" or exists (select 1 from event_co_hosts h where h.event_id = e.id and h.user_id = {person} and h.state = 'accepted')"
+        f" or {_has_role('e.group_id', person, _RUNNING)}"
+        f" or (exists (select 1 from users au where au.id = e.author_id and au.kind = 'shadow')"
+        f" and exists (select 1 from moderators mo where mo.user_id = {person})))"
+    )
+
+
+def _of_event(room: str, person: str) -> str:
+    """``room`` is about an event or one date: of it, of its hosts, or of one person with them."""
+    # Once each, and again a limit, which keeps them from being copied.
+    event = f"""
+        select e.id, e.group_id, e.author_id, e.visibility, e.is_held, case when {_hosts_event(person)} then 1 else 0 end as is_host,
+               case when {is_hidden("e")} then 1 else 0 end as is_hidden
+          from events e where e.id = {room}.event_id and e.deleted_at is null and e.removed_at is null limit 1"""
+    return f"""(
+        select case
+            when e.is_host = 1 then case when e.is_hidden = 1 then 1 else 3 end
+            when e.is_held = 1 or e.is_hidden = 1 or {is_shut_out("e", person)} then 0
+            when {room}.kind = 'hosts' then 0
+            when {room}.kind = 'direct' then case when {room}.with_user_id = {person} and {_sees_event(person)} then 2 else 0 end
+            when a.status in ('attending', 'attended', 'waitlisted') then 2
+            when not {_switch(room, "members", "none")} and {_has_role("e.group_id", person, _INSIDE)} then 2
+            when a.status = 'interested' and not {_switch(room, "interested", "none")}
+              then case when {_switch(room, "interested", "read")} then 1 else 2 end
+            when {_switch(room, "pending", "read")} and a.status in ('pending', 'invited') then 1
+            when {_switch(room, "anybody", "read")} and {is_public("e")} then 1
+            else 0 end
+          from ({event}) e left join attendances a on a.event_id = e.id and a.user_id = {person} and {_COUNTS})"""
+
+
+def _sees_event(person: str) -> str:
+    """SQL condition on ``e``, which is neither held nor hidden: it exists for this person, who does not host it."""
+    is_private = "(e.visibility = 'private' or exists (select 1 from groups pg where pg.id = e.group_id and pg.visibility = 'private'))"
+    return (
+        f"(not {is_private} or {_has_role('e.group_id', person, _INSIDE)}"
+        f" or exists (select 1 from attendances pa where pa.event_id = e.id and pa.user_id = {person} and pa.status <> 'rejected'))"
+    )
+
+
+def chain(room: str) -> str:
+    """Common table ``chain (id)``: the series of a room and all that were split off from it."""
+    return (
+        f"with recursive chain (id, steps) as (select {room}.series_id, 0 union all"
+        " select cs.id, chain.steps + 1 from event_series cs join chain on cs.split_from = chain.id where chain.steps < 50)"
+    )
+
+
+def _of_series(room: str, person: str) -> str:
+    """``room`` is about a series: who hosts a half of it that goes on, and who hosts all dates of one. Needs ``chain``."""
+    is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
+    is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
+    invited = (
+        f"exists (select 1 from attendances pa join events pe on pe.id = pa.event_id"
+        f" where pa.user_id = {person} and pa.status <> 'rejected' and pe.series_id in (select id from chain))"
+    )
+    # role: 2 runs a half, 1 is in its group. shown: 0 withheld, 1 not to this person, 2 to them, 3 to everybody.
+    halves = f"""
+        select max(case when (s.user_id = {person} or {_has_role("s.group_id", person, _RUNNING)}) and {_goes_on("s.id")} then 2
+                        when {_has_role("s.group_id", person, _INSIDE)} then 1 else 0 end) as role,
+               max(case when {is_blocked("s.id", "s.group_id", "s.user_id")} then 0
+                        when {is_public_series} then 3
+                        when not {is_private} or {_has_role("s.group_id", person, _INSIDE)} or {invited} then 2
+                        else 1 end) as shown
+          from chain join event_series s on s.id = chain.id where s.deleted_at is null"""
+    # 2 hosts all dates, 1 hosts one that is not long over.
+    co_host = f"""
+        select max(case when h.is_for_series = 1 and {_goes_on("e.series_id")} then 2 when e.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR} then 1 else 0 end)
+          from event_co_hosts h join events e on e.id = h.event_id
+         where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id from chain)"""
+    # 2 goes to a date, 1 is interested in one.
+    answer = f"""
+        select max(case when a.status = 'interested' then 1 else 2 end) from attendances a join events e on e.id = a.event_id
+         where a.user_id = {person} and a.status in ('attending', 'attended', 'waitlisted', 'interested') and {_COUNTS}
+           and e.series_id in (select id from chain) and e.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR}
+           and e.deleted_at is null and e.removed_at is null and e.is_held = 0 and not {is_shut_out("e", person)}"""
+    return f"""(
+        select case
+            when k.shown is null then 0
+            when k.role = 2 or k.co_host = 2 then 3
+            when k.shown = 0 or {room}.kind = 'hosts' then 0
+            when {room}.kind = 'direct' then case when {room}.with_user_id = {person} and k.shown >= 2 then 2 else 0 end
+            when k.answer = 2 or k.co_host = 1 then 2
+            when k.role = 1 and not {_switch(room, "members", "none")} then 2
+            when k.answer = 1 and not {_switch(room, "interested", "none")}
+              then case when {_switch(room, "interested", "read")} then 1 else 2 end
+            when k.shown >= 2 and not {_switch(room, "followers", "none")} and exists (
+                   select 1 from event_series_followers f where f.user_id = {person} and f.series_id in (select id from chain)) then 1
+            when k.shown = 3 and {_switch(room, "anybody", "read")} then 1
+            else 0 end
+          from (select h.*, coalesce(({co_host}), 0) as co_host, coalesce(({answer}), 0) as answer from ({halves}) h limit 1) k)"""
+
+
+def _goes_on(series: str) -> str:
+    """SQL condition: the series, given by its id, was not split, or has dates that are not long over: who hosted it before it was
+    handed over keeps the dates of their half, and no say in the conversation.
+    """
+    return (
+        f"(not exists (select 1 from event_series ns where ns.split_from = {series} and ns.deleted_at is null)"
+        f" or exists (select 1 from events ne where ne.series_id = {series} and ne.deleted_at is null"
+        f" and ne.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR}))"
+    )
+
+
+def _of_group(room: str, person: str) -> str:
+    return f"""(
+        select case
+            when g.deleted_at is not null then 0
+            when {_has_role("g.id", person, _RUNNING)} then 3
+            when {is_blocked("g.id")} then 0
+            when {room}.kind = 'hosts' then 0
+            when {room}.kind = 'direct' then case when {room}.with_user_id = {person}
+                 and (g.visibility <> 'private' or {_has_role("g.id", person, _INSIDE)}) then 2 else 0 end
+            when {_has_role("g.id", person, "'member'")}
+              then case when {_switch(room, "announcements", "yes")} then 1 else 2 end
+            else 0 end
+          from groups g where g.id = {room}.group_id)"""
+
+
+def _is_sanctioned(room: str, person: str, kind: str) -> str:
+    return (
+        f"exists (select 1 from chat_sanctions x where x.room_id = {room}.id and x.user_id = {person} and x.kind = '{kind}'"
+        " and x.lifted_at is null and (x.until is null or x.until > :now))"
+    )
+
+
+def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> str:
+    """SQL condition: banned here or from the group, blocked by the host, suspended, or known by a network account only."""
+    in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
+    kinds = "'person', 'shadow'" if with_shadows else "'person'"
+    # Each has a group and somebody who hosts it, who may block people.
+    owner, group, host = {
+        SubjectKind.EVENT: (f"events o where o.id = {room}.event_id", "o.group_id", "o.author_id"),
+        SubjectKind.SERIES: (
+            f"event_series o join chain on chain.id = o.id where o.deleted_at is null and {_goes_on('o.id')}",
+            "o.group_id",
+            "o.user_id",
+        ),
+        SubjectKind.GROUP: (f"groups o where o.id = {room}.group_id", "o.id", "o.owner_id"),
+    }[of]
+    return f"""(
+        not ({person} is null or exists (select 1 from users up where up.id = {person} and up.kind in ({kinds}))
+             or exists (select 1 from guests ug where ug.user_id = {person} and ug.email is not null))
+        or {is_blocked(person)}
+        or exists (select 1 from identities ib where ib.user_id = {person} and {is_blocked("ib.did")})
+        or {_is_sanctioned(room, person, "ban")}
+        or exists (select 1 from {owner} and ({group} in ({in_group})
+             or exists (select 1 from user_blocks kb where kb.user_id = {host} and kb.blocked_id = {person})
+                and not exists (select 1 from group_members ga where ga.user_id = {person} and ga.role in ('owner', 'admin')
+                                   and ga.group_id = {group}))))"""
+
+
+def candidates(person: str) -> str:
+    """SQL query: ids of the rooms that a person may be in, by any relation; ``level`` decides."""
+    runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
+    chain_up = f"""
+      with recursive up (id, split_from, steps) as (
+        select s.id, s.split_from, 0 from event_series s where s.id in (
+          select e.series_id from attendances a join events e on e.id = a.event_id
+           where a.user_id = {person} and a.status not in ('declined', 'rejected') and e.series_id is not null
+          union select e.series_id from event_co_hosts h join events e on e.id = h.event_id
+                 where h.user_id = {person} and h.state = 'accepted' and e.series_id is not null
+          union select o.id from event_series o where o.user_id = {person}
+          union select f.series_id from event_series_followers f where f.user_id = {person}
+          union select o.id from event_series o join group_members m on m.group_id = o.group_id
+                 where m.user_id = {person} and m.role in ({_INSIDE}))
+        union all
+        select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
+      select r1.id from chat_rooms r1 where r1.series_id in (select id from up) and r1.kind <> 'direct'"""
+    return f"""(
+      select id from ({chain_up}) cu
+      union select r2.id from chat_rooms r2 where r2.kind <> 'direct' and r2.event_id in (
+        select a.event_id from attendances a where a.user_id = {person} and a.status not in ('declined', 'rejected')
+        union select h.event_id from event_co_hosts h where h.user_id = {person} and h.state = 'accepted'
+        union select e.id from events e where e.author_id = {person}
+        union select e.id from events e join group_members m on m.group_id = e.group_id
+               where m.user_id = {person} and m.role in ({_INSIDE})
+        union select er.event_id from moderators mo cross join chat_rooms er join events e on e.id = er.event_id
+               join users au on au.id = e.author_id where mo.user_id = {person} and au.kind = 'shadow')
+      union select r3.id from chat_rooms r3 where r3.kind <> 'direct' and r3.group_id in (
+        select m.group_id from group_members m where m.user_id = {person} and m.role in ({_INSIDE}))
+      union select r4.id from chat_rooms r4 where r4.with_user_id = {person}
+      union select r5.id from chat_rooms r5 where r5.kind = 'direct' and r5.event_id in (
+        select h.event_id from event_co_hosts h where h.user_id = {person} and h.state = 'accepted'
+        union select e.id from events e where e.author_id = {person}
+        union select e.id from events e where e.group_id in ({runs}))
+      union select r6.id from chat_rooms r6 where r6.kind = 'direct' and r6.series_id in (
+        select o.id from event_series o where o.user_id = {person} or o.group_id in ({runs})
+        union select o.split_from from event_series o where o.user_id = {person} or o.group_id in ({runs})
+        union select e.series_id from event_co_hosts h join events e on e.id = h.event_id
+               where h.user_id = {person} and h.state = 'accepted' and h.is_for_series = 1)
+      union select r7.id from chat_rooms r7 where r7.kind = 'direct' and r7.group_id in ({runs})
+      union select c.room_id from chat_readers c where c.user_id = {person})"""
+
+
+def people() -> str:
+    """SQL table: ``user_id`` of everybody who may be in the room ``:room``, each once; ``level`` decides."""
+    return f"(select distinct user_id from {related()} pr)"
+
+
+def related() -> str:
+    """SQL table: ``user_id`` and ``because`` of everybody who is related to what the room ``:room`` belongs to; who answered, the
+    most by far, comes last.
+    """
+    halves = f"{chain('r')} select id from chain"
+    event_ids = (
+        f"(select e.id from events e where e.id = r.event_id or r.series_id is not null and e.series_id in ({halves}))"
+    )
+    return f"""(
+        select h.user_id, 'hosting' as because from chat_rooms r, event_co_hosts h
+         where r.id = :room and h.state = 'accepted' and h.event_id in {event_ids}
+        union all select e.author_id, 'hosting' from chat_rooms r, events e where r.id = :room and e.id = r.event_id
+        union all select s.user_id, 'hosting' from chat_rooms r, event_series s
+         where r.id = :room and s.deleted_at is null and s.id in ({halves})
+        union all select m.user_id, case when m.role = 'member' then 'group' else 'hosting' end from chat_rooms r, group_members m
+         where r.id = :room and m.role in ({_INSIDE})
+           and m.group_id in (select r.group_id union select e.group_id from events e where e.id = r.event_id
+                              union select s.group_id from event_series s where s.deleted_at is null and s.id in ({halves}))
+        union all select f.user_id, 'following' from chat_rooms r, event_series_followers f
+         where r.id = :room and r.kind = 'series' and f.series_id in ({halves})
+        union all select mo.user_id, 'hosting' from chat_rooms r, moderators mo
+         where r.id = :room and exists (select 1 from events e join users au on au.id = e.author_id
+                                         where e.id = r.event_id and au.kind = 'shadow')
+        union all select r.with_user_id, 'direct' from chat_rooms r where r.id = :room and r.with_user_id is not null
+        union all select a.user_id, 'attendance' from chat_rooms r, attendances a
+         where r.id = :room and r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected')
+           and a.event_id in {event_ids})"""
+
+
+async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:
+    """What a person may do in a room; ``NONE`` where there is no such room. ``person`` None: nobody is signed in."""
+    return (await access_to_each(reader, [room], person)).get(room, Access.NONE)
+
+
+async def access_in(reader: Reader, room: Room, person: UserId | None) -> Access:
+    """``access`` for a room that the caller has read."""
+    row = await reader.fetch_one(
+        f"select {level('r', 'cast(:person as text)', room.subject.kind)} as level from chat_rooms r where r.id = :room",
+        room=room.id,
+        person=person,
+        now=reader.now,
+    )
+    return Access(int(row["level"])) if row else Access.NONE
+
+
+async def access_to_each(reader: Reader, rooms: Collection[RoomId], person: UserId | None) -> dict[RoomId, Access]:
+    """``access`` for several rooms."""
+    found = {}
+    for of, ids in (await _by_owner(reader, rooms)).items():
+        rows = await reader.fetch(
+            f"select r.id, {level('r', 'cast(:person as text)', of)} as level from chat_rooms r where r.id in :rooms",
+            rooms=ids,
+            person=person,
+            now=reader.now,
+        )
+        found.update({RoomId(row["id"]): Access(int(row["level"])) for row in rows})
+    return found
+
+
+async def access_to_own(
+    reader: Reader, person: UserId, condition: str = "1 = 1", **values: object
+) -> dict[RoomId, Access]:
+    """``access`` for the rooms that a person is in and that fit a condition on ``r``: at most the 5,000 with the latest messages."""
+    rows = await reader.fetch(
+        f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} and {condition}"
+        f" order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit {_MOST_OWN}",
+        person=person,
+        **values,
+    )
+    found = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
+    return {room: one for room, one in found.items() if one is not Access.NONE}
+
+
+async def access_of_each(
+    reader: Reader, room: Room, people: Collection[UserId], *, with_shadows: bool = False
+) -> dict[UserId, Access]:
+    """``access`` of several people in one room: asked before each batch that is pushed to open pages. ``with_shadows``: see
+    ``level``.
+    """
+    if not people:
+        return {}
+    rows = await reader.fetch(
+        f"select u.id, {level('r', 'u.id', room.subject.kind, with_shadows=with_shadows)} as level"
+        " from users u, chat_rooms r"
+        " where r.id = :room and u.id in :people",
+        room=room.id,
+        people=sorted(set(people)),
+        now=reader.now,
+    )
+    return {UserId(row["id"]): Access(int(row["level"])) for row in rows}
+
+
+async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKind, list[RoomId]]:
+    """The rooms by what they belong to."""
+    if not rooms:
+        return {}
+    rows = await reader.fetch(
+        "select id, case when event_id is not null then 'event' when series_id is not null then 'series' else 'group' end as owner"
+        " from chat_rooms where id in :rooms order by id",
+        rooms=sorted(set(rooms)),
+    )
+    found: dict[SubjectKind, list[RoomId]] = {}
+    for row in rows:
+        found.setdefault(SubjectKind(row["owner"]), []).append(RoomId(row["id"]))
+    return found
+
+
+async def must_have(reader: Reader, room: RoomId, person: UserId | None, least: Access) -> Access:
+    """The access of the person. Raises NotFound without any, for absent and forbidden alike; Forbidden (``ReadOnly``,
+    ``NotAModerator``) with less than ``least``.
+    """
+    found = await access(reader, room, person)
+    must_reach(found, least)
+    return found
+
+
+def must_reach(found: Access, least: Access) -> None:
+    """``must_have`` for access that is known."""
+    if found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if found < least:
+        if least is Access.MODERATE:
+            raise Forbidden(ChatReason.MODERATORS_ONLY, name="NotAModerator")
+        raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
+
+
+async def first_number(reader: Reader, room: Room, person: UserId | None, found: Access) -> int:
+    """The number after which this person reads the room: 0 is everything.
+
+    With ``SINCE_JOINING`` it is the room's number when they came; for who never came before, its present number.
+    """
+    if room.history is HistoryMode.ALL or found is Access.MODERATE:
+        return 0
+    if person is None:
+        return room.last_number
+    return (await first_numbers(reader, room, [person])).get(person, room.last_number)
+
+
+async def first_numbers(reader: Reader, room: Room, people: Collection[UserId]) -> dict[UserId, int]:
+    """The room's numbers when these people came, for those who did."""
+    if room.history is HistoryMode.ALL or not people:
+        return {}
+    rows = await reader.fetch(
+        "select user_id, entered_number from chat_readers where room_id = :room and user_id in :people order by user_id",
+        room=room.id,
+        people=sorted(set(people)),
+    )
+    return {UserId(row["user_id"]): int(row["entered_number"]) for row in rows}

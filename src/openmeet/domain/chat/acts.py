@@ -1,0 +1,114 @@
+"""What moderators did in a room: who, to whom, why; and what authors said against it. Entries are never changed; undoing is an entry of its own."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat.model import ChatMessage, ChatMessageId, RoomId
+from openmeet.domain.paging import Page
+from openmeet.domain.users.model import UserId
+
+
+class ModerationAct(StrEnum):
+    """Acts in the log of a room."""
+
+    REMOVED = "removed"
+    RESTORED = "restored"
+    HELD = "held"
+    RELEASED = "released"
+    MUTED = "muted"
+    UNMUTED = "unmuted"
+    BANNED = "banned"
+    UNBANNED = "unbanned"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    SETTINGS = "settings"
+    DISMISSED = "dismissed"  # reports about a message
+    OBJECTED = "objected"  # the author, to a removal
+    UPHELD = "upheld"  # a removal, against an objection
+
+
+@dataclass(frozen=True, slots=True)
+class RoomAct:
+    """One entry. ``user_id``: whom it is about; ``by_user_id`` None: the program."""
+
+    id: str
+    room_id: RoomId
+    act: ModerationAct
+    message_id: ChatMessageId | None
+    user_id: UserId | None
+    by_user_id: UserId | None
+    reason: str
+    until: Instant | None
+    at: Instant
+
+
+async def note_act(
+    tx: Transaction,
+    room: RoomId,
+    act: ModerationAct,
+    *,
+    by: UserId | None,
+    message: ChatMessageId | None = None,
+    about: UserId | None = None,
+    reason: str = "",
+    until: Instant | None = None,
+) -> str:
+    """Write an entry; returns its id."""
+    act_id = new_id(tx.now)
+    await tx.execute(
+        """
+        insert into chat_acts (id, room_id, act, message_id, user_id, by_user_id, reason, until, at)
+        values (:id, :room, :act, :message, :about, :by, :reason, :until, :now)
+        """,
+        id=act_id,
+        room=room,
+        act=act.value,
+        message=message,
+        about=about,
+        by=by,
+        reason=reason,
+        until=until,
+        now=tx.now,
+    )
+    return act_id
+
+
+async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
+    """The acts in a room, newest first."""
+    rows = await reader.fetch(
+        "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
+        f" where room_id = :room{page.clause('at', 'id')}",
+        room=room,
+        **page.values,
+    )
+    return [_act(row) for row in rows]
+
+
+async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
+    """What was done about a message, and to its author in that room; the newest first."""
+    rows = await reader.fetch(
+        "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
+        " where room_id = :room and (message_id = :message or message_id is null and user_id = :author)"
+        " order by at desc, id desc limit 50",
+        room=message.room_id,
+        message=message.id,
+        author=message.user_id or "",
+    )
+    return [_act(row) for row in rows]
+
+
+def _act(row: Row) -> RoomAct:
+    return RoomAct(
+        id=row["id"],
+        room_id=RoomId(row["room_id"]),
+        act=ModerationAct(row["act"]),
+        message_id=None if row["message_id"] is None else ChatMessageId(row["message_id"]),
+        user_id=None if row["user_id"] is None else UserId(row["user_id"]),
+        by_user_id=None if row["by_user_id"] is None else UserId(row["by_user_id"]),
+        reason=row["reason"],
+        until=row["until"],
+        at=row["at"],
+    )

@@ -1,0 +1,117 @@
+"""Titles and pages of rooms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.chat.model import Room, RoomId, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.chat.rooms import GENERAL, RoomTarget
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import Group
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+
+
+def facts_of(about: Event | Series | Group) -> tuple[RoomSubject, str, str, str]:
+    """Subject, title, path and time zone of what a conversation is about."""
+    if isinstance(about, Event):
+        return RoomSubject(SubjectKind.EVENT, about.id), about.title, f"/events/{quote(about.slug)}", about.time_zone
+    if isinstance(about, Series):
+        return (
+            RoomSubject(SubjectKind.SERIES, about.id),
+            about.content.title,
+            f"/series/{quote(about.slug)}",
+            about.zone_name,
+        )
+    zone = about.details.time_zone or "UTC"
+    return RoomSubject(SubjectKind.GROUP, about.id), about.details.name, f"/groups/{quote(about.slug)}", zone
+
+
+def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
+    """Who is in a room, in a few words."""
+    if target.kind is RoomKind.DIRECT:
+        return (
+            gettext("You and the hosts")
+            if target.with_user_id == viewer
+            else gettext("%(name)s and the hosts", name=person)
+        )
+    if target.kind is RoomKind.CHANNEL:
+        return gettext("Group chat") if target.name == GENERAL else f"# {target.name}"
+    return {
+        RoomKind.SERIES: gettext("Everyone going to a date"),
+        RoomKind.EVENT: gettext("Everyone going"),
+        RoomKind.DATE: gettext("Everyone going to this date"),
+        RoomKind.HOSTS: gettext("Hosts only"),
+    }[target.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomAddress:
+    """A room, its title and page. ``name``: the title, with who is in it where that is not everybody. ``content``: of its event or series, None for a group. ``is_private``: only who is invited may
+    know of it.
+    """
+
+    title: str
+    name: str
+    path: str
+    subtitle: str
+    time_zone: str
+    content: Content | None = None
+    is_private: bool = False
+
+
+async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
+    """Title and page of each room; rooms of what is deleted are left out."""
+    of_events = {
+        one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
+    }
+    series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
+    of_groups = await groups.by_ids(reader, [room.group_id for room in found if room.group_id])
+    names = await shown_names(reader, [room.with_user_id for room in found if room.with_user_id])
+    addresses = {}
+    for room in found:
+        about: Event | Series | Group | None
+        if room.event_id is not None:
+            about = of_events.get(room.event_id)
+        elif room.series_id is not None:
+            about = series.get(room.series_id)
+        else:
+            about = of_groups.get(room.group_id) if room.group_id else None
+        if about is None:
+            continue
+        subject, title, path, zone = facts_of(about)
+        target = RoomTarget(room.kind, subject, room.with_user_id, room.name)
+        subtitle = subtitle_of(target, names.get(room.with_user_id, "") if room.with_user_id else "", viewer)
+        content = None if isinstance(about, Group) else about.content
+        narrowest = about.visibility if isinstance(about, Event) else content.visibility if content else None
+        is_for_all = room.kind in {RoomKind.EVENT, RoomKind.SERIES}
+        name = title if is_for_all else f"{title} · {subtitle}"
+        addresses[room.id] = RoomAddress(
+            title, name, _page_of(target, path, viewer), subtitle, zone, content, narrowest is Visibility.PRIVATE
+        )
+    return addresses
+
+
+def _page_of(target: RoomTarget, path: str, viewer: UserId | None) -> str:
+    _, kind, slug = path.split("/")
+    of_kind = {"events": "event", "series": "series", "groups": "group"}[kind]
+    match target.kind:
+        case RoomKind.EVENT | RoomKind.SERIES:
+            return f"{path}/chat"
+        case RoomKind.DATE:
+            return f"{path}/chat/date"
+        case RoomKind.CHANNEL:
+            return f"{path}/chat/{quote(target.name, safe='')}"
+        case RoomKind.HOSTS:
+            return f"/chat/hosts/{of_kind}/{slug}"
+        case RoomKind.DIRECT:
+            further = "" if target.with_user_id == viewer else "?" + urlencode({"with": target.with_user_id})
+            return f"/chat/direct/{of_kind}/{slug}{further}"

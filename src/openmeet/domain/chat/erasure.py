@@ -1,0 +1,54 @@
+"""What is left of a person's words when their account is deleted: empty places."""
+
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.chat import log, pictures
+from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
+from openmeet.domain.users.model import UserId
+
+# Also what they wrote with an account of their own in Matrix before they linked it: nobody's here yet.
+_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # null for most: equals nothing
+MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
+# What others, or hosts, added to messages: rows by ``message_id``.
+ON_MESSAGES: Final = (
+    "chat_reactions",
+    "chat_edits",
+    "chat_votes",
+    "chat_mentions",
+    "chat_pins",
+    "chat_removed",
+    "chat_reports",
+)
+
+
+async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:
+    """Empty some messages of a person; open pages hear of each. Returns how many; what others added goes with
+    ``ON_MESSAGES``.
+    """
+    rows = await tx.fetch(
+        "select id, room_id, case when body <> '' or removed_at is null then 1 else 0 end as is_shown from chat_messages"
+        f" where {_WROTE} and (body <> '' or removed_at is null or client_id is not null or matrix_sender is not null)"
+        " order by room_id, number limit :limit",
+        id=user_id,
+        limit=limit,
+    )
+    if not rows:
+        return 0
+    await tx.execute(
+        """
+        update chat_messages
+           set user_id = :id, matrix_sender = null, body = '', details = '{}', client_id = null, search_words = '', revision = revision + 1, held_at = null,
+               removed_at = coalesce(removed_at, :now), removed_by = coalesce(removed_by, :id)
+         where id in :ids
+        """,
+        ids=[row["id"] for row in rows],
+        id=user_id,
+        now=tx.now,
+    )
+    await pictures.release(tx, [ChatMessageId(row["id"]) for row in rows])
+    for room, emptied in groupby((row for row in rows if row["is_shown"]), key=itemgetter("room_id")):
+        await log.append_each(tx, RoomId(room), LogKind.REMOVED, [ChatMessageId(row["id"]) for row in emptied])
+    return len(rows)

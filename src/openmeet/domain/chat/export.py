@@ -1,0 +1,82 @@
+"""The messages of a room as a file for its hosts: a page at a time, with access asked before each."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.database.transaction import Database, Reader
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.message_queries import COLUMNS, message_of
+from openmeet.domain.chat.model import Access, ChatMessage, RoomId
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.users.model import UserId, unnamed
+
+# Messages of one file, and of one statement.
+MOST: Final = 20_000
+_PAGE: Final = 500
+_MOST_PRIVATE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedMessage:
+    """A message, and who said it: by name, or by number who answered privately. ``text`` is empty where it was removed."""
+
+    message: ChatMessage
+    name: str
+
+
+async def pages(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[list[ExportedMessage]]:
+    """Messages after a number in pages, at most ``MOST``; it ends where the person no longer moderates the room."""
+    async with db.reader() as reader:
+        numbers = await _private_authors(reader, room)
+    number, left = after, MOST
+    while left > 0:
+        async with db.reader() as reader:
+            if await access(reader, room, person) is not Access.MODERATE:
+                return
+            page = await _page(reader, room, number, min(left, _PAGE), numbers)
+        if not page:
+            return
+        yield page
+        number, left = page[-1].message.number, left - len(page)
+
+
+async def _page(
+    reader: Reader, room: RoomId, after: int, limit: int, numbers: Collection[UserId]
+) -> list[ExportedMessage]:
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.number > :after and m.held_at is null"
+        " and m.kind <> 'notice' order by m.number limit :limit",
+        room=room,
+        after=after,
+        limit=limit,
+    )
+    found = [message_of(row) for row in rows]
+    names = await shown_names(reader, [one.user_id for one in found if one.user_id is not None])
+    order = {user_id: place for place, user_id in enumerate(numbers, 1)}
+    return [
+        ExportedMessage(
+            one,
+            str(order[one.user_id])
+            if one.user_id in order
+            else names.get(one.user_id, unnamed())
+            if one.user_id is not None
+            else one.matrix_sender or "",
+        )
+        for one in found
+    ]
+
+
+async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
+    """Who wrote here and answered privately, in the order in which they first wrote."""
+    rows = await reader.fetch(
+        f"""
+        select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id
+         where m.room_id = :room and exists (
+               select 1 from attendances a join events e on e.id = a.event_id
+                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id = r.series_id))
+         group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
+        """,
+        room=room,
+    )
+    return [UserId(row["user_id"]) for row in rows]

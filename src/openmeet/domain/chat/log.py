@@ -1,0 +1,170 @@
+"""The log of a room: everything that happens in it, numbered without gaps in the order of the commits.
+
+Each entry wakes whoever follows the room: callbacks of this process after the commit, other processes by a notification of
+PostgreSQL on the channel of the tenant. Both carry ``room:number`` and are hints: numbers are compared, and readers look every
+two seconds anyway.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakSet
+
+from groundwork.clock import Instant
+from groundwork.database.bulk import SqlWrite, execute_together
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.outbox import jobs
+from openmeet.domain.chat.model import ChatLogEntry, ChatMessageId, LogKind, Room, RoomId
+from openmeet.outbox.kinds import JobKind
+
+# Jobs of mirrored rooms: each room is a partition, so that none waits for another.
+MIRRORED: Final = """
+    select r.id as subject, r.id as partition, 2 as priority from chat_rooms r where r.matrix_state <> 'off'
+"""
+# A stream that missed more than this reloads its page.
+MOST_REPLAYED: Final = 200
+
+# Entries that people may be notified of.
+NEWS_KINDS: Final = frozenset({LogKind.SAID, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
+
+
+class RoomBell:
+    """Calls ``heard`` with a room and its latest number after each commit of this process, as long as it is referenced."""
+
+    def __init__(self, heard: Callable[[RoomId, int], None]) -> None:
+        self.heard = heard
+        _BELLS.add(self)
+
+
+_BELLS: WeakSet[RoomBell] = WeakSet()
+
+
+def channel(schema: str) -> str:
+    """The channel that other processes listen on, for the tenant with this schema."""
+    return f"{schema}_chat"
+
+
+def notified(payload: str) -> tuple[RoomId, int] | None:
+    """The room and number in a notification; None where any room may have changed."""
+    room, _, number = payload.partition(":")
+    return (RoomId(room), int(number)) if room and number.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class NextEntry:
+    """Where the next entry of a room goes; the room stays locked until the commit."""
+
+    room: RoomId
+    number: int
+    is_mirrored: bool
+
+
+async def append(tx: Transaction, room: RoomId, kind: LogKind, message: ChatMessageId | None = None) -> int:
+    """Write the next entry; returns its number. Call it last: it locks the room until the commit."""
+    entry = await next_entry(tx, room)
+    await write(tx, entry, kind, message)
+    return entry.number
+
+
+async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Sequence[ChatMessageId]) -> None:
+    """``append`` for many messages of one room, in so many statements whatever their number."""
+    if not messages:
+        return
+    entry = await next_entry(tx, room)
+    last = entry.number + len(messages) - 1
+    await tx.execute("update chat_rooms set last_number = :last where id = :room", last=last, room=room)
+    await tx.execute_many(
+        _INSERT,
+        [
+            {"room": room, "number": number, "kind": kind.value, "message": message, "now": tx.now}
+            for number, message in enumerate(messages, entry.number)
+        ],
+    )
+    if entry.is_mirrored:
+        await wake_mirror(tx, room)
+    if tx.engine == "postgresql":
+        await tx.fetch("select pg_notify(current_schema() || '_chat', :notice)", notice=f"{room}:{last}")
+    tx.after_commit(lambda: _ring(room, last))
+
+
+async def next_entry(tx: Transaction, room: RoomId) -> NextEntry:
+    """Lock the room for its next entry."""
+    row = await tx.fetch_one(
+        "update chat_rooms set id = id where id = :room returning last_number, matrix_state", room=room
+    )
+    assert row is not None, "the caller has read the room"  # noqa: S101 - for the type checker
+    return NextEntry(room, int(row["last_number"]) + 1, row["matrix_state"] != "off")
+
+
+def entry_after(room: Room) -> NextEntry:
+    """``next_entry`` for a room that ``room_queries.lock`` returned, if nothing was written to its log since."""
+    return NextEntry(room.id, room.last_number + 1, room.is_mirrored)
+
+
+_INSERT: Final = (
+    "insert into chat_log (room_id, number, kind, message_id, at) values (:room, :number, :kind, :message, :now)"
+)
+# With the entry, so that it costs no round trip.
+_INSERT_AND_NOTIFY: Final = f"{_INSERT} returning pg_notify(current_schema() || '_chat', :notice)"
+
+
+async def write(
+    tx: Transaction,
+    entry: NextEntry,
+    kind: LogKind,
+    message: ChatMessageId | None,
+    *,
+    along: Sequence[SqlWrite] = (),
+    said_at: Instant | None = None,
+) -> None:
+    """Write the entry, and wake readers after the commit. ``along``: what is written with it, in the same round trip.
+
+    ``said_at``: when something new was said, after which rooms are sorted.
+    """
+    room, number = entry.room, entry.number
+    values = {"room": room, "number": number, "kind": kind.value, "message": message, "now": tx.now}
+    is_postgresql = tx.engine == "postgresql"
+    writes = [
+        SqlWrite(
+            "update chat_rooms set last_number = :number, last_said_at = coalesce(cast(:said_at as bigint), last_said_at)"
+            " where id = :room",
+            {"number": number, "said_at": said_at, "room": room},
+        ),
+        *along,
+        SqlWrite(_INSERT_AND_NOTIFY, values | {"notice": f"{room}:{number}"})
+        if is_postgresql
+        else SqlWrite(_INSERT, values),
+    ]
+    if kind in NEWS_KINDS:
+        writes.append(jobs.enqueue_again_write(tx, JobKind.CHAT_NEWS, room))
+    if entry.is_mirrored:
+        writes.append(jobs.enqueue_again_write(tx, JobKind.MATRIX_ROOM, room, partition=room))
+    await execute_together(tx, writes)
+    tx.after_commit(lambda: _ring(room, number))
+
+
+async def wake_mirror(tx: Transaction, room: RoomId) -> None:
+    """If the room is mirrored to Matrix, the bridge looks at it again."""
+    await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} and r.id = :room", room=room)
+
+
+def _ring(room: RoomId, number: int) -> None:
+    for one in list(_BELLS):
+        one.heard(room, number)
+
+
+async def entries_after(reader: Reader, room: RoomId, number: int, *, limit: int = MOST_REPLAYED) -> list[ChatLogEntry]:
+    """Entries after a number, in order: one more than the limit where there are more."""
+    rows = await reader.fetch(
+        "select room_id, number, kind, message_id, at from chat_log where room_id = :room and number > :number"
+        " order by number limit :limit",
+        room=room,
+        number=number,
+        limit=limit + 1,
+    )
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> ChatLogEntry:
+    message = None if row["message_id"] is None else ChatMessageId(row["message_id"])
+    return ChatLogEntry(RoomId(row["room_id"]), row["number"], LogKind(row["kind"]), message, row["at"])

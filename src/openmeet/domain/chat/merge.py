@@ -1,0 +1,99 @@
+"""Chat of two accounts that become one: every row names the remaining person; two threads with the same hosts become one."""
+
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from openmeet.domain.chat import log
+from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.search_terms import person_term, room_term
+from openmeet.domain.users.merge import hand_over
+from openmeet.domain.users.model import UserId
+
+# Columns in which the remaining person's row wins where both have one, or both stay.
+_NAMED: Final = (
+    ("chat_messages", "user_id"),
+    ("chat_messages", "removed_by"),
+    ("chat_mentions", "user_id"),
+    ("chat_pictures", "user_id"),
+    ("chat_reactions", "user_id"),
+    ("chat_votes", "user_id"),
+    ("chat_pins", "pinned_by"),
+    ("chat_sanctions", "user_id"),
+    ("chat_sanctions", "by_user_id"),
+    ("chat_acts", "user_id"),
+    ("chat_acts", "by_user_id"),
+    ("chat_reports", "reporter_id"),
+    ("chat_readers", "user_id"),
+    ("matrix_people", "user_id"),
+)
+# The remaining account has read what either has, and was there since the earlier of the two came.
+_JOIN_READERS: Final = """
+    update chat_readers
+       set read_number = (select max(b.read_number) from chat_readers b
+                           where b.room_id = chat_readers.room_id and b.user_id in (:from_user, :to_user)),
+           entered_number = (select min(b.entered_number) from chat_readers b
+                              where b.room_id = chat_readers.room_id and b.user_id in (:from_user, :to_user)),
+           entered_at = (select min(b.entered_at) from chat_readers b
+                          where b.room_id = chat_readers.room_id and b.user_id in (:from_user, :to_user))
+     where user_id = :to_user
+       and exists (select 1 from chat_readers o where o.room_id = chat_readers.room_id and o.user_id = :from_user)
+"""
+# Whoever is shut out stays so.
+_DROP_LIFTED: Final = """
+    delete from chat_sanctions
+     where user_id = :to_user and (lifted_at is not null or until < :now) and exists (
+           select 1 from chat_sanctions o where o.room_id = chat_sanctions.room_id and o.kind = chat_sanctions.kind
+              and o.of_site = chat_sanctions.of_site
+              and o.user_id = :from_user and o.lifted_at is null and (o.until is null or o.until > :now))
+"""
+_TWIN_ROOMS: Final = """
+    select r.id, k.id as kept from chat_rooms r join chat_rooms k
+        on k.with_user_id = :to_user and (k.event_id = r.event_id or k.series_id = r.series_id or k.group_id = r.group_id)
+     where r.with_user_id = :from_user order by r.id
+"""
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Reassign every row of chat from one person to the other."""
+    people = {"from_user": from_user, "to_user": to_user}
+    # An id chosen by a client protects one person's message from being sent twice; after the merge it protects nobody.
+    await tx.execute(
+        "update chat_messages set client_id = null where user_id = :from_user and client_id is not null",
+        from_user=from_user,
+    )
+    await tx.execute(_JOIN_READERS, **people)
+    await tx.execute(_DROP_LIFTED, **people, now=tx.now)
+    for row in await tx.fetch(_TWIN_ROOMS, **people):
+        await _join_rooms(tx, RoomId(row["id"]), RoomId(row["kept"]))
+    # Before the writer changes: they are found under the remaining person.
+    await tx.execute(
+        "update chat_messages set search_words = replace(search_words, :before, :after)"
+        " where user_id = :from_user and search_words <> ''",
+        before=f"{person_term(from_user)} ",
+        after=f"{person_term(to_user)} ",
+        from_user=from_user,
+    )
+    for table, column in _NAMED:
+        await hand_over(tx, table, column, from_user, to_user)
+    await hand_over(tx, "chat_rooms", "with_user_id", from_user, to_user)
+    await tx.execute("delete from chat_access_changes where user_id = :from_user", from_user=from_user)
+
+
+async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
+    """Append the messages of one thread to the other, in their order."""
+    for row in await tx.fetch("select id from chat_messages where room_id = :room order by number", room=goes):
+        message = ChatMessageId(row["id"])
+        await tx.execute("delete from chat_log where message_id = :id", id=message)
+        entry = await log.next_entry(tx, stays)
+        await tx.execute(
+            "update chat_messages set room_id = :room, number = :number, client_id = null,"
+            " search_words = replace(search_words, :before, :after) where id = :id",
+            before=f"{room_term(goes)} ",
+            after=f"{room_term(stays)} ",
+            room=stays,
+            number=entry.number,
+            id=message,
+        )
+        await log.write(tx, entry, LogKind.SAID, message)
+    await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
+    await tx.execute("delete from chat_rooms where id = :room", room=goes)

@@ -1,0 +1,177 @@
+"""SQL of messages."""
+
+import json
+from collections.abc import Collection
+from typing import Final
+
+from groundwork.database.bulk import SqlWrite
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat import log
+from openmeet.domain.chat.model import (
+    ChatMessage,
+    ChatMessageId,
+    LogKind,
+    MessageKind,
+    RoomId,
+    RoomNotice,
+)
+from openmeet.domain.users.model import UserId
+
+_NAMES: Final = (
+    "id",
+    "room_id",
+    "number",
+    "user_id",
+    "matrix_sender",
+    "client_id",
+    "kind",
+    "body",
+    "details",
+    "about",
+    "reply_to",
+    "external_id",
+    "revision",
+    "said_at",
+    "edited_at",
+    "removed_at",
+    "removed_by",
+    "held_at",
+    "removed_by_site",
+)
+_INSERT: Final = f"""
+    insert into chat_messages ({", ".join(_NAMES)}, search_words)
+    values ({", ".join(f":{name}" for name in _NAMES)}, :search_words)
+"""
+COLUMNS: Final = ", ".join(f"m.{name}" for name in _NAMES)
+
+
+def message_of(row: Row) -> ChatMessage:
+    """The message in a row with ``COLUMNS``."""
+    return ChatMessage(
+        id=ChatMessageId(row["id"]),
+        room_id=RoomId(row["room_id"]),
+        number=row["number"],
+        user_id=None if row["user_id"] is None else UserId(row["user_id"]),
+        matrix_sender=row["matrix_sender"],
+        client_id=row["client_id"],
+        kind=MessageKind(row["kind"]),
+        body=row["body"],
+        details=json.loads(row["details"]),
+        about=row["about"],
+        reply_to=None if row["reply_to"] is None else ChatMessageId(row["reply_to"]),
+        external_id=row["external_id"],
+        revision=row["revision"],
+        said_at=row["said_at"],
+        edited_at=row["edited_at"],
+        removed_at=row["removed_at"],
+        removed_by=None if row["removed_by"] is None else UserId(row["removed_by"]),
+        held_at=row["held_at"],
+        removed_by_site=bool(row["removed_by_site"]),
+    )
+
+
+async def by_id(reader: Reader, message: ChatMessageId) -> ChatMessage | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from chat_messages m where m.id = :id", id=message)
+    return message_of(row) if row else None
+
+
+async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search_words: str) -> None:
+    """Store a new message, whose number is that of the entry, with its entry in the log."""
+    values: dict[str, object] = {
+        "id": one.id,
+        "room_id": one.room_id,
+        "number": one.number,
+        "user_id": one.user_id,
+        "matrix_sender": one.matrix_sender,
+        "client_id": one.client_id,
+        "kind": one.kind.value,
+        "body": one.body,
+        "details": json.dumps(one.details),
+        "about": one.about,
+        "reply_to": one.reply_to,
+        "external_id": one.external_id,
+        "revision": one.revision,
+        "said_at": one.said_at,
+        "edited_at": one.edited_at,
+        "removed_at": one.removed_at,
+        "removed_by": one.removed_by,
+        "held_at": one.held_at,
+        "removed_by_site": int(one.removed_by_site),
+        "search_words": search_words,
+    }
+    await log.write(tx, entry, LogKind.SAID, one.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
+
+
+async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
+    """Say something about the room in it, without an author."""
+    entry = await log.next_entry(tx, room)
+    await insert(
+        tx,
+        entry,
+        ChatMessage(
+            id=ChatMessageId(new_id(tx.now)),
+            room_id=room,
+            number=entry.number,
+            user_id=None,
+            matrix_sender=None,
+            client_id=None,
+            kind=MessageKind.NOTICE,
+            body="",
+            details={"notice": notice.value, **details},
+            about=None,
+            reply_to=None,
+            external_id=None,
+            revision=1,
+            said_at=tx.now,
+            edited_at=None,
+            removed_at=None,
+            removed_by=None,
+            held_at=None,
+        ),
+        "",
+    )
+
+
+async def by_client_id(reader: Reader, room: RoomId, person: UserId, client_id: str) -> ChatMessage | None:
+    """What this person sent to the room with this id."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.user_id = :person and m.client_id = :client_id",
+        room=room,
+        person=person,
+        client_id=client_id,
+    )
+    return message_of(row) if row else None
+
+
+async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMessage]:
+    """A message with so many of its room before and after it, in order."""
+    near = {one.id: one}
+    for compared, order in (("<", "desc"), (">", "asc")):
+        rows = await reader.fetch(
+            f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.number {compared} :here"
+            f" order by m.number {order} limit :limit",
+            room=one.room_id,
+            here=one.number,
+            limit=number,
+        )
+        near |= {found.id: found for found in map(message_of, rows)}
+    return sorted(near.values(), key=lambda found: found.number)
+
+
+async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:
+    """Messages of a room that wait for a moderator, the oldest 100."""
+    rows = await reader.fetch(
+        "select id from chat_messages where room_id = :room and held_at is not null order by number limit 100",
+        room=room,
+    )
+    return [ChatMessageId(row["id"]) for row in rows]
+
+
+async def by_ids(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, ChatMessage]:
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_messages m where m.id in :ids order by m.id", ids=sorted(set(ids))
+    )
+    return {one.id: one for one in map(message_of, rows)}

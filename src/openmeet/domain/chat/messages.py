@@ -1,0 +1,487 @@
+"""Say something, change it, take it back; remove, restore and hold what others said.
+
+Each act locks the room first and asks for access then, so that nothing is stored after the commit that shut its author out.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat import log, message_queries, people, pictures, queries, room_queries
+from openmeet.domain.chat.access import access_in, access_to_each, must_reach
+from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.headings import checked_heading, takes_signals
+from openmeet.domain.chat.model import (
+    EDITABLE_FOR,
+    MAX_MENTIONS,
+    MAX_REASON,
+    SEALED_FOR,
+    Access,
+    ChatMessage,
+    ChatMessageId,
+    LogKind,
+    MessageKind,
+    MessagePicture,
+    NewMessage,
+    Room,
+    RoomId,
+    pictures_in,
+    with_pictures,
+)
+from openmeet.domain.chat.notify import notify_author
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.search_terms import index_words
+from openmeet.domain.chat.texts import checked_client_id, checked_text, has_link, mentioned_names
+from openmeet.domain.notifications import kinds
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.formatting import iso
+
+# Messages of somebody new that wait for a moderator if they hold a link.
+_FIRST_MESSAGES: Final = 3
+_ROOMS_COUNTED: Final = 200
+
+
+async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage) -> tuple[ChatMessage, bool]:
+    """Store a message; False beside it if this ``client_id`` has sent it before.
+
+    Raises NotFound, Forbidden (``ReadOnly``, ``Muted``, ``RoomClosed``), InvalidForm (``text``, ``about``, ``replyTo``,
+    ``clientId``, ``pictures``, ``alt``), Conflict (``ClientIdReused``), TooMany (``SlowMode``).
+    """
+    client_id = checked_client_id(new.client_id)
+    room = await room_queries.lock(tx, room_id)
+    found = await must_write(tx, room, caller.user_id)
+    assert room is not None, "somebody may write in it"  # noqa: S101 - for the type checker
+    is_signal = new.kind is MessageKind.SIGNAL and new.signal is not None
+    body = str(new.signal) if is_signal else checked_text(new.text, is_needed=not new.pictures)
+    if client_id is not None:
+        before = await message_queries.by_client_id(tx, room_id, caller.user_id, client_id)
+        if before is not None:
+            if before.revision == 1 and before.body != body:
+                raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
+            return before, False
+    if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
+        raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
+    about = await checked_heading(tx, room, new.about)
+    shown = await pictures.unsent(tx, caller.user_id, new.pictures)
+    await _check_reply(tx, room, new.reply_to, caller.user_id, found)
+    if found is not Access.MODERATE:
+        await _check_pace(tx, room, caller.user_id)
+    is_held = await _waits(tx, room, found, caller.user_id, body)
+    entry = log.entry_after(room)
+    one = ChatMessage(
+        id=ChatMessageId(new_id(tx.now)),
+        room_id=room_id,
+        number=entry.number,
+        user_id=caller.user_id,
+        matrix_sender=None,
+        client_id=client_id,
+        kind=new.kind,
+        body=body,
+        details=with_pictures(new.details, shown),
+        about=about,
+        reply_to=new.reply_to,
+        external_id=None,
+        revision=1,
+        said_at=tx.now,
+        edited_at=None,
+        removed_at=None,
+        removed_by=None,
+        held_at=tx.now if is_held else None,
+    )
+    await message_queries.insert(tx, entry, one, index_words(one))
+    await pictures.attach(tx, one.id, shown)
+    await _add_mentions(tx, room, one, new.mentions)
+    return one, True
+
+
+async def must_write(reader: Reader, room: Room | None, person: UserId, found: Access | None = None) -> Access:
+    """The access of somebody who may write now; ``found``: if this transaction has asked for it.
+
+    Raises NotFound, Forbidden (``Muted``, ``RoomClosed``, ``ReadOnly``).
+    """
+    if found is None and room is not None:
+        found = await access_in(reader, room, person)
+    if room is None or found is None or found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if room.is_closed:
+        raise Forbidden(ChatReason.ROOM_CLOSED, name="RoomClosed")
+    if found >= Access.WRITE:
+        return found
+    muted = await reader.fetch_one(
+        "select until from chat_sanctions where room_id = :room and user_id = :person and kind = 'mute' and lifted_at is null"
+        " and (until is null or until > :now) order by case when until is null then 0 else 1 end, until desc limit 1",
+        room=room.id,
+        person=person,
+        now=reader.now,
+    )
+    if muted is None:
+        raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
+    if muted["until"] is None:
+        raise Forbidden(ChatReason.MUTED, name="Muted")
+    raise Forbidden(ChatReason.MUTED_UNTIL, name="Muted", until=iso(muted["until"]))
+
+
+async def _check_reply(
+    reader: Reader, room: Room, reply_to: ChatMessageId | None, person: UserId, found: Access
+) -> None:
+    if reply_to is None:
+        return
+    answered = await message_queries.by_id(reader, reply_to)
+    if (
+        answered is None
+        or answered.room_id != room.id
+        or not await queries.is_visible(reader, answered, room, person, found)
+    ):
+        raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
+
+
+async def _check_pace(reader: Reader, room: Room, person: UserId) -> None:
+    if not room.slow_seconds:
+        return
+    row = await reader.fetch_one(
+        "select max(said_at) as last from chat_messages where room_id = :room and user_id = :person",
+        room=room.id,
+        person=person,
+    )
+    last = row["last"] if row else None
+    left = 0 if last is None else last + room.slow_seconds * SECOND - reader.now
+    if left > 0:
+        seconds = -(-left // SECOND)
+        raise TooMany(ChatReason.SLOW_MODE, after_seconds=seconds, name="SlowMode", seconds=seconds)
+
+
+async def _waits(reader: Reader, room: Room, found: Access, person: UserId, body: str) -> bool:
+    """Whether a new text, or the text after an edit, waits for a moderator."""
+    if found is Access.MODERATE:
+        return False
+    return room.holds_messages or await _is_first_link(reader, person, body)
+
+
+async def _is_first_link(reader: Reader, person: UserId, body: str) -> bool:
+    """Whether a link is in one of the first messages of somebody: spam arrives so. What they said in rooms that they
+    moderate proves nothing: anybody can open one.
+    """
+    if not has_link(body):
+        return False
+    rows = await reader.fetch(
+        "select room_id, count(*) as said from chat_messages where user_id = :person and held_at is null"
+        " and removed_at is null group by room_id order by room_id desc limit :limit",
+        person=person,
+        limit=_ROOMS_COUNTED,
+    )
+    said = {RoomId(row["room_id"]): int(row["said"]) for row in rows}
+    reached = await access_to_each(reader, list(said), person)
+    elsewhere = (number for room, number in said.items() if reached.get(room, Access.NONE) is not Access.MODERATE)
+    return sum(elsewhere) < _FIRST_MESSAGES
+
+
+async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
+    """Store who is mentioned, may read it and is named to the author; returns those who were not mentioned before.
+
+    Somebody who answered privately is not mentioned: the answer would tell the author that they come.
+    """
+    reached = await people.named_among(tx, room, given, one.user_id)
+    named = [person for person in dict.fromkeys(given) if person in reached]
+    named += await people.people_named(tx, room, mentioned_names(one.body), one.user_id)
+    added = []
+    for person in list(dict.fromkeys(named))[:MAX_MENTIONS]:
+        made = await tx.execute(
+            "insert into chat_mentions (message_id, user_id) values (:message, :person) on conflict do nothing",
+            message=one.id,
+            person=person,
+        )
+        if made and person != one.user_id:
+            added.append(person)
+    return added
+
+
+async def edit(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, text: str, if_revision: int | None = None
+) -> ChatMessage:
+    """Change one's own text within a day. The earlier text is kept for moderators for 30 days.
+
+    Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``), Conflict
+    (``RevisionChanged``), InvalidForm (``text``).
+    """
+    one, room, found = await locked(tx, caller, message_id)
+    if one.user_id != caller.user_id:
+        raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
+    await must_write(tx, room, caller.user_id, found)
+    if one.is_removed:
+        raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
+    if one.kind is not MessageKind.TEXT:
+        raise Refused(ChatReason.NOT_EDITABLE, name="NotEditable")
+    if if_revision is not None and if_revision != one.revision:
+        raise Conflict(ChatReason.REVISION_CHANGED, name="RevisionChanged")
+    if tx.now >= one.said_at + EDITABLE_FOR:
+        raise Refused(ChatReason.TOO_LATE_TO_EDIT, name="TooLate")
+    body = checked_text(text, is_needed=not one.pictures)
+    if body == one.body:
+        return one
+    is_held = one.is_held or await _waits(tx, room, found, caller.user_id, body)
+    changed = replace(
+        one,
+        body=body,
+        revision=one.revision + 1,
+        edited_at=tx.now,
+        held_at=(one.held_at or tx.now) if is_held else None,
+    )
+    await tx.execute(
+        "insert into chat_edits (message_id, revision, body, until) values (:id, :revision, :body, :until)",
+        id=one.id,
+        revision=one.revision,
+        body=one.body,
+        until=Instant(tx.now + SEALED_FOR),
+    )
+    await write_message(tx, changed)
+    await _add_mentions(tx, room, changed, ())
+    await log.append(tx, room.id, LogKind.EDITED, one.id)
+    return changed
+
+
+async def is_author(reader: Reader, message_id: ChatMessageId, person: UserId) -> bool:
+    """Whether this person wrote it; False where there is no such message."""
+    one = await message_queries.by_id(reader, message_id)
+    return one is not None and one.user_id == person
+
+
+async def take_back(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
+    """Empty one's own message; its place stays. Also after leaving the room: the words are theirs. A second time changes
+    nothing. Raises NotFound, Forbidden (``AuthorOnly``).
+    """
+    one = await message_queries.by_id(tx, message_id)
+    if one is None or one.user_id != caller.user_id:
+        await queries.visible_message(tx, message_id, caller.user_id)
+        raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
+    await room_queries.lock(tx, one.room_id)
+    one = await message_queries.by_id(tx, message_id) or one
+    if one.is_taken_back:
+        return one
+    # What a moderator removed cannot come back after this.
+    await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
+    await pictures.release(tx, [one.id])
+    return await _empty(tx, one, caller.user_id)
+
+
+async def remove(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, sealer: Sealer, *, of_site: bool = False
+) -> ChatMessage:
+    """Remove somebody's message as a moderator. The sealed text can be restored for 30 days. A second time changes nothing.
+
+    ``of_site``: see ``moderated``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``).
+    """
+    one, room = await moderated(tx, caller, message_id, of_site=of_site)
+    why = _checked_reason(reason)
+    if not why:
+        raise InvalidForm({"reason": ChatReason.REASON_NEEDED()})
+    if one.is_removed:
+        return one
+    await tx.execute(
+        "insert into chat_removed (message_id, body_sealed, until) values (:id, :sealed, :until)",
+        id=one.id,
+        sealed=sealer.seal(json.dumps([one.body, one.details]).encode(), purpose_of(one.id)),
+        until=Instant(tx.now + SEALED_FOR),
+    )
+    gone = await _empty(tx, one, caller.user_id, of_site=of_site)
+    await tx.execute(
+        "update chat_reports set closed_at = :now, outcome = 'acted' where message_id = :id and closed_at is null"
+        " and to_tenant in (0, cast(:of_site as integer))",
+        now=tx.now,
+        id=one.id,
+        of_site=int(of_site),
+    )
+    await note_act(tx, room.id, ModerationAct.REMOVED, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
+    return gone
+
+
+async def restore(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, sealer: Sealer, *, of_site: bool = False
+) -> ChatMessage:
+    """Undo a removal by a moderator, and notify the author; one by the community's moderators only they undo (``of_site``, see ``moderated``).
+
+    Raises NotFound, Forbidden, Refused (``TakenBack``, ``NothingToRestore``, ``RemovedBySite``).
+    """
+    one, room = await moderated(tx, caller, message_id, of_site=of_site)
+    if not one.is_removed:
+        return one
+    must_decide_removal(one, of_site=of_site)
+    row = await tx.fetch_one(
+        "select body_sealed from chat_removed where message_id = :id and until > :now", id=one.id, now=tx.now
+    )
+    if row is None:
+        taken_back = one.is_taken_back
+        raise Refused(
+            ChatReason.TAKEN_BACK_BY_AUTHOR if taken_back else ChatReason.NOTHING_TO_RESTORE,
+            name="TakenBack" if taken_back else "NothingToRestore",
+        )
+    try:
+        body, details = json.loads(sealer.unseal(bytes(row["body_sealed"]), purpose_of(one.id)))
+    except CannotUnseal:
+        raise Refused(ChatReason.NOTHING_TO_RESTORE, name="NothingToRestore") from None
+    back = replace(
+        one,
+        body=body,
+        details=details,
+        removed_at=None,
+        removed_by=None,
+        removed_by_site=False,
+        revision=one.revision + 1,
+    )
+    await write_message(tx, back)
+    await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
+    await tx.execute(
+        "update chat_reports set outcome = 'dismissed' where message_id = :id and outcome = 'acted' and to_tenant = 1",
+        id=one.id,
+    )
+    await note_act(tx, room.id, ModerationAct.RESTORED, by=caller.user_id, message=one.id, about=one.user_id)
+    number = await log.append(tx, room.id, LogKind.RESTORED, one.id)
+    await notify_author(tx, kinds.CHAT_RESTORED, back, number)
+    return back
+
+
+async def hold(tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "") -> ChatMessage:
+    """Hide a message from all but its author and moderators until it is released. Raises NotFound, Forbidden."""
+    return await _set_held(tx, caller, message_id, reason, held=True)
+
+
+async def release(tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "") -> ChatMessage:
+    """Show a held message. Raises NotFound, Forbidden."""
+    return await _set_held(tx, caller, message_id, reason, held=False)
+
+
+async def _set_held(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, *, held: bool
+) -> ChatMessage:
+    one, room, found = await locked(tx, caller, message_id)
+    must_reach(found, Access.MODERATE)
+    why = _checked_reason(reason)
+    if one.is_removed or one.is_held is held:
+        return one
+    act = ModerationAct.HELD if held else ModerationAct.RELEASED
+    await note_act(tx, room.id, act, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
+    return await set_held(tx, one, held=held)
+
+
+async def set_held(tx: Transaction, one: ChatMessage, *, held: bool) -> ChatMessage:
+    """Write it, for callers that have asked for access or act for the program. The room is locked."""
+    changed = replace(one, held_at=tx.now if held else None)
+    await write_message(tx, changed)
+    await log.append(tx, one.room_id, LogKind.REMOVED if held else LogKind.RESTORED, one.id)
+    return changed
+
+
+async def locked(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> tuple[ChatMessage, Room, Access]:
+    """The message with its room locked. Raises NotFound."""
+    known = await message_queries.by_id(tx, message_id)
+    if known is None:
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    await room_queries.lock(tx, known.room_id)
+    return await queries.visible_message(tx, message_id, caller.user_id)
+
+
+async def moderated(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, *, of_site: bool
+) -> tuple[ChatMessage, Room]:
+    """The message with its room locked, for a moderator of the room.
+
+    ``of_site``: for a moderator of the community, as which the caller is known: they decide about messages that were reported to
+    them or that they removed, and about no others. Raises NotFound, Forbidden (``NotAModerator``).
+    """
+    if not of_site:
+        one, room, found = await locked(tx, caller, message_id)
+        must_reach(found, Access.MODERATE)
+        return one, room
+    known = await message_queries.by_id(tx, message_id)
+    locked_room = await room_queries.lock(tx, known.room_id) if known else None
+    reported = await tx.fetch_one(
+        "select 1 as found from chat_reports where message_id = :id and to_tenant = 1 limit 1", id=message_id
+    )
+    now_there = await message_queries.by_id(tx, message_id)
+    if now_there is None or locked_room is None or (reported is None and not now_there.removed_by_site):
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    return now_there, locked_room
+
+
+def must_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
+    """About a removal by the community's moderators only they decide further. Raises Refused (``RemovedBySite``)."""
+    if one.removed_by_site and not of_site:
+        raise Refused(ChatReason.REMOVED_BY_SITE, name="RemovedBySite")
+
+
+async def sealed_content(
+    reader: Reader, message_id: ChatMessageId, sealer: Sealer
+) -> tuple[str, tuple[MessagePicture, ...]]:
+    """The text and the pictures of a removed message, for moderators; empty after 30 days."""
+    row = await reader.fetch_one(
+        "select body_sealed from chat_removed where message_id = :id and until > :now", id=message_id, now=reader.now
+    )
+    if row is None:
+        return "", ()
+    try:
+        body, details = json.loads(sealer.unseal(bytes(row["body_sealed"]), purpose_of(message_id)))
+    except CannotUnseal:
+        return "", ()
+    return str(body), pictures_in(details)
+
+
+async def write_message(tx: Transaction, one: ChatMessage) -> None:
+    """Write what may change of a message, with its index words. The room is locked; the caller writes the entry in the log."""
+    await tx.execute(
+        """
+        update chat_messages
+           set body = :body, details = :details, revision = :revision, edited_at = :edited_at, removed_at = :removed_at,
+               removed_by = :removed_by, removed_by_site = :by_site, held_at = :held_at, search_words = :words
+         where id = :id
+        """,
+        id=one.id,
+        body=one.body,
+        details=json.dumps(one.details),
+        revision=one.revision,
+        edited_at=one.edited_at,
+        removed_at=one.removed_at,
+        removed_by=one.removed_by,
+        by_site=int(one.removed_by_site),
+        held_at=one.held_at,
+        words=index_words(one),
+    )
+
+
+async def _empty(tx: Transaction, one: ChatMessage, by: UserId, *, of_site: bool = False) -> ChatMessage:
+    gone = replace(
+        one,
+        body="",
+        details={},
+        removed_at=tx.now,
+        removed_by=by,
+        removed_by_site=of_site,
+        held_at=None,
+        revision=one.revision + 1,
+    )
+    await write_message(tx, gone)
+    for table in ("chat_reactions", "chat_edits", "chat_votes", "chat_mentions", "chat_pins"):
+        await tx.execute(f"delete from {table} where message_id = :id", id=one.id)
+    await log.append(tx, one.room_id, LogKind.REMOVED, one.id)
+    return gone
+
+
+def _checked_reason(text: str) -> str:
+    why = text.strip()
+    if len(why) > MAX_REASON:
+        raise InvalidInput("reason", ChatReason.REASON_TOO_LONG, most=MAX_REASON)
+    return why
+
+
+def removal_sealer(key: SigningKey) -> Sealer:
+    """Seals the texts of removed messages."""
+    return key.sealer(b"openmeet/chat/removed")
+
+
+def purpose_of(message: ChatMessageId) -> str:
+    return f"openmeet/chat_removed/{message}"

@@ -1,0 +1,365 @@
+"""Mirroring to Matrix, as hosts and people decide it: a room's switch, a person's consent, the link to an account of theirs.
+
+``openmeet.matrix`` does what follows from it. Nobody's words or name are passed on without their consent: the default is no.
+"""
+
+import hmac
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Refused
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import JobState
+from openmeet.domain.chat import room_queries
+from openmeet.domain.chat.access import candidates, must_have
+from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.log import MIRRORED, wake_mirror
+from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.kinds import JobKind
+
+LINK_CODE_LASTS: Final = 10 * MINUTE
+# Without letters and digits that look alike: 31 of them, so ten are 49 bits.
+_CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+_CODE_LENGTH: Final = 10
+# Rooms whose words never leave the house.
+NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
+
+
+class MirrorState(StrEnum):
+    """Whether a room is mirrored. ``ENDING``: switched off, and its people at the homeserver are still to be removed."""
+
+    OFF = "off"
+    ON = "on"
+    ENDING = "ending"
+
+
+class MatrixConsent(StrEnum):
+    """What a person lets us pass on to the homeserver."""
+
+    NAME_AND_WORDS = "name_and_words"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixPerson:
+    """A person as the bridge knows them. ``localpart``: the random part of their user there. ``mxid``: their own linked account.
+
+    ``answered_at`` None: they were not asked yet.
+    """
+
+    user_id: UserId
+    localpart: str
+    consent: MatrixConsent
+    answered_at: Instant | None
+    mxid: str | None
+    linked_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorStatus:
+    """How the mirror of a room stands. ``waiting``: entries of its log that are not passed on yet; ``error``: a reason's code."""
+
+    state: MirrorState
+    matrix_room_id: str | None
+    allows_guests: bool
+    waiting: int
+    error: str
+
+
+async def needs_confirmation(reader: Reader, room: RoomId) -> bool:
+    """Whether hosts are asked twice: what the room belongs to is not public. No picture of such a room is passed on."""
+    row = await reader.fetch_one(
+        """
+        select case when exists (select 1 from events e where e.id = r.event_id and e.visibility <> 'public')
+                      or exists (select 1 from event_series s where s.id = r.series_id
+                                  and s.template not like '%"visibility":"public"%'
+                                  and s.template not like '%"visibility": "public"%')
+                      or exists (select 1 from groups g where g.visibility <> 'public' and (g.id = r.group_id
+                                  or g.id = (select e.group_id from events e where e.id = r.event_id)
+                                  or g.id = (select s.group_id from event_series s where s.id = r.series_id)))
+                    then 1 else 0 end as needed
+          from chat_rooms r where r.id = :room
+        """,
+        room=room,
+    )
+    return row is not None and bool(row["needed"])
+
+
+async def switch_on(
+    tx: Transaction, caller: Caller, room_id: RoomId, *, is_confirmed: bool, guests: bool = False
+) -> None:
+    """Mirror the room from now on; what was said before stays here. A second time changes ``guests`` alone.
+
+    Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``).
+    """
+    room = await room_queries.lock(tx, room_id)
+    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    assert room is not None, "somebody may moderate it"  # noqa: S101 - for the type checker
+    if room.kind in NEVER:
+        raise Refused(ChatReason.NEVER_MIRRORED, name="NeverMirrored")
+    if not is_confirmed and await needs_confirmation(tx, room_id):
+        raise Refused(ChatReason.MIRROR_NEEDS_CONFIRMATION, name="ConfirmationNeeded")
+    if room.matrix_state != MirrorState.ON:
+        await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: on")
+        await begin(tx, room_id, guests=guests)
+    else:
+        await _set(tx, room_id, MirrorState.ON, guests=guests)
+
+
+async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
+    """Mirror a room that is not mirrored, for callers that have asked for access or act for the operator."""
+    # Everything up to here counts as passed on.
+    await tx.execute(
+        """
+        insert into matrix_sends (room_id, number, event_id, sent_revision)
+        select r.id, r.last_number, null, 1 from chat_rooms r where r.id = :room
+            on conflict (room_id, number) do update set sent_revision = 1
+        """,
+        room=room_id,
+    )
+    await _set(tx, room_id, MirrorState.ON, guests=guests)
+
+
+async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
+    """Stop mirroring. People are removed over there, and what they have stays with them. Raises NotFound, Forbidden."""
+    room = await room_queries.lock(tx, room_id)
+    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    if room is not None and room.matrix_state == MirrorState.ON:
+        await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: off")
+        await _set(tx, room_id, MirrorState.ENDING, guests=False)
+
+
+async def _set(tx: Transaction, room: RoomId, state: MirrorState, *, guests: bool) -> None:
+    await tx.execute(
+        "update chat_rooms set matrix_state = :state, matrix_guests = :guests, matrix_error = '' where id = :room",
+        state=state.value,
+        guests=int(guests),
+        room=room,
+    )
+    await wake_mirror(tx, room)
+
+
+async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
+    """How the mirror of the room stands; None where there is no such room."""
+    row = await reader.fetch_one(
+        """
+        select matrix_state, matrix_room_id, matrix_guests, matrix_error, last_number,
+               (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0) as passed_on
+          from chat_rooms r where r.id = :room
+        """,
+        room=room_id,
+    )
+    if row is None:
+        return None
+    state = MirrorState(row["matrix_state"])
+    waiting = row["last_number"] - (row["passed_on"] or 0) if state is MirrorState.ON else 0
+    return MirrorStatus(state, row["matrix_room_id"], bool(row["matrix_guests"]), max(0, waiting), row["matrix_error"])
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredRoomOverview:
+    """A mirrored room for operators. ``name``: of what it belongs to."""
+
+    room_id: RoomId
+    name: str
+    status: MirrorStatus
+
+
+async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
+    """Mirrored rooms: those with an error first, then those where most waits."""
+    rows = await reader.fetch(
+        """
+        select f.* from (
+          select r.id, r.matrix_state, r.matrix_room_id, r.matrix_guests, r.matrix_error,
+                 r.last_number - coalesce((select max(s.number) from matrix_sends s
+                                            where s.room_id = r.id and s.sent_revision > 0), 0) as waiting,
+                 coalesce((select e.title from events e where e.id = r.event_id),
+                          (select s.name from event_series s where s.id = r.series_id),
+                          (select g.name from groups g where g.id = r.group_id), '') as name
+            from chat_rooms r where r.matrix_state <> 'off') f
+         order by case when f.matrix_error = '' then 1 else 0 end, f.waiting desc, f.id limit :limit
+        """,
+        limit=limit,
+    )
+    return [
+        MirroredRoomOverview(
+            RoomId(row["id"]),
+            row["name"],
+            MirrorStatus(
+                MirrorState(row["matrix_state"]),
+                row["matrix_room_id"],
+                bool(row["matrix_guests"]),
+                max(0, row["waiting"]),
+                row["matrix_error"],
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
+    """What this person decided; None where nothing was asked of them yet."""
+    row = await reader.fetch_one(
+        "select user_id, localpart, consent, answered_at, mxid, linked_at from matrix_people where user_id = :user",
+        user=user_id,
+    )
+    if row is None:
+        return None
+    return MatrixPerson(
+        UserId(row["user_id"]),
+        row["localpart"],
+        MatrixConsent(row["consent"]),
+        row["answered_at"],
+        row["mxid"],
+        row["linked_at"],
+    )
+
+
+async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
+    """Keep what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
+    await _make_row(tx, caller.user_id)
+    changed = await tx.execute(
+        "update matrix_people set consent = :consent, answered_at = :now"
+        " where user_id = :user and (consent <> :consent or answered_at is null)",
+        consent=consent.value,
+        now=tx.now,
+        user=caller.user_id,
+    )
+    if changed and consent is MatrixConsent.NONE:
+        await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
+
+
+async def withdraw(tx: Transaction, user_id: UserId) -> None:
+    """Take back what was passed on of somebody who deletes their account; nothing for somebody who never consented."""
+    known = await person(tx, user_id)
+    if known is not None and known.consent is not MatrixConsent.NONE:
+        await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)
+
+
+async def is_withdrawing(reader: Reader, user_id: UserId) -> bool:
+    """Whether something is still to be taken back."""
+    job = await jobs.find(reader, JobKind.MATRIX_PERSON, user_id)
+    return job is not None and job.state in {JobState.DUE, JobState.LEASED}
+
+
+# Rows of people who were deleted, once nothing of theirs is left to be taken back.
+_FORGET_DELETED: Final = """
+    delete from matrix_people where exists (select 1 from users u where u.id = matrix_people.user_id and u.created_at = 0)
+       and not exists (select 1 from outbox_jobs j
+                        where j.kind = 'matrix_person' and j.subject = matrix_people.user_id and j.state not in {over})
+"""
+
+
+async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
+    """Everything was taken back: nothing is kept of the user that spoke for them, if their account was deleted."""
+    over = "('completed', 'leased')"  # the job that leads here is leased
+    await tx.execute(_FORGET_DELETED.format(over=over) + " and user_id = :user", user=user_id)
+
+
+async def only_here(reader: Reader, room: RoomId, messages: Collection[ChatMessageId]) -> set[ChatMessageId]:
+    """Those of the messages of a mirrored room that are not passed on: their writers did not consent, or not in time."""
+    if not messages:
+        return set()
+    rows = await reader.fetch(
+        """
+        select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
+         where m.room_id = :room and m.id in :ids and m.external_id is null and m.removed_at is null
+           and not exists (select 1 from matrix_people p where p.user_id = m.user_id
+                              and p.consent = 'name_and_words' and p.answered_at <= m.said_at)
+        """,
+        room=room,
+        ids=sorted(set(messages)),
+    )
+    return {ChatMessageId(row["id"]) for row in rows}
+
+
+async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
+    """A code that proves an account of the person's own when it arrives from there, and until when. It replaces earlier ones."""
+    await _make_row(tx, caller.user_id)
+    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    ends = Instant(tx.now + LINK_CODE_LASTS)
+    await tx.execute(
+        "update matrix_people set link_code_hash = :hash, link_expires_at = :ends where user_id = :user",
+        hash=_hash(code),
+        ends=ends,
+        user=caller.user_id,
+    )
+    return code, ends
+
+
+async def link(tx: Transaction, mxid: str, code: str) -> UserId | None:
+    """Link the account that sent the code; None where the code is not valid. An account belongs to one person, the latest."""
+    row = await tx.fetch_one(
+        "select user_id, link_code_hash from matrix_people where link_code_hash = :hash and link_expires_at > :now",
+        hash=_hash(code.strip().upper()),
+        now=tx.now,
+    )
+    if row is None or not hmac.compare_digest(bytes(row["link_code_hash"]), _hash(code.strip().upper())):
+        return None
+    await tx.execute(
+        "update matrix_people set mxid = null, linked_at = null where mxid = :mxid and user_id <> :user",
+        mxid=mxid,
+        user=row["user_id"],
+    )
+    await tx.execute(
+        "update matrix_people set mxid = :mxid, linked_at = :now, link_code_hash = null, link_expires_at = null"
+        " where user_id = :user",
+        mxid=mxid,
+        now=tx.now,
+        user=row["user_id"],
+    )
+    await wake_rooms_of(tx, UserId(row["user_id"]))
+    return UserId(row["user_id"])
+
+
+async def unlink(tx: Transaction, caller: Caller) -> None:
+    """Forget the person's own account; it is removed from the rooms."""
+    await tx.execute(
+        "update matrix_people set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null"
+        " where user_id = :user",
+        user=caller.user_id,
+    )
+    await wake_rooms_of(tx, caller.user_id)
+
+
+async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
+    """Look again at all mirrored rooms that this person could be in."""
+    await jobs.enqueue_again_selected(
+        tx,
+        JobKind.MATRIX_ROOM,
+        f"{MIRRORED} and r.id in {candidates('cast(:person as text)')} order by r.id",
+        person=user_id,
+    )
+
+
+async def wake_all(tx: Transaction) -> None:
+    """Look again at all mirrored rooms: after a start, after an outage, and nightly."""
+    await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id")
+
+
+async def reconcile_rooms(db: Database) -> None:
+    """``wake_all`` in a transaction of its own, nightly; and what ``forget_deleted`` came too early for."""
+    async with db.transaction() as tx:
+        await tx.execute(_FORGET_DELETED.format(over="('completed')"))
+        await wake_all(tx)
+
+
+async def _make_row(tx: Transaction, user_id: UserId) -> None:
+    """The name of their user over there is random, so that it tells neither handle nor account; 80 bits."""
+    await tx.execute(
+        "insert into matrix_people (user_id, localpart) values (:user, :localpart) on conflict (user_id) do nothing",
+        user=user_id,
+        localpart=secrets.token_hex(10),
+    )
+
+
+def _hash(code: str) -> bytes:
+    return sha256(f"openmeet/matrix/link/{code}".encode()).digest()

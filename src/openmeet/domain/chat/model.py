@@ -1,0 +1,389 @@
+"""Values of chat: rooms, messages, the log of a room, and what a person keeps about a room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Final, NewType
+
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+
+RoomId = NewType("RoomId", str)
+ChatMessageId = NewType("ChatMessageId", str)
+# Of a picture in a message: random, and the name of its files.
+SentPictureKey = NewType("SentPictureKey", str)
+
+MAX_TEXT: Final = 4_000
+MAX_LINES: Final = 100
+MAX_MENTIONS: Final = 20
+MAX_NAME: Final = 60
+MAX_ABOUT: Final = 300
+MAX_REASON: Final = 500
+MAX_CLIENT_ID: Final = 64
+MAX_CHANNELS: Final = 20
+MAX_PINS: Final = 10
+MAX_EMOJI_KINDS: Final = 20
+# Of one person on one message: otherwise one could take all kinds, and leave the others none.
+MAX_OWN_REACTIONS: Final = 5
+MAX_SLOW_SECONDS: Final = 3_600
+# In one message.
+MAX_PICTURES: Final = 4
+
+# How long an author may edit, how long moderators see earlier and removed texts, how long signals are kept.
+EDITABLE_FOR: Final = 24 * HOUR
+SEALED_FOR: Final = 30 * DAY
+SIGNAL_KEPT: Final = DAY
+# How far back an answer to a date of a series gives access to its conversation.
+ANSWER_COUNTS_FOR: Final = 30 * DAY
+# A room turns read-only this long after its last date.
+ARCHIVED_AFTER: Final = 30 * DAY
+# A signal is offered from this long before the start until the end.
+SIGNALS_BEFORE: Final = 120 * MINUTE
+# A running date stays the default heading for this long after its end.
+HEADING_AFTER_END: Final = 6 * HOUR
+
+
+class RoomKind(StrEnum):
+    """What a room belongs to, and so who is in it."""
+
+    EVENT = "event"
+    SERIES = "series"
+    DATE = "date"
+    CHANNEL = "channel"
+    HOSTS = "hosts"
+    DIRECT = "direct"
+
+
+class SubjectKind(StrEnum):
+    """What a room can be about."""
+
+    EVENT = "event"
+    SERIES = "series"
+    GROUP = "group"
+
+
+class Access(IntEnum):
+    """What somebody may do in a room; each includes those before it."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    MODERATE = 3
+
+
+class AudienceSwitch(StrEnum):
+    """What a host can change about who is in a room. Only values that differ from the usual are stored.
+
+    ``INTERESTED``: write (usual), read or none. ``MEMBERS``: write (usual) or none. ``FOLLOWERS``: read (usual) or none.
+    ``PENDING``: none (usual) or read; not in series. ``ANYBODY``: none (usual) or read; public events and series only.
+    ``ANNOUNCEMENTS``: no (usual) or yes: only those who run the group write in this channel.
+    """
+
+    INTERESTED = "interested"
+    MEMBERS = "members"
+    FOLLOWERS = "followers"
+    PENDING = "pending"
+    ANYBODY = "anybody"
+    ANNOUNCEMENTS = "announcements"
+
+
+# The values of each switch, the usual one first.
+SWITCHES: Final[Mapping[AudienceSwitch, tuple[str, ...]]] = {
+    AudienceSwitch.INTERESTED: ("write", "read", "none"),
+    AudienceSwitch.MEMBERS: ("write", "none"),
+    AudienceSwitch.FOLLOWERS: ("read", "none"),
+    AudienceSwitch.PENDING: ("none", "read"),
+    AudienceSwitch.ANYBODY: ("none", "read"),
+    AudienceSwitch.ANNOUNCEMENTS: ("no", "yes"),
+}
+# Which switches a room of a kind has.
+SWITCHES_OF: Final[Mapping[RoomKind, tuple[AudienceSwitch, ...]]] = {
+    RoomKind.EVENT: (
+        AudienceSwitch.INTERESTED,
+        AudienceSwitch.MEMBERS,
+        AudienceSwitch.PENDING,
+        AudienceSwitch.ANYBODY,
+    ),
+    RoomKind.DATE: (
+        AudienceSwitch.INTERESTED,
+        AudienceSwitch.MEMBERS,
+        AudienceSwitch.PENDING,
+        AudienceSwitch.ANYBODY,
+    ),
+    RoomKind.SERIES: (
+        AudienceSwitch.INTERESTED,
+        AudienceSwitch.MEMBERS,
+        AudienceSwitch.FOLLOWERS,
+        AudienceSwitch.ANYBODY,
+    ),
+    RoomKind.CHANNEL: (AudienceSwitch.ANNOUNCEMENTS,),
+    RoomKind.HOSTS: (),
+    RoomKind.DIRECT: (),
+}
+
+
+class HistoryMode(StrEnum):
+    """What newcomers read: everything, or what was said since they came."""
+
+    ALL = "all"
+    SINCE_JOINING = "since_joining"
+
+
+class RoomRetention(StrEnum):
+    """How long messages are kept; at most as long as the community keeps them."""
+
+    FOREVER = "forever"
+    YEAR = "year"
+    QUARTER = "90_days"
+    AFTER_DATE = "30_days_after_date"
+
+
+class NotificationLevel(StrEnum):
+    """What of a room a person hears of. ``USUAL`` follows their preferences."""
+
+    USUAL = "usual"
+    ALL = "all"
+    MENTIONS = "mentions"
+    NONE = "none"
+
+
+class EnteredBy(StrEnum):
+    """What gave a person access when they came."""
+
+    ATTENDANCE = "attendance"
+    GROUP = "group"
+    HOSTING = "hosting"
+    FOLLOWING = "following"
+    DIRECT = "direct"
+    OPENED = "opened"
+
+
+class MessageKind(StrEnum):
+    """``SIGNAL``: one of ``Signal``, kept for a day. ``NOTICE``: said by the program about the room."""
+
+    TEXT = "text"
+    SIGNAL = "signal"
+    NOTICE = "notice"
+    POLL = "poll"
+
+
+class Signal(StrEnum):
+    """What people on their way say in one tap."""
+
+    RUNNING_LATE = "running_late"
+    HERE = "here"
+    WHERE_ARE_YOU = "where_are_you"
+
+
+class RoomNotice(StrEnum):
+    """What the program says in a room about the room."""
+
+    HISTORY_CHANGED = "history_changed"
+    MATRIX_NEW_ROOM = "matrix_new_room"
+
+
+class LogKind(StrEnum):
+    """What happened in a room."""
+
+    SAID = "said"
+    EDITED = "edited"
+    REMOVED = "removed"
+    RESTORED = "restored"
+    REACTED = "reacted"
+    PINNED = "pinned"
+    ROOM = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSubject:
+    """The event, series or group that a room belongs to."""
+
+    kind: SubjectKind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A stored room. ``name``: of a channel; empty elsewhere. ``audience``: the switches that differ from the usual.
+
+    ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` for what the end of its dates closed.
+    ``with_user_id``: the person in a direct room.
+    """
+
+    id: RoomId
+    kind: RoomKind
+    event_id: EventId | None
+    series_id: SeriesId | None
+    group_id: GroupId | None
+    with_user_id: UserId | None
+    name: str
+    about: str
+    position: int
+    audience: Mapping[AudienceSwitch, str]
+    history: HistoryMode
+    slow_seconds: int
+    holds_messages: bool
+    retention: RoomRetention
+    last_number: int
+    last_said_at: Instant | None
+    matrix_room_id: str | None
+    matrix_state: str
+    matrix_guests: bool
+    revision: int
+    closed_at: Instant | None
+    closed_by: str | None
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether its log is passed on to Matrix."""
+        return self.matrix_state != "off"
+
+    @property
+    def subject(self) -> RoomSubject:
+        if self.event_id is not None:
+            return RoomSubject(SubjectKind.EVENT, self.event_id)
+        if self.series_id is not None:
+            return RoomSubject(SubjectKind.SERIES, self.series_id)
+        return RoomSubject(SubjectKind.GROUP, self.group_id or "")
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed_at is not None
+
+    def switch(self, name: AudienceSwitch) -> str:
+        """The value of a switch, stored or usual."""
+        return self.audience.get(name, SWITCHES[name][0])
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePicture:
+    """A picture of a message. ``alt``: its description, empty where nobody wrote one; sizes in pixels."""
+
+    key: SentPictureKey
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewPicture:
+    """An uploaded picture that is to be sent, and its description."""
+
+    key: SentPictureKey
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """A stored message. ``number``: its place in the room's log. ``user_id`` or ``matrix_sender`` said it; a notice neither.
+
+    ``about``: the original date in the series (``2026-03-03T18:00:00``) under whose heading it stands. ``details``: the
+    choices of a poll, the code of a signal or a notice, the pictures. ``body`` is empty once it was taken back or removed. ``removed_by_site``:
+    by a moderator of the community, who alone can bring it back.
+    """
+
+    id: ChatMessageId
+    room_id: RoomId
+    number: int
+    user_id: UserId | None
+    matrix_sender: str | None
+    client_id: str | None
+    kind: MessageKind
+    body: str
+    details: Mapping[str, object]
+    about: str | None
+    reply_to: ChatMessageId | None
+    external_id: str | None
+    revision: int
+    said_at: Instant
+    edited_at: Instant | None
+    removed_at: Instant | None
+    removed_by: UserId | None
+    held_at: Instant | None
+    removed_by_site: bool = False
+
+    @property
+    def pictures(self) -> tuple[MessagePicture, ...]:
+        return pictures_in(self.details)
+
+    @property
+    def is_removed(self) -> bool:
+        return self.removed_at is not None
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the author removed it, and no moderator."""
+        return self.removed_at is not None and self.removed_by is not None and self.removed_by == self.user_id
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for a moderator: only they and its author see it."""
+        return self.held_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLogEntry:
+    """One entry of a room's log: ``number`` is without gaps, in the order of the commits."""
+
+    room_id: RoomId
+    number: int
+    kind: LogKind
+    message_id: ChatMessageId | None
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a person keeps about a room. ``read_number``: up to where they read. ``entered_number``: the room's number when they
+    came; with ``SINCE_JOINING`` they read what comes after it.
+    """
+
+    room_id: RoomId
+    user_id: UserId
+    read_number: int
+    level: NotificationLevel
+    muted_until: Instant | None
+    entered_at: Instant
+    entered_number: int
+    entered_by: EnteredBy
+    seen_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What somebody wants to say. ``client_id``: chosen by the client; the same again answers the stored message.
+
+    ``mentions``: ids of people; those who may not read the room are left out. ``pictures``: uploaded by the same person.
+    """
+
+    text: str = ""
+    client_id: str | None = None
+    about: str | None = None
+    reply_to: ChatMessageId | None = None
+    mentions: tuple[UserId, ...] = ()
+    signal: Signal | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    kind: MessageKind = MessageKind.TEXT
+    pictures: tuple[NewPicture, ...] = ()
+
+
+def pictures_in(details: Mapping[str, object]) -> tuple[MessagePicture, ...]:
+    """The pictures that the stored details of a message list."""
+    listed = details.get("pictures")
+    return tuple(
+        MessagePicture(SentPictureKey(one["key"]), one["alt"], one["width"], one["height"])
+        for one in (listed if isinstance(listed, list) else [])
+    )
+
+
+def with_pictures(details: Mapping[str, object], pictures: Sequence[MessagePicture]) -> Mapping[str, object]:
+    """Details that list these pictures."""
+    if not pictures:
+        return details
+    listed = [{"key": one.key, "alt": one.alt, "width": one.width, "height": one.height} for one in pictures]
+    return {**details, "pictures": listed}

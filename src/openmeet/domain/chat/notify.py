@@ -1,0 +1,229 @@
+"""Notifications of chat: for people who are mentioned, answered or asked, and for those who follow the room.
+
+A job reads the log of a room behind the number up to which people were notified, so that sending waits for nobody. Access is
+checked when people are notified, and again when it is mailed and shown. People who have read a message by then get nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from groundwork.clock import DAY, HOUR, SECOND, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from openmeet.domain.chat import log, message_queries, room_queries, webhooks
+from openmeet.domain.chat.access import access_of_each, related
+from openmeet.domain.chat.model import (
+    Access,
+    ChatLogEntry,
+    ChatMessage,
+    ChatMessageId,
+    LogKind,
+    MessageKind,
+    NotificationLevel,
+    Room,
+    RoomId,
+    RoomKind,
+)
+from openmeet.domain.notifications import kinds, queries
+from openmeet.domain.notifications.kinds import ChatNews, NotificationKind
+from openmeet.domain.notifications.model import NotificationTopic
+from openmeet.domain.notifications.notify import Notice, notify_each
+from openmeet.domain.users.model import UserId
+
+_Wanted = Mapping[UserId, NotificationKind[ChatNews]]
+
+# What waited longer, because nothing ran or because it was imported, is no news.
+_NEWS_FOR: Final = DAY
+# People who looked at a room this short ago see what comes: it is mailed if it stays unread.
+_ACTIVE_FOR: Final = 90 * SECOND
+# While a notification of new messages is unread, further ones of the room are part of it.
+_BUNDLED_FOR: Final = 4 * HOUR
+_ENTRIES: Final = 20
+_PEOPLE: Final = 500
+# Of a room of hosts, or asked hosts.
+_HOSTS: Final = 500
+
+_BUNDLES: Final = {kinds.CHAT_MESSAGES, kinds.CHAT_UNREAD}
+# What people are notified of at each level; ``USUAL`` is for those who chose none.
+_KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatNews]]]] = {
+    NotificationLevel.USUAL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_UNREAD},
+    NotificationLevel.ALL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_MESSAGES},
+    NotificationLevel.MENTIONS: {kinds.CHAT_MENTION, kinds.CHAT_REPLY},
+    NotificationLevel.NONE: (),
+}
+
+
+def chat_news_handler(db: Database) -> JobHandler:
+    """Handler of ``JobKind.CHAT_NEWS``; the subject is a room."""
+
+    async def handle(job: Job) -> None:
+        while await _notify_next(db, RoomId(job.subject)):
+            pass
+
+    return handle
+
+
+async def _notify_next(db: Database, room_id: RoomId) -> bool:
+    """Notify of the next entries of the log; True while there may be more."""
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select told_number from chat_rooms where id = :room", room=room_id)
+        if row is None:
+            return False
+        entries = await log.entries_after(reader, room_id, row["told_number"], limit=_ENTRIES)
+    for entry in entries[:_ENTRIES]:
+        await _notify_of(db, entry)
+    if entries:
+        async with db.transaction() as tx:
+            await tx.execute(
+                "update chat_rooms set told_number = :number where id = :room and told_number < :number",
+                number=entries[:_ENTRIES][-1].number,
+                room=room_id,
+            )
+            changed = [one.message_id for one in entries[:_ENTRIES] if one.kind in log.NEWS_KINDS and one.message_id]
+            await webhooks.note_messages(tx, room_id, changed)
+    return len(entries) > _ENTRIES
+
+
+async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
+    """Notify everybody whom an entry concerns, a page of people per transaction. A second run notifies nobody twice."""
+    if entry.message_id is None or entry.kind not in log.NEWS_KINDS:
+        return
+    if entry.kind is LogKind.REMOVED:
+        await _notify_removed(db, entry, entry.message_id)
+        return
+    after: UserId | None = None
+    is_first = True
+    while is_first or after is not None:
+        async with db.transaction() as tx:
+            room = await room_queries.lock(tx, entry.room_id)
+            one = await message_queries.by_id(tx, entry.message_id)
+            if room is None or one is None or not _is_news(one, tx.now):
+                return
+            wanted: dict[UserId, NotificationKind[ChatNews]] = {}
+            if entry.kind is not LogKind.EDITED:
+                wanted, after = await _followers(tx, room, after)
+            if is_first:
+                wanted |= await _addressed(tx, room, one, is_edit=entry.kind is LogKind.EDITED)
+            await _notify(tx, room, one, wanted)
+        is_first = False
+
+
+async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
+    """Notify the author of a message that a moderator removed, whatever they chose for the room, and also if they were banned:
+    once for each removal. Of several that wait the last counts.
+    """
+    async with db.transaction() as tx:
+        room = await room_queries.lock(tx, entry.room_id)
+        one = await message_queries.by_id(tx, message_id)
+        last = await tx.fetch_one(
+            "select max(number) as number from chat_log where message_id = :id and kind = 'removed'", id=message_id
+        )
+        if room is None or one is None or one.user_id is None or not one.is_removed or one.is_taken_back:
+            return
+        if last is None or last["number"] != entry.number:
+            return
+        await notify_author(tx, kinds.CHAT_REMOVED, one, entry.number)
+
+
+async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], one: ChatMessage, number: int) -> None:
+    """Notify the author of what moderators decided about a message. ``number``: of the decision’s entry in the log; once for each."""
+    if one.user_id is not None:
+        await notify_each(tx, kind, [Notice([one.user_id], one.room_id, number, ChatNews(message_id=one.id))])
+
+
+def _is_news(one: ChatMessage, now: Instant) -> bool:
+    is_shown = not one.is_removed and not one.is_held
+    return is_shown and one.kind in {MessageKind.TEXT, MessageKind.POLL} and one.said_at > now - _NEWS_FOR
+
+
+async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:
+    """Whom the message itself addresses; the strongest reason counts."""
+    found: dict[UserId, NotificationKind[ChatNews]] = {}
+    if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+        found = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
+    if not is_edit and one.reply_to is not None:
+        answered = await message_queries.by_id(reader, one.reply_to)
+        if answered is not None and answered.user_id is not None:
+            found[answered.user_id] = kinds.CHAT_REPLY
+    rows = await reader.fetch(
+        "select user_id from chat_mentions where message_id = :message order by user_id", message=one.id
+    )
+    return found | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
+
+
+async def _people_of(reader: Reader, room: Room) -> list[UserId]:
+    rows = await reader.fetch(
+        f"select distinct p.user_id from chat_rooms r, {related()} p where r.id = :room order by p.user_id limit {_HOSTS}",
+        room=room.id,
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def _followers(
+    reader: Reader, room: Room, after: UserId | None
+) -> tuple[dict[UserId, NotificationKind[ChatNews]], UserId | None]:
+    """The next people who are notified of every message, by the level of this room or because they want to know what is unread
+    in all of theirs; and the last of them where there are more.
+    """
+    rows = await reader.fetch(
+        """
+        select c.user_id, c.level from chat_readers c
+         where c.room_id = :room and c.user_id > :after
+           and (c.level = 'all' or c.level = 'usual' and exists (
+                  select 1 from notification_preferences p
+                   where p.user_id = c.user_id and p.topic = :topic and p.is_on = 1))
+         order by c.user_id limit :limit
+        """,
+        room=room.id,
+        after=after or "",
+        topic=NotificationTopic.ROOMS.value,
+        limit=_PEOPLE,
+    )
+    found = {
+        UserId(row["user_id"]): kinds.CHAT_MESSAGES if row["level"] == "all" else kinds.CHAT_UNREAD for row in rows
+    }
+    return found, UserId(rows[-1]["user_id"]) if len(rows) == _PEOPLE else None
+
+
+async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted) -> None:
+    """Notify those of these people who may read it, have not read it, and want to know."""
+    people = sorted(set(wanted) - {one.user_id})
+    if not people:
+        return
+    reached = await access_of_each(tx, room, people)
+    rows = await tx.fetch(
+        "select user_id, read_number, level, muted_until, seen_at from chat_readers"
+        " where room_id = :room and user_id in :people order by user_id",
+        room=room.id,
+        people=people,
+    )
+    kept = {UserId(row["user_id"]): row for row in rows}
+    told: dict[NotificationKind[ChatNews], list[UserId]] = {}
+    looking = set()
+    for person in people:
+        if reached.get(person, Access.NONE) is Access.NONE:
+            continue
+        own = kept.get(person)
+        if own is not None and (own["read_number"] >= one.number or (own["muted_until"] or 0) > tx.now):
+            continue
+        level = NotificationLevel.USUAL if own is None else NotificationLevel(own["level"])
+        if wanted[person] not in _KINDS_OF_LEVEL[level]:
+            continue
+        if own is not None and own["seen_at"] is not None and own["seen_at"] > tx.now - _ACTIVE_FOR:
+            looking.add(person)
+        told.setdefault(wanted[person], []).append(person)
+    for kind, to in told.items():
+        if kind in _BUNDLES:
+            known = await queries.waiting_among(tx, to, kind, room.id, Instant(tx.now - _BUNDLED_FOR))
+            await notify_each(tx, kind, _notices(room, one, [who for who in to if who not in known], looking))
+        else:
+            await notify_each(tx, kind, _notices(room, one, to, looking))
+
+
+def _notices(room: Room, one: ChatMessage, to: Sequence[UserId], looking: Collection[UserId]) -> list[Notice[ChatNews]]:
+    is_answer = room.kind is RoomKind.DIRECT and one.user_id != room.with_user_id
+    payload = ChatNews(person_id=one.user_id, message_id=one.id, is_answer=is_answer)
+    notice = Notice([person for person in to if person not in looking], room.id, one.number, payload)
+    return [notice, replace(notice, to=[person for person in to if person in looking], is_shown=False)]

@@ -1,0 +1,189 @@
+"""What authors say against the removal of their messages, and what the community's moderators were told of.
+
+Both are read from the log of acts: an objection is open until a later act restores the message or upholds the removal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.chat import log, message_queries, messages, notify, room_queries
+from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.model import MAX_REASON, ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.notifications import kinds
+from openmeet.domain.users.model import Caller, UserId
+
+_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Why a message was removed, and what its author said against it; ``objection`` None: nothing. ``decision``: why the removal
+    was upheld; often empty.
+    """
+
+    message_id: ChatMessageId
+    reason: str
+    at: Instant
+    objection: str | None
+    is_decided: bool
+    decision: str = ""
+
+
+async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[ChatMessageId, Removal]:
+    """The last removal of each message by a moderator, with what was said against it since."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        "select message_id, act, reason, at from chat_acts where message_id in :ids"
+        " and act in ('removed', 'objected', 'restored', 'upheld') order by at, id",
+        ids=sorted(set(ids)),
+    )
+    found: dict[ChatMessageId, Removal] = {}
+    for row in rows:
+        message = ChatMessageId(row["message_id"])
+        before = found.get(message)
+        match ModerationAct(row["act"]):
+            case ModerationAct.REMOVED:
+                found[message] = Removal(message, row["reason"], row["at"], None, is_decided=False)
+            case ModerationAct.RESTORED:
+                found.pop(message, None)
+            case ModerationAct.OBJECTED if before is not None:
+                found[message] = Removal(message, before.reason, before.at, row["reason"], is_decided=False)
+            case ModerationAct.UPHELD if before is not None:
+                found[message] = replace(before, is_decided=True, decision=row["reason"])
+            case _:
+                pass
+    return found
+
+
+async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId) -> Removal:
+    """Why a message of this person was removed; also for who has lost access since. Raises NotFound."""
+    one = await message_queries.by_id(reader, message_id)
+    found = (await removals_of(reader, [message_id])).get(message_id)
+    if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or found is None:
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    return found
+
+
+async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, words: str) -> None:
+    """Say something against the removal of one's message, once for each removal, while it can be restored.
+
+    Raises NotFound, InvalidForm (``words``), Refused (``AlreadyObjected``, ``NothingToObjectTo``).
+    """
+    one = await message_queries.by_id(tx, message_id)
+    if one is not None:
+        await room_queries.lock(tx, one.room_id)
+    removal = await own_removal(tx, message_id, caller.user_id)
+    said = words.strip()
+    if not said:
+        raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
+    if len(said) > MAX_REASON:
+        raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REASON)})
+    if removal.objection is not None:
+        raise Refused(ChatReason.ALREADY_OBJECTED, name="AlreadyObjected")
+    kept = await tx.fetch_one(
+        "select 1 as found from chat_removed where message_id = :id and until > :now", id=message_id, now=tx.now
+    )
+    if one is None or kept is None:
+        raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo")
+    await note_act(
+        tx, one.room_id, ModerationAct.OBJECTED, by=caller.user_id, message=one.id, about=caller.user_id, reason=said
+    )
+
+
+async def uphold(
+    tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str = "", *, of_site: bool = False
+) -> None:
+    """Decide that the message stays removed; its author is notified. ``of_site``: see ``messages.moderated``.
+
+    Raises NotFound, Forbidden, Refused (``RemovedBySite``).
+    """
+    one, room = await messages.moderated(tx, caller, message_id, of_site=of_site)
+    messages.must_decide_removal(one, of_site=of_site)
+    removal = (await removals_of(tx, [one.id])).get(one.id)
+    if removal is None or removal.objection is None or removal.is_decided:
+        return
+    why = reason.strip()[:MAX_REASON]
+    await note_act(tx, room.id, ModerationAct.UPHELD, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
+    await notify.notify_author(tx, kinds.CHAT_UPHELD, one, await log.append(tx, room.id, LogKind.ROOM))
+
+
+# Those who removed the message decide: the hosts, or the community's moderators (``:of_site``).
+_OPEN: Final = """
+    a.act = 'objected' and not exists (
+      select 1 from chat_acts l where l.message_id = a.message_id and l.act in ('restored', 'upheld')
+         and (l.at > a.at or l.at = a.at and l.id > a.id))
+    and exists (select 1 from chat_messages r where r.id = a.message_id and r.removed_by_site = :of_site)
+"""
+
+
+async def open_in_room(reader: Reader, room: RoomId) -> list[ChatMessageId]:
+    """Messages of a room whose authors object to a removal by its hosts, the longest waiting first."""
+    rows = await reader.fetch(
+        f"select a.message_id from chat_acts a where a.room_id = :room and {_OPEN} order by a.at, a.id limit {_MOST}",
+        room=room,
+        of_site=0,
+    )
+    return [ChatMessageId(row["message_id"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteReport:
+    """A report to the community's moderators."""
+
+    message_id: ChatMessageId
+    reason: ReportReason
+    words: str
+    at: Instant
+    is_open: bool
+
+
+_TO_SITE: Final = f"""
+    select p.message_id, p.at as since from chat_reports p where p.to_tenant = 1 and p.closed_at is null
+    union all
+    select a.message_id, a.at from chat_acts a where {_OPEN}
+"""
+
+
+async def count_for_site(reader: Reader) -> int:
+    """Messages that wait for the community's moderators: reported to them, or the author objects to what they removed."""
+    row = await reader.fetch_one(f"select count(distinct w.message_id) as number from ({_TO_SITE}) w", of_site=1)
+    return int(row["number"]) if row else 0
+
+
+async def waiting_for_site(
+    reader: Reader, *, limit: int, after: tuple[Instant, str] | None = None
+) -> list[tuple[ChatMessageId, Instant]]:
+    """Those messages, and since when; the longest waiting first."""
+    further = "" if after is None else "having (min(w.since), w.message_id) > (cast(:since as bigint), :after)"
+    rows = await reader.fetch(
+        f"select w.message_id, min(w.since) as since from ({_TO_SITE}) w group by w.message_id {further}"
+        " order by min(w.since), w.message_id limit :limit",
+        limit=limit,
+        of_site=1,
+        **({} if after is None else {"since": after[0], "after": after[1]}),
+    )
+    return [(ChatMessageId(row["message_id"]), Instant(row["since"])) for row in rows]
+
+
+async def reports_to_site(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[ChatMessageId, list[SiteReport]]:
+    """What was reported about these messages to the community's moderators, oldest first. Who reported it stays unknown."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        "select message_id, reason, words, at, closed_at from chat_reports where message_id in :ids and to_tenant = 1"
+        " order by at, id limit 500",
+        ids=sorted(set(ids)),
+    )
+    found: dict[ChatMessageId, list[SiteReport]] = {}
+    for row in rows:
+        message = ChatMessageId(row["message_id"])
+        one = SiteReport(message, ReportReason(row["reason"]), row["words"], row["at"], row["closed_at"] is None)
+        found.setdefault(message, []).append(one)
+    return found

@@ -1,0 +1,312 @@
+"""Who is in a room, and why."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import SEATED
+from openmeet.domain.chat.access import access_in, access_of_each, chain, level, people, related
+from openmeet.domain.chat.model import Access, Room, RoomId
+from openmeet.domain.chat.queries import PAGE
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import cleaned, name_key
+from openmeet.domain.users.model import UserId, unnamed
+
+_INSIDE = "'owner', 'admin', 'moderator', 'member'"
+# How many people are asked for access for each one that a page may show: many are not named.
+_LOOKED_AT = 4
+# In larger rooms those who are not named are not counted.
+_COUNTED = 100
+# How many are called like one of the names in a message.
+_MOST_NAMESAKES = 200
+_SEATED = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMember:
+    """Somebody in a room, and why: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
+
+    user_id: UserId
+    name: str
+    access: Access
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMembers:
+    """People whom the reader may see by name. ``others``: how many others are in the room; None: more than are counted.
+
+    ``after``: the folded name and the id of the last one where there are more.
+    """
+
+    people: tuple[RoomMember, ...]
+    others: int | None
+    after: tuple[str, str] | None
+
+
+async def members(
+    reader: Reader,
+    room: Room,
+    viewer: UserId,
+    *,
+    words: str = "",
+    role: Access | None = None,
+    limit: int = PAGE,
+    after: tuple[str, str] | None = None,
+) -> RoomMembers:
+    """Who is in the room, in order of name. Moderators see everybody by name; for others, see ``_is_named``.
+
+    Access and names are asked of so many people as a page may need, and no more: a room can have tens of thousands. Where most of
+    them are not named, a page is shorter than its limit. Raises NotFound.
+    """
+    mine = await _must_be_in(reader, room, viewer)
+    conditions = ["1 = 1"]
+    values: dict[str, object] = {}
+    if words:
+        conditions.append("lower(u.display_name) like :words escape '\\'")
+        plain = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values["words"] = f"%{plain}%"
+    if role is Access.MODERATE:
+        conditions.append(f"exists (select 1 from {related()} h where h.user_id = u.id and h.because = 'hosting')")
+    if after is not None:
+        conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
+        values |= {"after_name": after[0], "after_id": after[1]}
+    most = limit * _LOOKED_AT
+    listed = await reader.fetch(
+        f"""
+        select u.id, lower(u.display_name) as folded from chat_rooms r, {people()} p join users u on u.id = p.user_id
+         where r.id = :room and {" and ".join(conditions)} order by folded, u.id limit :most
+        """,
+        room=room.id,
+        most=most,
+        **values,
+    )
+    folded = {UserId(row["id"]): str(row["folded"]) for row in listed}
+    looked_at = await _looked_at(reader, room, viewer, mine, list(folded))
+    found = [
+        one
+        for one in (looked_at[each] for each in folded if each in looked_at)
+        if one.is_named and role in {None, one.access}
+    ]
+    shown = found[:limit]
+    has_more = bool(shown) and (len(found) > limit or len(listed) == most)
+    because = await _because(reader, room.id, [one.user_id for one in shown])
+    return RoomMembers(
+        tuple(one.member(because, mine, viewer) for one in shown),
+        await _count_unnamed(reader, room, viewer, mine),
+        (folded[shown[-1].user_id], shown[-1].user_id) if has_more else None,
+    )
+
+
+async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
+    """A few of the people in the room, hosts first. Raises NotFound."""
+    mine = await _must_be_in(reader, room, viewer)
+    rows = await reader.fetch(
+        f"select p.user_id from chat_rooms r, {related()} p where r.id = :room limit :most", room=room.id, most=_COUNTED
+    )
+    looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
+    named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
+    because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
+    others = len(looked_at) - len(named) if len(rows) < _COUNTED else None
+    return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None)
+
+
+async def _must_be_in(reader: Reader, room: Room, viewer: UserId) -> Access:
+    mine = await access_in(reader, room, viewer)
+    if mine is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    return mine
+
+
+async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Access) -> int | None:
+    """How many in the whole room are not named: a number that depended on words or pages would tell who they are."""
+    rows = await reader.fetch(
+        f"select p.user_id from chat_rooms r, {related()} p where r.id = :room limit :most", room=room.id, most=_COUNTED
+    )
+    if len(rows) == _COUNTED:
+        return None
+    looked_at = await _looked_at(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
+    return sum(not one.is_named for one in looked_at.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _LookedAt:
+    """Somebody who may read the room. ``seen``: which reasons for being there the reader may know."""
+
+    user_id: UserId
+    name: str
+    access: Access
+    is_named: bool
+    seen: frozenset[str]
+
+    def member(self, because: Mapping[UserId, Sequence[str]], mine: Access, viewer: UserId) -> RoomMember:
+        knows_all = mine is Access.MODERATE or self.user_id == viewer
+        reasons = tuple(one for one in because.get(self.user_id, ()) if knows_all or one in self.seen)
+        return RoomMember(self.user_id, cleaned(self.name) or unnamed(), self.access, reasons)
+
+
+async def _looked_at(
+    reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
+) -> dict[UserId, _LookedAt]:
+    """Those of some people who may read the room."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select u.id, u.display_name as name, {level("r", "u.id", room.subject.kind)} as level,
+               case when {_is_named()} then 1 else 0 end as named,
+               case when {_is_seen_in_group()} then 1 else 0 end as in_group,
+               case when {_is_seen_to_come()} then 1 else 0 end as comes
+          from chat_rooms r, users u where r.id = :room and u.id in :ids
+        """,
+        room=room.id,
+        ids=sorted(set(ids)),
+        viewer=viewer,
+        moderates=int(mine is Access.MODERATE),
+        now=reader.now,
+    )
+    return {
+        UserId(row["id"]): _LookedAt(
+            UserId(row["id"]),
+            row["name"],
+            Access(int(row["level"])),
+            bool(row["named"]),
+            frozenset(why for why, column in _SEEN_BY.items() if row[column]),
+        )
+        for row in rows
+        if row["level"]
+    }
+
+
+# Which column says that the reader may know why somebody is here: a name alone must not confirm a private answer.
+_SEEN_BY = {"hosting": "named", "direct": "named", "group": "in_group", "following": "in_group", "attendance": "comes"}
+_VIEWER = "cast(:viewer as text)"
+
+
+def _is_named() -> str:
+    """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates``: 0 or 1.
+
+    Hosts and whoever wrote here are named to everybody; members and followers to those inside the group; who answered
+    publicly to those who see who comes, as on the page of the event.
+    """
+    return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
+        or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
+        or exists (select 1 from {related()} o where o.user_id = u.id and o.because in ('hosting', 'direct'))
+        or {_is_seen_in_group()} or {_is_seen_to_come()})"""
+
+
+def _is_seen_in_group() -> str:
+    groups = f"""(select r.group_id union select e.group_id from events e where e.id = r.event_id
+        union select s.group_id from event_series s where s.deleted_at is null and s.id in ({chain("r")} select id from chain))"""
+    return f"""exists (
+        select 1 from group_members v where v.user_id = {_VIEWER} and v.role in ({_INSIDE}) and v.group_id in {groups}
+           and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id and m.role in ({_INSIDE}))
+                or exists (select 1 from {related()} o where o.user_id = u.id and o.because = 'following')))"""
+
+
+def _is_seen_to_come() -> str:
+    return f"""exists (
+        select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
+           and a.status not in ('declined', 'rejected')
+           and (e.id = r.event_id or e.series_id is not null and e.series_id in (select s.id from event_series s
+                 where s.id = r.series_id or s.split_from = r.series_id))
+           and case coalesce((select g.list_audience from registration_settings g where g.subject_id = e.id),
+                             (select g.list_audience from registration_settings g where g.subject_id = e.series_id), 'everyone')
+               when 'everyone' then 1
+               when 'attendees' then case when exists (select 1 from attendances v where v.event_id = e.id
+                 and v.user_id = {_VIEWER} and v.status in ({_SEATED})) then 1 else 0 end
+               else 0 end = 1)"""
+
+
+async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:
+    """Those of some people who may read the room, or could once they sign in, and whom ``members`` would name to this reader."""
+    if not ids:
+        return set()
+    mine = await access_in(reader, room, viewer)
+    rows = await reader.fetch(
+        f"""
+        select u.id from chat_rooms r, users u where r.id = :room and u.id in :ids and {_is_named()} order by u.id
+        """,
+        room=room.id,
+        ids=sorted(set(ids)),
+        viewer=viewer,
+        moderates=int(mine is Access.MODERATE),
+    )
+    # Mentions of people who never signed in here wait until they do.
+    reached = await access_of_each(reader, room, [UserId(row["id"]) for row in rows], with_shadows=True)
+    return {one for one, found in reached.items() if found >= Access.READ}
+
+
+async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dict[UserId, tuple[str, ...]]:
+    if not ids:
+        return {}
+    rows = await reader.fetch(
+        f"select distinct p.user_id, p.because from chat_rooms r, {related()} p where r.id = :room and p.user_id in :ids"
+        " order by p.user_id, p.because",
+        room=room,
+        ids=sorted(ids),
+    )
+    found: dict[UserId, tuple[str, ...]] = {}
+    for row in rows:
+        found[UserId(row["user_id"])] = (*found.get(UserId(row["user_id"]), ()), row["because"])
+    return found
+
+
+async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]) -> set[UserId]:
+    """Those of some people who answered privately to an event of the room: outside the room their names tell that they come."""
+    if not ids:
+        return set()
+    rows = await reader.fetch(
+        f"""
+        select distinct a.user_id from chat_rooms r, attendances a join events e on e.id = a.event_id
+         where r.id = :room and a.user_id in :ids and a.is_private = 1
+           and (e.id = r.event_id or e.series_id in ({chain("r")} select id from chain))
+         order by a.user_id
+        """,
+        room=room.id,
+        ids=sorted(set(ids)),
+    )
+    return {UserId(row["user_id"]) for row in rows}
+
+
+async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> list[UserId]:
+    """People whom ``members`` names to this reader and who are called so: by handle, or by a name that only one has.
+
+    ``names`` are folded, see ``texts.name_key``.
+    """
+    if not names:
+        return []
+    # Nobody else is loaded. What SQL folds is less than what Python does, which has the last word.
+    rows = await reader.fetch(
+        f"""
+        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people()} p join users u on u.id = p.user_id
+          left join identities i on i.user_id = u.id and i.handle in :names
+         where r.id = :room and (i.handle is not null
+               or replace(replace(replace(lower(u.display_name), ' ', ''), 'ß', 'ss'), 'ς', 'σ') in :names)
+         order by u.id limit :most
+        """,
+        room=room.id,
+        names=sorted(set(names)),
+        most=_MOST_NAMESAKES,
+    )
+    wanted = set(names)
+    called: dict[str, set[UserId]] = {}
+    handles: dict[str, UserId] = {}
+    for row in rows:
+        if row["handle"] and name_key(row["handle"]) in wanted:
+            handles[name_key(row["handle"])] = UserId(row["id"])
+        if row["display_name"] and name_key(row["display_name"]) in wanted:
+            called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
+    # Whoever is hidden must not make a name ambiguous either: that would tell that they are here.
+    named = await named_among(
+        reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
+    )
+    found = []
+    for name in names:
+        visible = called.get(name, set()) & named
+        if handles.get(name) in named:
+            found.append(handles[name])
+        elif len(visible) == 1:
+            found += visible
+    return list(dict.fromkeys(found))

@@ -1,0 +1,209 @@
+"""Pictures in messages: uploaded first, then sent with a message; readable by whoever may read that message.
+
+They are re-encoded as pictures of events are (``domain.media``), and stored under keys that no public address serves. A message
+lists its pictures; ``chat_pictures`` says which message the stored files belong to. Files of a message that is gone are deleted
+by a task.
+"""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from groundwork.blobstore.contract import BlobStore, put
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import InvalidForm, NotFound, TooLarge
+from groundwork.workers.pool import ChargedPool
+from openmeet.domain.chat import message_queries, queries
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import (
+    MAX_PICTURES,
+    Access,
+    ChatMessage,
+    ChatMessageId,
+    MessagePicture,
+    NewPicture,
+    SentPictureKey,
+)
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import cleaned
+from openmeet.domain.media.pictures import MAX_ALT, MAX_UPLOAD_BYTES, Prepared, Size, prepare
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.markdown import one_line
+
+# How long an uploaded picture waits for its message.
+WAITS_FOR: Final = DAY
+ROUND: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A stored picture. ``message_id`` None: it was uploaded and not sent yet, and its uploader alone sees it."""
+
+    key: SentPictureKey
+    user_id: UserId | None
+    message_id: ChatMessageId | None
+    width: int
+    height: int
+
+
+def blob_key(key: SentPictureKey, size: Size) -> str:
+    """The storage key of one size of a picture."""
+    return f"chat-pictures/{key}-{size.value}.jpg"
+
+
+def checked_alt(text: str) -> str:
+    """The description of a picture, which may be empty. Raises InvalidForm (``alt``)."""
+    alt = one_line(cleaned(text))
+    if len(alt) > MAX_ALT:
+        raise InvalidForm({"alt": MediaReason.ALT_TOO_LONG(most=MAX_ALT)})
+    return alt
+
+
+def words_of(body: str, pictures: Sequence[MessagePicture]) -> str:
+    """A message as words, for lists and e-mails: its text, else what its pictures show."""
+    if body or not pictures:
+        return body
+    described = next((one.alt for one in pictures if one.alt), "")
+    return gettext("Picture: %(words)s", words=described) if described else gettext("Picture")
+
+
+async def keep(
+    db: Database, store: BlobStore, workers: ChargedPool, user_id: UserId | None, body: bytes
+) -> StoredPicture:
+    """Re-encode a picture in a worker process and store it until it is sent. ``user_id`` None: it came from Matrix.
+
+    The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes. Raises
+    InvalidForm (``picture``), TooLarge, Unavailable.
+    """
+    if len(body) > MAX_UPLOAD_BYTES:
+        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1_000_000)
+    made: Prepared = await workers.run(partial(prepare, body))
+    key = SentPictureKey(secrets.token_hex(16))
+    for size, bytes_ in made.bodies.items():
+        await put(store, blob_key(key, size), bytes_)
+    async with db.transaction() as tx:
+        await tx.execute(
+            """
+            insert into chat_pictures (key, user_id, width, height, size, waits_until, created_at)
+            values (:key, :user_id, :width, :height, :size, :until, :now)
+            """,
+            key=key,
+            user_id=user_id,
+            width=made.width,
+            height=made.height,
+            size=sum(map(len, made.bodies.values())),
+            until=Instant(tx.now + WAITS_FOR),
+            now=tx.now,
+        )
+    return StoredPicture(key, user_id, None, made.width, made.height)
+
+
+async def by_key(reader: Reader, key: SentPictureKey) -> StoredPicture | None:
+    """A picture of a message, or one that waits for its message."""
+    row = await reader.fetch_one(
+        "select key, user_id, message_id, width, height from chat_pictures where key = :key"
+        " and (message_id is not null or waits_until > :now)",
+        key=key,
+        now=reader.now,
+    )
+    if row is None:
+        return None
+    return StoredPicture(
+        SentPictureKey(row["key"]),
+        None if row["user_id"] is None else UserId(row["user_id"]),
+        None if row["message_id"] is None else ChatMessageId(row["message_id"]),
+        row["width"],
+        row["height"],
+    )
+
+
+async def unsent(reader: Reader, user_id: UserId | None, wanted: Collection[NewPicture]) -> tuple[MessagePicture, ...]:
+    """What a new message of this person shows. Raises InvalidForm (``pictures``, ``alt``)."""
+    if len(wanted) > MAX_PICTURES:
+        raise InvalidForm({"pictures": ChatReason.TOO_MANY_PICTURES(most=MAX_PICTURES)})
+    found: dict[SentPictureKey, MessagePicture] = {}
+    for one in wanted:
+        stored = await by_key(reader, one.key)
+        if stored is None or stored.message_id is not None or stored.user_id != user_id or one.key in found:
+            raise InvalidForm({"pictures": ChatReason.NO_SUCH_PICTURE()})
+        found[one.key] = MessagePicture(one.key, checked_alt(one.alt), stored.width, stored.height)
+    return tuple(found.values())
+
+
+async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[MessagePicture]) -> None:
+    """The pictures belong to this message now. Raises InvalidForm (``pictures``) if another message has taken one since."""
+    if pictures:
+        taken = await tx.execute(
+            "update chat_pictures set message_id = :message, waits_until = null"
+            " where key in :keys and message_id is null and waits_until is not null",
+            message=message,
+            keys=sorted(one.key for one in pictures),
+        )
+        if taken != len(pictures):
+            raise InvalidForm({"pictures": ChatReason.NO_SUCH_PICTURE()})
+
+
+async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
+    """Nobody reads the pictures of these messages any more; a task deletes their files."""
+    if messages:
+        await tx.execute(
+            "update chat_pictures set message_id = null, waits_until = null where message_id in :messages",
+            messages=sorted(messages),
+        )
+
+
+async def release_all_of(tx: Transaction, user_id: UserId) -> None:
+    """The same for everything that a person uploaded, sent or not."""
+    await tx.execute(
+        "update chat_pictures set message_id = null, waits_until = null where user_id = :user_id", user_id=user_id
+    )
+
+
+async def readable(reader: Reader, key: SentPictureKey, viewer: UserId | None) -> StoredPicture:
+    """A picture for somebody who may read its message, or who sent it. Raises NotFound.
+
+    Of a message that a moderator removed, only its author and those who moderate the room see it, as long as it can be restored;
+    of one that the community's moderators removed, its author alone.
+    """
+    found = await by_key(reader, key)
+    if found is None:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    if viewer is not None and found.user_id == viewer:
+        return found
+    message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
+    if message is None or not await _may_read(reader, message, viewer):
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    return found
+
+
+async def _may_read(reader: Reader, message: ChatMessage, viewer: UserId | None) -> bool:
+    if message.is_removed:
+        return not message.removed_by_site and await access(reader, message.room_id, viewer) is Access.MODERATE
+    try:
+        await queries.visible_message(reader, message.id, viewer)
+    except NotFound:
+        return False
+    return True
+
+
+async def forget_unused(db: Database, store: BlobStore) -> int:
+    """Delete the files of pictures that belong to no message; returns how many pictures."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select key from chat_pictures where message_id is null and (waits_until is null or waits_until <= :now)"
+            " order by waits_until, key limit :limit",
+            now=reader.now,
+            limit=ROUND,
+        )
+    for row in rows:
+        # The files first: after a crash in between they are looked for again.
+        for size in Size:
+            await store.delete(blob_key(row["key"], size))
+        async with db.transaction() as tx:
+            await tx.execute("delete from chat_pictures where key = :key and message_id is null", key=row["key"])
+    return len(rows)

@@ -1,0 +1,93 @@
+"""Polls: their choices, checked and read. A choice is a line of text, or a date of the series."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, Why
+from openmeet.domain.chat import room_queries
+from openmeet.domain.chat.headings import checked_heading
+from openmeet.domain.chat.model import RoomId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import checked_line
+
+FEWEST_CHOICES, MOST_CHOICES = 2, 10
+MAX_CHOICE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PollChoice:
+    """``date``: the original date of the series (``2026-03-03T18:00:00``); ``text`` is then the same."""
+
+    text: str
+    date: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The choices of a poll, in the order of their numbers. ``ends_at`` None: its author ends it."""
+
+    choices: tuple[PollChoice, ...]
+    several: bool
+    ends_at: Instant | None
+
+    def is_over(self, now: Instant) -> bool:
+        return self.ends_at is not None and self.ends_at <= now
+
+
+def poll_in(details: Mapping[str, object]) -> Poll | None:
+    """The poll that the stored details of a message describe; None where it is none, or removed."""
+    texts, dates, ends_at = details.get("choices"), details.get("dates"), details.get("endsAt")
+    if not isinstance(texts, list):
+        return None
+    names = set(dates) if isinstance(dates, list) else set()
+    return Poll(
+        tuple(PollChoice(str(text), str(text) if text in names else None) for text in texts),
+        bool(details.get("several")),
+        Instant(ends_at) if isinstance(ends_at, int) else None,
+    )
+
+
+async def checked_poll(
+    reader: Reader,
+    room_id: RoomId,
+    choices: Sequence[str],
+    *,
+    dates: Sequence[str] = (),
+    several: bool,
+    ends_at: Instant | None,
+) -> Mapping[str, object]:
+    """The details of a poll’s message: dates first, then texts. Raises InvalidForm (``choices``, ``dates``, ``endsAt``)."""
+    problems: dict[str, Why] = {}
+    names = await _checked_dates(reader, room_id, dates[: MOST_CHOICES + 1], problems)
+    lines = [
+        checked_line(one, "choices", MAX_CHOICE, ChatReason.TEXT_TOO_LONG_FOR_CHOICE, problems)
+        for one in choices[: MOST_CHOICES + 1]
+    ]
+    both = [*names, *lines]
+    if not FEWEST_CHOICES <= len(both) <= MOST_CHOICES or not all(both) or len(set(both)) < len(both):
+        problems.setdefault("choices", ChatReason.CHOICES_OUT_OF_RANGE(least=FEWEST_CHOICES, most=MOST_CHOICES))
+    if ends_at is not None and ends_at <= reader.now:
+        problems["endsAt"] = ChatReason.MOMENT_OVER
+    if problems:
+        raise InvalidForm(problems)
+    details: dict[str, object] = {"choices": both, "several": several}
+    if names:
+        details["dates"] = names
+    if ends_at is not None:
+        details["endsAt"] = int(ends_at)
+    return details
+
+
+async def _checked_dates(reader: Reader, room_id: RoomId, dates: Sequence[str], problems: dict[str, Why]) -> list[str]:
+    room = await room_queries.by_id(reader, room_id) if dates else None
+    names: list[str] = []
+    try:
+        for one in dates:
+            name = None if room is None else await checked_heading(reader, room, one)
+            if name is not None:
+                names.append(name)
+    except InvalidForm as wrong:
+        problems["dates"] = wrong.problems["about"]
+    return names

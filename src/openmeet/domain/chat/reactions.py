@@ -1,0 +1,177 @@
+"""Reactions, pins and votes. Setting what is set already changes nothing and writes no entry in the log."""
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Forbidden, InvalidForm, Refused
+from openmeet.domain.chat import log, message_queries
+from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.messages import locked, must_write, write_message
+from openmeet.domain.chat.model import (
+    MAX_EMOJI_KINDS,
+    MAX_OWN_REACTIONS,
+    MAX_PINS,
+    Access,
+    ChatMessage,
+    ChatMessageId,
+    LogKind,
+    MessageKind,
+)
+from openmeet.domain.chat.polls import Poll, poll_in
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.users.model import Caller
+
+_MOST_CODE_POINTS = 12
+# The blocks of Unicode that hold emoji (UTS 51), without the brackets and digits among them.
+_SYMBOLS = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u2328\u232b-\u23ff\u24c2\u25a0-\u2767\u2794-\u27bf\u2934\u2935"
+    "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f0ff\U0001f170-\U0001f19a\U0001f200-\U0001faff"
+)
+_PICTURE = f"[{_SYMBOLS}][\ufe0f\U0001f3fb-\U0001f3ff]{{0,2}}"
+# Flags, keycaps, flags of regions, and pictures joined by U+200D, each with its skin tone or variation selector.
+_EMOJI = re.compile(
+    f"(?:[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3"
+    f"|\U0001f3f4[\U000e0030-\U000e007a]{{2,8}}\U000e007f|{_PICTURE}(?:\u200d{_PICTURE}){{0,5}})"
+)
+
+
+def checked_emoji(text: str) -> str:
+    """One emoji. Raises InvalidForm (``emoji``) for anything else."""
+    plain = text.strip()
+    if len(plain) > _MOST_CODE_POINTS or not _EMOJI.fullmatch(plain):
+        raise InvalidForm({"emoji": ChatReason.NOT_AN_EMOJI()})
+    return plain
+
+
+async def react(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
+    """Add one's reaction. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused (``Removed``, ``TooManyReactions``)."""
+    picture = checked_emoji(emoji)
+    one = await _writable(tx, caller, message_id)
+    kinds = await tx.fetch("select distinct emoji from chat_reactions where message_id = :id order by emoji", id=one.id)
+    if len(kinds) >= MAX_EMOJI_KINDS and picture not in {row["emoji"] for row in kinds}:
+        raise Refused(ChatReason.TOO_MANY_REACTIONS, name="TooManyReactions", most=MAX_EMOJI_KINDS)
+    mine = await tx.fetch(
+        "select emoji from chat_reactions where message_id = :id and user_id = :person order by emoji",
+        id=one.id,
+        person=caller.user_id,
+    )
+    if len(mine) >= MAX_OWN_REACTIONS and picture not in {row["emoji"] for row in mine}:
+        raise Refused(ChatReason.TOO_MANY_OWN_REACTIONS, name="TooManyReactions", most=MAX_OWN_REACTIONS)
+    made = await tx.execute(
+        "insert into chat_reactions (message_id, user_id, emoji, at) values (:id, :person, :emoji, :now) on conflict do nothing",
+        id=one.id,
+        person=caller.user_id,
+        emoji=picture,
+        now=tx.now,
+    )
+    if made:
+        await log.append(tx, one.room_id, LogKind.REACTED, one.id)
+
+
+async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
+    """Take one's reaction back. Raises NotFound."""
+    one, room, _ = await locked(tx, caller, message_id)
+    gone = await tx.execute(
+        "delete from chat_reactions where message_id = :id and user_id = :person and emoji = :emoji",
+        id=one.id,
+        person=caller.user_id,
+        emoji=emoji.strip(),
+    )
+    if gone:
+        await log.append(tx, room.id, LogKind.REACTED, one.id)
+
+
+async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
+    """Pin a message. Raises NotFound, Forbidden (``NotAModerator``), Refused (``TooManyPins``, ``Removed``)."""
+    one, room, _ = await locked(tx, caller, message_id)
+    await must_have(tx, room.id, caller.user_id, Access.MODERATE)
+    if one.is_removed:
+        raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
+    made = await tx.execute(
+        "insert into chat_pins (message_id, room_id, pinned_by, at) values (:id, :room, :person, :now) on conflict do nothing",
+        id=one.id,
+        room=room.id,
+        person=caller.user_id,
+        now=tx.now,
+    )
+    row = await tx.fetch_one("select count(*) as number from chat_pins where room_id = :room", room=room.id)
+    if row is not None and row["number"] > MAX_PINS:
+        raise Refused(ChatReason.TOO_MANY_PINS, name="TooManyPins", most=MAX_PINS)
+    if made:
+        await log.append(tx, room.id, LogKind.PINNED, one.id)
+
+
+async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
+    """Take a pin away. Raises NotFound, Forbidden (``NotAModerator``)."""
+    one, room, _ = await locked(tx, caller, message_id)
+    await must_have(tx, room.id, caller.user_id, Access.MODERATE)
+    if await tx.execute("delete from chat_pins where message_id = :id", id=one.id):
+        await log.append(tx, room.id, LogKind.PINNED, one.id)
+
+
+async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choices: Collection[int]) -> None:
+    """Replace one's votes in a poll; none withdraws them.
+
+    Raises NotFound, Forbidden, InvalidForm (``choices``), Refused (``NotAPoll``, ``PollClosed``).
+    """
+    one = await _writable(tx, caller, message_id)
+    poll = _open_poll(one, tx.now)
+    chosen = sorted(set(choices))
+    if any(not 0 <= number < len(poll.choices) for number in chosen) or (len(chosen) > 1 and not poll.several):
+        raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
+    await tx.execute(
+        "delete from chat_votes where message_id = :id and user_id = :person", id=one.id, person=caller.user_id
+    )
+    await tx.execute_many(
+        "insert into chat_votes (message_id, user_id, choice) values (:id, :person, :choice)",
+        [{"id": one.id, "person": caller.user_id, "choice": number} for number in chosen],
+    )
+    await log.append(tx, one.room_id, LogKind.REACTED, one.id)
+
+
+async def close_poll(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
+    """End a poll now. Raises NotFound, Forbidden (``AuthorOnly``), Refused (``NotAPoll``, ``PollClosed``)."""
+    one = await _writable(tx, caller, message_id)
+    if one.user_id != caller.user_id:
+        raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
+    _open_poll(one, tx.now)
+    ended = replace(one, details={**one.details, "endsAt": int(tx.now)}, revision=one.revision + 1)
+    await write_message(tx, ended)
+    await log.append(tx, one.room_id, LogKind.EDITED, one.id)
+    return ended
+
+
+async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choice: int, *, is_on: bool) -> None:
+    """Add a choice to one's votes or withdraw it; where only one counts, it replaces the other. Raises as ``vote``."""
+    rows = await tx.fetch(
+        "select choice from chat_votes where message_id = :id and user_id = :person order by choice",
+        id=message_id,
+        person=caller.user_id,
+    )
+    mine = {int(row["choice"]) for row in rows}
+    one = await message_queries.by_id(tx, message_id)
+    poll = poll_in(one.details) if one else None
+    if is_on and poll is not None and not poll.several:
+        mine.clear()
+    await vote(tx, caller, message_id, mine | {choice} if is_on else mine - {choice})
+
+
+def _open_poll(one: ChatMessage, now: Instant) -> Poll:
+    poll = poll_in(one.details)
+    if one.kind is not MessageKind.POLL or poll is None:
+        raise Refused(ChatReason.NOT_A_POLL, name="NotAPoll")
+    if poll.is_over(now):
+        raise Refused(ChatReason.POLL_CLOSED, name="PollClosed")
+    return poll
+
+
+async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
+    """The message, with its room locked, for somebody who may write there. Raises NotFound, Forbidden, Refused."""
+    one, room, found = await locked(tx, caller, message_id)
+    await must_write(tx, room, caller.user_id, found)
+    if one.is_removed:
+        raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
+    return one

@@ -1,0 +1,218 @@
+"""What a person keeps about a room: up to where they read, what they want to hear of, and since when they are there."""
+
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Row, Transaction
+from openmeet.domain.chat.access import access, access_to_each, candidates, must_have, related
+from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
+from openmeet.domain.notifications import notify
+from openmeet.domain.users.model import Caller, UserId
+
+_COLUMNS = "room_id, user_id, read_number, level, muted_until, entered_at, entered_number, entered_by, seen_at"
+_CHANGES_AT_A_TIME = 200
+
+
+def _reading(row: Row) -> Reading:
+    return Reading(
+        RoomId(row["room_id"]),
+        UserId(row["user_id"]),
+        row["read_number"],
+        NotificationLevel(row["level"]),
+        row["muted_until"],
+        row["entered_at"],
+        row["entered_number"],
+        EnteredBy(row["entered_by"]),
+        row["seen_at"],
+    )
+
+
+async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | None:
+    """What the person keeps about the room; None if they never came."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from chat_readers where room_id = :room and user_id = :person", room=room, person=person
+    )
+    return _reading(row) if row else None
+
+
+async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int) -> int:
+    """Move the mark forward, at most to the room's number, and note that the person looked; returns the mark.
+
+    Raises NotFound.
+    """
+    await must_have(tx, room, caller.user_id, Access.READ)
+    return await move_mark(tx, room, caller.user_id, number)
+
+
+async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int) -> int:
+    """``mark_read`` for somebody whose access this transaction has asked for."""
+    await _enter(tx, room, person)
+    await tx.execute(
+        """
+        update chat_readers
+           set read_number = (select case when w.wanted > chat_readers.read_number then w.wanted else chat_readers.read_number end
+                                from (select case when r.last_number < cast(:number as bigint) then r.last_number
+                                                  else cast(:number as bigint) end as wanted
+                                        from chat_rooms r where r.id = :room) w),
+               seen_at = :now
+         where room_id = :room and user_id = :person
+        """,
+        number=number,
+        room=room,
+        person=person,
+        now=tx.now,
+    )
+    found = await reading_of(tx, room, person)
+    mark = found.read_number if found else 0
+    await notify.mark_read_in(tx, person, room, mark)
+    return mark
+
+
+async def choose_notifications(
+    tx: Transaction, caller: Caller, room: RoomId, chosen: NotificationLevel, muted_until: Instant | None
+) -> Reading | None:
+    """What the person wants to hear of this room, and until when they hear nothing. Raises NotFound."""
+    await must_have(tx, room, caller.user_id, Access.READ)
+    await _enter(tx, room, caller.user_id)
+    await tx.execute(
+        "update chat_readers set level = :level, muted_until = :until where room_id = :room and user_id = :person",
+        level=chosen.value,
+        until=muted_until,
+        room=room,
+        person=caller.user_id,
+    )
+    return await reading_of(tx, room, caller.user_id)
+
+
+async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
+    """Nothing of this room is sent to them any more; also for who has lost access since."""
+    await _enter(tx, room, person)
+    await tx.execute(
+        "update chat_readers set level = 'none' where room_id = :room and user_id = :person", room=room, person=person
+    )
+
+
+async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
+    """Make the row of somebody who has access; whoever is there keeps theirs."""
+    if await reading_of(tx, room, person) is not None:
+        return
+    because = await tx.fetch_one(
+        f"select min(p.because) as because from {related()} p where p.user_id = :person", room=room, person=person
+    )
+    source = because["because"] if because and because["because"] else EnteredBy.OPENED.value
+    await tx.execute(
+        """
+        insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
+        select r.id, :person, 0, cast(:now as bigint), case when r.history = 'all' then 0 else r.last_number end, :source
+          from chat_rooms r where r.id = :room
+            on conflict (room_id, user_id) do nothing
+        """,
+        room=room,
+        person=person,
+        now=tx.now,
+        source=source,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadCounts:
+    """Unread messages and mentions in all rooms of a person; counting stops at 1,000."""
+
+    messages: int
+    mentions: int
+    rooms: int
+
+
+_MOST_COUNTED = 1_000
+_MOST_ROOMS_COUNTED = 200
+
+
+# Rooms near a person, by indexes alone: ``candidates`` also follows series that were split, which every page cannot afford.
+_NEAR = """
+    select c.room_id from chat_readers c where c.user_id = :person
+    union select r.id from attendances a join chat_rooms r on r.event_id = a.event_id
+     where a.user_id = :person and a.status not in ('declined', 'rejected')
+    union select r.id from attendances a join events e on e.id = a.event_id join chat_rooms r on r.series_id = e.series_id
+     where a.user_id = :person and a.status not in ('declined', 'rejected')
+    union select r.id from group_members m join chat_rooms r on r.group_id = m.group_id where m.user_id = :person"""
+
+
+async def unread_counts(reader: Reader, person: UserId) -> UnreadCounts:
+    """Over the rooms that they may read and have not muted, without what people say whom they blocked or muted.
+
+    Of rooms that they have never entered those of events, series and groups that they answered or joined count. Every page asks this, and mostly nothing is new: the first statement finds that out, before anybody asks for access.
+    """
+    moved = await reader.fetch(
+        f"""
+        select r.id from ({_NEAR}) near join chat_rooms r on r.id = near.room_id
+          left join chat_readers c on c.room_id = r.id and c.user_id = :person
+         where r.closed_at is null and r.last_number > coalesce(c.read_number, 0)
+           and (c.muted_until is null or c.muted_until <= :now) and coalesce(c.level, 'usual') <> 'none'
+         order by coalesce(r.last_said_at, r.created_at) desc, r.id limit {_MOST_ROOMS_COUNTED}
+        """,
+        person=person,
+        now=reader.now,
+    )
+    found = await access_to_each(reader, [RoomId(row["id"]) for row in moved], person)
+    reached = [room for room, one in found.items() if one is not Access.NONE]
+    if not reached:
+        return UnreadCounts(0, 0, 0)
+    row = await reader.fetch_one(
+        f"""
+        select count(*) as messages, cast(coalesce(sum(u.mentioned), 0) as bigint) as mentions, count(distinct u.room_id) as rooms from (
+          select m.room_id, case when q.user_id is null then 0 else 1 end as mentioned
+            from chat_rooms r
+            left join chat_readers c on c.room_id = r.id and c.user_id = :person
+            join chat_messages m on m.room_id = r.id and m.number > coalesce(c.read_number, 0)
+            left join chat_mentions q on q.message_id = m.id and q.user_id = :person
+           where r.id in :rooms and coalesce(m.user_id, '') <> :person and m.removed_at is null and m.held_at is null
+             and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+             and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
+             and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
+           limit {_MOST_COUNTED}) u
+        """,
+        rooms=sorted(reached),
+        person=person,
+    )
+    return UnreadCounts(row["messages"], row["mentions"], row["rooms"]) if row else UnreadCounts(0, 0, 0)
+
+
+async def follow_changes(db: Database) -> int:
+    """Work through what may have changed somebody's access: who came gets their row, who left loses it. Returns how many."""
+    async with db.reader() as reader:
+        changes = await reader.fetch(
+            "select id, user_id from chat_access_changes order by id limit :limit", limit=_CHANGES_AT_A_TIME
+        )
+    for person in dict.fromkeys(UserId(row["user_id"]) for row in changes if row["user_id"] is not None):
+        async with db.transaction() as tx:
+            await _follow(tx, person)
+    if changes:
+        async with db.transaction() as tx:
+            await tx.execute("delete from chat_access_changes where id in :ids", ids=[row["id"] for row in changes])
+    return len(changes)
+
+
+async def _follow(tx: Transaction, person: UserId) -> None:
+    rows = await tx.fetch(
+        f"select r.id from chat_rooms r where r.id in {candidates('cast(:person as text)')} order by r.id",
+        person=person,
+    )
+    there = await access_to_each(tx, [RoomId(row["id"]) for row in rows], person)
+    for room, found in there.items():
+        if found is Access.NONE:
+            # Their settings stay with the room only as long as they do; what they said is theirs in any case.
+            await tx.execute(
+                "delete from chat_readers where room_id = :room and user_id = :person", room=room, person=person
+            )
+        elif await reading_of(tx, room, person) is None:
+            await _enter(tx, room, person)
+            await tx.execute(
+                "update chat_readers set read_number = (select last_number from chat_rooms where id = :room)"
+                " where room_id = :room and user_id = :person",
+                room=room,
+                person=person,
+            )
+
+
+async def may_read(reader: Reader, room: RoomId, person: UserId) -> bool:
+    return await access(reader, room, person) >= Access.READ

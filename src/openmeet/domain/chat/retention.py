@@ -1,0 +1,55 @@
+"""What ends by itself: earlier and removed texts, signals, and messages beyond the time that their room keeps them."""
+
+from typing import Final
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database
+from openmeet.domain.chat.model import SIGNAL_KEPT
+
+_ROWS: Final = 1_000
+_EXPIRED: Final = """
+    select m.id from chat_messages m join chat_rooms r on r.id = m.room_id
+     where (r.retention = 'year' and m.said_at < :year) or (r.retention = '90_days' and m.said_at < :quarter)
+        or (r.retention = '30_days_after_date' and m.said_at < :month and (
+              r.event_id is not null and exists (
+                select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
+           or m.about is not null and exists (
+                select 1 from events e where e.series_id = r.series_id and e.original_date = m.about
+                   and coalesce(e.over_at, e.starts_at) < :month)
+           or r.event_id is null and m.about is null))
+     order by m.id limit :limit
+"""
+
+# A removed message cannot be restored any more: its pictures go with its text.
+_RELEASE_PICTURES: Final = """
+    update chat_pictures set message_id = null
+     where message_id in (select r.message_id from chat_removed r where r.until <= :now)
+"""
+
+
+async def forget_expired_messages(db: Database) -> int:
+    """Delete what has ended, at most a thousand rows of a kind at a time, with entries in the log and index words; returns how
+    many messages.
+    """
+    async with db.reader() as reader:
+        now = reader.now
+        signals = await reader.fetch(
+            "select id from chat_messages where kind = 'signal' and said_at < :before order by said_at limit :limit",
+            before=Instant(now - SIGNAL_KEPT),
+            limit=_ROWS,
+        )
+        expired = await reader.fetch(
+            _EXPIRED,
+            year=Instant(now - 365 * DAY),
+            quarter=Instant(now - 90 * DAY),
+            month=Instant(now - 30 * DAY),
+            limit=_ROWS,
+        )
+    ids = list(dict.fromkeys(row["id"] for row in (*signals, *expired)))
+    async with db.transaction() as tx:
+        await tx.execute("delete from chat_edits where until <= :now", now=tx.now)
+        await tx.execute(_RELEASE_PICTURES, now=tx.now)
+        await tx.execute("delete from chat_removed where until <= :now", now=tx.now)
+        if ids:
+            await tx.execute("delete from chat_messages where id in :ids", ids=ids)
+    return len(ids)

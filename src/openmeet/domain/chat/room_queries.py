@@ -1,0 +1,252 @@
+"""SQL of rooms, and whom they could belong to."""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.chat.model import (
+    AudienceSwitch,
+    HistoryMode,
+    Room,
+    RoomId,
+    RoomKind,
+    RoomRetention,
+    RoomSubject,
+    SubjectKind,
+)
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+
+_NAMES: Final = (
+    "id",
+    "kind",
+    "event_id",
+    "series_id",
+    "group_id",
+    "with_user_id",
+    "name",
+    "about",
+    "position",
+    "audience",
+    "history",
+    "slow_seconds",
+    "holds_messages",
+    "retention",
+    "last_number",
+    "last_said_at",
+    "matrix_room_id",
+    "matrix_state",
+    "matrix_guests",
+    "revision",
+    "opened_at",
+    "closed_at",
+    "closed_by",
+    "created_at",
+    "updated_at",
+)
+COLUMNS: Final = ", ".join(f"r.{name}" for name in _NAMES)
+OWNER_COLUMN: Final[Mapping[SubjectKind, str]] = {
+    SubjectKind.EVENT: "event_id",
+    SubjectKind.SERIES: "series_id",
+    SubjectKind.GROUP: "group_id",
+}
+
+
+def room_of(row: Row) -> Room:
+    """The room in a row with ``COLUMNS``."""
+    return Room(
+        id=RoomId(row["id"]),
+        kind=RoomKind(row["kind"]),
+        event_id=None if row["event_id"] is None else EventId(row["event_id"]),
+        series_id=None if row["series_id"] is None else SeriesId(row["series_id"]),
+        group_id=None if row["group_id"] is None else GroupId(row["group_id"]),
+        with_user_id=None if row["with_user_id"] is None else UserId(row["with_user_id"]),
+        name=row["name"],
+        about=row["about"],
+        position=row["position"],
+        audience={AudienceSwitch(name): value for name, value in json.loads(row["audience"]).items()},
+        history=HistoryMode(row["history"]),
+        slow_seconds=row["slow_seconds"],
+        holds_messages=bool(row["holds_messages"]),
+        retention=RoomRetention(row["retention"]),
+        last_number=row["last_number"],
+        last_said_at=row["last_said_at"],
+        matrix_room_id=row["matrix_room_id"],
+        matrix_state=row["matrix_state"],
+        matrix_guests=bool(row["matrix_guests"]),
+        revision=row["revision"],
+        closed_at=row["closed_at"],
+        closed_by=row["closed_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def audience_text(audience: Mapping[AudienceSwitch, str]) -> str:
+    """As it is stored; ``access`` looks into this text."""
+    return json.dumps({name.value: value for name, value in sorted(audience.items())}, separators=(",", ":"))
+
+
+async def by_id(reader: Reader, room: RoomId) -> Room | None:
+    row = await reader.fetch_one(f"select {COLUMNS} from chat_rooms r where r.id = :room", room=room)
+    return room_of(row) if row else None
+
+
+async def by_ids(reader: Reader, rooms: Collection[RoomId]) -> dict[RoomId, Room]:
+    if not rooms:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_rooms r where r.id in :rooms order by r.id", rooms=sorted(set(rooms))
+    )
+    return {one.id: one for one in map(room_of, rows)}
+
+
+async def find(
+    reader: Reader, kind: RoomKind, subject: RoomSubject, *, with_user_id: UserId | None = None, name: str = ""
+) -> Room | None:
+    """The room of a kind about a subject; ``name``: of a channel; ``with_user_id``: the person of a direct room."""
+    row = await reader.fetch_one(
+        f"select {COLUMNS} from chat_rooms r where r.{OWNER_COLUMN[subject.kind]} = :subject and r.kind = :kind"
+        f" and r.name = :name and {'r.with_user_id = :person' if with_user_id else 'r.with_user_id is null'}",
+        subject=subject.id,
+        kind=kind.value,
+        name=name,
+        **({"person": with_user_id} if with_user_id else {}),
+    )
+    return room_of(row) if row else None
+
+
+async def of_subject(reader: Reader, subject: RoomSubject, kinds: Collection[RoomKind]) -> list[Room]:
+    """All rooms of these kinds about a subject, in the order of their position."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_rooms r where r.{OWNER_COLUMN[subject.kind]} = :subject and r.kind in :kinds"
+        " order by r.position, r.created_at, r.id",
+        subject=subject.id,
+        kinds=sorted(one.value for one in kinds),
+    )
+    return [room_of(row) for row in rows]
+
+
+async def insert(
+    tx: Transaction,
+    room: RoomId,
+    kind: RoomKind,
+    subject: RoomSubject,
+    *,
+    with_user_id: UserId | None,
+    name: str,
+    position: int,
+) -> bool:
+    """False if there is such a room already."""
+    owner = {one.value: None for one in SubjectKind} | {subject.kind.value: subject.id}
+    made = await tx.execute(
+        """
+        insert into chat_rooms (id, kind, event_id, series_id, group_id, with_user_id, name, position, opened_at, created_at, updated_at)
+        values (:id, :kind, :event, :series, :group, :person, :name, :position, :now, :now, :now)
+            on conflict do nothing
+        """,
+        id=room,
+        kind=kind.value,
+        person=with_user_id,
+        name=name,
+        position=position,
+        now=tx.now,
+        **owner,
+    )
+    return made == 1
+
+
+async def lock(tx: Transaction, room: RoomId) -> Room | None:
+    """The room, locked until the transaction ends."""
+    row = await tx.fetch_one(f"update chat_rooms set id = id where id = :room returning {', '.join(_NAMES)}", room=room)
+    return room_of(row) if row else None
+
+
+async def save(tx: Transaction, room: Room) -> None:
+    """Write what hosts decide about a room."""
+    await tx.execute(
+        """
+        update chat_rooms set name = :name, about = :about, position = :position, audience = :audience, history = :history,
+               slow_seconds = :slow, holds_messages = :holds, retention = :retention, revision = :revision,
+               closed_at = :closed_at, closed_by = :closed_by, updated_at = :now
+         where id = :id
+        """,
+        id=room.id,
+        name=room.name,
+        about=room.about,
+        position=room.position,
+        audience=audience_text(room.audience),
+        history=room.history.value,
+        slow=room.slow_seconds,
+        holds=int(room.holds_messages),
+        retention=room.retention.value,
+        revision=room.revision,
+        closed_at=room.closed_at,
+        closed_by=room.closed_by,
+        now=tx.now,
+    )
+
+
+async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:
+    """The first of the series from which this one was split off; itself where it was not."""
+    row = await reader.fetch_one(
+        """
+        with recursive up (id, split_from, steps) as (
+          select id, split_from, 0 from event_series where id = :id
+          union all
+          select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
+        select id from up order by steps desc limit 1
+        """,
+        id=series_id,
+    )
+    return SeriesId(row["id"]) if row else series_id
+
+
+async def series_of_event(reader: Reader, event_id: EventId) -> tuple[SeriesId, str] | None:
+    """The series and original date of an occurrence; None for a single event."""
+    row = await reader.fetch_one("select series_id, original_date from events where id = :id", id=event_id)
+    if row is None or row["series_id"] is None:
+        return None
+    return SeriesId(row["series_id"]), row["original_date"]
+
+
+async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
+    """A series and all that were split off from it, deleted ones left out, in the order of splitting."""
+    rows = await reader.fetch(
+        """
+        with recursive chain (id, steps) as (
+          select cast(:head as text), 0 union all
+          select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)
+        select s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null order by chain.steps, s.id
+        """,
+        head=head,
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
+async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
+    """Open rooms whose last date ended before then. A series that goes on always has coming dates among its events."""
+    rows = await reader.fetch(
+        """
+        select r.id from chat_rooms r
+         where r.closed_at is null and r.opened_at < :before and (
+               r.event_id is not null and exists (
+                 select 1 from events e where e.id = r.event_id and e.over_at is not null and e.over_at < :before)
+            or r.series_id is not null and not exists (
+                 with recursive chain (id, steps) as (
+                   select r.series_id, 0 union all
+                   select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
+                    where chain.steps < 50)
+                 select 1 from chain join event_series s on s.id = chain.id
+                  join events e on e.series_id = s.id
+                  where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before))
+         order by r.opened_at, r.id limit :limit
+        """,
+        before=ended_before,
+        limit=limit,
+    )
+    return [RoomId(row["id"]) for row in rows]

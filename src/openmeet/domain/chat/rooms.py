@@ -1,0 +1,455 @@
+"""Open rooms, list them, change their settings, archive them.
+
+Rooms are made on first use, and opening twice makes one. A conversation of a series belongs to the first of the series that were
+split from each other, so that it stays one.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, Why
+from groundwork.telemetry.logs import log as logged
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat import log, message_queries, room_queries
+from openmeet.domain.chat.access import access, access_to_own, first_number, level, must_have, people
+from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.model import (
+    ARCHIVED_AFTER,
+    MAX_ABOUT,
+    MAX_CHANNELS,
+    MAX_NAME,
+    MAX_REASON,
+    MAX_SLOW_SECONDS,
+    SWITCHES,
+    SWITCHES_OF,
+    Access,
+    HistoryMode,
+    LogKind,
+    Room,
+    RoomId,
+    RoomKind,
+    RoomNotice,
+    RoomRetention,
+    RoomSubject,
+    SubjectKind,
+)
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import COLUMNS, by_id, find, head_of, room_of, series_of_event
+from openmeet.domain.chat.texts import checked_line
+from openmeet.domain.events.model import EventId
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import Caller, UserId
+
+# The channel that a group has first.
+GENERAL: Final = "general"
+_MAX_POSITION: Final = 1_000
+_ROUND: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RoomTarget:
+    """A room that is there or could be opened: its kind and subject, the person of a direct room, the name of a channel."""
+
+    kind: RoomKind
+    subject: RoomSubject
+    with_user_id: UserId | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """Settings to change; None leaves one as it is. ``audience``: switches by name."""
+
+    name: str | None = None
+    about: str | None = None
+    audience: Mapping[str, str] | None = None
+    history: HistoryMode | None = None
+    slow_seconds: int | None = None
+    holds_messages: bool | None = None
+    retention: RoomRetention | None = None
+    position: int | None = None
+
+
+async def target_of(
+    reader: Reader,
+    kind: RoomKind,
+    subject: RoomSubject,
+    *,
+    with_user_id: UserId | None = None,
+    name: str = "",
+) -> RoomTarget:
+    """Where the conversation is: talk about an occurrence is in the room of its series, and that of a series in the room of the
+    first half. Raises NotFound where a room of this kind cannot be about this.
+    """
+    found = subject
+    if kind in {RoomKind.EVENT, RoomKind.HOSTS, RoomKind.DIRECT} and subject.kind is SubjectKind.EVENT:
+        of_series = await series_of_event(reader, EventId(subject.id))
+        if of_series is not None:
+            found = RoomSubject(SubjectKind.SERIES, of_series[0])
+            kind = RoomKind.SERIES if kind is RoomKind.EVENT else kind
+    if found.kind is SubjectKind.SERIES:
+        found = RoomSubject(SubjectKind.SERIES, await head_of(reader, SeriesId(found.id)))
+    fits = {
+        RoomKind.EVENT: found.kind is SubjectKind.EVENT,
+        RoomKind.DATE: found.kind is SubjectKind.EVENT and await series_of_event(reader, EventId(found.id)) is not None,
+        RoomKind.SERIES: found.kind is SubjectKind.SERIES,
+        RoomKind.CHANNEL: found.kind is SubjectKind.GROUP,
+        RoomKind.HOSTS: True,
+        RoomKind.DIRECT: with_user_id is not None,
+    }
+    if not fits[kind]:
+        raise NotFound(
+            ChatReason.ONE_OCCURRENCE_ONLY if kind is RoomKind.DATE else ChatReason.NO_SUCH_SUBJECT,
+        )
+    is_direct, is_channel = kind is RoomKind.DIRECT, kind is RoomKind.CHANNEL
+    return RoomTarget(kind, found, with_user_id if is_direct else None, (name or GENERAL) if is_channel else "")
+
+
+async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
+    """The room, if somebody opened it."""
+    return await find(reader, target.kind, target.subject, with_user_id=target.with_user_id, name=target.name)
+
+
+async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
+    """What the person could do in a room that nobody opened yet: its page shows an empty room."""
+    owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
+    row = await reader.fetch_one(
+        f"""
+        select {level("r", "cast(:person as text)", target.subject.kind)} as level from (
+          select cast('' as text) as id, cast(:kind as text) as kind, cast(:event as text) as event_id,
+                 cast(:series as text) as series_id, cast(:group as text) as group_id,
+                 cast(:with as text) as with_user_id, '{{}}' as audience, cast(null as bigint) as closed_at) r
+        """,
+        **{"with": target.with_user_id},
+        kind=target.kind.value,
+        person=person,
+        now=reader.now,
+        **owner,
+    )
+    return Access(int(row["level"])) if row else Access.NONE
+
+
+async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tuple[Room, bool]:
+    """The room of the target, and whether it is new. ``target`` comes from ``target_of``.
+
+    Opened by whoever may write in it; a date's room, hosts' rooms and further channels by hosts; a direct room by the person or
+    by a host to somebody who answered. Raises NotFound, Forbidden, InvalidForm (``name``), Refused (``TooManyChannels``).
+    """
+    there = await room_at(tx, target)
+    if there is not None:
+        await must_have(tx, there.id, caller.user_id, Access.READ)
+        return there, False
+    found = await access_before_opening(tx, target, caller.user_id)
+    if found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    for_hosts = target.kind in {RoomKind.DATE, RoomKind.HOSTS} or (
+        target.kind is RoomKind.CHANNEL and target.name != GENERAL
+    )
+    if found < (Access.MODERATE if for_hosts else Access.WRITE):
+        raise Forbidden(
+            ChatReason.KIND_NEEDS_HOST if for_hosts else ChatReason.READ_ONLY,
+            name="NotAModerator" if for_hosts else "ReadOnly",
+        )
+    if target.kind is RoomKind.DIRECT and target.with_user_id != caller.user_id:
+        await must_have_answered(tx, target)
+    position = 0
+    if target.kind is RoomKind.CHANNEL:
+        target = replace(target, name=_channel_name(target.name))
+        position = await _next_position(tx, target)
+    made = await room_queries.insert(
+        tx,
+        RoomId(new_id(tx.now)),
+        target.kind,
+        target.subject,
+        with_user_id=target.with_user_id,
+        name=target.name,
+        position=position,
+    )
+    room = await room_at(tx, target)
+    if room is None:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if made:
+        await log.append(tx, room.id, LogKind.ROOM)
+        logged.info("chat.room_opened", room=room.id, room_kind=room.kind.value)
+    return await by_id(tx, room.id) or room, made
+
+
+async def must_have_answered(reader: Reader, target: RoomTarget) -> None:
+    """Hosts write to people who answered or are members, and to nobody else. Raises NotFound."""
+    person = target.with_user_id
+    as_them = replace(target, kind=RoomKind.DIRECT)
+    statements = {
+        SubjectKind.EVENT: "select 1 as found from attendances where event_id = :id and user_id = :person"
+        " and status not in ('declined', 'rejected')",
+        SubjectKind.SERIES: f"with {_CHAIN} select 1 as found from attendances a join events e on e.id = a.event_id"
+        " where e.series_id in (select id from chain) and a.user_id = :person and a.status not in ('declined', 'rejected')",
+        SubjectKind.GROUP: "select 1 as found from group_members where group_id = :id and user_id = :person"
+        " and role in ('owner', 'admin', 'moderator', 'member', 'pending')",
+    }
+    has_answered = await reader.fetch_one(statements[target.subject.kind], id=target.subject.id, person=person)
+    if has_answered is None or await access_before_opening(reader, as_them, person) is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_PERSON)
+
+
+_CHAIN: Final = """recursive chain (id, steps) as (
+      select cast(:id as text), 0 union all
+      select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)"""
+
+
+async def _next_position(tx: Transaction, target: RoomTarget) -> int:
+    row = await tx.fetch_one(
+        "select count(*) as number, coalesce(max(position), -1) + 1 as next from chat_rooms"
+        " where group_id = :id and kind = 'channel'",
+        id=target.subject.id,
+    )
+    if row is not None and row["number"] >= MAX_CHANNELS:
+        raise Refused(ChatReason.TOO_MANY_CHANNELS, name="TooManyChannels", most=MAX_CHANNELS)
+    return int(row["next"]) if row else 0
+
+
+def _channel_name(text: str) -> str:
+    problems: dict[str, Why] = {}
+    name = checked_line(text, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
+    if not name:
+        problems.setdefault("name", ChatReason.NAME_NEEDED)
+    if problems:
+        raise InvalidForm(problems)
+    return name
+
+
+async def change_settings(
+    tx: Transaction, caller: Caller, room_id: RoomId, wanted: RoomSettings, *, if_revision: int | None = None
+) -> Room:
+    """Change what is given. A new history counts from now on and is said in the room by its entry.
+
+    Raises NotFound, Forbidden (``NotAModerator``), InvalidForm, Conflict (``RevisionChanged``), Refused (``NameTaken``).
+    """
+    room = await room_queries.lock(tx, room_id)
+    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    if room is None:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if if_revision is not None and if_revision != room.revision:
+        raise Conflict(ChatReason.ROOM_CHANGED, name="RevisionChanged")
+    changed = _with(room, wanted)
+    if changed == room:
+        return room
+    if changed.name != room.name and await find(tx, room.kind, room.subject, name=changed.name) is not None:
+        raise Refused(ChatReason.NAME_TAKEN, name="NameTaken")
+    if changed.history is not room.history:
+        await _keep_history(tx, room)
+        await message_queries.insert_notice(tx, room_id, RoomNotice.HISTORY_CHANGED, history=changed.history.value)
+    await room_queries.save(tx, replace(changed, revision=room.revision + 1))
+    await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id)
+    await log.append(tx, room_id, LogKind.ROOM)
+    return await by_id(tx, room_id) or changed
+
+
+def _with(room: Room, wanted: RoomSettings) -> Room:
+    """The room with these settings. Raises InvalidForm."""
+    problems: dict[str, Why] = {}
+    name, about = room.name, room.about
+    if wanted.name is not None:
+        name = checked_line(wanted.name, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
+        if room.kind is RoomKind.CHANNEL and not name:
+            problems.setdefault("name", ChatReason.NAME_NEEDED)
+        if room.kind is not RoomKind.CHANNEL:
+            name = room.name
+    if wanted.about is not None:
+        about = checked_line(wanted.about, "about", MAX_ABOUT, ChatReason.ABOUT_TOO_LONG, problems)
+    slow = room.slow_seconds if wanted.slow_seconds is None else wanted.slow_seconds
+    if not 0 <= slow <= MAX_SLOW_SECONDS:
+        problems["slowSeconds"] = ChatReason.SLOW_OUT_OF_RANGE(most=MAX_SLOW_SECONDS)
+    position = room.position if wanted.position is None else wanted.position
+    if not 0 <= position <= _MAX_POSITION:
+        problems["position"] = ChatReason.POSITION_OUT_OF_RANGE(most=_MAX_POSITION)
+    audience = dict(room.audience)
+    for switch, value in (wanted.audience or {}).items():
+        known = next((one for one in SWITCHES_OF[room.kind] if one.value == switch), None)
+        if known is None or value not in SWITCHES[known]:
+            problems["audience"] = ChatReason.UNKNOWN_SWITCH
+        elif value == SWITCHES[known][0]:
+            audience.pop(known, None)
+        else:
+            audience[known] = value
+    if problems:
+        raise InvalidForm(problems)
+    return replace(
+        room,
+        name=name,
+        about=about,
+        audience=audience,
+        history=wanted.history or room.history,
+        slow_seconds=slow,
+        holds_messages=room.holds_messages if wanted.holds_messages is None else wanted.holds_messages,
+        retention=wanted.retention or room.retention,
+        position=position,
+    )
+
+
+async def _keep_history(tx: Transaction, room: Room) -> None:
+    """Those who are in the room now keep what they could read until now, whatever the history was."""
+    if room.history is not HistoryMode.ALL:
+        return
+    await tx.execute(
+        f"""
+        insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
+        select r.id, p.user_id, 0, cast(:now as bigint), 0, 'opened' from chat_rooms r, {people()} p
+         where r.id = :room and {level("r", "p.user_id", room.subject.kind)} >= 1
+            on conflict (room_id, user_id) do update set entered_number = 0
+        """,
+        room=room.id,
+        now=tx.now,
+    )
+
+
+async def close(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = "") -> Room:
+    """Make the room read-only. Closing a closed one changes nothing. Raises NotFound, Forbidden, InvalidInput."""
+    return await _set_closed(tx, caller, room_id, reason, closed=True)
+
+
+async def reopen(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = "") -> Room:
+    """Let people write again. Raises NotFound, Forbidden, InvalidInput."""
+    return await _set_closed(tx, caller, room_id, reason, closed=False)
+
+
+async def _set_closed(tx: Transaction, caller: Caller, room_id: RoomId, reason: str, *, closed: bool) -> Room:
+    room = await room_queries.lock(tx, room_id)
+    await must_have(tx, room_id, caller.user_id, Access.MODERATE)
+    if room is None:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if len(reason) > MAX_REASON:
+        raise InvalidInput("reason", ChatReason.REASON_TOO_LONG, most=MAX_REASON)
+    if room.is_closed is closed:
+        return room
+    act = ModerationAct.CLOSED if closed else ModerationAct.REOPENED
+    await _write_closed(tx, room, tx.now if closed else None, "host" if closed else None)
+    await note_act(tx, room_id, act, by=caller.user_id, reason=reason.strip())
+    return await by_id(tx, room_id) or room
+
+
+async def _write_closed(tx: Transaction, room: Room, at: Instant | None, by: str | None) -> None:
+    await room_queries.save(tx, replace(room, closed_at=at, closed_by=by, revision=room.revision + 1))
+    if at is None:
+        await tx.execute("update chat_rooms set opened_at = :now where id = :room", now=tx.now, room=room.id)
+    await log.append(tx, room.id, LogKind.ROOM)
+
+
+async def archive_ended(db: Database) -> int:
+    """Close rooms 30 days after their last date; returns how many. A room that was opened since stays open for 30 days."""
+    async with db.reader() as reader:
+        ended = await room_queries.to_archive(reader, Instant(reader.now - ARCHIVED_AFTER), _ROUND)
+    for room_id in ended:
+        async with db.transaction() as tx:
+            room = await room_queries.lock(tx, room_id)
+            if room is not None and not room.is_closed:
+                await _write_closed(tx, room, tx.now, "clock")
+    return len(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class MyRoom:
+    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id``: the latest that they may read."""
+
+    room: Room
+    access: Access
+    unread: int
+    mentioned: int
+    last_message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFilter:
+    """Which rooms to list. ``words``: in the title of the subject or the name of the channel."""
+
+    kinds: Collection[RoomKind] = ()
+    subject: RoomSubject | None = None
+    unread_only: bool = False
+    archived: bool = False
+    words: str = ""
+
+
+_COUNT_MOST: Final = 100
+# What counts as unread for ``:person``: what others said after their mark, in what they may read of the history.
+_FRESH = """
+    m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
+    and m.removed_at is null and m.held_at is null
+    and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+    and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
+    and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
+"""
+_TITLE = """coalesce(case when r.kind = 'channel' then r.name || ' ' end, '')
+    || coalesce((select e.title from events e where e.id = r.event_id), (select s.name from event_series s where s.id = r.series_id),
+                (select g.name from groups g where g.id = r.group_id), '')"""
+
+
+async def my_rooms(
+    reader: Reader, person: UserId, wanted: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
+) -> list[MyRoom]:
+    """The rooms of a person: those with unread messages first, then by the latest message; one more than the limit.
+
+    ``after``: the ``place`` of the last room of the page before.
+    """
+    conditions = ["r.closed_at is not null" if wanted.archived else "r.closed_at is null"]
+    values: dict[str, object] = {}
+    if wanted.kinds:
+        conditions.append("r.kind in :kinds")
+        values["kinds"] = sorted(one.value for one in wanted.kinds)
+    if wanted.subject is not None:
+        conditions.append(f"r.{room_queries.OWNER_COLUMN[wanted.subject.kind]} = :subject")
+        values["subject"] = wanted.subject.id
+    if wanted.words:
+        conditions.append(f"lower({_TITLE}) like :words escape '\\'")
+        plain = wanted.words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        values["words"] = f"%{plain}%"
+    reached = await access_to_own(reader, person, " and ".join(conditions), **values)
+    if not reached:
+        return []
+    values = {"rooms": sorted(reached)}
+    outer = ["1 = 1"]
+    if wanted.unread_only:
+        outer.append("f.unread > 0")
+    if after is not None:
+        outer.append("(f.is_new, f.said, f.id) < (:after_new, :after_said, :after_id)")
+        values |= {"after_new": after[0], "after_said": after[1], "after_id": after[2]}
+    rows = await reader.fetch(
+        f"""
+        with f as materialized (
+          select {COLUMNS}, coalesce(r.last_said_at, r.created_at) as said,
+                 case when exists (select 1 from chat_messages m where {_FRESH}) then 1 else 0 end as is_new,
+                 (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
+                 (select count(*) from (select 1 as one from chat_messages m
+                    join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q)
+                   as mentioned,
+                 (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
+                     and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+                   order by m.number desc limit 1) as last_message
+            from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
+           where r.id in :rooms)
+        select f.* from f where {" and ".join(outer)}
+         order by f.is_new desc, f.said desc, f.id desc limit :limit
+        """,
+        person=person,
+        limit=limit + 1,
+        **values,
+    )
+    return [
+        MyRoom(room, reached[room.id], row["unread"], row["mentioned"], row["last_message"])
+        for room, row in ((room_of(row), row) for row in rows)
+    ]
+
+
+def place(one: MyRoom) -> tuple[int, int, str]:
+    """Sort key of a room in ``my_rooms``: unread ones first, then by the latest message."""
+    return int(one.unread > 0), one.room.last_said_at or one.room.created_at, one.room.id
+
+
+async def seen(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:
+    """The room, the person's access, and the number after which they read it. Raises NotFound."""
+    found = await access(reader, room_id, person)
+    room = await by_id(reader, room_id)
+    if room is None or found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    return room, found, await first_number(reader, room, person, found)

@@ -1,0 +1,288 @@
+"""Mutes and bans of a room, and reports about messages. Every decision is in the log of the room, with who and why."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import InvalidForm, NotFound, Refused, Why
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat import log, messages, room_queries
+from openmeet.domain.chat.access import access, must_have
+from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.users.model import Caller, UserId
+
+MAX_REPORT_WORDS: Final = 2_000
+# Reports by different people that hide a newcomer's message until somebody looked.
+_REPORTS_THAT_HOLD: Final = 2
+# Whoever said fewer messages that stayed is a newcomer.
+_NEWCOMER: Final = 10
+
+
+class SanctionKind(StrEnum):
+    """``MUTE``: reads, and does not write. ``BAN``: neither."""
+
+    MUTE = "mute"
+    BAN = "ban"
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """What holds for a person in a room. ``until`` None: until it is lifted. ``of_site``: a moderator of the community decided
+    it; it holds beside one of the hosts, and each of them lifts their own.
+    """
+
+    room_id: RoomId
+    user_id: UserId
+    kind: SanctionKind
+    until: Instant | None
+    reason: str
+    by_user_id: UserId
+    at: Instant
+    of_site: bool
+
+
+def _sanction(row: Row) -> Sanction:
+    return Sanction(
+        RoomId(row["room_id"]),
+        UserId(row["user_id"]),
+        SanctionKind(row["kind"]),
+        row["until"],
+        row["reason"],
+        UserId(row["by_user_id"]),
+        row["at"],
+        bool(row["of_site"]),
+    )
+
+
+async def sanctions_in(reader: Reader, room: RoomId, person: UserId | None = None) -> list[Sanction]:
+    """Sanctions in force in a room, of one person or all, newest first."""
+    rows = await reader.fetch(
+        "select room_id, user_id, kind, until, reason, by_user_id, at, of_site from chat_sanctions"
+        " where room_id = :room and lifted_at is null and (until is null or until > :now)"
+        f"{' and user_id = :person' if person else ''} order by at desc, user_id, kind, of_site",
+        room=room,
+        now=reader.now,
+        **({"person": person} if person else {}),
+    )
+    return [_sanction(row) for row in rows]
+
+
+async def sanction(
+    tx: Transaction,
+    caller: Caller,
+    room: RoomId,
+    person: UserId,
+    kind: SanctionKind,
+    *,
+    reason: str,
+    until: Instant | None = None,
+    of_site: bool = False,
+) -> Sanction:
+    """Mute or ban somebody; a new decision of a kind replaces the one before, of the hosts or of the site. ``of_site``: a
+    moderator of the community decides, who may ban hosts.
+
+    Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``, ``until``), Refused (``RunsTheRoom``).
+    """
+    await room_queries.lock(tx, room)
+    if not of_site:
+        await must_have(tx, room, caller.user_id, Access.MODERATE)
+    problems: dict[str, Why] = {}
+    why = reason.strip()
+    if not why:
+        problems["reason"] = ChatReason.REASON_NEEDED
+    elif len(why) > MAX_REASON:
+        problems["reason"] = ChatReason.REASON_TOO_LONG(most=MAX_REASON)
+    if until is not None and until <= tx.now:
+        problems["until"] = ChatReason.MOMENT_OVER
+    if problems:
+        raise InvalidForm(problems)
+    known = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
+    if known is None:
+        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+    if person == caller.user_id or (not of_site and await access(tx, room, person) is Access.MODERATE):
+        raise Refused(ChatReason.RUNS_THE_ROOM, name="RunsTheRoom")
+    await tx.execute(
+        """
+        insert into chat_sanctions (room_id, user_id, kind, of_site, until, reason, by_user_id, at)
+        values (:room, :person, :kind, :of_site, :until, :reason, :by, :now)
+            on conflict (room_id, user_id, kind, of_site) do update
+           set until = excluded.until, reason = excluded.reason, by_user_id = excluded.by_user_id, at = excluded.at,
+               lifted_at = null
+        """,
+        room=room,
+        person=person,
+        kind=kind.value,
+        of_site=int(of_site),
+        until=until,
+        reason=why,
+        by=caller.user_id,
+        now=tx.now,
+    )
+    act = ModerationAct.MUTED if kind is SanctionKind.MUTE else ModerationAct.BANNED
+    await note_act(tx, room, act, by=caller.user_id, about=person, reason=why, until=until)
+    await log.append(tx, room, LogKind.ROOM)
+    return Sanction(room, person, kind, until, why, caller.user_id, tx.now, of_site)
+
+
+async def lift(
+    tx: Transaction,
+    caller: Caller,
+    room: RoomId,
+    person: UserId,
+    reason: str = "",
+    *,
+    kind: SanctionKind | None = None,
+    of_site: bool = False,
+) -> None:
+    """End the sanctions of somebody in a room, of one kind or all: those of its hosts, or ``of_site`` those of the community's
+    moderators. Without any, nothing changes.
+
+    Raises NotFound, Forbidden, Refused (``SanctionedBySite``) if only others could lift what holds.
+    """
+    await room_queries.lock(tx, room)
+    if not of_site:
+        await must_have(tx, room, caller.user_id, Access.MODERATE)
+    there = [one for one in await sanctions_in(tx, room, person) if kind is None or one.kind is kind]
+    own = [one for one in there if one.of_site is of_site]
+    if not own:
+        if there and not of_site:
+            raise Refused(ChatReason.SANCTIONED_BY_SITE, name="SanctionedBySite")
+        return
+    for one in own:
+        await tx.execute(
+            "update chat_sanctions set lifted_at = :now"
+            " where room_id = :room and user_id = :person and kind = :kind and of_site = :of_site",
+            now=tx.now,
+            room=room,
+            person=person,
+            kind=one.kind.value,
+            of_site=int(of_site),
+        )
+        act = ModerationAct.UNMUTED if one.kind is SanctionKind.MUTE else ModerationAct.UNBANNED
+        await note_act(tx, room, act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON])
+    await log.append(tx, room, LogKind.ROOM)
+
+
+async def report(
+    tx: Transaction,
+    caller: Caller,
+    message_id: ChatMessageId,
+    reason: ReportReason,
+    words: str = "",
+    *,
+    to_tenant: bool = False,
+) -> bool:
+    """Report a message to the moderators of its room; about one of them it goes to the community's. False if this person has
+    reported it before, unless the new report goes to the community's and the one before did not.
+
+    Raises NotFound, InvalidForm (``words``).
+    """
+    one, room, _ = await messages.locked(tx, caller, message_id)
+    told = words.strip()
+    if len(told) > MAX_REPORT_WORDS:
+        raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REPORT_WORDS)})
+    if reason is ReportReason.OTHER and not told:
+        raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
+    about_moderator = one.user_id is not None and await access(tx, room.id, one.user_id) is Access.MODERATE
+    made = await tx.execute(
+        """
+        insert into chat_reports (id, message_id, reporter_id, reason, words, to_tenant, at)
+        values (:id, :message, :person, :reason, :words, :to_tenant, :now)
+            on conflict (message_id, reporter_id) where reporter_id is not null do update
+           set reason = excluded.reason, words = excluded.words, to_tenant = excluded.to_tenant, at = excluded.at,
+               closed_at = null, outcome = null
+         where chat_reports.to_tenant < excluded.to_tenant
+        """,
+        id=new_id(tx.now),
+        message=one.id,
+        person=caller.user_id,
+        reason=reason.value,
+        words=told,
+        to_tenant=int(to_tenant or about_moderator),
+        now=tx.now,
+    )
+    if made and not one.is_held and not one.is_removed and await _is_to_be_held(tx, one.id, one.user_id):
+        await note_act(tx, room.id, ModerationAct.HELD, by=None, message=one.id, about=one.user_id)
+        await messages.set_held(tx, one, held=True)
+    return bool(made)
+
+
+async def _is_to_be_held(reader: Reader, message: ChatMessageId, author: UserId | None) -> bool:
+    row = await reader.fetch_one(
+        """
+        select (select count(*) from chat_reports where message_id = :message and closed_at is null) as reports,
+               (select count(*) from (select 1 as one from chat_messages where user_id = :author and removed_at is null
+                  and held_at is null limit :most) m) as said
+        """,
+        message=message,
+        author=author,
+        most=_NEWCOMER,
+    )
+    return row is not None and row["reports"] >= _REPORTS_THAT_HOLD and row["said"] < _NEWCOMER
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReport:
+    """A report. The reporter is known to the program alone."""
+
+    id: str
+    message_id: ChatMessageId
+    reason: ReportReason
+    words: str
+    at: Instant
+
+
+async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> list[MessageReport]:
+    """Reports for the moderators of a room that nobody has decided, oldest first."""
+    rows = await reader.fetch(
+        "select p.id, p.message_id, p.reason, p.words, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
+        " where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 order by p.at, p.id limit :limit",
+        room=room,
+        limit=limit,
+    )
+    return [
+        MessageReport(row["id"], ChatMessageId(row["message_id"]), ReportReason(row["reason"]), row["words"], row["at"])
+        for row in rows
+    ]
+
+
+async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessageId, *, of_site: bool = False) -> int:
+    """Decide that nothing is to be done about the reports of a message to these moderators; returns how many there were. What
+    reports alone have hidden is shown again.
+
+    Raises NotFound, Forbidden (``NotAModerator``).
+    """
+    one, _ = await messages.moderated(tx, caller, message_id, of_site=of_site)
+    closed = await tx.execute(
+        "update chat_reports set closed_at = :now, outcome = 'dismissed'"
+        " where message_id = :id and closed_at is null and to_tenant = :of_site",
+        now=tx.now,
+        id=message_id,
+        of_site=int(of_site),
+    )
+    if closed:
+        await note_act(
+            tx, one.room_id, ModerationAct.DISMISSED, by=caller.user_id, message=message_id, about=one.user_id
+        )
+        is_still_held = await _is_to_be_held(tx, one.id, one.user_id)
+        if one.is_held and not is_still_held and await _is_held_by_reports(tx, one.id):
+            await note_act(
+                tx, one.room_id, ModerationAct.RELEASED, by=caller.user_id, message=one.id, about=one.user_id
+            )
+            await messages.set_held(tx, one, held=False)
+    return closed
+
+
+async def _is_held_by_reports(reader: Reader, message: ChatMessageId) -> bool:
+    """Whether reports have hidden a held message, and neither a moderator nor a rule about new messages."""
+    row = await reader.fetch_one(
+        "select act, by_user_id from chat_acts where message_id = :message and act in ('held', 'released')"
+        " order by at desc, id desc limit 1",
+        message=message,
+    )
+    return row is not None and row["act"] == ModerationAct.HELD.value and row["by_user_id"] is None

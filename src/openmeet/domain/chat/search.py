@@ -1,0 +1,139 @@
+"""Find messages in all rooms of a person, by words, writer, time, date of the series, links, pictures and mentions.
+
+The query names the rooms that the person may read, so what they may not read is never met. Of somebody with more than
+two hundred rooms, those with the latest messages are searched.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.database.words import wanted_words
+from groundwork.errors import InvalidInput
+from openmeet.domain.chat.access import access_to_each, access_to_own, first_number
+from openmeet.domain.chat.message_queries import COLUMNS, message_of
+from openmeet.domain.chat.model import Access, RoomId
+from openmeet.domain.chat.queries import ShownMessage, shown
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import COLUMNS as ROOM_COLUMNS
+from openmeet.domain.chat.room_queries import room_of
+from openmeet.domain.chat.search_terms import LINK_TERM, PICTURE_TERM, person_term, room_term
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.markdown import folded
+
+MOST_ROOMS: Final = 200
+# An id becomes part of the expression that is looked up, where a quote would end a word.
+_ID: Final = re.compile(r"[0-9a-f-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSearch:
+    """What to look for. ``rooms``: empty for all. ``until`` is exclusive. ``about``: the original date of a series."""
+
+    words: str = ""
+    rooms: tuple[RoomId, ...] = ()
+    person: UserId | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    about: str | None = None
+    has_link: bool = False
+    has_picture: bool = False
+    mentions_me: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFindings:
+    """Messages found, the newest first. ``after``: where the next page begins: instant and id of the last one."""
+
+    messages: tuple[ShownMessage, ...]
+    after: tuple[int, str] | None
+
+
+async def find_messages(
+    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: tuple[int, str] | None = None
+) -> ChatFindings:
+    """Messages that the person may read and that have all of this. Without any condition it finds nothing.
+
+    Raises InvalidInput (``person``).
+    """
+    if wanted.person is not None and not _ID.fullmatch(wanted.person):
+        raise InvalidInput("person", ChatReason.NO_SUCH_MEMBER)
+    words = wanted_words(folded(wanted.words))
+    if wanted.words and not words:
+        return ChatFindings((), None)
+    rooms = await _readable(reader, viewer, wanted.rooms)
+    if not rooms:
+        return ChatFindings((), None)
+    conditions = ["m.search_words <> ''", "m.removed_at is null", "m.held_at is null", "m.room_id in :rooms"]
+    values: dict[str, object] = {"rooms": sorted(rooms), "viewer": viewer}
+    if wanted.person is not None:
+        conditions.append("m.user_id = :person")
+        values["person"] = wanted.person
+    if wanted.since is not None:
+        conditions.append("m.said_at >= :since")
+        values["since"] = wanted.since
+    if wanted.until is not None:
+        conditions.append("m.said_at < :until")
+        values["until"] = wanted.until
+    if wanted.about is not None:
+        conditions.append("m.about = :about")
+        values["about"] = wanted.about
+    if wanted.mentions_me:
+        conditions.append("exists (select 1 from chat_mentions q where q.message_id = m.id and q.user_id = :viewer)")
+    floors = {room: floor for room, floor in rooms.items() if floor}
+    for number, (room, floor) in enumerate(sorted(floors.items())):
+        conditions.append(f"(m.room_id <> :floored_{number} or m.number > :floor_{number})")
+        values |= {f"floored_{number}": room, f"floor_{number}": floor}
+    if after is not None:
+        conditions.append("(m.said_at, m.id) < (:after_at, :after_id)")
+        values |= {"after_at": after[0], "after_id": after[1]}
+    source, lookups = _lookup(reader, words, sorted(rooms), wanted)
+    rows = await reader.fetch(
+        f"select {COLUMNS} from {source} where {' and '.join(conditions)} and cast(:viewer as text) is not null"
+        " order by m.said_at desc, m.id desc limit :limit",
+        limit=limit + 1,
+        lookups=lookups,
+        **values,
+    )
+    found = [message_of(row) for row in rows[:limit]]
+    last = (int(found[-1].said_at), str(found[-1].id)) if len(rows) > limit else None
+    return ChatFindings(tuple(await shown(reader, found, viewer)), last)
+
+
+async def _readable(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> dict[RoomId, int]:
+    """The rooms to look in, with the number after which this person reads each."""
+    reached = await access_to_each(reader, only, viewer) if only else await access_to_own(reader, viewer)
+    rows = await reader.fetch(
+        f"select {ROOM_COLUMNS} from chat_rooms r where r.id in :rooms"
+        " order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit :limit",
+        rooms=sorted(room for room, found in reached.items() if found is not Access.NONE),
+        limit=MOST_ROOMS,
+    )
+    return {one.id: await first_number(reader, one, viewer, reached[one.id]) for one in map(room_of, rows)}
+
+
+_VECTOR: Final = "array_to_tsvector(string_to_array(ltrim(rtrim(m.search_words)), ' '))"
+_ON_SQLITE: Final = """(select n.message_id from search_chat_index join search_chat_numbers n on n.number = search_chat_index.rowid
+      where search_chat_index match :lookups) f cross join chat_messages m on m.id = f.message_id"""
+_ON_POSTGRESQL: Final = f"(select cast(:lookups as tsquery) as asked) f join chat_messages m on {_VECTOR} @@ f.asked"
+
+
+def _lookup(reader: Reader, words: Sequence[str], rooms: Sequence[RoomId], wanted: ChatSearch) -> tuple[str, str]:
+    """The source of ``m``, and what to look up: all words as beginnings, one of the rooms, the writer, a link, a picture."""
+    exact = [[room_term(room) for room in rooms]]
+    if wanted.person is not None:
+        exact.append([person_term(wanted.person)])
+    if wanted.has_link:
+        exact.append([LINK_TERM])
+    if wanted.has_picture:
+        exact.append([PICTURE_TERM])
+    if reader.engine == "postgresql":
+        parts = [f"'{word}':*" for word in words]
+        parts += ["(" + " | ".join(f"'{one}'" for one in several) + ")" for several in exact]
+        return _ON_POSTGRESQL, " & ".join(parts)
+    parts = [f'"{word}" *' for word in words]
+    parts += ["(" + " OR ".join(f'"{one}"' for one in several) + ")" for several in exact]
+    return _ON_SQLITE, " AND ".join(parts)

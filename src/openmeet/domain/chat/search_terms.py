@@ -1,0 +1,31 @@
+"""Words under which a message is found: its own, its room (``r=``), its writer (``p=``), ``l=1`` where it has a link,
+``i=1`` where it has a picture. Pure.
+"""
+
+from groundwork.database.words import words_of
+from openmeet.domain.chat.model import ChatMessage, MessageKind
+from openmeet.domain.chat.texts import has_link
+from openmeet.i18n.markdown import folded
+
+LINK_TERM = "l=1"
+PICTURE_TERM = "i=1"
+
+
+def index_words(one: ChatMessage) -> str:
+    """The column ``search_words``: empty for what is removed, held, or no text."""
+    said = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
+    is_found = not one.is_removed and not one.is_held and one.kind in {MessageKind.TEXT, MessageKind.POLL}
+    if not is_found or not (said or one.pictures):
+        return ""
+    writer = f"{person_term(one.user_id)} " if one.user_id else ""
+    link = f"{LINK_TERM} " if has_link(one.body) else ""
+    picture = f"{PICTURE_TERM} " if one.pictures else ""
+    return f"{words_of('', folded(said)) or ' '}{room_term(one.room_id)} {writer}{link}{picture}"
+
+
+def room_term(room: str) -> str:
+    return f"r={room.replace('-', '')}"
+
+
+def person_term(person: str) -> str:
+    return f"p={person.replace('-', '')}"

@@ -1,0 +1,90 @@
+"""Texts of messages, names and reasons: what is refused, what is cut, and how mentions are written. Pure."""
+
+import re
+import unicodedata
+from typing import Final
+
+from groundwork.errors import InvalidForm, Reason, Why
+from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, MAX_TEXT
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.i18n.markdown import html_of
+
+# They turn the direction of what follows, also outside the message.
+_BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+# More marks on one letter cover the lines above and below.
+_MOST_MARKS: Final = 8
+_ALLOWED_CONTROLS: Final = frozenset("\n\t")
+_CLIENT_ID = re.compile(rf"[A-Za-z0-9._:\-]{{1,{MAX_CLIENT_ID}}}")
+_MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
+_LINK = re.compile(r"(?:https?://|www\.)\S", re.IGNORECASE)
+
+
+def checked_text(text: str, *, is_needed: bool = True) -> str:
+    """The text as it is stored; ``is_needed``: it must not be empty. Raises InvalidForm (``text``)."""
+    problem = None
+    plain = cleaned(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if _has_controls(plain):
+        problem = ChatReason.UNREADABLE_TEXT()
+    elif is_needed and not plain:
+        problem = ChatReason.TEXT_NEEDED()
+    elif len(plain) > MAX_TEXT:
+        problem = ChatReason.TEXT_TOO_LONG(most=MAX_TEXT, length=len(plain))
+    elif plain.count("\n") >= MAX_LINES:
+        problem = ChatReason.TOO_MANY_LINES(most=MAX_LINES)
+    elif len(mentioned_names(plain)) > MAX_MENTIONS:
+        problem = ChatReason.TOO_MANY_MENTIONS(most=MAX_MENTIONS)
+    if problem is not None:
+        raise InvalidForm({"text": problem})
+    return plain
+
+
+def checked_line(text: str, field: str, most: int, too_long: Reason, problems: dict[str, Why]) -> str:
+    """One line, without what is cut from texts; problems are noted at the field."""
+    plain = " ".join(cleaned(text).split())
+    if _has_controls(plain):
+        problems[field] = ChatReason.UNREADABLE_TEXT
+    elif len(plain) > most:
+        problems[field] = too_long(most=most)
+    return plain
+
+
+def checked_client_id(text: str | None) -> str | None:
+    """The id that a client chose for a message. Raises InvalidForm (``clientId``)."""
+    if text is not None and not _CLIENT_ID.fullmatch(text):
+        raise InvalidForm({"clientId": ChatReason.CLIENT_ID_INVALID(most=MAX_CLIENT_ID)})
+    return text
+
+
+def cleaned(text: str) -> str:
+    """Without characters that turn the direction, and without more than eight combining marks in a row."""
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        if char in _BIDI_CONTROLS:
+            continue
+        # Most characters are below the first combining mark.
+        marks = marks + 1 if char >= "\u0300" and unicodedata.category(char).startswith("M") else 0
+        if marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def _has_controls(text: str) -> bool:
+    """Whether the text has control characters, or halves of surrogate pairs."""
+    return any(unicodedata.category(char) in {"Cc", "Cs"} and char not in _ALLOWED_CONTROLS for char in text)
+
+
+def mentioned_names(text: str) -> list[str]:
+    """What stands after ``@``: handles, or names without their spaces; folded, each once."""
+    return list(dict.fromkeys(name_key(found) for found in _MENTION.findall(text)))
+
+
+def name_key(name: str) -> str:
+    """A name as ``mentioned_names`` has it."""
+    return "".join(name.split()).casefold()
+
+
+def has_link(text: str) -> bool:
+    """Whether it is shown with a link, or with the beginning of an address; Markdown also links addresses without a scheme."""
+    # Every link of Markdown has a bracket; rendering costs more than storing a message.
+    return _LINK.search(text) is not None or (("[" in text or "<" in text) and "<a " in html_of(text))

@@ -1,0 +1,48 @@
+"""Which webhooks are sent a message of chat: those of the hosts of its room, and of its group.
+
+Hosts’ rooms and direct rooms are never sent. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.chat.access import related
+from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomKind
+from openmeet.domain.chat.room_queries import by_id
+from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.actions import Different, happened
+from openmeet.domain.webhooks.model import Happening
+from openmeet.domain.webhooks.queries import is_any_on
+
+SENT_KINDS: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES, RoomKind.DATE, RoomKind.CHANNEL})
+_HOSTS: Final = 500
+
+
+async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[ChatMessageId]) -> None:
+    """Enqueue deliveries about messages that were written, edited, removed or restored."""
+    if not messages or not await is_any_on(tx):
+        return
+    room = await by_id(tx, room_id)
+    if room is None or room.kind not in SENT_KINDS:
+        return
+    rows = await tx.fetch(
+        f"select distinct p.user_id from {related()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
+        room=room_id,
+    )
+    hosts = tuple(UserId(row["user_id"]) for row in rows)
+    group_id = await group_of(tx, room_id)
+    await happened(tx, Happening.CHAT_MESSAGE, [Different(one, hosts, group_id) for one in dict.fromkeys(messages)])
+
+
+async def group_of(reader: Reader, room_id: RoomId) -> str | None:
+    """The group that a room, or its event or series, belongs to."""
+    row = await reader.fetch_one(
+        """
+        select coalesce(r.group_id, (select e.group_id from events e where e.id = r.event_id),
+                        (select s.group_id from event_series s where s.id = r.series_id)) as group_id
+          from chat_rooms r where r.id = :room
+        """,
+        room=room_id,
+    )
+    return None if row is None else row["group_id"]

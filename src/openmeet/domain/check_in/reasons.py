@@ -1,0 +1,12 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class CheckInReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/check_in.py``."""
+
+    WRONG_TICKET = "check_in.wrong_ticket"
+    MALFORMED_CODE = "check_in.malformed_code"
+    NO_TICKET = "check_in.no_ticket"
+    TICKET_NEEDED = "check_in.ticket_needed"

@@ -1,0 +1,111 @@
+"""Which cover belongs to an event: its motif and the seed of every choice in the drawing."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from openmeet.domain.events.vocabulary import Category
+
+_SEED_BYTES: Final = 8
+_NAME = re.compile(r"([a-z]{3,10})-([0-9a-f]{16})")
+
+
+class Motif(StrEnum):
+    """What a cover shows."""
+
+    ART = "art"
+    BOOKS = "books"
+    CALM = "calm"
+    FILM = "film"
+    FOOD = "food"
+    GAMES = "games"
+    LANES = "lanes"
+    MUSIC = "music"
+    OUTDOORS = "outdoors"
+    STREET = "street"
+    TALK = "talk"
+    TILES = "tiles"
+
+
+_OF_CATEGORY: Final = {
+    Category.ARTS: Motif.ART,
+    Category.BOOKS: Motif.BOOKS,
+    Category.BUSINESS: Motif.TALK,
+    Category.COMMUNITY: Motif.STREET,
+    Category.CRAFTS: Motif.ART,
+    Category.DANCE: Motif.MUSIC,
+    Category.FAITH: Motif.CALM,
+    Category.FAMILY: Motif.GAMES,
+    Category.FILM: Motif.FILM,
+    Category.FOOD: Motif.FOOD,
+    Category.GAMES: Motif.GAMES,
+    Category.HEALTH: Motif.CALM,
+    Category.LANGUAGES: Motif.TALK,
+    Category.LEARNING: Motif.BOOKS,
+    Category.MUSIC: Motif.MUSIC,
+    Category.OUTDOORS: Motif.OUTDOORS,
+    Category.POLITICS: Motif.TALK,
+    Category.SCIENCE: Motif.TILES,
+    Category.SPORTS: Motif.LANES,
+    Category.TECHNOLOGY: Motif.TILES,
+}
+
+# The tones of ``tokens.css`` that suit a motif. Each has a palette in ``drawing``.
+_TONES: Final = {
+    Motif.ART: (4, 6, 2, 8),
+    Motif.BOOKS: (6, 4, 8),
+    Motif.CALM: (6, 8, 5),
+    Motif.FILM: (7, 3, 2),
+    Motif.FOOD: (1, 6, 4),
+    Motif.GAMES: (4, 0, 3),
+    Motif.LANES: (1, 5, 0),
+    Motif.MUSIC: (3, 2, 1),
+    Motif.OUTDOORS: (5, 8, 0),
+    Motif.STREET: (5, 7, 1),
+    Motif.TALK: (2, 6, 5),
+    Motif.TILES: (0, 2, 5),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A drawn picture. ``seed``: 64 bits that decide everything but the motif."""
+
+    motif: Motif
+    seed: int
+
+    @property
+    def tone(self) -> int:
+        """The tone of ``tokens.css`` that goes with the colours: 0 to 8."""
+        suited = _TONES[self.motif]
+        return suited[self.seed % len(suited)]
+
+    @property
+    def name(self) -> str:
+        """Text that ``named`` reads: ``music-03f1…``."""
+        return f"{self.motif.value}-{self.seed:016x}"
+
+    @property
+    def path(self) -> str:
+        """The picture's path on the site."""
+        return f"/covers/{self.name}.svg"
+
+
+def named(name: str) -> Cover | None:
+    """The cover of a name in an address; None for any other text."""
+    found = _NAME.fullmatch(name)
+    if found is None or found[1] not in set(Motif):
+        return None
+    return Cover(Motif(found[1]), int(found[2], 16))
+
+
+def cover_of(title: str, categories: Sequence[Category], shuffle: int = 0) -> Cover:
+    """The cover of an event with this title. The first category gives the motif; ``shuffle`` gives another picture."""
+    motif = _OF_CATEGORY[categories[0]] if categories else Motif.ART
+    words = unicodedata.normalize("NFC", title.strip().lower())
+    digest = hashlib.sha256(f"{words}|{motif.value}|{shuffle}".encode("utf-8", "replace")).digest()
+    return Cover(motif, int.from_bytes(digest[:_SEED_BYTES]))

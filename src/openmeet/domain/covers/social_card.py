@@ -1,0 +1,128 @@
+"""The picture that other services show beside a link to an event: 1200 × 630, its cover on the left, its facts on the right."""
+
+import io
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+import resvg_py
+from PIL import Image, ImageDraw, ImageFont
+
+from groundwork.ui import FONT
+from openmeet.domain.covers.canvas import HEIGHT, WIDTH
+from openmeet.domain.covers.drawing import svg
+from openmeet.domain.covers.model import Cover
+
+CARD_WIDTH: Final = 1200
+CARD_HEIGHT: Final = 630
+
+_LEFT: Final = CARD_HEIGHT + 48
+_TEXT_WIDTH: Final = CARD_WIDTH - _LEFT - 48
+_PAPER, _INK, _SOFT = "#fbf8f3", "#221d17", "#62594c"
+# The ink of each tone on paper, as in ``tokens.css``.
+_TONE_INK: Final = (
+    *("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a"),
+)
+# Size in pixels, and the most lines of a title in it.
+_TITLE_SIZES: Final = ((60, 3), (48, 4), (40, 5))
+_MOST_LETTERS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What the card says, each in one line but the title."""
+
+    title: str
+    when: str
+    place: str
+    host: str
+
+
+@lru_cache(maxsize=128)
+def card(cover: Cover, facts: CardFacts) -> bytes:
+    """The card as PNG. It takes about 0.2 s of processor time, so it is drawn in a thread.
+
+    Where the font lacks a letter of the text, the cover fills the card: boxes in place of letters help nobody.
+    """
+    image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
+    if not all(_is_in_font(text) for text in (facts.title, facts.when, facts.place, facts.host)):
+        image.paste(_painted(cover, CARD_WIDTH, CARD_HEIGHT))
+    else:
+        image.paste(_painted(cover, CARD_HEIGHT, CARD_HEIGHT))
+        _write(ImageDraw.Draw(image), facts, _TONE_INK[cover.tone])
+    kept = io.BytesIO()
+    image.save(kept, "PNG")
+    return kept.getvalue()
+
+
+def _painted(cover: Cover, width: int, height: int) -> Image.Image:
+    """The middle of the cover in these sides."""
+    scale = max(width / WIDTH, height / HEIGHT)
+    across = round(WIDTH * scale)
+    painted = Image.open(
+        io.BytesIO(resvg_py.svg_to_bytes(svg_string=svg(cover), width=across, skip_system_fonts=True))
+    ).convert("RGB")
+    left, top = (painted.width - width) // 2, (painted.height - height) // 2
+    return painted.crop((left, top, left + width, top + height))
+
+
+def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
+    draw.text((_LEFT, 84), _cut(facts.when, 27, 700), tone_ink, _font(27, 700), anchor="ls")
+    size, lines = _title(facts.title)
+    below = 84 + 28 + size
+    for line in lines:
+        draw.text((_LEFT, below), line, _INK, _font(size, 760), anchor="ls")
+        below += round(size * 1.12)
+    draw.text((_LEFT, below + 8), _cut(facts.place, 27, 500), _SOFT, _font(27, 500), anchor="ls")
+    draw.text((_LEFT, CARD_HEIGHT - 56), _cut(facts.host, 27, 650), _INK, _font(27, 650), anchor="ls")
+
+
+def _title(text: str) -> tuple[int, list[str]]:
+    """The largest size in which the title fits, and its lines."""
+    shown = text[:_MOST_LETTERS]
+    for size, most in _TITLE_SIZES:
+        lines = _lines(shown, size)
+        if len(lines) <= most:
+            return size, lines
+    size, most = _TITLE_SIZES[-1]
+    lines = _lines(shown, size)
+    return size, [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), size, 760)]
+
+
+def _lines(text: str, size: int) -> list[str]:
+    font = _font(size, 760)
+    lines, line = [], ""
+    for word in text.split():
+        longer = f"{line} {word}".strip()
+        if line and font.getlength(longer) > _TEXT_WIDTH:
+            lines.append(line)
+            longer = word
+        # A word that is wider than the card is broken where it ends.
+        while font.getlength(longer) > _TEXT_WIDTH:
+            fitting = next(n for n in range(len(longer) - 1, 0, -1) if font.getlength(longer[:n]) <= _TEXT_WIDTH)
+            lines.append(longer[:fitting])
+            longer = longer[fitting:]
+        line = longer
+    return [*lines, line] if line else lines
+
+
+def _cut(text: str, size: int, weight: int) -> str:
+    """The text as far as it fits into a line, with an ellipsis."""
+    font, shown = _font(size, weight), text[:_MOST_LETTERS]
+    if font.getlength(shown) <= _TEXT_WIDTH:
+        return shown
+    while shown and font.getlength(f"{shown}…") > _TEXT_WIDTH:
+        shown = shown[:-1]
+    return f"{shown.rstrip()}…"
+
+
+@cache
+def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.truetype(FONT, size)
+    font.set_variation_by_axes([weight])
+    return font
+
+
+def _is_in_font(text: str) -> bool:
+    """Whether the font has every letter: the Latin ones of its ``unicode-range`` in ``tokens.css``."""
+    return all(" " <= letter <= "ÿ" or letter in "ıŒœʻʼˆ˚˜–—‘’‚“”„•…‹›€™−·" for letter in text)

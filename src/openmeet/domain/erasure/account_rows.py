@@ -1,0 +1,246 @@
+"""Rows of an account that is deleted: found by the table of all columns, deleted or emptied in small transactions."""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat.erasure import MESSAGES_OF, ON_MESSAGES, empty_messages
+from openmeet.domain.erasure import retention
+from openmeet.domain.erasure.actions import end_programs
+from openmeet.domain.groups import ownership as groups_ownership
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
+from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.model import UserId
+
+# Rows that the deletion of a DID reads, or whose order matters: they are deleted elsewhere.
+_LATER: Final = frozenset(
+    {
+        "guests",
+        "identities",
+        "records",
+        "record_subjects",
+        "repositories",
+        "repository_gaps",
+        "merge_decisions",
+        "group_statements",
+        "account_erasures",
+    }
+)
+
+_OWN_EVENTS: Final = """
+    select id from events where author_id = :id and slug <> id and origin = 'here' order by id limit :limit
+"""
+_SERIES_LEFT: Final = "select id from event_series where user_id = :id and slug <> id order by id limit :limit"
+_GROUPS_LEFT: Final = """
+    select id from groups where owner_id = :id and slug <> id order by id limit :limit
+"""
+_EMPTY_USER: Final = """
+    update users
+       set kind = 'shadow', display_name = '', email = null, bio = '', time_zone = null, language = null, seen_at = null,
+           claimed_at = null, shows_about = 0, shows_groups = 0, created_at = 0, revision = revision + 1, updated_at = :now
+     where id = :id
+"""
+# What the person alone hosted and owned; groups with other members were passed on.
+_EMPTIED: Final = (
+    ("events", _OWN_EVENTS, retention.empty_events),
+    ("event_series", _SERIES_LEFT, retention.empty_series),
+    ("groups", _GROUPS_LEFT, retention.empty_groups),
+)
+# A transaction may be open for two seconds; with an event go its answers.
+_AT_A_TIME: Final = 50
+# Tables in which rows are found by a part of a text, which no index knows, with their primary keys: they are read from one
+# end to the other, a slice in each transaction.
+_SLICED: Final[Mapping[str, tuple[str, ...]]] = {
+    "notifications": ("id",),
+    "outbox_jobs": ("kind", "subject"),
+    "labels": ("subject", "source", "value", "cid"),
+    "superseded_records": ("uri",),
+}
+_SLICE: Final = 2000
+# The log of a group says which accounts it followed.
+_UNNAME: Final = f"update group_roles_log set note = '' where note in {DIDS} and note <> ''"
+# Their address on rows of others, who had it at the time of an invitation: they keep their answer and their role.
+_REMOVE_ADDRESS: Final = (
+    f"update attendances set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
+    f"update event_series_invitations set invited_as = '{REMOVED_ADDRESS}' where invited_as = {ADDRESS} and user_id <> :id",
+    f"update event_co_hosts set email = null where email = {ADDRESS} and user_id <> :id",
+)
+# What is left in ``matrix_people`` until the homeserver has taken back everything: a random name.
+_EMPTY_MATRIX: Final = """
+    update matrix_people
+       set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null, invites = 'none', consent = 'none'
+     where user_id = :id
+"""
+# What moderators of chats said of the person, and the person of others, or against a decision.
+_SILENCE_ACTS: Final = "update chat_acts set reason = '' where (user_id = :id or by_user_id = :id) and reason <> ''"
+# Addresses of records of what was emptied: they contain the DID. After the DID is deleted, which finds rows by them.
+_UNLINK: Final = (
+    """
+    update events set record_uri = null, record_did = null, record_cid = null, external_id = null where id in (
+           select id from events where author_id = :id and slug = id and origin = 'here'
+              and (record_uri is not null or record_did is not null or record_cid is not null or external_id is not null)
+            order by id limit :limit)
+    """,
+    """
+    update event_series set record_uri = null, external_id = null where id in (
+           select id from event_series where user_id = :id and slug = id and is_read_only = 0
+              and (record_uri is not null or external_id is not null) order by id limit :limit)
+    """,
+    """
+    update groups set external_id = null, external_source = null, predecessor_uri = null where id in (
+           select id from groups where owner_id = :id and slug = id and is_read_only = 0
+              and (external_id is not null or external_source is not null or predecessor_uri is not null)
+            order by id limit :limit)
+    """,
+)
+# The task that removes unused pictures takes them at its next turn.
+_RELEASE_PICTURES: Final = "update pictures set created_at = 0 where user_id = :id"
+
+
+async def purge(db: Database, user_id: UserId) -> dict[str, int]:
+    """Delete what is the person's, by the table of all columns; returns how many rows by table. Their DIDs come after.
+
+    A transaction deletes ``_AT_A_TIME`` rows, beside what goes with them: an account may have any number. Repeatable.
+    """
+    deleted: Counter[str] = Counter()
+    async with db.transaction() as tx:
+        await identities.delete_custodial_of(tx, [user_id])
+        await end_programs(tx, user_id)
+    async with db.transaction() as tx:
+        await groups_ownership.depart(tx, user_id)
+    for name, left, empty in _EMPTIED:
+        number = _AT_A_TIME
+        while number == _AT_A_TIME:
+            async with db.transaction() as tx:
+                ids = [row["id"] for row in await tx.fetch(left, id=user_id, limit=_AT_A_TIME)]
+                number = len(ids)
+                if ids:
+                    gone = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
+                    await tx.execute(gone, ids=ids, now=tx.now)
+                    await empty(tx, ids)
+            deleted[name] += number
+    number = _AT_A_TIME
+    while number == _AT_A_TIME:
+        async with db.transaction() as tx:
+            number = await empty_messages(tx, user_id, _AT_A_TIME)
+        deleted["chat_messages"] += number
+    rows = [(table, f"message_id in ({MESSAGES_OF})") for table in ON_MESSAGES]
+    rows += [
+        (table.name, table.rows)
+        for table in ALL_TABLES
+        if table.on_erasure is OnErasure.DELETE and table.name not in _LATER
+    ]
+    deleted += await _delete(db, user_id, rows)
+    async with db.transaction() as tx:
+        for statement in (*_REMOVE_ADDRESS, _UNNAME, _EMPTY_MATRIX):
+            await tx.execute(statement, id=user_id)
+        await tx.execute(_SILENCE_ACTS, id=user_id)
+        await tx.execute(_RELEASE_PICTURES, id=user_id)
+        await chat_pictures.release_all_of(tx, user_id)
+    return dict(+deleted)
+
+
+async def _delete(db: Database, user_id: UserId, rows: Sequence[tuple[str, str]]) -> Counter[str]:
+    """Delete these rows (table, condition) in order, as many in one transaction as it may delete."""
+    deleted: Counter[str] = Counter()
+    waiting = deque(one for one in rows if one[0] not in _SLICED)
+    while waiting:
+        async with db.transaction() as tx:
+            room = _AT_A_TIME
+            while waiting and room > 0:
+                name, which = waiting[0]
+                number = await _delete_some(tx, user_id, name, which, room)
+                deleted[name] += number
+                if number < room:
+                    waiting.popleft()
+                room -= number
+    for name, which in rows:
+        if name in _SLICED:
+            deleted[name] += await _delete_in_slices(db, user_id, name, which)
+    return deleted
+
+
+async def _delete_in_slices(db: Database, user_id: UserId, name: str, which: str) -> int:
+    """Delete these rows of a table with a key in ``_SLICED``; returns how many."""
+    columns = _SLICED[name]
+    key = f"({', '.join(columns)})"
+    lowest = f"({', '.join(':low_' + column for column in columns)})"
+    highest = f"({', '.join(':high_' + column for column in columns)})"
+    deleted = 0
+    low: dict[str, object] = {f"low_{column}": "" for column in columns}
+    while True:
+        async with db.transaction() as tx:
+            end = await tx.fetch(
+                f"select {', '.join(columns)} from {name} where {key} > {lowest} order by {', '.join(columns)}"
+                " limit 1 offset :size",
+                size=_SLICE,
+                **low,
+            )
+            within, bounds = f"{key} > {lowest}", dict(low)
+            if end:
+                within += f" and {key} <= {highest}"
+                bounds |= {f"high_{column}": end[0][column] for column in columns}
+            number = await _delete_some(tx, user_id, name, f"{within} and ({which})", _AT_A_TIME, bounds)
+        deleted += number
+        if number == _AT_A_TIME:
+            continue  # there may be more in this slice
+        if not end:
+            return deleted
+        low = {f"low_{column}": end[0][column] for column in columns}
+
+
+async def _delete_some(
+    tx: Transaction, user_id: UserId, name: str, which: str, limit: int, bounds: Mapping[str, object] | None = None
+) -> int:
+    place = "rowid" if tx.engine == "sqlite" else "ctid"
+    return await tx.execute(
+        f"delete from {name} where {place} in (select {place} from {name} where {which} limit :room)",
+        id=user_id,
+        room=limit,
+        **(bounds or {}),
+    )
+
+
+async def unlink(db: Database, user_id: UserId) -> None:
+    """Remove the addresses of records from what was emptied, once the DIDs are deleted. Repeatable."""
+    for statement in _UNLINK:
+        number = _AT_A_TIME
+        while number == _AT_A_TIME:
+            async with db.transaction() as tx:
+                number = await tx.execute(statement, id=user_id, limit=_AT_A_TIME)
+
+
+async def forget(tx: Transaction, user_id: UserId) -> dict[str, int]:
+    """The last step: their row is emptied, and the request is done. Returns how many rows of which tables went with it."""
+    deleted = {}
+    for name in ("publications", "identities", "guests"):
+        deleted[name] = await tx.execute(f"delete from {name} where user_id = :id", id=user_id)
+    # It may have been taken back since its table was looked through.
+    deleted["matrix_people"] = await tx.execute(
+        f"delete from matrix_people where {TABLES['matrix_people'].rows}", id=user_id
+    )
+    await tx.execute(_EMPTY_USER, id=user_id, now=tx.now)
+    await erasure_requests.finish(tx, user_id)
+    log.info("account.deleted")
+    return {name: number for name, number in deleted.items() if number}
+
+
+async def still_naming(reader: Reader, user_id: UserId) -> dict[str, int]:
+    """How many rows of each table have the id of somebody who was deleted: logs, and what others own now. Reads whole
+    tables.
+    """
+    found = {}
+    for table in ALL_TABLES:
+        names = ("id",) if table.name == "users" else table.names_of(ColumnContent.PERSON)
+        if names:
+            named = " or ".join(f"{name} = :id" for name in names)
+            row = await reader.fetch_one(f"select count(*) as number from {table.name} where {named}", id=user_id)
+            if row is not None and row["number"]:
+                found[table.name] = int(row["number"])
+    return found

@@ -1,0 +1,276 @@
+"""Retention: texts, places, links and pictures of what was deleted, and private texts of answers, go after their time.
+
+Rows stay, because others refer to them: an answer to its event, a line of a log to its group. An emptied row has its id
+as its slug, which is how it is known. Each transaction takes a few rows, so that nobody waits for it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.deleted_pages import discard_deleted
+from groundwork.database.transaction import Database, Transaction
+from groundwork.telemetry.logs import log
+from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
+from openmeet.domain.events.queries import BLANK, SET_BLANK
+from openmeet.domain.groups.model import GroupLogAction
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import UserId
+
+BATCH: Final = 200
+WORD_INDEXES: Final = ("search_index", "search_chat_index")
+
+Purge = Callable[[Transaction, Instant], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionTimes:
+    """``deleted_days`` after its deletion something is emptied; ``answers_days`` after an event the private texts of its
+    answers. 0: never.
+    """
+
+    deleted_days: int
+    answers_days: int
+
+
+# An event from the network is gone when its record is; one made here when its host deleted it.
+EVENTS_TO_PURGE: Final = """
+    select id from events
+     where slug <> id and (deleted_at < :before or (origin = 'network' and removed_at < :before))
+     order by id limit :limit
+"""
+EMPTY_EVENTS: Final = f"""
+    update events
+       set slug = id, {SET_BLANK}, starts_text = '', ends_text = '', status_reason = '', picture_key = null,
+           draft_fields = '', search_text = '', search_words = '', place_x = null, place_y = null, place_z = null,
+           derived_from = '',
+           external_data = null, external_source = null, matrix_room_id = null, submission_key = null, submission_digest = null
+     where id in :ids
+"""
+EMPTY_RECORDS: Final = """
+    update publications set chosen_body = null, base_body = null, edits = null, merged = null
+     where kind = :kind and subject_id in :ids and state in ('retracted', 'withheld')
+"""
+EMPTY_ANSWERS_OF: Final = """
+    update attendances set guest_names = '[]', replies = '{}', reply_words = '{}'
+     where event_id in :ids and (guest_names <> '[]' or replies <> '{}' or reply_words <> '{}')
+"""
+
+SERIES_TO_PURGE: Final = """
+    select id from event_series where slug <> id and deleted_at < :before order by id limit :limit
+"""
+EMPTY_SERIES: Final = """
+    update event_series
+       set slug = id, name = '', description = '', template = '{}', status_reason = '', external_data = null,
+           external_source = null, matrix_room_id = null, submission_key = null, submission_digest = null
+     where id in :ids
+"""
+
+GROUPS_TO_PURGE: Final = """
+    select id from groups where slug <> id and deleted_at < :before order by id limit :limit
+"""
+EMPTY_GROUPS: Final = """
+    update groups
+       set slug = id, name = '', description = '', locality = '', country = '', latitude = '', longitude = '',
+           join_question = '', picture_key = null, picture_alt = null, picture_width = null, picture_height = null,
+           record_avatar = null, search_text = '', submission_key = null, submission_digest = null,
+           backup_admin_did = null
+     where id in :ids
+"""
+
+# Their notes are a web address of the group, or a DID.
+NAMING_ACTS: Final = (GroupLogAction.ADDRESS_CHANGED, GroupLogAction.DID_FOLLOWED, GroupLogAction.DID_UNFOLLOWED)
+EMPTY_GROUP_LOG: Final = "update group_roles_log set note = '' where group_id in :ids and act in :acts and note <> ''"
+
+# Of an event without a date the day of the answer counts. What was withdrawn goes as what was deleted does.
+_WRITTEN: Final = "(a.guest_names <> '[]' or a.replies <> '{}' or a.reply_words <> '{}')"
+OLD_ANSWERS: Final = f"""
+    select a.id from attendances a join events e on e.id = a.event_id
+     where {_WRITTEN} and coalesce(e.over_at, a.answered_at) < :before order by a.id limit :limit
+"""
+WITHDRAWN_ANSWERS: Final = f"""
+    select a.id from attendances a
+     where {_WRITTEN} and a.status in ('declined', 'rejected') and a.answered_at < :before order by a.id limit :limit
+"""
+# Addresses of people whom hosts invited.
+_INVITED: Final = f"(invited_as is not null and invited_as not in ('', '{REMOVED_ADDRESS}'))"
+OLD_INVITED: Final = f"""
+    select a.id from attendances a join events e on e.id = a.event_id
+     where {_INVITED} and coalesce(e.over_at, a.answered_at) < :before order by a.id limit :limit
+"""
+EMPTY_INVITED: Final = f"update attendances set invited_as = '{REMOVED_ADDRESS}' where id in :ids"
+EMPTY_INVITED_TO: Final = (
+    f"update attendances set invited_as = '{REMOVED_ADDRESS}' where event_id in :ids and {_INVITED}"
+)
+EMPTY_ANSWERS: Final = "update attendances set guest_names = '[]', replies = '{}', reply_words = '{}' where id in :ids"
+
+# Names of people without an account, once every event that they answered is over for long. Their addresses and languages
+# have a time of their own (``users.guests``).
+OLD_GUESTS: Final = """
+    select u.id from guests g join users u on u.id = g.user_id
+     where u.kind = 'shadow' and u.display_name <> '' and g.created_at < :before and not exists (
+           select 1 from attendances a join events e on e.id = a.event_id
+            where a.user_id = u.id and coalesce(e.over_at, a.answered_at) >= :before)
+     order by u.id limit :limit
+"""
+EMPTY_GUESTS: Final = "update users set display_name = '', bio = '' where id in :ids"
+
+# Lists that hosts imported: of guests until the event is over for long, of members for as long after their last use.
+OLD_CONTACTS: Final = """
+    select c.id from imported_contacts c left join events e on c.what = 'guests' and e.id = c.target
+     where coalesce(e.over_at, c.invited_at, c.created_at) < :before and coalesce(c.invited_at, c.created_at) < :before
+     order by c.id limit :limit
+"""
+OLD_NAMES: Final = """
+    delete from imported_names where created_at < :before and not exists (
+           select 1 from events e where imported_names.what = 'guests' and e.id = imported_names.target
+              and coalesce(e.over_at, imported_names.created_at) >= :before)
+"""
+
+
+# Nobody is invited to an event that is over.
+OLD_DECLINED: Final = """
+    delete from declined_addresses where exists (
+           select 1 from events e where e.id = declined_addresses.subject_id and e.over_at < :before)
+"""
+
+
+async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
+    """Empty whatever has outlived its time; returns how many rows of each kind."""
+    counts: dict[str, int] = {}
+    chores: list[tuple[str, int, Purge]] = [
+        ("events", times.deleted_days, _purge_events),
+        ("series", times.deleted_days, _purge_series),
+        ("groups", times.deleted_days, _purge_groups),
+        ("withdrawn_answers", times.deleted_days, _purge_withdrawn),
+        ("answers", times.answers_days, _purge_answers),
+        ("invited", times.answers_days, _purge_invited),
+        ("guests", times.answers_days, _purge_guests),
+        ("contacts", times.answers_days, _purge_contacts),
+    ]
+    for name, days, purge in chores:
+        if days:
+            counts[name] = await _in_batches(db, purge, days)
+    if any(counts.values()):
+        await discard_deleted(db, WORD_INDEXES)
+        log.info("retention.purged", **counts)
+    return counts
+
+
+async def _in_batches(db: Database, purge: Purge, days: int) -> int:
+    total = 0
+    while True:
+        async with db.transaction() as tx:
+            number = await purge(tx, Instant(tx.now - days * DAY))
+        total += number
+        if number < BATCH:
+            return total
+
+
+async def empty_events(tx: Transaction, ids: list[str]) -> None:
+    """Remove everything written about these deleted events, by their hosts and by those who answered."""
+    await tx.execute(EMPTY_EVENTS, ids=ids, **BLANK)
+    await tx.execute(EMPTY_RECORDS, kind="event", ids=ids)
+    await tx.execute(EMPTY_ANSWERS_OF, ids=ids)
+    await tx.execute(EMPTY_INVITED_TO, ids=ids)
+    await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
+    await tx.execute("delete from host_messages where event_id in :ids", ids=ids)
+    await tx.execute("delete from imported_contacts where what = 'guests' and target in :ids", ids=ids)
+    await tx.execute("delete from imported_names where what = 'guests' and target in :ids", ids=ids)
+    await tx.execute("delete from declined_addresses where subject_id in :ids", ids=ids)
+    await tx.execute("delete from guest_rsvps where event_id in :ids", ids=ids)
+    await tx.execute("delete from event_co_hosts where event_id in :ids and user_id is null", ids=ids)
+    await tx.execute("update event_co_hosts set email = null where event_id in :ids and email is not null", ids=ids)
+    # Messages and everything about them go with their room.
+    await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
+    # What they said of it: a message of the host, where it was before.
+    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
+
+
+async def empty_series(tx: Transaction, ids: list[str]) -> None:
+    """Remove everything written about these deleted series; their dates are events of their own."""
+    await tx.execute(EMPTY_SERIES, ids=ids)
+    await tx.execute(EMPTY_RECORDS, kind="series", ids=ids)
+    await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
+    await tx.execute("delete from event_series_undos where series_id in :ids", ids=ids)
+    await tx.execute("delete from chat_rooms where series_id in :ids", ids=ids)
+    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
+
+
+async def empty_groups(tx: Transaction, ids: list[str]) -> None:
+    """Remove everything written about and in these deleted groups; the log of roles stays, without addresses. Custodial
+    accounts of theirs are deleted.
+    """
+    rows = await tx.fetch("select account_id from groups where id in :ids and account_id is not null", ids=ids)
+    if holders := [UserId(row["account_id"]) for row in rows]:
+        await identities.delete_custodial_of(tx, holders)
+        # The rows stay, because the groups refer to them; the PDS is asked about accounts of emptied rows alone.
+        await tx.execute("update users set display_name = '', created_at = 0 where id in :ids", ids=list(holders))
+    await tx.execute(EMPTY_GROUPS, ids=ids)
+    await tx.execute(EMPTY_RECORDS, kind="group", ids=ids)
+    await tx.execute("delete from group_slugs where group_id in :ids", ids=ids)
+    await tx.execute(EMPTY_GROUP_LOG, ids=ids, acts=[act.value for act in NAMING_ACTS])
+    await tx.execute("delete from group_announcements where group_id in :ids", ids=ids)
+    await tx.execute("delete from chat_rooms where group_id in :ids", ids=ids)
+    await tx.execute("delete from group_invitations where group_id in :ids", ids=ids)
+    await tx.execute("delete from declined_addresses where subject_id in :ids", ids=ids)
+    await tx.execute("delete from imported_contacts where what = 'members' and target in :ids", ids=ids)
+    await tx.execute("delete from imported_names where what = 'members' and target in :ids", ids=ids)
+    await tx.execute("update group_members set answer = '' where group_id in :ids and answer <> ''", ids=ids)
+    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
+
+
+async def _ids(tx: Transaction, statement: str, before: Instant) -> list[str]:
+    return [row["id"] for row in await tx.fetch(statement, before=before, limit=BATCH)]
+
+
+async def _purge_events(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, EVENTS_TO_PURGE, before):
+        await empty_events(tx, ids)
+    return len(ids)
+
+
+async def _purge_series(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, SERIES_TO_PURGE, before):
+        await empty_series(tx, ids)
+    return len(ids)
+
+
+async def _purge_groups(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, GROUPS_TO_PURGE, before):
+        await empty_groups(tx, ids)
+    return len(ids)
+
+
+async def _purge_withdrawn(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, WITHDRAWN_ANSWERS, before):
+        await tx.execute(EMPTY_ANSWERS, ids=ids)
+    return len(ids)
+
+
+async def _purge_answers(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, OLD_ANSWERS, before):
+        await tx.execute(EMPTY_ANSWERS, ids=ids)
+    return len(ids)
+
+
+async def _purge_invited(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, OLD_INVITED, before):
+        await tx.execute(EMPTY_INVITED, ids=ids)
+    return len(ids)
+
+
+async def _purge_guests(tx: Transaction, before: Instant) -> int:
+    if ids := await _ids(tx, OLD_GUESTS, before):
+        await tx.execute(EMPTY_GUESTS, ids=ids)
+    return len(ids)
+
+
+async def _purge_contacts(tx: Transaction, before: Instant) -> int:
+    ids = await _ids(tx, OLD_CONTACTS, before)
+    if ids:
+        await tx.execute("delete from imported_contacts where id in :ids", ids=ids)
+    await tx.execute(OLD_NAMES, before=before)
+    await tx.execute(OLD_DECLINED, before=before)
+    return len(ids)

@@ -1,0 +1,412 @@
+"""The content of an event: what its host says about it, apart from when it is; and everything that follows per field.
+
+A new field is a line in ``Content`` and a row in ``FIELDS``. Its inputs in forms and the JSON API, their labels, its
+columns, the words of notifications, the object in records, the override of a date and the three-way merge follow.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from groundwork.database.transaction import Row
+from openmeet.domain.events import columns, inputs
+from openmeet.domain.events.columns import FieldColumns
+from openmeet.domain.events.inputs import Input, Problems
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import (
+    MAX_ACCESS_NOTE,
+    MAX_CAPACITY,
+    MAX_CATEGORIES,
+    MAX_DESCRIPTION,
+    MAX_DOOR_NOTE,
+    MAX_LANGUAGES,
+    MAX_MINUTES_BEFORE,
+    MAX_PLACE_PART,
+    MAX_PRICE,
+    MAX_TITLE,
+    NO_ACCESSIBILITY,
+    NO_TICKETS,
+    NOWHERE,
+    Accessibility,
+    Audience,
+    EventLink,
+    Mode,
+    Tickets,
+    Venue,
+    Visibility,
+)
+from openmeet.domain.events.vocabulary import AccessFeature, Category
+from openmeet.domain.media.pictures import Picture
+from openmeet.i18n.catalogue import LazyText, lazy, plazy
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an event says. A series has one for all its dates; a date may override single fields.
+
+    ``visibility`` is the host's choice; a group may narrow it. ``online_url_from``: minutes before the start from which
+    the link is shown to those who may see it; None: at once.
+    """
+
+    title: str
+    description: str = ""
+    mode: Mode = Mode.IN_PERSON
+    venue: Venue = NOWHERE
+    online_url: str = ""
+    online_url_audience: Audience = Audience.ATTENDEES
+    links: tuple[EventLink, ...] = ()
+    capacity: int | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    place_audience: Audience = Audience.EVERYONE
+    online_url_from: int | None = None
+    door_note: str = ""
+    door_audience: Audience = Audience.ATTENDEES
+    picture: Picture | None = None
+    tickets: Tickets = NO_TICKETS
+    accessibility: Accessibility = NO_ACCESSIBILITY
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of ``Content``.
+
+    ``inputs``: where it is typed; none: forms and requests leave it as it is. ``join`` makes the value of what the
+    inputs gave, ``split`` the reverse; they are needed for several inputs. ``told``: what notifications call it when it
+    has changed, without its value, which may be private; None: nobody is told. ``stored``: its columns in ``events``;
+    None: it is in the JSON column ``extra``. ``in_record``: for each input its key in the object that
+    we add to records (``network.records.extension``); none: it has a place in the community's Lexicon, or is in no
+    record. ``audience``: the field that says who sees it; empty: whoever sees the event.
+    """
+
+    name: str
+    inputs: tuple[Input, ...] = ()
+    join: Callable[..., Any] = lambda value: value
+    split: Callable[[Any], tuple[Any, ...]] = lambda value: (value,)
+    told: LazyText | None = None
+    stored: FieldColumns | None = None
+    in_record: tuple[str, ...] = ()
+    audience: str = ""
+
+
+def _venue(
+    name: str, street: str, postal: str, locality: str, region: str, country: str, point: tuple[str, str]
+) -> Venue:
+    return Venue(name, street, locality, region, country, postal, *point)
+
+
+def _venue_parts(venue: Venue) -> tuple[Any, ...]:
+    point = venue.latitude, venue.longitude
+    return venue.name, venue.street, venue.postal_code, venue.locality, venue.region, venue.country, point
+
+
+_PLACE_PART: Final = inputs.place_part(MAX_PLACE_PART)
+
+FIELDS: Final = (
+    Field(
+        "title",
+        (Input("title", lazy("Title"), inputs.title(MAX_TITLE)),),
+        told=plazy("a field that changed", "title"),
+        stored=columns.text("title"),
+    ),
+    Field(
+        "description",
+        (Input("description", lazy("Description"), inputs.description(MAX_DESCRIPTION)),),
+        told=plazy("a field that changed", "description"),
+        stored=columns.text("description"),
+    ),
+    Field(
+        "mode",
+        (Input("mode", lazy("How do people meet?"), inputs.one_of(Mode, Mode.IN_PERSON)),),
+        told=plazy("a field that changed", "way of taking part"),
+        stored=columns.one_of("mode", Mode),
+    ),
+    Field(
+        "venue",
+        (
+            Input("venue_name", lazy("Name of the place"), _PLACE_PART),
+            Input("street", lazy("Street and number"), _PLACE_PART),
+            Input("postal_code", lazy("Postal code"), _PLACE_PART),
+            Input("locality", lazy("Town"), _PLACE_PART),
+            Input("region", lazy("State or region"), _PLACE_PART),
+            Input("country", lazy("Country"), _PLACE_PART),
+            Input("point", lazy("Point on the map"), inputs.POINT),
+        ),
+        join=_venue,
+        split=_venue_parts,
+        audience="place_audience",
+        stored=columns.parts(Venue, name="venue_name"),
+    ),
+    Field(
+        "online_url",
+        (Input("online_url", lazy("Link to join"), inputs.web_address(is_shown=False)),),
+        told=plazy("a field that changed", "link for joining online"),
+        audience="online_url_audience",
+        stored=columns.text("online_url"),
+    ),
+    Field(
+        "online_url_audience",
+        (
+            Input(
+                "online_url_audience",
+                lazy("Who sees the link to join?"),
+                inputs.one_of(Audience, Audience.ATTENDEES),
+            ),
+        ),
+        stored=columns.one_of("online_url_audience", Audience),
+    ),
+    Field("links", told=plazy("a field that changed", "links"), stored=columns.as_json("links", tuple[EventLink, ...])),
+    Field(
+        "capacity",
+        (
+            Input(
+                "capacity",
+                lazy("Number of places"),
+                inputs.number(
+                    1,
+                    MAX_CAPACITY,
+                    EventReason.CAPACITY_OUT_OF_RANGE(most=MAX_CAPACITY),
+                ),
+            ),
+        ),
+        told=plazy("a field that changed", "number of places"),
+        stored=columns.number("capacity"),
+    ),
+    Field(
+        "visibility",
+        (
+            Input(
+                "visibility",
+                lazy("Who can see this event?"),
+                inputs.one_of(Visibility, Visibility.PUBLIC, is_shown=False),
+            ),
+        ),
+        told=plazy("a field that changed", "who may see it"),
+        stored=columns.one_of("visibility", Visibility),
+    ),
+    Field(
+        "place_audience",
+        (Input("place_audience", lazy("Who sees the exact address?"), inputs.one_of(Audience, Audience.EVERYONE)),),
+        stored=columns.one_of("place_audience", Audience),
+    ),
+    Field(
+        "online_url_from",
+        (
+            Input(
+                "online_url_from",
+                lazy("When is the link shown?"),
+                inputs.number(
+                    0,
+                    MAX_MINUTES_BEFORE,
+                    EventReason.MINUTES_OUT_OF_RANGE(most=MAX_MINUTES_BEFORE),
+                ),
+            ),
+        ),
+        stored=columns.number("online_url_from"),
+    ),
+    Field(
+        "door_note",
+        (Input("door_note", lazy("How to get in"), inputs.long_text(MAX_DOOR_NOTE, shown=str | None)),),
+        told=plazy("a field that changed", "how to get in"),
+        audience="door_audience",
+        stored=columns.text("door_note"),
+    ),
+    Field(
+        "door_audience",
+        (Input("door_audience", lazy("Who sees how to get in?"), inputs.one_of(Audience, Audience.ATTENDEES)),),
+        stored=columns.one_of("door_audience", Audience),
+    ),
+    Field("picture", told=plazy("a field that changed", "picture")),
+    Field(
+        "tickets",
+        (
+            Input("price", lazy("Price"), inputs.line(MAX_PRICE)),
+            Input("ticket_url", lazy("Link to tickets"), inputs.web_address()),
+        ),
+        join=lambda price, url: Tickets(url, price),
+        split=lambda tickets: (tickets.price, tickets.url),
+        told=plazy("a field that changed", "tickets"),
+        in_record=("price", "ticketUrl"),
+    ),
+    Field(
+        "accessibility",
+        (
+            Input("access", lazy("Accessibility"), inputs.several(AccessFeature)),
+            Input("access_note", lazy("More about accessibility"), inputs.long_text(MAX_ACCESS_NOTE)),
+        ),
+        join=Accessibility,
+        split=lambda access: (access.features, access.note),
+        told=plazy("a field that changed", "accessibility"),
+        in_record=("accessibility", "accessibilityNote"),
+    ),
+    Field(
+        "categories",
+        (Input("categories", lazy("What is it about?"), inputs.several(Category, at_most=MAX_CATEGORIES)),),
+        told=plazy("a field that changed", "categories"),
+        in_record=("categories",),
+    ),
+    Field(
+        "tags",
+        (Input("tags", lazy("Tags"), inputs.TAGS),),
+        told=plazy("a field that changed", "tags"),
+        in_record=("tags",),
+    ),
+    Field(
+        "languages",
+        (Input("languages", lazy("Languages"), inputs.language_codes(MAX_LANGUAGES)),),
+        told=plazy("a field that changed", "languages"),
+        in_record=("languages",),
+    ),
+)
+
+NAMES: Final = tuple(field.name for field in FIELDS)
+assert tuple(field.name for field in fields(Content)) == NAMES, "FIELDS has a row for each field of Content"  # noqa: S101
+
+# Those in our object in records.
+EXTENDED: Final = tuple(field.name for field in FIELDS if field.in_record)
+
+# With their types and defaults, for values that have them beside others.
+EXTENDED_TYPES: Final = [(one.name, one.type, one.default) for one in fields(Content) if one.name in EXTENDED]
+
+_BLANK: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(Content)}
+
+INPUTS: Final = tuple(one for field in FIELDS for one in field.inputs)
+
+
+def differing(one: Content, other: Content) -> tuple[str, ...]:
+    """Names of the fields in which they differ."""
+    return tuple(name for name in NAMES if getattr(one, name) != getattr(other, name))
+
+
+# Stands for the event's end among changed fields.
+END: Final = "end"
+_WORDS: Final = {field.name: field.told for field in FIELDS if field.told is not None} | {
+    END: plazy("a field that changed", "end")
+}
+
+
+def changed_fields(before: Content, after: Content) -> tuple[str, ...]:
+    """Names of the fields that have changed and of which people are notified."""
+    return tuple(name for name in differing(before, after) if name in _WORDS)
+
+
+def changed_words(name: str) -> str:
+    """What notifications call a field that has changed; the name itself of one that is gone since."""
+    return str(_WORDS.get(name, name))
+
+
+def parse(typed: Mapping[str, str], problems: Problems, before: Content | None) -> Content:
+    """The content typed into the inputs; adds a reason to ``problems`` for each invalid one, and then counts for nothing.
+
+    Fields without inputs stay as they are in ``before``.
+    """
+    kept = {field.name: getattr(before, field.name) for field in FIELDS if not field.inputs} if before else {}
+    read = {
+        field.name: field.join(*(one.kind.parse(typed[one.name], one.name, problems) for one in field.inputs))
+        for field in FIELDS
+        if field.inputs
+    }
+    return Content(**kept, **read)
+
+
+def fill(content: Content) -> dict[str, str]:
+    """The text of each input."""
+    return {
+        one.name: one.kind.fill(part)
+        for field in FIELDS
+        for one, part in zip(
+            field.inputs, field.split(getattr(content, field.name)) if field.inputs else (), strict=True
+        )
+    }
+
+
+def visible(content: Content, *, is_insider: bool, is_of_series: bool = False) -> Content:
+    """The content without what only attendees and hosts may see, for all others. A field that others do not see has its
+    default.
+
+    Nobody attends a series: such fields are for its hosts alone, whatever a date shows to everyone.
+    The place and the join link have rules of their own beside that (``disclosure.private_details``).
+    """
+    if is_insider:
+        return content
+    hidden = [
+        field.name
+        for field in FIELDS
+        if field.audience and (is_of_series or getattr(content, field.audience) is not Audience.EVERYONE)
+    ]
+    return replace(content, **{name: _BLANK[name] for name in hidden})
+
+
+def shown(content: Content) -> dict[str, Any]:
+    """The value in JSON of each input that the API sends, which must be ``visible`` to the reader."""
+    return {
+        one.name: one.kind.show(part)
+        for field in FIELDS
+        if field.inputs
+        for one, part in zip(field.inputs, field.split(getattr(content, field.name)), strict=True)
+        if one.kind.shown is not None
+    }
+
+
+_Extra: Final = msgspec.defstruct(
+    "Extra",
+    [
+        (field.name, field.type, field.default)
+        for field in fields(Content)
+        if any(one.stored is None and one.name == field.name for one in FIELDS)
+    ],
+    omit_defaults=True,
+    module=__name__,
+)
+
+
+_extra_of: Final = attrgetter(*_Extra.__struct_fields__)
+_extended_of: Final = attrgetter(*EXTENDED)
+
+
+_EXTRA: Final = columns.as_json("extra", _Extra)
+_STORED: Final = [(field.name, field.stored) for field in FIELDS if field.stored is not None]
+# Pages read hundreds of rows: most fields are one cell.
+_CELLS: Final = [(name, one.names[0], one.write, one.read) for name, one in _STORED if len(one.names) == 1]
+_PARTS: Final = [(name, one.names, one.write, one.read) for name, one in _STORED if len(one.names) > 1]
+
+# The columns of ``events`` that hold content, with their types.
+COLUMNS: Final[Mapping[str, str]] = {
+    name: one.sql_type for one in (*(stored for _, stored in _STORED), _EXTRA) for name in one.names
+}
+
+
+def to_row(content: Content) -> dict[str, object]:
+    """The cells of ``COLUMNS``. Of the fields without columns of their own, defaults are left out."""
+    row: dict[str, object] = {column: write(getattr(content, name)) for name, column, write, _ in _CELLS}
+    for name, names, write, _ in _PARTS:
+        row |= zip(names, write(getattr(content, name)), strict=True)
+    return row | {"extra": _EXTRA.write(_Extra(*_extra_of(content)))}
+
+
+def of_row(row: Row) -> Content:
+    """The content in a row that has ``COLUMNS``."""
+    values = {name: read(row[column]) for name, column, _, read in _CELLS}
+    for name, names, _, read in _PARTS:
+        values[name] = read(*[row[column] for column in names])
+    return Content(**values, **msgspec.structs.asdict(_EXTRA.read(row["extra"])))
+
+
+def topics_of(content: Content) -> tuple[str, ...]:
+    """Filter terms, like ``category:music`` and ``tag:board games``."""
+    return (
+        *(f"category:{one.value}" for one in content.categories),
+        *(f"tag:{tag}" for tag in content.tags),
+        *(f"language:{code}" for code in content.languages),
+        *(f"access:{one.value}" for one in content.accessibility.features),
+    )
+
+
+def extension_of(value: Any) -> dict[str, Any]:
+    """The fields in our object of records, of anything that has them."""
+    return dict(zip(EXTENDED, _extended_of(value), strict=True))

@@ -1,0 +1,249 @@
+"""Kinds of inputs: how one part of an event's content is typed in a form, sent as JSON, and read back.
+
+A form and the JSON API have the same inputs and the same rules: what arrives as JSON is written as text (``text_of``)
+and read by the kind of the input, like what was typed.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from groundwork.errors import InvalidInput, Why
+from openmeet.domain.events import vocabulary
+from openmeet.domain.events.map_points import point_in, point_text
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import MAX_URL
+from openmeet.domain.validation import C, GeneralReason, choice
+from openmeet.i18n import languages
+from openmeet.i18n.catalogue import LazyText
+from openmeet.i18n.markdown import is_visible, one_line
+
+P = TypeVar("P")
+REQUIRED: Final = object()
+Problems = dict[str, Why]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[P]):
+    """``parse`` (text, name of the input, problems) adds a reason at that name where the text is invalid; what it
+    returns then counts for nothing. ``fill``: the text of a value. ``blank``: of an input that nobody touched.
+    ``json``, ``default``: type and default in requests (``REQUIRED``: there is none); None: not an input of its own there.
+    ``shown``, ``show``: type and value in responses; None: not there, or by rules of its own (``disclosure``). ``boxes``: shown as checkboxes, each with a name of its own (``access.step_free``).
+    """
+
+    parse: Callable[[str, str, Problems], P]
+    fill: Callable[[P], str]
+    blank: str = ""
+    json: Any = None
+    default: Any = ""
+    shown: Any = None
+    show: Callable[[P], Any] = _as_it_is
+    boxes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input. ``label``: for people."""
+
+    name: str
+    label: LazyText
+    kind: Kind[Any]
+
+
+def text_of(value: Any) -> str:
+    """A JSON value as the text of its input."""
+    match value:
+        case None | False:
+            return ""
+        case True:
+            return "yes"
+        case list():
+            return ",".join(value)
+        case _:
+            return str(value)
+
+
+def one_of(kind: type[C], usual: C, *, is_shown: bool = True) -> Kind[C]:
+    """An input that accepts the members of an enumeration; ``usual`` is the default. ``is_shown``: as it is, in responses."""
+    values = tuple(member.value for member in kind)
+    named: Any = Literal[values]
+
+    def parse(text: str, name: str, problems: Problems) -> C:
+        return choice(kind, text, name, problems) or usual
+
+    def value_of(member: C) -> str:
+        return member.value
+
+    shown = named if is_shown else None
+    return Kind(parse, value_of, usual.value, json=named, default=usual.value, shown=shown, show=value_of)
+
+
+def line(longest: int) -> Kind[str]:
+    """One line of text."""
+
+    def parse(text: str, name: str, problems: Problems) -> str:
+        found = one_line(text)
+        if len(found) > longest:
+            problems[name] = EventReason.TEXT_TOO_LONG(most=longest)
+        return found
+
+    return Kind(parse, str, json=str, shown=str)
+
+
+def place_part(longest: int) -> Kind[str]:
+    """A line of an address: too long as typed is too long."""
+
+    def parse(text: str, name: str, problems: Problems) -> str:
+        if len(text) > longest:
+            problems[name] = EventReason.TEXT_TOO_LONG(most=longest)
+        return one_line(text)
+
+    return Kind(parse, str)
+
+
+def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
+    """Text of several lines. ``shown``: ``str | None`` where an empty text is null in responses."""
+
+    def parse(text: str, name: str, problems: Problems) -> str:
+        plain = text.replace("\r\n", "\n").strip()
+        if len(plain) > longest:
+            problems[name] = EventReason.TEXT_OF_LENGTH_TOO_LONG(most=longest, length=len(plain))
+        return plain
+
+    return Kind(parse, str, json=str, shown=shown, show=_as_it_is if shown is str else lambda text: text or None)
+
+
+def title(longest: int) -> Kind[str]:
+    """The line without which there is no event."""
+
+    def parse(text: str, name: str, problems: Problems) -> str:
+        found = one_line(text)
+        if not is_visible(found):
+            problems[name] = EventReason.TITLE_NEEDED
+        elif len(found) > longest:
+            problems[name] = EventReason.TITLE_TOO_LONG(most=longest, length=len(found))
+        return found
+
+    return Kind(parse, str, json=str, default=REQUIRED, shown=str)
+
+
+def description(longest: int) -> Kind[str]:
+    """Markdown."""
+
+    def parse(text: str, name: str, problems: Problems) -> str:
+        found = text.replace("\r\n", "\n").strip()
+        if len(found) > longest:
+            problems[name] = EventReason.DESCRIPTION_TOO_LONG(most=longest)
+        return found
+
+    return Kind(parse, str, json=str, shown=str)
+
+
+def _parse_address(text: str, name: str, problems: Problems) -> str:
+    found = text.strip()
+    if found and not is_web_address(found):
+        problems[name] = EventReason.MALFORMED_LINK
+    return found
+
+
+def web_address(*, is_shown: bool = True) -> Kind[str]:
+    """A link that a browser may follow; empty, and null in responses: none. ``is_shown``: to whoever sees the field."""
+    shown = str | None if is_shown else None
+    return Kind(_parse_address, str, json=str, shown=shown, show=lambda text: text or None)
+
+
+def number(least: int, most: int, problem: Why) -> Kind[int | None]:
+    """A whole number; None where nothing is typed."""
+
+    def parse(text: str, name: str, problems: Problems) -> int | None:
+        digits = text.strip()
+        if not digits:
+            return None
+        if not re.fullmatch(rf"[0-9]{{1,{len(str(most))}}}", digits) or not least <= int(digits) <= most:
+            problems[name] = problem
+            return None
+        return int(digits)
+
+    def fill(value: int | None) -> str:
+        return "" if value is None else str(value)
+
+    return Kind(parse, fill, json=int | None, default=None, shown=int | None)
+
+
+def several(kind: type[C], *, at_most: int | None = None) -> Kind[tuple[C, ...]]:
+    """Members of a closed list, in its order."""
+    boxes = tuple(member.value for member in kind)
+    named: Any = list[Literal[boxes]]  # type: ignore[valid-type]  # read at run time only
+
+    def parse(text: str, name: str, problems: Problems) -> tuple[C, ...]:
+        asked = {word.strip() for word in text.split(",") if word.strip()}
+        if asked - {member.value for member in kind}:
+            problems[name] = GeneralReason.CHOOSE_FROM(choices=", ".join(member.value for member in kind))
+        found = tuple(member for member in kind if member.value in asked)
+        if at_most is not None and len(found) > at_most:
+            problems[name] = EventReason.TOO_MANY_CHOICES(most=at_most)
+        return found
+
+    def values(members: Sequence[C]) -> list[str]:
+        return [member.value for member in members]
+
+    return Kind(parse, ",".join, json=named, default=[], shown=named, show=values, boxes=boxes)
+
+
+def _parse_tags(text: str, name: str, problems: Problems) -> tuple[str, ...]:
+    try:
+        return vocabulary.tags_in(text)
+    except InvalidInput as wrong:
+        problems[name] = wrong.why
+        return ()
+
+
+TAGS: Final = Kind(_parse_tags, vocabulary.joined, json=list[str], default=[], shown=list[str], show=list)
+
+
+def language_codes(at_most: int) -> Kind[tuple[str, ...]]:
+    """Languages, typed by name or code."""
+
+    def parse(text: str, name: str, problems: Problems) -> tuple[str, ...]:
+        typed = [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
+        known = [languages.known_code(word[:100]) for word in typed]
+        if None in known:
+            unknown = typed[known.index(None)][:40]
+            problems[name] = EventReason.UNKNOWN_LANGUAGE(text=unknown)
+        found = tuple(dict.fromkeys(code for code in known if code is not None))
+        if len(found) > at_most:
+            problems[name] = EventReason.TOO_MANY_LANGUAGES(most=at_most)
+        return found
+
+    return Kind(parse, languages.joined, json=list[str], default=[], shown=list[str], show=list)
+
+
+def _parse_point(text: str, name: str, problems: Problems) -> tuple[str, str]:
+    found = point_in(text) if text.strip() else ("", "")
+    if found is None:
+        problems[name] = EventReason.MALFORMED_POINT
+    return found or ("", "")
+
+
+POINT: Final = Kind(_parse_point, lambda point: point_text(*point))
+
+# Spaces, controls, and marks that reverse the reading direction of the rest.
+_NOT_IN_ADDRESSES: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a browser may be sent there: http or https with a host, no credentials, no control characters."""
+    if len(text) > MAX_URL or _NOT_IN_ADDRESSES.search(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc

@@ -1,0 +1,116 @@
+"""Values that an event's content is made of, and their limits."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from openmeet.domain.events.vocabulary import AccessFeature
+from openmeet.i18n.names import name_of
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 20_000
+MAX_PLACE_PART = 200
+MAX_URL = 2_000
+MAX_CAPACITY = 1_000_000
+MAX_PRICE = 120
+MAX_ACCESS_NOTE = 2_000
+MAX_DOOR_NOTE = 2_000
+MAX_LANGUAGES = 8
+MAX_CATEGORIES = 3
+# Earliest time the join link may be shown: more than a week before the start makes no difference to "at once".
+MAX_MINUTES_BEFORE = 7 * 24 * 60
+
+
+class Mode(StrEnum):
+    """How people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+    HYBRID = "hybrid"
+
+
+class Visibility(StrEnum):
+    """Who may see it. Unlisted: whoever has the link. Private: the host and invited people; in a group, its members."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class Audience(StrEnum):
+    """Who sees the join link, the exact address, the entry instructions: each has its own."""
+
+    ATTENDEES = "attendees"
+    EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """Where to get tickets, and their price in the host's words: nothing is sold here."""
+
+    url: str = ""
+    price: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accessibility:
+    """Accessibility features, in the order of the vocabulary, and the host's notes."""
+
+    features: tuple[AccessFeature, ...] = ()
+    note: str = ""
+
+
+NO_TICKETS = Tickets()
+NO_ACCESSIBILITY = Accessibility()
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place people can go to. Coordinates are decimal degrees as text: the data model has no floats."""
+
+    name: str = ""
+    street: str = ""
+    locality: str = ""
+    region: str = ""
+    country: str = ""
+    postal_code: str = ""
+    latitude: str = ""
+    longitude: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NOWHERE
+
+    @property
+    def area(self) -> "Venue":
+        """The public part of a place whose exact address is private."""
+        return Venue(locality=self.locality, region=self.region, country=self.country)
+
+    @property
+    def is_country_alone(self) -> bool:
+        """Whether only the country is known. Forms prefill the country of one's last event, so it often comes without a
+        place.
+        """
+        return bool(self.country) and self == Venue(country=self.country)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Lines of a postal address, name first, without empty lines."""
+        town = " ".join(part for part in (self.postal_code, self.locality) if part)
+        last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
+        return tuple(line for line in (self.name, self.street, town, last) if line)
+
+
+NOWHERE = Venue()
+
+
+@dataclass(frozen=True, slots=True)
+class EventLink:
+    """A link shown on the event's page; https, http or at only."""
+
+    uri: str
+    name: str = ""
+
+
+def public_place(venue: Venue, audience: Audience) -> Venue:
+    """The public part of a place."""
+    return venue if audience is Audience.EVERYONE else venue.area

@@ -1,0 +1,38 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class ImportReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/imports.py``."""
+
+    NO_EVENT_DESCRIBED = "import.no_event_described"
+    UNKNOWN_ZONE = "import.unknown_zone"
+    NO_SUCH_IMPORT = "import.no_such_import"
+    LIST_TOO_LARGE = "import.list_too_large"
+    NOT_A_LIST = "import.not_a_list"
+    MESSAGE_TOO_LONG = "import.message_too_long"
+    NOBODY_TO_INVITE = "import.nobody_to_invite"
+    TOO_MANY_PEOPLE = "import.too_many_people"
+    LIST_CHANGED = "import.list_changed"
+    INVITATION_OVER = "import.invitation_over"
+    INVITATION_USED = "import.invitation_used"
+    TARGET_GONE = "import.target_gone"
+    GROUP_GONE = "import.group_gone"
+    EVENT_GONE = "import.event_gone"
+    DECLINED_BY_HOST = "import.declined_by_host"
+    COLUMNS_CHANGED = "import.columns_changed"
+    NO_SUCH_EVENT = "import.no_such_event"
+    NO_SUCH_SERIES = "import.no_such_series"
+    PROBLEMS = "import.problems"
+    SOURCE_NEEDED = "import.source_needed"
+    TARGET_OF_PEOPLE = "import.target_of_people"
+    NO_PEOPLE = "import.no_people"
+    FILE_NEEDED = "import.file_needed"
+    NO_SUCH_LIST = "import.no_such_list"
+    UPLOAD_EXPECTED = "import.upload_expected"
+    UNSTORABLE_CHARACTER = "import.unstorable_character"
+    LEFT_OUT = "import.left_out"
+    LEFT_OUT_UNTITLED = "import.left_out_untitled"
+    LOOKS_LIKE_YOURS = "import.looks_like_yours"
+    LOOKS_LIKE_EARLIER = "import.looks_like_earlier"

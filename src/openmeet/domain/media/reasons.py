@@ -1,0 +1,20 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class MediaReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/media.py``."""
+
+    TOO_NARROW = "media.too_narrow"
+    TOO_LARGE = "media.too_large"
+    UNREADABLE = "media.unreadable"
+    TOO_MANY_PICTURES = "media.too_many_pictures"
+    TOO_MANY_PIXELS = "media.too_many_pixels"
+    NO_SUCH_PICTURE = "media.no_such_picture"
+    ALT_NEEDED = "media.alt_needed"
+    ALT_TOO_LONG = "media.alt_too_long"
+    UPLOAD_EXPECTED = "media.upload_expected"
+    UNSTORABLE_CHARACTER = "media.unstorable_character"
+    KEEPS_NO_PICTURES = "media.keeps_no_pictures"
+    TOO_MANY_CARDS = "media.too_many_cards"

@@ -1,0 +1,29 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class ModerationReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/moderation.py``."""
+
+    DECIDED_MEANWHILE = "moderation.decided_meanwhile"
+    NOTHING_REPORTED = "moderation.nothing_reported"
+    NO_SUCH_ACTION = "moderation.no_such_action"
+    ALREADY_UNDONE = "moderation.already_undone"
+    DECIDED_SINCE = "moderation.decided_since"
+    CHANGED_SINCE = "moderation.changed_since"
+    REASON_NEEDED = "moderation.reason_needed"
+    NOTHING_TO_CHANGE = "moderation.nothing_to_change"
+    TEXT_NEEDED = "moderation.text_needed"
+    EXPLANATION_NEEDED = "moderation.explanation_needed"
+    REASON_TOO_LONG = "moderation.reason_too_long"
+    MALFORMED_PDS = "moderation.malformed_pds"
+    NOT_MUTABLE = "moderation.not_mutable"
+    CHANGED_SINCE_OPENED = "moderation.changed_since_opened"
+    MODERATORS_ONLY = "moderation.moderators_only"
+    TEXT_TOO_LONG = "moderation.text_too_long"
+    NO_SUCH_SUBJECT = "moderation.no_such_subject"
+    INVALID_CURSOR = "moderation.invalid_cursor"
+    MALFORMED_SUBJECT = "moderation.malformed_subject"
+    NOTHING_HERE = "moderation.nothing_here"
+    NUMBER_OUT_OF_RANGE = "moderation.number_out_of_range"

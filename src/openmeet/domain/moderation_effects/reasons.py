@@ -1,0 +1,9 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class ModerationEffectsReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/moderation_effects.py``."""
+
+    NO_SUCH_SUBJECT = "moderation_effects.no_such_subject"

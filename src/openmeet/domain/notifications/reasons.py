@@ -1,0 +1,14 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class NotificationReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/notifications.py``."""
+
+    NO_SUCH_PERSON = "notification.no_such_person"
+    ZONE_NEEDED = "notification.zone_needed"
+    MALFORMED_TIME = "notification.malformed_time"
+    TIMES_INCOMPLETE = "notification.times_incomplete"
+    HOUR_NEEDED = "notification.hour_needed"
+    LIST_OUTDATED = "notification.list_outdated"

@@ -1,0 +1,273 @@
+"""Tables about records in the network, publishing, jobs and the site itself."""
+
+from typing import Final
+
+from openmeet.domain.personal_data.model import (
+    ADDRESS,
+    DIDS,
+    ColumnAudience,
+    OnErasure,
+    Retention,
+    StoredTable,
+    account,
+    person,
+    personal,
+    plain,
+    secret,
+)
+
+_OWN = "user_id = :id"
+_BY_DID = f"did in {DIDS}"
+
+
+def _of_repository(column: str) -> str:
+    """Rows whose URI is in a repository of the person."""
+    return f"exists (select 1 from identities i where i.user_id = :id and {column} like 'at://' || i.did || '/%')"
+
+
+RECORDS: Final = (
+    StoredTable(
+        "records",
+        "Copies of public records in the network, as last seen.",
+        _BY_DID,
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.EVERYONE, "uri did subject_uri"),
+            personal(ColumnAudience.EVERYONE, "body"),
+            plain(
+                "collection rkey epoch rev cid is_verified standing reason precedence first_seen_at seen_at said_rev after_rev"
+            ),
+        ),
+        not_exported="copies of what is in the person’s network account",
+    ),
+    StoredTable(
+        "record_subjects",
+        "Records that others refer to.",
+        _of_repository("uri"),
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "uri"),),
+    ),
+    StoredTable(
+        "repositories",
+        "Network accounts, and how far their records were read.",
+        _BY_DID,
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.NOBODY, "did"),
+            plain("epoch floor_rev status stale_at synced_at updated_at missed_rev"),
+        ),
+    ),
+    StoredTable(
+        "repository_gaps",
+        "Changes in a network account that were not received.",
+        _BY_DID,
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "did"), plain("rev")),
+    ),
+    StoredTable(
+        "backfills",
+        "Network accounts of which all records are read, and how far that is.",
+        _BY_DID,
+        Retention.ACCOUNT,
+        OnErasure.DELETE,
+        (account(ColumnAudience.SELF, "did"), plain("stage total applied reason asked_at finished_at")),
+        not_exported="how far this site has read the person’s network account",
+    ),
+    StoredTable(
+        "merge_decisions",
+        "Fields that were changed both here and in another app, and which value won.",
+        _of_repository("uri"),
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.HOSTS, "uri"),
+            personal(ColumnAudience.HOSTS, "base ours theirs ours_values theirs_values"),
+            plain("field theirs_rev ours_revision policy result decided_at reviewed_at choice after_rev"),
+        ),
+        not_exported="decisions between this site and a record, which is read again",
+    ),
+    StoredTable(
+        "discrepancies",
+        "Records whose copy here differs from the one in their network account.",
+        _BY_DID,
+        Retention.SHORT,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "uri did"), plain("kind found_at seen_at repaired_at times")),
+        not_exported="where this site and a network account were found to differ",
+    ),
+    StoredTable(
+        "quarantined_records",
+        "Records that could not be processed.",
+        _BY_DID,
+        Retention.RECORD,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.NOBODY, "uri did"),
+            plain("collection rev cid step reason found_at tried_at times"),
+        ),
+        not_exported="which records could not be read, for those who run this site",
+    ),
+    StoredTable(
+        "erased_records",
+        "Keyed hashes of erased records, so that late messages do not bring them back. Nothing can be read from them.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (secret("hash"), plain("rev erased_at")),
+        not_exported="keyed hashes of what was erased",
+    ),
+)
+
+PUBLISHING: Final = (
+    StoredTable(
+        "publications",
+        "Copies of events and answers in a person’s network account, and how far writing them is.",
+        _OWN,
+        Retention.ACCOUNT,
+        OnErasure.DELETE,
+        (
+            person(ColumnAudience.SELF, "user_id"),
+            account(ColumnAudience.EVERYONE, "did uri taken_back_uri"),
+            personal(ColumnAudience.EVERYONE, "chosen_body base_body edits merged"),
+            plain(
+                "kind subject_id state revision sent_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
+                " attempts rounds writes writes_since due_at lease leased_until edited_at changed_at is_recalled was_lost"
+                " earlier_cids looks_again"
+            ),
+        ),
+        not_exported="records still to be written to the person’s network account",
+    ),
+    StoredTable(
+        "in_flight_creates",
+        "New records that were sent and not answered.",
+        _BY_DID,
+        Retention.SHORT,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "uri did"), plain("cid sends last_sent_at")),
+        not_exported="what was sent to an account server that has not answered yet",
+    ),
+    StoredTable(
+        "in_flight_updates",
+        "Changed records that were sent and not answered.",
+        _BY_DID,
+        Retention.SHORT,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "uri did"), plain("cid instead_of sends last_sent_at")),
+        not_exported="what was sent to an account server that has not answered yet",
+    ),
+    StoredTable(
+        "superseded_records",
+        "Records that an event or a series had in another network account.",
+        _of_repository("uri"),
+        Retention.PARENT,
+        OnErasure.DELETE,
+        (account(ColumnAudience.NOBODY, "uri"), plain("kind subject_id is_authors is_there created_at")),
+        not_exported="records that are still to be removed from the person’s network account",
+    ),
+    StoredTable(
+        "outbox_jobs",
+        "Jobs: e-mails, records, calls. They name people and records by id, a sign-in code its e-mail address; texts are read when"
+        " they are sent.",
+        # Parts of the name of an e-mail are separated like this (``outbox.emails``).
+        # A custodial account is deleted after its person, by a job that has nothing but the DID.
+        # What is to be taken back from a homeserver outlives the account as well.
+        "kind <> 'matrix_person' and subject like '%' || cast(:id as text) || '%'"
+        f" or replace(subject, '\x1f' || {ADDRESS} || '\x1f', '') <> subject"
+        f" or (kind <> 'delete_custodial_account' and (subject in {DIDS} or partition in {DIDS} or exists ("
+        "select 1 from identities i where i.user_id = :id and outbox_jobs.subject like 'at://' || i.did || '/%')))",
+        Retention.SHORT,
+        OnErasure.DELETE,
+        (
+            personal(ColumnAudience.NOBODY, "subject"),
+            account(ColumnAudience.NOBODY, "partition reason_params"),
+            plain("kind revision priority state due_at attempts lease leased_until reason_code enqueued_at"),
+        ),
+        not_exported="jobs that are still to be done",
+        stays_nevertheless="the job that deletes an account which the site keeps has its DID, for up to 30 days; the job that takes"
+        " back what went to a homeserver has the number of the empty row, until it is done",
+    ),
+    StoredTable(
+        "fan_outs",
+        "Notifications that are still to be sent to many people.",
+        "",
+        Retention.SHORT,
+        OnErasure.EXPIRE,
+        (personal(ColumnAudience.NOBODY, "notice"), plain("id subject_id audience resume_after created_at")),
+        not_exported="people who are still to be notified",
+    ),
+)
+
+SITE: Final = (
+    StoredTable(
+        "circuit_breakers",
+        "Account servers that failed and are not called for a while.",
+        "",
+        Retention.SHORT,
+        OnErasure.EXPIRE,
+        (account(ColumnAudience.NOBODY, "service"), plain("failures pauses open_until reason changed_at")),
+    ),
+    StoredTable(
+        "oauth_client_keys",
+        "Keys with which this site signs requests.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (secret("sealed"), plain("key_id created_at")),
+    ),
+    StoredTable(
+        "service_tokens",
+        "Access tokens of services that operators run.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (secret("token_hash"), plain("id name scopes created_at last_used_at revoked_at")),
+    ),
+    StoredTable(
+        "feature_flags",
+        "Which features are on.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (plain("name is_on changed_at"),),
+    ),
+    StoredTable(
+        "feature_flag_changes",
+        "Which operator switched which feature, and why.",
+        "",
+        Retention.AUDIT,
+        OnErasure.KEEP,
+        (personal(ColumnAudience.NOBODY, "changed_by why"), plain("id name is_on changed_at")),
+    ),
+    StoredTable(
+        "legacy_runs",
+        "Runs of the import from the first OpenMeet.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (plain("id source zone state expected started_at finished_at"),),
+    ),
+    StoredTable(
+        "legacy_rows",
+        "Which row of the first OpenMeet became which row here.",
+        "new_id = :id",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (personal(ColumnAudience.NOBODY, "old_id new_id"), plain("run_id kind")),
+        not_exported="which row of an older database became which",
+        stays_nevertheless="it points to the emptied row, so that an import which goes on does not bring the person back",
+    ),
+    StoredTable(
+        "schema_revision_openmeet",
+        "The revision of the database schema.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (plain("version_num"),),
+    ),
+)
+
+NETWORK_TABLES: Final = (*RECORDS, *PUBLISHING, *SITE)

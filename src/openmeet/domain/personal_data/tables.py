@@ -1,0 +1,37 @@
+"""All tables, by name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.domain.personal_data.accounts import ACCOUNT_TABLES
+from openmeet.domain.personal_data.chat import CHAT_TABLES
+from openmeet.domain.personal_data.content import CONTENT_TABLES
+from openmeet.domain.personal_data.groups import GROUP_TABLES
+from openmeet.domain.personal_data.messages import MESSAGE_TABLES
+from openmeet.domain.personal_data.model import ColumnContent, OnErasure, StoredTable
+from openmeet.domain.personal_data.network import NETWORK_TABLES
+
+ALL_TABLES: Final = (*ACCOUNT_TABLES, *MESSAGE_TABLES, *CONTENT_TABLES, *GROUP_TABLES, *CHAT_TABLES, *NETWORK_TABLES)
+TABLES: Final[Mapping[str, StoredTable]] = {table.name: table for table in ALL_TABLES}
+
+
+def staying() -> tuple[StoredTable, ...]:
+    """Tables with more than plain columns of which rows stay when an account is deleted, or go only when they expire."""
+    kept = {OnErasure.KEEP, OnErasure.EMPTY, OnErasure.EXPIRE}
+    return tuple(
+        table
+        for table in ALL_TABLES
+        if (table.on_erasure in kept or table.stays_nevertheless)
+        and set(table.column_names()) - set(table.names_of(ColumnContent.PLAIN))
+    )
+
+
+def unique_with(table: str, column: str) -> tuple[str, ...] | None:
+    """With which columns a column that names a person is unique; None if it is not.
+
+    Raises KeyError for a column that names no person.
+    """
+    for group in TABLES[table].columns:
+        if column in group.names and group.content is ColumnContent.PERSON:
+            return group.unique_with
+    raise KeyError(f"{table}.{column} names no person")

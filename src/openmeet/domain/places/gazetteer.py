@@ -1,0 +1,237 @@
+"""Look up places by name and by number, in the file that ``build`` writes. It belongs to the installation, not to a tenant.
+
+The file is read-only and small (20 MB), so a look-up by name or number takes well under a millisecond.
+"""
+
+import asyncio
+import re
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from groundwork.errors import Unavailable
+from openmeet.domain.places import build
+from openmeet.domain.places.model import MAX_NAME, Found, Place, folded
+from openmeet.domain.places.reasons import PlaceReason
+from openmeet.settings import Settings
+
+log = structlog.get_logger()
+
+MAX_CHOICES: Final = 10
+# The largest of several places is meant without asking if it has this many times the people of the next.
+_MUCH_LARGER: Final = 10
+_SHORT: Final = 3
+_BUILDING_SECONDS: Final = 10
+_AGAIN_SECONDS: Final = 600
+# Words between a name and what tells it from others: ``Springfield near St. Louis``.
+_BETWEEN: Final = frozenset({"near", "in", "bei", "an", "am", "der"})
+# From these characters on, one is a word.
+_FIRST_UNSPACED: Final = "\u2e80"
+
+_COLUMNS = "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone"
+_NAMED = f"""
+    select {_COLUMNS}, n.rank from names n join places p on p.id = n.place_id
+     where n.folded = :form order by p.population desc limit 200
+"""
+# Beginnings: a range of the key.
+_BEGINNING = f"""
+    select {_COLUMNS} from names n join places p on p.id = n.place_id
+     where n.folded > :form and n.folded < :end and n.rank < {build.CODE}
+     group by p.id order by p.country = :country desc, min(n.rank), p.population desc limit :limit
+"""
+_LARGEST = f"""
+    select {_COLUMNS} from places p
+     where {{latitude}} between :south and :north and (p.longitude between :west and :east or p.longitude + 360 between :west and :east
+           or p.longitude - 360 between :west and :east)
+     order by p.population desc, p.id limit :limit
+"""
+# Degrees of latitude from which on the largest places of all are looked through, not those between two latitudes.
+_TALL: Final = 6
+
+
+def places_path(settings: Settings) -> Path:
+    """Where the file of an installation is."""
+    return settings.places_file or settings.data_directory / build.FILE_NAME
+
+
+CountryNames = Callable[[str], Sequence[str]]
+
+
+class Gazetteer:
+    """The places of an installation. The first question of all builds the file; until it is there, questions raise Unavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._building: asyncio.Task[None] | None = None
+        self._again_at = 0.0
+
+    @property
+    def is_built(self) -> bool:
+        """Whether names can be looked up."""
+        return self._open() is not None
+
+    def must_be_ready(self) -> None:
+        """Raises Unavailable until names can be looked up, and sees to it that they soon can."""
+        if self.is_built:
+            return
+        now = asyncio.get_running_loop().time()
+        if (self._building is None or self._building.done()) and now >= self._again_at:
+            # Where it fails it is not begun again by each question.
+            self._again_at = now + _AGAIN_SECONDS
+            self._building = asyncio.create_task(self._build_logged(), name="places")
+        raise Unavailable(PlaceReason.NOT_READY, after_seconds=_BUILDING_SECONDS)
+
+    async def _build_logged(self) -> None:
+        try:
+            await self.build()
+        except (OSError, ChildProcessError) as failure:
+            log.warning("places.not_built", path=str(self._path), error=str(failure))
+
+    async def build(self) -> None:
+        """Build the file in a process of its own. Raises OSError where none can be started, ChildProcessError where it fails."""
+        building = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            build.__name__,
+            str(self._path),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            _, said = await building.communicate()
+        except asyncio.CancelledError:
+            building.kill()
+            await building.wait()
+            raise
+        if building.returncode:
+            raise ChildProcessError(said.decode(errors="replace")[-500:])
+        log.info("places.built", path=str(self._path))
+
+    def by_id(self, number: int) -> Place | None:
+        """The place with this GeoNames number."""
+        rows = self._rows(f"select {_COLUMNS} from places p where p.id = :id", {"id": number})
+        return _place(rows[0]) if rows else None
+
+    def find(self, text: str, *, country: str = "", countries: CountryNames | None = None) -> Found:
+        """What a typed name means: ``Köln``, ``Springfield, IL``, ``Frankfurt Oder``.
+
+        One place, if only one has the name or the largest has ten times the people of the next; else the choices, those of
+        ``country`` first. ``countries``: further names of a country code, in the reader's language.
+        """
+        text = text[:MAX_NAME]
+        form = folded(text)
+        named = self._named(form)
+        if named and form.isascii() and len(form) <= _SHORT and form != folded(named[0].name):
+            # Three letters are many places' other name: ``Ber`` is one of Véroia.
+            return Found(None, tuple(self.suggest(text, country=country)))
+        if not named:
+            named = self._told_apart(text, countries)
+        if not named:
+            return Found(None, tuple(self.suggest(text, country=country)))
+        if len(named) == 1 or named[0].population >= _MUCH_LARGER * max(1, named[1].population):
+            return Found(named[0])
+        likely = sorted(named, key=lambda place: (folded(place.name) != form, place.country != country))
+        return Found(None, tuple(likely[:MAX_CHOICES]))
+
+    def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
+        """The place of an address: of this name, in this country and region where they are known, without doubt."""
+        named = self._named(folded(name[:MAX_NAME]))
+        if country:
+            named = [place for place in named if place.country == country]
+        about = set(folded(region).split())
+        if len(named) > 1 and about:
+            named = [place for place in named if about <= _words_about(place, None)] or named
+        if not named or (len(named) > 1 and named[0].population < _MUCH_LARGER * max(1, named[1].population)):
+            return None
+        return named[0]
+
+    def suggest(self, text: str, *, country: str = "", limit: int = MAX_CHOICES) -> list[Place]:
+        """Places whose name is this or begins with it; those of ``country`` first, the larger first. Two letters at least."""
+        form = folded(text[:MAX_NAME])
+        if len(form) < 2 and not form >= _FIRST_UNSPACED:
+            return []
+        exact = sorted(self._named(form), key=lambda place: place.country != country)
+        rows = self._rows(
+            _BEGINNING, {"form": form, "end": form + chr(sys.maxunicode), "country": country, "limit": limit * 2}
+        )
+        found = {place.id: place for place in (*exact, *map(_place, rows))}
+        return list(found.values())[:limit]
+
+    def largest_in(self, south: float, west: float, north: float, east: float, *, limit: int) -> list[Place]:
+        """The largest places of a part of the map, in degrees; empty while the file is not there. ``east`` may exceed 180."""
+        latitude = "+p.latitude" if north - south > _TALL else "p.latitude"
+        return [
+            _place(row)
+            for row in self._rows(
+                _LARGEST.format(latitude=latitude),
+                {"south": south, "west": west, "north": north, "east": east, "limit": limit},
+            )
+        ]
+
+    async def close(self) -> None:
+        """End what is being built, and close the file."""
+        if self._building is not None:
+            self._building.cancel()
+            await asyncio.wait({self._building})
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _named(self, form: str) -> list[Place]:
+        """Places of exactly this name, the largest first; those that have it as a code only where no other has it."""
+        rows = self._rows(_NAMED, {"form": form}) if form else []
+        words = [row for row in rows if row[-1] != build.CODE] or rows
+        return [_place(row) for row in words]
+
+    def _told_apart(self, text: str, countries: CountryNames | None) -> list[Place]:
+        """``Springfield, IL``: places named by the beginning whose region, country or neighbour has the other words."""
+        for name, rest in _splits(text):
+            wanted = set(rest.split()) - _BETWEEN
+            fitting = [place for place in self._named(name) if wanted <= _words_about(place, countries)]
+            if wanted and fitting:
+                return fitting
+        return []
+
+    def _rows(self, sql: str, values: Mapping[str, object]) -> list[tuple[object, ...]]:
+        connection = self._open()
+        if connection is None:
+            return []
+        with closing(connection.execute(sql, values)) as cursor:
+            return cursor.fetchall()
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._connection is None and self._path.exists():
+            # Immutable: no locks, and no look for a journal.
+            address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        return self._connection
+
+
+def _splits(text: str) -> list[tuple[str, str]]:
+    """A text in two folded ones, the longest name first: at commas and parentheses if it has any, else between words."""
+    marks = [found.start() for found in re.finditer(r"[,(]", text)] or [
+        found.start() for found in re.finditer(r"\s", text.strip())
+    ]
+    return [(folded(text[:mark]), folded(text[mark:])) for mark in reversed(marks)]
+
+
+def _words_about(place: Place, countries: CountryNames | None) -> set[str]:
+    names = [
+        place.region,
+        place.region_code,
+        place.near,
+        place.country,
+        *(countries(place.country) if countries else ()),
+    ]
+    return {word for name in names for word in folded(name).split()}
+
+
+def _place(row: Sequence[object]) -> Place:
+    return Place(*row[:10])  # type: ignore[arg-type]

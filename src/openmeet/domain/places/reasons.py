@@ -1,0 +1,13 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class PlaceReason(Reason):
+    """Why a place is not found. The messages of these codes are in ``i18n/reasons/places.py``."""
+
+    NOT_READY = "place.not_ready"
+    UNKNOWN = "place.unknown"
+    SEVERAL = "place.several"
+    NAME_TOO_LONG = "place.name_too_long"
+    NO_SUCH_PLACE = "place.no_such_place"

@@ -1,0 +1,63 @@
+"""Followers of a new event's hosts: an audience of ``notifications.fan_out``."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events.co_host_queries import co_hosts_of
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.trust import announced_sources, is_announced_to_strangers
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
+from openmeet.domain.notifications.notify import Notice
+from openmeet.domain.profiles.queries import followers
+from openmeet.domain.users.model import UserId
+
+
+class HostEventNotice(msgspec.Struct, frozen=True):
+    """A host has a new event. ``since``: when it became public; who follows them only since then is not notified."""
+
+    since: Instant
+
+
+async def _lock(tx: Transaction, event_id: str) -> Event | None:
+    return await lock_for_update(tx, EventId(event_id))
+
+
+async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, after: str, limit: int) -> RecipientPage:
+    if not await is_announced_to_strangers(tx, event):
+        return NOBODY_LEFT
+    hosts = [event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ())]
+    people = await followers(tx, hosts, notice.since, after, limit + 1)
+    some = people[:limit]
+    to = await _who_do_not_know(tx, event, some)
+    notices = [Notice(to, event.id, 1, Payload(), event.starts_at, sources=announced_sources(event))]
+    return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else some[-1])
+
+
+async def _who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
+    """Those of these users who neither host the event, nor answered it, nor were notified of it by a group."""
+    if not people:
+        return []
+    rows = await reader.fetch(
+        """
+        select u.id from users u where u.id in :people and u.id <> :author
+           and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = u.id)
+           and not exists (select 1 from event_co_hosts h where h.event_id = :event_id and h.user_id = u.id)
+           and not exists (select 1 from notifications t where t.user_id = u.id and t.subject_id = :event_id
+                                                          and t.kind in ('group_event', 'mention'))
+         order by u.id
+        """,
+        people=list(people),
+        author=event.author_id,
+        event_id=event.id,
+    )
+    return [UserId(row["id"]) for row in rows]
+
+
+PROFILE_FOLLOWERS: Final = FanOutAudience("profile_followers", HostEventNotice, _lock, _followers)

@@ -1,0 +1,13 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class ProfileReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/profiles.py``."""
+
+    NO_SUCH_PERSON = "profile.no_such_person"
+    CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"
+    FOLLOWS_TOO_MANY = "profile.follows_too_many"
+    NOT_FOLLOWED = "profile.not_followed"
+    CANNOT_FOLLOW = "profile.cannot_follow"

@@ -1,0 +1,18 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class SafetyReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/safety.py``."""
+
+    OWN_CONTENT = "safety.own_content"
+    CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"
+    NO_SUCH_PERSON = "safety.no_such_person"
+    NOT_BLOCKED = "safety.not_blocked"
+    CANNOT_MUTE_ONESELF = "safety.cannot_mute_oneself"
+    NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
+    NOT_MUTED = "safety.not_muted"
+    NO_SUCH_PAGE = "safety.no_such_page"
+    NO_SUCH_EVENT = "safety.no_such_event"
+    NOTHING_HERE = "safety.nothing_here"

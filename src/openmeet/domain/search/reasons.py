@@ -1,0 +1,20 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class SearchReason(Reason):
+    """Why a search is refused. The messages of these codes are in ``i18n/reasons/search.py``."""
+
+    QUERY_TOO_LONG = "search.query_too_long"
+    LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"
+    MALFORMED_TAG = "search.malformed_tag"
+    TAG_TOO_LONG = "search.tag_too_long"
+    UNKNOWN_LANGUAGE = "search.unknown_language"
+    DISTANCE_OUT_OF_RANGE = "search.distance_out_of_range"
+    MALFORMED_POINT = "search.malformed_point"
+    UNKNOWN_GROUPS = "search.unknown_groups"
+    YEAR_OUT_OF_RANGE = "search.year_out_of_range"
+    SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
+    MALFORMED_DAY = "search.malformed_day"
+    NOTHING_HERE = "search.nothing_here"

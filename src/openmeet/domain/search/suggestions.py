@@ -1,0 +1,219 @@
+"""Events suggested to one person, each with its reason; and events like another one.
+
+Computed for the page from what is stored anyway: whom the person follows, where they went, and what those events were
+about. Nothing is kept, and nothing leaves the server. Every statement reads a bounded number of rows, by an index.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from groundwork.geo_points import Near, kilometres
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.town_positions import EventPosition, position_of
+from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.moderation.blocks import is_out_of_lists
+from openmeet.domain.search import event_lists, search
+from openmeet.domain.search.search import SearchQuery
+from openmeet.domain.users.model import UserId
+
+# How many hosts and groups are looked at, and of each how many events; the latest answers that say what somebody likes.
+_MOST_SOURCES: Final = 12
+_OF_EACH: Final = 4
+_LATEST: Final = 40
+_TOPICS: Final = 2
+_OF_TOPIC: Final = 8
+# Two answers about something are a liking, one is chance.
+_LIKED: Final = 2
+_AHEAD: Final = 60 * DAY
+_NEAR_KM: Final = 60
+# A date in two weeks counts as much less as this.
+_PATIENCE: Final = 14 * DAY
+
+
+class SuggestionReason(StrEnum):
+    """Why an event is suggested; the words stand on the page."""
+
+    FOLLOWED_HOST = "followed_host"
+    FOLLOWED_GROUP = "followed_group"
+    KNOWN_HOST = "known_host"
+    TOPIC = "topic"
+
+
+_WEIGHTS: Final[Mapping[SuggestionReason, float]] = {
+    SuggestionReason.FOLLOWED_HOST: 5,
+    SuggestionReason.FOLLOWED_GROUP: 4.5,
+    SuggestionReason.KNOWN_HOST: 4,
+    SuggestionReason.TOPIC: 2.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An event, why it is suggested, and ``about`` which host (an id), group (an id) or topic."""
+
+    event: Event
+    reason: SuggestionReason
+    about: str
+
+
+async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggestion]:
+    """Coming public events for this person that they neither host nor have answered, the best first; of each series one."""
+    past = await _answered(reader, viewer)
+    hosts = await _followed_hosts(reader, viewer)
+    groups = await _followed_groups(reader, viewer)
+    known = [host for host in dict.fromkeys(event.author_id for event in past) if host != viewer and host not in hosts]
+    found = [
+        *(
+            Suggestion(event, SuggestionReason.FOLLOWED_HOST, event.author_id)
+            for event in await _coming_of(reader, "author_id", hosts, viewer)
+        ),
+        *(
+            Suggestion(event, SuggestionReason.FOLLOWED_GROUP, event.group.id)
+            for event in await _coming_of(reader, "group_id", groups, viewer)
+            if event.group is not None
+        ),
+        *(
+            Suggestion(event, SuggestionReason.KNOWN_HOST, event.author_id)
+            for event in await _coming_of(reader, "author_id", known[:_MOST_SOURCES], viewer)
+        ),
+    ]
+    home = next((position for event in past if (position := position_of(event)) is not None), None)
+    for topic in _liked(past):
+        found += [
+            Suggestion(event, SuggestionReason.TOPIC, topic) for event in await _about(reader, topic, home, viewer)
+        ]
+    answered = await event_lists.answered_among(reader, viewer, sorted({one.event.id for one in found}))
+    fresh = [one for one in found if one.event.id not in answered and one.event.author_id != viewer]
+    fresh.sort(key=lambda one: (-_score(one, home, reader.now), one.event.starts_at or 0, one.event.id))
+    best: list[Suggestion] = []
+    seen: set[str] = set()
+    for one in fresh:
+        # Of each series, and of events with one title, the best.
+        same = {_once(one.event), one.event.title}
+        if seen.isdisjoint(same):
+            best.append(one)
+        seen |= same
+    return best[:limit]
+
+
+async def related(reader: Reader, event: Event, viewer: UserId | None, limit: int) -> list[Event]:
+    """Coming public events like this one: by its host or group, then about the same and near; of each series one."""
+    found = await _coming_of(reader, "author_id", [event.author_id], viewer)
+    if event.group is not None:
+        found += await _coming_of(reader, "group_id", [event.group.id], viewer)
+    own = _once(event)
+    kept: dict[str, Event] = {}
+    for one in found:
+        if _once(one) != own:
+            kept.setdefault(_once(one), one)
+    if len(kept) < limit and event.content.categories:
+        for one in await _about(reader, event.content.categories[0].value, position_of(event), viewer):
+            if _once(one) != own:
+                kept.setdefault(_once(one), one)
+    return sorted(kept.values(), key=lambda one: (one.starts_at or 0, one.id))[:limit]
+
+
+def _once(event: Event) -> str:
+    return event.place_in_series.series_id if event.place_in_series else event.id
+
+
+def _score(one: Suggestion, home: EventPosition | None, now: Instant) -> float:
+    score = _WEIGHTS[one.reason] - max(0, (one.event.starts_at or now) - now) / _PATIENCE
+    position = position_of(one.event)
+    if home is not None and position is not None and kilometres(home.spot, position.spot) > _NEAR_KM:
+        score -= 3
+    return score
+
+
+def _liked(past: Sequence[Event]) -> list[str]:
+    """The topics of several answers, the most frequent first."""
+    counts = Counter(category.value for event in past for category in event.content.categories)
+    return [topic for topic, number in counts.most_common(_TOPICS) if number >= _LIKED]
+
+
+async def _answered(reader: Reader, viewer: UserId) -> list[Event]:
+    """Events of the latest answers of this person, the latest first."""
+    rows = await reader.fetch(
+        """
+        select event_id from attendances where user_id = :viewer and status in ('attending', 'attended', 'interested')
+         order by answered_at desc, id desc limit :limit
+        """,
+        viewer=viewer,
+        limit=_LATEST,
+    )
+    ids = [EventId(row["event_id"]) for row in rows]
+    events = await event_lists.events_by_ids(reader, ids)
+    return [events[one] for one in ids if one in events]
+
+
+async def _followed_hosts(reader: Reader, viewer: UserId) -> list[UserId]:
+    rows = await reader.fetch(
+        "select followed_id from profile_followers where user_id = :viewer order by created_at desc, followed_id limit :limit",
+        viewer=viewer,
+        limit=_MOST_SOURCES,
+    )
+    return [UserId(row["followed_id"]) for row in rows]
+
+
+async def _followed_groups(reader: Reader, viewer: UserId) -> list[str]:
+    rows = await reader.fetch(
+        "select group_id from group_followers where user_id = :viewer order by group_id limit :limit",
+        viewer=viewer,
+        limit=_MOST_SOURCES,
+    )
+    return [row["group_id"] for row in rows]
+
+
+async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: UserId | None) -> list[Event]:
+    """The next few public events of each of these hosts or groups, each found by its index of starts.
+
+    Two statements: the first has one short part per host, the second asks of their few events whether they may be shown.
+    """
+    if not ids:
+        return []
+    values = {f"id{number}": one for number, one in enumerate(ids)}
+    parts = [
+        f"select * from (select e.id from events e where e.{column} = :{name}"
+        f" and e.starts_at > :now and e.starts_at < :until and e.status <> 'cancelled' and e.visibility = 'public'"
+        f" and {is_listed('e')} order by e.starts_at, e.id limit :of_each) as of_{name}"
+        for name in values
+    ]
+    rows = await reader.fetch(
+        f"select id from ({' union all '.join(parts)}) as found order by id",
+        **values,
+        now=reader.now,
+        until=reader.now + _AHEAD,
+        of_each=_OF_EACH,
+    )
+    if not rows:
+        return []
+    unseen = "" if viewer is None else f"and not {is_out_of_lists('e.author_id', 'e.group_id')}"
+    shown = await reader.fetch(
+        f"select {columns_of('e')} from events e where e.id in :ids and {is_public('e')} and not {is_hidden('e')} {unseen}"
+        " order by e.starts_at, e.id",
+        ids=[row["id"] for row in rows],
+        **({} if viewer is None else {"viewer": viewer}),
+    )
+    return [event_of(row) for row in shown]
+
+
+async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer: UserId | None) -> list[Event]:
+    """The next public events about this topic; near a position, where there is one."""
+    wanted = SearchQuery(
+        since=reader.now,
+        until=Instant(reader.now + _AHEAD),
+        topics=(f"category:{Category(topic).value}",),
+        viewer=viewer,
+        once_per_series=True,
+    )
+    if home is not None:
+        wanted = replace(wanted, near=Near(home.latitude, home.longitude, _NEAR_KM))
+    found = await search.coming(reader, wanted, None, _OF_TOPIC)
+    return [event for event in found if not event.is_cancelled]

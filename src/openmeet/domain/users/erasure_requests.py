@@ -1,0 +1,170 @@
+"""Requested deletions of accounts: one row per person, until they sign in again or are erased."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Refused
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.reasons import UserReason
+
+
+class ErasureStage(StrEnum):
+    """``REQUESTED``: hidden, otherwise unchanged. ``ENDING``: what they host and their answers have ended, records are
+    being retracted. ``ERASING``: rows are being deleted; there is no way back.
+    """
+
+    REQUESTED = "requested"
+    ENDING = "ending"
+    ERASING = "erasing"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """``due_at``: when everything personal is deleted."""
+
+    user_id: UserId
+    stage: ErasureStage
+    requested_at: Instant
+    due_at: Instant
+
+
+_COLUMNS: Final = "user_id, stage, requested_at, due_at"
+
+
+def is_leaving(person: str) -> str:
+    """SQL condition: the user in this column has asked for the deletion of their account."""
+    return f"exists (select 1 from account_erasures l where l.user_id = {person})"
+
+
+async def find(reader: Reader, user_id: UserId) -> ErasureRequest | None:
+    row = await reader.fetch_one(f"select {_COLUMNS} from account_erasures where user_id = :id", id=user_id)
+    return None if row is None else _request(row)
+
+
+async def put(tx: Transaction, user_id: UserId, due_at: Instant) -> ErasureRequest:
+    """Store the request. A second one changes nothing, unless it is due earlier."""
+    await tx.execute(
+        """
+        insert into account_erasures (user_id, stage, requested_at, due_at) values (:id, 'requested', :now, :due_at)
+            on conflict (user_id) do update set due_at = excluded.due_at where excluded.due_at < account_erasures.due_at
+        """,
+        id=user_id,
+        due_at=due_at,
+        now=tx.now,
+    )
+    await tx.execute("delete from withdrawn_erasures where user_id = :id", id=user_id)
+    row = await tx.fetch_one(f"select {_COLUMNS} from account_erasures where user_id = :id", id=user_id)
+    assert row is not None, "just written"  # noqa: S101 - for the type checker
+    return _request(row)
+
+
+async def cancel(tx: Transaction, user_id: UserId) -> bool:
+    """They signed in again: the account stays. False if nothing was requested.
+
+    Raises Refused (``BeingDeleted``) if the deletion has begun.
+    """
+    row = await tx.fetch_one("select stage from account_erasures where user_id = :id", id=user_id)
+    if row is None:
+        return False
+    gone = await tx.execute("delete from account_erasures where user_id = :id and stage <> 'erasing'", id=user_id)
+    if not gone:
+        raise Refused(UserReason.BEING_DELETED, name="BeingDeleted")
+    await tx.execute(
+        "insert into withdrawn_erasures (user_id, withdrawn_at) values (:id, :now)"
+        " on conflict (user_id) do update set withdrawn_at = excluded.withdrawn_at",
+        id=user_id,
+        now=tx.now,
+    )
+    return True
+
+
+async def withdrawn(reader: Reader) -> list[tuple[UserId, Instant]]:
+    """Who withdrew their request, and when, until the ledger has noted it."""
+    rows = await reader.fetch("select user_id, withdrawn_at from withdrawn_erasures order by withdrawn_at, user_id")
+    return [(UserId(row["user_id"]), Instant(row["withdrawn_at"])) for row in rows]
+
+
+async def forget_withdrawal(tx: Transaction, user_id: UserId, withdrawn_at: Instant) -> None:
+    """The ledger has noted it."""
+    await tx.execute(
+        "delete from withdrawn_erasures where user_id = :id and withdrawn_at = :at", id=user_id, at=withdrawn_at
+    )
+
+
+async def every(reader: Reader) -> list[ErasureRequest]:
+    """All requests, the oldest first."""
+    rows = await reader.fetch(f"select {_COLUMNS} from account_erasures order by requested_at, user_id")
+    return [_request(row) for row in rows]
+
+
+async def lock(tx: Transaction, user_id: UserId) -> bool:
+    """Keep the request until the transaction ends; False if there is none any more: they signed in, or are deleted already."""
+    return await tx.execute("update account_erasures set stage = stage where user_id = :id", id=user_id) == 1
+
+
+async def advance(tx: Transaction, user_id: UserId, stage: ErasureStage) -> bool:
+    """Go to the next stage; False if there is no request any more: they signed in, or are deleted already.
+
+    There is no way back from ``ERASING``.
+    """
+    there = await tx.execute(
+        "update account_erasures set stage = case when stage = 'erasing' then stage else cast(:stage as text) end"
+        " where user_id = :id",
+        id=user_id,
+        stage=stage.value,
+    )
+    return there == 1
+
+
+async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:
+    """Delete them at another time; not while rows are being deleted."""
+    await tx.execute(
+        "update account_erasures set due_at = :due_at where user_id = :id and stage <> 'erasing'",
+        id=user_id,
+        due_at=due_at,
+    )
+
+
+async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserId] = ()) -> int:
+    """Delete nobody before this instant ``besides`` these; returns for how many that is later. Requests of a restored
+    backup may have been cancelled since. Not those whose rows are being deleted.
+    """
+    waiting = await tx.fetch(
+        "select user_id from account_erasures where due_at < :until and stage <> 'erasing'", until=until
+    )
+    later = sorted({row["user_id"] for row in waiting} - set(besides))
+    return await tx.execute(
+        "update account_erasures set due_at = :until where user_id in :later and stage <> 'erasing'",
+        until=until,
+        later=later,
+    )
+
+
+async def finish(tx: Transaction, user_id: UserId) -> None:
+    """Everything is erased."""
+    await tx.execute("delete from account_erasures where user_id = :id", id=user_id)
+
+
+async def due(
+    reader: Reader, stages: Sequence[ErasureStage], before: Instant, limit: int, *, after: Instant | None = None
+) -> list[ErasureRequest]:
+    """Requests in these stages that are due by an instant, and after another one, in order."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from account_erasures where stage in :stages and due_at <= :before and due_at > :after"
+        " order by due_at, user_id limit :limit",
+        stages=[stage.value for stage in stages],
+        before=before,
+        after=-1 if after is None else after,
+        limit=limit,
+    )
+    return [_request(row) for row in rows]
+
+
+def _request(row: Row) -> ErasureRequest:
+    return ErasureRequest(
+        UserId(row["user_id"]), ErasureStage(row["stage"]), Instant(row["requested_at"]), Instant(row["due_at"])
+    )

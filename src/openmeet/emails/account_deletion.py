@@ -1,0 +1,55 @@
+"""Last e-mail before an account is deleted: until when it can be kept, and which records its owner has to delete."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from groundwork.database.transaction import Database
+from openmeet.domain.erasure import actions
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import date_words
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
+
+# A person may have thousands: the page where they can still be deleted lists them all.
+MOST_LISTED: Final = 50
+
+
+def deletion_composer(site_name: str, public_url: str) -> Composer:
+    """Composer of ``DELETION_MAIL``; nothing for somebody who signed in and keeps the account, or who has no address."""
+
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            asked = await erasure_requests.find(reader, UserId(due.person))
+            person = await by_id(reader, UserId(due.person))
+            left = await actions.unsettled(reader, UserId(due.person))
+        if asked is None or str(asked.requested_at) != due.subject_id or person is None or person.email is None:
+            return None
+        date = date_words(asked.due_at)
+        parts = [
+            gettext(
+                "You asked us to delete your account at %(site)s. That happens on %(date)s.", site=site_name, date=date
+            ),
+            link(gettext("To keep it, sign in before then"), f"{public_url}/sign-in"),
+        ]
+        if left:
+            parts.append(_records(left))
+        subject = gettext("Your account at %(site)s is deleted on %(date)s", site=site_name, date=date)
+        return OutgoingEmail(person.email, subject, "\n\n".join(parts) + "\n")
+
+    return compose
+
+
+def _records(left: Sequence[str]) -> str:
+    """Which records their account server still has, and what their owner can do."""
+    said = ngettext(
+        "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
+        " only you can: open its address in an app that shows your records, and delete it there.",
+        "Your account server still has these copies of things from here. We keep trying to delete them until then."
+        " Afterwards only you can: open their addresses in an app that shows your records, and delete them there.",
+        len(left),
+    )
+    more = len(left) - MOST_LISTED
+    rest = [ngettext("And %(count)s more.", "And %(count)s more.", more, count=more)] if more > 0 else []
+    return "\n".join([said, "", *left[:MOST_LISTED], *rest])

@@ -1,0 +1,125 @@
+"""Composers of all kinds of e-mails, each in its recipient's language."""
+
+from collections.abc import Awaitable, Callable
+
+from groundwork.database.transaction import Database, Reader
+from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.erasure.model import DELETION_MAIL
+from openmeet.domain.events import co_host_queries
+from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.events.permissions import CoHostId
+from openmeet.domain.groups import invitation_queries
+from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL, InvitationId
+from openmeet.domain.guest_rsvps import queries as guest_rsvps
+from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL, GuestAnswerId
+from openmeet.domain.imports import queries as imports
+from openmeet.domain.imports.model import PersonId
+from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.sign_in import queries as sign_in
+from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import language_at, language_of
+from openmeet.domain.webhooks.model import OFF_MAIL
+from openmeet.emails.account_deletion import deletion_composer
+from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.groups import invitation_composer, succession_composer
+from openmeet.emails.guest_confirmation import guest_composer
+from openmeet.emails.import_invitation import invitation_composer as import_composer
+from openmeet.emails.notifications.email import digest_composer, notification_composer
+from openmeet.emails.render import EmailContext, with_html
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
+from openmeet.emails.series_confirmation import series_composer
+from openmeet.emails.sign_in_code import code_composer
+from openmeet.emails.webhook_disabled import off_composer
+from openmeet.i18n.catalogue import is_known, speaking
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+
+# The language of an e-mail's recipient; None if none is known.
+_LanguageOf = Callable[[Reader, Due], Awaitable[str | None]]
+
+
+def composers(head: EmailContext) -> dict[str, Composer]:
+    """The composer of each kind of e-mail; each adds the HTML."""
+    key, name, url = head.key, head.site_name, head.public_url
+    of_users = {
+        NEWS_MAIL: notification_composer(head),
+        DIGEST_MAIL: digest_composer(head),
+        ANSWERED_MAIL: answered_composer(head),
+        WITHDRAWN_MAIL: withdrawn_composer(head),
+        SERIES_ANSWERED_MAIL: series_composer(head, is_end=False),
+        SERIES_WITHDRAWN_MAIL: series_composer(head, is_end=True),
+        GUEST_CONFIRMED_MAIL: confirmed_composer(head),
+        SUCCESSION_MAIL: succession_composer(name, url),
+        LAST_CALL_MAIL: succession_composer(name, url),
+        OFF_MAIL: off_composer(name, url),
+    }
+    found = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
+    found[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(key, name, url))
+    found[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
+    found[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
+    found[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
+    # A code is what somebody needs who changes their mind.
+    silent = {kind: _unless_leaving(composer) for kind, composer in found.items()}
+    return {
+        CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),
+        DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),
+        **silent,
+    }
+
+
+def _unless_leaving(composer: Composer) -> Composer:
+    """No e-mail to somebody who asked for the deletion of their account."""
+
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            is_leaving = await erasure_requests.find(reader, UserId(due.person)) is not None
+        return None if is_leaving else await composer(db, due)
+
+    return compose
+
+
+def _in_language(head: EmailContext, language: _LanguageOf, composer: Composer) -> Composer:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            tag = await language(reader, due)
+        with speaking(tag if tag is not None and is_known(tag) else head.language):
+            email = await composer(db, due)
+            return None if email is None else with_html(email, head.public_url)
+
+    return compose
+
+
+async def _of_user(reader: Reader, due: Due) -> str | None:
+    return await language_of(reader, UserId(due.person))
+
+
+async def _of_challenge(reader: Reader, due: Due) -> str | None:
+    challenge = await sign_in.challenge(reader, ChallengeId(due.subject_id))
+    return None if challenge is None else await language_at(reader, challenge.email) or challenge.language
+
+
+async def _of_guest_rsvp(reader: Reader, due: Due) -> str | None:
+    asked = await guest_rsvps.find(reader, GuestAnswerId(due.subject_id))
+    return None if asked is None else asked.language
+
+
+async def _of_co_host(reader: Reader, due: Due) -> str | None:
+    one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
+    if one is None:
+        return None
+    if one.user_id is not None:
+        return await language_of(reader, one.user_id)
+    return await language_at(reader, one.email) if one.email else None
+
+
+async def _of_group_invitation(reader: Reader, due: Due) -> str | None:
+    one = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
+    return None if one is None or one.email is None else await language_at(reader, one.email)
+
+
+async def _of_imported_person(reader: Reader, due: Due) -> str | None:
+    one = await imports.person(reader, PersonId(due.subject_id))
+    return None if one is None else await language_at(reader, one.email)

@@ -1,0 +1,156 @@
+"""Rooms of chat in the texts of notifications: what their reader may read of them now."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.chat import message_queries, objections, room_queries
+from openmeet.domain.chat.access import access_to_each
+from openmeet.domain.chat.addresses import RoomAddress, addresses_of
+from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, RoomId, pictures_in
+from openmeet.domain.chat.objections import Removal
+from openmeet.domain.chat.pictures import words_of
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.notifications.conditions import ChatPresent
+from openmeet.domain.notifications.kinds import (
+    CHAT_MESSAGES,
+    CHAT_REMOVED,
+    CHAT_RESTORED,
+    CHAT_UNREAD,
+    CHAT_UPHELD,
+    ChatNews,
+)
+from openmeet.domain.notifications.model import NotificationId
+from openmeet.domain.notifications.queries import Notification
+from openmeet.domain.users.model import UserId, unnamed
+from openmeet.i18n.markdown import one_line, summary_of
+
+# About a message of the reader's own.
+DECISIONS: Final = frozenset({CHAT_REMOVED, CHAT_RESTORED, CHAT_UPHELD})
+# Messages of a room that an e-mail shows, and characters of each.
+_LINES: Final = 10
+# Where counting the unread messages of a room stops.
+_COUNTED: Final = 1_000
+
+
+async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> dict[NotificationId, ChatPresent]:
+    """The room of each of these notifications, without those that the viewer may not read and messages that are gone."""
+    payloads = {one.id: one.payload for one in news if isinstance(one.payload, ChatNews)}
+    reached = await access_to_each(reader, {RoomId(one.subject_id) for one in news}, viewer)
+    decided = [one for one in news if one.kind in DECISIONS]
+    readable = {room for room, level in reached.items() if level > Access.NONE}
+    rooms = await room_queries.by_ids(reader, readable | {RoomId(one.subject_id) for one in decided})
+    if not rooms:
+        return {}
+    addresses = await addresses_of(reader, list(rooms.values()), viewer)
+    messages = await message_queries.by_ids(reader, [ChatMessageId(one.message_id) for one in payloads.values()])
+    unread = await _unread_in(reader, list(addresses), viewer)
+    removals = await objections.removals_of(reader, [ChatMessageId(payloads[one.id].message_id) for one in decided])
+    marks = await _marks(reader, list(addresses), viewer)
+    found = {}
+    for one in news:
+        room = rooms.get(RoomId(one.subject_id))
+        address = addresses.get(RoomId(one.subject_id))
+        message = messages.get(ChatMessageId(payloads[one.id].message_id))
+        if room is None or address is None:
+            continue
+        if one.kind in DECISIONS:
+            # About their own message: also for people who were banned.
+            if message is not None and message.user_id == viewer:
+                decision = _decision(one, message, removals.get(message.id), address, is_readable=room.id in readable)
+                if decision is not None:
+                    found[one.id] = decision
+            continue
+        if room.id not in readable:
+            continue
+        waiting = unread.get(room.id, _Unread(0, ()))
+        mark, entered = marks.get(room.id, (0, room.last_number))
+        may_write = reached[room.id] >= Access.WRITE and not room.is_closed
+        if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
+            lines = () if address.is_private else waiting.lines
+            found[one.id] = ChatPresent(address.name, address.path, address.path, "", waiting.number, lines, may_write)
+            continue
+        floor = entered if room.history is HistoryMode.SINCE_JOINING and reached[room.id] < Access.MODERATE else 0
+        if message is None or message.room_id != room.id or message.is_removed or message.is_held:
+            continue
+        if message.number <= floor:
+            continue
+        text = "" if address.is_private else words_of(message.body, message.pictures)
+        path = f"/chat/messages/{message.id}"
+        found[one.id] = ChatPresent(address.name, address.path, path, text, int(message.number > mark), (), may_write)
+    return found
+
+
+def _decision(
+    one: Notification, message: ChatMessage, removal: Removal | None, address: RoomAddress, *, is_readable: bool
+) -> ChatPresent | None:
+    """A decision of moderators about the reader’s message; None where a later one has replaced it."""
+    if one.kind is CHAT_RESTORED:
+        path = f"/chat/messages/{message.id}" if is_readable else "/chat"
+        return None if message.is_removed else ChatPresent(address.name, path, path, "", 1)
+    if removal is None or not message.is_removed or removal.at > one.created_at:
+        return None
+    page = f"/chat/messages/{message.id}/object"
+    if one.kind is CHAT_UPHELD:
+        return ChatPresent(address.name, page, page, removal.decision, 1) if removal.is_decided else None
+    return ChatPresent(address.name, page, page, removal.reason, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """How many messages of a room are unread, at most 1,000; the first ten as lines."""
+
+    number: int
+    lines: tuple[str, ...]
+
+
+# SQL condition on ``m``, ``r`` and ``c``: the viewer has not read it.
+_UNREAD: Final = """
+    m.number > coalesce(c.read_number, 0) and m.kind in ('text', 'poll')
+    and (m.user_id is null or m.user_id <> :viewer) and m.removed_at is null and m.held_at is null
+    and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+    and not exists (select 1 from user_blocks kb where kb.user_id = :viewer and kb.blocked_id = m.user_id)
+    and not exists (select 1 from user_mutes km where km.user_id = :viewer and km.subject = m.user_id)
+"""
+
+
+async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> dict[RoomId, _Unread]:
+    """Without one\u2019s own and what people say whom the viewer blocked or muted."""
+    if not rooms:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select m.room_id, m.user_id, m.matrix_sender, m.body, m.details, m.number,
+               (select count(*) from (select 1 as one from chat_messages m where m.room_id = r.id and {_UNREAD} limit {_COUNTED}) n)
+                 as unread
+          from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :viewer
+          join chat_messages m on m.room_id = r.id
+         where r.id in :rooms and m.id in (
+           select m.id from chat_messages m where m.room_id = r.id and {_UNREAD} order by m.number limit {_LINES})
+         order by m.room_id, m.number
+        """,
+        rooms=sorted(set(rooms)),
+        viewer=viewer,
+    )
+    names = await shown_names(reader, [UserId(row["user_id"]) for row in rows if row["user_id"]])
+    found: dict[RoomId, _Unread] = {}
+    for row in rows:
+        name = names.get(UserId(row["user_id"]), unnamed()) if row["user_id"] else row["matrix_sender"] or unnamed()
+        before = found.get(RoomId(row["room_id"]), _Unread(int(row["unread"]), ()))
+        said = words_of(row["body"], pictures_in(json.loads(row["details"])))
+        line = f"{one_line(name)}: {summary_of(said)}"
+        found[RoomId(row["room_id"])] = _Unread(before.number, (*before.lines, line))
+    return found
+
+
+async def _marks(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> Mapping[RoomId, tuple[int, int]]:
+    """Up to where they read each room, and its number when they came."""
+    rows = await reader.fetch(
+        "select room_id, read_number, entered_number from chat_readers where user_id = :viewer and room_id in :rooms"
+        " order by room_id",
+        viewer=viewer,
+        rooms=sorted(set(rooms)),
+    )
+    return {RoomId(row["room_id"]): (row["read_number"], row["entered_number"]) for row in rows}

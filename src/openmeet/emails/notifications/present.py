@@ -1,0 +1,108 @@
+"""What the texts of one person's notifications need: their subjects as they are now, in a handful of statements."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import Attendance
+from openmeet.domain.attendance.visibility import seen_by
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.groups import announcements, rules
+from openmeet.domain.groups.membership_queries import members_by_ids
+from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
+from openmeet.domain.groups.queries import by_ids, roles_in
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.notifications.conditions import ChatPresent, Present
+from openmeet.domain.notifications.kinds import KINDS, SubjectType
+from openmeet.domain.notifications.model import NotificationId
+from openmeet.domain.notifications.queries import Notification
+from openmeet.domain.search.event_lists import events_by_ids
+from openmeet.domain.users.model import UserId
+from openmeet.emails.notifications import words
+from openmeet.emails.notifications.chats import chats_of
+from openmeet.emails.notifications.words import Point
+from openmeet.i18n.markdown import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Present facts for the notifications of ``viewer``. ``seen``: the events that they may see."""
+
+    viewer: UserId
+    now: Instant
+    events: Mapping[EventId, Event]
+    seen: Collection[EventId]
+    answers: Mapping[EventId, Attendance]
+    groups: Mapping[GroupId, Group]
+    roles: Mapping[GroupId, GroupRole]
+    memberships: Mapping[MemberId, Membership]
+    announced: Mapping[AnnouncementId, Announcement]
+    names: Mapping[UserId, str]
+    chats: Mapping[NotificationId, ChatPresent]
+
+    def of_event(self, event: Event) -> Present:
+        return Present(self.viewer, self.now, event=event, mine=self.answers.get(event.id))
+
+    def of_chat(self, one: Notification) -> Present | None:
+        """None where the viewer may not read the room, or the message is gone."""
+        chat = self.chats.get(one.id)
+        return None if chat is None else Present(self.viewer, self.now, chat=chat)
+
+    def of_group(self, one: Notification) -> Present | None:
+        """None where the viewer may not see the group, or not what the notification is about."""
+        group = self.groups.get(GroupId(one.payload.group_id or ""))
+        role = self.roles.get(group.id) if group else None
+        if group is None or not rules.may_see(group, role):
+            return None
+        found = Present(
+            self.viewer,
+            self.now,
+            group=group,
+            role=role,
+            membership=self.memberships.get(MemberId(one.subject_id)),
+            announcement=self.announced.get(AnnouncementId(one.subject_id)),
+        )
+        return found if one.kind.may_read(one.payload, found) else None
+
+
+async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
+    about = {type_: [one.subject_id for one in news if one.kind.subject is type_] for type_ in SubjectType}
+    groups = [GroupId(one.payload.group_id) for one in news if one.kind.is_of_group and one.payload.group_id]
+    events = await events_by_ids(reader, [EventId(one) for one in dict.fromkeys(about[SubjectType.EVENT])])
+    return Facts(
+        viewer,
+        reader.now,
+        events,
+        await seen_by(reader, list(events.values()), viewer),
+        await attendance.of_user(reader, viewer, list(events)),
+        await by_ids(reader, groups),
+        await roles_in(reader, groups, viewer),
+        await members_by_ids(reader, about[SubjectType.MEMBERSHIP]),
+        await announcements.by_ids(reader, about[SubjectType.ANNOUNCEMENT]),
+        {
+            user_id: one_line(name)
+            for user_id, name in (
+                await shown_names(reader, [one.payload.person_id for one in news if one.payload.person_id])
+            ).items()
+        },
+        await chats_of(reader, [one for one in news if one.kind.subject is SubjectType.ROOM], viewer),
+    )
+
+
+def points(news: Sequence[Notification], present: Present, names: Mapping[UserId, str]) -> list[Point]:
+    """What still holds of these notifications (oldest first, about one event), the most important first. Pure."""
+    of_kind: dict[str, list[Notification]] = {}
+    for one in news:
+        of_kind.setdefault(one.kind.name, []).append(one)
+    present = replace(present, together=tuple(one.kind.name for one in news))
+    found = []
+    for kind in (kind for name, kind in KINDS.items() if name in of_kind):
+        payloads = [one.payload for one in of_kind[kind.name]]
+        found += [
+            words.point(kind, payload, present, names, payloads=payloads)
+            for payload in kind.merged(payloads)
+            if kind.still_true(payload, present)
+        ]
+    return found

@@ -1,0 +1,192 @@
+"""The words of notifications: renders the blocks of ``templates/<kind>.jinja``.
+
+``line`` is the sentence on the page and in JSON, ``subject`` the heading in an e-mail and before the title in its
+subject, ``text`` the sentences in the e-mail; each is put on one line. Two more blocks are optional: ``quote``, text that
+a person wrote, shown as it is; and ``action``, the words of the link to change one's RSVP.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+
+from openmeet.domain.events import time_words
+from openmeet.domain.events.content import changed_words
+from openmeet.domain.events.model import Event
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.conditions import Payload, Present
+from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import Repeats, When
+from openmeet.domain.users.model import UserId, unnamed
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.markdown import summary_of
+from openmeet.i18n.templates import speak
+from openmeet.recurrence import wall_time
+from openmeet.recurrence.describe import describe_inside
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+BLOCKS: Final = ("line", "subject", "text")
+
+# Stands for the title while a line is rendered. No stored text contains it: PostgreSQL takes no such character.
+_TITLE: Final = "\x00"
+# Line breaks of templates are spaces. Other white space, such as a no-break space, was meant.
+_BREAKS: Final = re.compile(r"[ \t\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing to say in an e-mail. ``heading`` precedes the title in its subject; ``quote`` was written by a person,
+    with line breaks; ``action``: words of the link to change one's RSVP, or empty.
+    """
+
+    kind: NotificationKind[Any]
+    heading: str
+    words: str
+    quote: str = ""
+    action: str = ""
+
+
+def line(
+    kind: NotificationKind[Any],
+    payload: Payload,
+    present: Present,
+    names: Mapping[UserId, str],
+    *,
+    is_shut_out: bool = False,
+) -> tuple[str, str]:
+    """The sentence before and after the title. ``is_shut_out``: the reader may no longer see the subject."""
+    context = _context(payload, [payload], present, names, _TITLE, is_shut_out=is_shut_out)
+    before, _, after = _one_line(_block(kind, "line", context)).partition(_TITLE)
+    return before, after
+
+
+def point(
+    kind: NotificationKind[Any],
+    payload: Payload,
+    present: Present,
+    names: Mapping[UserId, str],
+    *,
+    payloads: Sequence[Payload] = (),
+    title: str = "",
+    is_shut_out: bool = False,
+) -> Point:
+    """What an e-mail says about notifications of one kind. ``payloads``: of all of them, oldest first."""
+    context = _context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
+    heading, text, action = (_one_line(_block(kind, name, context)) for name in ("subject", "text", "action"))
+    return Point(kind, heading, text, _block(kind, "quote", context), action)
+
+
+def when_words(event: Event) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
+    if event.starts_at is None:
+        return gettext("The date is to be announced")
+    return ", ".join(filter(None, (time_words.span_words(event), time_words.zone_words(event))))
+
+
+def _context(
+    payload: Payload,
+    payloads: Sequence[Payload],
+    present: Present,
+    names: Mapping[UserId, str],
+    title: str,
+    *,
+    is_shut_out: bool,
+) -> dict[str, object]:
+    event, mine = present.event, present.mine
+    name = names.get(payload.person_id, "") if payload.person_id else ""
+    starts = offered_until = None
+    if event is not None and event.starts_at is not None:
+        starts = When(event.starts_at, event.time_zone, event.is_all_day)
+    if event is not None and mine is not None and mine.offered_until is not None:
+        offered_until = When(mine.offered_until, event.time_zone)
+    return {
+        "payload": payload,
+        "payloads": payloads,
+        "names": names,
+        "is_named": bool(name),
+        "who": name or gettext("Somebody"),
+        "person": name or unnamed(),
+        "title": title,
+        "event": event,
+        "starts": starts,
+        "place": "" if event is None else ", ".join(event.place.lines),
+        "mine": mine,
+        "offered_until": offered_until,
+        "group": present.group,
+        "announcement": present.announcement,
+        "chat": present.chat,
+        "is_shut_out": is_shut_out,
+    }
+
+
+def _block(kind: NotificationKind[Any], name: str, context: Mapping[str, object]) -> str:
+    """The text of one block; empty where the template has no such block."""
+    template = ENVIRONMENT.get_template(f"{kind.name}.jinja")
+    block = template.blocks.get(name)
+    return "" if block is None else "".join(block(template.new_context(dict(context))))
+
+
+def _one_line(text: str) -> str:
+    return _BREAKS.sub(" ", text).strip()
+
+
+def _date_time(when: When) -> str:
+    local = wall_time.local_of(when.at, when.time_zone)
+    return formatting.day(local) if when.is_day else formatting.span(local, None)
+
+
+def _day(when: When) -> str:
+    return formatting.day(wall_time.local_of(when.at, when.time_zone))
+
+
+def _zone(when: When) -> str:
+    return formatting.zone_words(wall_time.local_of(when.at, when.time_zone), when.time_zone)
+
+
+def _ended(text: str) -> str:
+    """The text with a full stop, unless it ends like a sentence."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _rule(repeats: Repeats) -> str:
+    """The rule inside of a sentence: ``every Tuesday at 18:00``."""
+    return describe_inside(repeats.pattern)
+
+
+def _fields(names: Sequence[str]) -> str:
+    """What changed, in words: ``title, description``."""
+    return ", ".join(map(changed_words, names))
+
+
+def _environment() -> jinja2.Environment:
+    # Plain text: pages and HTML e-mails escape what they insert.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    speak(environment)
+    environment.filters |= {
+        "date_time": _date_time,
+        "day": _day,
+        "zone": _zone,
+        "ended": _ended,
+        "rule": _rule,
+        "fields": _fields,
+        "summary": summary_of,
+    }
+    environment.globals |= {
+        "unnamed": unnamed,
+        "is_retimed": kinds.is_retimed,
+        "is_elsewhere": kinds.is_elsewhere,
+    }
+    environment.globals["words"] = environment.get_template("_words.jinja").module
+    return environment
+
+
+ENVIRONMENT: Final = _environment()

@@ -1,0 +1,92 @@
+"""Messages of the reasons of ``openmeet.domain.attendance.reasons``."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.i18n.reasons.message import Message, mark, plural
+
+MESSAGES: Final[Mapping[str, Message]] = {
+    "attendance.no_such_event": mark("There is no such event."),
+    "attendance.event_removed": mark("This event has been removed."),
+    "attendance.not_welcome": mark("You cannot answer to this event."),
+    "attendance.no_such_answer": mark("There is no such answer."),
+    "attendance.date_of_series": mark("A date of a series can’t be a draft. Cancel it, or delete it."),
+    "attendance.already_answered": mark(
+        "Somebody has answered already. Cancel the event instead, so that they get an e-mail."
+    ),
+    "attendance.event_cancelled": mark("This event is cancelled."),
+    "attendance.answer_rejected": mark("You have declined this answer. Bring it back first."),
+    "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
+    "attendance.name_needed": mark("Write the name."),
+    "attendance.name_too_long": mark("A name has at most %(most)s characters."),
+    "attendance.host_cannot_be_removed": mark(
+        "You host this event. To stay away yourself, say that you are not going."
+    ),
+    "attendance.not_a_date": mark("This event is not a date of a series."),
+    "attendance.takes_no_answers": mark("This event takes no answers any more."),
+    "attendance.too_many_invitations": mark(
+        "An event sends at most %(most)s invitations a day. Pass on its address instead."
+    ),
+    "attendance.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "attendance.no_group": mark("This event is in no group, so it has no members."),
+    "attendance.too_many_questions": mark("At most %(most)s questions."),
+    "attendance.question_too_long": mark("A question has at most %(most)s characters."),
+    "attendance.too_few_choices": mark("One choice is not enough. Give at least two, or none for free text."),
+    "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
+    "attendance.question_needed": mark("Write the question that these are answers to."),
+    "attendance.no_choice_of_attendance": mark("This event is held in one way only."),
+    "attendance.names_missing": mark("Name everybody who comes with you."),
+    "attendance.too_many_names": mark("More names than people who come with you."),
+    "attendance.not_asked": mark("The host does not ask this."),
+    "attendance.text_too_long": mark("At most %(most)s characters."),
+    "attendance.event_over": mark("This event is over."),
+    "attendance.members_only": mark("Only members of its group can come to this event."),
+    "attendance.answers_closed": mark("The time to answer is over."),
+    "attendance.declined_by_host": mark("The host has declined your answer to this event."),
+    "attendance.checked_in": mark("You are checked in at this event."),
+    "attendance.event_full": mark("There is no free place. Raise the limit first."),
+    "attendance.one_person_each": mark("At this event everybody answers for themselves."),
+    "attendance.party_out_of_range": mark("Come with up to %(most)s people, including yourself."),
+    "attendance.fewer_places": plural(
+        "There is %(places)s place: come with fewer people.",
+        "There are %(places)s places: come with fewer people.",
+        by="places",
+    ),
+    "attendance.fewer_places_in_person": plural(
+        "There is %(places)s place in person: come with fewer people.",
+        "There are %(places)s places in person: come with fewer people.",
+        by="places",
+    ),
+    "attendance.fewer_places_online": plural(
+        "There is %(places)s place online: come with fewer people.",
+        "There are %(places)s places online: come with fewer people.",
+        by="places",
+    ),
+    "attendance.place_kept": mark("There are not enough free places for that. You keep the place that you have."),
+    "attendance.offer_kept": mark(
+        "There are not enough free places for that. What was offered to you is still held for you."
+    ),
+    "attendance.check_in_needs_date": mark("Check-in opens a day before the start, and this event has no date yet."),
+    "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
+    "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
+    "attendance.not_answered": mark("You have not answered any such event."),
+    "attendance.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "attendance.name_or_email_needed": mark("Give a name, or an address."),
+    "attendance.person_needed": mark("Say who should be removed."),
+    "attendance.party_needed": mark("Write how many people come, as a number."),
+    "attendance.limit_below_places": mark("%(text)s Send it again with %(label)s=true if that is right."),
+    "attendance.answer_on_page": mark("The host asks something. Answer on the page of this date."),
+    "attendance.limit_below_places_asked": mark("%(text)s Save again if that is right."),
+    "attendance.places_out_of_range": mark("Enter a whole number from 1 to %(most)s, or nothing for no limit."),
+    "attendance.hours_out_of_range": mark(
+        "Enter hours before the start, from 0 to %(most)s, or nothing for no deadline."
+    ),
+    "attendance.max_party_out_of_range": mark("Enter a number from 1 to %(most)s."),
+    "attendance.held_one_way": mark(
+        "This event isn’t both in person and online. Limit the places of the event itself instead."
+    ),
+    "attendance.answer_needed": mark("The host needs an answer to this."),
+    "attendance.typed_is_kept": mark(
+        "Somebody else saved these settings after you opened this page. What you typed is kept. Save again to replace theirs."
+    ),
+}

@@ -1,0 +1,122 @@
+"""Messages of the reasons of ``openmeet.domain.groups.reasons``."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.i18n.reasons.message import Message, mark
+
+MESSAGES: Final[Mapping[str, Message]] = {
+    "group.changed_since_opened": mark("This group was changed since you opened it."),
+    "group.only_owner_sets_level": mark(
+        "Only the owner of the group decides what the network learns of events for members."
+    ),
+    "group.only_owner_publishes": mark("Only the owner of the group decides whether the group itself is published."),
+    "group.not_public": mark("Only a public group can choose its address. Other addresses must not be easy to guess."),
+    "group.malformed_address": mark("3 to %(most)s letters a to z, digits and single hyphens between them."),
+    "group.address_taken": mark("This address is not free. Choose another."),
+    "group.being_created": mark("This group is being made already. Try again."),
+    "group.link_uses_out_of_range": mark("A link lets in 1 to %(most)s people."),
+    "group.link_days_out_of_range": mark("A link works for 1 to %(most)s days."),
+    "group.not_a_member": mark("This person is not in the group."),
+    "group.too_many_invitations": mark(
+        "A group sends at most %(most)s invitations by mail a day; %(left_today)s are left today. Pass on a link instead."
+    ),
+    "group.no_such_invitation": mark("There is no such invitation."),
+    "group.invitation_over": mark("This invitation does not work any more."),
+    "group.malformed_did": mark("A DID looks like did:plc:… or did:web:…"),
+    "group.follows_too_many": mark("A group follows at most %(most)s others."),
+    "group.not_yourself": mark("To leave yourself, leave the group."),
+    "group.text_needed": mark("Write what you want to tell them."),
+    "group.text_too_long": mark("At most %(most)s characters; this has %(length)s."),
+    "group.too_many_announcements": mark("A group announces at most %(most)s things a day. Wait until tomorrow."),
+    "group.no_such_announcement": mark("There is no such announcement."),
+    "group.public_group": mark("Everybody can find this group. Choose who sees it first."),
+    "group.absence_out_of_range": mark("From %(shortest_absence)s to %(longest_absence)s days."),
+    "group.wait_out_of_range": mark("From %(shortest_wait)s to %(longest_wait)s days."),
+    "group.already_yours": mark("You own this group. Choose somebody else."),
+    "group.one_owner": mark("You own this group already."),
+    "group.only_parties_end_offer": mark("Only the owner and the person who was asked can end this."),
+    "group.not_offered": mark("This group is not offered to you any more."),
+    "group.asked_already": mark("Another person has asked already."),
+    "group.owner_is_here": mark("The owner was here not long ago. Talk to them."),
+    "group.only_parties_end_request": mark("Only the owner and the person who asked can end this."),
+    "group.not_next_in_line": mark("Somebody with more trust can do this: ask one who is %(value)s."),
+    "group.no_picture": mark("This group has no picture yet."),
+    "group.has_repository": mark("This group already has its own repository."),
+    "group.kept_elsewhere": mark("This group is kept elsewhere; it is only shown here."),
+    "group.no_such_group": mark("There is no such group."),
+    "group.role_too_high": mark("You may only decide about people whose role is below your own."),
+    "group.not_a_role": mark("Choose one of the roles admin, moderator, member."),
+    "group.hand_over_instead": mark("A group has one owner. Hand it over instead."),
+    "group.banned": mark("The people who run this group do not let you in."),
+    "group.owner_cannot_leave": mark("You own this group. Hand it over to somebody first, or delete it."),
+    "group.answer_too_long": mark("At most %(most)s characters."),
+    "group.answer_needed": mark("Answer the question, so that they know who asks."),
+    "group.not_asked": mark("Ask to take this group over first."),
+    "group.owner_is_back": mark("The owner has been here since you asked. Talk to them."),
+    "group.still_waiting": mark("The owner still has time to say no."),
+    "group.nothing_to_take_back": mark("This group was not taken over from you."),
+    "group.invitation_only": mark("People need an invitation to join this group."),
+    "group.addresses_needed": mark("Paste the addresses of those you want to invite."),
+    "group.no_address_found": mark(
+        "Paste the addresses of those you want to invite. No address was found in “%(text)s”."
+    ),
+    "group.malformed_addresses": mark("These are not e-mail addresses: %(addresses)s."),
+    "group.may_not_view": mark("You can’t see this group."),
+    "group.may_not_see_members": mark("You can’t see who is in this group."),
+    "group.may_not_post": mark("You can’t write in this group."),
+    "group.may_not_leave": mark("You can’t leave this group."),
+    "group.may_not_create_event": mark("You can’t make events in this group."),
+    "group.may_not_invite": mark("You can’t invite people to this group."),
+    "group.may_not_approve": mark("You can’t decide who joins this group."),
+    "group.may_not_remove": mark("You can’t remove people from this group."),
+    "group.may_not_ban": mark("You can’t ban people from this group."),
+    "group.may_not_see_log": mark("You can’t see what was done in this group."),
+    "group.may_not_announce": mark("You can’t write to everybody in this group."),
+    "group.may_not_edit_any_event": mark("You can’t change events of others in this group."),
+    "group.may_not_change_role": mark("You can’t give roles in this group."),
+    "group.may_not_edit_group": mark("You can’t change this group."),
+    "group.may_not_follow": mark("You can’t choose what this group follows."),
+    "group.may_not_take_over": mark("You can’t ask to take this group over."),
+    "group.may_not_transfer": mark("You can’t hand this group over."),
+    "group.may_not_delete": mark("You can’t delete this group."),
+    "group.named_group_deleted": mark(
+        "“%(group)s” was removed. Its owner deleted it. Its events stay with their hosts."
+    ),
+    "group.named_group_removed_elsewhere": mark(
+        "“%(group)s” was removed. It was removed where it was kept. Its events stay with their hosts."
+    ),
+    "group.group_deleted": mark("This group was removed. Its owner deleted it. Its events stay with their hosts."),
+    "group.group_removed_elsewhere": mark(
+        "This group was removed. It was removed where it was kept. Its events stay with their hosts."
+    ),
+    "group.cannot_join": mark("You can’t join this group."),
+    "group.cannot_offer": mark("You can’t offer it to them."),
+    "group.cannot_name": mark("You can’t name them."),
+    "group.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
+    "group.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "group.yes_needed": mark("Say yes, or leave it as it is."),
+    "group.no_such_page": mark("There is no such page."),
+    "group.no_such_address": mark("This calendar has no such address any more."),
+    "group.name_needed": mark("Give the group a name."),
+    "group.description_too_long": mark("A description has at most %(most)s characters."),
+    "group.question_too_long": mark("A question has at most %(most)s characters."),
+    "group.unknown_country": mark("We do not know this country. Choose one from the list, or leave it empty."),
+    "group.zone_needed": mark("Choose the group’s time zone, like Europe/Berlin."),
+    "group.name_too_long": mark("A name has at most %(most)s characters; this one has %(length)s."),
+    "group.too_many_addresses": mark("At most %(most)s addresses at once."),
+    "group.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),
+    "group.too_many_requests": mark("At most %(most)s requests at once."),
+    "group.people_needed": mark("Select one or more people first."),
+    "group.unknown_role": mark("Choose one of the roles in the list."),
+    "group.days_needed": mark("Write a number of days."),
+    "group.person_needed": mark("Choose somebody."),
+    "group.name_to_confirm": mark("Write %(label)s here, exactly."),
+    "group.changed_while_open": mark(
+        "This group was changed since you opened this form. Your text is kept. Each field that differs shows its present value beside it. Save again to have it your way."
+    ),
+    "group.key_reused": mark("This key has already created a different group. Use a new key for another group."),
+    "group.already_announced": mark(
+        "You’ve already sent a different announcement with this form. Send it again to announce both."
+    ),
+}

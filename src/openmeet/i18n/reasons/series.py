@@ -1,0 +1,110 @@
+"""Messages of the reasons of ``openmeet.domain.series.reasons``."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from openmeet.i18n.reasons.message import Message, mark
+
+MESSAGES: Final[Mapping[str, Message]] = {
+    "series.cannot_take_over": mark("You can’t take this series over."),
+    "series.no_such_series": mark("There is no such series."),
+    "series.no_such_date": mark("There is no such date."),
+    "series.no_such_date_of_series": mark("This series has no such date."),
+    "series.key_reused": mark(
+        "This key has made a series already, with something else in it. Take a new key for another series."
+    ),
+    "series.makes_no_new_dates": mark("This series makes no new dates at the moment."),
+    "series.no_page_yet": mark(
+        "This date has a page from %(day)s on: dates can be opened %(years)s years ahead, and no further."
+    ),
+    "series.changed_since_opened": mark("This series was changed since you opened it."),
+    "series.settings_changed": mark("This was changed since you opened it. Look again, and save."),
+    "series.cancelled": mark("This series is cancelled: bring it back before you pause it."),
+    "series.not_in_its_group": mark(
+        "You can no longer create events in this group. You can still cancel dates or the whole series."
+    ),
+    "series.may_not_create_event": mark("You can’t create events in this group."),
+    "series.host_only": mark("Only the host of this series can change it."),
+    "series.host_publishes": mark("Only the host of this series can publish it from their repository."),
+    "series.host_hands_over": mark("Only the host of a series can hand it over."),
+    "series.kept_elsewhere": mark("This series is kept elsewhere; change it where it was written."),
+    "series.last_date_before_first": mark("The last date comes before the first."),
+    "series.range_too_long": mark("More than %(most)s dates lie in between: do it piece by piece."),
+    "series.date_taken": mark("The series has a date at that time already."),
+    "series.date_over": mark("That time is over."),
+    "series.date_too_far_ahead": mark("A date can be %(years)s years ahead, and no further."),
+    "series.moved_too_far_ahead": mark("A date can be moved %(years)s years ahead, and no further."),
+    "series.not_detected": mark("There is no such series among your events."),
+    "series.rule_of_all_dates": mark("A rule belongs to all dates: choose these and following, or all."),
+    "series.date_needed": mark("Say which date was edited."),
+    "series.other_group": mark("The series and the event belong to different groups."),
+    "series.no_such_event": mark("There is no such event."),
+    "series.event_of_other_host": mark("Only the host can do this."),
+    "series.event_is_draft": mark("This event is a draft; publish it first."),
+    "series.event_in_series": mark("This event is a date of a series already."),
+    "series.event_without_date": mark("This event has no date yet; give it one first."),
+    "series.detected_events_gone": mark("None of these events is there any more."),
+    "series.other_host_now": mark(
+        "Somebody else hosts this series by now: ask them to hand it back before you undo it."
+    ),
+    "series.account_needed": mark("Choose one of your accounts."),
+    "series.not_your_account": mark("This account is not yours here."),
+    "series.account_for_new_records": mark(
+        "New records go to this account. Choose the other one for new records first."
+    ),
+    "series.new_link_of_public": mark("Everybody can find this series. Choose who sees it first."),
+    "series.cannot_offer_to_them": mark("Offer it to somebody who follows it, answered a date, or runs its group."),
+    "series.no_such_offer": mark("There is no such offer."),
+    "series.offer_needs_group": mark("It belongs to a group where you can’t create events."),
+    "series.no_picture": mark("This series has no picture yet."),
+    "series.several_times_a_day": mark("This series meets several times a day: change its rule instead."),
+    "series.only_weekly_moves": mark(
+        "Moving every date to another day is only clear for weekly series: change the rule instead."
+    ),
+    "series.cannot_announce": mark(
+        "Only an event for those who are invited, in no group, can be announced with name and time alone."
+    ),
+    "series.nothing_to_undo": mark("There is nothing to undo: that works for ten minutes after a change, and once."),
+    "series.changed_again": mark("The series was changed again since. Only the last change can be undone."),
+    "series.date_changed_since": mark("%(date)s has been changed since. Undoing would lose that."),
+    "series.date_answered_since": mark(
+        "Somebody has since answered %(date)s, which was not a date before. Undoing would lose that."
+    ),
+    "series.date_removed": mark("This date was removed."),
+    "series.first_date_too_far_ahead": mark("No date of it can be stored yet. Choose an earlier start."),
+    "series.skipped_time": mark("There is no such time on that day; write %(instead)s."),
+    "series.action_needed": mark("Choose what happens to the dates."),
+    "series.range_incomplete": mark("A range has a first and a last date."),
+    "series.too_many_dates_chosen": mark(
+        "With the dates that you ticked these are more than %(most)s: do it piece by piece."
+    ),
+    "series.dates_needed": mark("Choose dates first."),
+    "series.changed_while_open": mark(
+        "The series was changed since you opened this form. What you typed is kept; look it over and go on."
+    ),
+    "series.rule_needed": mark("A series repeats. To end it, give it a last day, or cancel or delete it."),
+    "series.how_often_needed": mark("Choose how often it repeats."),
+    "series.event_changed_since_opened": mark("This event was changed since you opened it. Look again."),
+    "series.event_needed": mark("Choose an event."),
+    "series.scope_needed": mark("Choose the dates, or the whole series."),
+    "series.fate_of_dates_needed": mark("Choose what happens to the coming dates."),
+    "series.keep_events_needed": mark("Say whether coming dates stay as separate events: true or false."),
+    "series.date_changed_since_opened": mark("This date was changed since you opened it."),
+    "series.dates_or_range": mark("Name single dates or a range, not both."),
+    "series.range_empty": mark("The series has no date from that one to the last."),
+    "series.dates_out_of_range": mark("Name 1 to %(most)s dates."),
+    "series.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
+    "series.true_or_false_needed": mark("Say true or false."),
+    "series.person_needed": mark("Choose somebody."),
+    "series.unit_needed": mark("Choose days, weeks, months or years."),
+    "series.number_out_of_range": mark("Write a whole number from 1 to %(most)s."),
+    "series.last_day_needed": mark("Say on which day it ends."),
+    "series.dates_not_shown": mark("We couldn’t work out the dates just now. Try Preview again in a minute."),
+    "series.dates_not_checked": mark("We couldn’t check these dates just now. Try again in a minute."),
+    "series.deleted": mark(
+        "This series was removed. Its host deleted it. Dates that were kept have pages of their own."
+    ),
+    "series.removed_elsewhere": mark(
+        "This series was removed. It was removed where it was kept. Dates that were kept have pages of their own."
+    ),
+}

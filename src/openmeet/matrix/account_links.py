@@ -1,0 +1,25 @@
+"""Linking a Matrix account: its owner sends a code from our page to the keeper in a direct chat. The sender is the proof."""
+
+import re
+from typing import Final
+
+from groundwork.database.transaction import Transaction
+from groundwork.outbox import jobs
+from openmeet.domain.chat import mirroring
+from openmeet.matrix import content
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import JsonObject
+from openmeet.outbox.kinds import JobKind
+
+_CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
+
+
+async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonObject) -> None:
+    """An event of a direct chat. After a code, right or wrong, the keeper says so and leaves: a guess costs an invitation."""
+    read = content.incoming(event)
+    if not isinstance(read, content.IncomingMessage) or bridge.is_ours(read.sender):
+        return
+    code = _CODE.fullmatch(read.text)
+    linked = None if code is None else await mirroring.link(tx, read.sender, code[1])
+    verb = "unlinked" if linked is None else "linked"
+    await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"{verb} {matrix_room}"])

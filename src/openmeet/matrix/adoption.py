@@ -1,0 +1,238 @@
+"""Rooms of an older installation, whose ids an import has kept with events and series, become the Matrix side of our chats.
+
+The older bot raises our keeper to its own power and steps back. Where it cannot, or the room is encrypted, a public event or series
+gets a fresh room, and the old one a notice if the bot can still write there. What was said before stays over there: like a mirror
+that a host switches on, it begins now.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Failure, RemoteFailed
+from groundwork.uuid7 import new_id
+from openmeet.domain.chat import log, message_queries, mirroring, room_queries, rooms
+from openmeet.domain.chat.mirroring import MirrorState
+from openmeet.domain.chat.model import LogKind, Room, RoomId, RoomKind, RoomNotice, RoomSubject, SubjectKind
+from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import JsonObject, MatrixUser, events_of
+from openmeet.matrix.names import is_room_id
+
+_OWN_POWER: Final = 100
+# No such room any more, or the bot is not in it.
+_AWAY: Final = frozenset({403, 404})
+# From version 12 on, the creator of a room stands above its power levels for ever.
+_VERSIONS: Final = frozenset(map(str, range(1, 12)))
+
+
+class AdoptionOutcome(StrEnum):
+    """What becomes of a room. ``ADOPTED``: it goes on. ``PREPARED``: it goes on once a host switches the mirror on, because the event
+    or series is not public. ``FRESH``: a new one takes its place. ``LEFT``: nothing is done.
+    """
+
+    ADOPTED = "adopted"
+    PREPARED = "prepared"
+    FRESH = "fresh"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionReport:
+    """One room. ``why``: what kept it from being adopted, in a sentence; empty where nothing did."""
+
+    name: str
+    matrix_room_id: str
+    outcome: AdoptionOutcome
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    name: str
+    subject: RoomSubject
+    kind: RoomKind
+    matrix_room_id: str
+
+
+# The dates of a series talk in its room. What has a room at the homeserver already was adopted, or opened by a host.
+_CANDIDATES: Final = """
+    select f.* from (
+      select 'series' as kind, s.id, s.name as title, s.matrix_room_id from event_series s
+       where s.matrix_room_id is not null and s.deleted_at is null
+      union all
+      select 'event', e.id, e.title, e.matrix_room_id from events e
+       where e.matrix_room_id is not null and e.series_id is null and e.deleted_at is null and e.removed_at is null) f
+     where not exists (select 1 from chat_rooms r where r.matrix_room_id is not null
+                          and (r.matrix_room_id = f.matrix_room_id or r.event_id = f.id or r.series_id = f.id))
+     order by f.kind desc, f.id
+"""
+
+
+async def adopt(
+    bridge: Bridge, old: MatrixUser, *, applies: bool, tell: Callable[[AdoptionReport, int, int], None]
+) -> list[AdoptionReport]:
+    """Look at each room that an import has kept, and with ``applies`` take it over; ``tell`` is called after each with its place and
+    the number of all. A second time goes on with what is left. Raises what the homeserver raises when it is away.
+    """
+    async with bridge.db.reader() as reader:
+        rows = await reader.fetch(_CANDIDATES)
+        found = [await _candidate(reader, row) for row in rows]
+    if applies:
+        await bridge.keeper.prepare()
+    reports = []
+    for place, one in enumerate(found, 1):
+        report = await _one(bridge, old, one, applies=applies)
+        reports.append(report)
+        tell(report, place, len(found))
+    return reports
+
+
+async def _candidate(reader: Reader, row: Any) -> _Candidate:
+    kind = RoomKind.SERIES if row["kind"] == "series" else RoomKind.EVENT
+    subject = RoomSubject(SubjectKind(row["kind"]), row["id"])
+    target = await rooms.target_of(reader, kind, subject)
+    return _Candidate(row["title"], target.subject, target.kind, row["matrix_room_id"])
+
+
+async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: bool) -> AdoptionReport:
+    async with bridge.db.reader() as reader:
+        there = await rooms.room_at(reader, await rooms.target_of(reader, one.kind, one.subject))
+        is_public = await _is_public(reader, one)
+    if there is not None and there.matrix_state != MirrorState.OFF:
+        why = "A host has switched the mirror on already."
+        return AdoptionReport(one.name, one.matrix_room_id, AdoptionOutcome.LEFT, why)
+    matrix_room, why = await _usable(bridge, old, one.matrix_room_id)
+    since = None
+    if applies and not why:
+        try:
+            since = await _raise_keeper(bridge, old, matrix_room)
+        except RemoteFailed as failed:
+            why = f"The older bot could not hand it over ({failed.name or failed.status})."
+    outcome = AdoptionOutcome.ADOPTED if is_public else AdoptionOutcome.PREPARED
+    if why:
+        outcome = AdoptionOutcome.FRESH if is_public else AdoptionOutcome.LEFT
+    if applies and outcome is not AdoptionOutcome.LEFT:
+        async with bridge.db.transaction() as tx:
+            room = await _open(tx, one)
+            await _mirror(tx, room, None if why else matrix_room, since, is_on=is_public)
+    if applies and outcome is AdoptionOutcome.FRESH:
+        await _say_goodbye(bridge, old, matrix_room)
+    return AdoptionReport(one.name, one.matrix_room_id, outcome, why)
+
+
+async def _is_public(reader: Reader, one: _Candidate) -> bool:
+    row = await reader.fetch_one(
+        """
+        select 1 as found where exists (
+               select 1 from events e where e.id = :id and e.visibility = 'public'
+                  and not exists (select 1 from groups g where g.id = e.group_id and g.visibility <> 'public'))
+            or exists (
+               select 1 from event_series s where s.id = :id
+                  and (s.template like '%"visibility":"public"%' or s.template like '%"visibility": "public"%')
+                  and not exists (select 1 from groups g where g.id = s.group_id and g.visibility <> 'public'))
+        """,
+        id=one.subject.id,
+    )
+    return row is not None
+
+
+async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[str, str]:
+    """The room, or the one that replaced it, and why it cannot be adopted; empty if it can."""
+    state: list[JsonObject] = []
+    for _ in range(2):
+        if not is_room_id(matrix_room):
+            return matrix_room, "What was kept is not the id of a room."
+        try:
+            state = await old.state(matrix_room)
+        except RemoteFailed as failed:
+            if failed.status not in _AWAY:
+                raise
+            return matrix_room, "The older bot is not in that room."
+        following = _content(state, "m.room.tombstone").get("replacement_room")
+        if not isinstance(following, str) or not following:
+            break
+        matrix_room = following
+    else:
+        return matrix_room, "The room was replaced more than once."
+    if _content(state, "m.room.encryption"):
+        return matrix_room, "The room is encrypted."
+    if str(_content(state, "m.room.create").get("room_version", "1")) not in _VERSIONS:
+        return matrix_room, "The older bot created the room, and keeps its power there (room version 12)."
+    # The keeper has it where an earlier run was interrupted.
+    if not (_has_power(state, old.user_id) or _has_power(state, bridge.keeper.user_id)):
+        return matrix_room, "The older bot has no power there."
+    return matrix_room, ""
+
+
+def _content(state: list[JsonObject], kind: str) -> JsonObject:
+    found = next((one for one in state if one.get("type") == kind and one.get("state_key") == ""), {})
+    content = found.get("content")
+    return content if isinstance(content, dict) else {}
+
+
+def _has_power(state: list[JsonObject], user_id: str) -> bool:
+    users = _content(state, "m.room.power_levels").get("users")
+    level = users.get(user_id) if isinstance(users, dict) else None
+    return isinstance(level, int) and level >= _OWN_POWER
+
+
+async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Instant:
+    """The keeper enters and gets the bot’s power, which the bot gives up: nobody can take it from them later. Returns when that was, on
+    the homeserver’s clock.
+    """
+    keeper = bridge.keeper
+    levels = await old.state_event(matrix_room, "m.room.power_levels")
+    found = levels.get("users")
+    users = found if isinstance(found, dict) else {}
+    if users.get(keeper.user_id) != _OWN_POWER:
+        await old.invite(matrix_room, keeper.user_id)
+        await keeper.join(matrix_room)
+        kept = {user: level for user, level in users.items() if user != old.user_id}
+        changed = {**levels, "users": {**kept, keeper.user_id: _OWN_POWER}}
+        await old.set_state(matrix_room, "m.room.power_levels", changed)
+    newest = events_of((await keeper.messages(matrix_room, "", limit=1)).get("chunk"))
+    at = newest[0].get("origin_server_ts") if newest else 0
+    return Instant(at * 1_000 if isinstance(at, int) else 0)
+
+
+async def _open(tx: Transaction, one: _Candidate) -> Room:
+    target = await rooms.target_of(tx, one.kind, one.subject)
+    there = await rooms.room_at(tx, target)
+    if there is None:
+        await room_queries.insert(
+            tx, RoomId(new_id(tx.now)), target.kind, target.subject, with_user_id=None, name="", position=0
+        )
+        there = await rooms.room_at(tx, target)
+        assert there is not None, "it was made above"  # noqa: S101 - for the type checker
+        await log.append(tx, there.id, LogKind.ROOM)
+    return there
+
+
+async def _mirror(tx: Transaction, room: Room, matrix_room: str | None, since: Instant | None, *, is_on: bool) -> None:
+    """``matrix_room`` None: delivery creates one. ``since``: what was said earlier is not read. Who is in an adopted room stays as a guest until they link their account."""
+    await room_queries.lock(tx, room.id)
+    if matrix_room is None:
+        await message_queries.insert_notice(tx, room.id, RoomNotice.MATRIX_NEW_ROOM)
+    await tx.execute(
+        "update chat_rooms set matrix_room_id = :matrix_room, matrix_from = :since where id = :room",
+        matrix_room=matrix_room,
+        since=since,
+        room=room.id,
+    )
+    if is_on:
+        await mirroring.begin(tx, room.id, guests=matrix_room is not None)
+
+
+async def _say_goodbye(bridge: Bridge, old: MatrixUser, matrix_room: str) -> None:
+    with speaking(bridge.language):
+        text = gettext("This chat goes on in a new room. You get an invitation once you link your account on the site.")
+    body = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+    try:
+        await old.send(matrix_room, "m.room.message", f"om-{bridge.tenant}-moved", body)
+    except Failure:
+        # It cannot write there, which is why there is a new room.
+        return

@@ -1,0 +1,49 @@
+"""What the bridge of one community runs on."""
+
+from dataclasses import dataclass, field
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.database.transaction import Database
+from groundwork.sealing import Sealer
+from groundwork.workers.pool import WorkerPool
+from openmeet.matrix.calls import Homeserver, MatrixUser
+from openmeet.matrix.names import PREFIX, keeper
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """One community's bridge. ``names``: display names that this process has set, by localpart. ``pictures`` and ``workers``: without
+    them pictures are told as words.
+    """
+
+    db: Database
+    homeserver: Homeserver
+    sealer: Sealer
+    tenant: str
+    federates: bool
+    language: str
+    pictures: BlobStore | None = None
+    workers: WorkerPool | None = None
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def keeper(self) -> MatrixUser:
+        return self.homeserver.user(keeper(self.tenant))
+
+    def ghost(self, random_part: str) -> MatrixUser:
+        """The user that speaks for a person."""
+        return self.homeserver.user(self.ghost_localpart(random_part))
+
+    def ghost_localpart(self, random_part: str) -> str:
+        return f"{PREFIX}{self.tenant}_{random_part}"
+
+    def random_part(self, user_id: str) -> str | None:
+        """The random part of one of our users; None for any other user, and for the keeper."""
+        start, end = f"@{PREFIX}{self.tenant}_", f":{self.homeserver.server_name}"
+        if not user_id.startswith(start) or not user_id.endswith(end) or user_id == self.keeper.user_id:
+            return None
+        return user_id[len(start) : -len(end)]
+
+    def is_ours(self, user_id: str) -> bool:
+        """Whether the user is in our namespace, of whichever community."""
+        return user_id.startswith(f"@{PREFIX}") and user_id.endswith(f":{self.homeserver.server_name}")

@@ -1,0 +1,140 @@
+"""Jobs that are one call each, or that end what somebody allowed."""
+
+import hashlib
+from typing import Final
+
+from groundwork.errors import RemoteFailed
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from openmeet.domain.chat import message_queries, mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.model import ChatMessageId
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.matrix import content, pictures
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import MatrixUser, events_of
+from openmeet.matrix.delivery import redact
+
+# Pages of a hundred events that are looked through for what carries a name.
+_MAX_PAGES: Final = 200
+# The keeper is no longer there, or the event is gone: nothing is left to do.
+_OVER: Final = frozenset({403, 404})
+
+
+def call_handler(bridge: Bridge) -> JobHandler:
+    """Deliver a job of kind ``MATRIX_CALL``: a verb, a room, and an event for ``redact`` and ``picture``."""
+
+    async def deliver(job: Job) -> None:
+        verb, _, rest = job.subject.partition(" ")
+        room, _, event = rest.partition(" ")
+        keeper = bridge.keeper
+        try:
+            match verb:
+                case "redact":
+                    await keeper.redact(room, event, f"om-{bridge.tenant}-redact-{event}")
+                case "join":
+                    await keeper.join(room)
+                case "picture":
+                    await pictures.fetch(bridge, room, event)
+                case "plain":
+                    await _notice(
+                        bridge, room, "plain", gettext("Encrypted messages do not arrive in the chat of the event.")
+                    )
+                case "linked":
+                    await _notice(bridge, room, f"linked-{job.revision}", gettext("Your account is linked now."))
+                    await keeper.leave(room)
+                case "unlinked":
+                    why = gettext("This code is not valid. Ask for a new one on the site, and invite me again.")
+                    await _notice(bridge, room, f"linked-{job.revision}", why)
+                    await keeper.leave(room)
+        except RemoteFailed as failed:
+            if failed.status not in _OVER:
+                raise
+
+    async def in_its_language(job: Job) -> None:
+        with speaking(bridge.language):
+            await deliver(job)
+
+    return in_its_language
+
+
+async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
+    mark = hashlib.sha256(room.encode()).hexdigest()[:16]
+    body = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
+    await bridge.keeper.send(room, "m.room.message", f"om-{bridge.tenant}-{purpose}-{mark}", body)
+
+
+def person_handler(bridge: Bridge) -> JobHandler:
+    """Deliver a job of kind ``MATRIX_PERSON``: take back everything that was passed on of somebody who said no, or whose account
+    was deleted. It goes on until the homeserver has done everything.
+    """
+
+    async def deliver(job: Job) -> None:
+        user = UserId(job.subject)
+        await take_back(user)
+        async with bridge.db.transaction() as tx:
+            await mirroring.forget_deleted(tx, user)
+
+    async def take_back(user: UserId) -> None:
+        async with bridge.db.reader() as reader:
+            who = await mirroring.person(reader, user)
+            if who is None or who.consent is not MatrixConsent.NONE:
+                return
+            rows = await reader.fetch(
+                """
+                select distinct m.id, r.matrix_room_id from chat_messages m join chat_rooms r on r.id = m.room_id
+                  join chat_log l on l.message_id = m.id
+                  join matrix_sends s on s.room_id = l.room_id and s.number = l.number and s.event_id is not null
+                 where m.user_id = :user and m.external_id is null and r.matrix_room_id is not null order by m.id
+                """,
+                user=user,
+            )
+            spoken_in = await reader.fetch(
+                """
+                select distinct r.matrix_room_id from chat_rooms r where r.matrix_room_id is not null
+                   and (exists (select 1 from chat_messages m where m.room_id = r.id and m.user_id = :user)
+                        or exists (select 1 from chat_reactions c join chat_messages m on m.id = c.message_id
+                                    where m.room_id = r.id and c.user_id = :user))
+                """,
+                user=user,
+            )
+            rooms = [row["matrix_room_id"] for row in spoken_in]
+        for row in rows:
+            async with bridge.db.reader() as reader:
+                message = await message_queries.by_id(reader, ChatMessageId(row["id"]))
+            if message is not None:
+                await redact(bridge, row["matrix_room_id"], message)
+        ghost = bridge.ghost(who.localpart)
+        try:
+            await ghost.set_name("")
+        except RemoteFailed as failed:
+            if failed.status in _OVER:  # the ghost was never made
+                return
+            raise
+        bridge.names.pop(who.localpart, None)
+        for room in sorted({*rooms, *await ghost.joined_rooms()}):
+            await _forget(bridge, ghost, room)
+
+    return deliver
+
+
+async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
+    """Let the ghost leave, and redact its words, its reactions and the memberships that carry its name: also in a room that is
+    gone here.
+    """
+    keeper = bridge.keeper
+    await ghost.leave(room)
+    start = ""
+    for _ in range(_MAX_PAGES):
+        page = await keeper.messages(room, start)
+        for event in events_of(page.get("chunk")):
+            read = content.incoming(event)
+            is_spoken = isinstance(read, content.IncomingMessage | content.IncomingReaction)
+            is_membership = isinstance(read, content.IncomingMembership) and read.user_id == ghost.user_id
+            if read is not None and ((is_spoken and read.sender == ghost.user_id) or is_membership):
+                await keeper.redact(room, read.event_id, f"om-{bridge.tenant}-redact-{read.event_id}")
+        following = page.get("end")
+        if not isinstance(following, str) or following == start or not page.get("chunk"):
+            break
+        start = following

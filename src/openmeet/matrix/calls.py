@@ -1,0 +1,453 @@
+"""Client for the Matrix calls that the bridge makes (Client-Server API v1.15, Application Service API v1.15).
+
+A ``Homeserver`` is the operator's, reached with the token of our registration; a ``MatrixUser`` acts there for one user of
+our namespace, with ``user_id`` and ``device_id`` as query values (Application Service API, Identity assertion). Failures
+have the kinds of ``groundwork.errors`` with Matrix's error code as their name. A rate limit that the server states is
+kept: until it ends, calls for that user raise TooMany without being sent.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from groundwork.clock import SECOND, Clock, Instant
+from groundwork.errors import RemoteFailed, TooMany, Unavailable
+from groundwork.http.client import ANSWER_BYTES, HttpClient, HttpResponse
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.settings import Secret
+from openmeet.matrix.names import DEVICE
+
+JsonObject = dict[str, Any]
+
+# Creating a room with its aliases and first state takes Synapse a second on a busy machine.
+_TIMEOUT_SECONDS: Final = 30.0
+_SYNC_SECONDS: Final = 15.0
+# Files of other servers are fetched by the homeserver first.
+_MEDIA_SECONDS: Final = 60.0
+# A hundred events of the greatest size (65,536 bytes) and as much again for the state that comes with them.
+SYNC_BYTES: Final = 16 * 1024 * 1024
+# Parsing more than this takes long enough to leave the event loop for it.
+_LARGE_BYTES: Final = 256 * 1024
+_LONGEST_WAIT_SECONDS: Final = 3600.0
+_MAX_WAITING_USERS: Final = 1000
+
+
+def open_client(user_agent: str) -> HttpClient:
+    """The HTTP client for the homeserver, which the operator named: it may be on this machine or in a private network."""
+    return HttpClient(DEVELOPMENT, user_agent=user_agent, connections=20)
+
+
+class Homeserver:
+    """One homeserver and our registration's token. Cheap to create; ``http`` is the caller's to close."""
+
+    def __init__(self, http: HttpClient, clock: Clock, url: str, server_name: str, token: Secret) -> None:
+        self._http = http
+        self._clock = clock
+        self._url = url.rstrip("/")
+        self.server_name = server_name
+        self._token = token
+        self._not_before: dict[str, Instant] = {}
+
+    def user(self, localpart: str) -> "MatrixUser":
+        """A client that acts for this user of our namespace."""
+        return MatrixUser(self, localpart)
+
+    def user_id(self, localpart: str) -> str:
+        return f"@{localpart}:{self.server_name}"
+
+    def alias(self, localpart: str) -> str:
+        return f"#{localpart}:{self.server_name}"
+
+    async def versions(self) -> JsonObject:
+        """Which versions of the specification it speaks; needs no token."""
+        answer = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=ANSWER_BYTES)
+        if not answer.is_ok:
+            raise _failure(answer)
+        return await _object_of(answer)
+
+    async def register(self, localpart: str) -> None:
+        """Make the user, unless it exists (CS API, ``POST /register``; AS API, Identity assertion)."""
+        wish = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        try:
+            await self.call("POST", "v3/register", body=wish)
+        except RemoteFailed as failed:
+            if failed.name != "M_USER_IN_USE":
+                raise
+
+    async def room_of_alias(self, localpart: str) -> str | None:
+        """The id of the room with this alias, or None."""
+        try:
+            found = await self.call("GET", "v3/directory/room", self.alias(localpart))
+        except RemoteFailed as failed:
+            if failed.status == 404:
+                return None
+            raise
+        return _text(found, "room_id")
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *values: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        user: str = "",
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        max_bytes: int = ANSWER_BYTES,
+    ) -> JsonObject:
+        """Call ``/_matrix/client/{path}/{values…}``; every value is percent-encoded. Returns the JSON object.
+
+        ``user``: whose rate limit counts. Raises RemoteFailed (``name`` is Matrix's ``errcode``), TooMany, RemoteSlow,
+        and Unavailable where the homeserver answers with a status of 5xx.
+        """
+        url = "/".join([f"{self._url}/_matrix/client/{path}", *(quote(one, safe="") for one in values)])
+        headers: dict[str, str] = {}
+        content = None
+        if body is not None:
+            headers["content-type"] = "application/json"
+            content = msgspec.json.encode(body)
+        answer = await self._ask(method, _with(url, query), headers, content, user, timeout_seconds, max_bytes)
+        return await _object_of(answer)
+
+    async def upload(self, body: bytes, media_type: str, *, query: Mapping[str, str], user: str) -> str:
+        """Store a file; its address (``POST /_matrix/media/v3/upload``). Raises as ``call``."""
+        url = _with(f"{self._url}/_matrix/media/v3/upload", query)
+        headers = {"content-type": media_type}
+        answer = await self._ask("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
+        return _text(await _object_of(answer), "content_uri")
+
+    async def download(self, uri: str, *, query: Mapping[str, str], user: str, max_bytes: int) -> bytes:
+        """The file at an address (``GET /_matrix/client/v1/media/download``). Raises as ``call``, and AnswerTooLarge."""
+        server, _, media = uri.removeprefix("mxc://").partition("/")
+        at = f"{self._url}/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media, safe='')}"
+        answer = await self._ask("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
+        return answer.body
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        content: bytes | None,
+        user: str,
+        timeout_seconds: float,
+        max_bytes: int,
+    ) -> HttpResponse:
+        """A successful answer. Raises as ``call``."""
+        now = self._clock.now()
+        if (until := self._not_before.get(user)) is not None:
+            if until > now:
+                raise TooMany("The homeserver asked us to wait.", after_seconds=(until - now) / SECOND)
+            del self._not_before[user]
+        headers["authorization"] = f"Bearer {self._token.reveal()}"
+        answer = await self._http.request(
+            method, url, headers=headers, body=content, timeout_seconds=timeout_seconds, max_bytes=max_bytes
+        )
+        if answer.is_ok:
+            return answer
+        failure = _failure(answer)
+        if isinstance(failure, TooMany):
+            self._wait(user, Instant(self._clock.now() + int(failure.after_seconds * SECOND)))
+        raise failure
+
+    def _wait(self, user: str, until: Instant) -> None:
+        if len(self._not_before) >= _MAX_WAITING_USERS:
+            self._not_before.clear()  # the server states its limits again to whoever still exceeds them
+        self._not_before[user] = until
+
+
+class MatrixUser:
+    """Calls for one user of our namespace."""
+
+    def __init__(self, homeserver: Homeserver, localpart: str) -> None:
+        self.homeserver = homeserver
+        self.localpart = localpart
+        self.user_id = homeserver.user_id(localpart)
+
+    async def prepare(self) -> None:
+        """Make the user and its device; both may exist already."""
+        await self.homeserver.register(self.localpart)
+        await self._call("PUT", "v3/devices", DEVICE, body={"display_name": "OpenMeet"}, has_device=False)
+
+    async def create_room(self, wish: JsonObject) -> str:
+        """Create a room; its id. ``wish`` has ``room_alias_name``: where the alias is taken, the answer to an earlier try was
+        lost, and the room is the one that has it.
+        """
+        try:
+            return _text(await self._call("POST", "v3/createRoom", body=wish), "room_id")
+        except RemoteFailed as failed:
+            if failed.name != "M_ROOM_IN_USE":
+                raise
+            found = await self.homeserver.room_of_alias(wish["room_alias_name"])
+            if found is None:
+                raise
+            return found
+
+    async def state(self, room: str) -> list[JsonObject]:
+        """All state events of a room (``GET /rooms/{id}/state``), which answers with a list."""
+        found = await self._call("GET", "v3/rooms", room, "state", max_bytes=SYNC_BYTES)
+        return [one for one in found["items"] if isinstance(one, dict)]
+
+    async def set_state(self, room: str, kind: str, content: JsonObject, key: str = "") -> str:
+        """Set one state event; its event id."""
+        return _text(await self._call("PUT", "v3/rooms", room, "state", kind, key, body=content), "event_id")
+
+    async def send(self, room: str, kind: str, transaction: str, content: JsonObject) -> str:
+        """Send an event; its id. The same ``transaction`` again is the same event.
+
+        Transaction ids are shared by all users of our registration in a room: they must be unique among them.
+        """
+        return _text(await self._call("PUT", "v3/rooms", room, "send", kind, transaction, body=content), "event_id")
+
+    async def redact(self, room: str, event: str, transaction: str, reason: str = "") -> None:
+        """Remove an event's content. An event that the homeserver does not have counts as removed."""
+        body = {"reason": reason} if reason else {}
+        try:
+            await self._call("PUT", "v3/rooms", room, "redact", event, transaction, body=body)
+        except RemoteFailed as failed:
+            if failed.name != "M_NOT_FOUND":
+                raise
+
+    async def invite(self, room: str, user_id: str) -> None:
+        """Invite somebody; who is already in the room or invited is not an error."""
+        try:
+            await self._call("POST", "v3/rooms", room, "invite", body={"user_id": user_id})
+        except RemoteFailed as failed:
+            if failed.status != 403 or await self.membership(room, user_id) not in {"join", "invite"}:
+                raise
+
+    async def kick(self, room: str, user_id: str, reason: str = "") -> None:
+        """Remove somebody, or take an invitation back; who is already out is not an error."""
+        await self._remove("kick", room, user_id, reason)
+
+    async def ban(self, room: str, user_id: str, reason: str = "") -> None:
+        """Ban somebody, who need not be in the room."""
+        await self._remove("ban", room, user_id, reason)
+
+    async def unban(self, room: str, user_id: str) -> None:
+        """Lift a ban; who is not banned is not an error."""
+        await self._remove("unban", room, user_id, "")
+
+    async def _remove(self, verb: str, room: str, user_id: str, reason: str) -> None:
+        body = {"user_id": user_id} | ({"reason": reason} if reason else {})
+        try:
+            await self._call("POST", "v3/rooms", room, verb, body=body)
+        except RemoteFailed as failed:
+            done = {"kick": {"leave", "ban", ""}, "unban": {"leave", "join", "invite", ""}, "ban": {"ban"}}[verb]
+            if failed.status != 403 or await self.membership(room, user_id) not in done:
+                raise
+
+    async def joined_rooms(self) -> list[str]:
+        found = (await self._call("GET", "v3/joined_rooms")).get("joined_rooms")
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+    async def join(self, room: str) -> None:
+        await self._call("POST", "v3/rooms", room, "join", body={})
+
+    async def leave(self, room: str) -> None:
+        """Leave a room or decline an invitation; who is not there is not an error."""
+        try:
+            await self._call("POST", "v3/rooms", room, "leave", body={})
+        except RemoteFailed as failed:
+            if failed.status not in {403, 404}:
+                raise
+
+    async def membership(self, room: str, user_id: str) -> str:
+        """``join``, ``invite``, ``leave``, ``ban``, ``knock``; empty for somebody who never was there."""
+        try:
+            found = await self._call("GET", "v3/rooms", room, "state", "m.room.member", user_id)
+        except RemoteFailed as failed:
+            if failed.status == 404:
+                return ""
+            raise
+        value = found.get("membership")
+        return value if isinstance(value, str) else ""
+
+    async def members(self, room: str) -> list[JsonObject]:
+        """The membership events of everybody who is, was or is invited to be in the room."""
+        found = await self._call("GET", "v3/rooms", room, "members", max_bytes=SYNC_BYTES)
+        return events_of(found.get("chunk"))
+
+    async def state_event(self, room: str, kind: str) -> JsonObject:
+        """The content of one state event; empty where there is none."""
+        try:
+            return await self._call("GET", "v3/rooms", room, "state", kind, "")
+        except RemoteFailed as failed:
+            if failed.status == 404:
+                return {}
+            raise
+
+    async def reactions(self, room: str, event: str) -> list[JsonObject]:
+        """Reactions to an event (CS API, Relationships API), at most two thousand."""
+        found: list[JsonObject] = []
+        query = {"limit": "100"}
+        for _ in range(20):
+            page = await self._call(
+                "GET",
+                "v1/rooms",
+                room,
+                "relations",
+                event,
+                "m.annotation",
+                "m.reaction",
+                query=query,
+                max_bytes=SYNC_BYTES,
+            )
+            found += events_of(page.get("chunk"))
+            following = page.get("next_batch")
+            if not isinstance(following, str):
+                break
+            query = {"limit": "100", "from": following}
+        return found
+
+    async def event(self, room: str, event: str) -> JsonObject | None:
+        """One event with its original content, or None where it does not exist."""
+        try:
+            return await self._call("GET", "v3/rooms", room, "event", event)
+        except RemoteFailed as failed:
+            if failed.status == 404:
+                return None
+            raise
+
+    async def sync(self, since: str, *, wait_seconds: float, timeline: int, max_bytes: int = SYNC_BYTES) -> JsonObject:
+        """What is new since the cursor (empty: from now on); the answer's ``next_batch`` is the next cursor.
+
+        ``timeline``: events per room at most. Presence, account data and typing marks are not asked for.
+        """
+        wanted = {
+            "presence": {"not_types": ["*"]},
+            "account_data": {"not_types": ["*"]},
+            "room": {
+                "account_data": {"not_types": ["*"]},
+                "ephemeral": {"not_types": ["*"]},
+                "timeline": {"limit": timeline},
+                "state": {"lazy_load_members": True},
+            },
+        }
+        query = {"filter": msgspec.json.encode(wanted).decode(), "timeout": str(int(wait_seconds * 1000))}
+        if since:
+            query["since"] = since
+        return await self._call(
+            "GET", "v3/sync", query=query, timeout_seconds=wait_seconds + _SYNC_SECONDS, max_bytes=max_bytes
+        )
+
+    async def messages(
+        self, room: str, start: str, *, end: str = "", backwards: bool = True, limit: int = 100
+    ) -> JsonObject:
+        """A page of a room's events (``GET /rooms/{id}/messages``) with ``chunk`` and, where there may be more, ``end``."""
+        query = {"dir": "b" if backwards else "f", "limit": str(limit)} | ({"from": start} if start else {})
+        if end:
+            query["to"] = end
+        return await self._call("GET", "v3/rooms", room, "messages", query=query, max_bytes=SYNC_BYTES)
+
+    async def upload(self, body: bytes, media_type: str) -> str:
+        """Store a file; its ``mxc://`` address. Twice the same makes two files."""
+        return await self.homeserver.upload(body, media_type, query=self._acting, user=self.localpart)
+
+    async def download(self, uri: str, max_bytes: int) -> bytes:
+        """The file at an ``mxc://`` address. Raises AnswerTooLarge."""
+        query = {**self._acting, "timeout_ms": "30000"}
+        # Its limit is for files: strangers who send many must not stop our other calls.
+        return await self.homeserver.download(uri, query=query, user=f"{self.localpart} files", max_bytes=max_bytes)
+
+    @property
+    def _acting(self) -> dict[str, str]:
+        return {"user_id": self.user_id, "device_id": DEVICE}
+
+    async def set_name(self, name: str) -> None:
+        """Set the display name that all rooms show."""
+        await self._call("PUT", "v3/profile", self.user_id, "displayname", body={"displayname": name})
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *values: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        has_device: bool = True,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        max_bytes: int = ANSWER_BYTES,
+    ) -> JsonObject:
+        acting = {"user_id": self.user_id} | ({"device_id": DEVICE} if has_device else {})
+        return await self.homeserver.call(
+            method,
+            path,
+            *values,
+            query={**acting, **(query or {})},
+            body=body,
+            user=self.localpart,
+            timeout_seconds=timeout_seconds,
+            max_bytes=max_bytes,
+        )
+
+
+def _with(url: str, query: Mapping[str, str] | None) -> str:
+    return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
+
+
+def _text(found: Mapping[str, Any], key: str) -> str:
+    value = found.get(key)
+    if not isinstance(value, str) or not value or len(value) > 255:
+        raise RemoteFailed(f"The homeserver’s answer has no {key}.")
+    return value
+
+
+def _failure(answer: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
+    """Matrix's standard error (CS API, Standard error response), also where the body is something else."""
+    said = _lenient(answer.body[:4096])
+    code = said.get("errcode") if isinstance(said, dict) else None
+    name = code[:100] if isinstance(code, str) else None
+    if answer.status == 429 or name == "M_LIMIT_EXCEEDED":
+        return TooMany(
+            "The homeserver limits how often it is asked.",
+            after_seconds=_asked_seconds(answer, said if isinstance(said, dict) else {}),
+            name=name,
+        )
+    why = f"The homeserver answered with status {answer.status}{f' ({name})' if name else ''}."
+    if answer.status >= 500:
+        return Unavailable(why, name=name)
+    return RemoteFailed(why, name=name, status=answer.status)
+
+
+def _asked_seconds(answer: HttpResponse, said: Mapping[str, Any]) -> float:
+    milliseconds = said.get("retry_after_ms")
+    header = answer.headers.get("retry-after", "")
+    if isinstance(milliseconds, int) and milliseconds > 0:
+        seconds = milliseconds / 1000
+    elif header.isascii() and header.isdigit() and len(header) < 9:
+        seconds = float(header)
+    else:
+        seconds = 5.0
+    return min(max(seconds, 0.1), _LONGEST_WAIT_SECONDS)
+
+
+async def _object_of(answer: HttpResponse) -> JsonObject:
+    """The JSON object of an answer; a list as ``items``.
+
+    Strict parsing would let one strange event of a stranger hide all others in the answer, so duplicate keys and lone
+    surrogates pass here; ``content`` reads each event with care.
+    """
+    large = len(answer.body) > _LARGE_BYTES
+    value = await asyncio.to_thread(_lenient, answer.body) if large else _lenient(answer.body)
+    if isinstance(value, list):
+        return {"items": value}
+    if not isinstance(value, dict):
+        raise RemoteFailed("The homeserver did not answer with JSON.", status=answer.status)
+    return value
+
+
+def _lenient(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def events_of(found: object) -> list[JsonObject]:
+    """The objects of a list of events; what is none is left out."""
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

@@ -1,0 +1,246 @@
+"""Messages as Matrix events and back. Pure; what comes in is hostile and bounded (CS API, Instant Messaging, Relationships)."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Final
+
+from openmeet.domain.chat.model import MAX_LINES, MAX_TEXT
+from openmeet.domain.media.pictures import CONTENT_TYPE
+from openmeet.matrix.names import is_event_id, is_media_uri, is_user_id
+
+Content = dict[str, Any]
+
+_ALLOWED: Final = frozenset("\n\t")
+_MAX_REASON: Final = 200
+_MAX_KEY: Final = 64
+_FILE_NAME: Final = "picture.jpg"
+# Message types whose body is the name of a file.
+_FILES: Final = frozenset({"m.image", "m.file", "m.audio", "m.video"})
+_TEXTS: Final = frozenset({"m.text", "m.notice", "m.emote"})
+# What older clients put before a reply: lines with ``> ``, then an empty one (CS API, Fallbacks for rich replies).
+_QUOTE = re.compile(r"\A(?:> ?[^\n]*\n)+\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingPicture:
+    """Where a picture is (``mxc://``), and the words that were sent with it."""
+
+    uri: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """Something said. ``replaces``: the event that it edits; ``text`` is then the new text. ``picture``: what a picture shows; its
+    ``text`` has the name of the file, for who cannot get it.
+    """
+
+    event_id: str
+    sender: str
+    text: str
+    replaces: str | None
+    reply_to: str | None
+    picture: IncomingPicture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingReaction:
+    event_id: str
+    sender: str
+    target: str
+    emoji: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRedaction:
+    event_id: str
+    sender: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMembership:
+    """``membership`` is now that of ``user_id``; ``sender`` changed it."""
+
+    event_id: str
+    sender: str
+    user_id: str
+    membership: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingOther:
+    """State that somebody changed, or a message that cannot be read (``kind`` is its type)."""
+
+    event_id: str
+    sender: str
+    kind: str
+
+
+Incoming = IncomingMessage | IncomingReaction | IncomingRedaction | IncomingMembership | IncomingOther
+
+
+def message(message_id: str, revision: int, text: str, *, reply_to: str | None = None, heading: str = "") -> Content:
+    """``m.room.message``. ``heading`` becomes the first line."""
+    content: Content = {
+        "msgtype": "m.text",
+        "body": f"{heading}\n{text}" if heading else text,
+        "m.mentions": {},
+        "openmeet.message": {"id": message_id, "revision": revision},
+    }
+    if reply_to:
+        content["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+    return content
+
+
+def edit(message_id: str, revision: int, text: str, original: str) -> Content:
+    """``m.replace`` of the event ``original``. The fallback repeats the text: twice 4,000 characters stay below 65,536 bytes."""
+    return {
+        "msgtype": "m.text",
+        "body": f"* {text}",
+        "m.mentions": {},
+        "m.new_content": {"msgtype": "m.text", "body": text, "m.mentions": {}},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": original},
+        "openmeet.message": {"id": message_id, "revision": revision},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingPicture:
+    """A file at the homeserver, and what it shows. ``caption``: words that are shown with it."""
+
+    uri: str
+    caption: str
+    width: int
+    height: int
+    size: int
+
+
+def picture(message_id: str, revision: int, one: OutgoingPicture, *, reply_to: str | None = None) -> Content:
+    """``m.image``. The body of one with a file name is its caption (CS API, Media captions)."""
+    made = _picture(one) | {"m.mentions": {}, "openmeet.message": {"id": message_id, "revision": revision}}
+    if reply_to:
+        made["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
+    return made
+
+
+def edit_picture(message_id: str, revision: int, one: OutgoingPicture, original: str) -> Content:
+    """``m.replace`` of a picture by the same with another caption."""
+    return {
+        **_picture(one),
+        "m.mentions": {},
+        "m.new_content": {**_picture(one), "m.mentions": {}},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": original},
+        "openmeet.message": {"id": message_id, "revision": revision},
+    }
+
+
+def _picture(one: OutgoingPicture) -> Content:
+    return {
+        "msgtype": "m.image",
+        "body": one.caption or _FILE_NAME,
+        "filename": _FILE_NAME,
+        "url": one.uri,
+        "info": {"mimetype": CONTENT_TYPE, "w": one.width, "h": one.height, "size": one.size},
+    }
+
+
+def reaction(event: str, emoji: str) -> Content:
+    """``m.reaction``."""
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": emoji}}
+
+
+def incoming(event: object) -> Incoming | None:
+    """What an event says; None for what is malformed, empty (redacted) or of no concern here."""
+    if not isinstance(event, dict):
+        return None
+    event_id, sender, kind = str(event.get("event_id")), str(event.get("sender")), event.get("type")
+    if not is_event_id(event_id) or not is_user_id(sender) or not isinstance(kind, str) or len(kind) > 255:
+        return None
+    inner = event.get("content")
+    content: Content = inner if isinstance(inner, dict) else {}
+    match kind:
+        case "m.room.message":
+            return _message(event_id, sender, content)
+        case "m.reaction":
+            return _reaction(event_id, sender, content)
+        case "m.room.redaction":
+            # In the content from room version 11 on, beside it before.
+            target = content.get("redacts", event.get("redacts"))
+            if not is_event_id(target):
+                return None
+            return IncomingRedaction(event_id, sender, str(target), _line(content.get("reason")))
+        case "m.room.member":
+            user, membership = event.get("state_key"), content.get("membership")
+            if not is_user_id(user) or membership not in {"invite", "join", "leave", "ban", "knock"}:
+                return None
+            return IncomingMembership(event_id, sender, str(user), str(membership), _line(content.get("reason")))
+        case _:
+            return IncomingOther(event_id, sender, kind) if kind == "m.room.encrypted" or "state_key" in event else None
+
+
+def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | None:
+    relation = content.get("m.relates_to")
+    relation = relation if isinstance(relation, dict) else {}
+    replaces = reply_to = None
+    if relation.get("rel_type") == "m.replace":
+        replaces = relation.get("event_id")
+        if not is_event_id(replaces):
+            return None
+        content = content["m.new_content"] if isinstance(content.get("m.new_content"), dict) else {}
+    else:
+        answered = relation.get("m.in_reply_to")
+        # In a thread the reply is a fallback for clients without threads.
+        if isinstance(answered, dict) and relation.get("is_falling_back") is not True:
+            reply_to = answered.get("event_id") if is_event_id(answered.get("event_id")) else None
+    body, kind = content.get("body"), content.get("msgtype")
+    if not isinstance(body, str):
+        return None
+    text = readable(_QUOTE.sub("", body, count=1) if reply_to else body)
+    if kind in _FILES:
+        return _file(event_id, sender, content, text, replaces, reply_to)
+    if kind not in _TEXTS:
+        return None
+    return IncomingMessage(event_id, sender, text, replaces, reply_to) if text else None
+
+
+def _file(
+    event_id: str, sender: str, content: Content, body: str, replaces: str | None, reply_to: str | None
+) -> IncomingMessage | None:
+    """A file as a line with its name below what was said with it; a picture also as one."""
+    name = content.get("filename")
+    caption = body if isinstance(name, str) and name != content.get("body") else ""
+    if replaces is not None:
+        # The file stays the same; only words can change.
+        return IncomingMessage(event_id, sender, caption, replaces, None) if caption else None
+    line = "\N{PAPERCLIP} " + readable(name if caption and isinstance(name, str) else body).partition("\n")[0][:200]
+    uri = content.get("url")
+    picture = None
+    if content.get("msgtype") == "m.image" and is_media_uri(uri):
+        picture = IncomingPicture(str(uri), caption)
+    text = readable(f"{caption}\n{line}" if caption else line)
+    return IncomingMessage(event_id, sender, text, replaces, reply_to, picture)
+
+
+def _reaction(event_id: str, sender: str, content: Content) -> IncomingReaction | None:
+    relation = content.get("m.relates_to")
+    if not isinstance(relation, dict) or relation.get("rel_type") != "m.annotation":
+        return None
+    target, key = relation.get("event_id"), relation.get("key")
+    if not is_event_id(target) or not isinstance(key, str) or not 0 < len(key) <= _MAX_KEY:
+        return None
+    return IncomingReaction(event_id, sender, str(target), key)
+
+
+def readable(text: str) -> str:
+    """The text without control characters and halves of surrogate pairs, cut to the limits of a message."""
+    text = text[: 4 * MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(char for char in text if char in _ALLOWED or unicodedata.category(char) not in {"Cc", "Cs"})
+    return "\n".join(kept.strip().split("\n")[:MAX_LINES])[:MAX_TEXT].strip()
+
+
+def _line(value: object) -> str:
+    return " ".join(readable(value[:_MAX_REASON]).split()) if isinstance(value, str) else ""

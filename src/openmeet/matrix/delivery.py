@@ -1,0 +1,344 @@
+"""Delivery to the homeserver: a job per mirrored room looks at the room as it is now and passes on what is new in its log.
+
+One job of a room runs at a time, and passes on entries in order of their numbers. Each send has a transaction id that the
+entry decides, so a repetition after a lost answer or a kill is the same event. Messages of people who did not consent,
+held messages, signals, polls and notices stay here.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import date
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, RemoteFailed, reason_of
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from openmeet.domain.chat import message_queries
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat.mirroring import MirrorState
+from openmeet.domain.chat.model import ChatLogEntry, ChatMessage, LogKind, MessageKind, RoomId
+from openmeet.domain.chat.texts import name_key
+from openmeet.domain.users.model import UserId, unnamed
+from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.i18n.formatting import short_day
+from openmeet.matrix import content, members, pictures, store
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import MatrixUser
+from openmeet.matrix.names import room_alias
+from openmeet.matrix.store import MirroredRoom, Speaker
+
+_AT_ONCE = 20
+_MAX_NAME = 250
+# An event that the homeserver will never take: too large, or malformed in its eyes.
+_NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON", "M_INVALID_PARAM"})
+_MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
+
+
+def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
+    """Deliver a job of kind ``MATRIX_ROOM``; ``count`` is called with what was passed on."""
+
+    async def deliver(job: Job) -> None:
+        room_id = RoomId(job.subject)
+        try:
+            await deliver_room(bridge, room_id, count)
+        except Failure as failure:
+            await _note_error(bridge, room_id, reason_of(failure).code)
+            raise
+        await _note_error(bridge, room_id, "")
+
+    return deliver
+
+
+async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], None]) -> None:
+    """Bring the room over there to what it is here. Raises what the homeserver raises; a repetition goes on from there."""
+    async with bridge.db.reader() as reader:
+        room = await store.room(reader, room_id)
+    if room is None or room.state is MirrorState.OFF:
+        return
+    if room.state is MirrorState.ENDING:
+        await _end(bridge, room)
+        return
+    matrix_room = room.matrix_room_id or await _create(bridge, room)
+    await _describe(bridge, room, matrix_room)
+    inside = await members.settle(bridge, room, matrix_room)
+    while True:
+        async with bridge.db.reader() as reader:
+            entries = await store.unsettled(reader, room_id, _AT_ONCE)
+        for entry in entries:
+            event = await _Passing(bridge, room, matrix_room, inside, entry).run()
+            if event is not None:
+                count(entry.kind.value)
+            async with bridge.db.transaction() as tx:
+                await store.settle(tx, room_id, entry.number, event, by_delivery=True)
+        if len(entries) < _AT_ONCE:
+            break
+    async with bridge.db.transaction() as tx:
+        await store.settle_rest(tx, room_id)
+
+
+class _Passing:
+    """One entry on its way. ``inside``: ghosts that are in the room; whoever joins is added."""
+
+    def __init__(
+        self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: set[str], entry: ChatLogEntry
+    ) -> None:
+        self._bridge = bridge
+        self._room = room
+        self._matrix_room = matrix_room
+        self._inside = inside
+        self._entry = entry
+
+    async def run(self) -> str | None:
+        """Pass the entry on; the event's id, or None where nothing is to be passed on."""
+        entry = self._entry
+        if entry.message_id is None:
+            return None
+        async with self._bridge.db.reader() as reader:
+            message = await message_queries.by_id(reader, entry.message_id)
+        if message is None:
+            return None
+        try:
+            match entry.kind:
+                case LogKind.SAID | LogKind.RESTORED:
+                    return await self._say(message)
+                case LogKind.EDITED:
+                    return await self._edit(message)
+                case LogKind.REMOVED:
+                    await redact(self._bridge, self._matrix_room, message)
+                case LogKind.REACTED:
+                    await self._react(message)
+                case LogKind.PINNED | LogKind.ROOM:
+                    pass
+        except RemoteFailed as failed:
+            if failed.name not in _NEVER_TAKEN:
+                raise
+        return None
+
+    async def _say(self, message: ChatMessage) -> str | None:
+        if message.external_id is not None:
+            return message.external_id if self._entry.kind is LogKind.SAID and not message.is_removed else None
+        async with self._bridge.db.reader() as reader:
+            who = await _speaker_of(reader, message)
+            if who is None:
+                return None
+            reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
+            text = await self._text(reader, message)
+            heading = await self._heading(reader, message)
+            shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
+        ghost = await self._enter(who)
+        if shows and not text:
+            return await pictures.send(
+                self._bridge,
+                ghost,
+                self._matrix_room,
+                message,
+                self._transaction(message),
+                heading=heading,
+                reply_to=reply_to,
+            )
+        if message.pictures and not shows:
+            text = "\n".join(filter(None, [text, self._told(message)]))
+        made = content.message(message.id, message.revision, text, reply_to=reply_to, heading=heading)
+        event = await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
+        if shows:
+            await pictures.send(self._bridge, ghost, self._matrix_room, message, self._transaction(message))
+        return event
+
+    def _told(self, message: ChatMessage) -> str:
+        """The pictures as lines."""
+        with speaking(self._bridge.language):
+            return "\n".join(f"\N{PAPERCLIP} {chat_pictures.words_of('', [one])}" for one in message.pictures)
+
+    async def _edit(self, message: ChatMessage) -> str | None:
+        async with self._bridge.db.reader() as reader:
+            who = await _speaker_of(reader, message)
+            original = await store.event_of(reader, message.id)
+            text = await self._text(reader, message)
+            shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
+        if who is None or original is None or message.external_id is not None:
+            return None
+        ghost = await self._enter(who)
+        if message.pictures:
+            captioned = await pictures.edited(
+                self._bridge, ghost, self._matrix_room, message, text, original, self._transaction(message)
+            )
+            if captioned is not None:
+                return captioned
+            if not shows:
+                text = "\n".join(filter(None, [text, self._told(message)]))
+        # A text that is empty now stays empty beside its pictures.
+        made = content.edit(message.id, message.revision, text or "\N{PAPERCLIP}", original)
+        return await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
+
+    async def _react(self, message: ChatMessage) -> None:
+        """Compare the reactions of people who consented with those that our users made there."""
+        bridge, room = self._bridge, self._matrix_room
+        async with bridge.db.reader() as reader:
+            target = await store.event_of(reader, message.id)
+            if target is None:
+                return
+            rows = await reader.fetch(
+                "select user_id, emoji from chat_reactions where message_id = :message and user_id is not null"
+                " and external_id is null order by at, user_id, emoji",
+                message=message.id,
+            )
+            found = [(await store.speaker(reader, UserId(row["user_id"])), row["emoji"]) for row in rows]
+        wanted = {(who.localpart, emoji): who for who, emoji in found if who is not None}
+        there: dict[tuple[str, str], str] = {}
+        for event in await bridge.keeper.reactions(room, target):
+            read = content.incoming(event)
+            if isinstance(read, content.IncomingReaction) and (part := bridge.random_part(read.sender)) is not None:
+                there[part, read.emoji] = read.event_id
+        for key, event_id in there.items():
+            if key not in wanted:
+                await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
+        for (part, emoji), who in wanted.items():
+            if (part, emoji) not in there:
+                ghost = await self._enter(who)
+                mark = hashlib.sha256(f"{part} {emoji}".encode()).hexdigest()[:16]
+                transaction = f"{self._transaction(message)}-{mark}"
+                await ghost.send(room, "m.reaction", transaction, content.reaction(target, emoji))
+
+    def _transaction(self, message: ChatMessage) -> str:
+        """Unique among all our users, as the homeserver wants it; the same for each try of this entry."""
+        return f"om-{self._bridge.tenant}-{message.id}-{self._entry.number}"
+
+    async def _enter(self, who: Speaker) -> MatrixUser:
+        ghost = await ready(self._bridge, who)
+        if who.localpart not in self._inside:
+            await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
+            await ghost.join(self._matrix_room)
+            self._inside.add(who.localpart)
+        return ghost
+
+    async def _text(self, reader: Reader, message: ChatMessage) -> str:
+        """The text, with the names of mentioned people who did not consent left out."""
+        rows = await reader.fetch("select user_id from chat_mentions where message_id = :id", id=message.id)
+        names = await store.names_kept_here(reader, [UserId(row["user_id"]) for row in rows])
+        keys = {name_key(name) for name in names}
+        with speaking(self._bridge.language):
+            somebody = gettext("somebody")
+
+        def hidden(found: re.Match[str]) -> str:
+            return f"@{somebody}" if name_key(found[1]) in keys else found[0]
+
+        return _MENTION.sub(hidden, message.body) if keys else message.body
+
+    async def _heading(self, reader: Reader, message: ChatMessage) -> str:
+        """``Tue 3 March ·`` for the first message of another date than the one passed on before it."""
+        if message.about is None:
+            return ""
+        row = await reader.fetch_one(
+            """
+            select m.about from matrix_sends s join chat_log l on l.room_id = s.room_id and l.number = s.number
+              join chat_messages m on m.id = l.message_id
+             where s.room_id = :room and s.number < :number and s.event_id is not null and l.kind = 'said'
+             order by s.number desc limit 1
+            """,
+            room=self._room.id,
+            number=self._entry.number,
+        )
+        if row is not None and row["about"] == message.about:
+            return ""
+        with speaking(self._bridge.language):
+            return f"{short_day(date.fromisoformat(message.about[:10]))} ·"
+
+
+async def ready(bridge: Bridge, who: Speaker) -> MatrixUser:
+    """The person's user, made and with their present name."""
+    ghost = bridge.ghost(who.localpart)
+    if not who.is_made:
+        await ghost.prepare()
+    name = _shown_name(bridge, who)
+    if bridge.names.get(who.localpart) != name:
+        await ghost.set_name(name)
+        bridge.names[who.localpart] = name
+    if not who.is_made:
+        async with bridge.db.transaction() as tx:
+            await store.note_made(tx, who.user_id)
+    return ghost
+
+
+async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None:
+    """Redact the event of the message, its pictures and all edits, which a redaction of the original does not reach."""
+    async with bridge.db.reader() as reader:
+        found = await store.events_of(reader, message.id)
+    await pictures.redact(bridge, matrix_room, message)
+    for number, event in found:
+        await bridge.keeper.redact(matrix_room, event, f"om-{bridge.tenant}-redact-{event}")
+        async with bridge.db.transaction() as tx:
+            await store.settle(tx, message.room_id, number, None, by_delivery=True)
+
+
+async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
+    """Who speaks over there for the message; None where it stays here."""
+    is_passed_on = message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
+    if not is_passed_on or message.user_id is None:
+        return None
+    who = await store.speaker(reader, message.user_id)
+    # What was said before the yes stays here.
+    return who if who is not None and message.said_at >= who.consented_at else None
+
+
+def _shown_name(bridge: Bridge, who: Speaker) -> str:
+    with speaking(bridge.language):
+        return (who.name or str(unnamed()))[:_MAX_NAME]
+
+
+async def _create(bridge: Bridge, room: MirroredRoom) -> str:
+    """Create the room over there, or find the one that an earlier try created."""
+    keeper = bridge.keeper
+    await keeper.prepare()
+    matrix_room = await keeper.create_room(
+        {
+            "room_alias_name": room_alias(bridge.tenant, room.id),
+            "name": room.title[:_MAX_NAME],
+            "topic": room.topic,
+            "preset": "private_chat",
+            "visibility": "private",
+            "creation_content": {"m.federate": bridge.federates},
+            "power_level_content_override": members.power_levels({}, is_closed=room.is_closed),
+            "initial_state": [
+                {"type": "m.room.join_rules", "content": {"join_rule": "invite"}},
+                {"type": "m.room.guest_access", "content": {"guest_access": "forbidden"}},
+                {
+                    "type": "m.room.history_visibility",
+                    "content": {"history_visibility": "shared" if room.shows_history else "joined"},
+                },
+            ],
+        }
+    )
+    async with bridge.db.transaction() as tx:
+        await store.set_matrix_room(tx, room.id, matrix_room, MirrorState.ON)
+    return matrix_room
+
+
+async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> None:
+    """Name and topic come from here; a state event that says what it said before is none for the homeserver."""
+    for kind, key, value in (("m.room.name", "name", room.title[:_MAX_NAME]), ("m.room.topic", "topic", room.topic)):
+        if bridge.names.get(f"{matrix_room} {key}") != value:
+            await bridge.keeper.set_state(matrix_room, kind, {key: value})
+            bridge.names[f"{matrix_room} {key}"] = value
+
+
+async def _end(bridge: Bridge, room: MirroredRoom) -> None:
+    """Remove everybody but the keeper, who can open the room again."""
+    if room.matrix_room_id is not None:
+        with speaking(bridge.language):
+            why = gettext("The chat is no longer mirrored to Matrix.")
+        for event in await bridge.keeper.members(room.matrix_room_id):
+            read = content.incoming(event)
+            if (
+                isinstance(read, content.IncomingMembership)
+                and read.membership in {"join", "invite"}
+                and read.user_id != bridge.keeper.user_id
+            ):
+                await bridge.keeper.kick(room.matrix_room_id, read.user_id, why)
+    async with bridge.db.transaction() as tx:
+        await store.set_matrix_room(tx, room.id, room.matrix_room_id, MirrorState.OFF)
+
+
+async def _note_error(bridge: Bridge, room_id: RoomId, code: str) -> None:
+    async with bridge.db.transaction() as tx:
+        await store.set_error(tx, room_id, code)

@@ -1,0 +1,148 @@
+"""Who is in a mirrored room, and what they may do there: derived from access here, each time again.
+
+Whoever may write is invited, whoever lost access is removed, whoever is banned here is banned there; moderators get power 50.
+Whoever may only read stays, without the power to write. Any other membership or power is put back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from groundwork.errors import RemoteFailed
+from openmeet.domain.chat.model import Access
+from openmeet.matrix import store
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.names import is_user_id
+from openmeet.matrix.store import MirroredRoom, Occupant
+
+MODERATOR: Final = 50
+_READER: Final = -1
+# Nobody has it: the keeper created the room, and a creator stands above all numbers (Room Version 12).
+_NOBODY: Final = 100
+_IN: Final = frozenset({"join", "invite", "knock"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Membership:
+    membership: str
+    changed_by: str
+
+
+def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _NOBODY + 1) -> dict[str, Any]:
+    """``m.room.power_levels``: nobody but the keeper invites, renames, or switches encryption on. ``highest``: the keeper’s own power in
+    a room that it did not create, above which it can set nothing.
+    """
+    return {
+        "users": dict(sorted(users.items())),
+        "users_default": 0,
+        "events_default": MODERATOR if is_closed else 0,
+        "state_default": _NOBODY,
+        "invite": _NOBODY,
+        "kick": MODERATOR,
+        "ban": MODERATOR,
+        "redact": MODERATOR,
+        "events": {
+            "m.room.power_levels": _NOBODY,
+            "m.room.history_visibility": _NOBODY,
+            "m.room.tombstone": highest,
+            "m.room.encryption": highest,
+        },
+        "notifications": {"room": MODERATOR},
+    }
+
+
+async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[str]:
+    """Make the room's members and powers there what access here says; returns the random parts of ghosts that are in it.
+
+    Removals come first: while one is due, nothing is sent to the room.
+    """
+    keeper = bridge.keeper
+    present = _members(await keeper.members(matrix_room))
+    ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
+    async with bridge.db.reader() as reader:
+        found = await store.occupants(reader, room.id, list(present), list(ghosts))
+    by_account = {one.mxid: one for one in found if one.mxid is not None}
+    by_ghost = {one.localpart: one for one in found}
+    inside: set[str] = set()
+    for user, member in present.items():
+        if user == keeper.user_id:
+            continue
+        part = bridge.random_part(user)
+        if part is not None:
+            who = by_ghost.get(part)
+            if who is not None and who.has_consented and who.access is not Access.NONE:
+                if member.membership == "join":
+                    inside.add(part)
+            elif member.membership in _IN:
+                await keeper.kick(matrix_room, user)
+        else:
+            await _settle_account(bridge, room, matrix_room, user, member, by_account.get(user))
+    for account, one in by_account.items():
+        if account not in present and one.access >= Access.WRITE and one.wants_invitations and is_user_id(account):
+            await _invite(bridge, matrix_room, account)
+    await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
+    return inside
+
+
+async def _settle_account(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, who: Occupant | None
+) -> None:
+    keeper = bridge.keeper
+    if who is not None and who.is_banned:
+        if member.membership != "ban":
+            await keeper.ban(matrix_room, user)
+        return
+    may_enter = who is not None and who.access >= Access.WRITE
+    if member.membership == "ban":
+        if who is not None:
+            await keeper.unban(matrix_room, user)
+        if may_enter and who is not None and who.wants_invitations:
+            await _invite(bridge, matrix_room, user)
+    elif member.membership in _IN:
+        stays = who.access is not Access.NONE if who is not None else room.allows_guests
+        if not stays:
+            await keeper.kick(matrix_room, user)
+    # Whoever left by themselves is not asked again.
+    elif may_enter and who is not None and who.wants_invitations and member.changed_by != user:
+        await _invite(bridge, matrix_room, user)
+
+
+async def _invite(bridge: Bridge, matrix_room: str, account: str) -> None:
+    try:
+        await bridge.keeper.invite(matrix_room, account)
+    except RemoteFailed as failed:
+        # Their server does not federate with ours, or they were banned over there a moment ago: nobody else waits for that.
+        if failed.status != 403:
+            raise
+
+
+async def _settle_powers(bridge: Bridge, room: MirroredRoom, matrix_room: str, found: list[Occupant]) -> None:
+    users: dict[str, int] = {}
+    for one in found:
+        if one.mxid is None:
+            continue
+        if one.access is Access.MODERATE:
+            users[one.mxid] = MODERATOR
+        elif one.access is Access.READ and not room.is_closed:
+            users[one.mxid] = _READER
+    keeper = bridge.keeper
+    now = await keeper.state_event(matrix_room, "m.room.power_levels")
+    there = now.get("users")
+    # It stands in the list of adopted rooms only.
+    own = there.get(keeper.user_id) if isinstance(there, dict) else None
+    if isinstance(own, int):
+        wanted = power_levels({**users, keeper.user_id: own}, is_closed=room.is_closed, highest=own)
+    else:
+        wanted = power_levels(users, is_closed=room.is_closed)
+    if any(now.get(key) != value for key, value in wanted.items()):
+        await bridge.keeper.set_state(matrix_room, "m.room.power_levels", wanted)
+
+
+def _members(events: list[dict[str, Any]]) -> dict[str, _Membership]:
+    found: dict[str, _Membership] = {}
+    for event in events:
+        user, content, sender = event.get("state_key"), event.get("content"), event.get("sender")
+        if isinstance(user, str) and is_user_id(user) and isinstance(content, dict):
+            membership = content.get("membership")
+            found[user] = _Membership(membership if isinstance(membership, str) else "", str(sender))
+    return found

@@ -1,0 +1,55 @@
+"""Names in the namespace that the homeserver reserves for us: users ``@_om_…`` and aliases ``#_om_…``.
+
+Everything that comes back from a homeserver is compared with these, never parsed for meaning: room ids of version 12
+have no server part (Matrix specification, Room Version 12).
+"""
+
+import re
+from typing import Final
+
+# The registration's `sender_localpart`. Synapse answers /sync of this user with 500, so it is never used for anything.
+SENDER: Final = "_om_sender"
+PREFIX: Final = "_om_"
+# Every client of ours has one device: only with it does Synapse remember transaction ids across a restart.
+DEVICE: Final = "OPENMEET"
+
+# Matrix specification, Appendices, User Identifiers: at most 255 bytes; the historical grammar allows any printable ASCII
+# but a colon in the name.
+_USER_ID = re.compile(r"@[\x21-\x39\x3b-\x7e]{1,200}:[A-Za-z0-9.\-\[\]:]{1,200}")
+_EVENT_ID = re.compile(r"\$[\x21-\x7e]{1,254}")
+# CS API, Content repository: the id of a file is opaque, but only of these characters.
+_MEDIA_URI = re.compile(r"mxc://[A-Za-z0-9.\-\[\]:]{1,200}/[A-Za-z0-9_\-]{1,255}")
+_ROOM_ID = re.compile(r"![\x21-\x7e]{1,254}")
+
+
+def keeper(tenant: str) -> str:
+    """The localpart of the user that creates, moderates and reads a community's rooms.
+
+    It never changes: the power of a room's creator cannot be given to another user (Room Version 12).
+    """
+    return f"{PREFIX}{tenant}_keeper"
+
+
+def room_alias(tenant: str, room_id: str) -> str:
+    """The localpart of a room's alias; a room is always created with it, so that a lost answer can be looked up."""
+    return f"{PREFIX}{tenant}_{room_id}"
+
+
+def is_user_id(value: object) -> bool:
+    """Whether this can be a user id: ``@name:server``, at most 255 characters."""
+    return isinstance(value, str) and len(value) <= 255 and _USER_ID.fullmatch(value) is not None
+
+
+def is_event_id(value: object) -> bool:
+    """Whether this can be an event id, which is opaque after ``$``."""
+    return isinstance(value, str) and _EVENT_ID.fullmatch(value) is not None
+
+
+def is_room_id(value: object) -> bool:
+    """Whether this can be a room id, which is opaque after ``!``."""
+    return isinstance(value, str) and _ROOM_ID.fullmatch(value) is not None
+
+
+def is_media_uri(value: object) -> bool:
+    """Whether this can be the address of a file at a homeserver."""
+    return isinstance(value, str) and _MEDIA_URI.fullmatch(value) is not None

@@ -1,0 +1,204 @@
+"""Pictures of messages, to the homeserver and from there.
+
+They are passed on from public rooms only: a homeserver gives a file to each of its accounts that knows its address, whoever is in
+the room. From there they come like uploads: bounded, decoded in a worker process, encoded again. What is no picture stays a line.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import InvalidForm, NotFound, RemoteFailed, TooLarge
+from groundwork.http.client import AnswerTooLarge
+from groundwork.workers.quota import QuotaHolder, person
+from openmeet.domain.chat import log, message_queries, mirroring, room_queries
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat.messages import write_message
+from openmeet.domain.chat.model import ChatMessage, LogKind, MessagePicture, RoomId, with_pictures
+from openmeet.domain.chat.pictures import StoredPicture, blob_key
+from openmeet.domain.media.pictures import CONTENT_TYPE, MAX_UPLOAD_BYTES, Size
+from openmeet.matrix import content, store
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import MatrixUser
+from openmeet.matrix.content import OutgoingPicture
+
+# Of one room: more stay lines.
+_MOST_A_DAY: Final = 200
+
+
+async def are_passed_on(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
+    """Whether pictures of this room are uploaded to the homeserver."""
+    return bridge.pictures is not None and not await mirroring.needs_confirmation(reader, room)
+
+
+async def send(
+    bridge: Bridge,
+    ghost: MatrixUser,
+    matrix_room: str,
+    message: ChatMessage,
+    transaction: str,
+    *,
+    heading: str = "",
+    reply_to: str | None = None,
+) -> str | None:
+    """Upload the pictures of a message and show each by an event; the first one’s id. A repetition uploads and sends nothing twice.
+
+    ``heading``: the first line of the first one.
+    """
+    first = None
+    for one in message.pictures:
+        sent = await _uploaded(bridge, ghost, message, one)
+        if sent is None:
+            continue
+        uri, size = sent
+        caption = "\n".join(filter(None, [heading if first is None else "", one.alt]))
+        made = content.picture(
+            message.id,
+            message.revision,
+            OutgoingPicture(uri, caption, one.width, one.height, size),
+            reply_to=reply_to if first is None else None,
+        )
+        event = await ghost.send(matrix_room, "m.room.message", f"{transaction}-{one.key[:16]}", made)
+        async with bridge.db.transaction() as tx:
+            await tx.execute(
+                "update matrix_pictures set event_id = :event where message_id = :message and picture_key = :key",
+                event=event,
+                message=message.id,
+                key=one.key,
+            )
+        first = first or event
+    return first
+
+
+async def edited(
+    bridge: Bridge,
+    ghost: MatrixUser,
+    matrix_room: str,
+    message: ChatMessage,
+    text: str,
+    original: str,
+    transaction: str,
+) -> str | None:
+    """Give the picture that is the event ``original`` another caption; None where that event is no picture."""
+    async with bridge.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select m.uri, p.width, p.height, p.size from matrix_pictures m join chat_pictures p on p.key = m.picture_key"
+            " where m.message_id = :message and m.event_id = :event",
+            message=message.id,
+            event=original,
+        )
+    if row is None:
+        return None
+    shown = OutgoingPicture(row["uri"], text, row["width"], row["height"], row["size"])
+    made = content.edit_picture(message.id, message.revision, shown, original)
+    return await ghost.send(matrix_room, "m.room.message", transaction, made)
+
+
+async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None:
+    """Redact the events that show pictures of a message, and forget the files: the homeserver’s operator deletes those."""
+    async with bridge.db.reader() as reader:
+        rows = await reader.fetch(
+            "select event_id from matrix_pictures where message_id = :message and event_id is not null order by event_id",
+            message=message.id,
+        )
+    for row in rows:
+        await bridge.keeper.redact(matrix_room, row["event_id"], f"om-{bridge.tenant}-redact-{row['event_id']}")
+    async with bridge.db.transaction() as tx:
+        await tx.execute("delete from matrix_pictures where message_id = :message", message=message.id)
+
+
+async def _uploaded(
+    bridge: Bridge, ghost: MatrixUser, message: ChatMessage, one: MessagePicture
+) -> tuple[str, int] | None:
+    """The address of a picture over there, uploaded before or now, and its size; None where the file is gone here."""
+    blobs = bridge.pictures
+    assert blobs is not None, "are_passed_on has said so"  # noqa: S101 - for the type checker
+    at = blob_key(one.key, Size.LARGE)
+    try:
+        size = await blobs.size(at)
+    except NotFound:
+        return None
+    async with bridge.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select uri from matrix_pictures where message_id = :message and picture_key = :key",
+            message=message.id,
+            key=one.key,
+        )
+    if row is not None:
+        return str(row["uri"]), size
+    uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
+    async with bridge.db.transaction() as tx:
+        await tx.execute(
+            "insert into matrix_pictures (message_id, picture_key, uri) values (:message, :key, :uri) on conflict do nothing",
+            message=message.id,
+            key=one.key,
+            uri=uri,
+        )
+    return uri, size
+
+
+async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
+    """Get the picture of an event that is stored as a line, and show it instead; a line it stays where that cannot be done."""
+    async with bridge.db.reader() as reader:
+        room = await store.room_of(reader, matrix_room)
+        message = None if room is None else await _line_of(reader, room, event_id)
+    event = None if message is None else await bridge.keeper.event(matrix_room, event_id)
+    read = content.incoming(event)
+    if message is None or not isinstance(read, content.IncomingMessage) or read.picture is None:
+        return
+    stored = await _stored(bridge, message, read.picture.uri)
+    if stored is None:
+        return
+    async with bridge.db.transaction() as tx:
+        await _show(tx, message, stored, read.picture.caption)
+
+
+async def _line_of(reader: Reader, room: RoomId, event_id: str) -> ChatMessage | None:
+    """The message with this event, unless it was removed or has its picture, or the room has had enough of them today."""
+    row = await reader.fetch_one(
+        """
+        select m.id from chat_messages m where m.room_id = :room and m.external_id = :event and m.removed_at is null
+           and not exists (select 1 from chat_pictures p where p.message_id = m.id)
+           and (select count(*) from chat_pictures p join chat_messages c on c.id = p.message_id
+                 where c.room_id = :room and c.external_id is not null and p.created_at > :since) < :most
+        """,
+        room=room,
+        event=event_id,
+        since=Instant(reader.now - DAY),
+        most=_MOST_A_DAY,
+    )
+    return None if row is None else await message_queries.by_id(reader, row["id"])
+
+
+async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPicture | None:
+    if bridge.pictures is None or bridge.workers is None:
+        return None
+    author = person(message.user_id) if message.user_id else QuotaHolder(f"matrix:{message.matrix_sender}")
+    try:
+        body = await bridge.keeper.download(uri, MAX_UPLOAD_BYTES)
+        return await chat_pictures.keep(
+            bridge.db, bridge.pictures, bridge.workers.charged_to(author), message.user_id, body
+        )
+    except (AnswerTooLarge, InvalidForm, TooLarge):
+        return None
+    except RemoteFailed as failed:
+        # The homeserver does not have it, or not any more.
+        if failed.status not in {403, 404}:
+            raise
+        return None
+
+
+async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, caption: str) -> None:
+    await room_queries.lock(tx, message.room_id)
+    now_there = await message_queries.by_id(tx, message.id)
+    # Taken back, or changed by who wrote it, meanwhile: the stored file waits for nothing, and is deleted.
+    if now_there is None or now_there.is_removed or now_there.pictures or now_there.revision != message.revision:
+        return
+    shown = MessagePicture(stored.key, "", stored.width, stored.height)
+    changed = replace(
+        now_there, body=caption, details=with_pictures(now_there.details, [shown]), revision=now_there.revision + 1
+    )
+    await write_message(tx, changed)
+    await chat_pictures.attach(tx, message.id, [shown])
+    await log.append(tx, message.room_id, LogKind.EDITED, message.id)

@@ -1,0 +1,247 @@
+"""Reading from the homeserver: the keeper's /sync, applied to our rooms, with the cursor stored in the same transaction.
+
+One process of a community reads at a time, elected by a lease on the cursor's row. An event counts once, by its id. What
+its sender may not do here is undone over there by a job; what cannot be read is left out.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Failure, RemoteFailed, TooMany
+from groundwork.http.client import AnswerTooLarge
+from groundwork.outbox import jobs
+from groundwork.outbox.dispatcher import idle
+from groundwork.telemetry.logs import log
+from openmeet.domain.chat.log import wake_mirror
+from openmeet.domain.chat.mirroring import wake_all
+from openmeet.domain.chat.model import RoomId
+from openmeet.matrix import account_links, store
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import JsonObject, events_of
+from openmeet.matrix.incoming import apply
+from openmeet.matrix.names import is_room_id
+from openmeet.matrix.store import SyncCursor
+from openmeet.outbox.kinds import JobKind
+
+_WAIT_SECONDS: Final = 20.0
+# Longer than a /sync may take with everything that follows it.
+_LEASE_SECONDS: Final = 120
+_NOT_ELECTED_SECONDS: Final = 5.0
+_ACCESS_SECONDS: Final = 2.0
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+# Events per room in one answer; fewer after an answer that was too large.
+_TIMELINES: Final = (100, 10, 1)
+# Pages of a hundred that are read back where a gap is, or where the cursor was lost.
+_MAX_PAGES: Final = 50
+# One transaction; it is open as long as its statements take.
+_EVENTS_AT_ONCE: Final = 25
+_MAX_INVITES: Final = 20
+
+
+class LeaseLost(Exception):
+    """Another process reads now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """New events of one room over there, in order. ``room`` None: it is not mirrored, a direct chat with the keeper."""
+
+    matrix_room: str
+    room: RoomId | None
+    events: tuple[JsonObject, ...]
+
+
+async def run(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None]) -> None:
+    """Read until ``stop`` is set. ``heard`` is called after each answer with the number of new events.
+
+    The homeserver may be away for as long as it likes.
+    """
+    watching = asyncio.create_task(_watch_access(bridge, stop))
+    try:
+        await _read(bridge, stop, heard)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
+    """Look at rooms whose people changed, within two seconds. Every process looks: waking a room twice is one job."""
+    seen: int | None = None
+    never = asyncio.Event()
+    while not stop.is_set():
+        try:
+            async with bridge.db.transaction() as tx:
+                newest = await store.newest_access_change(tx)
+                if seen is not None and newest > seen:
+                    await store.wake_changed(tx, seen)
+                seen = newest
+        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away, and is asked again
+            log.warning("matrix.access_not_read", reason=str(failure))
+        await idle(stop, never, _ACCESS_SECONDS)
+
+
+async def _read(bridge: Bridge, stop: asyncio.Event, heard: Callable[[int], None]) -> None:
+    holder = uuid.uuid4().hex
+    pause = _FIRST_PAUSE_SECONDS
+    never = asyncio.Event()
+    is_reader = False
+    try:
+        while not stop.is_set():
+            try:
+                found = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
+            except Exception as failure:  # noqa: BLE001 - the edge of the worker: it reads again from the stored cursor
+                is_known = isinstance(failure, Failure | LeaseLost)
+                log.warning("matrix.read_failed", reason=str(failure), exc_info=None if is_known else failure)
+                is_reader = False
+                asked = failure.after_seconds if isinstance(failure, TooMany) else 0.0
+                await idle(stop, never, max(pause, asked))
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                continue
+            pause = _FIRST_PAUSE_SECONDS
+            if found is None:
+                is_reader = False
+                await idle(stop, never, _NOT_ELECTED_SECONDS)
+                continue
+            if not is_reader:
+                # After a start and after each failure, rooms are compared with what they should be.
+                is_reader = True
+                async with bridge.db.transaction() as tx:
+                    await wake_all(tx)
+            heard(found)
+    finally:
+        async with bridge.db.transaction() as tx:
+            await store.give_cursor_back(tx, holder)
+
+
+async def _until(stop: asyncio.Event, reading: Any) -> int | None:
+    """The result of the coroutine; None when the event is set before, and then it is cancelled."""
+    task, stopped = asyncio.ensure_future(reading), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            result: int | None = task.result()
+            return result
+        return None
+    finally:
+        for one in (task, stopped):
+            one.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+async def read_once(bridge: Bridge, holder: str, *, wait_seconds: float) -> int | None:
+    """Read and apply one answer; how many events it had, or None where another process reads. Raises LeaseLost."""
+    async with bridge.db.transaction() as tx:
+        cursor = await store.take_cursor(tx, holder, Instant(tx.now + _LEASE_SECONDS * SECOND))
+    if cursor is None:
+        return None
+    if not cursor.since:
+        await bridge.keeper.prepare()
+    answer = await _sync(bridge, holder, cursor, wait_seconds)
+    if answer is None:
+        return 0
+    rooms = answer.get("rooms")
+    batches = await _batches(bridge, rooms if isinstance(rooms, dict) else {}, cursor.since)
+    following = answer.get("next_batch")
+    if not isinstance(following, str) or not following or len(following) > 10_000:
+        raise RemoteFailed("The homeserver’s answer has no cursor.")
+    await _apply_all(bridge, holder, cursor, following, batches, _invites(rooms))
+    return sum(len(batch.events) for batch in batches)
+
+
+async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: float) -> JsonObject | None:
+    for timeline in _TIMELINES:
+        try:
+            return await bridge.keeper.sync(cursor.since, wait_seconds=wait_seconds, timeline=timeline)
+        except AnswerTooLarge:
+            if timeline == _TIMELINES[-1]:
+                raise
+        except RemoteFailed as failed:
+            if failed.status != 400 or not cursor.since:
+                raise
+            # The homeserver does not know the cursor any more: the next read goes back to the last known event of each room.
+            log.warning("matrix.cursor_lost")
+            async with bridge.db.transaction() as tx:
+                await store.move_cursor(tx, holder, cursor, "")
+            return None
+    return None
+
+
+async def _batches(bridge: Bridge, rooms: JsonObject, since: str) -> list[_Batch]:
+    joined = rooms.get("join")
+    found = []
+    for matrix_room, one in (joined if isinstance(joined, dict) else {}).items():
+        if not is_room_id(matrix_room) or not isinstance(one, dict):
+            continue
+        async with bridge.db.reader() as reader:
+            room = await store.room_of(reader, matrix_room)
+        state, timeline = one.get("state"), one.get("timeline")
+        timeline = timeline if isinstance(timeline, dict) else {}
+        events = events_of(timeline.get("events"))
+        before = timeline.get("prev_batch")
+        if room is not None and (timeline.get("limited") is True or not since) and isinstance(before, str):
+            events = await _missed(bridge, room, matrix_room, before, since) + events
+        if room is not None:
+            events = events_of(state.get("events") if isinstance(state, dict) else None) + events
+        if events:
+            found.append(_Batch(matrix_room, room, tuple(events)))
+    return found
+
+
+async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, since: str) -> list[JsonObject]:
+    """What lies between the cursor and the answer, the oldest first; without a cursor back to the last known event."""
+    found: list[JsonObject] = []
+    for _ in range(_MAX_PAGES):
+        page = await bridge.keeper.messages(matrix_room, start, end=since)
+        for event in events_of(page.get("chunk")):
+            async with bridge.db.reader() as reader:
+                if await store.is_known(reader, room, str(event.get("event_id"))) and not since:
+                    return found[::-1]
+            found.append(event)
+        following = page.get("end")
+        if not isinstance(following, str) or following in {start, since} or not page.get("chunk"):
+            return found[::-1]
+        start = following
+    log.error("matrix.gap_cut", room=room, events=len(found))
+    return found[::-1]
+
+
+def _invites(rooms: object) -> list[str]:
+    """Rooms that the keeper was invited to: direct chats, for linking."""
+    invited = rooms.get("invite") if isinstance(rooms, dict) else None
+    return [one for one in (invited if isinstance(invited, dict) else {}) if is_room_id(one)][:_MAX_INVITES]
+
+
+async def _apply_all(
+    bridge: Bridge, holder: str, cursor: SyncCursor, following: str, batches: Sequence[_Batch], invites: Sequence[str]
+) -> None:
+    """Store everything; the last transaction moves the cursor. Earlier ones repeat without effect after a crash."""
+    pieces = [
+        _Batch(batch.matrix_room, batch.room, batch.events[start : start + _EVENTS_AT_ONCE])
+        for batch in batches
+        for start in range(0, len(batch.events), _EVENTS_AT_ONCE)
+    ]
+    for piece in pieces[:-1]:
+        async with bridge.db.transaction() as tx:
+            if await store.take_cursor(tx, holder, Instant(tx.now + _LEASE_SECONDS * SECOND)) is None:
+                raise LeaseLost("another process reads now")
+            await _apply(tx, bridge, piece)
+    async with bridge.db.transaction() as tx:
+        if not await store.move_cursor(tx, holder, cursor, following):
+            raise LeaseLost("another process has read meanwhile")
+        for piece in pieces[-1:]:
+            await _apply(tx, bridge, piece)
+        await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"join {one}" for one in invites])
+
+
+async def _apply(tx: Transaction, bridge: Bridge, piece: _Batch) -> None:
+    for event in piece.events:
+        if piece.room is None:
+            await account_links.apply(tx, bridge, piece.matrix_room, event)
+        elif await apply(tx, bridge, piece.room, piece.matrix_room, event):
+            await wake_mirror(tx, piece.room)

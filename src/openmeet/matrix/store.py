@@ -1,0 +1,396 @@
+"""SQL of the bridge: what was sent for which entry of a room's log, the users that speak for people, the cursor of /sync.
+
+``matrix_sends`` has a row for each entry that is settled: with the event's id, or with none where nothing was passed on. Rows
+that delivery wrote have ``sent_revision`` 1; it goes in order, so all entries up to the last such row are settled. The
+reader writes rows for what it stored itself, with 0.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.outbox import jobs
+from openmeet.domain.chat import room_queries
+from openmeet.domain.chat.access import access_of_each, chain, people
+from openmeet.domain.chat.log import MIRRORED
+from openmeet.domain.chat.mirroring import MirrorState
+from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import JobKind
+
+# The entries of a message that are events with its words.
+_WORDS: Final = "('said', 'restored')"
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredRoom:
+    """A mirrored room. ``title``: of what it belongs to, with the channel's name before it."""
+
+    id: RoomId
+    state: MirrorState
+    matrix_room_id: str | None
+    title: str
+    topic: str
+    allows_guests: bool
+    shows_history: bool
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A person who consented, and the user that speaks for them. ``localpart``: its random part."""
+
+    user_id: UserId
+    localpart: str
+    name: str
+    is_made: bool
+    consented_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A person who may be in a room: with the user that speaks for them, with a linked account, or both."""
+
+    user_id: UserId
+    localpart: str
+    mxid: str | None
+    access: Access
+    is_banned: bool
+    has_consented: bool
+    wants_invitations: bool
+
+
+_ROOM: Final = """
+    select r.id, r.matrix_state, r.matrix_room_id, r.matrix_guests, r.history, r.closed_at, r.about, r.kind, r.name,
+           coalesce((select e.title from events e where e.id = r.event_id),
+                    (select s.name from event_series s where s.id = r.series_id),
+                    (select g.name from groups g where g.id = r.group_id), '') as title
+      from chat_rooms r
+"""
+
+
+async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
+    """The room, mirrored or not; None where it is gone."""
+    row = await reader.fetch_one(f"{_ROOM} where r.id = :room", room=room_id)
+    if row is None:
+        return None
+    title = f"{row['name']} · {row['title']}" if row["kind"] == "channel" else row["title"]
+    return MirroredRoom(
+        RoomId(row["id"]),
+        MirrorState(row["matrix_state"]),
+        row["matrix_room_id"],
+        title,
+        row["about"],
+        bool(row["matrix_guests"]),
+        row["history"] == "all",
+        row["closed_at"] is not None,
+    )
+
+
+async def room_of(reader: Reader, matrix_room_id: str) -> RoomId | None:
+    """The mirrored room with this id over there."""
+    row = await reader.fetch_one(
+        "select id from chat_rooms where matrix_room_id = :room and matrix_state = 'on'", room=matrix_room_id
+    )
+    return RoomId(row["id"]) if row else None
+
+
+async def set_matrix_room(tx: Transaction, room_id: RoomId, matrix_room_id: str | None, state: MirrorState) -> None:
+    await tx.execute(
+        "update chat_rooms set matrix_room_id = :matrix_room, matrix_state = :state where id = :room",
+        matrix_room=matrix_room_id,
+        state=state.value,
+        room=room_id,
+    )
+
+
+async def set_error(tx: Transaction, room_id: RoomId, error: str) -> None:
+    """What went wrong last, as the code of a reason; empty: nothing."""
+    await tx.execute(
+        "update chat_rooms set matrix_error = :error where id = :room and matrix_error <> :error",
+        error=error,
+        room=room_id,
+    )
+
+
+async def unsettled(reader: Reader, room_id: RoomId, limit: int) -> list[ChatLogEntry]:
+    """The next entries of the log that are not settled, in order."""
+    rows = await reader.fetch(
+        """
+        select l.room_id, l.number, l.kind, l.message_id, l.at from chat_log l
+         where l.room_id = :room
+           and l.number > coalesce((select max(s.number) from matrix_sends s where s.room_id = :room and s.sent_revision > 0), 0)
+           and not exists (select 1 from matrix_sends s where s.room_id = l.room_id and s.number = l.number)
+         order by l.number limit :limit
+        """,
+        room=room_id,
+        limit=limit,
+    )
+    return [
+        ChatLogEntry(
+            RoomId(row["room_id"]),
+            row["number"],
+            LogKind(row["kind"]),
+            None if row["message_id"] is None else ChatMessageId(row["message_id"]),
+            row["at"],
+        )
+        for row in rows
+    ]
+
+
+async def settle(tx: Transaction, room_id: RoomId, number: int, event_id: str | None, *, by_delivery: bool) -> None:
+    """Note that an entry is settled, and with which event."""
+    await tx.execute(
+        """
+        insert into matrix_sends (room_id, number, event_id, sent_revision) values (:room, :number, :event, :sent)
+            on conflict (room_id, number) do update
+                set event_id = excluded.event_id,
+                    sent_revision = case when excluded.sent_revision > matrix_sends.sent_revision then excluded.sent_revision
+                                         else matrix_sends.sent_revision end
+        """,
+        room=room_id,
+        number=number,
+        event=event_id,
+        sent=int(by_delivery),
+    )
+
+
+async def settle_rest(tx: Transaction, room_id: RoomId) -> None:
+    """Move delivery's own mark behind what the reader settled, so that the next look begins there."""
+    await tx.execute(
+        """
+        update matrix_sends set sent_revision = 1 where room_id = :room and sent_revision = 0
+           and number = (select max(s.number) from matrix_sends s where s.room_id = :room)
+           and not exists (select 1 from chat_log l where l.room_id = :room and l.number < matrix_sends.number
+                              and l.number > coalesce((select max(s.number) from matrix_sends s
+                                                        where s.room_id = :room and s.sent_revision > 0), 0)
+                              and not exists (select 1 from matrix_sends s where s.room_id = :room and s.number = l.number))
+        """,
+        room=room_id,
+    )
+
+
+async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
+    """The event that has the message's words now; None where it was not passed on, or is redacted."""
+    row = await reader.fetch_one(
+        f"""
+        select s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
+         where l.message_id = :message and l.kind in {_WORDS} and s.event_id is not null order by l.number desc limit 1
+        """,
+        message=message,
+    )
+    return row["event_id"] if row else None
+
+
+async def events_of(reader: Reader, message: ChatMessageId) -> list[tuple[int, str]]:
+    """Number and id of every event that carries words of the message: the original and its edits."""
+    rows = await reader.fetch(
+        """
+        select s.number, s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
+         where l.message_id = :message and s.event_id is not null order by s.number
+        """,
+        message=message,
+    )
+    return [(row["number"], row["event_id"]) for row in rows]
+
+
+async def message_of(reader: Reader, room_id: RoomId, event_id: str) -> ChatMessageId | None:
+    """The message of an event of words, ours or read from there."""
+    row = await reader.fetch_one(
+        f"""
+        select l.message_id from matrix_sends s join chat_log l on l.room_id = s.room_id and l.number = s.number
+         where s.room_id = :room and s.event_id = :event and l.kind in {_WORDS} and l.message_id is not null
+        """,
+        room=room_id,
+        event=event_id,
+    )
+    return ChatMessageId(row["message_id"]) if row else None
+
+
+async def is_known(reader: Reader, room_id: RoomId, event_id: str) -> bool:
+    """Whether we sent this event, or stored it."""
+    row = await reader.fetch_one(
+        """
+        select 1 where exists (select 1 from matrix_sends where event_id = :event)
+                    or exists (select 1 from chat_messages where room_id = :room and external_id = :event)
+                    or exists (select 1 from chat_reactions where external_id = :event)
+        """,
+        room=room_id,
+        event=event_id,
+    )
+    return row is not None
+
+
+async def speaker(reader: Reader, user_id: UserId) -> Speaker | None:
+    """The person, if they consented."""
+    row = await reader.fetch_one(
+        """
+        select p.user_id, p.localpart, p.ghost_made_at, p.answered_at, u.display_name
+          from matrix_people p join users u on u.id = p.user_id
+         where p.user_id = :user and p.consent = 'name_and_words'
+        """,
+        user=user_id,
+    )
+    if row is None:
+        return None
+    made = row["ghost_made_at"] is not None
+    return Speaker(UserId(row["user_id"]), row["localpart"], row["display_name"] or "", made, row["answered_at"])
+
+
+async def note_made(tx: Transaction, user_id: UserId) -> None:
+    """The person's user exists at the homeserver."""
+    await tx.execute(
+        "update matrix_people set ghost_made_at = coalesce(ghost_made_at, :now) where user_id = :user",
+        now=tx.now,
+        user=user_id,
+    )
+
+
+async def is_from_before(reader: Reader, room_id: RoomId, at: Instant) -> bool:
+    """Whether something of this instant was said in an adopted room before it was ours."""
+    row = await reader.fetch_one(
+        "select 1 as found from chat_rooms where id = :room and matrix_from > :at", room=room_id, at=at
+    )
+    return row is not None
+
+
+async def person_of_account(reader: Reader, mxid: str) -> UserId | None:
+    """Who linked this account."""
+    row = await reader.fetch_one("select user_id from matrix_people where mxid = :mxid", mxid=mxid)
+    return UserId(row["user_id"]) if row else None
+
+
+async def person_of_ghost(reader: Reader, localpart: str) -> UserId | None:
+    row = await reader.fetch_one("select user_id from matrix_people where localpart = :name", name=localpart)
+    return UserId(row["user_id"]) if row else None
+
+
+async def occupants(
+    reader: Reader, room_id: RoomId, present: Collection[str], ghosts: Collection[str]
+) -> list[Occupant]:
+    """People of the bridge who may enter the room, or are in it: ``present`` are user ids there, ``ghosts`` localparts."""
+    rows = await reader.fetch(
+        f"""
+        select p.user_id, p.localpart, p.mxid, p.consent, p.invites,
+               case when exists (select 1 from chat_sanctions x where x.room_id = r.id and x.user_id = p.user_id
+                                    and x.kind = 'ban' and x.lifted_at is null and (x.until is null or x.until > :now))
+                    then 1 else 0 end as banned
+          from matrix_people p, chat_rooms r
+         where r.id = :room and (p.mxid in :present or p.localpart in :ghosts
+                                 or p.mxid is not null and p.user_id in (select pe.user_id from {people()} pe))
+        """,
+        room=room_id,
+        now=reader.now,
+        present=sorted(present) or [""],
+        ghosts=sorted(ghosts) or [""],
+    )
+    room = await room_queries.by_id(reader, room_id)
+    reached = await access_of_each(reader, room, [UserId(row["user_id"]) for row in rows]) if room else {}
+    return [
+        Occupant(
+            UserId(row["user_id"]),
+            row["localpart"],
+            row["mxid"],
+            reached.get(UserId(row["user_id"]), Access.NONE),
+            bool(row["banned"]),
+            row["consent"] == "name_and_words",
+            row["invites"] == "all",
+        )
+        for row in rows
+    ]
+
+
+async def names_kept_here(reader: Reader, people_ids: Collection[UserId]) -> list[str]:
+    """Display names and handles of those of these people whose name is not passed on."""
+    if not people_ids:
+        return []
+    rows = await reader.fetch(
+        """
+        select u.display_name as name from users u where u.id in :people and u.display_name <> ''
+           and not exists (select 1 from matrix_people p where p.user_id = u.id and p.consent = 'name_and_words')
+        union
+        select i.handle from identities i where i.user_id in :people and i.handle is not null
+           and not exists (select 1 from matrix_people p where p.user_id = i.user_id and p.consent = 'name_and_words')
+        """,
+        people=sorted(people_ids),
+    )
+    return [row["name"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCursor:
+    """``since`` is empty before the first read. ``epoch`` counts the reads, so that two readers cannot both store one."""
+
+    since: str
+    epoch: int
+
+
+async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCursor | None:
+    """Take or keep the lease on reading; None while another process has it."""
+    await tx.execute("insert into matrix_cursor (id, since) values (1, '') on conflict (id) do nothing")
+    taken = await tx.execute(
+        "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder or held_until < :now)",
+        holder=holder,
+        until=until,
+        now=tx.now,
+    )
+    if not taken:
+        return None
+    row = await tx.fetch_one("select since, epoch from matrix_cursor where id = 1")
+    assert row is not None, "it was inserted above"  # noqa: S101 - for the type checker
+    return SyncCursor(row["since"], row["epoch"])
+
+
+async def give_cursor_back(tx: Transaction, holder: str) -> None:
+    """End the lease, so that another process need not wait for its end."""
+    await tx.execute(
+        "update matrix_cursor set holder = '', held_until = 0 where id = 1 and holder = :holder", holder=holder
+    )
+
+
+async def move_cursor(tx: Transaction, holder: str, before: SyncCursor, since: str) -> bool:
+    """Store the next cursor; False where another process has read meanwhile."""
+    moved = await tx.execute(
+        "update matrix_cursor set since = :since, epoch = epoch + 1 where id = 1 and holder = :holder and epoch = :epoch",
+        since=since,
+        holder=holder,
+        epoch=before.epoch,
+    )
+    return moved == 1
+
+
+async def newest_access_change(reader: Reader) -> int:
+    """The number of the latest change of an answer, a role or a block."""
+    row = await reader.fetch_one("select coalesce(max(id), 0) as newest from chat_access_changes")
+    return int(row["newest"]) if row else 0
+
+
+async def wake_changed(tx: Transaction, after: int) -> None:
+    """Look again at mirrored rooms whose people may have changed since the change with this number."""
+    fresh = "from chat_access_changes c where c.id > :after"
+    changed_date = (
+        f"exists ({chain('r')} select 1 from chain join events ce on ce.series_id = chain.id"
+        " join chat_access_changes c on c.event_id = ce.id where c.id > :after)"
+    )
+    changed_series = (
+        f"exists ({chain('r')} select 1 from chain join event_series cs on cs.id = chain.id"
+        f" where cs.id in (select c.series_id {fresh} and c.series_id is not null)"
+        f" or cs.group_id in (select c.group_id {fresh} and c.group_id is not null))"
+    )
+    await jobs.enqueue_again_selected(
+        tx,
+        JobKind.MATRIX_ROOM,
+        f"""
+        {MIRRORED} and (
+               r.event_id in (select c.event_id {fresh} and c.event_id is not null)
+            or r.group_id in (select c.group_id {fresh} and c.group_id is not null)
+            or exists (select 1 from events ge where ge.id = r.event_id
+                          and ge.group_id in (select c.group_id {fresh} and c.group_id is not null))
+            or r.series_id is not null and ({changed_date} or {changed_series})
+            or exists (select 1 {fresh} and c.event_id is null and c.series_id is null and c.group_id is null))
+         order by r.id
+        """,
+        after=after,
+    )

@@ -1,0 +1,255 @@
+"""Delete a person who asked for it: every DID of theirs, every row. A job deletes their custodial account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.clock import Instant, to_datetime
+from groundwork.database.deleted_pages import discard_deleted
+from groundwork.database.transaction import Database, Transaction
+from groundwork.telemetry.logs import log
+from openmeet.domain.account_merge import queries as merges
+from openmeet.domain.account_merge.merge import merge
+from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.erasure import account_rows, actions
+from openmeet.domain.erasure.ledger import ErasureLedger
+from openmeet.domain.erasure.model import ENDS_BEFORE, ErasureReport
+from openmeet.domain.erasure.retention import WORD_INDEXES
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.media.pictures import ROUND, forget_unused
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.erasure_requests import ErasureStage
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import account_deletion
+from openmeet.network.ingestion.account_deletion import Erasing
+
+_AT_A_TIME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErasing:
+    """``ledger``: what survives a restore. ``pictures``: the blob store. ``other_databases``: beside the community's, those
+    in which something of a person may have been, such as that of the queue.
+    """
+
+    erasing: Erasing
+    ledger: ErasureLedger
+    pictures: BlobStore
+    other_databases: Sequence[Database] = ()
+
+
+async def take_due(db: Database, erasing: PersonErasing) -> int:
+    """Go on with every request that has reached its next stage; returns how many accounts were deleted."""
+    try:
+        await actions.end_soon(db)
+    except Exception as failure:  # noqa: BLE001 - as below
+        log.error("account.events_not_ended", exc_info=failure)
+    async with db.reader() as reader:
+        now = reader.now
+        # Asked for separately, so that those which only wait for their day do not take the places of others.
+        over = await erasure_requests.due(reader, tuple(ErasureStage), now, _AT_A_TIME)
+        ending = await erasure_requests.due(
+            reader, (ErasureStage.REQUESTED,), Instant(now + ENDS_BEFORE), _AT_A_TIME, after=now
+        )
+    await note_merges(db, erasing.ledger)
+    await note_requests(db, erasing.ledger)
+    waiting = [*over, *ending]
+    deleted = 0
+    for one in waiting:
+        try:
+            deleted += await _go_on(db, erasing, one.user_id, now)
+        except Exception as failure:  # noqa: BLE001 - the others are not to wait for one; the next turn tries again
+            log.error("account.deletion_failed", exc_info=failure)
+    if deleted:
+        await discard_files(db, erasing)
+    return deleted
+
+
+async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Instant) -> bool:
+    async with db.reader() as reader:
+        asked = await erasure_requests.find(reader, user_id)
+    if asked is None:
+        return False  # they signed in while others were deleted
+    if asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now:
+        await actions.end(db, asked)
+        async with db.reader() as reader:
+            asked = await erasure_requests.find(reader, user_id)
+    if asked is not None and asked.due_at <= now:
+        return await erase(db, erasing, user_id) is not None
+    return False
+
+
+async def erase(db: Database, erasing: PersonErasing, user_id: UserId) -> ErasureReport | None:
+    """Delete everything personal of somebody whose time has come, or go on with it. None if nobody asks for it any more:
+    they signed in meanwhile, or are deleted already.
+    """
+    # Whoever was merged into them a moment ago is deleted with them, also after a restore.
+    await note_merges(db, erasing.ledger)
+    async with db.transaction() as tx:
+        if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
+            return None
+        left = await actions.unsettled(tx, user_id)
+        dids = [one.did for one in await identities.of_user(tx, user_id)]
+        accounts = await identities.custodial_of(tx, [user_id])
+    if user_id not in erasing.ledger.people():  # an earlier attempt has noted it
+        erasing.ledger.note(user_id, db_now=tx.now)
+    deleted = await account_rows.purge(db, user_id)
+    for did in dids:
+        # Before its row goes as well: after an interruption nobody would know the DID any more.
+        await erasing.erasing.elsewhere(did)
+        await account_deletion.erase(db, erasing.erasing, did)
+    await account_rows.unlink(db, user_id)
+    # Before the last step, so that an interruption does it again.
+    await discard_deleted(db, WORD_INDEXES)
+    async with db.transaction() as tx:
+        for name, number in (await account_rows.forget(tx, user_id)).items():
+            deleted[name] = deleted.get(name, 0) + number
+        is_at_homeserver = await mirroring.is_withdrawing(tx, user_id)
+    return ErasureReport(deleted, left, tuple(accounts), is_at_homeserver)
+
+
+async def discard_files(db: Database, erasing: PersonErasing) -> None:
+    """Delete what files still have of people who were deleted: their pictures, and old pages in the logs of databases.
+
+    What is interrupted, or cannot be done now, hourly tasks do.
+    """
+    while await forget_unused(db, erasing.pictures) == ROUND:
+        pass
+    while await chat_pictures.forget_unused(db, erasing.pictures) == chat_pictures.ROUND:
+        pass
+    await discard_logs([db, *erasing.other_databases])
+
+
+async def discard_logs(databases: Sequence[Database]) -> None:
+    """Truncate the write-ahead logs of SQLite files: they have pages as they were before something was deleted."""
+    for one in databases:
+        if not await discard_deleted(one):
+            log.warning("database.log_not_truncated")
+
+
+async def note_merges(db: Database, ledger: ErasureLedger) -> int:
+    """Note accounts that were merged in the ledger; returns how many."""
+    noted = 0
+    while True:
+        async with db.reader() as reader:
+            merged, now = await merges.merged(reader, _AT_A_TIME), reader.now
+        for user_id, into in merged:
+            ledger.note(user_id, db_now=now, merged_into=into)
+        async with db.transaction() as tx:
+            await merges.forget_merged(tx, [user_id for user_id, _ in merged])
+        noted += len(merged)
+        if len(merged) < _AT_A_TIME:
+            return noted
+
+
+async def note_requests(db: Database, ledger: ErasureLedger) -> None:
+    """Note requests, and those that were withdrawn, in the ledger: a backup may be older than they are."""
+    async with db.reader() as reader:
+        withdrawn = await erasure_requests.withdrawn(reader)
+        requests = await erasure_requests.every(reader)
+    for user_id, withdrawn_at in withdrawn:
+        ledger.note_withdrawal(user_id, withdrawn_at)
+        async with db.transaction() as tx:
+            await erasure_requests.forget_withdrawal(tx, user_id, withdrawn_at)
+    noted = ledger.requests()
+    for asked in requests:
+        if asked.user_id not in noted and asked.stage is not ErasureStage.ERASING:
+            ledger.note_request(asked.user_id, asked.requested_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedAgain:
+    """How many accounts were deleted, or merged, again; ``postponed``: how many other requests have a new grace period.
+    ``failed``: of whom that could not be done; the log says why. ``requested``: how many requests are younger than the backup
+    and were made again; ``withdrawn``: how many of the backup had been withdrawn since.
+    """
+
+    erased: int
+    merged: int
+    postponed: int
+    failed: tuple[UserId, ...] = ()
+    requested: int = 0
+    withdrawn: int = 0
+
+
+async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> ErasedAgain:
+    """After a restore: delete and merge everybody again whom the ledger lists, also those who were guests or strangers in
+    the backup. Other requests of the backup get a new grace period (microseconds): their people may have signed in since.
+
+    Nobody waits for one who fails; a repetition does what is left.
+    """
+    people = dict.fromkeys(erasing.ledger.people())
+    failed: list[UserId] = []
+    erased = merged = 0
+    for user_id in people:
+        try:
+            erased += await _erase_one_again(db, erasing, user_id)
+        except Exception as failure:  # noqa: BLE001 - reported by number; the others are not to wait for one
+            log.error("account.deletion_failed", user_id=user_id, exc_info=failure)
+            failed.append(user_id)
+    for user_id, into in erasing.ledger.merged():
+        if user_id in people:
+            continue  # whoever they were merged into was deleted since; a merge would withdraw what is left to do
+        try:
+            merged += await _merge_one_again(db, user_id, into)
+        except Exception as failure:  # noqa: BLE001 - as above
+            log.error("account.merge_failed", user_id=user_id, exc_info=failure)
+            failed.append(user_id)
+    requested = withdrawn = 0
+    for user_id in erasing.ledger.requests():
+        requested += await _request_again(db, user_id, grace)
+    for user_id, withdrawn_at in erasing.ledger.withdrawals().items():
+        withdrawn += await _withdraw_again(db, user_id, withdrawn_at)
+    await discard_files(db, erasing)
+    async with db.transaction() as tx:
+        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), besides=people)
+    return ErasedAgain(erased, merged, postponed, tuple(dict.fromkeys(failed)), requested, withdrawn)
+
+
+async def _request_again(db: Database, user_id: UserId, grace: int) -> bool:
+    """Ask for the deletion of somebody whose request is younger than the backup, with a new grace period."""
+    async with db.transaction() as tx:
+        there = await users.by_id(tx, user_id)
+        if there is None or there.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
+            return False
+        await actions.request(tx, user_id, grace)
+    return True
+
+
+async def _withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) -> bool:
+    """Withdraw a request of the backup that was withdrawn since."""
+    async with db.transaction() as tx:
+        asked = await erasure_requests.find(tx, user_id)
+        if asked is None or asked.stage is ErasureStage.ERASING or to_datetime(asked.requested_at) > withdrawn_at:
+            return False
+        return await erasure_requests.cancel(tx, user_id)
+
+
+async def _erase_one_again(db: Database, erasing: PersonErasing, user_id: UserId) -> bool:
+    async with db.transaction() as tx:
+        there = await users.by_id(tx, user_id)
+        # An emptied row tells no longer when it was made.
+        if there is None or there.created_at == 0:
+            return False
+        asked = await erasure_requests.put(tx, user_id, Instant(tx.now))
+    await actions.end(db, asked)
+    return await erase(db, erasing, user_id) is not None
+
+
+async def _merge_one_again(db: Database, user_id: UserId, into: UserId) -> bool:
+    """Merge accounts again that are apart in the backup. One whose other account is younger than the backup stays as it
+    is: it has everything that there is.
+    """
+
+    async def work(tx: Transaction) -> bool:
+        there = await users.by_id(tx, user_id)
+        other = await users.by_id(tx, into)
+        if there is None or other is None or 0 in {there.created_at, other.created_at}:
+            return False
+        await merge(tx, user_id, into)
+        return True
+
+    return await db.batch(work, key=user_id)

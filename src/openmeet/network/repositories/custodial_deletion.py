@@ -1,0 +1,90 @@
+"""Delete custodial accounts on their PDS: of people and groups that were deleted here.
+
+A job of its own, so that a PDS that is away delays nothing else. It fails, and is listed for the operator, when the PDS
+was away for about ten days.
+"""
+
+from typing import Final
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.failures import Malformed
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.transaction import Database
+from groundwork.errors import Failure, InvalidInput, NotFound, Refused, Unavailable
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from groundwork.outbox.retry import is_worth_retrying
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserId
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.custodial import Keeper, as_administration
+
+# The wait between two of them grows to three quarters of an hour on average.
+MOST_TRIES: Final = 320
+# A request that was not answered is over by then, whatever the server did with it.
+LOOKS_AGAIN: Final = 3
+LOOK_AFTER_SECONDS: Final = 1200.0
+
+
+def custodial_deletion_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
+    """The handler of ``JobKind.DELETE_CUSTODIAL_ACCOUNT``; the subject is a DID, or the handle of an account whose
+    creation was not answered.
+    """
+
+    async def deliver(job: Job) -> None:
+        if not keeper.admin_authorization:
+            raise Refused(IdentityReason.CANNOT_DELETE_ACCOUNT, name="NoOrders")
+        try:
+            await _delete(db, as_administration(network, keeper), keeper, job)
+        except Failure as failure:
+            if is_worth_retrying(failure) and job.attempts >= MOST_TRIES:
+                raise Refused(IdentityReason.SERVER_WAS_AWAY, name="ServerAway") from failure
+            raise
+
+    return deliver
+
+
+async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> None:
+    did = Did(job.subject) if job.subject.startswith("did:") else await _made_for_nobody(db, client, keeper, job)
+    if did is None:
+        log.info("custodial_account.was_never_made")
+        return
+    try:
+        await client.procedure("com.atproto.admin.deleteAccount", {"did": did})
+    except NotFound:
+        log.info("custodial_account.gone_already")  # the answer of an earlier attempt was lost
+
+
+async def _made_for_nobody(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> Did | None:
+    """The account with this handle if it is one that we asked for, for somebody who was deleted here since or chose another
+    handle before it was made. Raises Unavailable while the server may still be making it.
+
+    Its address says for whom (``custodial.make_account``): the handle may be another person's by now.
+    """
+    handle = job.subject
+    try:
+        found = await client.query("com.atproto.identity.resolveHandle", {"handle": handle})
+    except (NotFound, Refused, InvalidInput):
+        if job.attempts < LOOKS_AGAIN:
+            raise Unavailable(IdentityReason.MAY_STILL_BE_MADE, after_seconds=LOOK_AFTER_SECONDS) from None
+        return None
+    try:
+        did = parse_did(str(found.get("did")))
+        account = await client.query("com.atproto.admin.getAccountInfo", {"did": did})
+    except (NotFound, Refused, InvalidInput, Malformed):
+        return None
+    name, at, domain = str(account.get("email")).partition("@")
+    if not at or domain != keeper.mail_domain:
+        return None
+    async with db.reader() as reader:
+        person = await users.by_id(reader, UserId(name))
+        wanted = await identities.custodial_account(reader, UserId(name))
+        known = await identities.find(reader, did)
+    if person is None or (known is not None and known.kind is not IdentityKind.SHADOW):
+        return None
+    is_given_up = wanted is not None and wanted.handle != handle and wanted.did != did
+    return did if person.created_at == 0 or is_given_up else None

@@ -1,0 +1,164 @@
+"""E-mail addresses that are left alone, as keyed hashes: by everybody, or by a group or event whose invitation they declined.
+
+The hash is HMAC-SHA-256 (RFC 2104) under a random key that is made once per community and stored sealed, so a copy of the
+database does not tell whether an address is in it. What is hashed is the SHA-256 of the address: rows from before there
+was a key have that alone, and are hashed again when the key is made.
+"""
+
+import binascii
+import hashlib
+import hmac
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Final, NewType
+
+from groundwork.database.resealing import Sealed
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.signing_key import SigningKey
+from groundwork.telemetry.logs import log
+
+AddressHash = NewType("AddressHash", str)
+
+_KEY_BYTES: Final = 32
+_KEY_NAME: Final = "addresses"
+_KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
+_LINK_PURPOSE: Final = "openmeet/opt_out_link"
+# Of the longest address that is accepted (254 bytes), with room to spare.
+_MOST_TOKEN_CHARACTERS: Final = 512
+SEALED_KEY: Final = Sealed("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
+
+
+def sealer_of(key: SigningKey) -> Sealer:
+    """Seals the key of the hashes, and the addresses in opt-out links."""
+    return key.sealer(b"openmeet/addresses")
+
+
+def url_of(key: SigningKey, public_url: str, email: str) -> str:
+    """Link by which the owner of an address opts out; for the header and the end of the e-mail."""
+    return f"{public_url}/mail/never/{token_of(key, email)}"
+
+
+def token_of(key: SigningKey, email: str) -> str:
+    """The token in an opt-out link: the address, sealed, so that logs of visited pages do not have it."""
+    return _encoded(sealer_of(key).seal(email.encode(), _LINK_PURPOSE))
+
+
+def address_in(key: SigningKey, token: str) -> str | None:
+    """The address that an opt-out link is for; None for a forged link."""
+    if len(token) > _MOST_TOKEN_CHARACTERS:
+        return None
+    try:
+        sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        # Base64 has several texts for the same bytes: only the one that was sent is a link.
+        if _encoded(sealed) != token:
+            return None
+        return sealer_of(key).unseal(sealed, _LINK_PURPOSE).decode()
+    except (binascii.Error, ValueError, CannotUnseal):
+        return None
+
+
+async def is_left_alone(reader: Reader, key: SigningKey, email: str) -> bool:
+    """Whether an address opted out of e-mails that other people cause."""
+    row = await reader.fetch_one(
+        "select 1 as found from email_suppressions where address_hash = :hash",
+        hash=_hash(await _key_in(reader, key), email),
+    )
+    return row is not None
+
+
+async def opt_out(tx: Transaction, key: SigningKey, email: str) -> None:
+    """Store that an address opted out of e-mails that other people cause; idempotent."""
+    await tx.execute(
+        "insert into email_suppressions (address_hash, created_at) values (:hash, :now)"
+        " on conflict (address_hash) do nothing",
+        hash=_hash(await _made_key(tx, key), email),
+        now=tx.now,
+    )
+
+
+async def opt_in(tx: Transaction, key: SigningKey, email: str) -> None:
+    """Delete the opt-out of an address, because its owner asked for that or has used the site."""
+    try:
+        secret = await _key_in(tx, key)
+    except CannotUnseal:
+        # Nobody is kept from signing up because an operator dropped a sealing key too early.
+        log.error("address_key.lost")
+        return
+    await tx.execute("delete from email_suppressions where address_hash = :hash", hash=_hash(secret, email))
+
+
+async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str) -> None:
+    """Store that an address declined an invitation to this group or event, which then invites it no more; idempotent."""
+    await tx.execute(
+        "insert into declined_addresses (subject_id, address_hash, declined_at) values (:subject, :hash, :now)"
+        " on conflict (subject_id, address_hash) do nothing",
+        subject=subject_id,
+        hash=_hash(await _made_key(tx, key), email),
+        now=tx.now,
+    )
+
+
+async def declined_among(reader: Reader, key: SigningKey, subject_id: str, emails: Sequence[str]) -> set[str]:
+    """Those of these addresses that declined an invitation to this group or event."""
+    if not emails:
+        return set()
+    secret = await _key_in(reader, key)
+    by_hash = {_hash(secret, email): email for email in emails}
+    rows = await reader.fetch(
+        "select address_hash from declined_addresses where subject_id = :subject and address_hash in :hashes"
+        " order by address_hash",
+        subject=subject_id,
+        hashes=list(by_hash),
+    )
+    return {by_hash[AddressHash(row["address_hash"])] for row in rows}
+
+
+async def ensure_key(db: Database, key: SigningKey) -> None:
+    """Make the key if there is none yet; hash what was stored without one."""
+    async with db.transaction() as tx:
+        await _made_key(tx, key)
+
+
+def _encoded(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).decode().rstrip("=")
+
+
+def _hash(secret: bytes | None, email: str) -> AddressHash:
+    """Upper and lower case are the same. ``secret``: None as long as there is no key."""
+    plain = hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest()
+    return AddressHash(plain) if secret is None else _keyed(secret, plain)
+
+
+def _keyed(secret: bytes, plain: str) -> AddressHash:
+    return AddressHash(hmac.digest(secret, plain.encode(), hashlib.sha256).hex())
+
+
+async def _key_in(reader: Reader, key: SigningKey) -> bytes | None:
+    """Raises CannotUnseal if the sealing key that it was sealed with is gone."""
+    row = await reader.fetch_one("select sealed from address_keys where name = :name", name=_KEY_NAME)
+    return None if row is None else sealer_of(key).unseal(row["sealed"], _KEY_PURPOSE)
+
+
+async def _made_key(tx: Transaction, key: SigningKey) -> bytes:
+    there = await _key_in(tx, key)
+    if there is not None:
+        return there
+    secret = os.urandom(_KEY_BYTES)
+    made = await tx.execute(
+        "insert into address_keys (name, sealed, created_at) values (:name, :sealed, :now) on conflict (name) do nothing",
+        name=_KEY_NAME,
+        sealed=sealer_of(key).seal(secret, _KEY_PURPOSE),
+        now=tx.now,
+    )
+    if made != 1:
+        # Another process was faster; its row is committed by now.
+        return await _made_key(tx, key)
+    for table in ("email_suppressions", "declined_addresses"):
+        rows = await tx.fetch(f"select distinct address_hash from {table} order by address_hash")
+        await tx.execute_many(
+            f"update {table} set address_hash = :keyed where address_hash = :plain",
+            [{"keyed": _keyed(secret, row["address_hash"]), "plain": row["address_hash"]} for row in rows],
+        )
+    return secret

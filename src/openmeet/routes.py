@@ -1,0 +1,316 @@
+"""Every route: the pages, the pictures and the operations of the JSON API, in the order in which they are matched."""
+
+from starlette.routing import Route
+
+from openmeet.web.account import (
+    consent_api,
+    consent_pages,
+    custodial_pages,
+    deletion_pages,
+    export_pages,
+    identity_pages,
+    matrix_pages,
+    profile_api,
+    profile_pages,
+    publishing_api,
+    suggestion_pages,
+    taking_over_pages,
+    tokens_api,
+    tokens_pages,
+)
+from openmeet.web.account import merge_pages as account_merge_pages
+from openmeet.web.account import settings_pages as account_settings_pages
+from openmeet.web.admin import api as admin_api
+from openmeet.web.admin import flags_api, flags_pages
+from openmeet.web.admin import pages as admin_pages
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.atproto import (
+    backfill_progress,
+    ingest_api,
+    merges_api,
+    merges_pages,
+    move_records_api,
+    move_records_pages,
+    own_record_pages,
+    record_pictures,
+    record_settings_api,
+    record_settings_pages,
+)
+from openmeet.web.attendance import api as attendance_api
+from openmeet.web.attendance import (
+    attendees_api,
+    attendees_pages,
+    guest_list,
+    guests_api,
+    guests_pages,
+    registration_api,
+    registration_pages,
+)
+from openmeet.web.attendance import pages as attendance_pages
+from openmeet.web.calendar import api as calendar_api
+from openmeet.web.calendar import pages as calendar_pages
+from openmeet.web.calendar import settings_pages as calendar_settings
+from openmeet.web.chat import live as chat_live
+from openmeet.web.chat import matrix_api as chat_matrix_api
+from openmeet.web.chat import message_pages as chat_message_pages
+from openmeet.web.chat import moderation_pages as chat_moderation_pages
+from openmeet.web.chat import pages as chat_pages
+from openmeet.web.chat import pictures as chat_pictures
+from openmeet.web.chat.operations import OPERATIONS as CHAT_OPERATIONS
+from openmeet.web.check_in import api as check_in_api
+from openmeet.web.check_in import pages as check_in_pages
+from openmeet.web.email_links import chat_pages as email_chat_pages
+from openmeet.web.email_links import never_pages
+from openmeet.web.email_links import pages as email_links_pages
+from openmeet.web.events import api as events_api
+from openmeet.web.events import (
+    calendar_file,
+    card_picture,
+    co_hosts_api,
+    co_hosts_pages,
+    discover_pages,
+    draft_pages,
+    drafts_api,
+    home_pages,
+    hosting_api,
+    hosting_pages,
+    new_links,
+    new_links_api,
+    picture_api,
+    picture_pages,
+    place_field,
+    search_feeds,
+)
+from openmeet.web.events import create_api as create_events_api
+from openmeet.web.events import new_pages as new_event_pages
+from openmeet.web.events import pages as events_pages
+from openmeet.web.groups import (
+    activity_api,
+    activity_pages,
+    api,
+    atproto_api,
+    group_picture_api,
+    invitations_api,
+    invitations_pages,
+    members_api,
+    members_pages,
+    ownership_api,
+    ownership_pages,
+    picture,
+    settings_pages,
+)
+from openmeet.web.groups import atproto_pages as group_atproto_pages
+from openmeet.web.groups import (
+    calendar_api as group_calendar_api,
+)
+from openmeet.web.groups import calendar_pages as group_calendar_pages
+from openmeet.web.groups import (
+    pages as group_pages,
+)
+from openmeet.web.host_messages import api as host_messages_api
+from openmeet.web.host_messages import pages as host_messages_pages
+from openmeet.web.imports import api as imports_api
+from openmeet.web.imports import invitation_api
+from openmeet.web.imports import pages as imports_pages
+from openmeet.web.media import covers
+from openmeet.web.media import pages as media_pages
+from openmeet.web.moderation import api as moderation_api
+from openmeet.web.moderation import chat_pages as moderation_chat_pages
+from openmeet.web.moderation import pages as moderation_pages
+from openmeet.web.notifications import list_api
+from openmeet.web.notifications import list_pages as notification_list_pages
+from openmeet.web.notifications import preferences_api as notification_preferences_api
+from openmeet.web.notifications import preferences_pages as notification_preferences_pages
+from openmeet.web.profiles import api as profiles_api
+from openmeet.web.profiles import pages as profiles_pages
+from openmeet.web.safety import api as safety_api
+from openmeet.web.safety import pages as safety_pages
+from openmeet.web.search import map_pages, places_api, sitemap
+from openmeet.web.search import saved_api as saved_searches_api
+from openmeet.web.search import saved_pages as saved_searches_pages
+from openmeet.web.series import api as series_api
+from openmeet.web.series import dates_pages as series_dates_pages
+from openmeet.web.series import detection_api as series_detection_api
+from openmeet.web.series import detection_pages as series_detection_pages
+from openmeet.web.series import edit_pages as series_edit_pages
+from openmeet.web.series import gather_pages as series_gather_pages
+from openmeet.web.series import host_pages as series_host_pages
+from openmeet.web.series import hosting_api as series_hosting_api
+from openmeet.web.series import impact_api as series_impact_api
+from openmeet.web.series import list_pages
+from openmeet.web.series import pages as series_pages
+from openmeet.web.series import people_api as series_people_api
+from openmeet.web.series import people_pages as series_people_pages
+from openmeet.web.series import picture_api as series_picture_api
+from openmeet.web.series import picture_pages as series_picture_pages
+from openmeet.web.sign_in import api as sign_in_api
+from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
+from openmeet.web.sign_in import atproto_pages
+from openmeet.web.sign_in import pages as sign_in_pages
+from openmeet.web.site import dev_pages
+from openmeet.web.webhooks import api as webhooks_api
+from openmeet.web.webhooks import pages as webhooks_pages
+
+
+def pictures() -> list[Route]:
+    """Routes of pictures: a page has many, so they have a limit of their own."""
+    return [*media_pages.routes(), *covers.routes(), *card_picture.routes()]
+
+
+def open_pages() -> list[Route]:
+    """Pages, feeds and files that are the same for everybody, or whose address itself grants access."""
+    return [
+        *email_links_pages.routes(),
+        *email_chat_pages.routes(),
+        *never_pages.routes(),
+        *imports_pages.open_routes(),
+        *invitations_pages.open_routes(),
+        *calendar_pages.open_routes(),
+        *group_calendar_pages.open_routes(),
+        *sitemap.routes(),
+    ]
+
+
+def pages() -> list[Route]:
+    """Every page route. ``/events/new`` stands before ``/events/{slug}``; the same holds for groups."""
+    return [
+        *sign_in_pages.routes(),
+        *atproto_pages.routes(),
+        *identity_pages.routes(),
+        *own_record_pages.routes(),
+        *profile_pages.routes(),
+        *account_settings_pages.routes(),
+        *suggestion_pages.routes(),
+        *matrix_pages.routes(),
+        *tokens_pages.routes(),
+        *notification_list_pages.routes(),
+        *notification_preferences_pages.routes(),
+        *new_event_pages.routes(),
+        *draft_pages.routes(),
+        *picture_pages.routes(),
+        *hosting_pages.routes(),
+        *new_links.routes(),
+        *attendance_pages.routes(),
+        *co_hosts_pages.routes(),
+        *host_messages_pages.routes(),
+        *chat_live.routes(),
+        *chat_moderation_pages.routes(),
+        *chat_message_pages.routes(),
+        *chat_pictures.routes(),
+        *chat_pages.routes(),
+        *registration_pages.routes(),
+        *attendees_pages.routes(),
+        *guest_list.routes(),
+        *check_in_pages.routes(),
+        *guests_pages.routes(),
+        *calendar_file.routes(),
+        *discover_pages.routes(),
+        *map_pages.routes(),
+        *events_pages.routes(),
+        *place_field.routes(),
+        *home_pages.routes(),
+        *backfill_progress.routes(),
+        *saved_searches_pages.routes(),
+        *profiles_pages.routes(),
+        *series_detection_pages.routes(),
+        *record_settings_pages.routes(),
+        *record_pictures.routes(),
+        *list_pages.routes(),
+        *series_host_pages.routes(),
+        *series_dates_pages.routes(),
+        *series_people_pages.routes(),
+        *series_gather_pages.routes(),
+        *series_edit_pages.routes(),
+        *series_picture_pages.routes(),
+        *series_pages.routes(),
+        *merges_pages.routes(),
+        *webhooks_pages.routes(),
+        *calendar_pages.routes(),
+        *calendar_settings.routes(),
+        *invitations_pages.routes(),
+        *settings_pages.routes(),
+        *picture.routes(),
+        *members_pages.routes(),
+        *activity_pages.routes(),
+        *group_atproto_pages.routes(),
+        *move_records_pages.routes(),
+        *ownership_pages.routes(),
+        *search_feeds.routes(),
+        *group_calendar_pages.routes(),
+        *group_pages.routes(),
+        *imports_pages.routes(),
+        *export_pages.routes(),
+        *deletion_pages.routes(),
+        *safety_pages.routes(),
+        *moderation_pages.routes(),
+        *moderation_chat_pages.routes(),
+        *admin_pages.routes(),
+        *flags_pages.routes(),
+        *account_merge_pages.routes(),
+        *consent_pages.routes(),
+        *taking_over_pages.routes(),
+        *custodial_pages.routes(),
+        *dev_pages.routes(),
+    ]
+
+
+def operations() -> list[ApiOperation]:
+    """Every operation of the JSON API, in the order of its documentation."""
+    return [
+        *sign_in_api.OPERATIONS,
+        *atproto_sign_in_api.OPERATIONS,
+        *tokens_api.OPERATIONS,
+        *profile_api.OPERATIONS,
+        *publishing_api.OPERATIONS,
+        *consent_api.OPERATIONS,
+        *notification_preferences_api.OPERATIONS,
+        *list_api.OPERATIONS,
+        *events_api.OPERATIONS,
+        *create_events_api.OPERATIONS,
+        *hosting_api.OPERATIONS,
+        *new_links_api.OPERATIONS,
+        *drafts_api.OPERATIONS,
+        *picture_api.OPERATIONS,
+        *attendance_api.OPERATIONS,
+        *co_hosts_api.OPERATIONS,
+        *host_messages_api.OPERATIONS,
+        *CHAT_OPERATIONS,
+        *chat_matrix_api.OPERATIONS,
+        *registration_api.OPERATIONS,
+        *attendees_api.OPERATIONS,
+        *check_in_api.OPERATIONS,
+        *guests_api.OPERATIONS,
+        *record_settings_api.OPERATIONS,
+        *series_detection_api.OPERATIONS,
+        *backfill_progress.OPERATIONS,
+        *saved_searches_api.OPERATIONS,
+        *places_api.OPERATIONS,
+        *profiles_api.OPERATIONS,
+        *list_pages.OPERATIONS,  # before the routes with a slug in this place
+        *series_api.OPERATIONS,
+        *series_hosting_api.OPERATIONS,
+        *series_impact_api.OPERATIONS,
+        *series_picture_api.OPERATIONS,
+        *series_people_api.OPERATIONS,
+        *api.OPERATIONS,
+        *group_calendar_api.OPERATIONS,
+        *group_picture_api.OPERATIONS,
+        *members_api.OPERATIONS,
+        *invitations_api.OPERATIONS,
+        *activity_api.OPERATIONS,
+        *ownership_api.OPERATIONS,
+        *atproto_api.OPERATIONS,
+        *move_records_api.OPERATIONS,
+        *merges_api.OPERATIONS,
+        *webhooks_api.OPERATIONS,
+        *calendar_api.OPERATIONS,
+        *imports_api.OPERATIONS,
+        *invitation_api.OPERATIONS,
+        *ingest_api.OPERATIONS,
+        *admin_api.OPERATIONS,
+        *flags_api.OPERATIONS,
+        *export_pages.OPERATIONS,
+        *deletion_pages.OPERATIONS,
+        *safety_api.OPERATIONS,
+        *moderation_api.OPERATIONS,
+    ]

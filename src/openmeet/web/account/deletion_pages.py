@@ -1,0 +1,215 @@
+"""Settings: delete one's account. What happens is shown first; the proof of identity is at most ten minutes old."""
+
+from typing import Any, ClassVar, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import MINUTE, SECOND
+from groundwork.database.transaction import Reader
+from groundwork.errors import Failure, Forbidden, InvalidInput
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.erasure import actions
+from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
+from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.sign_in import model
+from openmeet.domain.sign_in import queries as sign_in
+from openmeet.domain.users import queries as users
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.reasons import UserReason
+from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.site import session as edge
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/settings/delete"
+# What somebody types to confirm, by whether they have an e-mail address and a network account here.
+_NAMED: Final = {
+    (True, True): lazy("Your e-mail address or account name"),
+    (True, False): lazy("Your e-mail address"),
+    (False, True): lazy("Your account name, like @ana.example.org"),
+    (False, False): lazy("Your e-mail address or account name"),
+}
+PROOF_LASTS: Final = 10 * MINUTE
+
+
+class HostedEventOutput(msgspec.Struct, rename="camel"):
+    """``heir``: who takes the event over; null: it is cancelled. ``isSoon``: at once, because it begins before the account
+    is deleted.
+    """
+
+    slug: str
+    title: str
+    starts_at: str | None
+    heir: str | None
+    is_soon: bool
+
+
+class DeletionPreview(msgspec.Struct, rename="camel"):
+    """What happens if the caller deletes their account; ``moreEvents`` are not listed. ``recordsOutOfReach``: at-uris that
+    we cannot delete, because their account server no longer lets us in.
+    """
+
+    due_at: str
+    events: list[HostedEventOutput]
+    more_events: int
+    groups_passed_on: int
+    groups_deleted: int
+    answers: int
+    memberships: int
+    records: int
+    records_out_of_reach: list[str]
+    deletes_account_server_account: bool
+
+
+class DeletionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``confirm``: the caller's e-mail address or handle; left out: not checked."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"confirm": "ana@example.org"}
+
+    confirm: str | None = None
+
+
+class DeletionRequested(msgspec.Struct, rename="camel"):
+    """Signing in before ``dueAt`` keeps the account."""
+
+    due_at: str
+
+
+def routes() -> list[Route]:
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, delete, methods=["POST"])]
+
+
+async def show(request: Request) -> Response:
+    return await _page(request, EMPTY)
+
+
+async def delete(request: Request) -> Response:
+    caller = caller_of(request)
+    typed = await read_form(request)
+    try:
+        async with database_of(request).reader() as reader:
+            await _must_be_fresh(reader, request, edge.cookie_token(request))
+            await _must_be_named(reader, caller.user_id, typed.get("confirm", ""))
+    except Failure as failure:
+        shown = Typed({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
+        return await _page(request, shown, status=400)
+    await actions.begin(database_of(request), caller.user_id, _grace(request))
+    response = go("/", flash="account_deletion_requested")
+    edge.clear_cookie(request, response)
+    return response
+
+
+async def preview(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await what_happens(reader, caller.user_id, _grace(request))
+    return json_response(_shown(found))
+
+
+async def delete_me(request: Request) -> Response:
+    caller = caller_of(request)
+    wanted = await read_json(request, DeletionInput, is_optional=True)
+    async with database_of(request).reader() as reader:
+        await _must_be_fresh(reader, request, edge.bearer_of(request))
+        if wanted.confirm is not None:
+            await _must_be_named(reader, caller.user_id, wanted.confirm)
+    asked = await actions.begin(database_of(request), caller.user_id, _grace(request))
+    return json_response(DeletionRequested(iso(asked.due_at)), 202)
+
+
+def _grace(request: Request) -> int:
+    return int(services(request).settings.erasure_grace * SECOND)
+
+
+async def _must_be_fresh(reader: Reader, request: Request, token: str) -> None:
+    """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless this session was opened a moment ago, and by the person."""
+    proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
+    if proof is None:
+        raise Forbidden(UserReason.SIGN_IN_TO_DELETE, name="ProofExpired")
+    if proof.is_by_app_password:
+        raise Forbidden(UserReason.APP_PASSWORD_IS_NO_PROOF, name="ProofTooWeak")
+    if proof.proven_at < services(request).clock.now() - PROOF_LASTS:
+        raise Forbidden(UserReason.PROOF_EXPIRED, name="ProofExpired")
+
+
+async def _must_be_named(reader: Reader, user_id: UserId, typed: str) -> None:
+    """Raises InvalidInput unless this is the person's e-mail address, or a handle or DID of theirs."""
+    person = await users.by_id(reader, user_id)
+    mine = await identities.of_user(reader, user_id)
+    names = {one.handle.lower() for one in mine} | {one.did for one in mine}
+    if person is not None and person.email is not None:
+        names.add(person.email.lower())
+    named = typed.strip().lower().removeprefix("@")
+    if not named or named not in names:
+        raise InvalidInput("confirm", UserReason.WRONG_CONFIRMATION)
+
+
+def _shown(found: ErasurePreview) -> DeletionPreview:
+    return DeletionPreview(
+        due_at=iso(found.due_at),
+        events=[
+            HostedEventOutput(
+                one.slug, one.title, None if one.starts_at is None else iso(one.starts_at), one.heir, one.is_soon
+            )
+            for one in found.events
+        ],
+        more_events=found.more_events,
+        groups_passed_on=found.groups_passed,
+        groups_deleted=found.groups_deleted,
+        answers=found.answers,
+        memberships=found.memberships,
+        records=found.records,
+        records_out_of_reach=list(found.out_of_reach[:MOST_LISTED]),
+        deletes_account_server_account=found.has_custodial_account,
+    )
+
+
+async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        found = await what_happens(reader, caller.user_id, _grace(request))
+        proof = await sign_in.proof_of(reader, model.hash_token(edge.cookie_token(request)))
+        person = await users.by_id(reader, caller.user_id)
+        has_names = bool(await identities.of_user(reader, caller.user_id))
+    context: dict[str, Any] = {
+        "named": _NAMED[person is not None and person.email is not None, has_names],
+        "most_listed": MOST_LISTED,
+        "typed": typed,
+        "found": found,
+        "is_by_app_password": proof is not None and proof.is_by_app_password,
+        "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,
+    }
+    return page(request, "account/deletion.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/me/deletion",
+        "previewMyDeletion",
+        "What happens if the caller deletes their account",
+        preview,
+        {200: DeletionPreview},
+    ),
+    ApiOperation(
+        "DELETE",
+        "/api/me",
+        "deleteMe",
+        "Hide the caller’s account now and delete it after the grace period",
+        delete_me,
+        {202: DeletionRequested},
+        DeletionInput,
+        failures=(403,),
+        is_idempotent=True,
+        body_is_optional=True,
+    ),
+)

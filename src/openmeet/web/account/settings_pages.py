@@ -1,0 +1,264 @@
+"""Settings as a list: each row says how things are now, and leads to its page. The sessions, to end them one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.api_tokens import tokens
+from openmeet.domain.calendars import queries as calendars
+from openmeet.domain.chat import mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.identities.queries import consent
+from openmeet.domain.identities.queries import of_user as identities_of
+from openmeet.domain.moderation.blocks import blocked_by, mutes_of
+from openmeet.domain.notifications import preferences
+from openmeet.domain.notifications.model import Channel
+from openmeet.domain.paging import Page
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in import queries as sessions
+from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.users.model import User
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.webhooks import queries as webhooks
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import choices, gettext, lazy, ngettext
+from openmeet.web.site import session
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+# Rows count what there is up to here; nobody has more.
+_COUNTED: Final = Page(100)
+
+_TRANSPORTS: Final = {SessionTransport.BROWSER: lazy("A browser"), SessionTransport.API: lazy("A program")}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRow:
+    """One row: an icon, a title, and how it is now."""
+
+    path: str
+    icon: str
+    title: str
+    state: str
+    is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsGroup:
+    """Rows under one heading."""
+
+    title: str
+    rows: Sequence[SettingsRow]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of the viewer. ``name``: what a form calls it, which opens nothing. ``is_here``: of this browser."""
+
+    name: str
+    words: str
+    opened: str
+    is_here: bool
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/settings", show_list, methods=["GET"]),
+        Route("/settings/sessions", show_sessions, methods=["GET"]),
+        Route("/settings/sessions", end_session, methods=["POST"]),
+    ]
+
+
+async def show_list(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await user_by_id(reader, caller.user_id)
+        if user is None:
+            raise NotFound(UserReason.NO_SUCH_PERSON)
+        groups = await _groups(reader, request, user)
+    return page(request, "account/settings.html", {"groups": groups, "name": user.display_name})
+
+
+async def show_sessions(request: Request) -> Response:
+    caller = caller_of(request)
+    here = hash_token(session.cookie_token(request))
+    async with database_of(request).reader() as reader:
+        found = await sessions.open_of(reader, caller.user_id)
+        now = reader.now
+    rows = [
+        SessionRow(
+            one.name,
+            str(_TRANSPORTS[one.transport]),
+            formatting.ago(one.created_at, now),
+            one.token_hash == here,
+        )
+        for one in found
+    ]
+    return page(request, "account/sessions.html", {"sessions": sorted(rows, key=lambda one: not one.is_here)})
+
+
+async def end_session(request: Request) -> Response:
+    """End one session, by its name in the list. That of this browser leads to the front page."""
+    caller = caller_of(request)
+    named = (await read_form(request)).get("session", "")
+    here = hash_token(session.cookie_token(request))
+    async with database_of(request).transaction() as tx:
+        ended = await sign_in.close_named(tx, caller.user_id, named)
+    if ended == here:
+        response = go("/", flash="signed_out")
+        session.clear_cookie(request, response)
+        return response
+    return go("/settings/sessions", flash="session_ended")
+
+
+async def _groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
+    identities = [one for one in await identities_of(reader, user.id) if one.can_write]
+    agreement = await consent(reader, user.id)
+    asks_to_publish = services(request).asks_to_publish
+    account = [
+        SettingsRow("/settings/profile", "person", gettext("Account"), user.email or gettext("No e-mail address")),
+        SettingsRow(
+            "/settings/profile#time_zone", "language", gettext("Language and time zone"), _place_words(request, user)
+        ),
+        SettingsRow(
+            "/settings/identity",
+            "globe",
+            gettext("Connected accounts"),
+            ", ".join(f"@{one.handle}" if one.handle else one.did for one in identities) or gettext("None"),
+        ),
+        SettingsRow("/settings/sessions", "laptop", gettext("Where you’re signed in"), await _sessions(reader, user)),
+    ]
+    shared = [
+        SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety(reader, user)),
+        *([await _matrix(reader, user)] if services(request).settings.matrix_url else []),
+        *(
+            [
+                SettingsRow(
+                    "/settings/publishing",
+                    "sync",
+                    gettext("Sync"),
+                    gettext("On") if agreement.is_given else gettext("Off: everything stays on this site"),
+                )
+            ]
+            if asks_to_publish
+            else []
+        ),
+    ]
+    return [
+        SettingsGroup(gettext("Account"), account),
+        SettingsGroup(
+            gettext("What we send you"),
+            [
+                SettingsRow(
+                    "/settings/notifications",
+                    "bell",
+                    gettext("Notifications"),
+                    await _notifications(reader, user),
+                )
+            ],
+        ),
+        SettingsGroup(
+            gettext("What we show you"),
+            [
+                SettingsRow(
+                    "/settings/suggestions",
+                    "star",
+                    gettext("Suggestions"),
+                    gettext("On") if user.wants_suggestions else gettext("Off"),
+                )
+            ],
+        ),
+        SettingsGroup(gettext("What others see"), shared),
+        SettingsGroup(gettext("Calendars and apps"), await _connections(reader, user)),
+        SettingsGroup(
+            gettext("Your data"),
+            [
+                SettingsRow(
+                    "/settings/data", "download", gettext("Export"), gettext("Everything of yours as one file")
+                ),
+                SettingsRow(
+                    "/settings/delete",
+                    "trash",
+                    gettext("Delete your account"),
+                    gettext("You see what happens first"),
+                    is_grave=True,
+                ),
+            ],
+        ),
+    ]
+
+
+async def _matrix(reader: Reader, user: User) -> SettingsRow:
+    person = await mirroring.person(reader, user.id)
+    passes_on = person is not None and person.consent is MatrixConsent.NAME_AND_WORDS
+    state = gettext("Your messages are passed on") if passes_on else gettext("Your messages stay here")
+    return SettingsRow("/settings/matrix", "chat", gettext("Matrix"), state)
+
+
+async def _connections(reader: Reader, user: User) -> list[SettingsRow]:
+    others = await calendars.of_person(reader, user.id)
+    made = [one for one in await tokens.of_user(reader, user.id, reader.now, _COUNTED) if not one.is_over(reader.now)]
+    hooks = await webhooks.of_user(reader, user.id)
+    none = gettext("None")
+    return [
+        SettingsRow(
+            "/settings/calendars",
+            "calendar",
+            gettext("Calendars and feeds"),
+            ngettext("%(number)s other calendar", "%(number)s other calendars", len(others))
+            if others
+            else gettext("No other calendar"),
+        ),
+        SettingsRow(
+            "/settings/tokens",
+            "key",
+            gettext("Apps and tokens"),
+            ngettext("%(number)s token", "%(number)s tokens", len(made)) if made else none,
+        ),
+        SettingsRow(
+            "/settings/webhooks",
+            "link",
+            gettext("Webhooks"),
+            ngettext("%(number)s webhook", "%(number)s webhooks", len(hooks)) if hooks else none,
+        ),
+    ]
+
+
+def _place_words(request: Request, user: User) -> str:
+    offered = dict(choices(services(request).settings.language))
+    language = offered.get(user.language or "", gettext("Language of your browser"))
+    zone = formatting.zone_of_series(user.time_zone) if user.time_zone else gettext("no time zone chosen")
+    return f"{language} · {zone}"
+
+
+async def _sessions(reader: Reader, user: User) -> str:
+    number = len(await sessions.open_of(reader, user.id))
+    return ngettext("%(number)s session", "%(number)s sessions", number)
+
+
+async def _notifications(reader: Reader, user: User) -> str:
+    chosen = {channel for several in (await preferences.of_person(reader, user.id)).values() for channel in several}
+    is_mailed = user.email is not None and bool(chosen & {Channel.EMAIL, Channel.DIGEST})
+    if Channel.IN_APP in chosen:
+        return gettext("Here and by e-mail") if is_mailed else gettext("Only here")
+    return gettext("Only by e-mail") if is_mailed else gettext("Off")
+
+
+async def _safety(reader: Reader, user: User) -> str:
+    blocked = len(await blocked_by(reader, user.id, _COUNTED))
+    muted = len(await mutes_of(reader, user.id, _COUNTED))
+    said = [
+        ngettext("%(number)s person blocked", "%(number)s people blocked", blocked) if blocked else "",
+        ngettext("%(number)s muted", "%(number)s muted", muted) if muted else "",
+    ]
+    return ", ".join(filter(None, said)) or gettext("Nobody is blocked or muted")

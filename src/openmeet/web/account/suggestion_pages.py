@@ -1,0 +1,36 @@
+"""Whether events are suggested to somebody, and from what: one switch."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.domain.users import queries
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import local_path, read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/settings/suggestions", show_suggestions, methods=["GET"]),
+        Route("/settings/suggestions", save_suggestions, methods=["POST"]),
+    ]
+
+
+async def show_suggestions(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    return page(request, "account/suggestions.html", {"is_on": user is not None and user.wants_suggestions})
+
+
+async def save_suggestions(request: Request) -> Response:
+    """Switch suggestions on (``wanted``) or off."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    wanted = bool(typed.get("wanted"))
+    async with database_of(request).transaction() as tx:
+        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wanted)
+    back = local_path(typed.get("next", "/settings/suggestions"))
+    return go(back, flash="suggestions_on" if wanted else "suggestions_off")

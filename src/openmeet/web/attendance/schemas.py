@@ -1,0 +1,26 @@
+"""JSON types of RSVPs that several operations share: the status, a question to attendees."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+AnswerStatusName = Literal[
+    "attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"
+]
+
+
+class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A question to every attendee. Without ``choices`` the reply is free text; ``questionId`` is assigned by the
+    server.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "question": "What do you eat?",
+        "choices": ["Everything", "No meat"],
+        "isRequired": False,
+    }
+
+    question: str
+    choices: list[str] = []
+    is_required: bool = False
+    question_id: str | None = None

@@ -1,0 +1,103 @@
+"""Entries as a list of days: events here as cards, entries of other calendars as rows of the same shape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.calendars.model import CalendarEntry, EntryKind
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.calendar.view import Period, clock_on, covered, elsewhere, overlaps_on, title_of
+from openmeet.web.events.cards import facts_of
+from openmeet.web.events.listing import EventCard, card_of
+
+# Sentences about overlaps on a day.
+MOST_OVERLAPS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCard:
+    """An entry of another calendar."""
+
+    title: str
+    iso: str
+    clock: str
+    place: str
+    calendar: str
+    tone: int
+    is_cancelled: bool
+
+
+@dataclass(slots=True)
+class DayOfCards:
+    """A day: ``relative`` is ``Today``, ``Tomorrow`` or nothing. ``further``: how many entries are not listed."""
+
+    key: str
+    words: str
+    relative: str
+    overlaps: Sequence[str] = ()
+    cards: list[EventCard | OtherCard] = field(default_factory=list)
+    further: int = 0
+
+
+async def day_cards(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId,
+    period: Period,
+    listed: Mapping[date, Sequence[CalendarEntry]],
+    events: Mapping[str, Event],
+) -> list[DayOfCards]:
+    """``events``: at least those of the entries of this site, by id."""
+    wanted = {entry.key for entries in listed.values() for entry in entries}
+    own = [event for key, event in events.items() if key in wanted]
+    facts = await facts_of(reader, public_url, viewer, own) if own else None
+    found = []
+    for day, entries in listed.items():
+        relative = {0: gettext("Today"), 1: gettext("Tomorrow")}.get((day - period.today).days, "")
+        made = DayOfCards(
+            day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MOST_OVERLAPS)
+        )
+        for entry in entries:
+            clock = clock_on(entry, day, period.zone)
+            event = events.get(entry.key)
+            if event is not None and facts is not None:
+                card = card_of(event, facts)
+                made.cards.append(
+                    replace(
+                        card,
+                        time_tag=formatting.time_tag(entry.starts_at, clock),
+                        zone_words=elsewhere(entry, period.zone),
+                        place=entry.place or card.place,
+                    )
+                )
+            elif entry.kind is EntryKind.SUBSCRIBED:
+                made.cards.append(_other(entry, clock))
+        found.append(made)
+    return found
+
+
+def _other(entry: CalendarEntry, clock: str) -> OtherCard:
+    return OtherCard(
+        title=title_of(entry),
+        iso=formatting.iso(entry.starts_at),
+        clock=clock,
+        place=entry.place,
+        calendar=entry.calendar,
+        tone=entry.tone,
+        is_cancelled=entry.is_cancelled,
+    )
+
+
+def by_first_day(period: Period, entries: Sequence[CalendarEntry]) -> dict[date, list[CalendarEntry]]:
+    """Each entry once, under the first of its days within the period; days without entries are left out."""
+    found: dict[date, list[CalendarEntry]] = {}
+    for entry in entries:
+        span = covered(entry, period.zone)
+        day = max(span.first, period.start)
+        if day <= min(span.last, period.end - timedelta(days=1)):
+            found.setdefault(day, []).append(entry)
+    return dict(sorted(found.items()))

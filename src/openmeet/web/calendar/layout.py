@@ -1,0 +1,179 @@
+"""Where entries go: bars across the weeks of a month, blocks side by side in the hours of a day. Pure geometry.
+
+Nothing here grows with the number of entries on a day: what does not fit is counted for a link to the day.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+DAYS: Final = 7
+DAY_MINUTES: Final = 24 * 60
+# Blocks begin and end on one of these, which are the classes of ``calendar.css``.
+STEP_MINUTES: Final = 5
+# 48 px, which leaves 44 between the gaps: what a finger hits. Shorter entries are drawn as high as that.
+LEAST_MINUTES: Final = 60
+# The last of them counts what does not fit.
+MOST_LANES: Final = 3
+MOST_COLUMNS: Final = 3
+# Hours that a week shows even if nothing is on.
+FIRST_HOUR: Final = 9
+LAST_HOUR: Final = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Covered(Generic[K]):
+    """An entry and the days that it covers, both inclusive."""
+
+    key: K
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Bar(Generic[K]):
+    """A part of an entry within one week. ``day``: 0 to 6; ``days``: how many; ``lane``: 0 is on top."""
+
+    key: K
+    day: int
+    days: int
+    lane: int
+    is_start: bool
+    is_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WeekOfBars(Generic[K]):
+    """Bars in the order of days and lanes, and for each day the number of entries that have none."""
+
+    bars: tuple[Bar[K], ...]
+    hidden: tuple[int, ...]
+
+
+def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MOST_LANES) -> WeekOfBars[K]:
+    """The week that begins on ``start``. Entries are in order; longer ones go on top, so that they stay in one line.
+
+    A day with more entries than lanes keeps its last lane free for the number of hidden ones.
+    """
+    end = start + timedelta(days=DAYS - 1)
+    inside = [one for one in entries if one.first <= end and one.last >= start]
+    taken: list[set[int]] = [set() for _ in range(DAYS)]
+    placed = []
+    for one in sorted(inside, key=lambda one: (max(one.first, start), -(one.last - one.first).days)):
+        first, last = max(one.first, start), min(one.last, end)
+        day, days = (first - start).days, (last - first).days + 1
+        free = (lane for lane in range(lanes) if all(lane not in taken[each] for each in range(day, day + days)))
+        lane = next(free, lanes)
+        for each in range(day, day + days):
+            taken[each].add(lane)
+        placed.append(Bar(one.key, day, days, lane, one.first >= start, one.last <= end))
+    shown = [bar for bar in placed if bar.lane < lanes]
+    hidden = _hidden(placed, shown)
+    # A day that hides something needs its last lane for saying so, which may hide a bar that other days share.
+    while crowded := [bar for bar in shown if bar.lane == lanes - 1 and any(hidden[bar.day : bar.day + bar.days])]:
+        shown = [bar for bar in shown if bar not in crowded]
+        hidden = _hidden(placed, shown)
+    return WeekOfBars(tuple(sorted(shown, key=lambda bar: (bar.day, bar.lane))), hidden)
+
+
+def _hidden(placed: Sequence[Bar[K]], shown: Sequence[Bar[K]]) -> tuple[int, ...]:
+    counts = [0] * DAYS
+    for sign, bars in ((1, placed), (-1, shown)):
+        for bar in bars:
+            for day in range(bar.day, bar.day + bar.days):
+                counts[day] += sign
+    return tuple(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[K]):
+    """An entry within one day, in minutes after midnight by the clock."""
+
+    key: K
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class HourBlock(Generic[K]):
+    """A rectangle in a day: ``column`` of ``columns``, in minutes. Without ``key``, ``hidden`` entries that do not fit."""
+
+    key: K | None
+    start: int
+    end: int
+    column: int
+    columns: int
+    hidden: int = 0
+
+
+def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list[HourBlock[K]]:
+    """Entries that overlap as drawn share the width of the day, in order of start; the longer of two goes first."""
+    found: list[HourBlock[K]] = []
+    cluster: list[Timed[K]] = []
+    ends = 0
+    for one in sorted(map(_drawn, entries), key=lambda one: (one.start, -one.end)):
+        if cluster and one.start >= ends:
+            found += _side_by_side(cluster, most)
+            cluster = []
+        ends = max(ends, one.end) if cluster else one.end
+        cluster.append(one)
+    return found + (_side_by_side(cluster, most) if cluster else [])
+
+
+def _drawn(one: Timed[K]) -> Timed[K]:
+    """As it is drawn: on the steps of the grid, high enough, and within the day."""
+    start = min(max(one.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
+    end = min(-(-one.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)
+    return Timed(one.key, start, max(end, start + LEAST_MINUTES))
+
+
+def _side_by_side(cluster: Sequence[Timed[K]], most: int) -> list[HourBlock[K]]:
+    ends: list[int] = []
+    columns = []
+    for one in cluster:
+        column = next((number for number, end in enumerate(ends) if end <= one.start), len(ends))
+        ends[column : column + 1] = [one.end]
+        columns.append(column)
+    if len(ends) <= most:
+        return [
+            HourBlock(one.key, one.start, one.end, column, len(ends))
+            for one, column in zip(cluster, columns, strict=True)
+        ]
+    fits = most - 1
+    rest = [one for one, column in zip(cluster, columns, strict=True) if column >= fits]
+    more: HourBlock[K] = HourBlock(
+        None, min(one.start for one in rest), max(one.end for one in rest), fits, most, hidden=len(rest)
+    )
+    shown = [
+        HourBlock(one.key, one.start, one.end, column, most)
+        for one, column in zip(cluster, columns, strict=True)
+        if column < fits
+    ]
+    return [*shown, more]
+
+
+def minutes_of(starts: datetime, ends: datetime, day: date) -> tuple[int, int]:
+    """Begin and end on this day by its clock, in minutes after midnight.
+
+    On the night when clocks go back an entry may end at an earlier time than it began: then its length counts.
+    """
+    first = 0 if starts.date() < day else starts.hour * 60 + starts.minute
+    last = DAY_MINUTES if ends.date() > day else ends.hour * 60 + ends.minute
+    if starts.date() == ends.date() == day and last < first:
+        last = min(first + int((ends.astimezone(UTC) - starts.astimezone(UTC)).total_seconds() // 60), DAY_MINUTES)
+    return first, last
+
+
+def hours_of(blocks: Sequence[HourBlock[K]]) -> tuple[int, int]:
+    """The hours that a week shows: those of a usual day, and as many more as there are entries in."""
+    first = min([FIRST_HOUR, *(block.start // 60 for block in blocks)])
+    last = max([LAST_HOUR, *(-(-block.end // 60) for block in blocks)])
+    return first, last
+
+
+def week_start(on: date, first_weekday: int) -> date:
+    """The first day of the week of a day. ``first_weekday``: 0 is Monday."""
+    return on - timedelta(days=(on.weekday() - first_weekday) % DAYS)

@@ -1,0 +1,235 @@
+"""Settings of the calendar: subscribed calendars, the feed for other programs, the first day of the week."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from groundwork.errors import Failure, InvalidForm, InvalidInput
+from groundwork.http.faults import form_status_of, headers_of
+from openmeet.domain.calendars import queries, subscriptions
+from openmeet.domain.calendars.fetch import checked_url
+from openmeet.domain.calendars.model import (
+    COSTLY,
+    MOST_CALENDARS,
+    TONES,
+    CalendarId,
+    FeedFailure,
+    FeedHealth,
+    Subscribed,
+)
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_id, set_week_start
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.reasons.messages import explain
+from openmeet.web.calendar import feed
+from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+SETTINGS: Final = "/settings/calendars"
+
+# The tones of ``tokens.css``, in their order.
+TONE_WORDS: Final = (
+    lazy("Pine"),
+    lazy("Coral"),
+    lazy("Indigo"),
+    lazy("Plum"),
+    lazy("Mustard"),
+    lazy("Sky"),
+    lazy("Rose"),
+    lazy("Night blue"),
+    lazy("Leaf green"),
+)
+# Days on which weeks begin somewhere.
+WEEK_STARTS: Final = (0, 5, 6)
+_HEALTH_WORDS = {
+    FeedHealth.FILE: lazy("from a file; it isn’t updated"),
+    FeedHealth.FRESH: lazy("read again every few hours"),
+    FeedHealth.FAILING: lazy("could not be read the last time; we will try again"),
+    FeedHealth.GIVEN_UP: lazy("could not be read several times; we stopped trying"),
+}
+_ADVICE = {
+    FeedFailure.GONE: lazy(
+        "The calendar is gone from that address. Ask its owner for the new address, or choose “Remove”."
+    ),
+    FeedFailure.UNREACHABLE: lazy("Check that the address still works in a browser. If it does, choose “Read now”."),
+    FeedFailure.NO_CALENDAR: lazy(
+        "The address leads to something else now. Look up the calendar’s address again and add that."
+    ),
+    FeedFailure.TOO_LARGE: lazy(
+        "This calendar is larger than we can read. Share fewer years of it at the other side, then choose “Read now”."
+    ),
+    FeedFailure.TOO_MUCH_WORK: (
+        lazy(
+            "Reading this calendar takes more work than we can give to one. Remove long series or old years from it at the other"
+            " side, then choose “Read now”."
+        )
+    ),
+    FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),
+}
+_FILE_ADVICE = lazy("Its later dates take too much work to compute. Choose “Remove” and add a smaller file.")
+
+
+def routes() -> list[Route]:
+    return [
+        Route(SETTINGS, show_settings, methods=["GET"]),
+        Route(SETTINGS, add, methods=["POST"]),
+        Route(f"{SETTINGS}/feed", change_feed, methods=["POST"]),
+        Route(f"{SETTINGS}/week", change_week, methods=["POST"]),
+        Route(f"{SETTINGS}/{{calendar_id}}", change, methods=["POST"]),
+    ]
+
+
+async def show_settings(request: Request) -> Response:
+    return await _settings(request, caller_of(request), EMPTY)
+
+
+async def add(request: Request) -> Response:
+    """Subscribe to a URL; errors are shown at the field."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    async with database_of(request).reader() as reader:
+        zone, now = await zone_of(request, reader, caller.user_id), reader.now
+    try:
+        address = checked_url(typed.get("url", ""))
+        outgoing = outgoing_of(request)
+        offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
+        async with database_of(request).transaction() as tx:
+            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), outgoing)
+    except InvalidForm as wrong:
+        return await _settings(request, caller, typed_again(typed, wrong), status=400)
+    except Failure as failure:
+        # Show every problem with a URL at its field: not found, no calendar, too slow, one too many.
+        wrong_at = typed_again(typed, InvalidForm({"url": failure.why}))
+        return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
+    return go(SETTINGS, flash="calendar_added" if is_new else "calendar_known")
+
+
+async def change(request: Request) -> Response:
+    """The form of one subscribed calendar: rename it, set whether it blocks time, refresh or remove it."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    calendar_id = CalendarId(request.path_params["calendar_id"])
+    match typed.get("act", ""):
+        case "remove":
+            async with database_of(request).transaction() as tx:
+                await subscriptions.remove(tx, caller.user_id, calendar_id)
+            return go(SETTINGS, flash="calendar_removed")
+        case "refresh":
+            await refresh_now(request, caller.user_id, calendar_id)
+            return go(SETTINGS, flash="calendar_read")
+        case "save":
+            try:
+                async with database_of(request).transaction() as tx:
+                    await subscriptions.edit(
+                        tx,
+                        caller.user_id,
+                        calendar_id,
+                        name=typed.get("name", ""),
+                        is_busy="is_busy" in typed,
+                        tone=_tone(typed.get("tone", "")),
+                    )
+            except InvalidForm as wrong:
+                problem = InvalidForm({f"name-{calendar_id}": wrong.problems["name"]})
+                values = {**typed, f"name-{calendar_id}": typed.get("name", "")}
+                return await _settings(request, caller, typed_again(values, problem), status=400)
+            return go(SETTINGS, flash="calendar_saved")
+        case _:
+            raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="save, refresh, remove")
+
+
+async def change_week(request: Request) -> Response:
+    """Set the first day of the week; empty is that of the country of the person's time zone."""
+    caller = caller_of(request)
+    asked = (await read_form(request)).get("week_start", "")
+    if asked not in {"", *map(str, WEEK_STARTS)}:
+        raise InvalidInput(
+            "week_start", GeneralReason.CHOOSE_ONE, choices=", ".join(map(formatting.weekday, WEEK_STARTS))
+        )
+    async with database_of(request).transaction() as tx:
+        await set_week_start(tx, caller.user_id, int(asked) if asked else None)
+    return go(SETTINGS, flash="week_saved")
+
+
+async def change_feed(request: Request) -> Response:
+    """Create, renew or close the secret URL."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    act = typed.get("act", "")
+    async with database_of(request).transaction() as tx:
+        match act:
+            case "open":
+                await feed.open_feed(tx, services(request).code_key, caller.user_id)
+            case "renew":
+                await feed.renew_feed(tx, services(request).code_key, caller.user_id)
+            case "close":
+                await feed.close_feed(tx, caller.user_id)
+            case _:
+                raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="open, renew, close")
+    return go(SETTINGS, flash={"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act])
+
+
+async def _settings(
+    request: Request, caller: Caller, typed: Typed, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    async with database_of(request).reader() as reader:
+        calendars = await queries.of_person(reader, caller.user_id)
+        user = await by_id(reader, caller.user_id)
+        token = await feed.token_of(reader, services(request).code_key, caller.user_id)
+        zone, now = await zone_of(request, reader, caller.user_id), reader.now
+    public_url = services(request).settings.public_url
+    context = {
+        "typed": typed,
+        "calendars": [_shown(one, now) for one in calendars],
+        "most": MOST_CALENDARS,
+        "has_feed": token is not None,
+        "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
+        "tones": list(enumerate(TONE_WORDS)),
+        "week_start": None if user is None else user.week_start,
+        "week_starts": [(number, formatting.weekday(number)) for number in WEEK_STARTS],
+        "usual_week_start": formatting.weekday(formatting.first_weekday(zone)),
+        "can_read": services(request).outgoing is not None,
+    }
+    return page(request, "calendar/settings.html", context, status=status, headers=headers)
+
+
+def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "host": one.host,
+        "is_file": one.health is FeedHealth.FILE,
+        "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
+        "health": _HEALTH_WORDS[one.health],
+        "problem": _problem(one),
+        "dates": one.dates,
+        "tone": one.tone,
+        "read": "" if one.fetched_at is None else formatting.ago(one.fetched_at, now),
+        "is_busy": one.is_busy,
+    }
+
+
+def _problem(one: Subscribed) -> str:
+    """What went wrong, and what the owner can do."""
+    if one.reason is None:
+        return explain(one.problem)
+    if one.health is FeedHealth.FILE:
+        return str(_FILE_ADVICE)
+    advice = _ADVICE[one.reason]
+    # Messages for file uploads do not fit a subscription.
+    return str(advice) if one.reason in COSTLY else f"{explain(one.problem)} {advice}"
+
+
+def _tone(text: str) -> int | None:
+    """The colour that a form names; None leaves it as it is."""
+    return int(text) if text in set(map(str, range(TONES))) else None

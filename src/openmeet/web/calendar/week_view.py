@@ -1,0 +1,205 @@
+"""The week: seven days with hours, and above them what takes whole days. Phones show the chosen day. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from groundwork.clock import Instant
+from openmeet.domain.calendars.model import CalendarEntry
+from openmeet.i18n import formatting
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.calendar.layout import (
+    Bar,
+    Covered,
+    HourBlock,
+    Timed,
+    blocks_of_day,
+    hours_of,
+    minutes_of,
+    week_of_bars,
+)
+from openmeet.web.calendar.view import EntryLook, Period, View, clock_on, count_words, covered, is_within_a_day, path_of
+
+# Lower blocks show one line of their title.
+SHORT_MINUTES = 75
+
+
+@dataclass(frozen=True, slots=True)
+class WeekBlock:
+    """A rectangle in the hours: classes of ``calendar.css``. Without ``look`` it counts ``hidden`` entries."""
+
+    look: EntryLook | None
+    clock: str
+    start: int
+    end: int
+    column: int
+    columns: int
+    hidden: int
+
+    @property
+    def classes(self) -> str:
+        """Of ``calendar.css``: from when to when, and in which part of the width."""
+        (first_hour, first_minute), (last_hour, last_minute) = divmod(self.start, 60), divmod(self.end, 60)
+        hours = f"at-h{first_hour} at-m{first_minute} to-h{last_hour} to-m{last_minute}"
+        is_short = self.end - self.start < SHORT_MINUTES
+        return f"{hours} column-{self.column} of-{self.columns}" + (" is-short" if is_short else "")
+
+
+@dataclass(frozen=True, slots=True)
+class WeekBar:
+    """A bar above the hours; ``is_on_chosen``: phones show it."""
+
+    look: EntryLook
+    clock: str
+    day: int
+    days: int
+    lane: int
+    is_start: bool
+    is_end: bool
+    is_on_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WeekDay:
+    """A column. ``now``: hour and minute, on the present day within the hours shown."""
+
+    key: str
+    weekday: str
+    initial: str
+    number: int
+    words: str
+    spoken: str
+    path: str
+    day_path: str
+    is_today: bool
+    is_chosen: bool
+    has_entries: bool
+    blocks: Sequence[WeekBlock]
+    hidden_bars: int
+    now: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeekView:
+    """``hours``: first and last, with the clock of each between."""
+
+    days: Sequence[WeekDay]
+    bars: Sequence[WeekBar]
+    lanes: int
+    first_hour: int
+    last_hour: int
+    hours: Sequence[tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class WeekLayout:
+    """The week as it is drawn: blocks in each day, bars above the days, and the number of entries per day."""
+
+    blocks: Mapping[date, Sequence[HourBlock[str]]]
+    bars: Sequence[Bar[str]]
+    hidden_bars: Sequence[int]
+    counts: Mapping[date, int]
+
+    @property
+    def keys(self) -> set[str]:
+        """Entries that have a block or a bar."""
+        blocks = {block.key for of_day in self.blocks.values() for block in of_day if block.key is not None}
+        return blocks | {bar.key for bar in self.bars}
+
+
+def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
+    """Where the entries of a week go."""
+    timed: dict[date, list[Timed[str]]] = {day: [] for day in period.days}
+    counts = dict.fromkeys(period.days, 0)
+    above = []
+    for entry in entries:
+        span = covered(entry, period.zone)
+        for day in period.days:
+            counts[day] += span.first <= day <= span.last
+        if entry.is_all_day or not is_within_a_day(entry):
+            above.append(span)
+            continue
+        starts, ends = local_of(entry.starts_at, period.zone), local_of(entry.ends_at, period.zone)
+        for day in {starts.date(), local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), period.zone).date()}:
+            if day not in timed:
+                continue
+            if day > span.last:
+                # The end of a night stands above the hours, which then need not begin at midnight.
+                above.append(Covered(entry.key, day, day))
+            else:
+                timed[day].append(Timed(entry.key, *minutes_of(starts, ends, day)))
+    bars = week_of_bars(period.start, above)
+    return WeekLayout({day: blocks_of_day(of_day) for day, of_day in timed.items()}, bars.bars, bars.hidden, counts)
+
+
+def week_view(
+    period: Period,
+    layout: WeekLayout,
+    entries: Mapping[str, CalendarEntry],
+    looks: Mapping[str, EntryLook],
+    now: Instant,
+) -> WeekView:
+    """The page's view of a week. ``looks``: at least of the ``keys`` of the layout."""
+    first, last = hours_of([block for of_day in layout.blocks.values() for block in of_day])
+    clock = local_of(now, period.zone)
+    is_within = first <= clock.hour < last
+    days = [
+        WeekDay(
+            key=day.isoformat(),
+            weekday=formatting.weekday_in_short(day),
+            initial=formatting.weekday_in_short(day)[:1],
+            number=day.day,
+            words=formatting.long_day(day),
+            spoken=count_words(day, layout.counts[day]),
+            path=path_of(View.WEEK, day),
+            day_path=path_of(View.AGENDA, day),
+            is_today=day == period.today,
+            is_chosen=day == period.on,
+            has_entries=layout.counts[day] > 0,
+            blocks=[_block(block, day, period, entries, looks) for block in layout.blocks[day]],
+            hidden_bars=layout.hidden_bars[(day - period.start).days],
+            now=(clock.hour, clock.minute // 5 * 5) if day == period.today and is_within else None,
+        )
+        for day in period.days
+    ]
+    chosen = (period.on - period.start).days
+    bars = [
+        WeekBar(
+            look=looks[bar.key],
+            clock=clock_on(entries[bar.key], period.start + timedelta(days=bar.day), period.zone),
+            day=bar.day,
+            days=bar.days,
+            lane=bar.lane,
+            is_start=bar.is_start,
+            is_end=bar.is_end,
+            is_on_chosen=bar.day <= chosen < bar.day + bar.days,
+        )
+        for bar in layout.bars
+    ]
+    lanes = max([bar.lane + 1 for bar in bars] + [3 if any(layout.hidden_bars) else 0])
+    hours = [(hour, formatting.clock(datetime(2000, 1, 1, hour))) for hour in range(first + 1, last)]  # noqa: DTZ001  # a clock
+    return WeekView(days, bars, lanes, first, last, hours)
+
+
+def _block(
+    block: HourBlock[str],
+    day: date,
+    period: Period,
+    entries: Mapping[str, CalendarEntry],
+    looks: Mapping[str, EntryLook],
+) -> WeekBlock:
+    clock = formatting.clock(datetime(2000, 1, 1, block.start // 60, block.start % 60))  # noqa: DTZ001  # a clock
+    if block.key is not None:
+        # Beside others there is room for the start alone, unless that was the day before.
+        is_from_before = local_of(entries[block.key].starts_at, period.zone).date() < day
+        is_alone = block.columns == 1 or is_from_before
+        clock = clock_on(entries[block.key], day, period.zone) if is_alone else looks[block.key].clock
+    return WeekBlock(
+        look=None if block.key is None else looks[block.key],
+        clock=clock,
+        start=block.start,
+        end=block.end,
+        column=block.column,
+        columns=block.columns,
+        hidden=block.hidden,
+    )

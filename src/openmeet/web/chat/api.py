@@ -1,0 +1,406 @@
+"""Rooms and messages as JSON."""
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.chat import messages, people, polls, queries, reactions, readers, room_queries, rooms, search
+from openmeet.domain.chat.access import access, access_to_each
+from openmeet.domain.chat.model import (
+    Access,
+    ChatMessageId,
+    MessageKind,
+    NewMessage,
+    NewPicture,
+    RoomId,
+    RoomKind,
+    RoomSubject,
+    SentPictureKey,
+    SubjectKind,
+)
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, RoomTarget
+from openmeet.domain.paging import MAX_LIMIT, packed, unpacked
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.dates import checked_name
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
+from openmeet.web.api.etags import etag_of, must_match
+from openmeet.web.api.pagination import limit_of
+from openmeet.web.chat.cursors import MESSAGE_PLACE, NAME_PLACE, NUMBER_PLACE, ROOM_PLACE
+from openmeet.web.chat.requests import (
+    instant,
+    message_id,
+    removal_sealer,
+    room_id,
+    spend_on_change,
+    spend_on_message,
+    spend_on_opening,
+    subject_of,
+    viewer_of,
+    whole,
+)
+from openmeet.web.chat.schemas import (
+    ActReason,
+    ChatFindingList,
+    ChatMemberList,
+    ChatMessageEdit,
+    ChatMessagePage,
+    ChatMessageWanted,
+    ChatNotifications,
+    ChatVote,
+    ReadMark,
+    ReadShown,
+    RoomChange,
+    RoomList,
+    RoomOpening,
+    SubjectRooms,
+    UnreadShown,
+    access_name,
+    member_shown,
+    message_shown,
+    my_rooms_shown,
+    room_shown,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+_PAGE = 50
+_ROLES = {"read": Access.READ, "write": Access.WRITE, "moderate": Access.MODERATE}
+
+
+async def list_rooms(request: Request) -> Response:
+    caller, asked = caller_of(request), request.query_params
+    limit = limit_of(request, _PAGE, MAX_LIMIT)
+    cursor = asked.get("cursor", "")
+    found = unpacked(ROOM_PLACE, cursor) if cursor else None
+    after = (int(found[1]), int(found[2]), found[3]) if found else None
+    kinds = [one for one in RoomKind if one.value == asked.get("kind")]
+    if asked.get("kind") and not kinds:
+        raise InvalidForm({"kind": ChatReason.NO_SUCH_SUBJECT()})
+    async with database_of(request).reader() as reader:
+        subject = None
+        if asked.get("event") or asked.get("series") or asked.get("group"):
+            subject = await subject_of(
+                reader,
+                caller.user_id,
+                event=asked.get("event"),
+                series_slug=asked.get("series"),
+                group=asked.get("group"),
+            )
+            subject = await _where_it_is(reader, subject)
+        wanted = RoomFilter(
+            kinds=kinds,
+            subject=subject,
+            unread_only=asked.get("unread") == "true",
+            archived=asked.get("archived") == "true",
+            words=asked.get("q", "")[:100],
+        )
+        mine = await rooms.my_rooms(reader, caller.user_id, wanted, limit=limit, after=after)
+        listed = await my_rooms_shown(reader, mine[:limit], caller.user_id)
+    further = None
+    if len(mine) > limit:
+        is_new, said, last = rooms.place(mine[limit - 1])
+        further = packed(f"{is_new}.{said}.{last}")
+    return json_response(RoomList(listed, further))
+
+
+async def _where_it_is(reader: Reader, subject: RoomSubject) -> RoomSubject:
+    kind = RoomKind.CHANNEL if subject.kind is SubjectKind.GROUP else RoomKind.HOSTS
+    return (await rooms.target_of(reader, kind, subject)).subject
+
+
+async def open_room(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, RoomOpening)
+    async with database_of(request).reader() as reader:
+        is_there = await rooms.room_at(reader, await _target(reader, caller.user_id, wanted)) is not None
+    if not is_there:
+        await spend_on_opening(request, caller.user_id)
+    async with database_of(request).transaction() as tx:
+        room, is_new = await rooms.open_room(tx, caller, await _target(tx, caller.user_id, wanted))
+        found = await access(tx, room.id, caller.user_id)
+    return json_response(room_shown(room, found), 201 if is_new else 200, etag_of(room.revision))
+
+
+async def _target(reader: Reader, person: UserId, wanted: RoomOpening) -> RoomTarget:
+    """Raises NotFound, InvalidForm (``date``)."""
+    subject = await subject_of(reader, person, event=wanted.event, series_slug=wanted.series, group=wanted.group)
+    if wanted.date is not None and subject.kind is SubjectKind.SERIES and wanted.kind is RoomKind.DATE:
+        event = await date_queries.date_of(reader, SeriesId(subject.id), checked_name(wanted.date))
+        if event is None:
+            raise InvalidForm({"date": ChatReason.NO_SUCH_DATE()})
+        subject = RoomSubject(SubjectKind.EVENT, event.id)
+    asked = UserId(wanted.with_) if wanted.with_ else person
+    return await rooms.target_of(reader, wanted.kind, subject, with_user_id=asked, name=wanted.name)
+
+
+async def show_room(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        room, found, _ = await rooms.seen(reader, room_id(request), viewer_of(request))
+    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+
+
+async def change_room(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, RoomChange)
+    async with database_of(request).transaction() as tx:
+        room, _, _ = await rooms.seen(tx, room_id(request), caller.user_id)
+        must_match(request, room.revision)
+        changed = await rooms.change_settings(
+            tx,
+            caller,
+            room.id,
+            RoomSettings(
+                wanted.name,
+                wanted.about,
+                wanted.audience,
+                wanted.history,
+                wanted.slow_seconds,
+                wanted.holds_messages,
+                wanted.retention,
+                wanted.position,
+            ),
+            if_revision=room.revision,
+        )
+        found = await access(tx, room.id, caller.user_id)
+    return json_response(room_shown(changed, found), headers=etag_of(changed.revision))
+
+
+async def archive_room(request: Request) -> Response:
+    wanted = await read_json(request, ActReason, is_optional=True)
+    async with database_of(request).transaction() as tx:
+        room = await rooms.close(tx, caller_of(request), room_id(request), wanted.reason)
+        found = await access(tx, room.id, caller_of(request).user_id)
+    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+
+
+async def reopen_room(request: Request) -> Response:
+    wanted = await read_json(request, ActReason, is_optional=True)
+    async with database_of(request).transaction() as tx:
+        room = await rooms.reopen(tx, caller_of(request), room_id(request), wanted.reason)
+        found = await access(tx, room.id, caller_of(request).user_id)
+    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+
+
+async def list_members(request: Request) -> Response:
+    caller, asked = caller_of(request), request.query_params
+    limit = limit_of(request, _PAGE, MAX_LIMIT)
+    place = unpacked(NAME_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    try:
+        after = (bytes.fromhex(place[1]).decode(), place[2]) if place else None
+    except UnicodeDecodeError:
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor") from None
+    role = _ROLES.get(asked.get("role", ""))
+    async with database_of(request).reader() as reader:
+        room, _, _ = await rooms.seen(reader, room_id(request), caller.user_id)
+        found = await people.members(
+            reader, room, caller.user_id, words=asked.get("q", "")[:100], role=role, limit=limit, after=after
+        )
+    cursor = packed(f"{found.after[0].encode().hex()}.{found.after[1]}") if found.after else None
+    return json_response(ChatMemberList([member_shown(one) for one in found.people], found.others, cursor))
+
+
+async def list_messages(request: Request) -> Response:
+    asked, viewer = request.query_params, viewer_of(request)
+    cursor = unpacked(NUMBER_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    wanted = MessageFilter(
+        before=int(cursor[1]) if cursor else whole(request, "before"),
+        after=whole(request, "after"),
+        around=whole(request, "around"),
+        about=asked.get("date"),
+        person=UserId(asked["person"]) if asked.get("person") else None,
+        since=instant(asked.get("from"), "from"),
+        until=instant(asked.get("to"), "to"),
+        pinned=asked.get("pinned") == "true",
+    )
+    limit = limit_of(request, _PAGE, MAX_LIMIT)
+    async with database_of(request).reader() as reader:
+        room, _, _ = await rooms.seen(reader, room_id(request), viewer)
+        page = await page_of_messages(reader, room, viewer, wanted, limit=limit)
+    listed = [message_shown(one) for one in page.messages]
+    before = listed[0].number if listed and page.has_before else None
+    return json_response(
+        ChatMessagePage(
+            listed,
+            before,
+            listed[-1].number if listed and page.has_after else None,
+            packed(str(before)) if before is not None else None,
+        )
+    )
+
+
+async def send_message(request: Request) -> Response:
+    caller, wanted, room = caller_of(request), await read_json(request, ChatMessageWanted), room_id(request)
+    new = NewMessage(
+        text=wanted.text,
+        client_id=wanted.client_id,
+        about=wanted.about,
+        reply_to=ChatMessageId(wanted.reply_to) if wanted.reply_to else None,
+        mentions=tuple(UserId(one) for one in wanted.mentions[:_PAGE]),
+        pictures=tuple(NewPicture(SentPictureKey(one.id), one.alt) for one in wanted.pictures),
+    )
+    await spend_on_message(request, caller.user_id, room)
+    async with database_of(request).transaction() as tx:
+        if wanted.poll is not None:
+            ends_at = instant(wanted.poll.ends_at, "endsAt")
+            details = await polls.checked_poll(
+                tx,
+                room,
+                wanted.poll.choices,
+                dates=wanted.poll.dates,
+                several=wanted.poll.several,
+                ends_at=ends_at,
+            )
+            new = replace(new, kind=MessageKind.POLL, details=details, pictures=())
+        elif wanted.signal is not None:
+            new = replace(new, kind=MessageKind.SIGNAL, signal=wanted.signal, text="", pictures=())
+        one, is_new = await messages.send(tx, caller, room, new)
+        (found,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(found), 201 if is_new else 200)
+
+
+async def show_message(request: Request) -> Response:
+    viewer = viewer_of(request)
+    async with database_of(request).reader() as reader:
+        one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
+        (found,) = await queries.shown(reader, [one], viewer)
+    return json_response(message_shown(found))
+
+
+async def edit_message(request: Request) -> Response:
+    caller, wanted = caller_of(request), await read_json(request, ChatMessageEdit)
+    await spend_on_change(request, caller.user_id, message_id(request))
+    async with database_of(request).transaction() as tx:
+        one = await messages.edit(tx, caller, message_id(request), wanted.text, wanted.if_revision)
+        (found,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(found))
+
+
+async def remove_message(request: Request) -> Response:
+    """One's own is taken back; somebody else's is removed, with a reason."""
+    caller, wanted = caller_of(request), await read_json(request, ActReason, is_optional=True)
+    async with database_of(request).transaction() as tx:
+        is_own = await messages.is_author(tx, message_id(request), caller.user_id)
+        one = (
+            await messages.take_back(tx, caller, message_id(request))
+            if is_own
+            else await messages.remove(tx, caller, message_id(request), wanted.reason, removal_sealer(request))
+        )
+        (found,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(found))
+
+
+async def add_reaction(request: Request) -> Response:
+    return await _reacted(request, is_on=True)
+
+
+async def remove_reaction(request: Request) -> Response:
+    return await _reacted(request, is_on=False)
+
+
+async def _reacted(request: Request, *, is_on: bool) -> Response:
+    act = reactions.react if is_on else reactions.unreact
+    await spend_on_change(request, caller_of(request).user_id, message_id(request))
+    async with database_of(request).transaction() as tx:
+        await act(tx, caller_of(request), message_id(request), request.path_params["emoji"])
+        return await _answer(tx, request)
+
+
+async def vote(request: Request) -> Response:
+    wanted = await read_json(request, ChatVote)
+    await spend_on_change(request, caller_of(request).user_id, message_id(request))
+    async with database_of(request).transaction() as tx:
+        await reactions.vote(tx, caller_of(request), message_id(request), wanted.choices)
+        return await _answer(tx, request)
+
+
+async def close_poll(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await reactions.close_poll(tx, caller_of(request), message_id(request))
+        return await _answer(tx, request)
+
+
+async def _answer(reader: Reader, request: Request) -> Response:
+    """The message as it is now."""
+    viewer = viewer_of(request)
+    one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
+    (found,) = await queries.shown(reader, [one], viewer)
+    return json_response(message_shown(found))
+
+
+async def mark_read(request: Request) -> Response:
+    wanted = await read_json(request, ReadMark)
+    async with database_of(request).transaction() as tx:
+        number = await readers.mark_read(tx, caller_of(request), room_id(request), wanted.number)
+    return json_response(ReadShown(number))
+
+
+async def choose_notifications(request: Request) -> Response:
+    wanted = await read_json(request, ChatNotifications)
+    until = instant(wanted.muted_until, "mutedUntil")
+    async with database_of(request).transaction() as tx:
+        await readers.choose_notifications(tx, caller_of(request), room_id(request), wanted.level, until)
+    return json_response(wanted)
+
+
+async def count_unread(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await readers.unread_counts(reader, caller_of(request).user_id)
+    return json_response(UnreadShown(found.messages, found.mentions, found.rooms))
+
+
+async def search_messages(request: Request) -> Response:
+    caller, asked = caller_of(request), request.query_params
+    place = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    has = asked.getlist("has")
+    wanted = search.ChatSearch(
+        words=asked.get("q", "")[:200],
+        rooms=tuple(RoomId(one) for one in asked.getlist("room")[: search.MOST_ROOMS]),
+        person=UserId(asked["person"]) if asked.get("person") else None,
+        since=instant(asked.get("from"), "from"),
+        until=instant(asked.get("to"), "to"),
+        about=asked.get("date"),
+        has_link="link" in has,
+        has_picture="picture" in has,
+        mentions_me="mention" in has,
+    )
+    async with database_of(request).reader() as reader:
+        found = await search.find_messages(
+            reader,
+            caller.user_id,
+            wanted,
+            limit=limit_of(request, _PAGE, MAX_LIMIT),
+            after=(int(place[1]), place[2]) if place else None,
+        )
+    cursor = packed(f"{found.after[0]}.{found.after[1]}") if found.after else None
+    return json_response(ChatFindingList([message_shown(one) for one in found.messages], cursor))
+
+
+async def show_event_chat(request: Request) -> Response:
+    return await _rooms_of(request, RoomKind.EVENT, event=request.path_params["slug"])
+
+
+async def show_series_chat(request: Request) -> Response:
+    return await _rooms_of(request, RoomKind.SERIES, series_slug=request.path_params["slug"])
+
+
+async def show_group_chat(request: Request) -> Response:
+    return await _rooms_of(request, RoomKind.CHANNEL, group=request.path_params["slug"])
+
+
+async def _rooms_of(request: Request, kind: RoomKind, **slug: str) -> Response:
+    viewer = viewer_of(request)
+    async with database_of(request).reader() as reader:
+        target: RoomTarget = await rooms.target_of(reader, kind, await subject_of(reader, viewer, **slug))
+        there = await room_queries.of_subject(reader, target.subject, set(RoomKind) - {RoomKind.DIRECT})
+        reached = await access_to_each(reader, [one.id for one in there], viewer)
+        could = await rooms.access_before_opening(reader, target, viewer)
+    listed = [room_shown(one, reached[one.id]) for one in there if reached.get(one.id, Access.NONE) >= Access.READ]
+    if not listed and could is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    return json_response(SubjectRooms(listed, access_name(could)))

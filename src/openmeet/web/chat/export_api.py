@@ -1,0 +1,80 @@
+"""A chat as a file for its hosts: JSON that is written while it is read, so that memory holds one page of it."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from groundwork.database.transaction import Database
+from openmeet.domain.chat import export
+from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.model import Access, RoomId
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
+from openmeet.web.chat.requests import room_id, whole
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ChatExportLine(msgspec.Struct, rename="camel"):
+    """A message. ``name``: of its author; a number for somebody who answered privately. ``text`` is empty where it was removed."""
+
+    id: str
+    number: int
+    said_at: str
+    name: str
+    text: str
+    kind: str
+    about: str | None
+    reply_to: str | None
+    edited_at: str | None
+    is_removed: bool
+    pictures: list[ChatPictureShown]
+
+
+class ChatExport(msgspec.Struct, rename="camel"):
+    """At most 20,000 messages, oldest first. ``next``: the number to ask for with ``after``; null at the end."""
+
+    room: str
+    messages: list[ChatExportLine]
+    next: int | None
+
+
+async def export_room(request: Request) -> Response:
+    """Raises NotFound, Forbidden (``NotAModerator``)."""
+    caller, room, after = caller_of(request), room_id(request), whole(request, "after") or 0
+    db = database_of(request)
+    async with db.reader() as reader:
+        await must_have(reader, room, caller.user_id, Access.MODERATE)
+    headers = {"content-disposition": 'attachment; filename="chat.json"', "cache-control": "no-store"}
+    return StreamingResponse(_written(db, room, caller.user_id, after), media_type="application/json", headers=headers)
+
+
+async def _written(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[bytes]:
+    """The document in pieces, one per page."""
+    yield b'{"room":' + msgspec.json.encode(room) + b',"messages":['
+    number, count = after, 0
+    async for page in export.pages(db, room, person, after):
+        lines = b",".join(msgspec.json.encode(_line(one)) for one in page)
+        yield (b"," if count else b"") + lines
+        number, count = page[-1].message.number, count + len(page)
+    yield b'],"next":' + (str(number).encode() if count == export.MOST else b"null") + b"}"
+
+
+def _line(one: export.ExportedMessage) -> ChatExportLine:
+    message = one.message
+    return ChatExportLine(
+        id=message.id,
+        number=message.number,
+        said_at=iso(message.said_at),
+        name=one.name,
+        text=message.body,
+        kind=message.kind.value,
+        about=message.about,
+        reply_to=message.reply_to,
+        edited_at=None if message.edited_at is None else iso(message.edited_at),
+        is_removed=message.is_removed,
+        pictures=pictures_shown(message.pictures),
+    )

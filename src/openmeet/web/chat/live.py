@@ -1,0 +1,220 @@
+"""The live stream of a conversation: ``text/event-stream`` for its page, whose session is in the cookie.
+
+Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``again`` (reload the
+page), ``out``. Their id is ``room:number``; ``Last-Event-ID`` or ``after`` resumes behind it.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from groundwork.database.transaction import Reader
+from groundwork.http.addresses import network_of
+from groundwork.http.application import client_address
+from openmeet.domain.chat import rooms
+from openmeet.domain.chat.access import first_number
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessage, LogKind, Room, RoomId
+from openmeet.domain.sign_in.model import hash_token
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import current, speaking
+from openmeet.web.chat import view
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.layout import environment
+from openmeet.web.site.live_rooms import LiveRooms, LiveSource
+from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, StreamCredential
+from openmeet.web.site.services import services
+from openmeet.web.site.session import cookie_token
+from openmeet.web.site.tenant_routing import database_of
+
+EVENT_NAMES: Final = {
+    LogKind.SAID: "message",
+    LogKind.EDITED: "edited",
+    LogKind.REMOVED: "removed",
+    LogKind.RESTORED: "message",
+    LogKind.REACTED: "reactions",
+    LogKind.PINNED: "pins",
+    LogKind.ROOM: "room",
+}
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-type": "text/event-stream; charset=utf-8",
+    # Proxies of the nginx kind collect a response unless they are told.
+    "x-accel-buffering": "no",
+}
+
+
+def routes() -> list[Route]:
+    return [Route("/chat/live", follow, methods=["GET"])]
+
+
+async def follow(request: Request) -> Response:
+    """Open the stream of a room for its page. Raises NotFound, and Unavailable where too many are open."""
+    # The session in the cookie, and no other credential that is sent beside it.
+    credential = StreamCredential(hash_token(cookie_token(request))) if caller_or_none(request) else None
+    settings = services(request).settings
+
+    async def encoder(reader: Reader, room: Room, person: UserId | None) -> Encode:
+        address = (await addresses_of(reader, [room], person)).get(room.id)
+        return _page_encoder(settings.site_name, settings.public_url, address.time_zone if address else "UTC")
+
+    return await open_stream(request, credential, current().tag, encoder)
+
+
+async def open_stream(
+    request: Request,
+    credential: StreamCredential | None,
+    language: str,
+    encoder: Callable[[Reader, Room, UserId | None], Awaitable[Encode]],
+) -> Response:
+    """The stream of the room in the query, for the caller of the request. Raises NotFound, Unavailable."""
+    site = services(request)
+    caller = caller_or_none(request)
+    person = caller.user_id if caller else None
+    holder = person or f"address:{network_of(client_address(request))}"
+    place = site.live_rooms.take_place(holder, site.settings.live_streams)
+    try:
+        async with database_of(request).reader() as reader:
+            room, _, _ = await rooms.seen(reader, RoomId(request.query_params.get("room", "")), person)
+            stream = LiveStream(
+                room=room.id,
+                person=person,
+                place=place,
+                language=language,
+                entered=await first_number(reader, room, person, Access.READ),
+                number=_resumed(request, room.id, room.last_number),
+                credential=credential,
+                encode=await encoder(reader, room, person),
+            )
+    except BaseException:
+        place.give_back()
+        raise
+    source = LiveSource(
+        database_of(request), site.settings.tenant_database_url, site.settings.database_schema or "public"
+    )
+    return LiveResponse(site.live_rooms, stream, source)
+
+
+def _resumed(request: Request, room: RoomId, last: int) -> int:
+    """The number behind which the stream goes on; the room's last one if the reader names none."""
+    of_room, _, number = request.headers.get("last-event-id", "").rpartition(":")
+    if of_room != room:
+        number = request.query_params.get("after", "")
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 16 else last
+
+
+def event_frame(entry: ChatLogEntry, data: bytes) -> bytes:
+    """The event of an entry; ``data``: JSON on one line."""
+    return f"id: {entry.room_id}:{entry.number}\nevent: {EVENT_NAMES[entry.kind]}\ndata: ".encode() + data + b"\n\n"
+
+
+class LiveResponse(Response):
+    """A response that lasts: one task writes what comes, and looks now and then whether its reader is still there."""
+
+    def __init__(self, live: LiveRooms, stream: LiveStream, source: LiveSource) -> None:
+        super().__init__(headers=_HEADERS)
+        self._live = live
+        self._stream = stream
+        self._source = source
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._follow(receive, send)
+        finally:
+            self._stream.place.give_back()
+
+    async def _follow(self, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # What a proxy passes on at once tells the reader that the stream is open.
+        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+
+        async def write(frames: bytes) -> None:
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
+
+        async def is_gone() -> bool:
+            while True:
+                try:
+                    async with asyncio.timeout(0):
+                        message = await receive()
+                except TimeoutError:
+                    return False
+                if message["type"] == "http.disconnect":
+                    return True
+
+        # A server that cuts off what runs longer than it waits cancels this task; then too the response has an end.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._live.run(self._stream, self._source, write, is_gone)
+        await send({"type": "http.response.body", "body": b""})
+
+
+class _PageEncoder:
+    """Writes events for the readers of one room."""
+
+    __slots__ = ("_parts", "_zone")
+
+    def __init__(self, site_name: str, public_url: str, zone: str) -> None:
+        self._parts = environment(site_name, public_url).get_template("chat/parts.html").module
+        self._zone = zone
+
+    def __call__(self, event: RoomEvent, reader: RowView) -> bytes:
+        entry, shown = event.entry, event.message
+        data: dict[str, object] = {"number": entry.number}
+        if entry.kind is LogKind.ROOM:
+            data["closed"] = event.room.is_closed
+        elif shown is not None:
+            data |= {"message": _json_of(shown.message, shown.name), "html": self._html(event, reader)}
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        return event_frame(entry, text.encode())
+
+    def _html(self, event: RoomEvent, reader: RowView) -> str:
+        shown = event.message
+        assert shown is not None, "the caller has looked"  # noqa: S101 - for the type checker
+        as_seen = view.seen_by(
+            shown, is_author=reader.is_author, is_folded=reader.is_folded, hides_quote=reader.hides_quote
+        )
+        with speaking(reader.language):
+            row = view.message_view(
+                as_seen,
+                event.room,
+                set(event.hosts),
+                zone=self._zone,
+                now=event.now,
+                may_write=reader.may_write,
+            )
+            macro = getattr(self._parts, "notice" if row.is_notice else "message")
+            return str(macro(row)).strip()
+
+
+@cache
+def _page_encoder(site_name: str, public_url: str, zone: str) -> _PageEncoder:
+    """One for all readers of a zone, so that they share what is written."""
+    return _PageEncoder(site_name, public_url, zone)
+
+
+def _json_of(one: ChatMessage, name: str) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "room": one.room_id,
+        "number": one.number,
+        "kind": one.kind.value,
+        "author": one.user_id or one.matrix_sender,
+        "name": name,
+        "text": one.body,
+        "about": one.about,
+        "replyTo": one.reply_to,
+        "revision": one.revision,
+        "saidAt": formatting.iso(one.said_at),
+        "editedAt": None if one.edited_at is None else formatting.iso(one.edited_at),
+        "isRemoved": one.is_removed,
+        "isHeld": one.is_held,
+    }

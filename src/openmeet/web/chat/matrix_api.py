@@ -1,0 +1,262 @@
+"""The mirror of rooms to Matrix, as JSON: a room’s switch for its hosts; consent and the own account of each person."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound, Refused
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.chat import log, mirroring
+from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from openmeet.domain.chat.model import Access, RoomId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.formatting import iso
+from openmeet.matrix.names import keeper
+from openmeet.web.api.etags import IF_MATCH, must_match_shown
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.chat.requests import room_id
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+
+class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Whether the room is mirrored. ``guests``: whether people without an account here may be invited over there. ``confirmed``:
+    needed where the room is not public, because the people who run the homeserver can read it.
+    """
+
+    enabled: bool
+    guests: bool = False
+    confirmed: bool = False
+
+
+class ChatMirrorShown(msgspec.Struct, rename="camel"):
+    """How the mirror of a room stands. ``roomId``: over there, null until it is made. ``federates``: whether other homeservers can
+    join. ``waiting``: how much is not passed on yet; ``lastError``: the code of what went wrong last, or empty.
+    """
+
+    EXAMPLE: ClassVar = {
+        "state": "on",
+        "roomId": "!Kd1yF0bUqYwGzXa3cQ",
+        "guests": False,
+        "federates": False,
+        "waiting": 0,
+        "lastError": "",
+    }
+
+    state: MirrorState
+    room_id: str | None
+    guests: bool
+    federates: bool
+    waiting: int
+    last_error: str
+
+
+class MatrixConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``name_and_words``: messages in mirrored rooms are passed on under one’s name, from now on. ``none``: what was passed on is
+    taken back; copies may remain with others.
+    """
+
+    consent: MatrixConsent
+
+
+class MatrixPersonShown(msgspec.Struct, rename="camel"):
+    """``answeredAt``: null while the caller was not asked. ``account``: their own Matrix account, if it is linked."""
+
+    EXAMPLE: ClassVar = {"consent": "none", "answeredAt": None, "account": "@ana:matrix.example", "linkedAt": None}
+
+    consent: MatrixConsent
+    answered_at: str | None
+    account: str | None
+    linked_at: str | None
+
+
+class MatrixLinkCode(msgspec.Struct, rename="camel"):
+    """Send ``code`` to the user ``to`` in a direct chat from the account that is to be linked, before ``expiresAt``."""
+
+    EXAMPLE: ClassVar = {
+        "code": "7KQM2PXA4D",
+        "to": "@_om_town_keeper:matrix.example",
+        "expiresAt": "2027-02-01T09:10:00.000Z",
+    }
+
+    code: str
+    to: str
+    expires_at: str
+
+
+async def show_mirror(request: Request) -> Response:
+    _must_be_connected(request)
+    async with database_of(request).reader() as reader:
+        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        found = await _mirror(reader, request, room_id(request))
+    return json_response(found)
+
+
+async def switch_mirror(request: Request) -> Response:
+    """Raises NotFound, Forbidden, Refused (``NoMatrix``, ``NeverMirrored``, ``ConfirmationNeeded``)."""
+    _must_be_connected(request)
+    caller, room, wanted = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
+    async with database_of(request).transaction() as tx:
+        await must_have(tx, room, caller.user_id, Access.MODERATE)
+        must_match_shown(request, await _mirror(tx, request, room))
+        if wanted.enabled:
+            await mirroring.switch_on(tx, caller, room, is_confirmed=wanted.confirmed, guests=wanted.guests)
+        else:
+            await mirroring.switch_off(tx, caller, room)
+        found = await _mirror(tx, request, room)
+    return json_response(found)
+
+
+async def retry_mirror(request: Request) -> Response:
+    _must_be_connected(request)
+    async with database_of(request).transaction() as tx:
+        await must_have(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        await log.wake_mirror(tx, room_id(request))
+        found = await _mirror(tx, request, room_id(request))
+    return json_response(found)
+
+
+async def show_person(request: Request) -> Response:
+    _must_be_connected(request)
+    async with database_of(request).reader() as reader:
+        found = await _person(reader, caller_of(request).user_id)
+    return json_response(found)
+
+
+async def answer_consent(request: Request) -> Response:
+    _must_be_connected(request)
+    wanted = await read_json(request, MatrixConsentWanted)
+    async with database_of(request).transaction() as tx:
+        must_match_shown(request, await _person(tx, caller_of(request).user_id))
+        await mirroring.answer_consent(tx, caller_of(request), wanted.consent)
+        found = await _person(tx, caller_of(request).user_id)
+    return json_response(found)
+
+
+async def make_link_code(request: Request) -> Response:
+    _must_be_connected(request)
+    settings = services(request).settings
+    async with database_of(request).transaction() as tx:
+        code, ends = await mirroring.new_link_code(tx, caller_of(request))
+    to = f"@{keeper(services(request).tenant.name)}:{settings.matrix_server_name}"
+    return json_response(MatrixLinkCode(code, to, iso(ends)))
+
+
+async def unlink(request: Request) -> Response:
+    _must_be_connected(request)
+    async with database_of(request).transaction() as tx:
+        must_match_shown(request, await _person(tx, caller_of(request).user_id))
+        await mirroring.unlink(tx, caller_of(request))
+    return Response(status_code=204)
+
+
+def _must_be_connected(request: Request) -> None:
+    if not services(request).settings.matrix_url:
+        raise Refused(ChatReason.NO_MATRIX_HERE, name="NoMatrix")
+
+
+async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorShown:
+    found = await mirroring.status(reader, room)
+    if found is None:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    federates = services(request).settings.matrix_federate
+    return ChatMirrorShown(
+        found.state,
+        found.matrix_room_id,
+        guests=found.allows_guests,
+        federates=federates,
+        waiting=found.waiting,
+        last_error=found.error,
+    )
+
+
+async def _person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
+    found = await mirroring.person(reader, user_id)
+    if found is None:
+        return MatrixPersonShown(MatrixConsent.NONE, None, None, None)
+    return MatrixPersonShown(
+        found.consent,
+        None if found.answered_at is None else iso(found.answered_at),
+        found.mxid,
+        None if found.linked_at is None else iso(found.linked_at),
+    )
+
+
+_ROOM = "/api/chat/rooms/{room}"
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        f"{_ROOM}/matrix",
+        "showChatMirror",
+        "Whether a room is mirrored to Matrix, and what waits, for its hosts",
+        show_mirror,
+        {200: ChatMirrorShown},
+        failures=(403, 404, 422),
+    ),
+    ApiOperation(
+        "PUT",
+        f"{_ROOM}/matrix",
+        "switchChatMirror",
+        "Mirror a room to Matrix, or stop it, for its hosts",
+        switch_mirror,
+        {200: ChatMirrorShown},
+        ChatMirrorWanted,
+        parameters=(IF_MATCH,),
+        failures=(403, 404, 412, 422),
+    ),
+    ApiOperation(
+        "POST",
+        f"{_ROOM}/matrix/again",
+        "retryChatMirror",
+        "Try again to pass on what waits, for hosts",
+        retry_mirror,
+        {200: ChatMirrorShown},
+        failures=(403, 404, 422),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/me/matrix",
+        "showMyMatrix",
+        "Whether the caller’s messages are passed on to Matrix, and their own account there",
+        show_person,
+        {200: MatrixPersonShown},
+        failures=(422,),
+    ),
+    ApiOperation(
+        "PUT",
+        "/api/me/matrix",
+        "answerMatrixConsent",
+        "Say whether one’s name and messages may be passed on to Matrix; a no takes back what was passed on",
+        answer_consent,
+        {200: MatrixPersonShown},
+        MatrixConsentWanted,
+        parameters=(IF_MATCH,),
+        failures=(412, 422),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/me/matrix/link",
+        "linkMatrix",
+        "A code that links the caller’s own Matrix account when they send it from there, within ten minutes",
+        make_link_code,
+        {200: MatrixLinkCode},
+        failures=(422,),
+    ),
+    ApiOperation(
+        "DELETE",
+        "/api/me/matrix",
+        "unlinkMatrix",
+        "Unlink the caller’s own Matrix account",
+        unlink,
+        {204: None},
+        parameters=(IF_MATCH,),
+        failures=(412, 422),
+    ),
+)

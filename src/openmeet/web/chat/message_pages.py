@@ -1,0 +1,264 @@
+"""One message and what its reader may do with it: edit, take back, answer; for hosts remove, restore, hold, release."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries
+from openmeet.domain.chat.addresses import RoomAddress, addresses_of
+from openmeet.domain.chat.model import (
+    EDITABLE_FOR,
+    MAX_REASON,
+    MAX_TEXT,
+    Access,
+    ChatMessage,
+    ChatMessageId,
+    MessageKind,
+)
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.web.chat import view
+from openmeet.web.chat.pictures import PATH as PICTURES
+from openmeet.web.chat.pictures import picture_views
+from openmeet.web.chat.requests import removal_sealer, spend_on_change
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS = {"text": lazy("Message"), "reason": lazy("Why")}
+# Offered in one tap; any emoji can be chosen by programs.
+_EMOJIS: Final = ("👍", "❤️", "😄", "🎉", "🙏", "👀")
+_MOST_DIGITS: Final = 4
+Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
+
+
+def routes() -> list[Route]:
+    base = "/chat/messages/{message}"
+    acts = [Route(f"{base}/{name}", _answer(act), methods=["POST"]) for name, act in _ACTS.items()]
+    return [Route(base, show_message, methods=["GET"]), *acts]
+
+
+async def show_message(request: Request) -> Response:
+    return await _message_page(request, Typed({}))
+
+
+def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
+    """The route of an act: back to the conversation, or the page again with what is wrong."""
+
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        typed = await read_form(request)
+        try:
+            if act in {_edit, _react, _vote}:
+                await spend_on_change(request, caller.user_id, _id(request))
+            async with database_of(request).transaction() as tx:
+                one = await act(tx, request, typed)
+                there = await _there(tx, one, caller.user_id)
+        except (InvalidForm, InvalidInput) as wrong:
+            return await _message_page(request, typed_again(typed, wrong), 400)
+        except (Conflict, Refused, Forbidden, TooMany) as refused:
+            status = {Conflict: 409, Forbidden: 403, TooMany: 429}.get(type(refused), 422)
+            return await _message_page(request, Typed(typed, {"": refused.why}), status)
+        return go(there)
+
+    return answer
+
+
+async def _there(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
+    """The address of the message in its conversation; the list of rooms for its author who has left."""
+    try:
+        _, room, _ = await queries.visible_message(reader, one.id, viewer)
+    except NotFound:
+        return "/chat"
+    address = (await addresses_of(reader, [room], viewer))[room.id]
+    return f"{address.path}{'&' if '?' in address.path else '?'}around={one.number}#m{one.number}"
+
+
+async def _edit(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    revision = typed.get("revision", "")
+    return await messages.edit(
+        tx,
+        caller_of(request),
+        _id(request),
+        typed.get("text", ""),
+        int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else None,
+    )
+
+
+async def _take_back(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    return await messages.take_back(tx, caller_of(request), _id(request))
+
+
+async def _remove(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    return await messages.remove(tx, caller_of(request), _id(request), typed.get("reason", ""), removal_sealer(request))
+
+
+async def _restore(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    return await messages.restore(tx, caller_of(request), _id(request), removal_sealer(request))
+
+
+async def _hold(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    return await messages.hold(tx, caller_of(request), _id(request), typed.get("reason", ""))
+
+
+async def _release(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    return await messages.release(tx, caller_of(request), _id(request), typed.get("reason", ""))
+
+
+async def _react(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    """Add or remove an emoji of the caller."""
+    caller, message_id = caller_of(request), _id(request)
+    if typed.get("remove"):
+        await reactions.unreact(tx, caller, message_id, typed["remove"])
+    else:
+        await reactions.react(tx, caller, message_id, typed.get("add", ""))
+    return (await queries.visible_message(tx, message_id, caller.user_id))[0]
+
+
+async def _vote(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    """Add or withdraw a choice of the caller."""
+    caller, message_id = caller_of(request), _id(request)
+    choice = typed.get("add", "") or typed.get("remove", "")
+    if not (choice.isascii() and choice.isdecimal() and len(choice) < _MOST_DIGITS):
+        raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
+    await reactions.toggle_vote(tx, caller, message_id, int(choice), is_on="add" in typed)
+    return (await queries.visible_message(tx, message_id, caller.user_id))[0]
+
+
+async def _close_poll(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    return await reactions.close_poll(tx, caller_of(request), _id(request))
+
+
+async def _pin(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    await reactions.pin(tx, caller_of(request), _id(request))
+    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+
+
+async def _unpin(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    await reactions.unpin(tx, caller_of(request), _id(request))
+    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+
+
+_ACTS: Final[dict[str, Act]] = {
+    "pin": _pin,
+    "unpin": _unpin,
+    "reactions": _react,
+    "vote": _vote,
+    "close-poll": _close_poll,
+    "edit": _edit,
+    "take-back": _take_back,
+    "remove": _remove,
+    "restore": _restore,
+    "hold": _hold,
+    "release": _release,
+}
+
+
+async def _message_page(request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        try:
+            message, room, found = await queries.visible_message(reader, _id(request), viewer)
+        except NotFound:
+            return await _own_page(request, reader, viewer)
+        shown = (await queries.visible_among(reader, room, [message.id], viewer, found))[0]
+        address = (await addresses_of(reader, [room], viewer)).get(room.id)
+        if address is None:
+            raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+        hosts = await view.hosts_among(reader, room, [shown])
+        may_write = found >= Access.WRITE and not room.is_closed
+        row = view.message_view(shown, room, hosts, zone=address.time_zone, now=reader.now, may_write=may_write)
+        is_fresh = reader.now < message.said_at + EDITABLE_FOR
+        may_restore = (
+            found is Access.MODERATE
+            and message.is_removed
+            and not message.is_taken_back
+            and not message.removed_by_site
+        )
+        # Nothing is sealed of a message that nobody removed.
+        text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
+    joint = "&" if "?" in address.path else "?"
+    context = {
+        "row": row,
+        "message": message,
+        "address": address,
+        "typed": typed if typed.values else Typed({"text": message.body}, typed.problems),
+        "labels": _LABELS,
+        "max_text": MAX_TEXT,
+        "may_be_empty": bool(message.pictures),
+        "max_reason": MAX_REASON,
+        "there": f"{address.path}{joint}around={message.number}#m{message.number}",
+        "answer": f"{address.path}{joint}reply={message.id}#write" if may_write and not message.is_removed else "",
+        "emojis": _EMOJIS if may_write and not message.is_removed else (),
+        "may_edit": shown.is_mine
+        and may_write
+        and is_fresh
+        and not message.is_removed
+        and message.kind is MessageKind.TEXT,
+        "may_close_poll": shown.is_mine and may_write and row.poll is not None and not row.poll.is_over,
+        "may_take_back": shown.is_mine and not message.is_removed,
+        "may_pin": found is Access.MODERATE and not message.is_removed,
+        "may_moderate": found is Access.MODERATE and not shown.is_mine,
+        "may_restore": may_restore,
+        "text": text if may_restore else "",
+        "shown": {"pictures": picture_views(pictures if may_restore else (), shown.name, PICTURES)},
+        "report": f"/chat/messages/{message.id}/report"
+        if viewer and not shown.is_mine and not message.is_removed
+        else "",
+        "object": f"/chat/messages/{message.id}/object"
+        if shown.is_mine and message.is_removed and not message.is_taken_back
+        else "",
+    }
+    return page(request, "chat/message.html", context, status=status)
+
+
+async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> Response:
+    """Their own words, for somebody who has left the room: they can still take them back. Raises NotFound."""
+    message = await message_queries.by_id(reader, _id(request))
+    if viewer is None or message is None or message.user_id != viewer or message.is_removed:
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    room = await room_queries.by_id(reader, message.room_id)
+    assert room is not None, "a message has one"  # noqa: S101 - for the type checker
+    (found,) = await queries.shown(reader, [message], viewer)
+    # Nothing of what others said there.
+    own = replace(found, reply=None, reactions=(), is_pinned=False)
+    context = {
+        "row": view.message_view(own, room, set(), zone="UTC", now=reader.now, may_write=False),
+        "message": message,
+        "address": RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC"),
+        "typed": Typed({}),
+        "labels": _LABELS,
+        "there": "/chat",
+        "may_take_back": True,
+        **dict.fromkeys(
+            (
+                "answer",
+                "object",
+                "emojis",
+                "may_edit",
+                "may_be_empty",
+                "may_close_poll",
+                "may_pin",
+                "may_moderate",
+                "may_restore",
+                "report",
+                "max_text",
+                "max_reason",
+            ),
+            "",
+        ),
+    }
+    return page(request, "chat/message.html", context)
+
+
+def _id(request: Request) -> ChatMessageId:
+    return ChatMessageId(request.path_params["message"])

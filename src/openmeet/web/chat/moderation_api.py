@@ -1,0 +1,156 @@
+"""Moderation of a room, as JSON: restore, pin, hold, report, object, mute and ban."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.chat import acts, message_queries, messages, objections, queries, reactions, sanctions
+from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat.model import Access, ChatMessageId
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.pagination import paging
+from openmeet.web.chat.moderation_schemas import (
+    ChatObjectionShown,
+    ChatObjectionWanted,
+    ChatRemovalShown,
+    ChatReportWanted,
+    ModerationShown,
+    SanctionList,
+    SanctionWanted,
+    act_shown,
+    report_shown,
+    sanction_shown,
+)
+from openmeet.web.chat.requests import instant, message_id, removal_sealer, room_id, spend_on_report
+from openmeet.web.chat.schemas import (
+    ActReason,
+    message_shown,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.tenant_routing import database_of
+
+
+def _acting(
+    act: Callable[[Transaction, Caller, ChatMessageId], Awaitable[Any]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        caller = caller_of(request)
+        async with database_of(request).transaction() as tx:
+            await act(tx, caller, message_id(request))
+            one, _, _ = await queries.visible_message(tx, message_id(request), caller.user_id)
+            (found,) = await queries.shown(tx, [one], caller.user_id)
+        return json_response(message_shown(found))
+
+    return answer
+
+
+pin_message = _acting(reactions.pin)
+unpin_message = _acting(reactions.unpin)
+hold_message = _acting(messages.hold)
+release_message = _acting(messages.release)
+
+
+async def restore_message(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        one = await messages.restore(tx, caller, message_id(request), removal_sealer(request))
+        (found,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(found))
+
+
+async def report_message(request: Request) -> Response:
+    wanted = await read_json(request, ChatReportWanted)
+    await spend_on_report(request, caller_of(request).user_id, message_id(request))
+    async with database_of(request).transaction() as tx:
+        await sanctions.report(
+            tx, caller_of(request), message_id(request), wanted.reason, wanted.words, to_tenant=wanted.to_tenant
+        )
+    return Response(status_code=202)
+
+
+async def show_removal(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        found = await _removal(reader, request)
+    return json_response(found)
+
+
+async def object_to_removal(request: Request) -> Response:
+    wanted = await read_json(request, ChatObjectionWanted)
+    async with database_of(request).transaction() as tx:
+        await objections.object_to(tx, caller_of(request), message_id(request), wanted.words)
+        found = await _removal(tx, request)
+    return json_response(found)
+
+
+async def _removal(reader: Reader, request: Request) -> ChatRemovalShown:
+    found = await objections.own_removal(reader, message_id(request), caller_of(request).user_id)
+    text, _ = await messages.sealed_content(reader, message_id(request), removal_sealer(request))
+    return ChatRemovalShown(
+        found.reason, iso(found.at), text, found.objection, is_decided=found.is_decided, decision=found.decision
+    )
+
+
+async def uphold_removal(request: Request) -> Response:
+    wanted = await read_json(request, ActReason)
+    async with database_of(request).transaction() as tx:
+        await objections.uphold(tx, caller_of(request), message_id(request), wanted.reason)
+    return Response(status_code=204)
+
+
+async def dismiss_reports(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await sanctions.dismiss_reports(tx, caller_of(request), message_id(request))
+    return Response(status_code=204)
+
+
+def _person(request: Request) -> UserId:
+    return UserId(request.path_params["person"])
+
+
+async def list_sanctions(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        found = await sanctions.sanctions_in(reader, room_id(request), _person(request))
+    return json_response(SanctionList([sanction_shown(one) for one in found]))
+
+
+async def put_sanction(request: Request) -> Response:
+    wanted = await read_json(request, SanctionWanted)
+    async with database_of(request).transaction() as tx:
+        one = await sanctions.sanction(
+            tx,
+            caller_of(request),
+            room_id(request),
+            _person(request),
+            wanted.kind,
+            reason=wanted.reason,
+            until=instant(wanted.until, "until"),
+        )
+    return json_response(sanction_shown(one))
+
+
+async def lift_sanctions(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await sanctions.lift(tx, caller_of(request), room_id(request), _person(request))
+    return Response(status_code=204)
+
+
+async def show_moderation(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        await must_have(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
+        found, cursor = page.cut(await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id))
+        reports = await sanctions.open_reports(reader, room_id(request))
+        removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))
+        held = await message_queries.held_in(reader, room_id(request))
+    objected = [ChatObjectionShown(one.message_id, one.objection or "", one.reason) for one in removals.values()]
+    return json_response(
+        ModerationShown(
+            [act_shown(one) for one in found], [report_shown(one) for one in reports], objected, list(held), cursor
+        )
+    )

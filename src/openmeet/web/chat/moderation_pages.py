@@ -1,0 +1,178 @@
+"""Moderation by pages: report a message, object to a removal; for hosts what waits for them and what was done."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
+from openmeet.domain.chat.access import must_reach
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
+from openmeet.domain.moderation.model import REASON_WORDS, ReportReason, check_report
+from openmeet.domain.paging import Page
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.web.chat import view
+from openmeet.web.chat.pictures import PATH as PICTURES
+from openmeet.web.chat.pictures import picture_views
+from openmeet.web.chat.places import Find
+from openmeet.web.chat.requests import removal_sealer, spend_on_report
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS: Final = {"reason": lazy("What is wrong"), "words": lazy("In your words")}
+_ACTS: Final = 50
+
+
+def routes() -> list[Route]:
+    base = "/chat/messages/{message}"
+    return [
+        Route(f"{base}/report", show_report, methods=["GET"]),
+        Route(f"{base}/report", report, methods=["POST"]),
+        Route(f"{base}/object", show_removal, methods=["GET"]),
+        Route(f"{base}/object", object_to, methods=["POST"]),
+        Route(f"{base}/uphold", uphold, methods=["POST"]),
+        Route(f"{base}/dismiss", dismiss, methods=["POST"]),
+    ]
+
+
+async def show_report(request: Request) -> Response:
+    return await _report_page(request, Typed({}))
+
+
+async def report(request: Request) -> Response:
+    """To the hosts, or to the moderators of the community."""
+    typed = await read_form(request)
+    caller = caller_of(request)
+    try:
+        reason, words = check_report(typed.get("reason", ""), typed.get("words", ""))
+        await spend_on_report(request, caller.user_id, _id(request))
+        async with database_of(request).transaction() as tx:
+            is_new = await sanctions.report(
+                tx, caller, _id(request), reason, words, to_tenant=typed.get("to") == "site"
+            )
+    except InvalidForm as wrong:
+        return await _report_page(request, typed_again(typed, wrong), 400)
+    except TooMany as refused:
+        return await _report_page(request, Typed(typed, {"": refused.why}), 429)
+    return go(f"/chat/messages/{_id(request)}", flash="reported" if is_new else "reported_before")
+
+
+async def _report_page(request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        one, room, found = await queries.visible_message(reader, _id(request), caller.user_id)
+        if one.user_id == caller.user_id or one.is_removed:
+            raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+        (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, found)
+        address = (await addresses_of(reader, [room], caller.user_id)).get(room.id)
+    context = {
+        "message": one,
+        "line": view.line_of(shown),
+        "name": shown.name,
+        "room_name": address.name if address else "",
+        "person": f"/people/{one.user_id}/report" if one.user_id else "",
+        "reasons": [(reason.value, REASON_WORDS[reason], "") for reason in ReportReason],
+        "to": [
+            ("hosts", lazy("The hosts of this chat"), ""),
+            (
+                "site",
+                lazy("The moderators of this site"),
+                lazy("If it is about a host, or you don\u2019t want the hosts to decide."),
+            ),
+        ],
+        "typed": Typed({"to": "hosts"} | dict(typed.values), typed.problems),
+        "labels": _LABELS,
+        "most": MAX_REPORT_WORDS,
+    }
+    return page(request, "chat/report.html", context, status=status)
+
+
+async def show_removal(request: Request) -> Response:
+    return await _removal_page(request, Typed({}))
+
+
+async def object_to(request: Request) -> Response:
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            await objections.object_to(tx, caller_of(request), _id(request), typed.get("words", ""))
+    except InvalidForm as wrong:
+        return await _removal_page(request, typed_again(typed, wrong), 400)
+    except Refused as refused:
+        return await _removal_page(request, Typed(typed, {"": refused.why}), 422)
+    return go(f"/chat/messages/{_id(request)}/object", flash="objected")
+
+
+async def _removal_page(request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        removal = await objections.own_removal(reader, _id(request), caller.user_id)
+        text, pictures = await messages.sealed_content(reader, _id(request), removal_sealer(request))
+        now = reader.now
+    context = {
+        "removal": removal,
+        "text": text,
+        "shown": {"pictures": picture_views(pictures, gettext("you"), PICTURES)},
+        "now": now,
+        "typed": typed,
+        "labels": _LABELS,
+        "most": MAX_REASON,
+    }
+    return page(request, "chat/removal.html", context, status=status)
+
+
+async def uphold(request: Request) -> Response:
+    """Those who run the chat keep a message removed."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await objections.uphold(tx, caller_of(request), _id(request), typed.get("reason", ""))
+    return go(f"/chat/messages/{_id(request)}", flash="act_done")
+
+
+async def dismiss(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await sanctions.dismiss_reports(tx, caller_of(request), _id(request))
+    return go(f"/chat/messages/{_id(request)}", flash="act_done")
+
+
+async def show_moderation(find: Find, request: Request) -> Response:
+    """What was reported to those who run the chat, objections, held messages, and what was done; the newest first."""
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+        if place.room is None:
+            raise NotFound(ChatReason.NO_ROOM_YET)
+        must_reach(place.access, Access.MODERATE)
+        room = place.room
+        reports = await sanctions.open_reports(reader, room.id)
+        objected = await objections.open_in_room(reader, room.id)
+        held = await message_queries.held_in(reader, room.id)
+        ids = list(dict.fromkeys([*(one.message_id for one in reports), *objected, *held]))
+        stored = await message_queries.by_ids(reader, ids)
+        shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
+        removals = await objections.removals_of(reader, objected)
+        lines = await view.act_lines(reader, await acts.acts_of(reader, room.id, Page(_ACTS)))
+        cards = [
+            {
+                "href": f"/chat/messages/{message}",
+                "line": view.line_of(shown[message]),
+                "is_held": message in held,
+                "reports": [(REASON_WORDS[one.reason], one.words) for one in reports if one.message_id == message],
+                "objection": (removals[message].objection or "") if message in objected and message in removals else "",
+            }
+            for message in ids
+            if message in shown
+        ]
+        now = reader.now
+    return page(request, "chat/moderation.html", {"place": place, "cards": cards, "lines": lines, "now": now})
+
+
+def _id(request: Request) -> ChatMessageId:
+    return ChatMessageId(request.path_params["message"])

@@ -1,0 +1,442 @@
+"""Rooms on pages: the list of one's rooms, a conversation, writing in it, and who is in it."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
+from groundwork.ui.tones import tone_of
+from openmeet.domain.chat import headings, messages, people, queries, readers, rooms
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.model import (
+    MAX_TEXT,
+    Access,
+    ChatMessageId,
+    HistoryMode,
+    MessageKind,
+    NewMessage,
+    Room,
+    RoomKind,
+    Signal,
+)
+from openmeet.domain.chat.people import RoomMember
+from openmeet.domain.chat.queries import MessageFilter, MessagePage
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.rooms import RoomFilter
+from openmeet.domain.series.dates import checked_name
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.reasons.messages import explain
+from openmeet.web.chat import moderation_pages, places, poll_pages, room_settings, view
+from openmeet.web.chat.export_api import export_room
+from openmeet.web.chat.pictures import PictureField, TakenPictures, empty_fields, read_message_form, take
+from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat.requests import spend_on_message, spend_on_opening
+from openmeet.web.chat.room_search import day_of, found_in_room, start_of
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.forms import read_form
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_ROOMS_SHOWN: Final = 40
+_BESIDE: Final = 30
+_PEOPLE_BESIDE: Final = 6
+_LONGEST_NUMBER: Final = 16
+
+# Every page with a conversation, and what it is about.
+BASES: Final[dict[str, Find]] = {
+    "/events/{slug}/chat": places.of_event,
+    "/events/{slug}/chat/date": places.of_date,
+    "/series/{slug}/chat": places.of_series,
+    "/groups/{slug}/chat/{channel}": places.of_channel,
+    "/chat/hosts/{kind}/{slug}": places.of_hosts,
+    "/chat/direct/{kind}/{slug}": places.of_question,
+}
+
+_FILTERS = (
+    ("", lazy("All"), frozenset[RoomKind]()),
+    ("events", lazy("Events"), frozenset({RoomKind.EVENT, RoomKind.SERIES, RoomKind.DATE})),
+    ("groups", lazy("Groups"), frozenset({RoomKind.CHANNEL})),
+    ("direct", lazy("Direct"), frozenset({RoomKind.DIRECT, RoomKind.HOSTS})),
+)
+
+
+def routes() -> list[Route]:
+    found = [
+        Route("/chat", show_rooms, methods=["GET"]),
+        Route("/groups/{slug}/chat", show_general, methods=["GET"]),
+        # Programs ask the API for it, which knows no cookies.
+        Route("/chat/rooms/{room}/export", export_room, methods=["GET"]),
+    ]
+    for base, find in BASES.items():
+        found += [
+            Route(f"{base}/people", partial(show_people, find), methods=["GET"]),
+            Route(f"{base}/moderation", partial(moderation_pages.show_moderation, find), methods=["GET"]),
+            Route(f"{base}/read", partial(mark_read, find), methods=["POST"]),
+            Route(f"{base}/poll", partial(poll_pages.show_poll_form, find), methods=["GET"]),
+            Route(f"{base}/poll", partial(poll_pages.send_poll, find), methods=["POST"]),
+            Route(f"{base}/settings", partial(room_settings.show_settings, find), methods=["GET"]),
+            Route(f"{base}/settings", partial(room_settings.change_settings, find), methods=["POST"]),
+            Route(
+                f"{base}/settings/notifications", partial(room_settings.choose_notifications, find), methods=["POST"]
+            ),
+            Route(f"{base}/settings/matrix", partial(room_settings.switch_mirror, find), methods=["POST"]),
+            Route(f"{base}/settings/close", partial(room_settings.close, find), methods=["POST"]),
+            Route(f"{base}/settings/reopen", partial(room_settings.reopen, find), methods=["POST"]),
+            Route(base, partial(show_room, find), methods=["GET"]),
+            Route(base, partial(send, find), methods=["POST"]),
+        ]
+    return found
+
+
+async def show_rooms(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        listed = await _room_list(reader, request, caller.user_id, _ROOMS_SHOWN)
+    return page(request, "chat/rooms.html", {"list": listed})
+
+
+async def show_general(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        place = await places.of_channel(reader, request)
+    return go(place.path)
+
+
+async def show_room(find: Find, request: Request) -> Response:
+    return await _room_page(find, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What somebody wanted to send, and why it was not."""
+
+    text: str
+    about: str
+    reply_to: str
+    submission: str
+    problem: str
+    status: int
+    pictures: Sequence[PictureField]
+
+
+async def send(find: Find, request: Request) -> Response:
+    """Open the room if nobody has, and say it there."""
+    caller = caller_of(request)
+    sent = await read_message_form(request)
+    typed = sent.typed
+    signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
+    submission = typed.get("submission", "")
+    taken = TakenPictures()
+    try:
+        async with database_of(request).reader() as reader:
+            place = await find(reader, request)
+        # Nobody writes in a room that is not there: until it is opened only the person is counted.
+        await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
+        if place.room is None:
+            await spend_on_opening(request, caller.user_id)
+        # Files of somebody who may not write are not looked at; what follows tells them why.
+        if not signal and place.access >= Access.WRITE:
+            taken = await take(request, caller.user_id, sent)
+            taken.require()
+        async with database_of(request).transaction() as tx:
+            room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
+            new = NewMessage(
+                text="" if signal else typed.get("text", ""),
+                # A signal beside a draft is sent by itself: the draft keeps its key.
+                client_id=f"{submission}-{signal}" if signal and submission else submission or None,
+                about=typed.get("about") or None,
+                reply_to=ChatMessageId(typed["reply_to"]) if typed.get("reply_to") and not signal else None,
+                signal=signal,
+                kind=MessageKind.SIGNAL if signal else MessageKind.TEXT,
+                pictures=taken.ready,
+            )
+            one, _ = await messages.send(tx, caller, room, new)
+            await readers.move_mark(tx, room, caller.user_id, one.number)
+    except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
+        if isinstance(refused, InvalidForm):
+            problem, status = " ".join(explain(why) for why in refused.problems.values()), 400
+        else:
+            problem, status = explain(refused.why), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+        # A key that was used for other words would refuse these for ever.
+        submission = secrets.token_urlsafe(16) if isinstance(refused, Conflict) else submission
+        written = _Written(
+            typed.get("text", ""),
+            typed.get("about", ""),
+            typed.get("reply_to", ""),
+            submission,
+            problem,
+            status,
+            taken.fields,
+        )
+        return await _room_page(find, request, written)
+    return go(f"{place.page()}#m{one.number}")
+
+
+async def mark_read(find: Find, request: Request) -> Response:
+    """Move the mark forward to what the page has shown."""
+    typed = await read_form(request)
+    number = typed.get("number", "")
+    async with database_of(request).transaction() as tx:
+        place = await find(tx, request)
+        if place.room is None:
+            raise NotFound(ChatReason.NO_SUCH_ROOM)
+        if number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER:
+            await readers.mark_read(tx, caller_of(request), place.room.id, int(number))
+    return go(place.page())
+
+
+async def show_people(find: Find, request: Request) -> Response:
+    caller = caller_of(request)
+    words = request.query_params.get("q", "").strip()
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+        if place.access is Access.NONE:
+            raise NotFound(ChatReason.NO_SUCH_ROOM)
+        found = None
+        if place.room is not None:
+            found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
+    context = {
+        "place": place,
+        "words": words,
+        "people": [person_row(one, place) for one in found.people] if found else [],
+        "others": found.others if found else 0,
+        "has_uncounted": found is not None and found.others is None,
+        "has_more": found is not None and found.after is not None,
+        "facts": facts_of(place),
+    }
+    return page(request, "chat/people.html", context)
+
+
+async def _room_page(find: Find, request: Request, written: _Written | None = None) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+        here = place.page()
+        listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
+        context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
+        if place.access is Access.NONE:
+            return page(request, "chat/outside.html", context, status=403 if viewer else 200)
+        if viewer is not None and place.room is not None and "q" in request.query_params:
+            context |= await found_in_room(reader, place, place.room, viewer, request.query_params)
+            return page(request, "chat/found.html", context)
+        context |= await _conversation(reader, request, place, viewer)
+        context["write"] = await _write_form(reader, request, place, viewer, written)
+        context["pins"] = await _pins(reader, place, viewer)
+        context["facts"] = facts_of(place)
+        context["beside"] = None
+        if place.room is not None and viewer is not None:
+            found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
+            context["beside"] = {"people": [person_row(one, place) for one in found.people], "others": found.others}
+    return page(request, "chat/room.html", context, status=written.status if written else 200)
+
+
+async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
+    """The rows of the page, and where it goes on."""
+    room = place.room
+    about = _date_asked(request) or (place.heading if not request.query_params else None)
+    wanted = _wanted(request, place, about)
+    found = MessagePage((), has_before=False, has_after=False)
+    rows: list[object] = []
+    if room is not None:
+        found = await queries.page_of_messages(reader, room, viewer, wanted, found=place.access)
+        hosts = await view.hosts_among(reader, room, found.messages)
+        may_write = place.access >= Access.WRITE and not room.is_closed
+        views = [
+            view.message_view(one, room, hosts, zone=place.time_zone, now=reader.now, may_write=may_write)
+            for one in found.messages
+        ]
+        kept = await readers.reading_of(reader, room.id, viewer) if viewer else None
+        mark = kept.read_number if kept else None
+        rows = list(view.rows_of(views, found.messages, zone=place.time_zone, now=reader.now, read_number=mark))
+    query = {name: request.query_params[name] for name in ("date", "person") if request.query_params.get(name)}
+    return {
+        "rows": rows,
+        "date_words": view.heading_words(about, reader.now, place.time_zone) if about else "",
+        "is_filtered": bool(about or query),
+        "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
+        "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
+        "is_end": not found.has_after,
+        "last_number": room.last_number if room else 0,
+        "has_new": any(getattr(one, "is_new", False) for one in rows),
+    }
+
+
+def _further(place: ChatPlace, query: dict[str, str], **number: int) -> str:
+    further = "&".join(f"{name}={value}" for name, value in {**query, **number}.items())
+    return f"{place.path}?{place.query}{'&' if place.query else ''}{further}"
+
+
+def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFilter:
+    asked = request.query_params
+
+    def number(name: str) -> int | None:
+        text = asked.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
+
+    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
+    zone = place.time_zone
+    return MessageFilter(
+        before=number("before"),
+        after=number("after"),
+        around=number("around"),
+        about=about,
+        person=UserId(asked["person"]) if asked.get("person") else None,
+        since=start_of(since, zone) if since else None,
+        until=start_of(until + timedelta(days=1), zone) if until else None,
+        pinned=asked.get("pinned") == "yes",
+    )
+
+
+def _date_asked(request: Request) -> str | None:
+    text = request.query_params.get("date", "")
+    return checked_name(text) if text else None
+
+
+async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict[str, object] | None:
+    if place.room is None:
+        return None
+    found = await queries.page_of_messages(
+        reader, place.room, viewer, MessageFilter(pinned=True), limit=10, found=place.access
+    )
+    if not found.messages:
+        return None
+    newest = found.messages[-1]
+    return {
+        "one": {"href": f"{place.page()}#m{newest.number}", "name": newest.name, "words": view.line_of(newest)},
+        "count": len(found.messages),
+        "href": f"{place.path}?pinned=yes",
+    }
+
+
+async def _write_form(
+    reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None, written: _Written | None
+) -> view.WriteForm | None:
+    room = place.room
+    if viewer is None or place.access < Access.WRITE or (room is not None and room.is_closed):
+        return None
+    about = written.about if written else _date_asked(request) or place.heading
+    if about is None and room is not None:
+        about = await headings.usual_heading(reader, room)
+    reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
+    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone going")
+    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+        label = gettext("Message the hosts")
+    if place.target.kind is RoomKind.DIRECT and place.query:
+        label = gettext("Write an answer")
+    return view.WriteForm(
+        action=place.page(),
+        room=f"{place.path}?{place.query}",
+        submission=written.submission if written else secrets.token_urlsafe(16),
+        label=label,
+        max_length=MAX_TEXT,
+        text=written.text if written else "",
+        about=about or "",
+        reply_to=reply_to,
+        problem=written.problem if written else "",
+        signals=[(one.value, str(words)) for one, words in view.SIGNALS.items()]
+        if place.is_under_way(reader.now)
+        else (),
+        hint=gettext("The people in this room will see your name.")
+        if room is None or not await _has_written(reader, room, viewer, place.access)
+        else "",
+        pictures=written.pictures if written else empty_fields(),
+        poll=place.page("poll"),
+    )
+
+
+async def _replied(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:
+    if not message:
+        return None
+    try:
+        one, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
+    except NotFound:
+        return None
+    found = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
+    return {"id": one.id, "name": found.name, "words": view.line_of(found).removeprefix(f"{found.name}: ")}
+
+
+async def _has_written(reader: Reader, room: Room, viewer: UserId, found: Access) -> bool:
+    own = MessageFilter(person=viewer)
+    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, found=found)).messages)
+
+
+async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
+    """One's rooms, for the list beside a conversation and the page of its own."""
+    asked = request.query_params if request.url.path == "/chat" else {}
+    which = asked.get("kind", "")
+    kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
+    archived = asked.get("archived") == "yes"
+    words = asked.get("q", "").strip()[:100]
+    mine = await rooms.my_rooms(reader, viewer, RoomFilter(kinds=kinds, archived=archived, words=words), limit=most)
+    shown = mine[:most]
+    addresses = await addresses_of(reader, [one.room for one in shown], viewer)
+    rows = []
+    for one in shown:
+        address = addresses.get(one.room.id)
+        if address is None:
+            continue
+        last = []
+        if one.last_message_id:
+            latest = ChatMessageId(one.last_message_id)
+            last = await queries.visible_among(reader, one.room, [latest], viewer, one.access)
+        rows.append(view.room_row(one, address, last[0] if last else None, now=reader.now, here=here))
+    return {
+        "rows": rows,
+        "picks": [(value, words_of, value == which) for value, words_of, _ in _FILTERS],
+        "archived": archived,
+        "words": words,
+        "has_more": len(mine) > most,
+        "which": which,
+    }
+
+
+def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
+    """One line of the people in a room."""
+    why = {
+        "attendance": gettext("Answered"),
+        "group": gettext("Member of the group"),
+        "following": gettext("Follows the series"),
+        "direct": "",
+        "hosting": "",
+    }
+    is_host = one.access is Access.MODERATE
+    role = gettext("Organiser") if place.target.kind is RoomKind.CHANNEL else gettext("Host")
+    return {
+        "id": one.user_id,
+        "name": one.name,
+        "letter": view.letter_of(one.name),
+        "tone": tone_of(one.user_id),
+        "href": f"/people/{one.user_id}",
+        "role": role if is_host else "",
+        "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
+    }
+
+
+def facts_of(place: ChatPlace) -> list[str]:
+    """Who can read a conversation, from when, and when it closes."""
+    room = place.room
+    found = {
+        RoomKind.SERIES: gettext(
+            "Everyone who answered to a date in the last 30 days can write here. Followers can read."
+        ),
+        RoomKind.EVENT: gettext("Everyone who answered can read and write here. It closes 30 days after the event."),
+        RoomKind.DATE: gettext("Everyone who answered to this date can read and write here."),
+        RoomKind.CHANNEL: gettext("Members of the group can read and write here."),
+        RoomKind.HOSTS: gettext("Only hosts and co-hosts can read this."),
+        RoomKind.DIRECT: gettext("You and all hosts can read this."),
+    }
+    facts = [found[place.target.kind]]
+    if room is not None and room.history is HistoryMode.SINCE_JOINING:
+        facts.append(gettext("New people see messages from the day they join."))
+    elif place.target.kind not in {RoomKind.HOSTS, RoomKind.DIRECT}:
+        facts.append(gettext("New people can read what was said before."))
+    return facts

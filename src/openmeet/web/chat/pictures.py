@@ -1,0 +1,246 @@
+"""Pictures in messages: read from the form of a conversation, uploaded by programs, and served to those who may read the message."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+import msgspec
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooLarge, TooMany, Unavailable
+from groundwork.http.forms import MAX_FIELDS
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.chat import pictures, room_queries
+from openmeet.domain.chat.messages import must_write
+from openmeet.domain.chat.model import MAX_PICTURES, MessagePicture, NewPicture, SentPictureKey
+from openmeet.domain.chat.pictures import StoredPicture
+from openmeet.domain.media.pictures import CONTENT_TYPE, MAX_UPLOAD_BYTES, Size
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.reasons.messages import explain
+from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
+from openmeet.web.media.uploads import store_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import read_form
+from openmeet.web.site.tenant_routing import database_of, workers_of
+
+# Two large photos, or four of the usual size.
+FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
+PATH: Final = "/chat/pictures"
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
+_HEADERS: Final = {
+    # Browsers may keep it, and ask before each use: who has lost access gets no answer from their own copy.
+    "cache-control": "private, no-cache",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "content-disposition": "inline",
+    "cross-origin-resource-policy": "same-origin",
+    "x-robots-tag": "noindex",
+}
+
+
+def routes() -> list[Route]:
+    return [Route(f"{PATH}/{{key}}/{{size}}", show, methods=["GET"])]
+
+
+async def show(request: Request) -> Response:
+    """One size of a picture, for who may read its message now. Raises NotFound."""
+    async with database_of(request).reader() as reader:
+        found = await pictures.readable(reader, key_of(request), viewer_of(request))
+    return await served(request, found)
+
+
+def key_of(request: Request) -> SentPictureKey:
+    """The key in the address. Raises NotFound for what cannot be one."""
+    key = request.path_params["key"]
+    if _KEY.fullmatch(key) is None or request.path_params["size"] not in set(Size):
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    return SentPictureKey(key)
+
+
+async def served(request: Request, picture: StoredPicture) -> Response:
+    """The bytes of a picture whose reader was checked."""
+    size = Size(request.path_params["size"])
+    headers = {**_HEADERS, "etag": f'"{picture.key}-{size}"'}
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
+    store, at = store_of(request), pictures.blob_key(picture.key, size)
+    headers["content-length"] = str(await store.size(at))
+    return StreamingResponse(store.read(at), headers=headers, media_type=CONTENT_TYPE)
+
+
+class ChatPictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``image``: a JPEG, PNG, WebP or GIF in base64; it is re-encoded, without location and camera details."""
+
+    EXAMPLE: ClassVar[dict[str, str]] = {"image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="}
+
+    image: bytes
+
+
+class ChatPictureUploaded(msgspec.Struct, rename="camel"):
+    """An uploaded picture. ``id``: send it with a message within a day. Sizes in pixels."""
+
+    id: str
+    width: int
+    height: int
+
+
+async def upload(request: Request) -> Response:
+    """For who may write in the room now. Raises NotFound, Forbidden, InvalidForm (``picture``), TooLarge, TooMany."""
+    caller, wanted, room = caller_of(request), await read_json(request, ChatPictureWanted), room_id(request)
+    async with database_of(request).reader() as reader:
+        await must_write(reader, await room_queries.by_id(reader, room), caller.user_id)
+    made = await _keep(request, caller.user_id, wanted.image)
+    return json_response(ChatPictureUploaded(made.key, made.width, made.height), 201)
+
+
+async def _keep(request: Request, person: UserId, body: bytes) -> StoredPicture:
+    await spend_on_picture(request, person)
+    return await pictures.keep(database_of(request), store_of(request), workers_of(request, person), person, body)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureField:
+    """A place for a picture in the form. ``kept``: the key of one that an earlier submission has stored."""
+
+    number: int
+    kept: str = ""
+    alt: str = ""
+    problem: str = ""
+
+
+def empty_fields() -> list[PictureField]:
+    """The places for pictures of a fresh form."""
+    return [PictureField(number) for number in range(1, MAX_PICTURES + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class SentForm:
+    """What was posted: the text fields, and the file and description of each place for a picture."""
+
+    typed: dict[str, str]
+    files: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenPictures:
+    """Pictures that are ready to be sent. ``fields``: the form's places as they are shown again; ``problem``: of the first wrong one."""
+
+    ready: tuple[NewPicture, ...] = ()
+    fields: Sequence[PictureField] = field(default_factory=empty_fields)
+    problem: str = ""
+
+    def require(self) -> None:
+        """Raises InvalidForm (``pictures``) if a file could not be taken."""
+        if self.problem:
+            raise InvalidForm({"pictures": self.problem})
+
+
+async def read_message_form(request: Request) -> SentForm:
+    """The form of a conversation, with or without files. Raises InvalidInput."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "multipart/form-data":
+        return SentForm(await read_form(request))
+    async with request.form(max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
+        typed = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        files = [await _file(form, number) for number in range(1, MAX_PICTURES + 1)]
+    if any("\x00" in value for value in typed.values()):
+        raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
+    return SentForm(typed, files)
+
+
+async def _file(form: FormData, number: int) -> bytes:
+    sent = form.get(f"picture_{number}")
+    return await sent.read(MAX_UPLOAD_BYTES + 1) if isinstance(sent, UploadFile) else b""
+
+
+async def take(request: Request, person: UserId, sent: SentForm) -> TakenPictures:
+    """Store the files that were sent now, and find those that an earlier submission stored."""
+    fields: list[PictureField] = []
+    ready: list[NewPicture] = []
+    for number in range(1, MAX_PICTURES + 1):
+        alt, kept = sent.typed.get(f"alt_{number}", ""), sent.typed.get(f"kept_{number}", "")
+        body = sent.files[number - 1] if sent.files else b""
+        problem = ""
+        if body:
+            kept = ""
+            try:
+                kept = (await _keep(request, person, body)).key
+            except InvalidForm as wrong:
+                problem = " ".join(explain(why) for why in wrong.problems.values())
+            except (TooLarge, TooMany, Unavailable) as refused:
+                problem = explain(refused.why)
+        elif kept and sent.typed.get(f"drop_{number}"):
+            kept, alt = "", ""
+        if kept:
+            ready.append(NewPicture(SentPictureKey(kept), alt))
+        fields.append(PictureField(number, kept, alt, problem))
+    first = next((one for one in fields if one.problem), None)
+    problem = gettext("Picture %(number)s: %(problem)s", number=first.number, problem=first.problem) if first else ""
+    return TakenPictures(tuple(ready), fields, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePictureView:
+    """A picture on a page: the addresses of both sizes, and its size in pixels."""
+
+    small: str
+    large: str
+    alt: str
+    width: int
+    height: int
+
+
+def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tuple[MessagePictureView, ...]:
+    """``path``: below which address this reader gets them. What nobody described is said to be by its author."""
+    return tuple(
+        MessagePictureView(
+            f"{path}/{one.key}/{Size.SMALL}",
+            f"{path}/{one.key}/{Size.LARGE}",
+            one.alt or gettext("Picture by %(name)s", name=author),
+            one.width,
+            one.height,
+        )
+        for one in found
+    )
+
+
+class ChatPictureShown(msgspec.Struct, rename="camel"):
+    """A picture of a message. ``url`` and ``smallUrl``: paths on this site; each fetch needs a token that may read the message.
+    ``alt`` is empty where nobody described it.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "id": "2f6a1b8c4d0198a3c27b1e7c409d5e2f",
+        "url": "/api/chat/pictures/2f6a1b8c4d0198a3c27b1e7c409d5e2f/large",
+        "smallUrl": "/api/chat/pictures/2f6a1b8c4d0198a3c27b1e7c409d5e2f/small",
+        "alt": "The board after the last move",
+        "width": 1600,
+        "height": 1200,
+    }
+
+    id: str
+    url: str
+    small_url: str
+    alt: str
+    width: int
+    height: int
+
+
+def pictures_shown(found: Sequence[MessagePicture]) -> list[ChatPictureShown]:
+    return [
+        ChatPictureShown(
+            one.key,
+            f"/api/chat/pictures/{one.key}/{Size.LARGE}",
+            f"/api/chat/pictures/{one.key}/{Size.SMALL}",
+            one.alt,
+            one.width,
+            one.height,
+        )
+        for one in found
+    ]

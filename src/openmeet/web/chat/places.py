@@ -1,0 +1,197 @@
+"""Where a conversation is on the site: from the address of a page to its room.
+
+Who may see the event, series or group but is not in its conversation learns how to get in; to anybody else neither exists.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.ui.tones import tone_of
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.chat import rooms
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.addresses import facts_of, subtitle_of
+from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, SubjectKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.rooms import GENERAL, RoomTarget
+from openmeet.domain.events import queries as events
+from openmeet.domain.events import seeing
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.groups import actions as group_actions
+from openmeet.domain.groups.model import Group, GroupSlug
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.series import agenda
+from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.caller import caller_or_none
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPlace:
+    """A conversation and its page. ``room`` None: nobody has opened it yet.
+
+    ``subject_path``: of the event, series or group. ``heading``: the original date whose page leads here.
+    """
+
+    target: RoomTarget
+    room: Room | None
+    access: Access
+    title: str
+    subtitle: str
+    path: str
+    query: str
+    subject_path: str
+    time_zone: str
+    tone: int
+    heading: str | None = None
+    # Start and end of an event.
+    span: tuple[Instant, Instant] | None = None
+
+    def is_under_way(self, now: Instant) -> bool:
+        """Whether people are on their way or there."""
+        return self.span is not None and self.span[0] - SIGNALS_BEFORE <= now <= self.span[1]
+
+    def page(self, *more: str) -> str:
+        """The address of this page, or of one below it."""
+        return "/".join([self.path, *more]) + (f"?{self.query}" if self.query else "")
+
+
+Find = Callable[[Reader, Request], Awaitable[ChatPlace]]
+
+
+async def of_event(reader: Reader, request: Request) -> ChatPlace:
+    """The conversation of an event; of a date of a series that of the series, at that date. Raises NotFound."""
+    event = await _event(reader, request)
+    of_series = event.place_in_series
+    return await _placed(
+        reader,
+        request,
+        event,
+        RoomKind.EVENT,
+        f"/events/{quote(event.slug)}/chat",
+        heading=of_series.original_date if of_series else None,
+    )
+
+
+async def of_date(reader: Reader, request: Request) -> ChatPlace:
+    """The room of one date of its own. Raises NotFound."""
+    event = await _event(reader, request)
+    return await _placed(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
+
+
+async def of_series(reader: Reader, request: Request) -> ChatPlace:
+    """The conversation of a series. Raises NotFound, Gone."""
+    series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), _viewer(request))
+    return await _placed(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
+
+
+async def of_channel(reader: Reader, request: Request) -> ChatPlace:
+    """A channel of a group. Raises NotFound."""
+    group, _ = await group_actions.visible(reader, GroupSlug(request.path_params["slug"]), _viewer(request))
+    name = request.path_params.get("channel", GENERAL)
+    path = f"/groups/{quote(group.slug)}/chat/{quote(name, safe='')}"
+    return await _placed(reader, request, group, RoomKind.CHANNEL, path, name=name)
+
+
+async def of_hosts(reader: Reader, request: Request) -> ChatPlace:
+    """The hosts' own room. Raises NotFound."""
+    subject, path = await _subject(reader, request, "hosts")
+    return await _placed(reader, request, subject, RoomKind.HOSTS, path)
+
+
+async def of_question(reader: Reader, request: Request) -> ChatPlace:
+    """The thread of one person with the hosts: the caller's own, or for hosts that of ``?with=``. Raises NotFound."""
+    subject, path = await _subject(reader, request, "direct")
+    person = request.query_params.get("with") or _viewer(request)
+    return await _placed(
+        reader, request, subject, RoomKind.DIRECT, path, with_user_id=UserId(person) if person else None
+    )
+
+
+async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event | Series | Group, str]:
+    kind, slug = request.path_params["kind"], request.path_params["slug"]
+    path = f"/chat/{page}/{quote(kind)}/{quote(slug)}"
+    if kind == SubjectKind.EVENT:
+        return await _event(reader, request), path
+    if kind == SubjectKind.SERIES:
+        return await agenda.visible(reader, SeriesSlug(slug), _viewer(request)), path
+    if kind == SubjectKind.GROUP:
+        return (await group_actions.visible(reader, GroupSlug(slug), _viewer(request)))[0], path
+    raise NotFound(ChatReason.NO_SUCH_ROOM)
+
+
+async def _event(reader: Reader, request: Request) -> Event:
+    return await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
+
+
+async def visible_event(reader: Reader, slug: EventSlug, viewer: UserId | None) -> Event:
+    """The event, if this person may see it. Raises NotFound, for absent and hidden alike."""
+    event = await events.by_slug(reader, slug)
+    mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
+    if event is None or event.is_gone or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    return event
+
+
+async def _placed(
+    reader: Reader,
+    request: Request,
+    about: Event | Series | Group,
+    kind: RoomKind,
+    path: str,
+    *,
+    with_user_id: UserId | None = None,
+    name: str = "",
+    heading: str | None = None,
+) -> ChatPlace:
+    viewer = _viewer(request)
+    subject, title, subject_path, zone = facts_of(about)
+    target = await rooms.target_of(reader, kind, subject, with_user_id=with_user_id, name=name)
+    room = await rooms.room_at(reader, target)
+    if room is None:
+        found = await rooms.access_before_opening(reader, target, viewer)
+    else:
+        found = await access(reader, room.id, viewer)
+    is_for_hosts = target.kind in {RoomKind.HOSTS, RoomKind.DATE} or (
+        target.kind is RoomKind.CHANNEL and name != GENERAL
+    )
+    if found is Access.NONE and (target.kind is RoomKind.HOSTS or with_user_id not in {None, viewer}):
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if room is None and with_user_id not in {None, viewer}:
+        # Before its name is shown: any id could stand in the address.
+        await rooms.must_have_answered(reader, target)
+    if room is None and is_for_hosts and found is not Access.MODERATE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    person = "" if with_user_id is None else (await shown_names(reader, [with_user_id]))[with_user_id]
+    return ChatPlace(
+        target=target,
+        room=room,
+        access=found,
+        title=title,
+        subtitle=subtitle_of(target, person, viewer),
+        path=path,
+        query=urlencode({"with": with_user_id}) if with_user_id not in {None, viewer} else "",
+        subject_path=subject_path,
+        time_zone=zone,
+        tone=tone_of(subject_path.rpartition("/")[2]),
+        heading=heading,
+        span=_span_of(about) if isinstance(about, Event) else None,
+    )
+
+
+def _span_of(event: Event) -> tuple[Instant, Instant] | None:
+    if event.starts_at is None or event.over_at is None:
+        return None
+    return event.starts_at, event.over_at
+
+
+def _viewer(request: Request) -> UserId | None:
+    caller = caller_or_none(request)
+    return caller.user_id if caller else None

@@ -1,0 +1,120 @@
+"""Writing a poll: a question, 2 to 10 choices, dates of the series among them."""
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import Conflict, Forbidden, InvalidForm, TooMany
+from openmeet.domain.chat import messages, polls, readers, rooms
+from openmeet.domain.chat.access import must_reach
+from openmeet.domain.chat.model import MAX_TEXT, Access, MessageKind, NewMessage, RoomKind
+from openmeet.domain.chat.polls import MOST_CHOICES
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import chain_of
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.i18n.catalogue import lazy
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.chat import view
+from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat.requests import spend_on_message, spend_on_opening
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS: Final = {
+    "text": lazy("Question"),
+    "choices": lazy("Choices"),
+    "dates": lazy("Dates"),
+    "ends_at": lazy("Voting ends"),
+}
+
+
+async def show_poll_form(find: Find, request: Request) -> Response:
+    return await _poll_page(find, request, Typed({}))
+
+
+async def send_poll(find: Find, request: Request) -> Response:
+    """Open the room if nobody has, and ask there."""
+    caller, typed = caller_of(request), await read_form(request)
+    try:
+        async with database_of(request).reader() as reader:
+            place = await find(reader, request)
+        await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
+        if place.room is None:
+            await spend_on_opening(request, caller.user_id)
+        async with database_of(request).transaction() as tx:
+            room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
+            details = await polls.checked_poll(
+                tx,
+                room,
+                [line for line in typed.get("choices", "").splitlines() if line.strip()],
+                dates=[name.removeprefix("date_") for name in typed if name.startswith("date_")],
+                several=bool(typed.get("several")),
+                ends_at=_end(typed.get("ends_at", ""), place.time_zone),
+            )
+            one, _ = await messages.send(
+                tx,
+                caller,
+                room,
+                NewMessage(
+                    text=typed.get("text", ""),
+                    client_id=typed.get("submission") or None,
+                    kind=MessageKind.POLL,
+                    details=details,
+                ),
+            )
+            await readers.move_mark(tx, room, caller.user_id, one.number)
+    except InvalidForm as wrong:
+        # The field is called otherwise in JSON.
+        problems = {"ends_at" if name == "endsAt" else name: why for name, why in wrong.problems.items()}
+        return await _poll_page(find, request, typed_again(typed, InvalidForm(problems)), 400)
+    except (Conflict, Forbidden, TooMany) as refused:
+        status = {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+        return await _poll_page(find, request, Typed(typed, {"": refused.why}), status)
+    return go(f"{place.page()}#m{one.number}")
+
+
+def _end(text: str, zone: str) -> Instant | None:
+    """The end of the voting, on the clock of the event. Raises InvalidForm (``endsAt``)."""
+    if not text:
+        return None
+    try:
+        return instant_of(datetime.fromisoformat(text).replace(tzinfo=None), zone)
+    except ValueError:
+        raise InvalidForm({"endsAt": ChatReason.MALFORMED_INSTANT()}) from None
+
+
+async def _poll_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+    caller_of(request)
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+        must_reach(place.access, Access.READ)
+        dates = await _dates(reader, place)
+    context = {
+        "place": place,
+        "typed": typed,
+        "labels": _LABELS,
+        "dates": dates,
+        "most": MOST_CHOICES,
+        "max_text": MAX_TEXT,
+        # A form that was refused is another one when it is sent again.
+        "submission": secrets.token_urlsafe(16),
+    }
+    return page(request, "chat/poll.html", context, status=status)
+
+
+async def _dates(reader: Reader, place: ChatPlace) -> list[tuple[str, str, str]]:
+    """The next dates of the series: the names of their fields, and in words."""
+    if place.target.kind is not RoomKind.SERIES:
+        return []
+    parts = await chain_of(reader, SeriesId(place.target.subject.id))
+    coming = [one.place_in_series for one in await date_queries.coming_of(reader, parts)]
+    names = [one.original_date for one in coming if one is not None][:MOST_CHOICES]
+    return [(f"date_{name}", view.choice_words(name, reader.now, place.time_zone), "") for name in names]

@@ -1,0 +1,157 @@
+"""What requests about chat have in common: ids, instants, subjects by slug, and how fast people may write."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
+from groundwork.rate_limit.contract import Limit, spend
+from groundwork.sealing import Sealer
+from openmeet.domain.chat import messages, queries
+from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomSubject, SubjectKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.groups import actions as group_actions
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.series import agenda
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.users.model import UserId
+from openmeet.web.chat import places
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+_PER_PERSON: Final = (Limit("chat_minute", 20, 60), Limit("chat_hour", 300, 3_600))
+_IN_ROOM: Final = Limit("chat_burst", 5, 10)
+_ROOM: Final = Limit("chat_room", 50, 1)
+# Edits, reactions and votes: each is pushed to everybody who has the chat open.
+_CHANGES: Final = (Limit("chat_change_minute", 60, 60), Limit("chat_change_hour", 1_000, 3_600))
+_CHANGES_IN_ROOM: Final = Limit("chat_change_burst", 20, 10)
+_REPORTS: Final = (Limit("chat_report_hour", 20, 3_600), Limit("chat_report_day", 60, 86_400))
+_REPORTS_IN_ROOM: Final = Limit("chat_report_room", 10, 3_600)
+_OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40, 3_600))
+# Each is decoded and encoded again, and stored until it is sent.
+_PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_day", 120, 86_400))
+_MOST_DIGITS: Final = 18
+
+
+def room_id(request: Request) -> RoomId:
+    return RoomId(request.path_params["room"])
+
+
+def message_id(request: Request) -> ChatMessageId:
+    return ChatMessageId(request.path_params["id"])
+
+
+def viewer_of(request: Request) -> UserId | None:
+    caller = caller_or_none(request)
+    return caller.user_id if caller else None
+
+
+def instant(text: str | None, field: str) -> Instant | None:
+    """Raises InvalidForm for anything but an instant."""
+    if not text:
+        return None
+    try:
+        return Instant(parse_datetime(text))
+    except Malformed:
+        raise InvalidForm({field: ChatReason.MALFORMED_INSTANT()}) from None
+
+
+def whole(request: Request, name: str) -> int | None:
+    """A number of the query. Raises InvalidInput."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise InvalidInput(name, ChatReason.MALFORMED_NUMBER)
+    return int(text)
+
+
+async def subject_of(
+    reader: Reader,
+    viewer: UserId | None,
+    *,
+    event: str | None = None,
+    series_slug: str | None = None,
+    group: str | None = None,
+) -> RoomSubject:
+    """The event, series or group with this slug. Raises NotFound, the same for what is absent and what this person may not know of."""
+    try:
+        if event:
+            return RoomSubject(SubjectKind.EVENT, (await places.visible_event(reader, EventSlug(event), viewer)).id)
+        if series_slug:
+            return RoomSubject(SubjectKind.SERIES, (await agenda.visible(reader, SeriesSlug(series_slug), viewer)).id)
+        if group:
+            found, _ = await group_actions.visible(reader, GroupSlug(group), viewer)
+            return RoomSubject(SubjectKind.GROUP, found.id)
+    except NotFound:
+        raise NotFound(ChatReason.NO_SUCH_ROOM) from None
+    raise NotFound(ChatReason.NO_SUCH_ROOM)
+
+
+async def spend_on_message(request: Request, person: UserId, room: RoomId | None) -> None:
+    """Count one message: of the person everywhere and in this room, and of the room. ``room`` None: it is not opened yet.
+
+    Raises TooMany.
+    """
+    charges = [(limit, str(person)) for limit in _PER_PERSON]
+    if room is not None:
+        charges.append((_IN_ROOM, f"{room}/{person}"))
+    await _spend(request, charges, ChatReason.TOO_FAST)
+    if room is not None:
+        await _spend(request, [(_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+
+
+async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
+    """Count an edit, a reaction or a vote: of the person everywhere and in this room, and of the room.
+
+    Raises TooMany; NotFound where the person may not read the message.
+    """
+    await _spend(request, [(limit, str(person)) for limit in _CHANGES], ChatReason.TOO_MANY_CHANGES)
+    room = await _room_of(request, person, message)
+    await _spend(request, [(_CHANGES_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
+    await _spend(request, [(_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+
+
+async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:
+    """Count a report: of the person everywhere and in this room. Raises TooMany; NotFound as ``spend_on_change``."""
+    await _spend(request, [(limit, str(person)) for limit in _REPORTS], ChatReason.TOO_MANY_REPORTS)
+    room = await _room_of(request, person, message)
+    await _spend(request, [(_REPORTS_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_REPORTS)
+
+
+async def spend_on_picture(request: Request, person: UserId) -> None:
+    """Count an uploaded picture. Raises TooMany."""
+    await _spend(request, [(limit, str(person)) for limit in _PICTURES], ChatReason.PICTURES_TOO_OFTEN)
+
+
+async def spend_on_opening(request: Request, person: UserId) -> None:
+    """Count a room that somebody opens. Raises TooMany."""
+    await _spend(request, [(limit, str(person)) for limit in _OPENINGS], ChatReason.TOO_MANY_ROOMS_OPENED)
+
+
+async def _room_of(request: Request, person: UserId, message: ChatMessageId) -> RoomId:
+    async with database_of(request).reader() as reader:
+        _, room, _ = await queries.visible_message(reader, message, person)
+    return room.id
+
+
+async def _spend(request: Request, charges: Sequence[tuple[Limit, str]], reason: ChatReason) -> None:
+    site = services(request)
+    if site.settings.is_unlimited:
+        return
+    try:
+        await spend(site.counters, charges, now=site.clock.now())
+    except TooMany as refused:
+        raise TooMany(reason, after_seconds=refused.after_seconds, headers=refused.headers) from None
+
+
+def removal_sealer(request: Request) -> Sealer:
+    """Seals the texts of removed messages."""
+    return messages.removal_sealer(services(request).code_key)

@@ -1,0 +1,210 @@
+"""The settings of a conversation: for everybody what they hear of it, for its moderators who is in it and how it works."""
+
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.chat import mirroring, readers, rooms
+from openmeet.domain.chat.model import (
+    MAX_ABOUT,
+    MAX_NAME,
+    MAX_REASON,
+    SWITCHES,
+    SWITCHES_OF,
+    Access,
+    AudienceSwitch,
+    HistoryMode,
+    NotificationLevel,
+    Room,
+    RoomKind,
+    RoomRetention,
+)
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.i18n.catalogue import lazy
+from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS: Final = {
+    "name": lazy("Name"),
+    "about": lazy("What it is about"),
+    "slow": lazy("Wait between messages"),
+    "reason": lazy("Why"),
+}
+_LEVELS: Final = {
+    NotificationLevel.USUAL: lazy("As in your settings"),
+    NotificationLevel.ALL: lazy("Every message"),
+    NotificationLevel.MENTIONS: lazy("Mentions and answers to you"),
+    NotificationLevel.NONE: lazy("Nothing"),
+}
+_SWITCHES: Final = {
+    AudienceSwitch.INTERESTED: lazy("Who is interested"),
+    AudienceSwitch.MEMBERS: lazy("Members of the group"),
+    AudienceSwitch.FOLLOWERS: lazy("Who follows the series"),
+    AudienceSwitch.PENDING: lazy("People waiting for your decision"),
+    AudienceSwitch.ANYBODY: lazy("Everybody, if the event is public"),
+    AudienceSwitch.ANNOUNCEMENTS: lazy("Who writes here"),
+}
+_VALUES: Final = {
+    "write": lazy("read and write"),
+    "read": lazy("read"),
+    "none": lazy("don’t see it"),
+    "no": lazy("All members"),
+    "yes": lazy("Only those who run the group"),
+}
+_HISTORIES: Final = {
+    HistoryMode.ALL: lazy("All messages"),
+    HistoryMode.SINCE_JOINING: lazy("Messages from the day they join"),
+}
+_PAUSES: Final = {
+    "0": lazy("No pause"),
+    "10": lazy("10 seconds"),
+    "60": lazy("1 minute"),
+    "300": lazy("5 minutes"),
+    "3600": lazy("1 hour"),
+}
+_KEEPING: Final = {
+    RoomRetention.FOREVER: lazy("As long as this site keeps them"),
+    RoomRetention.YEAR: lazy("A year"),
+    RoomRetention.QUARTER: lazy("90 days"),
+    RoomRetention.AFTER_DATE: lazy("Until 30 days after the date"),
+}
+_MOST_DIGITS: Final = 9
+
+
+async def show_settings(find: Find, request: Request) -> Response:
+    return await _settings_page(find, request, Typed({}))
+
+
+async def change_settings(find: Find, request: Request) -> Response:
+    """What the moderators of a room decide about it."""
+    typed = await read_form(request)
+    kind_of = {one.value: one for one in AudienceSwitch}
+    try:
+        async with database_of(request).transaction() as tx:
+            place, room = await _found(find, tx, request)
+            wanted = RoomSettings(
+                name=typed.get("name"),
+                about=typed.get("about"),
+                audience={name: typed[f"who_{name}"] for name in kind_of if typed.get(f"who_{name}")},
+                history=next((one for one in HistoryMode if one.value == typed.get("history")), None),
+                slow_seconds=_number(typed.get("slow", "")),
+                holds_messages=bool(typed["holds"]) if "holds" in typed else None,
+                retention=next((one for one in RoomRetention if one.value == typed.get("retention")), None),
+            )
+            revision = _number(typed.get("revision", ""))
+            await rooms.change_settings(tx, caller_of(request), room.id, wanted, if_revision=revision)
+    except (InvalidForm, InvalidInput) as wrong:
+        return await _settings_page(find, request, typed_again(typed, wrong), 400)
+    except (Conflict, Forbidden, Refused) as refused:
+        status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
+        return await _settings_page(find, request, Typed(typed, {"": refused.why}), status)
+    return go(place.page("settings"), flash="chat_saved")
+
+
+async def choose_notifications(find: Find, request: Request) -> Response:
+    """What the caller hears of a room. A mute with an end, set by a program, stays."""
+    typed = await read_form(request)
+    chosen = next((one for one in NotificationLevel if one.value == typed.get("level")), NotificationLevel.USUAL)
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        place, room = await _found(find, tx, request)
+        kept = await readers.reading_of(tx, room.id, caller.user_id)
+        await readers.choose_notifications(tx, caller, room.id, chosen, kept.muted_until if kept else None)
+    return go(place.page("settings"), flash="chat_saved")
+
+
+async def switch_mirror(find: Find, request: Request) -> Response:
+    """Mirror the room to Matrix, or stop it."""
+    typed = await read_form(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            place, room = await _found(find, tx, request)
+            if not services(request).settings.matrix_url:
+                raise NotFound(ChatReason.NO_MATRIX_HERE)
+            if typed.get("mirror") == "off":
+                await mirroring.switch_off(tx, caller_of(request), room.id)
+            else:
+                confirmed, guests = bool(typed.get("confirmed")), bool(typed.get("guests"))
+                await mirroring.switch_on(tx, caller_of(request), room.id, is_confirmed=confirmed, guests=guests)
+    except Refused as refused:
+        return await _settings_page(find, request, Typed(typed, {"confirmed": refused.why}), 422)
+    return go(place.page("settings"), flash="chat_saved")
+
+
+async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response:
+    typed = await read_form(request)
+    act = rooms.close if closed else rooms.reopen
+    try:
+        async with database_of(request).transaction() as tx:
+            place, room = await _found(find, tx, request)
+            await act(tx, caller_of(request), room.id, typed.get("reason", ""))
+    except InvalidInput as wrong:
+        return await _settings_page(find, request, typed_again(typed, wrong), 400)
+    return go(place.page("settings"), flash="chat_saved")
+
+
+close = partial(_set_closed, closed=True)
+reopen = partial(_set_closed, closed=False)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room]:
+    """The room of the page, for who may read it. Raises NotFound."""
+    place = await find(reader, request)
+    if place.access is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
+    if place.room is None:
+        raise NotFound(ChatReason.NO_ROOM_YET)
+    return place, place.room
+
+
+async def _settings_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        place, room = await _found(find, reader, request)
+        kept = await readers.reading_of(reader, room.id, caller.user_id)
+        mirror = None
+        if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
+            mirror = await mirroring.status(reader, room.id)
+        asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
+    switches = SWITCHES_OF[room.kind]
+    stored = {
+        "name": room.name,
+        "about": room.about,
+        "history": room.history.value,
+        "slow": str(room.slow_seconds),
+        "retention": room.retention.value,
+        "holds": "yes" if room.holds_messages else "",
+        "revision": str(room.revision),
+        **{f"who_{one.value}": room.switch(one) for one in switches},
+    }
+    context = {
+        "place": place,
+        "typed": Typed({**stored, **typed.values}, typed.problems),
+        "labels": _LABELS,
+        "mine": Typed({"level": (kept.level if kept else NotificationLevel.USUAL).value}),
+        "levels": [(one.value, words, "") for one, words in _LEVELS.items()],
+        "moderates": place.access is Access.MODERATE,
+        "is_channel": room.kind is RoomKind.CHANNEL,
+        "switches": [(f"who_{one}", _SWITCHES[one], [(v, _VALUES[v]) for v in SWITCHES[one]]) for one in switches],
+        "histories": [(one.value, words) for one, words in _HISTORIES.items()],
+        "pauses": list(_PAUSES.items()),
+        "keeping": [(one.value, words) for one, words in _KEEPING.items()],
+        "is_closed": room.is_closed,
+        "mirror": mirror,
+        "asks_twice": asks_twice,
+        "most": {"name": MAX_NAME, "about": MAX_ABOUT, "reason": MAX_REASON},
+    }
+    return page(request, "chat/settings.html", context, status=status)

@@ -1,0 +1,457 @@
+"""What the pages and the live stream show of messages and rooms, in the words of the reader's language."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+from markupsafe import Markup
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader
+from groundwork.ui.tones import tone_of
+from openmeet.domain.chat.access import access_of_each
+from openmeet.domain.chat.acts import ModerationAct, RoomAct
+from openmeet.domain.chat.addresses import RoomAddress
+from openmeet.domain.chat.model import Access, MessageKind, Room, RoomKind, Signal
+from openmeet.domain.chat.pictures import words_of
+from openmeet.domain.chat.polls import poll_in
+from openmeet.domain.chat.queries import ReplyLine, ShownMessage
+from openmeet.domain.chat.rooms import MyRoom
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.series.dates import original_of
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.markdown import html_of, one_line
+from openmeet.recurrence.wall_time import local_of
+from openmeet.web.chat.pictures import PATH as PICTURES
+from openmeet.web.chat.pictures import MessagePictureView, PictureField, picture_views
+from openmeet.web.media.covers import thumbnail
+
+SIGNALS: Final[Mapping[Signal, LazyText]] = {
+    Signal.RUNNING_LATE: lazy("I’m running late"),
+    Signal.HERE: lazy("I’m here"),
+    Signal.WHERE_ARE_YOU: lazy("Where are you?"),
+}
+# Messages of one person within this time share one head.
+_RUN: Final = 10 * MINUTE
+_LINE: Final = 90
+_EXCERPT: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The line that a reply shows of what it answers."""
+
+    name: str
+    words: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionView:
+    emoji: str
+    count: int
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceView:
+    """A choice of a poll. ``share``: of all votes, in percent."""
+
+    number: int
+    words: str
+    votes: int
+    share: int
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PollView:
+    """``note``: how many may be chosen, and when it ends or that it is over."""
+
+    choices: tuple[ChoiceView, ...]
+    note: str
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` on the clock of the event. ``note``: what it waits for."""
+
+    id: str
+    number: int
+    author: str
+    name: str
+    letter: str
+    tone: int
+    role: str
+    at: str
+    time: str
+    html: Markup | str
+    excerpt: str
+    href: str
+    is_own: bool
+    is_continued: bool = False
+    is_edited: bool = False
+    is_pinned: bool = False
+    is_folded: bool = False
+    is_signal: bool = False
+    is_readonly: bool = False
+    is_notice: bool = False
+    removed: str = ""
+    note: str = ""
+    quote: Quote | None = None
+    reactions: tuple[ReactionView, ...] = ()
+    pictures: tuple[MessagePictureView, ...] = ()
+    poll: PollView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A line across the conversation."""
+
+    words: str
+    id: str = ""
+    is_new: bool = False
+    href: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room in the list of rooms. ``picture``: shown in place of the letter."""
+
+    href: str
+    title: str
+    letter: str
+    tone: int
+    is_square: bool
+    at: str
+    time: str
+    words: str
+    unread: int
+    is_mentioned: bool
+    is_muted: bool = False
+    is_here: bool = False
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteForm:
+    """The form below a conversation. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written."""
+
+    action: str
+    room: str
+    submission: str
+    label: str
+    max_length: int
+    text: str = ""
+    about: str = ""
+    reply_to: Mapping[str, str] | None = None
+    problem: str = ""
+    signals: Sequence[tuple[str, str]] = ()
+    hint: str = ""
+    pictures: Sequence[PictureField] = ()
+    poll: str = ""
+
+
+async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage]) -> set[UserId]:
+    """Those of the authors who run the room."""
+    authors = {one.message.user_id for one in shown if one.message.user_id is not None}
+    return {
+        user_id for user_id, found in (await access_of_each(reader, room, authors)).items() if found is Access.MODERATE
+    }
+
+
+def seen_by(one: ShownMessage, *, is_author: bool, is_folded: bool, hides_quote: bool) -> ShownMessage:
+    """A message that was read for nobody, as one of its readers sees it."""
+    reply = replace(one.reply, text="", is_removed=True) if hides_quote and one.reply is not None else one.reply
+    return replace(one, is_mine=is_author, is_folded=is_folded, reply=reply)
+
+
+def message_view(
+    one: ShownMessage,
+    room: Room,
+    hosts: set[UserId],
+    *,
+    zone: str,
+    now: Instant,
+    may_write: bool,
+    is_linked: bool = True,
+    pictures_at: str = PICTURES,
+) -> MessageView:
+    """A row, without regard to its neighbours. ``is_linked``: with the address of its page and reactions. ``pictures_at``: below
+    which path its reader gets its pictures; empty: they are told as words.
+    """
+    message = one.message
+    author = message.user_id or message.matrix_sender or ""
+    is_removed = message.is_removed
+    quote = None
+    if one.reply is not None and not is_removed:
+        words = gettext("(no longer there)") if one.reply.is_removed else _reply_words(one.reply)
+        quote = Quote(one.reply.name, words, f"#m{one.reply.number}")
+    return MessageView(
+        id=message.id,
+        number=message.number,
+        author=author,
+        name=one.name,
+        letter=letter_of(one.name),
+        tone=tone_of(author),
+        role=_role(room) if message.user_id in hosts else "",
+        at=formatting.iso(message.said_at),
+        time=time_words(message.said_at, now, zone),
+        html=_html(one, tells_pictures=not pictures_at),
+        excerpt=_cut(one_line(words_of(message.body, message.pictures)), _EXCERPT)
+        if message.kind is not MessageKind.SIGNAL
+        else str(_html(one)),
+        href=f"/chat/messages/{message.id}" if is_linked else "",
+        is_own=one.is_mine,
+        is_edited=message.edited_at is not None and not is_removed,
+        is_pinned=one.is_pinned,
+        is_folded=one.is_folded,
+        is_signal=message.kind is MessageKind.SIGNAL,
+        is_readonly=not may_write,
+        is_notice=message.kind is MessageKind.NOTICE,
+        removed=_removed_words(one),
+        note=gettext("Waits for a moderator") if message.is_held else "",
+        quote=quote,
+        reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in one.reactions if is_linked),
+        pictures=picture_views(message.pictures, one.name, pictures_at) if pictures_at else (),
+        poll=_poll_view(one, zone, now),
+    )
+
+
+def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
+    poll = poll_in(one.message.details)
+    if poll is None:
+        return None
+    total = sum(one.votes.values())
+    choices = tuple(
+        ChoiceView(
+            number,
+            choice_words(choice.date, now, zone) if choice.date else choice.text,
+            one.votes.get(number, 0),
+            round(100 * one.votes.get(number, 0) / total) if total else 0,
+            number in one.my_votes,
+        )
+        for number, choice in enumerate(poll.choices)
+    )
+    if poll.is_over(now):
+        note = gettext("This poll has ended.")
+    elif poll.ends_at is not None:
+        ends = time_words(poll.ends_at, now, zone)
+        note = (
+            gettext("Choose as many as you like, until %(time)s.", time=ends)
+            if poll.several
+            else gettext("Choose one, until %(time)s.", time=ends)
+        )
+    else:
+        note = gettext("Choose as many as you like.") if poll.several else gettext("Choose one.")
+    return PollView(choices, note, poll.is_over(now))
+
+
+def choice_words(date_: str, now: Instant, zone: str) -> str:
+    """A date of the series with its time: ``Thu 26 November, 18:00``."""
+    return f"{heading_words(date_, now, zone)}, {formatting.clock(original_of(date_))}"
+
+
+def _reply_words(reply: ReplyLine) -> str:
+    if not reply.has_picture:
+        return one_line(reply.text)
+    return gettext("Picture: %(words)s", words=one_line(reply.text)) if reply.text else gettext("Picture")
+
+
+def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
+    message = one.message
+    match message.kind:
+        case MessageKind.SIGNAL:
+            return str(SIGNALS.get(Signal(message.body), "")) if message.body else ""
+        case MessageKind.NOTICE:
+            return notice_words(message.details)
+        case _ if tells_pictures and message.pictures:
+            told = words_of("", message.pictures)
+            return html_of(message.body) + Markup("<p><i>{}</i></p>").format(told)
+        case _:
+            return html_of(message.body) if message.body else ""
+
+
+def notice_words(details: Mapping[str, object]) -> str:
+    """What the program says about a room, from the code of the notice."""
+    if details.get("notice") == "history_changed":
+        if details.get("history") == "all":
+            return gettext("From now on newcomers can read everything that is said here.")
+        return gettext("From now on, new people see only messages sent after they join.")
+    if details.get("notice") == "matrix_new_room":
+        return gettext("This chat has a new room on Matrix.")
+    return gettext("The settings of this chat changed.")
+
+
+def _removed_words(one: ShownMessage) -> str:
+    message = one.message
+    if not message.is_removed:
+        return ""
+    if message.is_taken_back:
+        return gettext("You took this back.") if one.is_mine else gettext("%(name)s took this back.", name=one.name)
+    return gettext("Removed by a moderator.")
+
+
+def _role(room: Room) -> str:
+    return gettext("Organiser") if room.kind is RoomKind.CHANNEL else gettext("Host")
+
+
+def rows_of(
+    views: Sequence[MessageView], shown: Sequence[ShownMessage], *, zone: str, now: Instant, read_number: int | None
+) -> list[MessageView | RuleView]:
+    """The rows with lines between them: at a new date of the series, else at a new day, and where the reader left off.
+
+    ``read_number`` None: the reader has not been here before.
+    """
+    rows: list[MessageView | RuleView] = []
+    before: tuple[MessageView, Instant] | None = None
+    heading: tuple[str | None, date] | None = None
+    for row, one in zip(views, shown, strict=True):
+        at = one.message.said_at
+        here = one.message.about, local_of(at, zone).date()
+        if heading is None or (here[0] != heading[0] if here[0] or heading[0] else here[1] != heading[1]):
+            rows.append(RuleView(heading_words(here[0], now, zone) if here[0] else day_words(here[1], now, zone)))
+            before, heading = None, here
+        if read_number is not None and row.number > read_number and not row.is_own:
+            rows.append(RuleView(gettext("New since you looked"), id="new", is_new=True))
+            before, read_number = None, None
+        rows.append(replace(row, is_continued=before is not None and _continues(*before, row, at)))
+        before = row, at
+    return rows
+
+
+def _continues(before: MessageView, said_at: Instant, row: MessageView, at: Instant) -> bool:
+    """Whether a row shares the head of the one before it."""
+    return before.author == row.author and bool(row.author) and not before.is_notice and at - said_at < _RUN
+
+
+def heading_words(about: str, now: Instant, zone: str) -> str:
+    """``Thu 26 November``, and the year where it is another one."""
+    moment = original_of(about)
+    words = formatting.short_day(moment)
+    return words if moment.year == local_of(now, zone).year else f"{words} {moment.year}"
+
+
+def day_words(day: date, now: Instant, zone: str) -> str:
+    today = local_of(now, zone).date()
+    if day == today:
+        return gettext("Today")
+    if day == today - timedelta(days=1):
+        return gettext("Yesterday")
+    words = formatting.short_day(day)
+    return words if day.year == today.year else f"{words} {day.year}"
+
+
+def time_words(at: Instant, now: Instant, zone: str) -> str:
+    """``18:02`` today, else with its day."""
+    moment = local_of(at, zone)
+    if moment.date() == local_of(now, zone).date():
+        return formatting.clock(moment)
+    return f"{day_words(moment.date(), now, zone)} {formatting.clock(moment)}"
+
+
+def short_time(at: Instant, now: Instant, zone: str) -> str:
+    """In a list of rooms: the time today, else the day."""
+    moment = local_of(at, zone)
+    if moment.date() == local_of(now, zone).date():
+        return formatting.clock(moment)
+    return day_words(moment.date(), now, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class ActLine:
+    """What a moderator did, in words."""
+
+    words: str
+    reason: str
+    at: Instant
+
+
+_ACT_WORDS: Final[Mapping[ModerationAct, LazyText]] = {
+    ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
+    ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
+    ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
+    ModerationAct.RELEASED: lazy("%(who)s showed a message by %(name)s."),
+    ModerationAct.MUTED: lazy("%(who)s muted %(name)s."),
+    ModerationAct.UNMUTED: lazy("%(who)s let %(name)s write again."),
+    ModerationAct.BANNED: lazy("%(who)s banned %(name)s."),
+    ModerationAct.UNBANNED: lazy("%(who)s let %(name)s back in."),
+    ModerationAct.CLOSED: lazy("%(who)s closed the chat."),
+    ModerationAct.REOPENED: lazy("%(who)s opened the chat again."),
+    ModerationAct.SETTINGS: lazy("%(who)s changed the settings."),
+    ModerationAct.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
+    ModerationAct.OBJECTED: lazy("%(who)s objected to a removal."),
+    ModerationAct.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
+}
+
+
+async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
+    """Acts in a room as lines, in order."""
+    people = [one for act in acts for one in (act.by_user_id, act.user_id) if one is not None]
+    names = await shown_names(reader, people)
+    return [
+        ActLine(
+            _ACT_WORDS[act.act].filled(
+                who=names[act.by_user_id] if act.by_user_id else gettext("The program"),
+                name=names[act.user_id] if act.user_id else gettext("somebody"),
+            ),
+            act.reason,
+            act.at,
+        )
+        for act in acts
+    ]
+
+
+def letter_of(name: str) -> str:
+    """The first letter, for the face beside a name."""
+    return next((char.upper() for char in name if char.isalnum()), "?")
+
+
+def line_of(one: ShownMessage | None) -> str:
+    """A message as one line with its author, for lists."""
+    if one is None:
+        return gettext("Nothing said yet")
+    if one.message.is_removed:
+        return _removed_words(one)
+    is_text = one.message.kind in {MessageKind.TEXT, MessageKind.POLL}
+    words = one_line(words_of(one.message.body, one.message.pictures)) if is_text else str(_html(one))
+    words = _cut(words, _LINE)
+    if one.message.kind is MessageKind.NOTICE:
+        return words
+    if one.is_folded:
+        return gettext("A message from somebody you muted")
+    return gettext("You: %(words)s", words=words) if one.is_mine else f"{one.name}: {words}"
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def room_row(
+    mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str, is_muted: bool = False
+) -> RoomRow:
+    """A room in the list. The link leads to what is new."""
+    room = mine.room
+    at = last.message.said_at if last else room.created_at
+    is_direct = room.kind is RoomKind.DIRECT
+    return RoomRow(
+        href=address.path + ("#new" if mine.unread else ""),
+        title=address.name,
+        letter=letter_of(address.title),
+        tone=tone_of(address.path.split("?")[0].split("/")[-1 if is_direct else 2]),
+        is_square=not is_direct,
+        at=formatting.iso(at),
+        time=short_time(at, now, address.time_zone),
+        words=gettext("Closed. %(words)s", words=line_of(last)) if room.is_closed else line_of(last),
+        unread=mine.unread,
+        is_mentioned=bool(mine.mentioned),
+        is_muted=is_muted,
+        is_here=address.path == here,
+        # A question is between people: its face is round, and no picture of the event.
+        picture="" if is_direct or address.content is None else thumbnail(address.content),
+    )

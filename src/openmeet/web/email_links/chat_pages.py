@@ -1,0 +1,172 @@
+"""A chat behind a link in an e-mail: its last messages and a field, without signing in.
+
+The token is the only credential: of a link that writes back, or of a guest's answer to an event, whose chat it opens. Showing the
+page changes nothing, not even what is unread, because mail servers open links before people do.
+"""
+
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
+from openmeet.domain.chat import message_queries, messages, pictures, queries, readers, rooms
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.model import (
+    MAX_TEXT,
+    Access,
+    ChatMessage,
+    NewMessage,
+    Room,
+    RoomId,
+    RoomKind,
+    RoomSubject,
+    SubjectKind,
+)
+from openmeet.domain.chat.queries import MessageFilter
+from openmeet.domain.chat.room_queries import by_id as room_by_id
+from openmeet.domain.failure_names import INVALID_LINK
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.i18n.catalogue import lazy
+from openmeet.web.chat import view
+from openmeet.web.chat.pictures import key_of, served
+from openmeet.web.chat.requests import spend_on_message
+from openmeet.web.email_links.reasons import EmailLinkReason
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+# The URL is a secret: no cache and no search engine may keep it.
+_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+_SHOWN = 20
+_LABELS = {"text": lazy("Message")}
+
+
+def routes() -> list[Route]:
+    """Routes without a viewer and without an origin check."""
+    return [
+        Route("/mail/chat/{token}", show, methods=["GET"]),
+        Route("/mail/chat/{token}", write, methods=["POST"]),
+        Route("/mail/chat/{token}/pictures/{key}/{size}", show_picture, methods=["GET"]),
+        Route("/mail/answer/{token}/chat", show, methods=["GET"]),
+        Route("/mail/answer/{token}/chat", write, methods=["POST"]),
+        Route("/mail/answer/{token}/chat/pictures/{key}/{size}", show_picture, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        link, room = await _found(reader, request)
+        return await _chat_page(reader, request, link, room, Typed({}))
+
+
+async def show_picture(request: Request) -> Response:
+    """A picture of a message in that chat. Raises NotFound."""
+    async with database_of(request).reader() as reader:
+        link, room = await _found(reader, request)
+        found = await pictures.readable(reader, key_of(request), link.user_id)
+        message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
+        if message is None or message.room_id != room.id:
+            raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    return await served(request, found)
+
+
+async def write(request: Request) -> Response:
+    """Say something as the recipient of the e-mail. The same form sent twice says it once."""
+    typed = await read_form(request)
+    new = NewMessage(text=typed.get("text", ""), client_id=typed.get("submission") or None)
+    try:
+        async with database_of(request).reader() as reader:
+            link, room = await _found(reader, request)
+        await spend_on_message(request, link.user_id, room.id)
+        async with database_of(request).transaction() as tx:
+            said = await _send(tx, link, room, new)
+    except InvalidForm as wrong:
+        again, status = typed_again(typed, wrong), 400
+    except (Conflict, Forbidden, TooMany) as refused:
+        again, status = Typed(typed, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+    else:
+        response = go(request.url.path, flash="chat_held" if said.is_held else "chat_sent")
+        response.headers.update(_HEADERS)
+        return response
+    async with database_of(request).reader() as reader:
+        link, room = await _found(reader, request)
+        return await _chat_page(reader, request, link, room, again, status=status)
+
+
+async def _send(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -> ChatMessage:
+    user = await user_by_id(tx, link.user_id)
+    if user is None:
+        raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
+    one, _ = await messages.send(tx, Caller(user.id, user.display_name), room.id, new)
+    await readers.move_mark(tx, room.id, user.id, one.number)
+    return one
+
+
+async def _found(reader: Reader, request: Request) -> tuple[EmailLink, Room]:
+    """The room of the link, for who may still read it. Raises NotFound."""
+    token = request.path_params["token"]
+    link = await links.find(reader, token, LinkPurpose.CHAT)
+    room = None
+    if link is not None:
+        room = await room_by_id(reader, RoomId(link.subject))
+    else:
+        link = await links.find(reader, token, LinkPurpose.ANSWER)
+        if link is None:
+            raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
+        subject = RoomSubject(SubjectKind.EVENT, link.subject)
+        room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
+    if room is None or await access(reader, room.id, link.user_id) is Access.NONE:
+        raise NotFound(EmailLinkReason.NO_CHAT)
+    return link, room
+
+
+async def _chat_page(
+    reader: Reader,
+    request: Request,
+    link: EmailLink,
+    room: Room,
+    typed: Typed,
+    *,
+    status: int = 200,
+) -> Response:
+    address = (await addresses_of(reader, [room], link.user_id)).get(room.id)
+    if address is None:
+        raise NotFound(EmailLinkReason.NO_CHAT)
+    found = await access(reader, room.id, link.user_id)
+    shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, found=found)
+    hosts = await view.hosts_among(reader, room, shown.messages)
+    rows = [
+        # Who has no account has no pages of single messages.
+        view.message_view(
+            one,
+            room,
+            hosts,
+            zone=address.time_zone,
+            now=reader.now,
+            may_write=False,
+            is_linked=False,
+            pictures_at=f"{request.url.path}/pictures",
+        )
+        for one in shown.messages
+    ]
+    may_write = found >= Access.WRITE and not room.is_closed
+    context = {
+        "address": address,
+        "rows": view.rows_of(rows, shown.messages, zone=address.time_zone, now=reader.now, read_number=None),
+        "may_write": may_write,
+        "typed": typed,
+        "labels": _LABELS,
+        # A form that was refused is another one when it is sent again.
+        "submission": secrets.token_urlsafe(16),
+        "max_text": MAX_TEXT,
+        "is_closed": room.is_closed,
+    }
+    return page(request, "email_links/chat.html", context, status=status, headers=_HEADERS)

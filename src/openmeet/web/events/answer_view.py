@@ -1,0 +1,219 @@
+"""The answer bar of the event page: its sentence and buttons, and whether and as whom the answer is shared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import answer_words, waitlist
+from openmeet.domain.attendance.actions import eligibility_of
+from openmeet.domain.attendance.answer_state import AnswerAction, AnswerBar, AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.rules import registration_closes_at
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event
+from openmeet.domain.moderation.blocks import refusing_among
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence import wall_time
+
+_REPLIES: Final = frozenset(one.value for one in RsvpReply)
+
+# The states in which an answer is still to be given: the deadline is worth knowing.
+_BEFORE_AN_ANSWER: Final = frozenset(
+    {
+        AnswerState.OPEN,
+        AnswerState.APPROVAL,
+        AnswerState.FULL,
+        AnswerState.INVITED,
+        AnswerState.MAYBE,
+        AnswerState.DECLINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BarButton:
+    """A button: it posts ``reply``, or leads to ``path``. ``spoken``: for screen readers, with the event's name.
+
+    ``is_state``: it shows the answer that was given.
+    """
+
+    words: str
+    spoken: str
+    reply: str = ""
+    path: str = ""
+    is_main: bool = False
+    is_state: bool = False
+    is_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBarView:
+    """The bar as the template places it. ``hint`` is below the sentence, outside the part that stays in view.
+
+    ``others``: further replies, behind ``opens_others``.
+    """
+
+    state: AnswerState
+    sentence: str
+    hint: str
+    buttons: tuple[BarButton, ...]
+    others: tuple[BarButton, ...]
+    opens_others: str
+    has_change: bool
+    takes_going: bool
+
+    @property
+    def is_shown(self) -> bool:
+        return bool(self.sentence or self.buttons or self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What the event page knows already. Paths are empty where there is nothing to lead to.
+
+    ``host``: the author's name. ``join_url``: the link to join, if the viewer has it.
+    """
+
+    host: str
+    counts: RsvpCounts
+    is_hosting: bool
+    join_url: str
+    edit_path: str
+    group_path: str
+    next_path: str
+
+
+async def for_page(
+    reader: Reader,
+    event: Event,
+    mine: Attendance | None,
+    viewer: UserId | None,
+    registration_settings: RegistrationSettings,
+    facts: PageFacts,
+    *,
+    wanted: str,
+) -> AnswerBarView:
+    """The bar of the event page. ``wanted``: the reply that was clicked before signing in."""
+    is_welcome = viewer is None or not await refusing_among(reader, [event.author_id], viewer)
+    case = AnswerCase(
+        event,
+        mine,
+        reader.now,
+        registration_settings,
+        await eligibility_of(reader, event, registration_settings, viewer),
+        is_hosting=facts.is_hosting,
+        is_welcome=is_welcome,
+        is_full=await waitlist.would_wait(reader, event, registration_settings),
+        people_asking=facts.counts.unconfirmed,
+        may_join=bool(facts.join_url),
+        may_edit=bool(facts.edit_path),
+        may_message=is_welcome,
+        has_next_date=bool(facts.next_path),
+        sees_group=bool(facts.group_path),
+    )
+    figures = AnswerFigures(
+        host=facts.host,
+        waiting_before=0 if mine is None else await waitlist.before(reader, mine),
+        waiting=facts.counts.waiting,
+        going=facts.counts.going,
+    )
+    return view_of(case, figures, _paths_of(event, facts), wanted)
+
+
+def view_of(
+    case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], wanted: str = ""
+) -> AnswerBarView:
+    """The bar for one viewer. ``paths``: where links lead."""
+    bar = bar_of(case)
+    spoken_of = f"{case.event.title}, {time_words.start_words(case.event).partition(',')[0]}"
+    actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
+    main = wanted if any(one.value == wanted for one in bar.replies) else ""
+    buttons = tuple(
+        _button(bar, case, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary)
+        for action in actions
+    )
+    return AnswerBarView(
+        bar.state,
+        _sentence(bar, case, figures, wanted=main),
+        _hint(bar, case),
+        buttons,
+        tuple(_reply(bar, one, spoken_of, is_main=one.value == main) for one in bar.others),
+        _opens_others(bar, case),
+        bar.second is AnswerAction.CHANGE,
+        RsvpReply.GOING in bar.replies,
+    )
+
+
+def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
+    at = f"/events/{quote(event.slug)}"
+    return {
+        AnswerAction.CHANGE: f"{at}/answer",
+        AnswerAction.TICKET: f"{at}/ticket",
+        AnswerAction.JOIN: facts.join_url,
+        AnswerAction.NEXT_DATE: facts.next_path,
+        AnswerAction.ASK_HOSTS: f"/chat/direct/event/{quote(event.slug)}",
+        AnswerAction.SEE_GROUP: facts.group_path,
+        AnswerAction.DECIDE: f"{at}/attendees?tab=asking",
+        AnswerAction.INVITE: f"{at}/attendees#invite",
+        AnswerAction.EDIT: facts.edit_path,
+    }
+
+
+def _button(
+    bar: AnswerBar,
+    case: AnswerCase,
+    action: AnswerAction,
+    paths: Mapping[AnswerAction, str],
+    spoken_of: str,
+    *,
+    is_main: bool,
+) -> BarButton:
+    words = answer_words.label_of(bar, action, case.people_asking)
+    if bar.is_state and action is bar.primary:
+        spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
+        return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, is_state=True)
+    spoken = f"{words}: {spoken_of}"
+    if action.value in _REPLIES:
+        return BarButton(words, spoken, reply=action.value, is_main=is_main)
+    return BarButton(words, spoken, path=paths[action], is_main=is_main, is_outside=action is AnswerAction.JOIN)
+
+
+def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -> BarButton:
+    words = answer_words.reply_label(bar, reply)
+    if reply is bar.given:
+        spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
+        return BarButton(words, spoken, reply=reply.value, is_state=True)
+    return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
+
+
+def _sentence(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures, *, wanted: str) -> str:
+    if wanted and case.mine is None and not case.is_hosting:
+        return gettext("Almost done: press “%(answer)s”.", answer=answer_words.reply_label(bar, RsvpReply(wanted)))
+    if bar.state is AnswerState.CANCELLED:
+        # The banner above says that it is cancelled.
+        return answer_words.was_words(case.mine)
+    return answer_words.sentence_of(bar, case, figures)
+
+
+def _hint(bar: AnswerBar, case: AnswerCase) -> str:
+    if bar.state is AnswerState.WAITLISTED:
+        return gettext("When a place becomes free, we hold it for you and e-mail you.")
+    closes_at = registration_closes_at(case.event, case.registration_settings)
+    if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
+        return ""
+    local = wall_time.local_of(closes_at, case.event.time_zone)
+    return gettext("Answer until %(until)s.", until=formatting.span(local, None))
+
+
+def _opens_others(bar: AnswerBar, case: AnswerCase) -> str:
+    if not case.is_hosting:
+        return gettext("Change") if bar.second is AnswerAction.CHANGE else gettext("More answers")
+    if case.mine is not None and bar.given is RsvpReply.GOING and case.mine.is_seated:
+        return answer_words.going_words(case.mine)
+    return gettext("Are you going yourself?")

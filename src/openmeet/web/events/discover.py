@@ -1,0 +1,119 @@
+"""The top of Discover: filters of one tap that add up, and three events to look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from groundwork.clock import Instant
+from openmeet.domain.events.values import Mode
+from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.search import query
+from openmeet.domain.search.search import EventOrigin
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence import wall_time
+from openmeet.web.events.listing import EventCard, ListedDay
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChip:
+    """A filter of one tap. ``is_on``: pressing it removes it. ``asks_where``: it needs the reader's position, which a script asks for."""
+
+    words: str
+    path: str
+    is_on: bool = False
+    asks_where: bool = False
+
+
+_PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Category.OUTDOORS, Category.TECHNOLOGY)
+_NOWHERE: Final = {"near": "", "within": ""}
+
+
+def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> list[FilterChip]:
+    """Where, when, what about, how, and from where: each adds to the search on the page. ``typed``: that search.
+
+    ``view``: ``map``, or empty for the list. Chosen ones that are not among the usual are offered as well, to be removed.
+    """
+    today = wall_time.local_of(now, zone).date()
+    spans = _spans(today)
+    chosen = (typed.get("from", ""), typed.get("to", ""))
+    week = dict(zip(("from", "to"), spans["week"], strict=True))
+
+    def chip(words: str, *, is_on: bool, on: Mapping[str, str], off: Mapping[str, str]) -> FilterChip:
+        return FilterChip(words, path_of(typed, view, **(off if is_on else on)), is_on)
+
+    category, mode, source = (typed.get(name, "") for name in ("category", "mode", "source"))
+    picked = [one for one in _PICKED_CATEGORIES if one.value != category]
+    if category in set(Category):
+        picked.insert(0, Category(category))
+    no_days = {"from": "", "to": ""}
+    return [
+        *(_where(typed, view, week) if typed.get("near", "") else ()),
+        *([] if any(typed.values()) else [FilterChip(gettext("Any day"), path_of(typed, view), is_on=True)]),
+        *(
+            chip(
+                words, is_on=chosen == spans[name], on=dict(zip(("from", "to"), spans[name], strict=True)), off=no_days
+            )
+            for name, words in (
+                ("today", gettext("Today")),
+                ("weekend", gettext("This weekend")),
+                ("week", gettext("This week")),
+            )
+        ),
+        *(() if typed.get("near", "") else _where(typed, view, week)),
+        *(
+            chip(
+                str(CATEGORY_WORDS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
+            )
+            for one in picked
+        ),
+        chip(
+            gettext("Online"),
+            is_on=mode == Mode.ONLINE.value,
+            on={"mode": Mode.ONLINE.value, **_NOWHERE},
+            off={"mode": ""},
+        ),
+        *(
+            chip(words, is_on=source == one.value, on={"source": one.value}, off={"source": ""})
+            for one, words in (
+                (EventOrigin.OPENMEET, gettext("Made here")),
+                (EventOrigin.ATPROTO, gettext("From other apps")),
+            )
+        ),
+    ]
+
+
+def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
+    """The address of the search on the page with these fields changed."""
+    asked = query.asked_again(typed, **changes, **({"view": view} if view else {}))
+    return f"/?{asked}" if asked else "/"
+
+
+def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
+    """Three coming events with different pictures."""
+    cards = [card for days in parts for day in days for card in day.items if not card.is_cancelled]
+    return list({card.thumbnail: card for card in reversed(cards)}.values())[:-4:-1]
+
+
+def _where(typed: Mapping[str, str], view: str, week: Mapping[str, str]) -> list[FilterChip]:
+    """The place that was chosen, to be removed; or those that ask for one."""
+    if typed.get("near", ""):
+        words = gettext("Near %(place)s", place=query.near_name(typed))
+        return [FilterChip(words, path_of(typed, view, **_NOWHERE), is_on=True)]
+    near_me = path_of(typed, view, mode="")
+    return [
+        FilterChip(gettext("Near me"), near_me, asks_where=True),
+        FilterChip(gettext("This week near me"), path_of(typed, view, mode="", **week), asks_where=True),
+    ]
+
+
+def _spans(today: date) -> dict[str, tuple[str, str]]:
+    """First and last day. On a Sunday the weekend is what is left of it."""
+    saturday = today if today.isoweekday() == 7 else today + timedelta(days=6 - today.isoweekday())
+    sunday = saturday + timedelta(days=7 - saturday.isoweekday())
+    found = {
+        "today": (today, today),
+        "weekend": (saturday, sunday),
+        "week": (today, today + timedelta(days=6)),
+    }
+    return {name: (first.isoformat(), last.isoformat()) for name, (first, last) in found.items()}

@@ -1,0 +1,202 @@
+"""Discover: the front page and the search, as a list or on a map. The whole search is in the address."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, Unavailable
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.trust import FrontPageChoice
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.groups import membership_queries
+from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.search import event_lists, front_page, query, search
+from openmeet.domain.search.known_names import KnownNames, known_names
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.web.events import discover
+from openmeet.web.events.cards import day_cards
+from openmeet.web.events.listing import ListedDay, ListedFace, face_of
+from openmeet.web.events.words import further_dates
+from openmeet.web.search import map_pages, places
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.forms import Typed, typed_again
+from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE: Final = 30
+# Of hosts, groups and series with such a name.
+_MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NamedLink:
+    """A host, group or series whose name fits the search. ``kind``: in a word."""
+
+    name: str
+    kind: str
+    path: str
+    face: ListedFace
+    is_square: bool = False
+
+
+MAP: Final = "map"
+
+
+def routes() -> list[Route]:
+    return [Route("/", show_discover, methods=["GET"])]
+
+
+async def show_discover(request: Request) -> Response:
+    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    view = MAP if request.query_params.get("view", "") == MAP else ""
+    choices: list[places.PlaceLink] = []
+    caller = caller_or_none(request)
+    after = event_lists.unpack(request.query_params.get("after", ""))
+    groups: list[list[ListedDay]] = []
+    events: list[Event] = []
+    named: list[NamedLink] = []
+    forgiven = more = ""
+    shown = Typed(typed)
+    public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
+    try:
+        typed = places.add_point(request, typed)
+        shown = Typed(typed | {"near": query.near_name(typed)})
+    except InvalidForm as wrong:
+        choices = places.choices(request, typed)
+        shown = Typed(typed) if choices else typed_again(typed, wrong)
+    except Unavailable as later:
+        shown = Typed(typed, {"near": later.why})
+    async with database_of(request).reader() as reader:
+        now = reader.now
+        me = await user_by_id(reader, viewer_id) if viewer_id else None
+        wanted: search.SearchQuery | None = None
+        if not shown.problems and not choices:
+            try:
+                wanted = replace(query.wanted_of(typed, viewer_id), once_per_series=True)
+            except InvalidForm as wrong:
+                shown = typed_again(shown.values, wrong)
+        if wanted is not None:
+            found = await (
+                search.coming(reader, wanted, after, PAGE_SIZE + 1)
+                if any(typed.values())
+                else front_page.coming(
+                    reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
+                )
+            )
+            if wanted.words and after is None:
+                known = await known_names(database_of(request), reader)
+                named = await _named(reader, known, wanted)
+                if not found and (words := known.forgiven(wanted.words)) is not None:
+                    forgiven = " ".join(words)
+                    wanted = replace(wanted, words=tuple(words))
+                    found = await search.coming(reader, wanted, None, PAGE_SIZE + 1)
+            events = found[:PAGE_SIZE]
+            further = await further_dates(reader, events)
+            distances = map_pages.distances(events, wanted.near) if wanted.near is not None else {}
+            # Each part is grouped by day; the second starts again with the soonest event.
+            for part in (0, 1):
+                some = [event for event in events if search.position_in(wanted, event).part == part]
+                groups.append(
+                    await day_cards(reader, public_url, viewer_id, some, further=further, distances=distances)
+                )
+            if len(found) > PAGE_SIZE:
+                cursor = event_lists.pack(search.position_in(wanted, events[-1]))
+                more = discover.path_of(typed | ({"q": forgiven} if forgiven else {}), view, after=cursor)
+    asked = query.asked_again(typed)
+    is_search = any(typed.values())
+    # Private results have no feed: feed readers have no session.
+    follows = wanted is not None and wanted.of_groups_of is None
+    zone = (me.time_zone if me else None) or services(request).settings.time_zone
+    context = {
+        "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
+        "typed": shown,
+        "heading": _heading(typed, is_map=bool(view)),
+        "parts_found": groups,
+        "is_found": any(groups),
+        "found_words": "" if after else _found_words(len(events), has_more=bool(more)),
+        "more": more,
+        "named": named,
+        "forgiven": forgiven if events else "",
+        "is_search": is_search,
+        "view": view,
+        "list_path": discover.path_of(typed, ""),
+        "map_path": discover.path_of(typed, MAP),
+        "map": map_pages.of_search(request, events, wanted.near, asked) if view and wanted is not None else None,
+        "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
+        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
+        "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
+        "chips": discover.chips(typed, now, zone, view=view),
+        "collage": discover.collage(groups) if not (caller or is_search or after or view) else [],
+        "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
+        "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
+        "modes": list(query.MODE_WORDS.items()),
+        "sources": list(query.SOURCE_WORDS.items()),
+        "is_later": after is not None,
+        "is_answered": wanted is not None,
+        "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.is_specific(wanted),
+        "asked": asked,
+        "places": choices,
+    }
+    return page(request, "events/home.html", context, status=400 if shown.problems else 200)
+
+
+async def _named(reader: Reader, known: KnownNames, wanted: search.SearchQuery) -> list[NamedLink]:
+    """Hosts, groups and series with these words in their names, as far as everybody may see them."""
+    viewer = wanted.viewer
+    hosts = await profiles.hosts_among(reader, known.hosts_named(wanted.words, _MOST_NAMED))
+    groups = await membership_queries.listed(reader, wanted.words, viewer, after=None, limit=_MOST_NAMED)
+    ids = [SeriesId(one) for one in known.series_named(wanted.words, _MOST_NAMED)]
+    series = await series_queries.by_ids(reader, ids)
+    return [
+        *(
+            NamedLink(one.display_name, gettext("Host"), f"/people/{one.id}", face_of(one.id, one.display_name))
+            for one in hosts
+        ),
+        *(
+            NamedLink(
+                one.group.details.name,
+                gettext("Group"),
+                f"/groups/{quote(one.group.slug)}",
+                face_of(UserId(one.group.id), one.group.details.name),
+                is_square=True,
+            )
+            for one in groups
+        ),
+        *(
+            NamedLink(
+                one.content.title,
+                gettext("Series"),
+                f"/series/{quote(one.slug)}",
+                face_of(UserId(one.id), one.content.title),
+                is_square=True,
+            )
+            for one in series.values()
+            if one.deleted_at is None and not one.is_hidden
+        ),
+    ]
+
+
+def _heading(typed: dict[str, str], *, is_map: bool) -> str:
+    if typed["near"].strip() and query.is_point(typed["near"]):
+        name = query.near_name(typed)
+        return gettext("Events near you") if query.is_point(name) else gettext("Events near %(place)s", place=name)
+    if any(typed.values()):
+        return gettext("Search")
+    return gettext("Events on the map") if is_map else gettext("What is coming up")
+
+
+def _found_words(number: int, *, has_more: bool) -> str:
+    if has_more:
+        return gettext("%(number)s+ events", number=number)
+    return ngettext("%(number)s event", "%(number)s events", number)

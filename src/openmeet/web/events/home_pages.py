@@ -1,0 +1,254 @@
+"""Home of somebody who is signed in: what is next, what waits for them, what their groups do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
+from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.place_words import place_words
+from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.queries import names_of as group_names_of
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.search import event_lists, front_page, search, suggestions
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy, ngettext
+from openmeet.recurrence import wall_time
+from openmeet.web.events.cards import facts_of
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of, days, short_when
+from openmeet.web.events.words import further_dates
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+# Few of each: the lists behind the links have all.
+MOST_WAITING: Final = 4
+MOST_OF_GROUPS: Final = 4
+MOST_IN_WEEK: Final = 6
+MOST_HOSTED: Final = 3
+MOST_SUGGESTED: Final = 6
+
+# Dates of groups that the person has answered already, and invitations that can no longer be answered, are left out:
+# more are read than shown.
+_READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
+_READ_WAITING: Final = 6 * MOST_WAITING
+_WAITING: Final = frozenset({AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.NEEDS_DECISIONS})
+_WEEK: Final = 7 * DAY
+_ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
+_SOON: Final = (lazy("Today"), lazy("Tomorrow"))
+
+
+@dataclass(frozen=True, slots=True)
+class HomeButton:
+    """A reply or, with ``path``, a link. ``spoken``: the label for screen readers, with the event's name."""
+
+    words: str
+    spoken: str
+    reply: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """An event that waits for this person, and what they can do about it."""
+
+    card: EventCard
+    sentence: str
+    when: str
+    buttons: tuple[HomeButton, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeekRow:
+    """An event of the coming days. ``weekday`` and ``day`` are its date block."""
+
+    path: str
+    title: str
+    tone: int
+    weekday: str
+    day: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedEvent:
+    """An event of “For you”. ``why``: in a few words."""
+
+    card: EventCard
+    when: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextEvent:
+    """The next event of this person, with its cover. ``ahead``: ``in 2 days``."""
+
+    card: EventCard
+    ahead: str
+    when: str
+
+
+def routes() -> list[Route]:
+    return [Route("/home", show_home, methods=["GET"])]
+
+
+async def show_home(request: Request) -> Response:
+    caller = caller_of(request)
+    viewer = caller.user_id
+    async with database_of(request).reader() as reader:
+        now = reader.now
+        coming = await event_lists.mine(reader, viewer, Mine.UPCOMING, None, 1 + MOST_IN_WEEK)
+        hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, MOST_HOSTED)
+        waiting = await event_lists.waiting_for(reader, viewer, _READ_WAITING)
+        of_groups = await _of_groups(reader, viewer)
+        me = await user_by_id(reader, viewer)
+        for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
+        suggested = (
+            []
+            if coming or waiting or of_groups or for_you
+            else await front_page.coming(reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True)
+        )
+        listed = [*of_groups, *(one.event for one in for_you)] or suggested
+        every = {event.id: event for event in (*coming, *hosted, *waiting, *listed)}
+        names = await _names_about(reader, for_you)
+        facts = await facts_of(
+            reader,
+            services(request).settings.public_url,
+            viewer,
+            list(every.values()),
+            further=await further_dates(reader, listed),
+        )
+    waiting = [event for event in waiting if bar_of(facts.cases[event.id]).state in _WAITING][:MOST_WAITING]
+    here = (me.time_zone if me else None) or "UTC"
+    ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
+    context = {
+        "greeting": _greeting(now, here, caller.display_name),
+        "next": _next(ahead[0], facts, now) if ahead else None,
+        "waiting": [_waiting_row(event, facts) for event in waiting],
+        "groups": days(of_groups, facts, now),
+        "suggested": days(suggested, facts, now),
+        "for_you": [_suggested(one, facts, names) for one in for_you],
+        "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
+        "hosted": [_week_row(event, facts) for event in hosted if event.starts_at is not None],
+    }
+    return page(request, "events/my_home.html", context)
+
+
+async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
+    """Coming events of the person's groups that they neither host nor have answered; of each series the next date."""
+    wanted = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
+    found = await search.coming(reader, wanted, None, _READ_OF_GROUPS)
+    answered = await event_lists.answered_among(reader, viewer, [event.id for event in found])
+    return [one for one in found if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
+
+
+async def _for_you(reader: Reader, viewer: UserId, besides: Sequence[Event]) -> list[Suggestion]:
+    """Suggestions that are not in another list of the page."""
+    shown = {event.id for event in besides}
+    found = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
+    return [one for one in found if one.event.id not in shown][:MOST_SUGGESTED]
+
+
+async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping[str, str]:
+    """The names of hosts and groups in the reasons."""
+    of_groups = [GroupId(one.about) for one in several if one.reason is SuggestionReason.FOLLOWED_GROUP]
+    hosts = [UserId(one.about) for one in several if one.reason in _ABOUT_HOSTS]
+    names: dict[str, str] = dict((await shown_names(reader, hosts)).items())
+    names.update((await group_names_of(reader, sorted(set(of_groups)))).items())
+    return names
+
+
+def _suggested(one: Suggestion, facts: ListedFacts, names: Mapping[str, str]) -> SuggestedEvent:
+    return SuggestedEvent(card_of(one.event, facts), short_when(one.event), _why(one, names.get(one.about, "")))
+
+
+def _why(one: Suggestion, name: str) -> str:
+    """``name``: of the host or group."""
+    match one.reason:
+        case SuggestionReason.FOLLOWED_HOST | SuggestionReason.FOLLOWED_GROUP:
+            return gettext("Because you follow %(name)s", name=name)
+        case SuggestionReason.KNOWN_HOST:
+            return gettext("Because you answered an event by %(name)s", name=name)
+        case SuggestionReason.TOPIC:
+            return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_WORDS[Category(one.about)])
+
+
+def _greeting(now: Instant, zone: str, name: str) -> str:
+    hour = wall_time.local_of(now, zone).hour
+    if not name:
+        return gettext("Welcome back")
+    if 4 <= hour < 11:
+        return gettext("Good morning, %(name)s", name=name)
+    return gettext("Good evening, %(name)s", name=name) if hour >= 18 else gettext("Hello, %(name)s", name=name)
+
+
+def _next(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
+    return NextEvent(card_of(event, facts), _ahead(event, now), f"{short_when(event)} · {place_words(event)}")
+
+
+def _ahead(event: Event, now: Instant) -> str:
+    """``Tomorrow``, ``In 5 days``, by the days where the event is."""
+    starts_at = event.starts_at or now
+    if starts_at <= now:
+        return gettext("On now")
+    dates = [wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now)]
+    number = (dates[0] - dates[1]).days
+    if number < len(_SOON):
+        return str(_SOON[number])
+    return ngettext("In %(number)s day", "In %(number)s days", number)
+
+
+def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
+    case = facts.cases[event.id]
+    bar = bar_of(case)
+    card = card_of(event, facts)
+    sentence = answer_words.sentence_of(bar, case, AnswerFigures(host=card.host))
+    if bar.state is AnswerState.INVITED:
+        sentence = gettext("%(host)s invites you.", host=card.host)
+    path = f"/events/{quote(event.slug)}"
+    buttons = []
+    for action in (bar.primary, bar.second):
+        if action is None or (action is AnswerAction.EDIT):
+            continue
+        words = answer_words.label_of(bar, action, case.people_asking)
+        spoken = f"{words}: {card.title}"
+        if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.is_state:
+            buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
+        elif action is AnswerAction.DECIDE:
+            buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))
+    return WaitingRow(card, sentence, short_when(event), tuple(buttons))
+
+
+def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
+    card = card_of(event, facts)
+    starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
+    bar = bar_of(facts.cases[event.id])
+    badge = answer_words.badge_of(bar, facts.cases[event.id].people_asking)
+    said = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
+    clock = time_words.clock_words(event)
+    return WeekRow(
+        f"/events/{quote(event.slug)}",
+        card.title,
+        card.tone,
+        formatting.weekday_in_short(starts),
+        str(starts.day),
+        " · ".join(one for one in (clock, said) if one),
+    )

@@ -1,0 +1,68 @@
+"""Any search of the front page as a feed, by the same query string.
+
+Without a query it is the feed of the front page. Always the public view: nobody's groups, blocks or mutes affect a URL
+that others read.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import Instant
+from openmeet.domain.events.model import Event
+from openmeet.domain.search import front_page, search
+from openmeet.domain.search import query as searches
+from openmeet.domain.series.calendar_uids import sequences
+from openmeet.web.events import feeds
+from openmeet.web.events.feeds import Feed
+from openmeet.web.search import places
+from openmeet.web.search.front_choice import shown_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+MOST = 100
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events.ics", serve_calendar, methods=["GET"]),
+        Route("/events.atom", serve_atom, methods=["GET"]),
+        Route("/events.json", serve_json, methods=["GET"]),
+    ]
+
+
+async def serve_calendar(request: Request) -> Response:
+    feed, found, public_url, changed = await _found(request, "ics")
+    async with database_of(request).reader() as reader:
+        numbers = await sequences(reader, [event.id for event in found])
+    file = feeds.calendar_of(feed, found, numbers, public_url)
+    return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
+
+
+async def serve_atom(request: Request) -> Response:
+    feed, found, public_url, changed = await _found(request, "atom")
+    return feeds.served_as(request, "atom", feed, found, public_url, changed)
+
+
+async def serve_json(request: Request) -> Response:
+    feed, found, public_url, changed = await _found(request, "json")
+    return feeds.served_as(request, "json", feed, found, public_url, changed)
+
+
+async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
+    """The search's events, and when the feed changed; InvalidForm names invalid fields."""
+    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
+    wanted = searches.wanted_of(typed)
+    async with database_of(request).reader() as reader:
+        is_search = any(typed.values())
+        found = await (
+            search.coming(reader, wanted, None, MOST)
+            if is_search
+            else front_page.coming(reader, None, shown_of(request), None, MOST)
+        )
+        changed = feeds.changed_at(found, reader.now)
+    public_url = services(request).settings.public_url
+    asked = searches.asked_again(typed)
+    query = f"?{asked}" if asked else ""
+    address = f"{public_url}/events.{kind}{query}"
+    return Feed(searches.name_of(typed), address, f"{public_url}/{query}", address), found, public_url, changed

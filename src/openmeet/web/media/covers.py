@@ -1,0 +1,30 @@
+"""Serve generated covers: drawn on request, immutable, since their address holds all that the drawing depends on."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from openmeet.domain.covers.drawing import svg
+from openmeet.domain.covers.model import cover_of, named
+from openmeet.domain.events.content import Content
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.web.media.pages import IMMUTABLE
+
+
+def routes() -> list[Route]:
+    return [Route("/covers/{name}.svg", show_cover, methods=["GET"])]
+
+
+async def show_cover(request: Request) -> Response:
+    cover = named(request.path_params["name"])
+    if cover is None:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    return Response(svg(cover), media_type="image/svg+xml", headers=IMMUTABLE)
+
+
+def thumbnail(content: Content) -> str:
+    """Path of the picture of an event or series in a list: its upload, or its cover."""
+    if content.picture is not None:
+        return f"/media/{content.picture.key}/small"
+    return cover_of(content.title, content.categories).path

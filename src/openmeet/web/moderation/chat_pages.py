@@ -1,0 +1,210 @@
+"""Messages of chat that were reported to the community\u2019s moderators: the list, and one message with its context.
+
+They see a message only if it was reported to them, with a few messages around it, and decide about it and its author\u2019s place in
+that room. What they do is in the room\u2019s log.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.chat import messages, objections, queries, sanctions
+from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat.access import access_of_each
+from openmeet.domain.chat.acts import acts_about
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.message_queries import around, by_ids
+from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMessageId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
+from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.moderation.model import REASON_WORDS
+from openmeet.i18n.catalogue import lazy
+from openmeet.web.chat import view
+from openmeet.web.chat.pictures import key_of, picture_views, served
+from openmeet.web.chat.requests import removal_sealer
+from openmeet.web.moderation.access import moderator_of, position_of
+from openmeet.web.moderation.pages import tabs_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/moderation/chat"
+_PAGE: Final = 25
+# Messages before and after the reported one.
+_AROUND: Final = 5
+_LABELS: Final = {"reason": lazy("Why")}
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show_reported, methods=["GET"]),
+        Route(f"{PATH}/{{message}}", show_message, methods=["GET"]),
+        Route(f"{PATH}/{{message}}", decide, methods=["POST"]),
+        Route(f"{PATH}/{{message}}/pictures/{{key}}/{{size}}", show_picture, methods=["GET"]),
+    ]
+
+
+async def show_reported(request: Request) -> Response:
+    """What waits for a decision, the longest waiting first."""
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        after = position_of(request.query_params.get("after", ""))
+        found = await objections.waiting_for_site(
+            reader, limit=_PAGE + 1, after=None if after is None else (after[0], ChatMessageId(after[1]))
+        )
+        ids = [message for message, _ in found[:_PAGE]]
+        stored = await by_ids(reader, ids)
+        shown = {one.id: one for one in await queries.shown(reader, [stored[one] for one in ids], None)}
+        rooms = await rooms_by_ids(reader, {one.room_id for one in stored.values()})
+        addresses = await addresses_of(reader, list(rooms.values()), None)
+        reports = await objections.reports_to_site(reader, ids)
+        removals = await objections.removals_of(reader, ids)
+        cards = [
+            {
+                "href": f"{PATH}/{message}",
+                "line": view.line_of(shown[message]),
+                "room": addresses[stored[message].room_id].name if stored[message].room_id in addresses else "",
+                "since": since,
+                "reports": [(REASON_WORDS[one.reason], one.words) for one in reports.get(message, []) if one.is_open],
+                "objection": _open_objection(removals.get(message)) if stored[message].removed_by_site else "",
+            }
+            for message, since in found[:_PAGE]
+        ]
+        context = {"tabs": await tabs_of(reader, "chat"), "now": reader.now, "cards": cards}
+    last = found[_PAGE - 1] if len(found) > _PAGE else None
+    context["more"] = f"{PATH}?after={last[1]}:{last[0]}" if last else ""
+    return page(request, "moderation/chat.html", context)
+
+
+def _open_objection(removal: objections.Removal | None) -> str:
+    return removal.objection or "" if removal is not None and not removal.is_decided else ""
+
+
+async def show_message(request: Request) -> Response:
+    return await _show_message(request, Typed({}))
+
+
+async def decide(request: Request) -> Response:
+    typed = await read_form(request)
+    message, act, reason = _id(request), typed.get("act", ""), typed.get("reason", "")
+    sealer = removal_sealer(request)
+    try:
+        async with database_of(request).transaction() as tx:
+            moderator = await moderator_of(tx, request)
+            one, room = await messages.moderated(tx, moderator, message, of_site=True)
+            match act:
+                case "remove":
+                    await messages.remove(tx, moderator, message, reason, sealer, of_site=True)
+                case "restore":
+                    await messages.restore(tx, moderator, message, sealer, of_site=True)
+                case "dismiss":
+                    await sanctions.dismiss_reports(tx, moderator, message, of_site=True)
+                case "uphold":
+                    await objections.uphold(tx, moderator, message, reason, of_site=True)
+                case "ban" if one.user_id is not None:
+                    await sanctions.sanction(
+                        tx, moderator, room.id, one.user_id, SanctionKind.BAN, reason=reason, of_site=True
+                    )
+                case "unban" if one.user_id is not None:
+                    await sanctions.lift(
+                        tx, moderator, room.id, one.user_id, reason, kind=SanctionKind.BAN, of_site=True
+                    )
+                case _:
+                    raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    except (InvalidForm, InvalidInput) as wrong:
+        return await _show_message(request, typed_again(typed, wrong), 400)
+    except Refused as refused:
+        return await _show_message(request, Typed(typed, {"": refused.why}), 422)
+    return go(f"{PATH}/{message}", flash="act_done")
+
+
+async def _show_message(request: Request, typed: Typed, status: int = 200) -> Response:
+    message_id = _id(request)
+    async with database_of(request).reader() as reader:
+        moderator = await moderator_of(reader, request)
+        reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
+        message = (await by_ids(reader, [message_id])).get(message_id)
+        rooms = await rooms_by_ids(reader, [message.room_id]) if message else {}
+        if message is None or message.room_id not in rooms or not _is_theirs(reports, message):
+            raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+        room = rooms[message.room_id]
+        address = (await addresses_of(reader, [room], None)).get(room.id)
+        near = await queries.shown(reader, await around(reader, message, _AROUND), None)
+        hosts = await view.hosts_among(reader, room, near)
+        zone = address.time_zone if address else "UTC"
+        pictures_at = f"{PATH}/{message_id}/pictures"
+        author = next((one.name for one in near if one.id == message_id), "")
+        rows = [
+            view.message_view(
+                one,
+                room,
+                hosts,
+                zone=zone,
+                now=reader.now,
+                may_write=False,
+                is_linked=False,
+                # Of what was not reported they read the words, and see no picture.
+                pictures_at=pictures_at if one.id == message_id else "",
+            )
+            for one in near
+        ]
+        text, pictures = await messages.sealed_content(reader, message_id, removal_sealer(request))
+        removal = (await objections.removals_of(reader, [message_id])).get(message_id)
+        banned = message.user_id is not None and any(
+            one.kind is SanctionKind.BAN and one.of_site
+            for one in await sanctions.sanctions_in(reader, room.id, message.user_id)
+        )
+        author_access = Access.NONE
+        if message.user_id is not None:
+            found = await access_of_each(reader, room, [message.user_id])
+            author_access = found.get(message.user_id, Access.NONE)
+        acts = await acts_about(reader, message)
+        context = {
+            "tabs": await tabs_of(reader, "-"),
+            "now": reader.now,
+            "room_name": address.name if address else "",
+            "rows": rows,
+            "message": message,
+            "author": author,
+            "text": text,
+            "shown": {"pictures": picture_views(pictures, author, pictures_at)},
+            "reports": [(REASON_WORDS[one.reason], one.words, one.at, one.is_open) for one in reports],
+            "has_open": any(one.is_open for one in reports),
+            "removal": removal,
+            "objection": _open_objection(removal) if message.removed_by_site else "",
+            "is_banned": banned,
+            "may_ban": message.user_id is not None and message.user_id != moderator.user_id,
+            "is_host": author_access is Access.MODERATE,
+            "acts": await view.act_lines(reader, acts),
+            "typed": typed,
+            "labels": _LABELS,
+            "max_reason": MAX_REASON,
+        }
+    return page(request, "moderation/chat_message.html", context, status=status)
+
+
+async def show_picture(request: Request) -> Response:
+    """A picture of a reported message, also of a removed one as long as it can be restored. Raises NotFound."""
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        reports = (await objections.reports_to_site(reader, [_id(request)])).get(_id(request), [])
+        message = (await by_ids(reader, [_id(request)])).get(_id(request))
+        found = await chat_pictures.by_key(reader, key_of(request))
+        if message is None or found is None or found.message_id != message.id or not _is_theirs(reports, message):
+            raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    return await served(request, found)
+
+
+def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -> bool:
+    """Whether the community's moderators may look at it."""
+    return bool(reports) or message.removed_by_site
+
+
+def _id(request: Request) -> ChatMessageId:
+    return ChatMessageId(request.path_params["message"])

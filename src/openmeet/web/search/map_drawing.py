@@ -1,0 +1,308 @@
+"""The map of a search, drawn by the server: pins of events, names of places, and tiles where an operator has them.
+
+Positions are pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles the largest towns and districts give the bearings.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from openmeet.domain.events.town_positions import EventPosition
+from openmeet.domain.places.model import Place
+
+TILE: Final = 256
+MIN_ZOOM, MAX_ZOOM = 1, 16
+# Where nothing says how near to look: a town with its districts, and a single event with its streets.
+TOWN_ZOOM: Final = 11
+_ALONE_ZOOM: Final = 13
+_MERCATOR: Final = 85.0511
+_METRES_OF_PIXEL: Final = 156_543.034
+_MARGIN: Final = 48
+# Pixels: of a pin with its label, of a letter, and of the name of a place.
+_PIN_HEIGHT: Final = 30
+_LETTER: Final = 7.4
+_NAME_LETTER: Final = 6.8
+_NAME_HEIGHT: Final = 18
+_SCALE_PIXELS: Final = 110
+
+
+@dataclass(frozen=True, slots=True)
+class MapSize:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+
+PHONE: Final = MapSize(328, 320)
+DESK: Final = MapSize(720, 660)
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """What a map shows: its centre in degrees, and its zoom."""
+
+    latitude: float
+    longitude: float
+    zoom: int
+
+    @property
+    def text(self) -> str:
+        """As addresses keep it."""
+        return f"{self.latitude:.4f},{self.longitude:.4f},{self.zoom}"
+
+    def zoomed(self, by: int) -> "MapView":
+        return MapView(self.latitude, self.longitude, max(MIN_ZOOM, min(MAX_ZOOM, self.zoom + by)))
+
+    def moved(self, east: float, south: float, size: MapSize) -> "MapView":
+        """By parts of the map's width and height."""
+        x, y = pixels(self.latitude, self.longitude, self.zoom)
+        latitude, longitude = degrees(x + east * size.width, y + south * size.height, self.zoom)
+        return MapView(latitude, longitude, self.zoom)
+
+
+@dataclass(frozen=True, slots=True)
+class MapEvent:
+    """An event on the map. ``label``: what its pin says; ``spoken``: its accessible name."""
+
+    position: EventPosition
+    label: str
+    spoken: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One event, or several at one place. ``x`` and ``y``: the tip; ``width``: of the label; ``radius``: of a town's ring, else 0."""
+
+    x: int
+    y: int
+    width: int
+    radius: int
+    events: tuple[MapEvent, ...]
+
+    @property
+    def is_one_spot(self) -> bool:
+        """Whether zooming in would not part them."""
+        return len({one.position for one in self.events}) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class MapName:
+    """A town or district: its dot, and its name unless it would cover another."""
+
+    x: int
+    y: int
+    name: str
+    is_large: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MapTile:
+    x: int
+    y: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapScale:
+    """A length on the ground and in pixels."""
+
+    kilometres: float
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A map of one size. ``circle``: centre and radius of the searched area."""
+
+    view: MapView
+    size: MapSize
+    pins: tuple[Pin, ...]
+    names: tuple[MapName, ...]
+    tiles: tuple[MapTile, ...]
+    circle: tuple[int, int, int] | None
+    scale: MapScale
+
+
+def view_in(text: str) -> MapView | None:
+    """Parse ``MapView.text``; None for anything else."""
+    try:
+        north, east, zoom = text.split(",")
+        view = MapView(float(north), float(east), int(zoom))
+    except ValueError:
+        return None
+    is_on_map = abs(view.latitude) <= _MERCATOR and abs(view.longitude) <= 180 and MIN_ZOOM <= view.zoom <= MAX_ZOOM
+    return view if is_on_map else None
+
+
+def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None:
+    """The nearest look at all of them; None for none. The map is cut at the date line's other side."""
+    if not positions:
+        return None
+    # Shift what is across the date line, where that makes the part of the world narrower.
+    east = [one.longitude for one in positions]
+    shifted = [one % 360 for one in east]
+    chosen = shifted if max(shifted) - min(shifted) < max(east) - min(east) else east
+    north = [max(-_MERCATOR, min(_MERCATOR, one.latitude)) for one in positions]
+    for zoom in range(_ALONE_ZOOM, MIN_ZOOM - 1, -1):
+        left, top = pixels(max(north), min(chosen), zoom)
+        right, bottom = pixels(min(north), max(chosen), zoom)
+        if (right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - 2 * _MARGIN) or zoom == MIN_ZOOM:
+            latitude, longitude = degrees((left + right) / 2, (top + bottom) / 2, zoom)
+            return MapView(latitude, longitude, zoom)
+    return None
+
+
+def around(latitude: float, longitude: float, within_km: float, size: MapSize) -> MapView:
+    """The nearest look at a circle."""
+    room = min(size.width, size.height) / 2 - 8
+    for zoom in range(_ALONE_ZOOM, MIN_ZOOM, -1):
+        if within_km * 1_000 / metres_of_pixel(latitude, zoom) <= room:
+            return MapView(latitude, longitude, zoom)
+    return MapView(latitude, longitude, MIN_ZOOM)
+
+
+def pixels(latitude: float, longitude: float, zoom: int) -> tuple[float, float]:
+    """A point as pixels of the whole world at this zoom, from the north-west."""
+    world = TILE * 2**zoom
+    sine = math.sin(math.radians(max(-_MERCATOR, min(_MERCATOR, latitude))))
+    return (longitude + 180) / 360 * world, (0.5 - math.log((1 + sine) / (1 - sine)) / (4 * math.pi)) * world
+
+
+def degrees(x: float, y: float, zoom: int) -> tuple[float, float]:
+    """The reverse of ``pixels``; longitudes within 180 degrees."""
+    world = TILE * 2**zoom
+    latitude = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * max(0.0, min(float(world), y)) / world))))
+    return latitude, (x / world * 360 % 360 + 360) % 360 - 180
+
+
+def metres_of_pixel(latitude: float, zoom: int) -> float:
+    """How much ground a pixel covers."""
+    return _METRES_OF_PIXEL * math.cos(math.radians(latitude)) / float(2**zoom)
+
+
+def bounds(view: MapView, size: MapSize) -> tuple[float, float, float, float]:
+    """South, west, north and east of what is seen; east is greater than west, also across the date line."""
+    x, y = pixels(view.latitude, view.longitude, view.zoom)
+    north, _ = degrees(x, y - size.height / 2, view.zoom)
+    south, _ = degrees(x, y + size.height / 2, view.zoom)
+    half = min(180.0, size.width / 2 / (TILE * 2**view.zoom) * 360)
+    return south, view.longitude - half, north, view.longitude + half
+
+
+def drawn(
+    view: MapView,
+    size: MapSize,
+    events: Sequence[MapEvent],
+    places: Sequence[Place],
+    *,
+    within: tuple[float, float, float] | None = None,
+    has_tiles: bool = False,
+    ring_km: float = 4,
+) -> Drawing:
+    """The map. ``within``: latitude, longitude and kilometres of the searched circle. ``ring_km``: radius of a town."""
+    centre = pixels(view.latitude, view.longitude, view.zoom)
+    circle = None
+    if within is not None:
+        x, y = _seen(within[0], within[1], view, size, centre)
+        circle = (round(x), round(y), round(within[2] * 1_000 / metres_of_pixel(within[0], view.zoom)))
+    pins = _pins(events, view, size, centre, ring_km)
+    return Drawing(
+        view,
+        size,
+        pins,
+        () if has_tiles else _names(places, view, size, centre, pins),
+        _tiles(view, size, centre) if has_tiles else (),
+        circle,
+        _scale(view),
+    )
+
+
+def _seen(
+    latitude: float, longitude: float, view: MapView, size: MapSize, centre: tuple[float, float]
+) -> tuple[float, float]:
+    """A point as pixels of the map; of its repetitions across the date line the nearest to the middle."""
+    x, y = pixels(latitude, longitude, view.zoom)
+    world = TILE * 2**view.zoom
+    east = (x - centre[0] + world / 2) % world - world / 2
+    return east + size.width / 2, y - centre[1] + size.height / 2
+
+
+def _pins(
+    events: Sequence[MapEvent], view: MapView, size: MapSize, centre: tuple[float, float], ring_km: float
+) -> tuple[Pin, ...]:
+    """Pins in the order of the events; those whose labels would cover each other are one."""
+    groups: list[tuple[float, float, list[MapEvent]]] = []
+    for one in events:
+        x, y = _seen(one.position.latitude, one.position.longitude, view, size, centre)
+        if not (0 <= x <= size.width and 0 <= y <= size.height):
+            continue
+        width = _width(one.label)
+        near = next((g for g in groups if abs(g[0] - x) < width and abs(g[1] - y) < _PIN_HEIGHT + 4), None)
+        if near is None:
+            groups.append((x, y, [one]))
+        else:
+            near[2].append(one)
+    found = []
+    for x, y, several in groups:
+        is_town = all(one.position.is_town for one in several)
+        metres = metres_of_pixel(several[0].position.latitude, view.zoom)
+        radius = max(10, min(90, round(ring_km * 1_000 / metres))) if is_town else 0
+        width = _width(several[0].label if len(several) == 1 else "0 events")
+        # A label at the edge stays whole.
+        held = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
+        found.append(Pin(round(held), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
+    return tuple(found)
+
+
+def _width(label: str) -> int:
+    return round(len(label) * _LETTER + 22)
+
+
+def _names(
+    places: Sequence[Place], view: MapView, size: MapSize, centre: tuple[float, float], pins: Sequence[Pin]
+) -> tuple[MapName, ...]:
+    """The places with their names, the largest first; a name that would cover another or a pin is left out."""
+    taken: list[tuple[float, float, float, float]] = [
+        (pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins
+    ]
+    # Corners with the scale and the controls.
+    taken += [(0, size.height - 48, 190, size.height), (0, 0, 190, 40), (size.width - 104, 0, size.width, 156)]
+    found = []
+    for number, place in enumerate(places):
+        x, y = _seen(place.latitude, place.longitude, view, size, centre)
+        wide = len(place.name) * _NAME_LETTER
+        box = (x - wide / 2 - 3, y - 4, x + wide / 2 + 3, y + _NAME_HEIGHT + 4)
+        fits = (
+            box[0] >= 0 and box[2] <= size.width and box[3] <= size.height and not any(_meet(box, one) for one in taken)
+        )
+        if fits:
+            taken.append(box)
+        found.append(
+            MapName(round(x), round(y), place.name if fits else "", number == 0 or place.population >= 500_000)
+        )
+    return tuple(found)
+
+
+def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _tiles(view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[MapTile, ...]:
+    left, top = centre[0] - size.width / 2, centre[1] - size.height / 2
+    count = 2**view.zoom
+    return tuple(
+        MapTile(round(x * TILE - left), round(y * TILE - top), f"/tiles/{view.zoom}/{x % count}/{y}")
+        for x in range(math.floor(left / TILE), math.floor((left + size.width) / TILE) + 1)
+        for y in range(max(0, math.floor(top / TILE)), min(count - 1, math.floor((top + size.height) / TILE)) + 1)
+    )
+
+
+def _scale(view: MapView) -> MapScale:
+    """The largest round length that is short enough."""
+    metres = metres_of_pixel(view.latitude, view.zoom)
+    lengths = [number * 10**power for power in range(-1, 5) for number in (1, 2, 5)]
+    length = max((one for one in lengths if one * 1_000 / metres <= _SCALE_PIXELS), default=lengths[0])
+    return MapScale(length, round(length * 1_000 / metres))

@@ -1,0 +1,219 @@
+"""The map of a search, beside its list: the same events in the same order. And the tiles that an operator has put here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from groundwork.geo_points import Near, kilometres, spot
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.town_positions import EventPosition, position_of
+from openmeet.domain.places.model import Place
+from openmeet.domain.search.search import TOWN_KM
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.recurrence import wall_time
+from openmeet.web.search import map_drawing
+from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapView, Pin
+from openmeet.web.site.services import services
+
+_MOST_NAMES: Final = 160
+_TILE_SECONDS: Final = 7 * 86_400
+_STEP: Final = 0.5
+_DIGITS: Final = 7
+# Kilometres around a place where several events are.
+_HERE_KM: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PinView:
+    """A pin as the template places it. ``path`` leads to the event, closer, or to the list of this spot."""
+
+    pin: Pin
+    label: str
+    spoken: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapControl:
+    """A link that zooms or moves."""
+
+    name: str
+    words: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapPicture:
+    """A map of one size. ``name``: of the size, for the style sheet."""
+
+    name: str
+    drawing: Drawing
+    pins: tuple[PinView, ...]
+    controls: tuple[MapControl, ...]
+    scale_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapOfSearch:
+    """The map of a search. ``area_path``: the search of what is seen; ``unplaced``: how many events are not on it."""
+
+    pictures: tuple[MapPicture, ...]
+    spoken: str
+    area_path: str
+    unplaced: str
+    credit: str
+
+
+def routes() -> list[Route]:
+    return [Route("/tiles/{zoom}/{x}/{y}", show_tile, methods=["GET"])]
+
+
+async def show_tile(request: Request) -> Response:
+    """A tile of the operator's folder: ``zoom/x/y.png``, or ``.jpg`` or ``.webp``."""
+    folder = services(request).settings.map_tiles
+    zoom, x, y = (request.path_params[name] for name in ("zoom", "x", "y"))
+    # Numbers alone: no path leads out of the folder.
+    if folder is not None and all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in (zoom, x, y)):
+        for ending in ("png", "jpg", "webp"):
+            path = Path(folder) / zoom / x / f"{y}.{ending}"
+            if path.is_file():
+                return FileResponse(path, headers={"cache-control": f"public, max-age={_TILE_SECONDS}"})
+    raise NotFound(EventReason.NO_SUCH_EVENT)
+
+
+def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch:
+    """The map of these events. ``asked``: the query string of the search, which links keep."""
+    positions = {event.id: found for event in events if (found := position_of(event)) is not None}
+    shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
+    wanted = map_drawing.view_in(request.query_params.get("at", ""))
+    pictures = tuple(
+        _picture(request, name, size, shown, near, wanted, asked)
+        for name, size in (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
+    )
+    view = pictures[-1].drawing.view
+    missing = len(events) - len(shown)
+    settings = services(request).settings
+    return MapOfSearch(
+        pictures,
+        ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
+        _area_path(view, asked) if wanted is not None else "",
+        ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
+        if missing
+        else "",
+        settings.map_credit if settings.map_tiles is not None else gettext("Places: GeoNames, CC BY 4.0"),
+    )
+
+
+def distances(events: Sequence[Event], near: Near) -> dict[EventId, str]:
+    """How far each event with a position is from the place that was searched, in words."""
+    here = spot(near.latitude, near.longitude)
+    found = {}
+    for event in events:
+        position = position_of(event)
+        if position is None:
+            continue
+        away = kilometres(here, position.spot)
+        if position.is_town:
+            found[event.id] = gettext("about %(distance)s away", distance=_kilometres_words(max(TOWN_KM, round(away))))
+        else:
+            found[event.id] = gettext("%(distance)s away", distance=_kilometres_words(away))
+    return found
+
+
+def _kilometres_words(number: float) -> str:
+    if number < 1:
+        return gettext("%(number)s m", number=formatting.number(max(100, round(number * 10) * 100)))
+    return gettext("%(number)s km", number=formatting.number(round(number)))
+
+
+def _map_event(event: Event, position: EventPosition) -> MapEvent:
+    starts = None if event.starts_at is None else wall_time.local_of(event.starts_at, event.time_zone)
+    label = "?" if starts is None else f"{formatting.weekday_in_short(starts)} {formatting.clock(starts)}"
+    when = time_words.start_words(event)
+    return MapEvent(position, label, f"{event.title}, {when}", f"/events/{event.slug}")
+
+
+def _picture(
+    request: Request,
+    name: str,
+    size: MapSize,
+    events: Sequence[MapEvent],
+    near: Near | None,
+    wanted: MapView | None,
+    asked: str,
+) -> MapPicture:
+    view = wanted or _usual_view(events, near, size)
+    settings = services(request).settings
+    has_tiles = settings.map_tiles is not None
+    within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
+    drawing = map_drawing.drawn(
+        view, size, events, () if has_tiles else _places(request, view, size), within=within, has_tiles=has_tiles
+    )
+    pins = tuple(_pin_view(pin, drawing, asked) for pin in drawing.pins)
+    return MapPicture(
+        name, drawing, pins, tuple(_controls(view, size, asked)), _kilometres_words(drawing.scale.kilometres)
+    )
+
+
+def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) -> MapView:
+    if near is not None:
+        return map_drawing.around(near.latitude, near.longitude, near.within_km, size)
+    return map_drawing.fitting([one.position for one in events], size) or MapView(30, 10, map_drawing.MIN_ZOOM)
+
+
+def _places(request: Request, view: MapView, size: MapSize) -> list[Place]:
+    gazetteer = services(request).places
+    if gazetteer is None or not gazetteer.is_built:
+        return []
+    return gazetteer.largest_in(*map_drawing.bounds(view, size), limit=_MOST_NAMES)
+
+
+def _pin_view(pin: Pin, drawing: Drawing, asked: str) -> PinView:
+    if len(pin.events) == 1:
+        (one,) = pin.events
+        return PinView(pin, one.label, one.spoken, one.path)
+    number = len(pin.events)
+    label = ngettext("%(number)s event", "%(number)s events", number)
+    position = pin.events[0].position
+    if pin.is_one_spot or drawing.view.zoom >= map_drawing.MAX_ZOOM:
+        near = f"{position.latitude:.5f},{position.longitude:.5f}"
+        path = "/?" + urlencode({"near": near, "within": str(_HERE_KM)})
+        return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
+    closer = map_drawing.fitting([one.position for one in pin.events], drawing.size)
+    view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
+    return PinView(pin, label, gettext("%(number)s events: look closer", number=number), _at(view, asked))
+
+
+def _controls(view: MapView, size: MapSize, asked: str) -> list[MapControl]:
+    moves = (
+        ("in", gettext("Zoom in"), view.zoomed(1)),
+        ("out", gettext("Zoom out"), view.zoomed(-1)),
+        ("north", gettext("Move north"), view.moved(0, -_STEP, size)),
+        ("south", gettext("Move south"), view.moved(0, _STEP, size)),
+        ("west", gettext("Move west"), view.moved(-_STEP, 0, size)),
+        ("east", gettext("Move east"), view.moved(_STEP, 0, size)),
+    )
+    return [MapControl(name, words, _at(there, asked)) for name, words, there in moves]
+
+
+def _at(view: MapView, asked: str) -> str:
+    return f"/?{asked}{'&' if asked else ''}{urlencode({'view': 'map', 'at': view.text})}#map"
+
+
+def _area_path(view: MapView, asked: str) -> str:
+    """The search around the middle of what is seen, as far as its nearer edge."""
+    size = map_drawing.DESK
+    metres = map_drawing.metres_of_pixel(view.latitude, view.zoom) * min(size.width, size.height) / 2
+    within = max(1, min(500, round(metres / 1_000)))
+    fields = dict(parse_qsl(asked)) | {"near": f"{view.latitude:.4f},{view.longitude:.4f}", "within": str(within)}
+    return "/?" + urlencode(fields | {"view": "map"})

@@ -1,0 +1,110 @@
+"""Names of places in searches: what a typed name means, and how a place is called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from babel import Locale
+from starlette.requests import Request
+
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.model import Found, Place
+from openmeet.domain.places.reasons import PlaceReason
+from openmeet.domain.search import query
+from openmeet.i18n.catalogue import current, gettext
+from openmeet.web.site.services import services
+
+_BY_NUMBER: Final = "geonames:"
+# In these languages, beside the reader's, names of countries are understood.
+_UNDERSTOOD: Final = ("en", "de", "fr", "es")
+
+
+def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
+    """The same search with the point of the place that ``near`` names, as ``query`` keeps it.
+
+    Raises InvalidForm if no place has the name, or several have; Unavailable while the list of places is being built.
+    """
+    near = typed.get("near", "").strip()
+    if not near or query.is_point(near) or services(request).places is None:
+        return typed
+    found = resolve_place(request, near)
+    if found.place is None:
+        reason = (
+            PlaceReason.SEVERAL(choices=", ".join(labels(found.choices))) if found.choices else PlaceReason.UNKNOWN()
+        )
+        raise InvalidForm({"near": reason})
+    return typed | {"near": near_value(found.place)}
+
+
+def places_of(request: Request) -> Gazetteer:
+    """The places that this site knows. Raises NotFound if it knows none, Unavailable while the list is being built."""
+    found = services(request).places
+    if found is None:
+        raise NotFound(PlaceReason.NO_SUCH_PLACE)
+    found.must_be_ready()
+    return found
+
+
+def resolve_place(request: Request, text: str) -> Found:
+    """The place with this name, or those among which to choose. Raises Unavailable.
+
+    A number is a place's only behind ``geonames:``: alone it may be a postal code.
+    """
+    places = places_of(request)
+    number = text.removeprefix(_BY_NUMBER)
+    if number != text and number.isascii() and number.isdigit():
+        return Found(places.by_id(int(number[:12])))
+    return places.find(text, countries=country_names)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLink:
+    """A place among which a person chooses, and the search around it."""
+
+    label: str
+    path: str
+
+
+def choices(request: Request, typed: dict[str, str]) -> list[PlaceLink]:
+    """The search around each place that ``near`` may mean."""
+    near = typed.get("near", "").strip()
+    is_named = near and not query.is_point(near) and services(request).places is not None
+    found = resolve_place(request, near).choices if is_named else ()
+    return [
+        PlaceLink(label, "/?" + query.asked_again(typed, near=near_value(place, label)))
+        for place, label in zip(found, labels(found), strict=True)
+    ]
+
+
+def near_value(place: Place, name: str = "") -> str:
+    """A place as a search keeps it: ``Berlin @52.52437,13.41053``. It means the same for ever, whatever the list of places becomes."""
+    return f"{name or place.name} {query.AT}{place.latitude},{place.longitude}"
+
+
+def labels(places: Sequence[Place]) -> list[str]:
+    """What places of one name are called so that they can be told apart: ``Springfield (Illinois, United States)``."""
+    short = [_label(place, [place.region or _near(place)]) for place in places]
+    return [
+        _label(place, [_near(place), place.region]) if short.count(one) > 1 else one
+        for one, place in zip(short, places, strict=True)
+    ]
+
+
+def country_names(code: str) -> list[str]:
+    """Names of a country that readers may type."""
+    languages = dict.fromkeys((*_UNDERSTOOD, current().locale))
+    return [name for language in languages if (name := Locale.parse(language).territories.get(code))]
+
+
+def country_name(code: str) -> str:
+    """The country's name for the reader."""
+    return str(Locale.parse(current().locale).territories.get(code, code))
+
+
+def _label(place: Place, about: Sequence[str]) -> str:
+    return f"{place.name} ({', '.join(filter(None, (*about, country_name(place.country))))})"
+
+
+def _near(place: Place) -> str:
+    return gettext("near %(place)s", place=place.near) if place.near else ""

@@ -1,0 +1,120 @@
+"""Places by name as JSON, for fields in which people type a town."""
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.addresses import network_of
+from groundwork.http.application import client_address
+from groundwork.http.json_bodies import json_response
+from groundwork.rate_limit.contract import Limit, spend
+from openmeet.domain.places.model import CREDIT, MAX_NAME, Place
+from openmeet.domain.places.reasons import PlaceReason
+from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.search.places import country_name, labels, places_of
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.services import services
+
+# One answers while somebody types.
+LIMIT: Final = Limit("places", 60, 60)
+
+
+class PlaceOutput(msgspec.Struct, rename="camel"):
+    """A town or a district. ``label``: its name with what tells it from others of that name. ``country``: its code. ``timeZone``: IANA name."""
+
+    place_id: int
+    name: str
+    label: str
+    region: str
+    country: str
+    country_name: str
+    latitude: str
+    longitude: str
+    time_zone: str
+
+
+class PlaceList(msgspec.Struct, rename="camel"):
+    """Places that a name may mean, the likeliest first. ``credit`` must be shown with them."""
+
+    places: list[PlaceOutput]
+    credit: str
+
+
+async def list_places(request: Request) -> Response:
+    text = request.query_params.get("q", "").strip()
+    if len(text) > MAX_NAME:
+        raise InvalidInput("q", PlaceReason.NAME_TOO_LONG, most=MAX_NAME)
+    await spend_of(request)
+    found = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
+    return json_response(PlaceList(_shown(found), CREDIT), headers=_kept(request))
+
+
+async def show_place(request: Request) -> Response:
+    await spend_of(request)
+    places = places_of(request)
+    number = request.path_params["number"]
+    place = places.by_id(int(number)) if number.isascii() and number.isdigit() and len(number) <= 12 else None
+    if place is None:
+        raise NotFound(PlaceReason.NO_SUCH_PLACE)
+    return json_response(_shown([place])[0], headers=_kept(request))
+
+
+def _kept(request: Request) -> dict[str, str]:
+    """Labels are in the reader's language: shared only where that is the browser's."""
+    whose = "public" if caller_or_none(request) is None else "private"
+    return {"cache-control": f"{whose}, max-age=86400", "vary": "Accept-Language"}
+
+
+async def spend_of(request: Request) -> None:
+    """Count a look-up of this client; raises TooMany."""
+    site = services(request)
+    if not site.settings.is_unlimited:
+        await spend(site.counters, [(LIMIT, network_of(client_address(request)))], now=site.clock.now())
+
+
+def _shown(places: list[Place]) -> list[PlaceOutput]:
+    return [
+        PlaceOutput(
+            one.id,
+            one.name,
+            label,
+            one.region,
+            one.country,
+            country_name(one.country),
+            str(one.latitude),
+            str(one.longitude),
+            one.zone,
+        )
+        for one, label in zip(places, labels(places), strict=True)
+    ]
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/places",
+        "listPlaces",
+        f"Towns and districts by name or the beginning of a name, from a list on this server ({CREDIT})",
+        list_places,
+        {200: PlaceList},
+        parameters=(
+            Parameter("q", "At least two letters of a name, in any script", is_required=True),
+            Parameter("country", "Places of this country first: its code, like DE"),
+        ),
+        needs_session=False,
+        failures=(503,),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/places/{number}",
+        "getPlace",
+        "A place by its number at GeoNames",
+        show_place,
+        {200: PlaceOutput},
+        needs_session=False,
+        failures=(404, 503),
+    ),
+)

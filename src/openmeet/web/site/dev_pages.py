@@ -1,0 +1,71 @@
+"""Pages for development, shown to this machine only: e-mails that were not sent, and every part of the look."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.errors import NotFound
+from groundwork.http.addresses import is_loopback
+from groundwork.http.application import client_address
+from groundwork.http.forms import Typed
+from groundwork.mail.folder import FolderMailbox
+from openmeet.i18n import formatting
+from openmeet.web.site.layout import page
+from openmeet.web.site.reasons import SiteReason
+from openmeet.web.site.services import services
+
+_SHOWN = 50
+_SAMPLE = Typed(
+    {"ends": "2026-11-26T18:00", "about": "Seven courses, twelve chairs.", "who": "all", "zone": "a"},
+    {"title": "Give your event a title.", "ends": "The end is before the start. Choose a later time."},
+)
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/dev/mail", show_mailbox, methods=["GET"]),
+        Route("/dev/components", show_components, methods=["GET"]),
+    ]
+
+
+async def show_mailbox(request: Request) -> Response:
+    mailbox = _mailbox(request)
+    mails = [
+        {"to": mail.to, "subject": mail.subject, "text": mail.text, "sent_at": formatting.iso(mail.sent_at)}
+        for mail in await mailbox.newest(_SHOWN)
+    ]
+    return page(request, "site/mailbox.html", {"mails": mails})
+
+
+async def show_components(request: Request) -> Response:
+    """Every part of the look in every state, to be looked at side by side; its words are in no catalogue."""
+    _mailbox(request)
+    return page(request, "site/components.jinja", {"tones": range(9), "typed": _SAMPLE})
+
+
+def _mailbox(request: Request) -> FolderMailbox:
+    """The mailbox of a development site. Raises NotFound elsewhere.
+
+    Hidden from other machines, because it shows other people's codes. A site that sends its e-mail does not have it.
+    """
+    mailbox = services(request).dev_mailbox
+    is_local = is_loopback(client_address(request)) and _is_local_host(request.headers.get("host", ""))
+    if mailbox is None or not is_local:
+        raise NotFound(SiteReason.NOTHING_HERE)
+    return mailbox
+
+
+def _is_local_host(host: str) -> bool:
+    """Whether the ``Host`` names this machine.
+
+    Against DNS rebinding: a foreign page can point its own name at this machine's address and read the response, but
+    ``Host`` then still has that name.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    # RFC 6761, section 6.3: `localhost` and its subdomains are always local.
+    return name == "localhost" or name.endswith(".localhost") or is_loopback(name)

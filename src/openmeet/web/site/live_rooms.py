@@ -1,0 +1,347 @@
+"""The one task of a site that feeds the open streams of chats.
+
+A stream is at a number of its room's log. Feeding a room reads the log after the lowest number, asks for the credential, the
+access and the blocks of everybody with a stream in it, and gives each what lies after its own number: resuming is the same as
+being late, so nothing is left out and nothing comes twice. What is written is made once for all who see the same (``Encode``).
+Every two seconds all rooms and credentials are looked at, whatever rang.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.database.notifications import listen
+from groundwork.database.open_ import POSTGRES
+from groundwork.database.transaction import Database, DatabaseUnavailable, Reader
+from groundwork.errors import Unavailable
+from groundwork.telemetry.logs import log as logged
+from openmeet.domain.api_tokens.tokens import still_valid
+from openmeet.domain.chat import log, message_queries, queries, room_queries
+from openmeet.domain.chat.access import access_in, access_of_each, first_numbers
+from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKind, Room, RoomId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.moderation.blocks import hidden_from
+from openmeet.domain.sign_in.queries import still_open
+from openmeet.domain.users.model import UserId
+from openmeet.web.site.live_streams import (
+    MOST_WAITING,
+    Encode,
+    LivePlace,
+    LiveStream,
+    RoomEvent,
+    RowView,
+    Write,
+    out_frame,
+    reload_frame,
+    retry_frame,
+)
+
+# Changes of access send no notification, so they are looked for: an answer, a role, a setting, the end of a session.
+LOOK_SECONDS: Final = 2.0
+PER_READER: Final = 10
+_RETRY_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """The database of the rooms. ``url`` and ``schema``: where commits of other processes are heard of."""
+
+    database: Database
+    url: str
+    schema: str
+
+
+class LiveRooms:
+    """The streams of one site. Its task runs while there are any."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[RoomId, set[LiveStream]] = {}
+        self._held: Counter[str] = Counter()
+        self._rung: set[RoomId] = set()
+        self._wake = asyncio.Event()
+        self._bell: log.RoomBell | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return self._held.total()
+
+    def take_place(self, holder: str, most: int) -> LivePlace:
+        """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together."""
+        if self._is_closing or self.count >= most or self._held[holder] >= PER_READER:
+            raise Unavailable(ChatReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
+        return LivePlace(self._held, holder)
+
+    async def run(
+        self, stream: LiveStream, source: LiveSource, write: Write, is_gone: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Feed the stream and write it until it ends or its reader is gone; then its place is free."""
+        self._join(stream, source)
+        try:
+            await stream.run(write, is_gone, lambda: self._ring(stream.room))
+        finally:
+            self._leave(stream)
+
+    def _join(self, stream: LiveStream, source: LiveSource) -> None:
+        self._rooms.setdefault(stream.room, set()).add(stream)
+        if self._is_closing:
+            stream.end(retry_frame())
+        if self._task is None or self._task.done():
+            self._bell = log.RoomBell(self._ring)
+            self._task = asyncio.create_task(self._feed(source), name="live rooms")
+        self._ring(stream.room)
+
+    def close(self) -> None:
+        """End all streams, and let no other begin: the program stops."""
+        self._is_closing = True
+        for streams in list(self._rooms.values()):
+            for one in list(streams):
+                one.end(retry_frame())
+
+    def _leave(self, stream: LiveStream) -> None:
+        stream.has_ended = True
+        streams = self._rooms.get(stream.room, set())
+        streams.discard(stream)
+        if not streams:
+            self._rooms.pop(stream.room, None)
+        stream.place.give_back()
+        if not self._rooms:
+            self._wake.set()
+
+    def _ring(self, room: RoomId, _number: int = 0) -> None:
+        if room in self._rooms:
+            self._rung.add(room)
+            self._wake.set()
+
+    def _notified(self, payload: str) -> None:
+        place = log.notified(payload)
+        if place is None:
+            self._rung.update(self._rooms)
+            self._wake.set()
+        else:
+            self._ring(*place)
+
+    async def _feed(self, source: LiveSource) -> None:
+        """Until no stream is open."""
+        listening = None
+        if source.url.startswith(POSTGRES):
+            notifications = listen(source.url, log.channel(source.schema), self._notified)
+            listening = asyncio.create_task(notifications, name="live rooms listening")
+        loop = asyncio.get_running_loop()
+        looks_at = loop.time() + LOOK_SECONDS
+        try:
+            while self._rooms:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(looks_at):
+                        await self._wake.wait()
+                self._wake.clear()
+                try:
+                    if loop.time() >= looks_at:
+                        looks_at = loop.time() + LOOK_SECONDS
+                        self._poll_readers(loop.time())
+                        await self.look(source.database)
+                    else:
+                        await self.feed_rung(source.database)
+                except (DatabaseUnavailable, TimeoutError) as failure:
+                    logged.warning("chat.not_fed", kind=type(failure).__name__)
+        finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    def _poll_readers(self, now: float) -> None:
+        for streams in self._rooms.values():
+            for one in streams:
+                one.poll(now)
+
+    async def feed_rung(self, database: Database) -> None:
+        """Hand out what happened in the rooms that rang."""
+        while self._rung:
+            await self._feed_or_end(database, self._rung.pop())
+
+    async def look(self, database: Database) -> None:
+        """Look at every room and every session, whether something rang or not."""
+        self._rung.clear()
+        streams = [one for each in self._rooms.values() for one in each]
+        async with database.reader() as reader:
+            await _end_signed_out(reader, streams)
+            hidden = await hidden_from(reader, {one.person for one in streams if one.person is not None})
+        for one in streams:
+            known, one.hidden = one.hidden, hidden.get(one.person, set()) if one.person is not None else set()
+            if known is not None and known != one.hidden:
+                one.push(reload_frame(one.room, one.number))
+        for room in list(self._rooms):
+            await self._feed_or_end(database, room)
+
+    async def _feed_or_end(self, database: Database, room: RoomId) -> None:
+        """A failure in one room ends its streams, which reload their page, and no others."""
+        try:
+            await self._feed_room(database, room)
+        except (DatabaseUnavailable, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - one room must not stop the others
+            logged.exception("chat.room_not_fed", room=room)
+            for one in list(self._rooms.get(room, ())):
+                one.end(reload_frame(room, one.number))
+
+    async def _feed_room(self, database: Database, room_id: RoomId) -> None:
+        streams = [one for one in self._rooms.get(room_id, ()) if not one.has_ended]
+        if not streams:
+            return
+        async with database.reader() as reader:
+            room = await room_queries.by_id(reader, room_id)
+            levels = await _levels(reader, room, streams)
+            inside = []
+            for one in streams:
+                found = levels.get(one.person, Access.NONE)
+                known, one.found = one.found, found
+                if room is None or found is Access.NONE:
+                    one.end(out_frame())
+                    continue
+                if known is not None and known is not found:
+                    # They may write now, or no longer, or see what is held.
+                    one.push(reload_frame(room_id, one.number))
+                if room.last_number - one.number > log.MOST_REPLAYED or one.number > room.last_number:
+                    one.number = room.last_number
+                    one.push(reload_frame(room_id, room.last_number))
+                elif one.number == room.last_number:
+                    one.is_catching_up = False
+                elif not (one.is_catching_up and one.waiting):
+                    inside.append(one)
+            # In the transaction that reads what is handed out: nothing that was said after a sign-out or block gets through.
+            await _end_signed_out(reader, inside)
+            inside = [one for one in inside if not one.has_ended]
+            if room is None or not inside:
+                return
+            readers = {one.person for one in inside if one.person is not None}
+            hidden = await hidden_from(reader, readers)
+            entered = await first_numbers(reader, room, readers)
+            entries = await log.entries_after(reader, room_id, min(one.number for one in inside))
+            room_events = await _room_events(reader, room, entries, levels)
+        # Entries go with their messages, so the last ones may be gone: then all there was is handed out.
+        reached = entries[-1].number if len(entries) > log.MOST_REPLAYED else room.last_number
+        written: dict[tuple[int, Encode, RowView], bytes] = {}
+        sights = _sights(room, inside, levels, entered, hidden)
+        for event in room_events:
+            for sight, alike in sights:
+                for one in alike:
+                    # What was missed is handed out in pieces that fit; the stream asks for more.
+                    if not (one.is_catching_up and len(one.waiting) >= MOST_WAITING):
+                        _hand_out(one, event, sight, written)
+            # Encoding many rows for many readers must not hold up everybody else.
+            await asyncio.sleep(0)
+        for one in inside:
+            # Entries that nothing is shown of count as handed out.
+            if not one.has_ended and not (one.is_catching_up and len(one.waiting) >= MOST_WAITING):
+                one.number = max(one.number, reached)
+            if one.number == room.last_number:
+                one.is_catching_up = False
+
+
+async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
+    """The access of everybody who has one of these streams in the room; None: of those who are not signed in."""
+    if room is None:
+        return {}
+    people = {one.person for one in streams}
+    asked = await access_of_each(reader, room, {one for one in people if one is not None})
+    found: dict[UserId | None, Access] = dict(asked.items())
+    if None in people:
+        found[None] = await access_in(reader, room, None)
+    return found
+
+
+async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> None:
+    """End the streams whose session or token is over."""
+    used = {one.credential for one in streams if one.credential is not None}
+    valid = await still_open(reader, {one.token_hash for one in used if not one.is_api_token})
+    valid |= await still_valid(reader, {one.token_hash for one in used if one.is_api_token})
+    for one in streams:
+        if one.credential is not None and one.credential.token_hash not in valid:
+            one.end(out_frame())
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a reader sees of the room now. ``floor``: the number after which; ``hidden``: the people they blocked or muted."""
+
+    person: UserId | None
+    language: str
+    found: Access
+    floor: int
+    hidden: Collection[UserId]
+
+
+def _sights(
+    room: Room,
+    streams: Collection[LiveStream],
+    levels: Mapping[UserId | None, Access],
+    entered: Mapping[UserId, int],
+    hidden: Mapping[UserId, Collection[UserId]],
+) -> Sequence[tuple[_Sight, Sequence[LiveStream]]]:
+    """The streams by what their readers see: usually one group for each person, however many pages they have open."""
+    groups = defaultdict(list)
+    for one in streams:
+        found = levels.get(one.person, Access.NONE)
+        floor = 0
+        if found is not Access.MODERATE and room.history is not HistoryMode.ALL:
+            floor = one.entered if one.person is None else entered.get(one.person, one.entered)
+        groups[one.person, one.language, found, floor].append(one)
+    return [
+        (_Sight(person, language, found, floor, hidden.get(person, ()) if person is not None else ()), alike)
+        for (person, language, found, floor), alike in groups.items()
+    ]
+
+
+async def _room_events(
+    reader: Reader, room: Room, entries: Collection[ChatLogEntry], levels: Mapping[UserId | None, Access]
+) -> list[RoomEvent]:
+    """``levels``: the access of some people, as far as it is known."""
+    ids = {entry.message_id for entry in entries if entry.message_id is not None}
+    stored = await message_queries.by_ids(reader, ids)
+    shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None, quotes_all=True)}
+    authors = {one.message.user_id for one in shown.values() if one.message.user_id is not None}
+    asked = await access_of_each(reader, room, authors - levels.keys())
+    hosts = {one for one in authors if (levels.get(one) or asked.get(one)) is Access.MODERATE}
+    return [
+        RoomEvent(room, entry, shown.get(entry.message_id) if entry.message_id else None, hosts, reader.now)
+        for entry in entries
+        if entry.message_id is None or entry.message_id in shown
+    ]
+
+
+def _hand_out(
+    one: LiveStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
+) -> None:
+    number, shown = event.entry.number, event.message
+    if number <= one.number or one.has_ended:
+        return
+    one.number = number
+    is_author = is_folded = hides_quote = False
+    if shown is not None:
+        message, quoted = shown.message, shown.reply
+        is_author = sight.person is not None and message.user_id == sight.person
+        is_folded = message.user_id in sight.hidden
+        hides_quote = quoted is not None and (quoted.user_id in sight.hidden or quoted.number <= sight.floor)
+        if message.number <= sight.floor:
+            return
+        if message.is_held and not is_author and sight.found is not Access.MODERATE:
+            if event.entry.kind is LogKind.REMOVED:
+                # It was shown, and its words must go from the page.
+                one.push(reload_frame(event.room.id, number))
+            return
+    view = RowView(
+        sight.language,
+        is_author=is_author,
+        is_folded=is_folded,
+        hides_quote=hides_quote,
+        may_write=sight.found >= Access.WRITE and not event.room.is_closed,
+    )
+    key = (number, one.encode, view)
+    if key not in written:
+        written[key] = one.encode(event, view)
+    one.push(written[key])

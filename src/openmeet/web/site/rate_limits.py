@@ -1,0 +1,61 @@
+"""Rate limits per client address: for attempts, and for pages, feeds and pictures.
+
+Pages: wide enough for an office, finite for a program; counted before the database is read, so that refused requests
+cost next to nothing. The JSON API and XRPC have their own limits (``api.authentication``, ``xrpc.call``).
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from groundwork.http.addresses import is_public, network_of
+from groundwork.http.application import client_address
+from groundwork.rate_limit.contract import Limit, spend
+from groundwork.telemetry.logs import log
+from openmeet.web.site.services import services
+
+WINDOW_SECONDS: Final = 60
+# A list shows many pictures, and serving one is only a file read.
+PICTURES_PER_PAGE: Final = 20
+
+
+async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
+    """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to retry."""
+    site = services(request)
+    # In development all clients share one address.
+    if site.settings.is_unlimited:
+        return
+    await spend(site.counters, [(limit, key or client_address(request))], now=site.clock.now())
+
+
+async def spend_on_page(request: Request) -> None:
+    """Count one page or feed of this address. Raises RateLimited with the time at which to retry."""
+    await _spend(request, "pages", 1)
+
+
+async def spend_on_picture(request: Request) -> None:
+    """Count one picture. Raises RateLimited."""
+    await _spend(request, "pictures", PICTURES_PER_PAGE)
+
+
+async def _spend(request: Request, name: str, factor: int) -> None:
+    site = services(request)
+    points = site.settings.pages_per_minute * factor
+    if site.settings.is_unlimited or not points:
+        return
+    address = client_address(request)
+    if _is_unconfigured_proxy(request, address):
+        return
+    await spend(site.counters, [(Limit(name, points, WINDOW_SECONDS), network_of(address))], now=site.clock.now())
+
+
+def _is_unconfigured_proxy(request: Request, address: str) -> bool:
+    """Whether all clients seem to have this address, so that a limit would stop the site and not one client."""
+    site = services(request)
+    if site.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
+        return False
+    setting = "OPENMEET_TRUSTED_PROXY_HOPS"
+    if setting not in site.warned_of:
+        site.warned_of.add(setting)
+        log.warning("proxy.not_configured", setting=setting, effect="pages have no rate limit")
+    return True

@@ -1,0 +1,15 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class SiteReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/site.py``."""
+
+    AUTHENTICATION_REQUIRED = "site.authentication_required"
+    NOTHING_HERE = "site.nothing_here"
+    NO_SUCH_COMMUNITY = "site.no_such_community"
+    INVALID_TOKEN = "site.invalid_token"
+    READS_NO_FILES = "site.reads_no_files"
+    ACCOUNTS_JOINED = "site.accounts_joined"
+    LINK_ENDED = "site.link_ended"

@@ -1,0 +1,306 @@
+// A conversation that moves by itself. Without this file forms and links do the same.
+
+const rows = document.querySelector("[data-rows]");
+const form = document.querySelector("form[data-write]");
+const said = document.querySelector("[data-live-said]");
+const RUN_MS = 10 * 60_000;
+
+// What was typed is kept in this browser until it is sent, for each room.
+const draft = form ? `openmeet:draft:${form.dataset.write}` : "";
+const text = form?.elements.text;
+const state = document.getElementById("write-state");
+const hint = state?.textContent ?? "";
+if (text) {
+  try {
+    text.value ||= localStorage.getItem(draft) ?? "";
+  } catch {
+    // Storage is switched off: then there are no drafts.
+  }
+  text.addEventListener("input", keep);
+}
+
+function keep() {
+  try {
+    if (text.value) localStorage.setItem(draft, text.value);
+    else localStorage.removeItem(draft);
+  } catch {
+    // The same.
+  }
+}
+
+function tell(words, isWrong) {
+  if (!state) return;
+  state.textContent = words || hint;
+  state.classList.toggle("is-lost", Boolean(isWrong));
+}
+
+// Rows
+
+function settle(row) {
+  // A row shares the head of the one before it, if the same person said both within ten minutes.
+  const before = row.previousElementSibling;
+  const isRun = before?.matches(".msg") && row.matches(".msg") && before.dataset.author === row.dataset.author
+    && new Date(row.dataset.at) - new Date(before.dataset.at) < RUN_MS;
+  row.classList.toggle("continued", Boolean(isRun));
+}
+
+function put(html) {
+  const parsed = document.createElement("template");
+  parsed.innerHTML = html;
+  const row = parsed.content.querySelector("li");
+  if (!row) return undefined;
+  const known = document.getElementById(row.id);
+  if (known) {
+    // What this person pressed stays pressed: everybody is sent the same row.
+    for (const button of known.querySelectorAll("[aria-pressed=true]")) {
+      const same = [...row.querySelectorAll("[aria-pressed]")].find((one) => one.value === button.value);
+      if (!same) continue;
+      same.setAttribute("aria-pressed", "true");
+      same.name = "remove";
+    }
+    known.replaceWith(row);
+  } else {
+    const number = Number(row.dataset.number);
+    const behind = [...rows.children].filter((one) => Number(one.dataset.number ?? 0) > number);
+    rows.insertBefore(row, behind[0] ?? null);
+    showRows();
+  }
+  settle(row);
+  if (row.nextElementSibling) settle(row.nextElementSibling);
+  return row;
+}
+
+function showRows() {
+  rows.hidden = false;
+  document.querySelector(".talk-empty")?.remove();
+}
+
+function toEnd() {
+  document.querySelector(".talk-scroll")?.scrollTo({ top: 0 });
+}
+
+// The page as it is now, for what a row alone cannot show.
+function adopt(page) {
+  const fresh = page.querySelector("[data-rows]");
+  if (fresh && rows) {
+    rows.replaceChildren(...fresh.children);
+    if (rows.children.length) showRows();
+    // The first message has opened the chat: now there is something to follow.
+    if (fresh.dataset.room && !rows.dataset.room) {
+      rows.dataset.room = fresh.dataset.room;
+      follow(Number(fresh.dataset.last));
+    }
+  }
+  const form_ = page.querySelector("form[data-write]");
+  if (!form || !form_) return Boolean(form_) === Boolean(form);
+  for (const name of ["submission", "about"]) {
+    if (form.elements[name] && form_.elements[name]) form.elements[name].value = form_.elements[name].value;
+  }
+  return true;
+}
+
+// Pictures: one place after the other, each with a thumbnail. What the server has stored comes back with the page.
+
+const LONGEST_SIDE = 2_000;
+const pictures = form?.querySelector("[data-pictures]");
+
+function showPlaces() {
+  const places = [...pictures.querySelectorAll("[data-picture]")];
+  const isTaken = (place) => place.querySelector("[type=file]").files.length > 0 || Boolean(place.querySelector("[name^=kept]"));
+  const free = places.findIndex((place) => !isTaken(place));
+  places.forEach((place, index) => {
+    place.hidden = !isTaken(place) && index !== free;
+    place.classList.toggle("is-free", !isTaken(place));
+    const file = place.querySelector("[type=file]");
+    // Several chosen at once go to the places that follow.
+    file.multiple = index === free && places.length - index > 1;
+  });
+}
+
+// Drawn: pages show no images from addresses of the browser's own.
+async function thumbnail(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const drawn = Object.assign(document.createElement("canvas"), { width: 96, height: 96 });
+    const scale = 96 / Math.min(bitmap.width, bitmap.height);
+    const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+    drawn.getContext("2d").drawImage(bitmap, (96 - width) / 2, (96 - height) / 2, width, height);
+    return drawn;
+  } catch {
+    return undefined;
+  }
+}
+
+function chosen(event) {
+  const places = [...pictures.querySelectorAll("[data-picture]")];
+  const first = places.findIndex((place) => place.contains(event.target));
+  [...event.target.files].slice(0, places.length - first).forEach((file, index) => {
+    const place = places[first + index];
+    const one = new DataTransfer();
+    one.items.add(file);
+    place.querySelector("[type=file]").files = one.files;
+    place.querySelector("img, canvas")?.remove();
+    thumbnail(file).then((drawn) => drawn && place.prepend(drawn));
+  });
+  showPlaces();
+}
+
+function adoptPictures(page) {
+  const fresh = page.querySelector("[data-pictures]");
+  if (!pictures || !fresh) return;
+  pictures.querySelector("ul").replaceWith(fresh.querySelector("ul"));
+  pictures.open = fresh.open;
+  showPlaces();
+}
+
+// A photo leaves the phone as large as it is shown, and without the place where it was taken.
+async function smaller(file) {
+  if (!/^image\/(jpeg|png|webp)$/.test(file.type) || file.size < 500_000) return file;
+  try {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+    const canvas = new OffscreenCanvas(Math.round(bitmap.width * scale), Math.round(bitmap.height * scale));
+    const context = canvas.getContext("2d");
+    context.fillStyle = "white";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    return await canvas.convertToBlob({ type: "image/jpeg", quality: 0.88 });
+  } catch {
+    // What this browser cannot read, the server looks at.
+    return file;
+  }
+}
+
+async function bodyOf(submitter) {
+  const typed = new FormData(form, submitter);
+  const files = [...typed].filter(([, value]) => value instanceof File);
+  for (const [name, file] of files) {
+    typed.delete(name);
+    if (file.size && submitter?.name !== "signal") typed.append(name, await smaller(file), file.name);
+  }
+  const hasFiles = [...typed.values()].some((value) => value instanceof Blob);
+  return hasFiles ? typed : new URLSearchParams(typed);
+}
+
+function hasPictures() {
+  return Boolean(pictures?.querySelector("[data-picture]:not(.is-free)"));
+}
+
+if (pictures) {
+  pictures.addEventListener("change", (event) => event.target.type === "file" && chosen(event));
+  showPlaces();
+}
+
+async function read() {
+  const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" } });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!answer.ok || !adopt(page)) location.reload();
+}
+
+// Sending in place
+
+async function send(event) {
+  event.preventDefault();
+  const isSignal = event.submitter?.name === "signal";
+  if ((!isSignal && !text.value.trim() && !hasPictures()) || form.dataset.sending) return;
+  form.dataset.sending = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+  // What is chosen meanwhile would be lost with the answer.
+  if (pictures) pictures.inert = true;
+  tell("");
+  const words = text.value;
+  try {
+    const body = await bodyOf(event.submitter);
+    const answer = await fetch(form.action, { method: "POST", body });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok && answer.redirected) {
+      if (!isSignal && text.value === words) text.value = "";
+      keep();
+      form.querySelector(".write-reply")?.remove();
+      form.querySelector("[name=reply_to]")?.remove();
+      adopt(page);
+      if (!isSignal) adoptPictures(page);
+      toEnd();
+    } else {
+      const problem = page.querySelector(".write .problem, .write.closed p")?.textContent.trim();
+      tell(problem || form.dataset.unsent, true);
+      adopt(page);
+      if (!isSignal) adoptPictures(page);
+    }
+  } catch {
+    tell(form.dataset.unsent, true);
+  } finally {
+    delete form.dataset.sending;
+    if (pictures) pictures.inert = false;
+    event.submitter?.removeAttribute("aria-busy");
+    if (!isSignal) text.focus();
+  }
+}
+
+form?.addEventListener("submit", send);
+text?.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    form.requestSubmit(form.querySelector(".write-send"));
+  }
+});
+
+// Whoever sees the page has read it.
+const mark = document.querySelector("form[data-mark]");
+async function markRead() {
+  if (document.visibilityState !== "visible") return;
+  document.removeEventListener("visibilitychange", markRead);
+  const answer = await fetch(mark.action, { method: "POST", body: new URLSearchParams(new FormData(mark)), redirect: "manual" }).catch(() => undefined);
+  if (answer?.type === "opaqueredirect") mark.hidden = true;
+}
+if (mark) {
+  document.addEventListener("visibilitychange", markRead);
+  markRead();
+}
+
+// Live
+
+let heardAt = 0;
+function announce(message) {
+  // At most one in five seconds: a reader that reads aloud must not be flooded.
+  if (!said || Date.now() - heardAt < 5_000 || !message.text) return;
+  heardAt = Date.now();
+  said.textContent = `${message.name}: ${message.text}`;
+}
+
+let lostTimer;
+function follow(after) {
+  const stream = new EventSource(`/chat/live?room=${encodeURIComponent(rows.dataset.room)}&after=${after}`);
+  let last = after;
+  const row = ({ data }) => {
+    const told = JSON.parse(data);
+    last = told.number;
+    if (!told.html) return;
+    const isNew = !document.getElementById(`m${told.message.number}`);
+    const placed = put(told.html);
+    if (isNew && placed && !placed.matches(".own")) announce(told.message);
+  };
+  for (const name of ["message", "edited", "removed", "reactions"]) stream.addEventListener(name, row);
+  for (const name of ["again", "room", "pins"]) stream.addEventListener(name, () => read().catch(() => {}));
+  stream.addEventListener("out", () => {
+    stream.close();
+    location.reload();
+  });
+  stream.addEventListener("open", () => {
+    clearTimeout(lostTimer);
+    if (state?.dataset.lost) tell("");
+    if (state) delete state.dataset.lost;
+  });
+  stream.addEventListener("error", () => {
+    clearTimeout(lostTimer);
+    lostTimer = setTimeout(() => {
+      if (state) state.dataset.lost = "yes";
+      tell(form?.dataset.lost, true);
+    }, 3_000);
+    // The browser tries again by itself, unless it was refused.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(last), 30_000);
+  });
+  addEventListener("pagehide", () => stream.close(), { once: true });
+}
+
+if (rows?.dataset.room) follow(Number(rows.dataset.last));

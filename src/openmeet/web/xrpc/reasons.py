@@ -1,0 +1,22 @@
+"""Reasons of the package: why something is refused or wrong."""
+
+from groundwork.errors import Reason
+
+
+class XrpcReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/xrpc.py``."""
+
+    TOKEN_NOT_TAKEN = "xrpc.token_not_taken"
+    QUERY_BY_GET = "xrpc.query_by_get"
+    MALFORMED_METHOD = "xrpc.malformed_method"
+    QUERY_TOO_LONG = "xrpc.query_too_long"
+    MALFORMED_TAG = "xrpc.malformed_tag"
+    POINT_INCOMPLETE = "xrpc.point_incomplete"
+    NOTHING_HERE = "xrpc.nothing_here"
+    NO_SUCH_EVENT = "xrpc.no_such_event"
+    NO_SUCH_SERIES = "xrpc.no_such_series"
+    NO_SUCH_GROUP = "xrpc.no_such_group"
+    INVALID_CURSOR = "xrpc.invalid_cursor"
+    NO_DID_OF_SITE = "xrpc.no_did_of_site"
+    NO_SUCH_METHOD = "xrpc.no_such_method"
+    INVALID_PARAMETERS = "xrpc.invalid_parameters"

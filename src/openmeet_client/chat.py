@@ -1,0 +1,232 @@
+"""Chat: rooms, messages, moderation, and the live stream."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import msgspec
+
+from openmeet_client.chat_model import (
+    ChatEvent,
+    ChatFindings,
+    ChatMember,
+    ChatMemberPage,
+    ChatMessage,
+    ChatMessagePage,
+    ChatModeration,
+    ChatRemoval,
+    ChatRoom,
+    ChatRoomPage,
+    ChatSanction,
+    ChatSanctions,
+    Level,
+    MyChatRoom,
+    NewChatMessage,
+    ReadMark,
+    SubjectRooms,
+    UnreadChat,
+    UploadedPicture,
+)
+from openmeet_client.transport import Query, Transport
+
+
+class Chat:
+    """Rooms and messages. A token needs ``chat:read``, and ``chat:write`` for what changes something."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def rooms(
+        self, *, q: str | None = None, only_unread: bool = False, archived: bool = False, per_page: int = 100
+    ) -> AsyncIterator[MyChatRoom]:
+        """One's own rooms, those with unread messages first, all pages."""
+        query: Query = {
+            "q": q,
+            "unread": "true" if only_unread else None,
+            "archived": "true" if archived else None,
+            "limit": per_page,
+        }
+        async for page in self._transport.pages("/api/chat/rooms", ChatRoomPage, lambda page: page.cursor, query):
+            for room in page.rooms:
+                yield room
+
+    async def rooms_of_event(self, slug: str) -> SubjectRooms:
+        return await self._transport.get(f"/api/events/{quote(slug, safe='')}/chat", SubjectRooms)
+
+    async def rooms_of_series(self, slug: str) -> SubjectRooms:
+        return await self._transport.get(f"/api/series/{quote(slug, safe='')}/chat", SubjectRooms)
+
+    async def rooms_of_group(self, slug: str) -> SubjectRooms:
+        return await self._transport.get(f"/api/groups/{quote(slug, safe='')}/chat", SubjectRooms)
+
+    async def open(self, kind: str, **about: str) -> ChatRoom:
+        """The room, opened if need be; ``about``: ``event``, ``series`` or ``group`` by slug, ``date``, ``name``."""
+        return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, {"kind": kind, **about})
+
+    async def room(self, room: str) -> ChatRoom:
+        return await self._transport.get(_room(room), ChatRoom)
+
+    async def change(self, room: str, settings: dict[str, object], *, if_match: int | None = None) -> ChatRoom:
+        """Change settings, for hosts: ``name``, ``about``, ``audience``, ``history``, ``slowSeconds``, ``retention`` …"""
+        return await self._transport.change("PATCH", _room(room), ChatRoom, settings, if_match=if_match)
+
+    async def archive(self, room: str, reason: str = "") -> ChatRoom:
+        return await self._transport.change("POST", f"{_room(room)}/archive", ChatRoom, {"reason": reason})
+
+    async def reopen(self, room: str, reason: str = "") -> ChatRoom:
+        return await self._transport.change("POST", f"{_room(room)}/reopen", ChatRoom, {"reason": reason})
+
+    async def members(self, room: str, *, q: str | None = None) -> AsyncIterator[ChatMember]:
+        """People in the room whose names one may see, all pages."""
+        path = f"{_room(room)}/members"
+        async for page in self._transport.pages(path, ChatMemberPage, lambda page: page.cursor, {"q": q}):
+            for member in page.members:
+                yield member
+
+    async def messages(
+        self, room: str, *, before: int | None = None, after: int | None = None, limit: int = 50
+    ) -> ChatMessagePage:
+        """A page of messages: the latest, or those before or after a number."""
+        query: Query = {"before": before, "after": after, "limit": limit}
+        return await self._transport.get(f"{_room(room)}/messages", ChatMessagePage, query)
+
+    async def message(self, message: str) -> ChatMessage:
+        return await self._transport.get(_message(message), ChatMessage)
+
+    async def send(self, room: str, wanted: NewChatMessage) -> ChatMessage:
+        return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, wanted)
+
+    async def upload(self, room: str, image: bytes) -> UploadedPicture:
+        """Upload a JPEG, PNG, WebP or GIF; its ``id`` goes into a message."""
+        return await self._transport.change("POST", f"{_room(room)}/pictures", UploadedPicture, {"image": image})
+
+    async def picture(self, url: str) -> bytes:
+        """Download a message's picture; ``url`` is the picture's ``url`` or ``small_url``."""
+        return await self._transport.get_file(url)
+
+    async def edit(self, message: str, text: str, *, if_revision: int | None = None) -> ChatMessage:
+        body = {"text": text, "ifRevision": if_revision}
+        return await self._transport.change("PATCH", _message(message), ChatMessage, body)
+
+    async def remove(self, message: str, reason: str = "") -> ChatMessage:
+        """Take one's own message back, or as a host remove another's with a reason."""
+        return await self._transport.change("DELETE", _message(message), ChatMessage, {"reason": reason})
+
+    async def react(self, message: str, emoji: str) -> ChatMessage:
+        path = f"{_message(message)}/reactions/{quote(emoji, safe='')}"
+        return await self._transport.change("PUT", path, ChatMessage)
+
+    async def unreact(self, message: str, emoji: str) -> ChatMessage:
+        path = f"{_message(message)}/reactions/{quote(emoji, safe='')}"
+        return await self._transport.change("DELETE", path, ChatMessage)
+
+    async def vote(self, message: str, choices: list[int]) -> ChatMessage:
+        return await self._transport.change("PUT", f"{_message(message)}/vote", ChatMessage, {"choices": choices})
+
+    async def close_poll(self, message: str) -> ChatMessage:
+        return await self._transport.change("POST", f"{_message(message)}/close", ChatMessage)
+
+    async def report(self, message: str, reason: str, words: str = "", *, to_tenant: bool = False) -> None:
+        """Report a message to the hosts; ``to_tenant``: to the moderators of the site."""
+        body = {"reason": reason, "words": words, "toTenant": to_tenant}
+        await self._transport.act("POST", f"{_message(message)}/report", body)
+
+    async def removal(self, message: str) -> ChatRemoval:
+        """Why moderators removed one's message."""
+        return await self._transport.get(f"{_message(message)}/removal", ChatRemoval)
+
+    async def object(self, message: str, words: str) -> ChatRemoval:
+        return await self._transport.change("POST", f"{_message(message)}/objection", ChatRemoval, {"words": words})
+
+    async def mark_read(self, room: str, number: int) -> int:
+        """Say up to where one has read; only forward. Returns the mark."""
+        path = f"{_room(room)}/read"
+        return (await self._transport.change("PUT", path, ReadMark, ReadMark(number))).number
+
+    async def notify(self, room: str, level: Level, muted_until: str | None = None) -> None:
+        """Choose which messages of a room one is notified of."""
+        body = {"level": level, "mutedUntil": muted_until}
+        await self._transport.act("PUT", f"{_room(room)}/notifications", body)
+
+    async def unread(self) -> UnreadChat:
+        return await self._transport.get("/api/chat/unread", UnreadChat)
+
+    async def search(
+        self, q: str = "", *, room: str | None = None, person: str | None = None, has: str | None = None
+    ) -> AsyncIterator[ChatMessage]:
+        """Messages in all one's rooms, the newest first, all pages; ``has``: ``link`` or ``mention``."""
+        query: Query = {"q": q, "room": room, "person": person, "has": has}
+        async for page in self._transport.pages("/api/chat/search", ChatFindings, lambda page: page.cursor, query):
+            for message in page.messages:
+                yield message
+
+    async def live(self, room: str, *, after: int | None = None) -> AsyncIterator[ChatEvent]:
+        """What happens in a room, from now on or after a number, until one may no longer read it.
+
+        A lost connection is opened again behind the last event. Raises Problem and NoAnswer.
+        """
+        query: Query = {"room": room, "after": after}
+        async for name, data in self._transport.events("/api/chat/live", query):
+            if name == "out":
+                return
+            event = msgspec.json.decode(data, type=ChatEvent)
+            yield msgspec.structs.replace(event, name=name)
+
+
+class ChatModerating:
+    """What hosts do in their rooms."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def waiting(self, room: str) -> ChatModeration:
+        """Reports, objections and held messages of a room."""
+        return await self._transport.get(f"{_room(room)}/moderation", ChatModeration)
+
+    async def restore(self, message: str) -> ChatMessage:
+        """Undo a removal, within 30 days."""
+        return await self._transport.change("POST", f"{_message(message)}/restore", ChatMessage)
+
+    async def uphold(self, message: str, reason: str = "") -> None:
+        """Decide against an objection."""
+        await self._transport.act("POST", f"{_message(message)}/uphold", {"reason": reason})
+
+    async def dismiss(self, message: str) -> None:
+        """Decide that nothing is wrong with a message that was reported."""
+        await self._transport.act("POST", f"{_message(message)}/dismiss")
+
+    async def pin(self, message: str) -> ChatMessage:
+        return await self._transport.change("PUT", f"{_message(message)}/pin", ChatMessage)
+
+    async def unpin(self, message: str) -> ChatMessage:
+        return await self._transport.change("DELETE", f"{_message(message)}/pin", ChatMessage)
+
+    async def hold(self, message: str) -> ChatMessage:
+        return await self._transport.change("PUT", f"{_message(message)}/hold", ChatMessage)
+
+    async def release(self, message: str) -> ChatMessage:
+        return await self._transport.change("DELETE", f"{_message(message)}/hold", ChatMessage)
+
+    async def sanctions(self, room: str, person: str) -> list[ChatSanction]:
+        return (await self._transport.get(_sanctions(room, person), ChatSanctions)).sanctions
+
+    async def sanction(
+        self, room: str, person: str, kind: str, reason: str, *, until: str | None = None
+    ) -> ChatSanction:
+        """``kind``: ``mute`` or ``ban``; ``until``: an instant, without it until it is lifted."""
+        body = {"kind": kind, "reason": reason, "until": until}
+        return await self._transport.change("PUT", _sanctions(room, person), ChatSanction, body)
+
+    async def lift(self, room: str, person: str) -> None:
+        await self._transport.act("DELETE", _sanctions(room, person))
+
+
+def _room(room: str) -> str:
+    return f"/api/chat/rooms/{quote(room, safe='')}"
+
+
+def _message(message: str) -> str:
+    return f"/api/chat/messages/{quote(message, safe='')}"
+
+
+def _sanctions(room: str, person: str) -> str:
+    return f"{_room(room)}/sanctions/{quote(person, safe='')}"

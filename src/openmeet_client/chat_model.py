@@ -1,0 +1,220 @@
+"""Chat: the API's values, as far as this client uses them; unknown members are ignored."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Access = Literal["none", "read", "write", "moderate"]
+Level = Literal["usual", "all", "mentions", "none"]
+
+
+class NewChatPicture(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A picture to send. ``id``: of its upload. ``alt``: what it shows, for people who can’t see it."""
+
+    id: str
+    alt: str = ""
+
+
+class UploadedPicture(msgspec.Struct, rename="camel"):
+    """An uploaded picture, to be sent with a message within a day."""
+
+    id: str
+    width: int
+    height: int
+
+
+class ChatPicture(msgspec.Struct, rename="camel"):
+    """A picture of a message. ``url`` and ``small_url``: what ``Chat.picture`` fetches."""
+
+    id: str
+    url: str
+    small_url: str
+    alt: str
+    width: int
+    height: int
+
+
+class NewChatMessage(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A message. ``client_id``: of your own choice; the same again has no second effect. ``about``: a date of the series."""
+
+    client_id: str
+    text: str = ""
+    about: str | None = None
+    reply_to: str | None = None
+    mentions: list[str] = []
+    pictures: list[NewChatPicture] = []
+
+
+class ChatRoom(msgspec.Struct, rename="camel"):
+    """A room. ``last_number``: of its log. ``access``: of the caller."""
+
+    id: str
+    kind: str
+    name: str
+    last_number: int
+    access: Access
+    revision: int
+    closed_at: str | None = None
+
+
+class MyChatRoom(msgspec.Struct, rename="camel"):
+    """A room of the caller; ``unread`` and ``mentioned`` stop counting at 100."""
+
+    room: ChatRoom
+    unread: int
+    mentioned: int
+
+
+class ChatRoomPage(msgspec.Struct, rename="camel"):
+    """Rooms with unread messages first."""
+
+    rooms: list[MyChatRoom]
+    cursor: str | None
+
+
+class SubjectRooms(msgspec.Struct, rename="camel"):
+    """Rooms of an event, series or group. ``access``: what the caller could do in one that nobody has opened yet."""
+
+    rooms: list[ChatRoom]
+    access: Access
+
+
+class ChatReaction(msgspec.Struct, rename="camel"):
+    """How many reacted with an emoji. ``is_mine`` is unset in the live stream."""
+
+    emoji: str
+    number: int
+    is_mine: bool | UnsetType = UNSET
+
+
+class ChatMessage(msgspec.Struct, rename="camel"):
+    """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed."""
+
+    id: str
+    room_id: str
+    number: int
+    kind: str
+    text: str
+    author_id: str | None
+    author_name: str
+    said_at: str
+    revision: int
+    removed_by: Literal["author", "moderator"] | None
+    is_held: bool
+    is_mine: bool
+    reactions: list[ChatReaction]
+    mentions: list[str]
+    about: str | None = None
+    edited_at: str | None = None
+    pictures: list[ChatPicture] = []
+
+
+class ChatMessagePage(msgspec.Struct, rename="camel"):
+    """Messages in the order of their numbers; ``before`` and ``after`` ask for what is on either side."""
+
+    messages: list[ChatMessage]
+    before: int | None
+    after: int | None
+
+
+class ChatFindings(msgspec.Struct, rename="camel"):
+    """Messages found, the newest first."""
+
+    messages: list[ChatMessage]
+    cursor: str | None
+
+
+class ChatMember(msgspec.Struct, rename="camel"):
+    """Somebody in the room; ``because``: ``hosting``, ``attendance``, ``group``, ``following``, ``direct``."""
+
+    person_id: str
+    display_name: str
+    access: Access
+    because: list[str]
+
+
+class ChatMemberPage(msgspec.Struct, rename="camel"):
+    """People by name. ``others``: how many more are in the room whose attendance is private."""
+
+    members: list[ChatMember]
+    others: int | None
+    cursor: str | None
+
+
+class UnreadChat(msgspec.Struct, rename="camel"):
+    """What is unread in all rooms; counting stops at 1,000."""
+
+    messages: int
+    mentions: int
+    rooms: int
+
+
+class ReadMark(msgspec.Struct, rename="camel"):
+    """The number up to which the caller has read."""
+
+    number: int
+
+
+class ChatRemoval(msgspec.Struct, rename="camel"):
+    """Why moderators removed a message of the caller, and what became of an objection."""
+
+    reason: str
+    at: str
+    text: str
+    objection: str | None
+    is_decided: bool
+    decision: str
+
+
+class ChatSanction(msgspec.Struct, rename="camel"):
+    """A mute or ban in force."""
+
+    person_id: str
+    kind: Literal["mute", "ban"]
+    reason: str
+    until: str | None
+    at: str
+
+
+class ChatSanctions(msgspec.Struct, rename="camel"):
+    """Sanctions of one person in a room."""
+
+    sanctions: list[ChatSanction]
+
+
+class ChatReport(msgspec.Struct, rename="camel"):
+    """A report about a message; the reporter is not named."""
+
+    id: str
+    message_id: str
+    reason: str
+    words: str
+    at: str
+
+
+class ChatObjection(msgspec.Struct, rename="camel"):
+    """An objection that waits for a decision."""
+
+    message_id: str
+    words: str
+    reason: str
+
+
+class ChatModeration(msgspec.Struct, rename="camel"):
+    """What waits for the hosts of a room; ``held``: ids of messages."""
+
+    reports: list[ChatReport]
+    objections: list[ChatObjection]
+    held: list[str]
+
+
+class ChatEvent(msgspec.Struct, rename="camel"):
+    """What happened in a room. ``name``: ``message``, ``edited``, ``removed``, ``reactions``, ``pins``, ``room``, or ``again``: read the
+    list of messages again, too much happened.
+    """
+
+    name: str = ""
+    number: int = 0
+    message: ChatMessage | None = None
+    is_closed: bool | None = None

@@ -1,0 +1,108 @@
+"""``openmeet jobs …``: the operator's view of outbox jobs, above all of those that failed."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import JobState
+from openmeet.i18n.reasons.messages import MESSAGES, explain
+from openmeet.tenants.configured import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.platform import Platform, run_on_platform
+
+app = noun("List, retry and delete outbox jobs: e-mails, accounts, repositories to read.")
+
+Kind = Annotated[str, typer.Argument(help="The job's kind; see `openmeet jobs list`.")]
+Subject = Annotated[str, typer.Argument(help="What it is about.")]
+All = Annotated[bool, typer.Option("--all", help="All failed jobs.")]
+State = Annotated[JobState, typer.Option(help="State of the jobs to list.")]
+
+
+@app.command(name="list")
+def list_(
+    state: State = JobState.FAILED,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List failed jobs, or those in another state, with the reason."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = [job async for job in _all(reader, state)]
+        if as_json:
+            print_json([{"kind": one.kind, "subject": one.subject, "reason": _reason(one)} for one in found])
+            return
+        for one in found:
+            say(f"{one.kind}  {one.subject}\n    {_reason(one)}")
+        if not found:
+            say("There are none.")
+
+    run_on_platform(settings_file, tenant, show)
+
+
+@app.command()
+def retry(
+    kind: Kind = "",
+    subject: Subject = "",
+    everything: All = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Make failed jobs due again; the publisher delivers them."""
+    if everything == bool(kind and subject):
+        raise typer.BadParameter("Name a job by kind and subject, or say --all.")
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            named = (
+                [(one.kind, one.subject) async for one in _all(tx, JobState.FAILED)]
+                if everything
+                else [(kind, subject)]
+            )
+            for each in named:
+                if not await jobs.wake(tx, *each):
+                    raise _unknown(*each)
+        say(f"{len(named)} due again")
+
+    run_on_platform(settings_file, tenant, act)
+
+
+@app.command()
+def drop(
+    kind: Annotated[str, typer.Argument(help="The job's kind; see `openmeet jobs list`.")],
+    subject: Annotated[str, typer.Argument(help="What it is about.")],
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Delete a waiting or failed job: it is not delivered, unless it is enqueued again."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            if not await jobs.drop(tx, kind, subject):
+                raise _unknown(kind, subject)
+        say("Dropped.")
+
+    run_on_platform(settings_file, tenant, act)
+
+
+def _unknown(kind: str, subject: str) -> NotFound:
+    return NotFound(f"There is no waiting or failed job {kind} {subject}.")
+
+
+def _reason(job: jobs.Job) -> str:
+    if job.why is None:
+        return ""
+    return f"{job.reason_code}: {explain(job.why) if job.why.code in MESSAGES else job.why}"
+
+
+async def _all(reader: Reader, state: JobState) -> AsyncIterator[jobs.Job]:
+    last = ("", "")
+    while page := await jobs.in_state(reader, state, after=last):
+        for job in page:
+            yield job
+        last = (page[-1].kind, page[-1].subject)

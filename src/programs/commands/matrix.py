@@ -1,0 +1,162 @@
+"""``openmeet matrix …``: the Matrix bridge, for operators."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SystemClock
+from groundwork.errors import Refused
+from openmeet.domain.chat import mirroring
+from openmeet.matrix import adoption
+from openmeet.matrix.adoption import AdoptionReport
+from openmeet.matrix.calls import open_client
+from openmeet.matrix.registration import open_homeserver, problem, write_registration
+from openmeet.tenants.configured import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.matrix_bridge import open_bridge
+from programs.platform import Platform, run_on_platform
+from programs.platform_settings import named, read_installation_settings
+from programs.running import VERSION, run_command
+
+app = noun("Connect chat rooms to a Matrix homeserver.")
+
+_MAX_ROOMS = 1000
+
+Out = Annotated[Path, typer.Option("--out", dir_okay=False, help="Where to write the registration file.")]
+Bot = Annotated[str, typer.Option("--bot", help="The user of the older installation that runs its rooms: @bot:server.")]
+BotToken = Annotated[
+    Path, typer.Option("--bot-token", exists=True, dir_okay=False, help="A file with the as_token of its registration.")
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Take the rooms over; without it nothing is changed.")]
+Renew = Annotated[bool, typer.Option("--renew", help="Replace existing files with new tokens.")]
+
+
+@app.command(name="registration")
+def registration_(
+    out: Out = Path("openmeet-registration.yaml"), renew: Renew = False, settings_file: SettingsFile = None
+) -> None:
+    """Write the file that the homeserver needs, and our token. Both are readable by you alone."""
+    settings = named(read_installation_settings(settings_file, sends_mail=False), DEFAULT_TENANT)
+    if not settings.matrix_server_name:
+        raise Refused("Set OPENMEET_MATRIX_URL and OPENMEET_MATRIX_SERVER_NAME first.")
+    write_registration(out, settings.matrix_token_file, settings.matrix_server_name, renew=renew)
+    say(
+        f"Written: {out} (for the homeserver) and {settings.matrix_token_file} (for us).\n"
+        "Add these lines to homeserver.yaml, let the homeserver read the file, and restart it:\n\n"
+        f"app_service_config_files:\n  - {out.absolute()}"
+    )
+
+
+@app.command()
+def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """Say whether the bridge works, and if not, why not."""
+    settings = named(read_installation_settings(settings_file, sends_mail=False), tenant)
+
+    async def act() -> None:
+        http = open_client(f"openmeet/{VERSION}")
+        try:
+            url, name = settings.matrix_url, settings.matrix_server_name
+            homeserver = open_homeserver(http, SystemClock(), url, name, settings.matrix_token_file)
+            found = await problem(homeserver, tenant, url)
+        finally:
+            await http.close()
+        if as_json:
+            print_json({"works": found is None, "problem": found})
+        elif found is None:
+            say(f"The bridge to {name} works.")
+        if found is not None and not as_json:
+            raise Refused(found)
+        if found is not None:
+            raise typer.Exit(1)
+
+    run_command(act)
+
+
+@app.command()
+def rooms(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
+    """List mirrored rooms, those with a problem first: what waits for the homeserver, and the last error."""
+
+    async def show(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            found = await mirroring.overview(reader, _MAX_ROOMS)
+        if as_json:
+            print_json(found)
+            return
+        for one in found:
+            error = f"  {one.status.error}" if one.status.error else ""
+            say(f"{one.room_id}  {one.status.state.value}  {one.status.waiting} waiting  {one.name}{error}")
+        if not found:
+            say("No room is mirrored.")
+
+    run_on_platform(settings_file, tenant, show)
+
+
+@app.command()
+def reconcile(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
+    """Compare every mirrored room with the homeserver now: members, powers, name, and what is not passed on."""
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.transaction() as tx:
+            await mirroring.wake_all(tx)
+        say("The publisher looks at every mirrored room.")
+
+    run_on_platform(settings_file, tenant, act)
+
+
+@app.command()
+def adopt(
+    bot: Bot,
+    bot_token: BotToken,
+    applies: Apply = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take over rooms of an older installation, whose data were imported. Without --apply it says what would happen to each."""
+
+    async def act(platform: Platform) -> None:
+        async with open_bridge(platform) as bridge:
+            if bridge is None:
+                raise Refused("The Matrix bridge is off: OPENMEET_MATRIX_URL is not set.")
+            name = bot.removeprefix("@").removesuffix(f":{bridge.homeserver.server_name}")
+            if bot != f"@{name}:{bridge.homeserver.server_name}":
+                raise Refused(
+                    f"--bot is a user of {bridge.homeserver.server_name}, like @bot:{bridge.homeserver.server_name}."
+                )
+            http = open_client(f"openmeet/{VERSION}")
+            try:
+                settings = platform.settings
+                older = open_homeserver(
+                    http, platform.clock, settings.matrix_url, settings.matrix_server_name, bot_token
+                )
+                old = older.user(name)
+                # Each of our calls names a device.
+                await old.prepare()
+                found = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
+            finally:
+                await http.close()
+        if as_json:
+            print_json(found)
+            return
+        counts = Counter(one.outcome.value for one in found)
+        say(
+            ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+            or "No room was kept by an import."
+        )
+        if found and not applies:
+            say("Nothing was changed. Run it with --apply to take them over.")
+
+    run_on_platform(settings_file, tenant, act)
+
+
+def _tell(as_json: bool) -> Callable[[AdoptionReport, int, int], None]:
+    """A line per room while it runs."""
+
+    def tell(one: AdoptionReport, place: int, number: int) -> None:
+        if not as_json:
+            say(f"{place}/{number}  {one.outcome.value}  {one.name}{f'  {one.why}' if one.why else ''}")
+
+    return tell

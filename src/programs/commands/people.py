@@ -1,0 +1,202 @@
+"""``openmeet people …``: delete accounts, with a report; apply deletions again after a restore."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from groundwork.clock import SECOND
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.chat.mirroring import is_withdrawing
+from openmeet.domain.erasure import account_rows, actions
+from openmeet.domain.erasure.model import ErasureReport
+from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.personal_data.tables import TABLES, staying
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import User, UserId, UserKind
+from openmeet.i18n.formatting import iso
+from openmeet.network.ingestion.person_erasure import discard_files
+from openmeet.network.ingestion.person_erasure import erase as erase_person
+from openmeet.network.ingestion.person_erasure import erase_again as erase_people_again
+from openmeet.tenants.configured import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
+from programs.person_erasing import person_erasing
+from programs.platform import Platform, run_on_platform
+
+app = noun("Delete people's accounts; apply deletions again after a restore.")
+
+Who = Annotated[str, typer.Argument(help="E-mail address, handle or DID of the person or guest.")]
+Now = Annotated[bool, typer.Option("--now", help="Without a grace period. Nobody can undo this.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not show who that is and ask.")]
+Wait = Annotated[int, typer.Option(min=0, help="With --now: seconds to wait for account servers to delete records.")]
+
+
+@app.command()
+def erase(
+    who: Who,
+    now: Now = False,
+    yes: Yes = False,
+    wait: Wait = 30,
+    tenant: OfTenant = DEFAULT_TENANT,
+    settings_file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete an account: after the grace period, or now. Shows who that is and asks; then prints what went, what stays, and why.
+
+    Guests and people who are known from the network alone have no account to keep: for them --now is needed.
+    """
+
+    async def act(platform: Platform) -> None:
+        async with platform.db.reader() as reader:
+            person = await actions.find(reader, who)
+        if person is None or person.created_at == 0:
+            raise NotFound(f"Nobody here has the e-mail address, handle or DID {who}, or they were deleted already.")
+        if person.kind is UserKind.SHADOW and not now:
+            raise Refused(
+                f"{who} has no account here and so cannot sign in to keep anything: there is no grace period."
+                " Add --now to delete what is known of them."
+            )
+        if not yes:
+            await _ask(platform, person, now=now, as_json=as_json)
+        # The scheduler leaves it alone while account servers are waited for.
+        grace = int((wait if now else platform.settings.erasure_grace) * SECOND)
+        asked = await actions.begin(platform.db, person.id, grace)
+        if not now:
+            due = iso(asked.due_at)
+            if as_json:
+                print_json({"userId": person.id, "dueAt": due})
+            else:
+                say(f"{who} is hidden now and will be deleted at {due}, unless they sign in before")
+            return
+        await actions.end(platform.db, asked)
+        await _wait_for_records(platform, person.id, wait)
+        erasing = person_erasing(platform)
+        report = await erase_person(platform.db, erasing, person.id)
+        if report is None:
+            raise Refused(f"{who} signed in meanwhile and keeps the account, or was deleted by the scheduler.")
+        async with platform.db.reader() as reader:
+            stays = await account_rows.still_naming(reader, person.id)
+        _print(who, report, stays, as_json=as_json)
+        await discard_files(platform.db, erasing)
+
+    run_on_platform(settings_file, tenant, act)
+
+
+@app.command(name="erase-again")
+def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
+    """After a restore: delete everybody again whom the ledger lists. Requests from before the backup get a new grace
+    period: their people may have signed in since.
+    """
+
+    async def act(platform: Platform) -> None:
+        erasing = person_erasing(platform)
+        done = await erase_people_again(platform.db, erasing, int(platform.settings.erasure_grace * SECOND))
+        listed = counted(len(erasing.ledger.people()), "person", "people")
+        typer.echo(f"{listed} in the ledger, {done.erased} of them deleted again, {done.merged} merged again")
+        requests = counted(done.postponed, "request")
+        typer.echo(f"{requests} from before the backup: with a new grace period")
+        typer.echo(f"{counted(done.requested, 'request')} from after the backup: made again, with a new grace period")
+        typer.echo(f"{counted(done.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
+        newest = erasing.ledger.newest()
+        written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
+        say(
+            f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, put the later one there and run this again."
+        )
+        if done.failed:
+            typer.echo("These could not be deleted or merged again. The log says why; then run this again:", err=True)
+            for user_id in done.failed:
+                say(f"  {user_id}", err=True)
+            raise typer.Exit(1)
+
+    run_on_platform(settings_file, tenant, act)
+
+
+async def _ask(platform: Platform, person: User, *, now: bool, as_json: bool) -> None:
+    """Show who is meant: a handle may have had another owner when it was last read. Raises Refused without a yes."""
+    if as_json:
+        raise Refused("With --json nobody can be asked. Look who it is without --json first, then add --yes.")
+    async with platform.db.reader() as reader:
+        accounts = await identities.of_user(reader, person.id)
+        guest = await guests.find(reader, person.id)
+        found = await what_happens(reader, person.id, 0)
+    kind = (
+        "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known from the network alone"
+    )
+    say(f"{person.display_name or 'Without a name'} ({kind}, here since {iso(person.created_at)[:10]})")
+    email = person.email or (guest.email if guest is not None else None)
+    say(f"  e-mail    {_masked(email) if email else 'none'}")
+    for account in accounts:
+        say(f"  account   {account.did}  @{account.handle or 'handle unknown'}")
+    hosted = len(found.events) + found.more_events
+    say(
+        f"  has       {counted(hosted, 'upcoming event')}, {counted(found.answers, 'answer')} to upcoming events,"
+        f" {counted(found.memberships, 'membership')}, {counted(found.groups_passed + found.groups_deleted, 'own group')},"
+        f" {counted(found.records, 'record')} in account servers"
+    )
+    question = "Delete everything of theirs now? Nobody can undo this" if now else "Hide and delete this account"
+    try:
+        is_meant = typer.confirm(question)
+    except typer.Abort:
+        is_meant = False  # no terminal, or Ctrl-C
+    if not is_meant:
+        raise Refused("Nothing was deleted. To delete without being asked, add --yes.")
+
+
+def _masked(email: str) -> str:
+    """Enough to recognize an address by; the terminal's log is not to keep it."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[:1]}…@{domain}"
+
+
+async def _wait_for_records(platform: Platform, user_id: UserId, seconds: int) -> None:
+    """The publisher retracts records, and takes back what went to Matrix; records that are left are listed in the report."""
+    for _ in range(seconds):
+        async with platform.db.reader() as reader:
+            if not await actions.unsettled(reader, user_id) and not await is_withdrawing(reader, user_id):
+                return
+        await asyncio.sleep(1)
+
+
+def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json: bool) -> None:
+    # What is of nobody in particular cannot be looked up: it is in no report, but in the document.
+    elsewhere = [table for table in staying() if table.name not in stays]
+    if as_json:
+        print_json(
+            {
+                "deleted": dict(report.deleted),
+                "stays": dict(stays),
+                "notByPerson": {table.name: table.after_deletion for table in elsewhere},
+                "recordsLeft": list(report.left),
+                "accountsToDelete": list(report.accounts),
+                "isAtHomeserver": report.is_at_homeserver,
+            }
+        )
+        return
+    say(f"{who} is deleted.")
+    _print_rows("Deleted, or emptied:", report.deleted)
+    _print_rows("Stays, with the number of an empty row instead of a person:", stays)
+    for account in report.accounts:
+        say(
+            f"The account {account} that we keep for them is deleted by a job. openmeet jobs list shows it if that fails."
+        )
+    if report.is_at_homeserver:
+        typer.echo(
+            "The Matrix homeserver still has words of theirs. A job takes them back as soon as it answers:"
+            " openmeet jobs list shows it (matrix_person)."
+        )
+    if report.left:
+        typer.echo("Records that their account server did not delete. Only its owner can, there or with any app:")
+        for uri in report.left:
+            say(f"  {uri}")
+    typer.echo("Not kept by person, or not only, so not searched:")
+    for table in elsewhere:
+        typer.echo(f"  {table.name}: {table.after_deletion}")
+    typer.echo("docs/privacy.md says what each table holds, how long, and why.")
+
+
+def _print_rows(heading: str, rows: Mapping[str, int]) -> None:
+    typer.echo(heading)
+    for name, number in sorted(rows.items()):
+        typer.echo(f"  {number:6}  {name}: {TABLES[name].holds.partition('. ')[0].rstrip('.')}")

@@ -1,0 +1,48 @@
+"""``openmeet places …``: the list of towns by which searches find a place."""
+
+from typing import Annotated
+
+import typer
+
+from groundwork.errors import NotFound
+from openmeet.domain.places.build import build as build_file
+from openmeet.domain.places.gazetteer import Gazetteer, places_path
+from openmeet.domain.places.model import CREDIT
+from openmeet.tenants.configured import DEFAULT_TENANT
+from programs.command_line import SettingsFile, noun
+from programs.platform_settings import read_installation_settings
+from programs.running import run_command
+
+app = noun("The list of towns by which searches find a place.")
+
+Name = Annotated[str, typer.Argument(help="A name as people type it: Köln, or Springfield, IL")]
+
+
+@app.command()
+def build(settings_file: SettingsFile = None) -> None:
+    """Build the list now, some ten seconds; otherwise the first search by name does."""
+    path = places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT])
+    build_file(path)
+    typer.echo(f"{path} ({path.stat().st_size / 1_000_000:.0f} MB). Places: {CREDIT}.")
+
+
+@app.command()
+def find(name: Name, settings_file: SettingsFile = None) -> None:
+    """Show which places a name means, the likeliest first."""
+    places = Gazetteer(places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT]))
+
+    async def run() -> None:
+        try:
+            if not places.is_built:
+                await places.build()
+            found = places.find(name)
+        finally:
+            await places.close()
+        chosen = [found.place] if found.place else found.choices
+        if not chosen:
+            raise NotFound(f"No place has the name {name}.")
+        for one in chosen:
+            about = ", ".join(filter(None, (one.region, one.near and f"near {one.near}", one.country)))
+            typer.echo(f"{one.id:>10}  {one.name} ({about})  {one.latitude}, {one.longitude}  {one.zone}")
+
+    run_command(run)

@@ -1,0 +1,98 @@
+"""The Matrix bridge of one community, as far as the settings name a homeserver: its job handlers and its reader."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from prometheus_client import Counter, Gauge
+
+from groundwork.clock import SECOND
+from groundwork.errors import Unavailable
+from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.jobs import Job
+from groundwork.outbox.retry import RetryPolicy
+from openmeet.matrix import reader
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.call_jobs import call_handler, person_handler
+from openmeet.matrix.calls import open_client
+from openmeet.matrix.delivery import room_handler
+from openmeet.matrix.registration import open_homeserver
+from openmeet.outbox.kinds import JobKind
+from programs.platform import Platform
+from programs.running import VERSION
+
+# A homeserver that comes back is noticed within a minute.
+_RETRY = RetryPolicy(first_seconds=2.0, longest_seconds=60.0)
+# A room with a long log takes a while; its job is leased alone.
+_LEASE_SECONDS = 600.0
+
+
+@asynccontextmanager
+async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
+    """The bridge, or None where no homeserver is configured. Raises Refused where its token is missing."""
+    settings = platform.settings
+    if not settings.matrix_url:
+        yield None
+        return
+    http = open_client(f"openmeet/{VERSION}")
+    try:
+        homeserver = open_homeserver(
+            http, platform.clock, settings.matrix_url, settings.matrix_server_name, settings.matrix_token_file
+        )
+        yield Bridge(
+            platform.db,
+            homeserver,
+            platform.network.sealer,
+            platform.tenant.name,
+            federates=settings.matrix_federate,
+            language=settings.language,
+            pictures=platform.pictures,
+            workers=platform.workers,
+        )
+    finally:
+        await http.close()
+
+
+def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str, JobDelivery]:
+    """The kinds of jobs that talk to the homeserver. Without one they wait for an operator to configure it."""
+    events, _ = _metrics(platform)
+    if bridge is None:
+        waiting = one_by_one(_not_configured)
+        return dict.fromkeys((JobKind.MATRIX_ROOM, JobKind.MATRIX_PERSON, JobKind.MATRIX_CALL), waiting)
+    passed_on = events.labels(platform.tenant.name, "out")
+    return {
+        # Each room is a partition: none waits for another.
+        JobKind.MATRIX_ROOM: one_by_one(
+            room_handler(bridge, lambda _kind: passed_on.inc()),
+            partitions_at_once=50,
+            lease_seconds=_LEASE_SECONDS,
+            retry=_RETRY,
+        ),
+        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), batch=2, lease_seconds=_LEASE_SECONDS, retry=_RETRY),
+        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=_RETRY),
+    }
+
+
+async def read_until_stopped(platform: Platform, bridge: Bridge | None, stop: asyncio.Event) -> None:
+    """Read from the homeserver until ``stop`` is set, in one process of the community at a time."""
+    if bridge is None:
+        return
+    name = platform.tenant.name
+    events, read_at = _metrics(platform)
+
+    def heard(number: int) -> None:
+        events.labels(name, "in").inc(number)
+        read_at.labels(name).set(platform.clock.now() / SECOND)
+
+    await reader.run(bridge, stop, heard)
+
+
+def _metrics(platform: Platform) -> tuple[Counter, Gauge]:
+    return (
+        platform.metrics.counter("matrix_events", "Events from and to the homeserver", ["tenant", "direction"]),
+        platform.metrics.gauge("matrix_read_timestamp_seconds", "When the homeserver answered last", ["tenant"]),
+    )
+
+
+async def _not_configured(_job: Job) -> None:
+    raise Unavailable("No Matrix homeserver is configured (OPENMEET_MATRIX_URL).", after_seconds=3600.0)

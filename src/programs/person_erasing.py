@@ -1,0 +1,25 @@
+"""Wiring of the deletion of people, for the scheduler and the operator's command."""
+
+from groundwork.database.transaction import Database
+from openmeet.domain.erasure.ledger import ErasureLedger
+from openmeet.network.ingestion.person_erasure import PersonErasing, discard_logs
+from programs.outbox_dispatcher import erasing_of
+from programs.platform import Platform
+
+
+def person_erasing(platform: Platform) -> PersonErasing:
+    settings = platform.settings
+    ledger = settings.erasure_ledger or settings.data_directory / "erasures.jsonl"
+    return PersonErasing(
+        erasing_of(platform), ErasureLedger(ledger.absolute()), platform.pictures, other_databases(platform)
+    )
+
+
+def other_databases(platform: Platform) -> list[Database]:
+    """Those of an embedded queue and of the installation: what is on its way names people."""
+    return [platform.installation, *([platform.queue_tables] if platform.queue_tables is not None else [])]
+
+
+async def discard_old_pages(platform: Platform) -> None:
+    """Hourly, also of what was deleted by other tasks: nothing of it stays in the logs of SQLite for long."""
+    await discard_logs([platform.db, *other_databases(platform)])

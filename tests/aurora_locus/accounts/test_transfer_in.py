@@ -1,0 +1,352 @@
+"""Accounts that come from elsewhere with an identity of their own: taken in for whoever signs, hidden until it is theirs here."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.identity import plc_operation
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.handle import Handle
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts import deletion, handle_proofs, hosting_status, transfer_in
+from groundwork.clock import HOUR
+from groundwork.errors import NotFound, Refused
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, together
+from tests.aurora_locus.traveller import CREATE, ELSEWHERE, Traveller
+
+ACTIVATE, CHECK, SESSION = f"{SERVER}.activateAccount", f"{SERVER}.checkAccountStatus", f"{SERVER}.getSession"
+
+
+# The identity of somebody who is at another server, which signs with a key of its own.
+AWAY: dict[str, Any] = {
+    "services": {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://new.example"}},
+    "verificationMethods": {"atproto": format_did_key(K256PrivateKey(bytes([3]) * 32).public)},
+}
+
+
+def named(answer: Any) -> tuple[int, str]:
+    return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
+
+
+@pytest.fixture
+async def vera(deployment: Deployment) -> Traveller:
+    return await Traveller.born(deployment, "vera")
+
+
+async def test_arrives_hidden_and_nobody_is_told(deployment: Deployment, vera: Traveller) -> None:
+    """The identity is untouched, and the network hears nothing."""
+    person = await vera.arrive()
+    assert person.did == vera.did
+    session = (await person.get(SESSION)).json()
+    assert (session["active"], session["status"], session["handle"]) == (False, "deactivated", "vera.test")
+    assert await deployment.announced(vera.did) == []
+    assert len(await deployment.directory.log(vera.did)) == 1
+    resolved = await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle="vera.test")
+    assert named(resolved) == (400, "HandleNotFound")
+
+
+async def test_becomes_theirs_when_the_identity_says_so(deployment: Deployment, vera: Traveller) -> None:
+    """Old server gone: a key of one's own signs the token and the operation, and the account is announced once."""
+    person = await vera.arrive()
+    await vera.point_here(person)
+    status = (await person.get(CHECK)).json()
+    assert (status["activated"], status["validDid"]) == (False, True)
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    assert await deployment.announced(vera.did) == ["account active", "identity vera.test", "sync"]
+    record = {"repo": vera.did, "collection": "org.example.note", "record": {"text": "here"}}
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+    deployment.clock.turn(transfer_in.PATIENCE + HOUR)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"audience": "did:web:elsewhere.example"}, "BadJwtAudience"),
+        ({"method": Nsid("com.atproto.server.deleteAccount")}, "BadJwtLexiconMethod"),
+        ({"lifetime_seconds": 2 * 60 * 60}, "BadJwt"),
+        ({"key": K256PrivateKey(bytes([9]) * 32)}, "BadJwtSignature"),
+        ({"issuer": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}, "UnresolvableDid"),
+    ],
+    ids=["audience", "method", "lifetime", "signature", "issuer"],
+)
+async def test_token_that_proves_nothing_makes_nothing(
+    deployment: Deployment, vera: Traveller, changes: dict[str, Any], error: str
+) -> None:
+    answer = await vera.ask(vera.token(**changes))
+    assert named(answer) == (400 if error == "UnresolvableDid" else 401, error)
+    assert await deployment.count("accounts") == await deployment.count("repositories") == 0
+
+
+async def test_expired_token_makes_nothing(deployment: Deployment, vera: Traveller) -> None:
+    token = vera.token()
+    deployment.clock.turn(HOUR)
+    assert named(await vera.ask(token)) == (401, "JwtExpired")
+    assert await deployment.count("accounts") == 0
+
+
+async def test_token_without_a_method_is_none(vera: Traveller) -> None:
+    assert (await vera.ask(vera.token(method=None))).status_code == 401
+
+
+async def test_token_of_somebody_else_is_refused(deployment: Deployment, vera: Traveller) -> None:
+    other = await Traveller.born(deployment, "other")
+    assert named(await vera.ask(other.token())) == (401, "BadJwtIss")
+
+
+async def test_did_without_a_token_and_a_token_without_a_did(deployment: Deployment, vera: Traveller) -> None:
+    assert named(await deployment.ask_to_sign_up("vera", did=vera.did)) == (401, "AuthenticationRequired")
+    assert named(await vera.ask(did=None)) == (400, "InvalidRequest")
+    ana = await deployment.sign_up("ana")
+    answer = await ana.post(
+        CREATE, {"handle": "x12.test", "email": "x@example.org", "password": "p" * 9, "did": ana.did}
+    )
+    assert named(answer) == (401, "BadJwtType")
+
+
+async def test_ended_identity_is_not_taken_in(deployment: Deployment, vera: Traveller) -> None:
+    """Its key is still known here for a while: the document is asked for anew."""
+    await vera.ask(handle="no")
+    from_cache = vera.token()
+    directory = deployment.pds.registry.directory
+    newest = await directory.last(vera.did)
+    tombstone = plc_operation.Tombstone(str(plc_operation.cid_of(newest)))
+    await directory.submit(vera.did, plc_operation.sign(tombstone, vera.rotation))
+    assert named(await vera.ask(from_cache)) == (400, "IncompatibleDidDoc")
+
+
+async def test_second_attempt_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
+    """And can go on where the first one stopped."""
+    first = await vera.arrive()
+    again = await vera.ask(email="new@example.org")
+    assert named(again) == (400, "AlreadyExists")
+    assert "Sign in with the password" in again.json()["message"]
+    back = deployment.person(await deployment.sign_in("vera.test", "password of vera"))
+    assert back.did == first.did
+    await vera.point_here(back)
+    assert named(await back.post(ACTIVATE)) == (200, "")
+
+
+async def test_of_two_attempts_at_once_one_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
+    answers = await together(*(vera.ask(email=f"vera{n}@example.org") for n in range(4)))
+    assert sorted(named(answer) for answer in answers) == [(200, ""), *[(400, "AlreadyExists")] * 3]
+    assert await deployment.count("accounts") == 1
+
+
+@pytest.mark.parametrize("address", ["vera@example.org", "other@example.org"], ids=["same address", "another address"])
+@pytest.mark.parametrize("stage", ["identity", "handle", "password", "transaction"])
+async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch, stage: str, address: str
+) -> None:
+    """What the other attempt took (handle, address, the invite's only use) is not what the answer is about."""
+    deployment = await make_deployment(invite_required=True)
+    vera = await Traveller.born(deployment, "vera")
+    code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    registry = deployment.pds.registry
+    where: tuple[Any, str] = {
+        "identity": (registry.directory, "last"),
+        "handle": (handle_proofs, "require_own"),
+        "password": (registry.passwords, "hash"),
+        "transaction": (registry.repositories.keys, "reserved_key"),
+    }[stage]
+    arrived, may_go_on = asyncio.Event(), asyncio.Event()
+    original = getattr(*where)
+
+    async def held_once(*arguments: Any, **named: Any) -> Any:
+        """The first call does its work, and returns when the other attempt has ended."""
+        is_first = not arrived.is_set()
+        arrived.set()
+        result = await original(*arguments, **named)
+        if is_first:
+            await may_go_on.wait()
+        return result
+
+    monkeypatch.setattr(*where, held_once)
+    overtaken = asyncio.create_task(vera.ask(email=address, inviteCode=code))
+    await arrived.wait()
+    await vera.arrive(inviteCode=code)
+    may_go_on.set()
+    answer = await overtaken
+    assert named(answer) == (400, "AlreadyExists")
+    assert "a move that was not finished" in answer.json()["message"]
+    assert await deployment.count("accounts") == 1
+
+
+async def test_unfinished_arrival_is_removed_without_a_trace(deployment: Deployment, vera: Traveller) -> None:
+    """After three days; nobody was told it came, so nobody is told it goes, and name, address and identity are free."""
+    await vera.arrive()
+    deployment.clock.turn(transfer_in.PATIENCE - HOUR)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 0
+    deployment.clock.turn(2 * HOUR)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 1
+    assert await deployment.announced(vera.did) == []
+    for table in ("accounts", "repositories", "blocks", "signing_keys", "released_handles"):
+        assert await deployment.count(table) == 0
+    assert (await deployment.directory.log(vera.did))[-1]["services"]["atproto_pds"]["endpoint"] == ELSEWHERE
+    await deployment.sign_up("vera")
+
+
+async def test_reserved_key_is_taken_up(deployment: Deployment, vera: Traveller) -> None:
+    reserved = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {"did": vera.did})).json()["signingKey"]
+    person = await vera.arrive()
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    assert wanted["verificationMethods"]["atproto"] == reserved
+
+
+async def test_recovery_key_is_recommended_first(deployment: Deployment, vera: Traveller) -> None:
+    mine = format_did_key(K256PrivateKey(bytes([5]) * 32).public)
+    person = await vera.arrive(recoveryKey=mine)
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    assert wanted["rotationKeys"] == [mine, format_did_key(deployment.pds.registry.rotation_key.public)]
+
+
+async def test_invite_is_needed_where_it_is(make_deployment: MakeDeployment) -> None:
+    deployment = await make_deployment(invite_required=True)
+    vera = await Traveller.born(deployment, "vera")
+    assert named(await vera.ask()) == (400, "InvalidInviteCode")
+    code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
+    await vera.arrive(inviteCode=code)
+
+
+async def test_handle_and_address_of_others_are_refused(deployment: Deployment, vera: Traveller) -> None:
+    await deployment.sign_up("ana")
+    assert named(await vera.ask(handle="ana.test")) == (400, "HandleNotAvailable")
+    assert named(await vera.ask(email="ana@example.org")) == (400, "InvalidRequest")
+    assert named(await vera.ask(handle="admin.test")) == (400, "HandleNotAvailable")
+
+
+async def activate(person: Person) -> str:
+    answer = await person.post(ACTIVATE)
+    assert named(answer) == (400, "InvalidRequest")
+    return str(answer.json()["message"])
+
+
+async def test_activation_names_each_thing_that_is_wrong(deployment: Deployment, vera: Traveller) -> None:
+    person = await vera.arrive()
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    before = await activate(person)
+    assert "rotation key" in before
+    assert ELSEWHERE in before
+    assert "signing key" in before
+    mine = format_did_key(vera.rotation.public)
+    await vera.change(services=wanted["services"], rotationKeys=[mine, *wanted["rotationKeys"]])
+    after = await activate(person)
+    assert "signing key" in after
+    assert "rotation key" not in after
+    assert await deployment.announced(vera.did) == []
+
+
+async def test_own_domain_must_lead_to_the_did(deployment: Deployment, vera: Traveller) -> None:
+    """A name that is not ours to give is believed when it proves itself."""
+    names = {"vera.example.com": vera.did, "other.example.com": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}
+
+    async def resolve(handle: Handle) -> Did:
+        if handle not in names:
+            raise NotFound("no such name", name="HandleNotFound")
+        return names[handle]
+
+    registry = deployment.pds.registry
+    asked = replace(registry, network=replace(registry.network, refresh_handle=resolve))
+    assert await handle_proofs.require_own(asked, vera.did, "Vera.Example.com") == "vera.example.com"
+    for wrong in ("other.example.com", "nobody.example.com"):
+        with pytest.raises(Refused, match="does not lead to"):
+            await handle_proofs.require_own(asked, vera.did, wrong)
+
+
+async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment) -> None:
+    """Noticed although nobody said so: no more writes, no more commits, and its owner is told where it is."""
+    vera = await Traveller.born(deployment, "vera")
+    person = await vera.arrive()
+    mine = format_did_key(vera.rotation.public)
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    await vera.change(
+        services=wanted["services"],
+        verificationMethods=wanted["verificationMethods"],
+        rotationKeys=[mine, *wanted["rotationKeys"]],
+    )
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    record = {"repo": vera.did, "collection": "org.example.note", "record": {"text": "still here"}}
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+
+    await vera.change(**AWAY)
+    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    assert await hosting_status.go_round(deployment.pds.registry) == 1
+    assert await hosting_status.go_round(deployment.pds.registry) == 0
+    refused = await person.post("com.atproto.repo.createRecord", record)
+    assert named(refused) == (400, "RepoDeactivated")
+    assert "https://new.example" in refused.json()["message"]
+    session = (await person.get(SESSION)).json()
+    assert (session["active"], session["movedTo"]) == (False, "https://new.example")
+    assert (await deployment.announced(vera.did))[-2:] == ["commit", "account deactivated"]
+
+    await vera.change(services=wanted["services"], verificationMethods=wanted["verificationMethods"])
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    assert "movedTo" not in (await person.get(SESSION)).json()
+    assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
+
+
+async def test_last_step_of_a_move_tells_where_the_account_is(deployment: Deployment) -> None:
+    vera = await Traveller.born(deployment, "vera")
+    person = await vera.arrive()
+    await vera.change(
+        rotationKeys=[
+            format_did_key(vera.rotation.public),
+            format_did_key(deployment.pds.registry.rotation_key.public),
+        ]
+    )
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    await vera.change(services=wanted["services"], verificationMethods=wanted["verificationMethods"])
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    await vera.change(**AWAY)
+    assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
+    assert (await person.get(SESSION)).json()["movedTo"] == "https://new.example"
+
+
+async def test_server_with_another_address_loses_nobody(deployment: Deployment) -> None:
+    """The operator mistyped a setting, or the server was renamed: its accounts' keys are still here."""
+    ana = await deployment.sign_up("ana")
+    renamed = replace(deployment.pds.registry, url="https://renamed.example")
+    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    assert await hosting_status.go_round(renamed) == 0
+    assert (await ana.get(SESSION)).json()["active"] is True
+    assert (await deployment.announced(ana.did))[-1] == "sync"
+
+
+async def test_directory_that_is_away_moves_nobody(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    deployment.directory.is_down = True
+    assert await hosting_status.go_round(deployment.pds.registry) == 0
+    assert (await ana.get(SESSION)).json()["active"] is True
+
+
+async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) -> None:
+    """It writes no more, and is not shown again as long as the identity is none."""
+    ana = await deployment.sign_up("ana")
+    directory, key = deployment.pds.registry.directory, deployment.pds.registry.rotation_key
+    newest = await directory.last(ana.did)
+    await directory.submit(ana.did, plc_operation.sign(plc_operation.Tombstone(str(plc_operation.cid_of(newest))), key))
+    deployment.clock.turn(hosting_status.LOOKED_AT_EVERY)
+    assert await hosting_status.go_round(deployment.pds.registry) == 0
+    record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "from nobody"}}
+    assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 401
+    assert (await ana.get(SESSION)).json()["active"] is False
+    assert (await deployment.announced(ana.did))[-1] == "account deactivated"
+    assert (await ana.post(ACTIVATE)).status_code == 400
+    assert (await ana.get(SESSION)).json()["active"] is False
+
+
+async def test_host_may_show_an_account_that_waits(deployment: Deployment, vera: Traveller) -> None:
+    """And its owner may hide it afterwards as any other."""
+    person = await vera.arrive()
+    subject = {"$type": "com.atproto.admin.defs#repoRef", "did": vera.did}
+    body = {"subject": subject, "deactivated": {"applied": False}}
+    assert named(await deployment.administration.post("com.atproto.admin.updateSubjectStatus", body)) == (200, "")
+    assert (await person.get(SESSION)).json()["active"] is True
+    assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
+    assert (await person.get(SESSION)).json()["status"] == "deactivated"

@@ -1,0 +1,170 @@
+"""A person's calendar in a browser: month, week and agenda on a phone and at a desk, with and without scripts."""
+
+import re
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import UserId
+from tests.browser.browsers import DESK, PHONE, Deployment, context
+from tests.browser.test_every_page import found_on
+from tests.openmeet.calendars.full_month import calendar, full_month
+from tests.openmeet.site_under_test import person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+MONTH = "/my/calendar?view=month&on=2026-03-03"
+WEEK = "/my/calendar?view=week&on=2026-03-07"
+
+_SHIFTS = """() => new Promise((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => { for (const one of list.getEntries()) sum += one.value; }).observe({ type: "layout-shift", buffered: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(sum), 50)));
+})"""
+_BLOCKS = """() => [...document.querySelectorAll(".wk-block")].map((one) => {
+    const box = one.getBoundingClientRect();
+    const column = one.parentElement.getBoundingClientRect();
+    return { words: one.textContent.replace(/\\s+/g, " ").trim(), left: box.left, right: box.right, top: box.top, bottom: box.bottom, from: box.top - column.top, isShown: box.width > 0, isInside: box.left >= column.left && box.right <= column.right + 0.5 };
+  }).filter((one) => one.isShown)"""
+
+
+async def token_of(openmeet: Deployment, user_id: UserId) -> str:
+    async with openmeet.db.transaction() as tx:
+        session = await open_session(tx, user_id, SessionTransport.BROWSER)
+    return session.token
+
+
+async def furnished(openmeet: Deployment) -> str:
+    """The session of a person with a full month, and a busy day in another."""
+    async with openmeet.db.transaction() as tx:
+        ana, _ = await full_month(tx)
+        await calendar(tx, ana, "Trains", 7, [(f"Train {n}", "25", "09:00", "10:00", False) for n in range(40)])
+    return await token_of(openmeet, ana.user_id)
+
+
+async def test_each_view_is_fit_to_be_used(browser: Browser, openmeet: Deployment) -> None:
+    """On a phone and at a desk, light and dark: nothing sideways, large targets, clear names, no complaint of axe."""
+    token = await furnished(openmeet)
+    paths = {
+        "month": MONTH,
+        "month with a busy day": "/my/calendar?view=month&on=2026-03-25",
+        "week": WEEK,
+        "busy week": "/my/calendar?view=week&on=2026-03-25",
+        "agenda": "/my/calendar?view=agenda&on=2026-03-01",
+        "empty month": "/my/calendar?on=2027-05-01",
+        "settings": "/settings/calendars",
+    }
+    assert await found_on(browser, openmeet, paths, token) == []
+
+
+async def test_without_scripts_every_step_is_a_link_or_a_button(browser: Browser, openmeet: Deployment) -> None:
+    token = await furnished(openmeet)
+    async with context(browser, openmeet, java_script_enabled=False) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        await page.goto("/my/calendar")
+        await page.get_by_role("link", name="Thursday 5 March 2026, 3 events").click()
+        await expect(page.get_by_role("heading", name="Thursday 5 March", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Tom’s birthday").last).to_be_visible()
+        await page.get_by_role("button", name="Birthdays", pressed=True).click()
+        await page.get_by_role("link", name="Thursday 5 March 2026, 2 events, chosen").wait_for()
+        await page.get_by_role("link", name="Week").click()
+        await expect(page.get_by_role("heading", name="Thursday 5 March", exact=True)).to_be_visible()
+        await page.get_by_role("link", name="After 2–8 Mar").click()
+        await expect(page.get_by_role("heading", name="9–15 Mar")).to_be_visible()
+        await page.get_by_role("link", name="Today", exact=True).click()
+        await expect(page.get_by_role("heading", name="Sunday 1 March", exact=True)).to_be_visible()
+        await page.get_by_role("link", name="Agenda").click()
+        await page.get_by_role("link", name=re.compile("^Games night ?, Thursday 5 March$")).click()
+        await expect(page.get_by_role("heading", name="Games night")).to_be_visible()
+
+
+async def test_by_keyboard_days_and_months_are_a_key_away(browser: Browser, openmeet: Deployment) -> None:
+    token = await furnished(openmeet)
+    async with context(browser, openmeet, viewport=DESK) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        await page.goto(MONTH)
+        await page.get_by_role("link", name="Tuesday 3 March 2026, 3 events, chosen").focus()
+        for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowDown"):
+            await page.keyboard.press(key)
+        await expect(page.get_by_role("link", name="Tuesday 10 March 2026, 1 event", exact=True)).to_be_focused()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Tuesday 10 March", exact=True)).to_be_visible()
+        await page.get_by_role("link", name="Tuesday 10 March 2026, 1 event, chosen").focus()
+        await page.keyboard.press("PageDown")
+        await expect(page.get_by_role("heading", name="April 2026")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_hours_of_a_week_are_where_the_clock_says(
+    browser: Browser, openmeet: Deployment, size: dict[str, int]
+) -> None:
+    """An hour is 48 px, entries at the same time stand side by side, and a phone shows one day."""
+    token = await furnished(openmeet)
+    async with context(browser, openmeet, viewport=size) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        await page.goto(WEEK)
+        blocks = await page.evaluate(_BLOCKS)
+        assert all(one["isInside"] for one in blocks)
+        found = {one["words"].split(" ")[0]: one for one in blocks if "Saturday" in one["words"]}
+        assert abs(found["Repair"]["from"] - 5 * 48) < 3
+        assert abs(found["Repair"]["bottom"] - found["Repair"]["top"] - 3 * 48) < 5
+        assert found["Repair"]["right"] <= found["Life"]["left"]
+        assert found["Life"]["top"] < found["Repair"]["bottom"]
+        for number, one in enumerate(blocks):
+            for other in blocks[:number]:
+                is_beside = one["right"] <= other["left"] + 0.5 or other["right"] <= one["left"] + 0.5
+                assert is_beside or one["bottom"] <= other["top"] + 0.5 or other["bottom"] <= one["top"] + 0.5
+        assert any("Tuesday" in one["words"] for one in blocks) is (size is DESK)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_nothing_jumps_and_bars_stay_in_their_month(
+    browser: Browser, openmeet: Deployment, size: dict[str, int]
+) -> None:
+    token = await furnished(openmeet)
+    async with context(browser, openmeet, viewport=size) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        for path in (MONTH, WEEK, "/my/calendar?view=agenda"):
+            await page.goto(path)
+            await page.goto(path)  # with the font at hand: how soon it comes is no fact about the page
+            assert await page.evaluate(_SHIFTS) == 0
+        await page.goto(MONTH)
+        if size is DESK:
+            festival = await _box(page, "Film festival , Thursday 12 March 2026")
+            days = [await _cell(page, f"{number}") for number in (12, 15)]
+            assert days[0]["x"] < festival["x"]
+            assert days[1]["x"] < festival["x"] + festival["width"] < days[1]["x"] + days[1]["width"]
+        else:
+            assert await page.locator(".cal-bars:visible").count() == 0
+
+
+async def _box(page: Page, words: str) -> dict[str, float]:
+    box = await page.locator("a.cal-bar", has_text=words.partition(" ,")[0]).first.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
+async def _cell(page: Page, number: str) -> dict[str, float]:
+    box = await page.locator("td:not(.is-other)", has=page.locator(".cal-number", has_text=number)).first.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
+async def test_an_empty_calendar_says_what_comes_next(browser: Browser, openmeet: Deployment) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    token = await token_of(openmeet, ana.user_id)
+    async with context(browser, openmeet) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        for view in ("month", "week", "agenda"):
+            await page.goto(f"/my/calendar?view={view}")
+            await expect(page.get_by_role("heading", name="Nothing is on")).to_be_visible()
+            await expect(page.get_by_role("link", name="Find something")).to_be_visible()

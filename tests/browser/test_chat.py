@@ -1,0 +1,327 @@
+"""Conversations as people use them: two windows side by side, on a phone and a desk, and everything without scripts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import pytest
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.events.content import Content
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series.agenda import find_for_host
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.accessibility import complaints
+from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets, unclear_names
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.series.practice import dates, split, weekly
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+XSS = '<img src=x onerror="document.title=1"> <script>document.title=1</script>'
+
+
+@pytest.fixture
+async def talk(openmeet):
+    """The path of an event's chat, its slug, its two guests and their session tokens."""
+    async with openmeet.db.transaction() as tx:
+        people = [await person(tx, name) for name in ("Ana", "Ben", XSS)]
+        event = await event_by(tx, people[0], title=f"Games {XSS}")
+        for guest in people[1:]:
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+        tokens = [(await sign_in.open_session(tx, one.user_id, SessionTransport.BROWSER)).token for one in people]
+    return f"/events/{event.slug}/chat", event.slug, people, tokens
+
+
+def cookie(openmeet, token: str) -> list[dict[str, str]]:
+    return [{"name": "openmeet_session", "value": token, "url": openmeet.url}]
+
+
+async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
+    """Words arrive in the other window by themselves; withdrawing closes the chat in an open window; no text is code."""
+    path, slug, people, tokens = talk
+    async with (
+        context(browser, openmeet, viewport=PHONE) as phone,
+        context(browser, openmeet, viewport=DESK) as desk,
+    ):
+        await phone.add_cookies(cookie(openmeet, tokens[1]))
+        await desk.add_cookies(cookie(openmeet, tokens[2]))
+        ben, other = await phone.new_page(), await desk.new_page()
+        await ben.goto(path)
+        await ben.get_by_label("Message everyone going").fill("Who has the key?")
+        await ben.get_by_role("button", name="Send").click()
+        await expect(ben.locator("li.own")).to_have_count(1)
+        await other.goto(path)
+        await expect(other.locator("li.msg")).to_have_count(1)
+        title = await other.title()
+        await other.get_by_label("Message everyone going").fill(XSS)
+        await other.keyboard.press("Control+Enter")
+        await expect(other.locator("li.own")).to_have_count(1)
+        await ben.reload()
+        await expect(ben.locator("li.msg")).to_have_count(2)
+        await other.get_by_label("Message everyone going").fill("Arrives by itself")
+        await other.get_by_role("button", name="Send").click()
+        await expect(ben.locator("li.msg")).to_have_count(3)
+        assert await other.title() == title
+        for page in (ben, other):
+            assert await sideways(page) <= 0
+            assert await small_targets(page) == []
+            assert await complaints(page) == []
+            assert await unclear_names(page) == []
+        await ben.get_by_label("Message everyone going").fill("Half a thought")
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, people[1], slug, RsvpReply.DECLINED, RsvpRequest())
+        await expect(ben.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
+
+
+async def test_everything_without_scripts(openmeet, browser, talk):
+    """Saying something, answering it, changing it and taking it back; the host removes a message."""
+    path, _, _, tokens = talk
+    async with context(browser, openmeet, java_script_enabled=False) as opened:
+        await opened.add_cookies(cookie(openmeet, tokens[1]))
+        page = await opened.new_page()
+        await page.goto(path)
+        await page.get_by_label("Message everyone going").fill("Hello")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page).to_have_url(f"{openmeet.url}{path}#m2")
+        await page.get_by_role("link", name="More about your message").click()
+        await page.get_by_label("Message").last.fill("Hello everyone")
+        await page.get_by_role("button", name="Change the message").click()
+        await expect(page.locator("li.own")).to_contain_text("Hello everyone")
+        await page.get_by_role("link", name="More about your message").click()
+        await page.get_by_role("link", name="Answer this").click()
+        await page.get_by_label("Message everyone going").fill("To myself")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator(".quote-line")).to_contain_text("Hello everyone")
+        await opened.clear_cookies()
+        await opened.add_cookies(cookie(openmeet, tokens[0]))
+        await page.goto(path)
+        await page.get_by_role("link", name="To myself").click()
+        await page.get_by_label("Why").fill("Off topic")
+        await page.get_by_role("button", name="Remove the message").click()
+        await expect(page.locator("li.msg").last).to_contain_text("Removed by a moderator")
+
+
+@pytest.fixture
+def photos(tmp_path) -> list[str]:
+    """Three photos: wide, high and small."""
+    made = []
+    for number, (size, colour) in enumerate((((1600, 900), "teal"), ((900, 1600), "orange"), ((200, 200), "navy"))):
+        path = tmp_path / f"{number}.jpg"
+        Image.new("RGB", size, colour).save(path, comment=b"taken in the garden")
+        made.append(str(path))
+    return made
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmeet, browser, talk, photos, viewport):
+    """Several at once, each with a description; the other window shows them by itself, and loses them when they are taken back."""
+    path, _, _, tokens = talk
+    async with context(browser, openmeet, viewport=viewport) as one, context(browser, openmeet, viewport=DESK) as two:
+        await one.add_cookies(cookie(openmeet, tokens[1]))
+        await two.add_cookies(cookie(openmeet, tokens[0]))
+        ben, ana = await one.new_page(), await two.new_page()
+        await ben.goto(path)
+        await ben.get_by_label("Message everyone going").fill("First")
+        await ben.get_by_role("button", name="Send").click()
+        await expect(ben.locator("li.own")).to_have_count(1)
+        await ana.goto(path)
+        await ben.get_by_label("Add pictures").click()
+        await expect(ben.get_by_label("Picture 2", exact=True)).to_be_hidden()
+        await ben.get_by_label("Picture 1", exact=True).set_input_files(photos[:2])
+        await ben.get_by_label("What does picture 1 show?").fill("The lake")
+        await expect(ben.get_by_label("Picture 3", exact=True)).to_be_visible()
+        assert await complaints(ben) == []
+        assert await unclear_names(ben) == []
+        assert await small_targets(ben) == []
+        assert await sideways(ben) <= 0
+        await ben.get_by_role("button", name="Send").click()
+        for page in (ben, ana):
+            shown = page.locator("li.msg").last.get_by_role("img")
+            await expect(shown).to_have_count(2)
+            await expect(shown.first).to_have_attribute("alt", "The lake")
+            await expect(shown.last).to_have_js_property("complete", True)
+            assert await shown.last.evaluate("one => one.naturalWidth") > 0
+            assert await sideways(page) <= 0
+            assert await complaints(page) == []
+            assert await small_targets(page) == []
+        await expect(ben.get_by_label("What does picture 1 show?")).to_be_hidden()
+        await ben.get_by_role("link", name="More about your message").last.click()
+        await ben.get_by_role("button", name="Take back your message").click()
+        await expect(ana.get_by_role("img", name="The lake")).to_have_count(0)
+
+
+async def test_photos_without_scripts(openmeet, browser, talk, photos, tmp_path):
+    """A file that is none keeps the others and the words; what was stored goes with the next try."""
+    path, _, _, tokens = talk
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photo")
+    async with context(browser, openmeet, viewport=PHONE, java_script_enabled=False) as opened:
+        await opened.add_cookies(cookie(openmeet, tokens[1]))
+        page = await opened.new_page()
+        await page.goto(path)
+        await page.get_by_label("Message everyone going").fill("From the lake")
+        await page.get_by_label("Add pictures").click()
+        await page.get_by_label("Picture 1", exact=True).set_input_files(photos[0])
+        await page.get_by_label("What does picture 1 show?").fill("The lake")
+        await page.get_by_label("Picture 2", exact=True).set_input_files(str(broken))
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Picture 2: ")
+        assert await sideways(page) <= 0
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator("li.own").get_by_role("img", name="The lake")).to_be_visible()
+        await expect(page.locator("li.own")).to_contain_text("From the lake")
+        await page.locator("li.own").get_by_role("link", name="The lake", exact=True).click()
+        assert page.url.endswith("/large")
+
+
+# On a phone, on a desk, and on a phone without scripts.
+WAYS = {
+    "phone": {"viewport": PHONE},
+    "desk": {"viewport": DESK},
+    "without scripts": {"viewport": PHONE, "java_script_enabled": False},
+}
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
+def way(request):
+    return request.param
+
+
+@asynccontextmanager
+async def window(browser, openmeet, token: str, **options: object) -> AsyncIterator[Page]:
+    """Of somebody who is signed in."""
+    async with context(browser, openmeet, **options) as opened:
+        await opened.add_cookies(cookie(openmeet, token))
+        yield await opened.new_page()
+
+
+async def looks_right(page: Page) -> None:
+    assert await sideways(page) <= 0
+    assert await small_targets(page) == []
+    assert await complaints(page) == []
+
+
+async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, browser, talk, way):
+    """With scripts the open window finds out by itself; without them whatever is done next in it."""
+    path, slug, _, tokens = talk
+    async with window(browser, openmeet, tokens[1], **way) as chat:
+        await chat.goto(path)
+        await chat.get_by_label("Message everyone going").fill("Hello")
+        await chat.get_by_role("button", name="Send").click()
+        await expect(chat.locator("li.own")).to_have_count(1)
+        await chat.get_by_label("Message everyone going").fill("Half a thought")
+        other = await chat.context.new_page()
+        await other.goto(f"/events/{slug}")
+        await other.locator(".answer-others > summary").click()
+        await other.locator("button[name=reply][value=declined]").first.click()
+        await expect(other.locator("button[name=reply][value=declined][aria-current=true]")).to_have_count(1)
+        if way.get("java_script_enabled") is False:
+            await chat.get_by_role("button", name="Send").click()
+            await expect(chat.get_by_text("Half a thought")).to_have_count(0)
+            await chat.goto(path)
+        await expect(chat.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
+        if way.get("java_script_enabled") is not False:
+            await looks_right(chat)
+
+
+async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser, way):
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        room = await room_of(tx, ana, about(await event_by(tx, ana, title="Games")))
+        said = [
+            await say(tx, ana, room, "The key is under the blue stone" if number == 20 else f"Talk {number}")
+            for number in range(140)
+        ]
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+        slug = (await tx.fetch_one("select slug from events where id = :id", id=room.event_id))["slug"]
+    async with window(browser, openmeet, token, **way) as page:
+        await page.goto(f"/events/{slug}/chat")
+        await expect(page.get_by_text("under the blue stone")).to_have_count(0)
+        await page.get_by_role("link", name="Search in this chat").click()
+        await page.get_by_label("Words").fill("blue ston")
+        await page.get_by_role("button", name="Search", exact=True).click()
+        await page.get_by_role("link", name="Go there").click()
+        row = page.locator(f"#m{said[20].number}")
+        await expect(row).to_contain_text("under the blue stone")
+        await expect(row).to_be_in_viewport()
+        await expect(page.locator(f"#m{said[19].number}")).to_have_count(1)
+        await expect(page.locator(f"#m{said[21].number}")).to_have_count(1)
+
+
+async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):
+    """Asked from the page of the event, found by the host among the chats, answered there, read where it was asked."""
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, title="Games")
+        tokens = [(await sign_in.open_session(tx, one.user_id, SessionTransport.BROWSER)).token for one in (ana, ben)]
+    async with (
+        window(browser, openmeet, tokens[1], **way) as asking,
+        window(browser, openmeet, tokens[0], **way) as host,
+    ):
+        await asking.goto(f"/events/{event.slug}")
+        link = asking.get_by_role("link", name="Ask the hosts")
+        if not await link.count():
+            await asking.goto(f"/chat/direct/event/{event.slug}")
+        else:
+            await link.click()
+        await asking.get_by_label("Message the hosts").fill("Is there a lift?")
+        await asking.get_by_role("button", name="Send").click()
+        await expect(asking.locator("li.own")).to_contain_text("Is there a lift?")
+        await host.goto("/chat?kind=direct")
+        await host.get_by_role("link", name="Ben and the hosts").first.click()
+        await expect(host.locator("li.msg")).to_contain_text("Is there a lift?")
+        await host.get_by_label("Write an answer").fill("Yes, behind the stairs")
+        await host.get_by_role("button", name="Send").click()
+        await expect(host.locator("li.own")).to_contain_text("behind the stairs")
+        if way.get("java_script_enabled") is False:
+            await asking.reload()
+        await expect(asking.locator("li.msg").last).to_contain_text("Yes, behind the stairs")
+        if way.get("java_script_enabled") is not False:
+            for page in (asking, host):
+                await looks_right(page)
+
+
+async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, way):
+    """What was said before the split is there, on the page of either half, and answers to it arrive there."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await series_actions.create(
+            tx, ana, Content("Practice"), weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
+        )
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+        await say(tx, ana, room, "Bring water")
+        at = (await dates(tx, series))[2].place_in_series.original_date
+        await split(tx, await find_for_host(tx, series.slug, ana.user_id), at, "Practice, later")
+        tail = (await tx.fetch_one("select slug from event_series where split_from = :id", id=series.id))["slug"]
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with window(browser, openmeet, token, **way) as page:
+        await page.goto(f"/series/{tail}/chat")
+        await expect(page.locator("li.msg")).to_contain_text("Bring water")
+        await page.get_by_label("Message everyone going").fill("And a towel")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator("li.msg")).to_have_count(2)
+        await page.goto(f"/series/{series.slug}/chat")
+        await expect(page.locator("li.msg")).to_have_count(2)
+        await expect(page.locator("li.msg").last).to_contain_text("And a towel")
+        await page.goto("/chat")
+        await expect(page.locator(".room-row")).to_have_count(1)
+
+
+async def test_drafts_go_at_sign_out(openmeet, browser, talk):
+    path, _, _, tokens = talk
+    async with window(browser, openmeet, tokens[1], viewport=DESK) as page:
+        await page.goto(path)
+        await page.get_by_label("Message everyone going").fill("For Cleo only")
+        await page.reload()
+        await expect(page.get_by_label("Message everyone going")).to_have_value("For Cleo only")
+        await page.evaluate("document.querySelector('form[action=\"/sign-out\"]').requestSubmit()")
+        await expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+        assert await page.evaluate("Object.keys(localStorage).filter((key) => key.includes('draft'))") == []

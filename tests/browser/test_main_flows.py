@@ -1,0 +1,355 @@
+"""What people do, in a real browser: sign up, create, answer, cancel; with script and without."""
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.users.model import Caller, UserId
+from tests.browser.browsers import context, enter_code, sideways, sign_up
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+GOING = "I’m going: Board games, Saturday 4 July 2026"
+SCRIPT = pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+
+
+async def unfold(page, name):
+    """Open a folded part of the form, by its summary."""
+    await page.locator("summary", has_text=name).click()
+
+
+async def fill_event(page):
+    await page.get_by_label("Title").fill("Board games")
+    await page.get_by_label("Starts").fill("2026-07-04T18:00")
+    await page.get_by_label("Ends").fill("2026-07-04T20:00")
+    await page.get_by_label("Name of the place").fill("Town library")
+
+
+@SCRIPT
+async def test_an_event_begun_before_signing_up_is_created_after_it(browser, openmeet, script):
+    async with context(browser, openmeet, java_script_enabled=script) as ana:
+        page = await ana.new_page()
+        await page.goto("/")
+        await page.get_by_role("link", name="New event").click()
+        await fill_event(page)
+        if script:
+            await unfold(page, "Time zone")
+        # Without a script nobody guesses the zone: the question is open.
+        await page.get_by_label("Time zone").select_option("Europe/Berlin")
+        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("heading", name="Sign up", exact=True).wait_for()
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await page.get_by_text("Here is the event you began").wait_for()
+        assert await page.get_by_label("Title").input_value() == "Board games"
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+        assert await page.get_by_text("Saturday 4 July 2026, 18:00").is_visible()
+        assert await page.get_by_text("Your event is live.").is_visible()
+
+
+@SCRIPT
+async def test_a_rule_of_ones_own_opens_its_fields_when_it_is_chosen(browser, openmeet, script):
+    """At once, without a script too; what was typed there is kept by a form that is sent back, and by another choice."""
+    async with context(browser, openmeet, java_script_enabled=script, viewport={"width": 360, "height": 800}) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        await fill_event(page)
+        await unfold(page, "Repeats")
+        own = page.locator(".own-rule")
+        assert not await own.is_visible()
+        await page.get_by_label("How often").select_option("custom")
+        assert await own.is_visible()
+        await page.locator("#custom_every").fill("3")
+        await page.get_by_label("How often").select_option("")
+        assert not await own.is_visible()
+        await page.get_by_label("How often").select_option("custom")
+        await page.get_by_text("After a number of dates").click()
+        await page.get_by_role("button", name="Preview").click()
+        await own.wait_for()
+        assert await page.locator("#custom_every").input_value() == "3"
+        assert await sideways(page) == 0
+
+
+async def test_going_back_and_sending_the_same_again_makes_one_event(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/events/new")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await fill_event(page)
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+        first = page.url
+        await page.go_back()
+        assert await page.get_by_label("Title").input_value() == "Board games", "what was typed is still there"
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+        assert page.url == first
+        await page.go_back()
+        await page.get_by_label("Title").fill("Chess")
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("alert").get_by_text("already").wait_for()
+        await page.goto("/events/new")
+        await fill_event(page)
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+        assert page.url != first, "a form that was opened anew makes another one"
+
+
+async def test_going_back_to_the_form_of_a_group_makes_one_group(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/groups/new")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await page.get_by_role("textbox", name="Name").fill("Chess club")
+        await page.get_by_role("button", name="Create group").click()
+        await page.get_by_role("heading", level=1, name="Chess club").wait_for()
+        first = page.url
+        await page.go_back()
+        await page.get_by_role("button", name="Create group").click()
+        await page.get_by_role("heading", level=1, name="Chess club").wait_for()
+        assert page.url == first
+        await page.go_back()
+        await page.get_by_role("textbox", name="Name").fill("Go club")
+        await page.get_by_role("button", name="Create group").click()
+        await page.get_by_role("alert").get_by_role("link", name="a group").wait_for()
+        await page.get_by_role("button", name="Create group").click()
+        await page.get_by_role("heading", level=1, name="Go club").wait_for()
+
+
+async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(browser, openmeet):
+    async with context(browser, openmeet, timezone_id="America/New_York") as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        assert await page.get_by_label("Time zone").input_value() == "America/New_York"
+        assert await page.locator("summary", has_text="Time zone").get_by_text("America/New York").is_visible()
+        assert not await page.get_by_role("textbox", name="Link to join").is_visible()
+        await page.get_by_label("Online", exact=True).check()
+        assert await page.get_by_role("textbox", name="Link to join").is_visible()
+        assert not await page.get_by_label("Name of the place").is_visible()
+
+
+async def test_whole_days_survive_a_form_that_comes_back(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        await page.get_by_label("Title").fill("Advent fair")
+        await unfold(page, "Time zone")
+        await page.get_by_label("Whole days").check()
+        await page.get_by_label("Starts").fill("2026-12-24")
+        await page.get_by_label("Ends").fill("2026-12-26")
+        await unfold(page, "Repeats")
+        await page.get_by_role("button", name="Preview").click()
+        await page.wait_for_url("**#again")
+        await unfold(page, "Time zone")
+        starts, ends = page.get_by_label("Starts"), page.get_by_label("Ends")
+        assert [await starts.input_value(), await ends.input_value()] == ["2026-12-24", "2026-12-26"]
+        await page.get_by_label("Whole days").uncheck()
+        assert await starts.input_value() == "2026-12-24T00:00"
+
+
+async def test_mistakes_are_told_in_a_summary_that_has_the_focus_and_leads_to_the_field(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        await fill_event(page)
+        await page.get_by_label("Ends").fill("2026-07-04T17:00")
+        await page.get_by_label("Description").fill("A long text that must not be lost.")
+        await page.get_by_role("button", name="Continue").click()
+        summary = page.get_by_role("alert")
+        await summary.wait_for()
+        assert await summary.evaluate("(one) => one === document.activeElement")
+        assert await page.get_by_label("Description").input_value() == "A long text that must not be lost."
+        await summary.get_by_role("link", name="Ends").click()
+        assert await page.get_by_label("Ends").evaluate("(one) => one === document.activeElement")
+
+
+async def test_what_is_folded_says_what_is_set_and_opens_where_something_is_wrong(browser, openmeet):
+    async with context(browser, openmeet, java_script_enabled=False) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        places = page.locator("summary", has_text="Places, and who may come")
+        assert await places.get_by_text("No limit, everybody may come").is_visible()
+        await fill_event(page)
+        await places.click()
+        await page.get_by_label("Number of places").fill("many")
+        await unfold(page, "Price and tickets")
+        await page.get_by_label("Price").fill("5 €")
+        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("alert").get_by_role("link", name="Number of places").wait_for()
+        await page.get_by_label("Number of places").wait_for()
+        tickets = page.locator("summary", has_text="Price and tickets")
+        await tickets.get_by_text("5 €").wait_for()
+        assert not await page.get_by_label("Price").is_visible()
+
+
+async def test_a_part_that_was_changed_does_not_say_what_it_was(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        places = page.locator("summary", has_text="Places, and who may come")
+        await places.click()
+        await page.get_by_label("Number of places").fill("8")
+        await places.click()
+        await places.get_by_text("Changed, not saved yet").wait_for()
+
+
+async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answers(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/events/new")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await fill_event(page)
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("heading", name="Now tell people").wait_for()
+        address = await page.get_by_label("Its address").input_value()
+        assert address == page.url
+        await page.get_by_role("link", name="Invite people by e-mail").click()
+        await page.get_by_role("heading", name="Invite by e-mail").wait_for()
+        async with openmeet.db.transaction() as tx:
+            ben = await person(tx, "Ben")
+            await attendance.answer(tx, ben, EventSlug(address.rpartition("/")[2]), RsvpReply.GOING)
+        await page.goto(address)
+        assert not await page.get_by_role("heading", name="Now tell people").is_visible()
+
+
+@SCRIPT
+async def test_answering_in_one_tap_and_changing_ones_mind(browser, openmeet, script):
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Hanna Host"))
+    async with context(browser, openmeet, java_script_enabled=script) as ben:
+        page = await ben.new_page()
+        await page.goto(f"/events/{event.slug}")
+        await page.get_by_role("button", name=GOING, exact=True).click()
+        await page.get_by_role("link", name="Sign up").click()
+        await sign_up(page, openmeet, "Ben", "ben@example.org")
+        await page.get_by_role("heading", name="You’re going").wait_for()
+        assert await page.get_by_text("Ben (you)").is_visible()
+        await page.get_by_text("Change", exact=True).click()
+        await page.get_by_role("button", name="Can’t go: Board games").click()
+        await page.get_by_text("Nobody yet").wait_for()
+
+
+async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        greta = await person(tx, "Greta Guest")
+        event = await event_by(tx, await person(tx, "Hanna Host"), capacity="1")
+        await attendance.answer(tx, greta, event.slug, RsvpReply.GOING)
+    async with context(browser, openmeet) as ben:
+        page = await ben.new_page()
+        await page.goto(f"/sign-up?next=/events/{event.slug}")
+        await sign_up(page, openmeet, "Ben", "ben@example.org")
+        await page.get_by_role("button", name="Join waitlist: Board games").click()
+        await page.get_by_text("You’re next on the waitlist.").wait_for()
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, greta, event.slug, RsvpReply.DECLINED)
+        await page.reload()
+        await page.get_by_text("A place is held for you until").wait_for()
+        await page.get_by_role("button", name="Take the place: Board games").click()
+        await page.get_by_role("heading", name="You’re going").wait_for()
+        await page.get_by_role("link", name="Notifications, 1 unread").click()
+        assert await page.get_by_text("A place became free, and it is held for you").is_visible()
+
+
+@SCRIPT
+async def test_the_host_cancels_with_a_reason_and_brings_it_back(browser, openmeet, script):
+    async with context(browser, openmeet, java_script_enabled=script) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/events/new")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await fill_event(page)
+        await page.get_by_role("button", name="Create event").click()
+        await page.get_by_role("link", name="Cancel …").click()
+        await page.get_by_label("Reason").fill("The roof leaks")
+        await page.get_by_role("button", name="Cancel the event").click()
+        await page.get_by_text("This event is cancelled.").first.wait_for()
+        assert await page.get_by_text("The roof leaks").is_visible()
+        await page.get_by_role("button", name="Bring it back").click()
+        await page.get_by_text("The event is back on.").wait_for()
+
+
+async def test_signing_out_and_in_again(browser, openmeet):
+    async with context(browser, openmeet) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        await page.get_by_role("link", name="Home").first.wait_for()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.get_by_role("link", name="Sign in").click()
+        await page.get_by_label("E-mail address").fill("ana@example.org")
+        await page.get_by_role("button", name="Send me a code").click()
+        await enter_code(page, openmeet)
+        await page.get_by_text("You are signed in.").wait_for()
+        await page.get_by_role("link", name="Your settings").click()
+        await page.get_by_role("link", name="Account").first.click()
+        assert await page.get_by_label("Your name").input_value() == "Ana"
+
+
+async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Hanna Host"))
+    async with context(browser, openmeet) as ben:
+        page = await ben.new_page()
+        await page.goto("/")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.getAttribute('href')") == f"/events/{event.slug}":
+                break
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", level=1, name="Board games").wait_for()
+
+
+@SCRIPT
+async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet, script):
+    async with context(browser, openmeet, java_script_enabled=script) as ana:
+        page = await ana.new_page()
+        await page.goto("/sign-up?next=/settings/notifications")
+        await sign_up(page, openmeet, "Ana", "ana@example.org")
+        table = page.get_by_role("table")
+        box = await table.bounding_box()
+        assert box is not None
+        assert box["height"] < 1_100, "sixteen kinds in about one screen"
+        await page.get_by_role("radio", name="Changes by mail: daily").check()
+        await page.get_by_role("checkbox", name="Reminders: on the News page").uncheck()
+        await page.get_by_role("button", name="Save").click()
+        await page.get_by_text("Saved. It applies from now on.").wait_for()
+        assert await page.get_by_role("radio", name="Changes by mail: daily").is_checked()
+        assert not await page.get_by_role("radio", name="Changes by mail: immediately").is_checked()
+        assert not await page.get_by_role("checkbox", name="Reminders: on the News page").is_checked()
+
+
+@SCRIPT
+async def test_news_that_were_seen_are_not_new_any_more(browser, openmeet, script):
+    """The page says so by itself; without a script, a button does."""
+    async with openmeet.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+    async with context(browser, openmeet, java_script_enabled=script) as ben:
+        page = await ben.new_page()
+        await page.goto("/sign-up")
+        await sign_up(page, openmeet, "Ben", "ben@example.org")
+        await page.get_by_role("heading", level=1).wait_for()
+        async with openmeet.db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where display_name = 'Ben'")
+            await attendance.answer(tx, Caller(UserId(row["id"]), "Ben"), event.slug, RsvpReply.GOING)
+            await event_hosting.cancel(tx, host, event.slug, "")
+        await page.goto("/")
+        assert await page.get_by_role("link", name="Notifications, 1 unread").count() == 1
+        button = page.get_by_role("button", name="Mark all as read")
+        await page.get_by_role("link", name="Notifications").click()
+        await page.get_by_text("is cancelled").wait_for()
+        if script:
+            await button.wait_for(state="hidden")
+        else:
+            await button.click()
+            await page.get_by_text("is cancelled").wait_for()
+        assert await page.get_by_role("link", name="Notifications, 1 unread").count() == 0
+        await page.goto("/")
+        assert await page.get_by_role("link", name="Notifications, 1 unread").count() == 0

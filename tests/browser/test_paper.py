@@ -1,0 +1,38 @@
+"""Pages on paper: what is pressed is left out, what is needed without a screen is there."""
+
+from playwright.async_api import Browser, expect
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.browsers import Deployment, context
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+A4 = {"width": 720, "height": 1_000}
+
+
+async def test_an_event_a_ticket_and_a_guest_list_on_paper(browser: Browser, openmeet: Deployment) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, title="Supper club", door_note="Ring twice")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        hers, his = [await open_session(tx, one.user_id, SessionTransport.BROWSER) for one in (ana, ben)]
+    path = f"/events/{event.slug}"
+    async with context(browser, openmeet, viewport=A4) as opened:
+        page = await opened.new_page()
+        await page.emulate_media(media="print")
+        await opened.add_cookies([{"name": "openmeet_session", "value": his.token, "url": openmeet.url}])
+        await page.goto(path)
+        await expect(page.get_by_text(f"{openmeet.url}{path}", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Ring twice")).to_be_hidden()
+        assert await page.locator(".answer:visible, .tabbar:visible, .top:visible, .side:visible").count() == 0
+        await page.goto(f"{path}/ticket")
+        await expect(page.locator(".ticket-code")).to_be_visible()
+        await expect(page.get_by_text("Ring twice")).to_be_visible()
+        await opened.add_cookies([{"name": "openmeet_session", "value": hers.token, "url": openmeet.url}])
+        await page.goto(f"{path}/guest-list")
+        await expect(page.get_by_role("cell", name="Ben")).to_be_visible()
+        assert await page.locator(".paper-acts:visible, .tabbar:visible").count() == 0

@@ -1,0 +1,71 @@
+"""What is said of a button stands below it, at a distance, and nearer to it than to the next one."""
+
+from playwright.async_api import Browser
+
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.browsers import DESK, PHONE, Deployment, context
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import did
+from tests.openmeet.site_under_test import person
+
+_DISTANCES = """() => [...document.querySelectorAll("#signing-out ~ form")].map(form => {
+    const [button, hint] = [form.querySelector(".button"), form.querySelector(".hint")].map(one => one.getBoundingClientRect());
+    const next = form.nextElementSibling?.querySelector(".button").getBoundingClientRect();
+    return [hint.top - button.bottom, next === undefined ? null : next.top - hint.bottom];
+})"""
+
+
+async def test_hints_keep_off_the_buttons_that_sign_out(browser: Browser, openmeet: Deployment) -> None:
+    """On a phone and at a desk."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await identities.link(tx, did(1), ana.user_id, handle="ana.example", pds_url="https://pds.example")
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    for size in (PHONE, DESK):
+        async with context(browser, openmeet, viewport=size) as opened:
+            await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+            page = await opened.new_page()
+            await page.goto("/settings/identity")
+            (first, to_next), (second, _) = await page.evaluate(_DISTANCES)
+            assert first == second >= 8
+            assert to_next > first
+
+
+_ENTRIES = """() => [...document.querySelectorAll(".menu a")].map(entry => {
+    const room = entry.getBoundingClientRect();
+    const words = document.createRange();
+    words.selectNodeContents(entry);
+    return [room.height, Math.max(44, words.getBoundingClientRect().height + 8)];
+})"""
+_PROBLEM = """() => {
+    const line = document.querySelector(".problems li");
+    return [line.getBoundingClientRect().height, parseFloat(getComputedStyle(line).lineHeight), line.querySelector("a").getBoundingClientRect().height];
+}"""
+
+
+async def test_the_arrow_of_a_menu_stands_beside_words_that_wrap(browser: Browser, openmeet: Deployment) -> None:
+    """An entry is as high as its words are, on a phone of any width."""
+    async with openmeet.db.transaction() as tx:
+        group = await group_by(tx, await person(tx, "Ana"))
+    for width in (320, 360, 390):
+        async with context(browser, openmeet, viewport=PHONE | {"width": width}) as opened:
+            page = await opened.new_page()
+            await page.goto(f"/groups/{group.slug}")
+            entries = await page.evaluate(_ENTRIES)
+            assert len(entries) >= 4
+            assert all(height < words + 12 for height, words in entries), (width, entries)
+
+
+async def test_the_link_in_a_summary_of_problems_leaves_its_line_as_high_as_others(
+    browser: Browser, openmeet: Deployment
+) -> None:
+    """And a finger finds it."""
+    async with context(browser, openmeet, viewport=DESK, java_script_enabled=False) as opened:
+        page = await opened.new_page()
+        await page.goto("/sign-in")
+        await page.locator("form[action='/sign-in'] button").click()
+        line, expected, target = await page.evaluate(_PROBLEM)
+        assert abs(line - expected) < 1
+        assert target >= 44

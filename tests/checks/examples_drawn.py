@@ -1,0 +1,22 @@
+"""Prints the examples of a property test: ``python -m tests.checks.examples_drawn [MODULE …]`` with those modules imported before."""
+
+import importlib
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.properties import register_profiles
+
+register_profiles()
+
+
+@given(st.text(), st.integers(), st.binary())
+def draw(text: str, number: int, body: bytes) -> None:
+    print(ascii((text, number, body)))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    draw()

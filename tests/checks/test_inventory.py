@@ -1,0 +1,58 @@
+"""What a run held: read from the log of its server, and compared with another run."""
+
+from pathlib import Path
+
+from checks.inventory import Inventory
+
+from checks import inventory
+
+LOG = """\
+LOG:  00000: database system is ready to accept connections
+LOCATION:  reaper, postmaster.c:2778
+LOG:  00000: statement: begin; set local search_path to "t_17_4"
+LOCATION:  exec_simple_query, postgres.c:1078
+LOG:  00000: execute __asyncpg_stmt_3__: insert into places (id,
+\tname) values ($1, $2)
+DETAIL:  parameters: $1 = '7', $2 = 'LOG:  00000: statement: select 1'
+LOCATION:  exec_execute_message, postgres.c:2120
+ERROR:  23505: duplicate key value violates unique constraint "places_pkey"
+DETAIL:  Key (id)=(7) already exists.
+STATEMENT:  insert into places (id,
+\tname) values ($1, $2)
+LOG:  00000: execute __asyncpg_stmt_9__: select * from places where id in ($1, $2, $3)
+LOG:  00000: execute <unnamed>: select * from places where id in ($1, $2)
+ERROR:  22012: division by zero
+"""
+
+
+def test_statements_and_violations_are_read(tmp_path: Path):
+    """Each once, whatever the schema of the test is called and however many parameters there were."""
+    log = tmp_path / "log"
+    log.write_text(LOG)
+    found = inventory.inventory_of(["b", "a", "b"], log)
+    assert found.cases == ["a", "b"]
+    assert found.statements == [
+        'begin; set local search_path to "n"',
+        "insert into places (id, name) values ($n)",
+        "select * from places where id in ($n)",
+    ]
+    assert found.constraints == ['duplicate key value violates unique constraint "places_pkey"']
+
+
+def test_what_is_gone_is_named(tmp_path: Path):
+    before = Inventory(["f.py::test_a", "f.py::test_b[1]", "f.py::test_b[2]"], ["select 1", "select 2"], ["x"])
+    inventory.write(before, tmp_path / "before.json")
+    assert inventory.read(tmp_path / "before.json") == before
+    assert inventory.missing(before, before) == []
+    assert inventory.missing(before, Inventory(["f.py::test_b[1]"], ["select 2", "select 3"], [])) == [
+        "f.py::test_a: 1 cases, now 0",
+        "f.py::test_b: 2 cases, now 1",
+        "statement: select 1",
+        "constraint: x",
+    ]
+
+
+def test_a_subtest_stands_for_a_parameter():
+    before = Inventory(["f.py::test_b[1]", "f.py::test_b[2]"], [], [])
+    after = Inventory(["f.py::test_b", "f.py::test_b  {'number': '1'}", "f.py::test_b  {'number': '2'}"], [], [])
+    assert inventory.missing(before, after) == []

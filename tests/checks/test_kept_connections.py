@@ -1,0 +1,155 @@
+"""One test on PostgreSQL finds the connections of the one before, and nothing else of it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.open_ import open_database
+from tests.kept_connections import KeptLoop, forget
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def loop() -> Iterator[KeptLoop]:
+    """Of tests within this test: the loop that runs this process's tests is another."""
+    made = KeptLoop()
+    yield made
+    made.end()
+
+
+def run(loop: KeptLoop, test: Coroutine[Any, Any, T]) -> T:
+    """As the runner of the tests does it, which closes the loop afterwards."""
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(test)
+
+
+async def process(url: str, clock: HandClock) -> int:
+    """The number of the server's process that answers."""
+    database = await open_database(url, clock=clock)
+    async with database.reader() as reader:
+        row = await reader.fetch_one("select pg_backend_pid() as number")
+    await database.close()
+    assert row is not None
+    return int(str(row["number"]))
+
+
+def test_the_next_test_is_answered_by_the_same_process(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    first = run(loop, process(postgres_url, clock))
+    assert [run(loop, process(postgres_url, clock)) for _ in range(3)] == [first] * 3
+
+
+def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    async def two() -> int:
+        database = await open_database(postgres_url, clock=clock)
+        other = await process(postgres_url, clock)
+        await database.close()
+        return other
+
+    first = run(loop, process(postgres_url, clock))
+    assert run(loop, two()) != first
+
+
+def test_nobody_is_answered_by_what_knows_tables_that_were_changed(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    async def changing() -> None:
+        forget(postgres_url)
+
+    first = run(loop, process(postgres_url, clock))
+    run(loop, changing())
+    assert run(loop, process(postgres_url, clock)) != first
+
+
+def test_a_database_that_a_test_never_closed_goes_with_it(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    async def leaving() -> int:
+        await open_database(postgres_url, clock=clock)
+        connection = await loop.lent[-1].acquire()
+        return int(connection.get_server_pid())
+
+    left = run(loop, leaving())
+    assert (loop.lent, loop.processes()) == ([], [])
+    assert run(loop, process(postgres_url, clock)) != left
+
+
+def test_timers_and_tasks_of_a_test_end_with_it(loop: KeptLoop):
+    heard: list[str] = []
+
+    async def waiting() -> None:
+        try:
+            await asyncio.sleep(0)
+            await asyncio.Event().wait()
+        finally:
+            heard.append("cancelled")
+
+    async def leaving() -> "asyncio.Task[None]":
+        asyncio.get_running_loop().call_later(3600.0, heard.append, "timer")
+        return asyncio.create_task(waiting())
+
+    task = run(loop, leaving())
+    assert task.cancelled()
+    assert heard == ["cancelled"]
+    assert not loop._scheduled
+
+
+def test_what_a_cancelled_task_begins_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
+    """It holds a connection: the next test would hear of it, whenever it is collected as garbage."""
+    begun: list[asyncio.Task[None]] = []
+
+    async def leaving() -> None:
+        database = await open_database(postgres_url, clock=clock)
+
+        async def read() -> None:
+            async with database.reader() as reader:
+                await reader.fetch("select pg_sleep(60)")
+
+        async def waiting() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                begun.append(asyncio.create_task(read()))
+
+        begun.append(asyncio.create_task(waiting()))
+        await asyncio.sleep(0)
+
+    run(loop, leaving())
+    # Cut off in the middle of a statement, the second one may end with the failure of its connection.
+    assert [task.done() and (task.cancelled() or task.exception() is not None) for task in begun] == [True, True]
+
+
+def test_nobody_reads_what_comes_for_a_test_that_has_ended(loop: KeptLoop):
+    heard: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        async def leaving() -> None:
+            asyncio.get_running_loop().add_reader(ours, heard.append, "read")
+
+        async def next_test() -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        run(loop, leaving())
+        theirs.send(b"late")
+        run(loop, next_test())
+    assert heard == []
+
+
+def test_threads_and_generators_work_in_every_test(loop: KeptLoop):
+    closed: list[str] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append("closed")
+
+    async def one_test() -> str:
+        async for number in numbers():
+            return await asyncio.to_thread(str, number)
+        return ""
+
+    assert [run(loop, one_test()) for _ in range(3)] == ["1", "1", "1"]
+    assert closed == ["closed"] * 3

@@ -1,0 +1,41 @@
+"""A pause is found whether the loop or the thread slept; work and short waits are none."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.pauses import LONGEST_SECONDS, pauses
+
+
+async def wait_by_the_loop() -> None:
+    await asyncio.sleep(2 * LONGEST_SECONDS)
+
+
+async def wait_by_the_thread() -> None:
+    time.sleep(2 * LONGEST_SECONDS)  # noqa: ASYNC251 — meant
+
+
+async def run_into_a_limit() -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2 * LONGEST_SECONDS):
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit])
+async def test_it_is_found(pause) -> None:
+    pauses.taken()
+    await pause()
+    assert max(pauses.taken()) > LONGEST_SECONDS
+
+
+def test_work_is_none() -> None:
+    """However long it takes: here a thread that the loop waits for. A loop of its own, so that no other test's timer runs out in it."""
+    pauses.taken()
+    asyncio.run(work())
+    assert pauses.taken() == []
+
+
+async def work() -> None:
+    await asyncio.to_thread(time.sleep, 2 * LONGEST_SECONDS)
+    await asyncio.sleep(LONGEST_SECONDS / 4)

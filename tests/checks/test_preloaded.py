@@ -1,0 +1,49 @@
+"""Commands that are forked: processes of their own, as if the script had been started."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from programs.cli import MISUSED
+from tests.preloaded import STARTER, Forked, inherited
+
+
+def start(tmp_path: Path, *arguments: str, **environment: str) -> Forked:
+    with (tmp_path / "said").open("ab") as log:
+        return STARTER.start(arguments, inherited() | environment, log.fileno(), log.fileno(), folder=tmp_path)
+
+
+async def test_status_and_outputs_are_those_of_the_command():
+    done = STARTER.run("pds", "no-such-verb", environment={})
+    assert (done.returncode, done.stdout) == (MISUSED, "")
+    assert "no-such-verb" in done.stderr
+    assert STARTER.run("--version", environment={}).stdout.startswith("openmeet 0.")
+
+
+async def test_environment_and_folder_are_its_own(tmp_path: Path):
+    settings = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": "here"}
+    running = start(tmp_path, "pds", **settings)
+    try:
+        assert running.pid != os.getpid()
+        while not (tmp_path / "here").exists():
+            assert running.returncode is None
+            await asyncio.sleep(0.01)
+    finally:
+        running.send_signal(signal.SIGTERM)
+    assert await running.wait() == 0
+    assert start(tmp_path, "pds", PDS_PORT="many").end() == 1
+    assert "PDS_PORT" in (tmp_path / "said").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_signal_ends_it(tmp_path: Path, number: signal.Signals):
+    """And one that only stops it does not."""
+    running = start(tmp_path, "plc", OPENMEET_DATA_DIRECTORY=str(tmp_path))
+    running.send_signal(number)
+    if number is signal.SIGSTOP:
+        assert running.returncode is None
+        running.kill()
+    assert await running.wait() == running.returncode == -signal.SIGKILL

@@ -1,0 +1,56 @@
+"""Which tests ``make quick`` chooses."""
+
+from pathlib import Path
+
+import pytest
+
+from checks import quick
+
+
+def test_what_reaches_a_change_is_found_through_any_number_of_imports():
+    graph: dict[str, set[str]] = {"a": set(), "b": {"a"}, "c": {"b"}, "d": {"e"}, "e": {"d"}}
+    assert quick.reached({"a"}, graph) == ["a", "b", "c"]
+    assert quick.reached({"e"}, graph) == ["e", "d"]
+
+
+def test_a_changed_module_chooses_its_tests_and_no_others():
+    files = quick.chosen({"src/at_protocol/syntax/tid.py"})
+    assert "tests/at_protocol/syntax/test_tid.py" in files
+    assert "tests/openmeet/recurrence/test_cases.py" not in files
+    assert not [file for file in files if file.split("/")[1] in quick.LEFT_TO_THE_SUITE]
+
+
+def test_a_fixture_of_a_folder_chooses_the_tests_in_it():
+    files = quick.chosen({"tests/openmeet/emails/conftest.py"})
+    there = {path.as_posix() for path in Path("tests/openmeet/emails").glob("test_*.py")}
+    assert there
+    assert there <= set(files)
+    assert len(files) < 3 * len(there)
+
+
+def test_what_was_changed_itself_comes_first():
+    assert quick.chosen({"tests/at_protocol/syntax/test_tid.py"}) == ["tests/at_protocol/syntax/test_tid.py"]
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/layout.md"])
+def test_a_page_chooses_no_test(path: str):
+    assert quick.chosen({path}) == []
+
+
+def test_no_file_starts_that_would_not_end_in_time():
+    """A long one makes room for those behind it, and is left out once it no longer fits."""
+    expected = {"long": 60.0, "short": 2.0}
+    assert quick.in_time(["long", "short", "unknown"], expected, 100.0) == ["long", "short", "unknown"]
+    assert quick.in_time(["short", "long", "unknown"], expected, 30.0) == ["short", "unknown"]
+    assert quick.in_time(["short", "unknown"], expected, 0.5) == []
+    assert quick.in_time([str(number) for number in range(50)], {}, 100.0) == [str(number) for number in range(6)]
+
+
+def test_an_import_is_found_wherever_it_stands(tmp_path: Path):
+    """In brackets, within a function, beside others, and as a string by which a module is patched."""
+    file = tmp_path / "importing.py"
+    file.write_text(
+        "import a, b.c\nfrom d import (\n    e,  # why\n    f as g,\n)\ndef it():\n    from h import i\nx = 'j.k'\n"
+    )
+    known = {"a", "b.c", "d", "d.e", "d.f", "h", "h.i", "j.k", "z"}
+    assert quick.imports(file, known) == known - {"z"}

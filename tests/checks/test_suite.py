@@ -1,0 +1,206 @@
+"""How the suite is run: real runs of pytest in a folder of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checks import postgres, suite
+from tests.parts import ROOT
+
+
+def run(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.CompletedProcess[str]":
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(story)
+    # The plugins that happen to be installed are not what is looked at here, and importing them takes seconds.
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONHASH"))}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Nor does any of these tests need a database.
+    environment.setdefault(postgres.VARIABLE, "postgresql://nobody.asks")
+    command = [sys.executable, "-m", "checks.suite", "--workers", str(workers), *more]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
+    """What is drawn from a set of texts does not depend on chance."""
+    told = "import os\ndef test_it():\n    assert os.environ['PYTHONHASHSEED'] == '0'\n"
+    assert run(tmp_path, "tests/other/test_story.py", told).returncode == 0
+
+
+def test_what_is_imported_is_compiled_once(tmp_path: Path):
+    """Whatever the machine says: workers and hundreds of programs import the same."""
+    assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
+    assert list((tmp_path / "tests/other/__pycache__").iterdir())
+
+
+def test_folders_lie_in_memory_where_there_is_room_and_are_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(suite, "MEMORY", tmp_path)
+    monkeypatch.setattr(suite, "ROOM_BYTES", 1)
+    with suite.folder_of_tests() as (option,):
+        name, _, given = option.partition("=")
+        assert name == "--basetemp"
+        assert Path(given).parent.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(suite, "ROOM_BYTES", 1 << 60)
+    with suite.folder_of_tests() as nothing:
+        assert nothing == []
+
+
+SHARED = """
+import os
+import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    yield
+    with open("ended", "a") as file:
+        print(os.getpid(), file=file)
+"""
+SEVERAL = """
+import os
+import pytest
+
+@pytest.mark.parametrize("number", range(8))
+def test_it(number, shared):
+    with open("ran", "a") as file:
+        print(number, os.getpid(), file=file)
+"""
+
+
+def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worker(tmp_path: Path):
+    """A long file is taken apart; what belongs to a session outlives the files, and is ended."""
+    (tmp_path / "tests/other").mkdir(parents=True)
+    (tmp_path / "tests/other/test_second.py").write_text(SEVERAL)
+    (tmp_path / "tests/conftest.py").write_text(SHARED)
+    done = run(tmp_path, "tests/simulation/test_long.py", SEVERAL, workers=2)
+    assert "0 failed, 16 passed, 0 skipped" in done.stdout
+    ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
+    assert sorted(int(number) for number, _ in ran) == sorted([*range(8), *range(8)])
+    ended = (tmp_path / "ended").read_text().split()
+    assert sorted(ended) == sorted({worker for _, worker in ran})
+
+
+def test_a_file_that_cannot_be_imported_fails_the_run_and_the_rest_goes_on(tmp_path: Path):
+    (tmp_path / "tests/other").mkdir(parents=True)
+    (tmp_path / "tests/other/test_broken.py").write_text("import nothing_of_this_name\n")
+    done = run(tmp_path, "tests/other/test_fine.py", "def test_it():\n    pass\n")
+    assert done.returncode == 1
+    assert "FAILED tests/other/test_broken.py (collection)" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
+    done = run(tmp_path, "tests/other/test_it.py", "import os\ndef test_it():\n    os._exit(0)\n")
+    assert done.returncode == 1
+    assert "worker 0 ended with 0, running tests/other/test_it.py::test_it" in done.stdout
+
+
+def test_what_fails_after_the_last_test_fails_the_run(tmp_path: Path):
+    """A fixture of the session that cannot be ended."""
+    story = """
+import pytest
+
+@pytest.fixture(scope="session")
+def shared():
+    yield
+    raise RuntimeError("cannot end")
+
+def test_it(shared):
+    pass
+"""
+    done = run(tmp_path, "tests/other/test_it.py", story)
+    assert done.returncode == 1
+    assert "cannot end" in done.stdout
+
+
+def test_why_something_was_skipped_is_said(tmp_path: Path):
+    story = (
+        "import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_it():\n    pass\ndef test_other():\n    pass\n"
+    )
+    done = run(tmp_path, "tests/other/test_it.py", story)
+    assert (done.returncode, "SKIPPED [1] Skipped: no moon" in done.stdout) == (0, True)
+
+
+def test_every_file_of_a_group_is_there():
+    assert [file for file in suite.TOGETHER if not (ROOT / file).is_file()] == []
+
+
+def test_every_file_of_an_estimate_is_there():
+    assert [file for file in suite.ESTIMATES if not (ROOT / file).is_file()] == []
+
+
+def test_what_was_recorded_counts_more_than_an_estimate():
+    file, seconds = next(iter(suite.ESTIMATES.items()))
+    assert suite.plan([file], {}, 2)[0].seconds == seconds / 2
+    assert suite.plan([file], {file: 7.0}, 2)[0].seconds == 7.0
+
+
+def test_a_plan_holds_every_file_once_the_longest_first():
+    """Groups stay whole, long files are taken apart."""
+    group = [file for file, name in suite.TOGETHER.items() if name == "cluster"]
+    files = [*group, "tests/a/test_short.py", "tests/a/test_slow.py", "tests/a/test_very_slow.py"]
+    units = suite.plan(files, {"tests/a/test_slow.py": 40.0, "tests/a/test_very_slow.py": 200.0}, 2)
+    assert [[(part.file, part.first, part.of) for part in unit.parts] for unit in units] == [
+        [(file, 0, 1) for file in sorted(group)],
+        [("tests/a/test_very_slow.py", 0, 2)],
+        [("tests/a/test_very_slow.py", 1, 2)],
+        [("tests/a/test_slow.py", 0, 1)],
+        [("tests/a/test_short.py", 0, 1)],
+    ]
+
+
+COSTLY = """
+import time
+
+def test_it():
+    ends = time.process_time() + {seconds}
+    while time.process_time() < ends:
+        pass
+"""
+
+
+def test_what_a_run_cost_is_recorded_and_compared_when_asked(tmp_path: Path):
+    """Processor time: what waits costs nothing, and a busy machine makes nothing dearer. Without the switch nothing fails."""
+    (tmp_path / "checks").mkdir()
+    name = "tests/other/test_story.py"
+    assert run(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
+    recorded = json.loads((tmp_path / suite.DURATIONS).read_text())["files"]
+    assert recorded.keys() == {name}
+    assert recorded[name]["cpu"] >= 0.5
+    assert run(tmp_path, name, COSTLY.format(seconds=0.1), 1, "--compare").returncode == 0
+    dear = COSTLY.format(seconds=5 * recorded[name]["cpu"])
+    done = run(tmp_path, name, dear, 1, "--compare")
+    assert done.returncode == 1
+    assert "a fifth more than recorded" in done.stdout
+    assert run(tmp_path, name, dear).returncode == 0
+
+
+def test_only_files_that_are_recorded_are_compared_and_in_the_time_of_the_machine():
+    recorded = suite.Record(0.1, {"a": {"wall": 9.0, "cpu": 10.0}, "gone": {"wall": 99.0, "cpu": 99.0}})
+    new = {"wall": 99.0, "cpu": 99.0}
+    assert not suite.has_grown_by_a_fifth(recorded, suite.Record(0.1, {"a": {"wall": 99.0, "cpu": 11.9}, "new": new}))
+    assert suite.has_grown_by_a_fifth(recorded, suite.Record(0.1, {"a": {"wall": 1.0, "cpu": 12.1}}))
+    assert not suite.has_grown_by_a_fifth(recorded, suite.Record(0.2, {"a": {"wall": 9.0, "cpu": 23.9}}))
+    assert suite.has_grown_by_a_fifth(recorded, suite.Record(0.05, {"a": {"wall": 9.0, "cpu": 6.1}}))
+    assert not suite.has_grown_by_a_fifth(suite.Record(0.0, {}), suite.Record(0.1, {"a": new}))
+
+
+def test_folders_are_recorded_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the time of the machine that recorded the first; what is no longer there is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("checks", "tests"):
+        (tmp_path / name).mkdir()
+    for name in ("tests/a.py", "tests/b.py", "tests/gone.py"):
+        (tmp_path / name).touch()
+    times = {"wall": 4.0, "cpu": 2.0}
+    suite.write_record(suite.read_record(), suite.Record(0.1, {"tests/a.py": times, "tests/gone.py": times}))
+    (tmp_path / "tests/gone.py").unlink()
+    suite.write_record(suite.read_record(), suite.Record(0.2, {"tests/b.py": times}))
+    assert suite.read_record() == suite.Record(0.1, {"tests/a.py": times, "tests/b.py": {"wall": 4.0, "cpu": 1.0}})

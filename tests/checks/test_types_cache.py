@@ -1,0 +1,42 @@
+"""What mypy remembers is forgotten when other packages are there than when it was made."""
+
+from pathlib import Path
+
+import pytest
+
+from checks import types_cache
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(types_cache, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(types_cache, "_MARK", tmp_path / "cache" / "installed")
+    return tmp_path / "cache"
+
+
+def remember(cache: Path) -> Path:
+    kept = cache / "a module"
+    kept.write_text("as it was")
+    return kept
+
+
+def test_kept_while_the_same_is_installed(cache: Path) -> None:
+    types_cache.forget_if_stale()
+    kept = remember(cache)
+    types_cache.forget_if_stale()
+    assert kept.exists()
+
+
+def test_forgotten_when_something_came(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    types_cache.forget_if_stale()
+    kept = remember(cache)
+    monkeypatch.setattr(types_cache, "distributions", list)
+    types_cache.forget_if_stale()
+    assert not kept.exists()
+
+
+def test_one_that_says_nothing_of_what_was_installed_is_forgotten(cache: Path) -> None:
+    cache.mkdir()
+    kept = remember(cache)
+    types_cache.forget_if_stale()
+    assert not kept.exists()

@@ -1,0 +1,28 @@
+"""Tests that a ledger names, ``path::test_name``: found in the source, without importing it."""
+
+import ast
+import functools
+
+from tests.docs.tables import DOCS
+
+ROOT = DOCS.parent
+
+
+@functools.cache
+def tests_in(path: str) -> frozenset[str]:
+    """Every test function of a file; empty where there is no such file."""
+    file = ROOT / path
+    if not file.is_file():
+        return frozenset()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return frozenset(
+        one.name
+        for one in ast.walk(tree)
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test_")
+    )
+
+
+def exists(name: str) -> bool:
+    """Whether ``path::test_name`` is a test of this repository."""
+    path, _, test = name.partition("::")
+    return test in tests_in(path)

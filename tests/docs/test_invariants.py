@@ -1,0 +1,39 @@
+"""docs/invariants.md names what holds each invariant and what attacks it, and all of it exists."""
+
+import re
+from itertools import groupby
+
+import pytest
+
+from tests.docs.named_tests import ROOT, exists
+from tests.docs.tables import rows
+
+CODE = re.compile(r"`(src/[^`]+)`")
+TEST = re.compile(r"`(tests/[^`]+)`")
+ROWS = rows("invariants.md")
+
+
+def test_they_are_eleven_in_order() -> None:
+    """One invariant may have several rows, one below the other."""
+    assert [number for number, _ in groupby(ROWS, key=lambda row: row[0])] == [str(number) for number in range(1, 12)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}: {row[1]}")
+def test_what_is_named_exists(row: list[str]) -> None:
+    """Each names at least one file of the code and one test, and every one of them is there."""
+    _, _, held_by, attacked_by = row
+    code, tests = CODE.findall(held_by), TEST.findall(attacked_by)
+    assert code
+    assert tests
+    assert [name for name in code if not (ROOT / name).is_file()] == []
+    assert [name for name in tests if not exists(name)] == []
+
+
+def test_every_number_cited_in_the_code_stands_here() -> None:
+    """A citation of an invariant that was renumbered or dropped would mislead the reader."""
+    numbers = {number for number, *_ in ROWS}
+    for path in (ROOT / "src").rglob("*.py"):
+        for cited in re.findall(
+            r"(?<!canonical-shape )invariants? ((?:\d+(?:, | and )?)+)", path.read_text(encoding="utf-8")
+        ):
+            assert set(re.findall(r"\d+", cited)) <= numbers, path

@@ -1,0 +1,49 @@
+"""docs/metrics.md lists what running programs measure, and nothing else."""
+
+import asyncio
+
+from groundwork.telemetry.metrics import Metrics
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from tests.docs.conftest import Opened
+from tests.docs.tables import bare, section
+from tests.patience import PATIENCE_SECONDS
+
+Row = tuple[str, str, str, str]
+
+
+def measured(metrics: Metrics) -> set[Row]:
+    """Name, kind, labels and meaning of everything in a registry that the client library does not bring itself."""
+    found = set()
+    for family in metrics.registry.collect():
+        if family.name.startswith("process_"):
+            continue
+        collector = metrics.registry._names_to_collectors[family.name]
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found.add((name, family.type, ", ".join(collector._labelnames), family.documentation))
+    return found
+
+
+def documented(heading: str) -> set[Row]:
+    return {(bare(name), kind, labels, what) for name, kind, labels, what in section("metrics.md", heading)}
+
+
+async def test_events_platform(opened: Opened) -> None:
+    """Site and workers together: a worker registers what it measures when it begins."""
+    wanted = documented("Events platform")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(measured(opened.platform.metrics)) < len(wanted):  # noqa: ASYNC110  # a registry tells nobody
+            await asyncio.sleep(0)
+    assert measured(opened.platform.metrics) == wanted
+
+
+async def test_aurora_locus(opened: Opened) -> None:
+    assert measured(opened.pds.metrics) == documented("Aurora Locus")
+
+
+async def test_plc_directory(opened: Opened) -> None:
+    assert measured(opened.directory_metrics) == documented("PLC directory")
+
+
+def test_outcomes_of_ingestion() -> None:
+    """The one label whose values are not those of HTTP; a message that was given up is counted beside the outcomes."""
+    assert {bare(row[0]) for row in section("metrics.md", "What the outcomes mean")} == {*IngestResult, "buried"}

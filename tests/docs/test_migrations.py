@@ -1,0 +1,23 @@
+"""The migrations of each schema are one line: two that were written side by side would leave nobody knowing which is the newest."""
+
+import re
+
+import pytest
+
+from tests.docs.tables import DOCS
+
+FOLDERS = sorted((DOCS.parent / "src").rglob("migrations/versions"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(DOCS.parent / "src")))
+def test_each_follows_the_one_before(folder) -> None:
+    """Each but the first names the one before, as their numbers say."""
+    found = {}
+    for file in sorted(folder.glob("[0-9]*.py")):
+        text = file.read_text(encoding="utf-8")
+        (revision,) = re.findall(r'^revision(?:: str)? = "(\w+)"', text, re.MULTILINE)
+        (before,) = re.findall(r"^down_revision(?:: [^=]+)? = (.+)$", text, re.MULTILINE)
+        found[revision] = before.strip('"')
+    ordered = sorted(found)
+    assert ordered, folder
+    assert [found[revision] for revision in ordered] == ["None", *ordered[:-1]]

@@ -1,0 +1,62 @@
+"""docs/routes.md lists every address of the three servers, and nothing else."""
+
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from aurora_locus.xrpc.table import table
+from groundwork.http.application import Application
+from openmeet.app import API_PREFIX
+from openmeet.routes import operations
+from openmeet.web.xrpc.dispatch import QUERIES
+from tests.docs.conftest import Opened
+from tests.docs.tables import bare, section
+
+PAGE = "routes.md"
+
+
+def documented(*headings: str) -> set[tuple[str, str]]:
+    """Methods and paths of these sections."""
+    return {(row[0], bare(row[1])) for heading in headings for row in section(PAGE, heading)}
+
+
+def served(app: Application) -> set[tuple[str, str]]:
+    """Methods and paths of an application; HEAD comes with GET, mounted applications have a section of their own."""
+    routes = [route for route in app.routes if not isinstance(route, Mount)]
+    assert all(isinstance(route, Route | WebSocketRoute) for route in routes)
+    return {("WS", route.path) for route in routes if isinstance(route, WebSocketRoute)} | {
+        (method, route.path)
+        for route in routes
+        if isinstance(route, Route)
+        for method in (route.methods or {"GET"}) - {"HEAD"}
+    }
+
+
+OPERATORS = "For operators, on every server"
+
+
+async def test_openmeet(opened: Opened) -> None:
+    assert served(opened.site) == documented("Pages of OpenMeet", "JSON API of OpenMeet", OPERATORS)
+
+
+def test_queries() -> None:
+    assert [bare(row[0]) for row in section(PAGE, "Queries of OpenMeet")] == [query.name for query in QUERIES]
+
+
+async def test_aurora_locus(opened: Opened) -> None:
+    assert served(opened.pds.app) == documented("Other addresses of Aurora Locus", "Pages of Aurora Locus", OPERATORS)
+
+
+async def test_plc_directory(opened: Opened) -> None:
+    assert served(opened.directory) == documented("PLC directory", OPERATORS)
+
+
+async def test_methods_with_their_kind_and_caller(opened: Opened) -> None:
+    methods = table(opened.pds.registry, opened.pds.labels)
+    in_code = {(one.nsid, one.kind, one.need.value) for one in methods.methods.values()}
+    in_code |= {(nsid, "subscription", "nothing") for nsid in methods.subscriptions}
+    assert in_code == {(bare(nsid), kind, need) for nsid, kind, need, _ in section(PAGE, "Methods of Aurora Locus")}
+
+
+def test_operations_of_the_api_say_the_same_as_their_openapi() -> None:
+    in_code = {(one.method, one.path, one.summary) for one in operations()}
+    page = {(method, bare(path), what) for method, path, what in section(PAGE, "JSON API of OpenMeet")}
+    assert in_code == {row for row in page if row[1] != f"{API_PREFIX}openapi.json"}

@@ -1,0 +1,28 @@
+"""docs/settings.md says what every program reads."""
+
+import pytest
+
+from aurora_locus import settings as pds
+from groundwork.settings import describe
+from openmeet import settings as openmeet
+from openmeet.tenants.configured import OWN
+from plc_directory import settings as plc
+from tests.docs.tables import bare, section
+
+KINDS = {
+    "OPENMEET_": ("Events platform", openmeet.Settings),
+    "PDS_": ("Aurora Locus", pds.PdsSettings),
+    "PLC_": ("PLC directory", plc.PlcSettings),
+}
+
+
+@pytest.mark.parametrize("prefix", KINDS)
+def test_every_setting_is_listed_with_default_and_meaning(prefix: str) -> None:
+    heading, kind = KINDS[prefix]
+    documented = {(bare(name), bare(default), what) for name, default, what in section("settings.md", heading)}
+    in_code = {(one.name, one.default, one.what) for one in describe(kind, prefix)}
+    assert documented == in_code
+
+
+def test_what_a_community_may_say_is_listed() -> None:
+    assert {bare(row[0]) for row in section("settings.md", "Several communities")} == OWN

@@ -1,0 +1,236 @@
+"""Groups of work that share a transaction of PostgreSQL: each fails alone, and nobody's is lost with another's."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from tests.groundwork.database.visits import INSERT, db, kept, visit
+
+from groundwork.database.row_lock import hold
+from groundwork.database.transaction import (
+    DatabaseUnavailable,
+    Engine,
+    Transaction,
+    TransactionTooLong,
+    transaction_is_open,
+)
+
+__all__ = ["db"]
+
+who: ContextVar[str] = ContextVar("who", default="nobody")
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """Only this one, here."""
+    return "postgresql"
+
+
+async def is_waited_for(tx: Transaction) -> None:
+    """Return once another transaction waits for what this one holds; what other tests do at the same server is none of it."""
+    while not await tx.fetch(
+        "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
+    ):
+        pass
+
+
+async def test_work_is_done_in_the_name_of_who_brought_it(db):
+    """What the caller's context says holds inside, and that a transaction is open; neither does for anybody else."""
+
+    async def work(_tx: Transaction) -> tuple[str, bool]:
+        return who.get(), transaction_is_open()
+
+    async def bring(name: str) -> tuple[tuple[str, bool], bool]:
+        who.set(name)
+        return await db.batch(work, key="hall"), transaction_is_open()
+
+    names = [f"person {number}" for number in range(5)]
+    assert await asyncio.gather(*map(bring, names)) == [((name, True), False) for name in names]
+
+
+async def test_who_waits_together_shares_a_transaction(db):
+    async def work(tx: Transaction) -> int:
+        row = await tx.fetch_one("select cast(txid_current() as bigint) as number")
+        return int(row["number"]) if row else 0
+
+    numbers = await asyncio.gather(*(db.batch(work, key="hall") for _ in range(30)))
+    assert len(set(numbers)) < 30
+
+
+async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
+    """A savepoint that is rolled back gives its locks back."""
+
+    async def fails(tx: Transaction) -> None:
+        await hold(tx, "places", "name", "hall")
+        raise LookupError
+
+    async def holds(tx: Transaction) -> bool:
+        had = ("places", "name", "hall") in tx.held  # type: ignore[attr-defined]
+        await hold(tx, "places", "name", "hall")
+        return had
+
+    said = await asyncio.gather(
+        *(db.batch(work, key="hall") for work in (fails, holds, holds, fails, holds)), return_exceptions=True
+    )
+    assert [one for one in said if isinstance(one, bool)] == [False, True, True]
+
+
+async def test_who_is_refused_before_writing_is_left_out_and_later_makes_all_be_done_again(db):
+    """Once more, each in a savepoint, and kept once; whoever fails alone is not tried a second time."""
+    runs: list[str] = []
+
+    def noting(name: str, number: int, *, writes: bool, fails: bool):
+        async def work(tx: Transaction) -> int:
+            runs.append(name)
+            await tx.fetch("select taken from places where name = 'hall' for no key update")
+            if writes:
+                await visit(number)(tx)
+            if fails:
+                raise LookupError(name)
+            return number
+
+        return work
+
+    async def in_turns(*works: Callable[[Transaction], Coroutine[Any, Any, int]]) -> list[Any]:
+        runs.clear()
+        return await asyncio.gather(*(db.batch(work, key="hall") for work in works), return_exceptions=True)
+
+    said = await in_turns(
+        noting("a", 1, writes=True, fails=False),
+        noting("b", 2, writes=False, fails=True),
+        noting("c", 3, writes=True, fails=False),
+    )
+    assert (said[0], type(said[1]), said[2], runs) == (1, LookupError, 3, ["a", "b", "c"])
+    said = await in_turns(
+        noting("d", 4, writes=True, fails=False),
+        noting("e", 5, writes=True, fails=True),
+        noting("f", 6, writes=True, fails=False),
+    )
+    assert (said[0], type(said[1]), said[2], runs) == (4, LookupError, 6, ["d", "e", "d", "e", "f"])
+    (said,) = await in_turns(noting("g", 7, writes=True, fails=True))
+    assert (type(said), runs) == (LookupError, ["g"])
+    assert await kept(db) == ([1, 3, 4, 6], 4)
+
+
+async def test_a_held_row_is_nobody_elses(db):
+    """Another transaction waits until the first has ended, and then sees what it left."""
+    order: list[str] = []
+
+    is_held = asyncio.Event()
+
+    async def second() -> int:
+        await is_held.wait()
+        async with db.transaction() as tx:
+            await hold(tx, "places", "name", "hall")
+            order.append("second")
+            row = await tx.fetch_one("select taken from places where name = 'hall'")
+        return int(row["taken"]) if row else 0
+
+    waiting = asyncio.create_task(second())
+    async with db.transaction() as tx:
+        await hold(tx, "places", "name", "hall")
+        is_held.set()
+        await is_waited_for(tx)
+        await tx.execute("update places set taken = 7 where name = 'hall'")
+        order.append("first")
+    assert (await waiting, order) == (7, ["first", "second"])
+
+
+async def test_neighbours_of_what_took_too_long_are_kept(make_database):
+    """Its transaction is lost, and they are done again."""
+    db = await make_database(transaction_seconds=1.0)
+    async with db.transaction() as tx:
+        await tx.execute("create table visits (id bigint primary key, note text not null)")
+
+    def note(number: int):
+        async def work(tx: Transaction) -> int:
+            return await tx.execute(INSERT, id=number, note="")
+
+        return work
+
+    async def sleeps(tx: Transaction) -> None:
+        await tx.execute(INSERT, id=100, note="")
+        await tx.fetch("select pg_sleep(60)")
+
+    works = [note(0), note(1), sleeps, note(2)]
+    said = await asyncio.gather(*(db.batch(work, key="hall") for work in works), return_exceptions=True)
+    async with db.reader() as reader:
+        rows = await reader.fetch("select id from visits order by id")
+    assert [row["id"] for row in rows] == [0, 1, 2]
+    assert [type(one) for one in said] == [int, int, TransactionTooLong, int]
+
+
+async def test_neighbours_of_a_lost_connection_are_kept(db):
+    async def kills(tx: Transaction) -> None:
+        await visit(100)(tx)
+        await tx.fetch("select pg_terminate_backend(pg_backend_pid())")
+
+    works = [visit(0), visit(1), kills, visit(2)]
+    said = await asyncio.gather(*(db.batch(work, key="hall") for work in works), return_exceptions=True)
+    assert isinstance(said[2], DatabaseUnavailable)
+    assert sorted([said[0], said[1], said[3]]) == [1, 2, 3]
+    assert await kept(db) == ([0, 1, 2], 3)
+
+
+async def test_who_loses_a_deadlock_is_done_again(db):
+    """Nobody else in the group notices."""
+    runs: list[int] = []
+    other_has_roof, part_has_hall, other_is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def crosses(tx: Transaction) -> None:
+        runs.append(1)
+        await tx.execute("set local deadlock_timeout = '20ms'")
+        if len(runs) > 1:
+            # The row that is free again is whoever's asks first, not whoever's waited: without this they might cross once more.
+            await other_is_done.wait()
+        await tx.execute("update places set taken = taken + 1 where name = 'hall'")
+        if len(runs) == 1:
+            part_has_hall.set()
+            await other_has_roof.wait()
+            # A deadlock is looked for once, that long after one begins to wait: the circle must be closed by us.
+            await is_waited_for(tx)
+        await tx.execute("update places set taken = taken + 1 where name = 'roof'")
+        await tx.execute(INSERT, id=50, note="")
+
+    async def other() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("set local deadlock_timeout = '1h'")
+            await tx.execute("update places set taken = taken + 1 where name = 'roof'")
+            other_has_roof.set()
+            await part_has_hall.wait()
+            await tx.execute("update places set taken = taken + 1 where name = 'hall'")
+        other_is_done.set()
+
+    async def note(tx: Transaction) -> int:
+        return await tx.execute(INSERT, id=51, note="")
+
+    await asyncio.gather(other(), db.batch(crosses, key="hall"), db.batch(note, key="hall"))
+    assert (await kept(db), len(runs)) == (([50, 51], 2), 2)
+
+
+async def test_who_has_gone_before_their_turn_is_left_out(db):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(tx: Transaction) -> int:
+        begun.set()
+        await go_on.wait()
+        return await visit(0)(tx)
+
+    first = asyncio.create_task(db.batch(slow, key="hall"))
+    await begun.wait()
+    gone = asyncio.create_task(db.batch(visit(1), key="hall"))
+    last = asyncio.create_task(db.batch(visit(2), key="hall"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    go_on.set()
+    assert [await first, await last] == [1, 2]
+    assert gone.cancelled()
+    assert await kept(db) == ([0, 2], 2)
+
+
+async def test_an_unreachable_database_is_said_to_everybody(db):
+    await db.close()
+    said = await asyncio.gather(*(db.batch(visit(number), key="hall") for number in range(3)), return_exceptions=True)
+    assert [type(one) for one in said] == [DatabaseUnavailable] * 3

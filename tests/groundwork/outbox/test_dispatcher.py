@@ -1,0 +1,241 @@
+"""What the dispatcher takes first, what waits for nothing, and what becomes of results."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+from tests.databases import MakeDatabase
+from tests.patience import PATIENCE_SECONDS
+
+from groundwork.clock import MINUTE, SECOND, HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Explanation, NotAsked, RemoteFailed
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.delivery import Completed, JobDelivery, JobFailed, NotAttempted, Result, RetryLater, one_by_one
+from groundwork.outbox.jobs import Job, JobState, Priority
+from groundwork.outbox.wakeup import new_wakeup
+
+
+async def nothing(_job: Job) -> None: ...
+
+
+# Takes a single job.
+ONE = one_by_one(nothing, batch=1)
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def enqueue(
+    db: Database,
+    subject: str,
+    *,
+    kind: str = "kind",
+    revision: int = 1,
+    partition: str = "",
+    priority: Priority = Priority.NORMAL,
+) -> None:
+    async with db.transaction() as tx:
+        await jobs.enqueue(tx, kind, subject, revision, partition=partition, priority=priority)
+
+
+async def found(db: Database, subject: str) -> Job:
+    async with db.reader() as reader:
+        job = await jobs.find(reader, "kind", subject)
+    assert job is not None
+    return job
+
+
+async def test_the_most_urgent_go_first_whatever_is_due_longer(db: Database, clock: HandClock):
+    for subject, priority in (("a", Priority.NORMAL), ("b", Priority.EARLY), ("c", Priority.NORMAL)):
+        await enqueue(db, subject, priority=priority)
+        clock.turn(SECOND)
+    await enqueue(db, "d", priority=Priority.FIRST)
+    taken: list[str] = []
+
+    async def note(job: Job) -> None:
+        taken.append(job.subject)
+
+    while await dispatcher.run_once(db, {"kind": one_by_one(note, batch=1)}):
+        pass
+    assert taken == ["d", "b", "a", "c"]
+
+
+async def test_a_lease_that_ended_is_taken_in_its_turn(db: Database, clock: HandClock):
+    await enqueue(db, "urgent", priority=Priority.FIRST)
+    await dispatcher.lease(db, "kind", ONE)
+    await enqueue(db, "other")
+    clock.turn(61 * SECOND)
+    again = await dispatcher.lease(db, "kind", ONE)
+    assert [(job.subject, job.lease) for job in again[""]] == [("urgent", 2)]
+
+
+async def test_jobs_of_one_partition_are_delivered_in_one_call(db: Database):
+    for subject, partition in (("a", "one"), ("b", "two"), ("c", "one"), ("d", "one")):
+        await enqueue(db, subject, partition=partition)
+    calls: list[list[str]] = []
+
+    async def deliver(some: Sequence[Job]) -> Sequence[Result]:
+        calls.append([job.subject for job in some])
+        return [Completed()] * len(some)
+
+    assert await dispatcher.run_once(db, {"kind": JobDelivery(deliver, jobs_per_call=2)}) == 4
+    assert sorted(calls) == [["a", "c"], ["b"], ["d"]]
+
+
+async def test_each_job_of_a_call_has_a_result_of_its_own(db: Database, clock: HandClock):
+    for subject in ("done", "later", "not now", "never"):
+        await enqueue(db, subject)
+    results: dict[str, Result] = {
+        "done": Completed(),
+        "later": RetryLater(Explanation("Away", {"host": "away.example"}), after_seconds=600),
+        "not now": NotAttempted(Explanation("NotAsked"), after_seconds=90),
+        "never": JobFailed(Explanation("Refused")),
+    }
+
+    async def deliver(some: Sequence[Job]) -> Sequence[Result]:
+        return [results[job.subject] for job in some]
+
+    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, jobs_per_call=10)})
+    after = {subject: await found(db, subject) for subject in results}
+    assert {subject: (job.state, job.attempts, job.reason_code) for subject, job in after.items()} == {
+        "done": (JobState.COMPLETED, 0, ""),
+        "later": (JobState.DUE, 1, "Away"),
+        "not now": (JobState.DUE, 0, "NotAsked"),
+        "never": (JobState.FAILED, 1, "Refused"),
+    }
+    assert (after["later"].due_at, after["later"].why) == (
+        clock.now() + 600 * SECOND,
+        Explanation("Away", {"host": "away.example"}),
+    )
+    assert after["not now"].due_at == clock.now() + 90 * SECOND
+
+
+async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: HandClock):
+    """However long its circuit is open: the job is due when the server is asked again, and a bug then is tried again."""
+    await enqueue(db, "s")
+    raised: list[Exception] = [*(NotAsked("not asked", after_seconds=900) for _ in range(9)), KeyError("bug")]
+
+    async def handle(_job: Job) -> None:
+        if raised:
+            raise raised.pop(0)
+
+    for _ in range(9):
+        await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+        job = await found(db, "s")
+        assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + 15 * MINUTE)
+        clock.turn(15 * MINUTE)
+    await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+    assert ((await found(db, "s")).state, (await found(db, "s")).attempts) == (JobState.DUE, 1)
+
+
+async def test_the_result_of_a_lease_that_ended_changes_nothing(db: Database, clock: HandClock):
+    """Whoever was slow has a result for a job that another one has completed since."""
+    await enqueue(db, "s")
+
+    async def slow(_job: Job) -> None:
+        clock.turn(61 * SECOND)
+        await dispatcher.run_once(db, {"kind": one_by_one(quick)})
+        raise RemoteFailed("too late")
+
+    async def quick(_job: Job) -> None: ...
+
+    await dispatcher.run_once(db, {"kind": one_by_one(slow)})
+    assert ((await found(db, "s")).state, (await found(db, "s")).lease) == (JobState.COMPLETED, 2)
+
+
+async def test_a_newer_revision_starts_afresh_whatever_became_of_the_older(db: Database):
+    await enqueue(db, "s")
+
+    async def fail(_job: Job) -> Sequence[Result]:
+        await enqueue(db, "s", revision=2)
+        return [JobFailed(Explanation("Refused"))]
+
+    await dispatcher.run_once(db, {"kind": JobDelivery(lambda some: fail(some[0]))})
+    job = await found(db, "s")
+    assert (job.state, job.revision, job.attempts) == (JobState.DUE, 2, 0)
+
+
+async def test_nothing_waits_for_a_slow_partition_or_another_kind(db: Database):
+    """While one address answers nothing, jobs of others go out, and more of its own are not taken."""
+    release, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
+    done: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def handle(job: Job) -> None:
+        if job.partition == "slow":
+            await release.wait()
+        done[job.subject].set()
+
+    for subject, partition in (("s1", "slow"), ("f1", "fast")):
+        await enqueue(db, subject, partition=partition)
+    deliveries = {"kind": one_by_one(handle, batch=1, partitions_at_once=2), "other": one_by_one(handle)}
+    running = asyncio.create_task(dispatcher.run(db, deliveries, stop, wake=wake, idle_seconds=2 * PATIENCE_SECONDS))
+
+    async def until(*subjects: str) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for subject in subjects:
+                await done[subject].wait()
+
+    await until("f1")
+    await enqueue(db, "s2", partition="slow")
+    await enqueue(db, "f2", partition="fast")
+    await enqueue(db, "o1", kind="other")
+    await until("f2", "o1")
+    assert (await found(db, "s2")).state is JobState.DUE
+    release.set()
+    await until("s1", "s2")
+    stop.set()
+    wake.set()
+    await running
+    assert (await found(db, "s2")).state is JobState.COMPLETED
+
+
+async def test_what_has_begun_is_finished_when_it_stops(db: Database):
+    begun, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
+    release = asyncio.Event()
+
+    async def handle(_job: Job) -> None:
+        begun.set()
+        await release.wait()
+
+    await enqueue(db, "s")
+    running = asyncio.create_task(dispatcher.run(db, {"kind": one_by_one(handle)}, stop, wake=wake))
+    await begun.wait()
+    stop.set()
+    wake.set()
+    release.set()
+    await running
+    assert (await found(db, "s")).state is JobState.COMPLETED
+
+
+async def test_a_dropped_job_is_gone_unless_it_is_being_delivered(db: Database):
+    await enqueue(db, "s")
+    await dispatcher.lease(db, "kind", ONE)
+    await enqueue(db, "t")
+    async with db.transaction() as tx:
+        assert [await jobs.drop(tx, "kind", one) for one in ("s", "t", "nobody")] == [False, True, False]
+        assert await jobs.find(tx, "kind", "t") is None
+
+
+async def test_a_selection_is_enqueued_again_whoever_has_it(db: Database):
+    """The one that is being delivered is due once more; the completed one is due; both have the partition of the selection."""
+    await enqueue(db, "leased", partition="old")
+    await enqueue(db, "completed", partition="old")
+    chosen = "select 'completed' as subject, 'new' as partition, 0 as priority union all select 'leased', 'new', 0 order by 1"
+
+    async def deliver(some: Sequence[Job]) -> Sequence[Result]:
+        if some[0].subject == "leased":
+            await dispatcher.run_once(db, {"kind": one_by_one(nothing)})
+            async with db.transaction() as tx:
+                await jobs.enqueue_again_selected(tx, "kind", chosen)
+        return [Completed()] * len(some)
+
+    async with db.transaction() as tx:
+        await tx.execute("update outbox_jobs set priority = 0 where subject = 'leased'")
+    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, batch=1)})
+    for subject in ("leased", "completed"):
+        job = await found(db, subject)
+        assert (job.state, job.partition, job.priority) == (JobState.DUE, "new", Priority.FIRST)

@@ -1,0 +1,35 @@
+"""Both servers once for all that is compared, and what each group of requests was answered."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.interop.parity.comparing import Comparison, compare
+from tests.interop.parity.groups import GROUPS
+from tests.interop.parity.sides import Sides, open_sides
+
+
+@pytest.fixture(scope="session")
+async def sides(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Path) -> AsyncIterator[Sides]:
+    async with open_sides(tmp_path_factory.mktemp("parity"), sqlite_templates) as opened:
+        yield opened
+
+
+@dataclass
+class Comparisons:
+    """Each group is asked once, whichever test wants to know first."""
+
+    sides: Sides
+    known: dict[str, Comparison] = field(default_factory=dict)
+
+    async def of(self, group: str) -> Comparison:
+        if group not in self.known:
+            self.known[group] = compare(group, await self.sides.both(GROUPS[group]))
+        return self.known[group]
+
+
+@pytest.fixture(scope="session")
+def comparisons(sides: Sides) -> Comparisons:
+    return Comparisons(sides)

@@ -1,0 +1,258 @@
+"""Two servers with the same settings and the same people, asked in the same words."""
+
+import asyncio
+import base64
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+import pytest
+
+from groundwork.clock import SECOND, SystemClock
+from groundwork.http.server import serving
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.settings import Secret
+from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
+from tests.aurora_locus.strangers import Stranger, open_stranger
+from tests.databases import SqliteFiles
+from tests.interop.parity.answers import Exchange, exchange
+from tests.passwords import hash_cheaply
+from tests.patience import PATIENCE_SECONDS
+from tests.simulation.processes import free_port
+from tests.simulation.reference_pds import ReferencePds
+
+BYPASS_KEY = "a key with which nobody is counted"
+_SERVER = "com.atproto.server"
+_CODE = re.compile(r"\b[A-Z2-7]{5}-[A-Z2-7]{5}\b")
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody with the same name at both servers; each value of ``headers`` is a way in."""
+
+    did: str
+    handle: str
+    email: str
+    password: str
+    access: dict[str, str]
+    refresh: dict[str, str]
+
+
+@dataclass
+class Side:
+    """One of the servers. ``names`` say what is its own; ``exchanges`` are what was asked since they were last taken; ``age`` lets all
+    events below a number be from long ago, ``mails`` are what was sent to an address, the newest first.
+    """
+
+    http: httpx.AsyncClient
+    did: str
+    service: Stranger
+    admin: dict[str, str]
+    age: Callable[[int], None]
+    mails: Callable[[str], Awaitable[list[str]]]
+    names: dict[str, str] = field(default_factory=dict)
+    exchanges: list[Exchange] = field(default_factory=list)
+    people: dict[str, tuple[Account, Account]] = field(default_factory=dict)
+
+    async def ask(
+        self,
+        label: str,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        query: Any = None,
+        headers: dict[str, str] | None = None,
+        counted: bool = False,
+    ) -> httpx.Response:
+        """Ask, and keep what was answered. A path without a slash at its beginning is the NSID of a method."""
+        address = path if path.startswith("/") else f"/xrpc/{path}"
+        sent = {**({} if counted else {"x-ratelimit-bypass": BYPASS_KEY}), **(headers or {})}
+        if json is not None:
+            content = msgspec.json.encode(json)
+            sent = {"content-type": "application/json", **sent}
+        request = self.http.build_request(method, address, content=content, params=query, headers=sent)
+        answer = await self.http.send(request)
+        shown = " ".join(f"{name}={value[:20]}" for name, value in sent.items() if name != "x-ratelimit-bypass")
+        told = f"{method} {unquote(request.url.raw_path.decode())} {shown} {(content or b'')[:300].decode(errors='replace')}"
+        self.exchanges.append(exchange(label, told, answer, self.names, counted))
+        return answer
+
+    async def get(self, label: str, nsid: str, *, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        """A query; its decoded answer where that is JSON."""
+        return _decoded(await self.ask(label, "GET", nsid, query=query, headers=headers))
+
+    async def post(self, label: str, nsid: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        """A procedure; its decoded answer where that is JSON."""
+        return _decoded(await self.ask(label, "POST", nsid, json=body, headers=headers))
+
+    async def person(self, name: str) -> tuple[Account, Account]:
+        """Somebody with one note, as themselves and as an app sees them; made when they are first wanted."""
+        if name not in self.people:
+            somebody = await self.sign_up(name)
+            note = {"$type": "org.example.note", "text": "a note"}
+            body = {"repo": somebody.did, "collection": "org.example.note", "rkey": "first", "record": note}
+            await self.call("com.atproto.repo.putRecord", body, somebody.access)
+            self.people[name] = somebody, await self.by_app_password(somebody, "app")
+        return self.people[name]
+
+    async def sign_up(self, name: str) -> Account:
+        """Make an account, without comparing how that is answered."""
+        email, password = f"{name}@example.org", f"password of {name}"
+        made = await self.call(
+            f"{_SERVER}.createAccount", {"handle": f"{name}.test", "email": email, "password": password}
+        )
+        self.names[made["did"]] = f"<{name}>"
+        return Account(
+            made["did"], f"{name}.test", email, password, bearer(made["accessJwt"]), bearer(made["refreshJwt"])
+        )
+
+    async def sign_in(self, account: Account, password: str | None = None) -> Account:
+        """The same account with tokens of another session."""
+        body = {"identifier": account.did, "password": password or account.password}
+        opened = await self.call(f"{_SERVER}.createSession", body)
+        return replace(account, access=bearer(opened["accessJwt"]), refresh=bearer(opened["refreshJwt"]))
+
+    async def by_app_password(self, account: Account, name: str, *, privileged: bool = False) -> Account:
+        """The same account as an app sees it that was given a password of its own."""
+        made = await self.call(f"{_SERVER}.createAppPassword", {"name": name, "privileged": privileged}, account.access)
+        return await self.sign_in(account, made["password"])
+
+    async def mailed_code(self, account: Account, nsid: str) -> str:
+        """What is mailed to somebody who asks for it with this procedure."""
+        before = len(await self.mails(account.email))
+        await self.call(nsid, None, account.access)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(found := await self.mails(account.email)) == before:  # noqa: ASYNC110 - a folder and a file tell nobody
+                await asyncio.sleep(0.05)
+        code = _CODE.search(found[0])
+        assert code is not None, found[0]
+        return code[0]
+
+    async def call(self, nsid: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+        """A procedure that must succeed, without comparing its answer."""
+        sent = {"x-ratelimit-bypass": BYPASS_KEY, **(headers or {})}
+        answer = await self.http.post(f"/xrpc/{nsid}", json=body, headers=sent)
+        assert answer.status_code == 200, answer.text
+        return _decoded(answer)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both servers."""
+
+    ours: Side
+    reference: Side
+
+    async def both(self, asking: Callable[[Side], Awaitable[None]]) -> list[tuple[Exchange, Exchange]]:
+        """Ask both the same; what was answered, in pairs."""
+        for side in (self.ours, self.reference):
+            side.exchanges.clear()
+        await asyncio.gather(asking(self.ours), asking(self.reference))
+        return list(zip(self.ours.exchanges, self.reference.exchanges, strict=True))
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of whoever carries the token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """The header of whoever knows the password (RFC 7617)."""
+    return {"authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _decoded(answer: httpx.Response) -> Any:
+    is_json = answer.headers.get("content-type", "").startswith("application/json")
+    return answer.json() if is_json and answer.content else None
+
+
+@asynccontextmanager
+async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
+    """Both servers, before one directory and one other service."""
+    clock, port = SystemClock(), free_port()
+    files = SqliteFiles(folder, templates, clock)
+    with pytest.MonkeyPatch.context() as patch:
+        hash_cheaply(patch)
+        plc = await files("plc_directory")
+        settings = {"port": port, "rate_limit_bypass_key": Secret(BYPASS_KEY), "enable_did_doc_with_session": True}
+        async with (
+            open_stranger() as service,
+            open_deployment(f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **settings) as deployment,
+            serving(deployment.pds.app, port=port),
+        ):
+            # The reference asks no directory whose address is a number.
+            directory = deployment.directory.url.replace("127.0.0.1", "localhost")
+            theirs = {
+                "PDS_RATE_LIMITS_ENABLED": "true",
+                "PDS_RATE_LIMIT_BYPASS_KEY": BYPASS_KEY,
+                "PDS_ENABLE_DID_DOC_WITH_SESSION": "true",
+            }
+            reference = ReferencePds(folder / "reference", directory, settings=theirs, admin_password=ADMIN_PASSWORD)
+            await reference.start()
+            sender = Sender("test", parse_address("test@example.org"))
+            mailbox = FolderMailbox(deployment.settings.data_directory / "mail", sender, clock)
+
+            async def our_mails(to: str) -> list[str]:
+                return [mail.text for mail in await mailbox.newest(to=to)]
+
+            async def their_mails(to: str) -> list[str]:
+                return [mail["text"] for mail in reversed(reference.mails()) if to in mail["to"]]
+
+            try:
+                async with (
+                    httpx.AsyncClient(base_url=deployment.settings.url, trust_env=False) as to_us,
+                    httpx.AsyncClient(base_url=reference.url, trust_env=False) as to_them,
+                ):
+                    yield Sides(
+                        _side(
+                            to_us, deployment.settings.did, service, partial(_age_ours, folder / "pds.db"), our_mails
+                        ),
+                        _side(to_them, reference.did, service, partial(_age_theirs, reference.folder), their_mails),
+                    )
+            finally:
+                await reference.stop()
+    await files.close()
+
+
+def _age_ours(database: Path, below: int) -> None:
+    with closing(sqlite3.connect(database, timeout=30)) as store, store:
+        store.execute("update events set sequenced_at = ? where seq < ?", (_LONG_AGO.timestamp() * SECOND, below))
+
+
+def _age_theirs(folder: Path, below: int) -> None:
+    with closing(sqlite3.connect(folder / "sequencer.sqlite", timeout=30)) as store, store:
+        written = _LONG_AGO.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        store.execute("update repo_seq set sequencedAt = ? where seq < ?", (written, below))
+
+
+def _side(
+    http: httpx.AsyncClient,
+    did: str,
+    service: Stranger,
+    age: Callable[[int], None],
+    mails: Callable[[str], Awaitable[list[str]]],
+) -> Side:
+    url = str(http.base_url).rstrip("/")
+    return Side(
+        http,
+        did,
+        service,
+        basic("admin", ADMIN_PASSWORD),
+        age,
+        mails,
+        {did: "<server>", url: "<url>", url.partition("//")[2]: "<host>"},
+    )

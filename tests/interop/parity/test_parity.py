@@ -1,0 +1,25 @@
+"""Beside the reference PDS: the same requests, the same answers, but for the differences that the table names."""
+
+import pytest
+
+from tests.interop.parity.comparing import patterns
+from tests.interop.parity.conftest import Comparisons
+from tests.interop.parity.deliberate import DELIBERATE
+from tests.interop.parity.groups import GROUPS
+from tests.parts import needs
+
+pytestmark = needs("reference")
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_answers_are_the_reference_s(comparisons: Comparisons, group: str) -> None:
+    found = await comparisons.of(group)
+    assert found.requests
+    assert not found.unexplained, "\n\n".join(found.unexplained)
+
+
+async def test_every_deliberate_difference_is_one(comparisons: Comparisons) -> None:
+    """Each pattern of the table meets one: what was mended since is taken out of it."""
+    needed = {each for group in GROUPS for each in (await comparisons.of(group)).needed}
+    idle = [f"{row.why}: {pattern}" for row in DELIBERATE for case, pattern in sorted(patterns(row) - needed, key=str)]
+    assert idle == []

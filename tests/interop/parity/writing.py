@@ -1,0 +1,267 @@
+"""Requests that write records: swaps, validation, keys, odd values, blobs that are or are not there."""
+
+from typing import Any
+
+from tests.interop.parity.sides import Side
+
+_REPO = "com.atproto.repo"
+NOTE = "org.example.note"
+POST = "app.bsky.feed.post"
+WHEN = "2020-01-01T00:00:00.000Z"
+NOT_HERE = "bafkreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee"
+NO_COMMIT = "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee"
+
+
+def _nested(depth: int) -> Any:
+    value: Any = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+ODD_RECORDS: dict[str, Any] = {
+    "no $type": {"text": "a"},
+    "another $type": {"$type": "org.example.other", "text": "a"},
+    "$type that is no text": {"$type": 5},
+    "$type that is empty": {"$type": ""},
+    "$type with #main": {"$type": f"{NOTE}#main"},
+    "nothing but $type": {"$type": NOTE},
+    "an empty key": {"$type": NOTE, "": 1},
+    "a key of 300 letters": {"$type": NOTE, "k" * 300: 1},
+    "an integer of 53 bits": {"$type": NOTE, "n": 2**53 - 1},
+    "an integer of 54 bits": {"$type": NOTE, "n": 2**53},
+    "a float": {"$type": NOTE, "n": 1.5},
+    "a float without a fraction": {"$type": NOTE, "n": 1.0},
+    "null": {"$type": NOTE, "n": None},
+    "depth 20": {"$type": NOTE, "n": _nested(20)},
+    "depth 100": {"$type": NOTE, "n": _nested(100)},
+    "a link": {"$type": NOTE, "n": {"$link": NO_COMMIT}},
+    "a link that is none": {"$type": NOTE, "n": {"$link": "nonsense"}},
+    "a link with company": {"$type": NOTE, "n": {"$link": NO_COMMIT, "more": 1}},
+    "bytes": {"$type": NOTE, "n": {"$bytes": "AAECAw"}},
+    "bytes that are none": {"$type": NOTE, "n": {"$bytes": "!!"}},
+    "an inner $type that is empty": {"$type": NOTE, "n": {"$type": ""}},
+    "an inner $type that is a number": {"$type": NOTE, "n": {"$type": 5}},
+    "a blob that is not here": {
+        "$type": NOTE,
+        "n": {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "image/png", "size": 5},
+    },
+    "a blob without size": {"$type": NOTE, "n": {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "image/png"}},
+    "a blob of the old kind": {"$type": NOTE, "n": {"cid": NOT_HERE, "mimeType": "image/png"}},
+    "100 kB": {"$type": NOTE, "n": "x" * 100_000},
+    "990 kB": {"$type": NOTE, "n": "x" * 990_000},
+}
+
+ODD_POSTS: dict[str, Any] = {
+    "right": {"text": "a", "createdAt": WHEN},
+    "without text": {"createdAt": WHEN},
+    "without createdAt": {"text": "a"},
+    "a number as text": {"text": 5, "createdAt": WHEN},
+    "no instant": {"text": "a", "createdAt": "yesterday"},
+    "an instant without zone": {"text": "a", "createdAt": "2020-01-01T00:00:00"},
+    "text that is too long": {"text": "x" * 5000, "createdAt": WHEN},
+    "an unknown field": {"text": "a", "createdAt": WHEN, "more": True},
+    "an unknown embed": {"text": "a", "createdAt": WHEN, "embed": {"$type": "org.example.embed"}},
+    "an embed without $type": {"text": "a", "createdAt": WHEN, "embed": {}},
+    "a language that is none": {"text": "a", "createdAt": WHEN, "langs": ["not a language"]},
+    "too many languages": {"text": "a", "createdAt": WHEN, "langs": ["en", "de", "fr", "es"]},
+}
+
+
+async def create_record(side: Side) -> None:
+    """Records of unknown and known types, odd in each way that is known."""
+    ben, _ = await side.person("ben")
+    for what, record in ODD_RECORDS.items():
+        body = {"repo": ben.did, "collection": NOTE, "record": record}
+        await side.post(what, f"{_REPO}.createRecord", body, ben.access)
+    for validate in (None, True, False):
+        for what, record in ODD_POSTS.items():
+            body = {"repo": ben.did, "collection": POST, "record": {"$type": POST, **record}}
+            sent = body if validate is None else {**body, "validate": validate}
+            await side.post(f"a post, validate {validate}: {what}", f"{_REPO}.createRecord", sent, ben.access)
+        body = {"repo": ben.did, "collection": NOTE, "record": {"$type": NOTE}, "validate": validate}
+        sent = body if validate is not None else {**body, "validate": False}
+        await side.post(f"an unknown type, validate {validate}", f"{_REPO}.createRecord", sent, ben.access)
+
+
+async def record_keys(side: Side) -> None:
+    """Keys that are none, that a type does not take, that are taken, and none at all."""
+    ben, _ = await side.person("ben")
+    note, post = {"$type": NOTE}, {"$type": POST, "text": "a", "createdAt": WHEN}
+    profile = {"$type": "app.bsky.actor.profile", "displayName": "Ben"}
+    for key in ("", ".", "..", "a/b", "a b", "a#b", "a" * 512, "a" * 513, "é", "self", "3jzfcijpj2z2a", "a:b", "~_.-"):
+        body = {"repo": ben.did, "collection": NOTE, "rkey": key, "record": note}
+        await side.post(f"a note at {key[:20]!r} ({len(key)})", f"{_REPO}.createRecord", body, ben.access)
+        await side.post(f"a note put at {key[:20]!r} ({len(key)})", f"{_REPO}.putRecord", body, ben.access)
+    await side.post(
+        "a key that is taken",
+        f"{_REPO}.createRecord",
+        {"repo": ben.did, "collection": NOTE, "rkey": "self", "record": note},
+        ben.access,
+    )
+    for key in ("self", "other", "3jzfcijpj2z2a"):
+        for record in (post, profile):
+            body = {"repo": ben.did, "collection": record["$type"], "rkey": key, "record": record}
+            await side.post(f"{record['$type']} put at {key}", f"{_REPO}.putRecord", body, ben.access)
+            free = {**body, "validate": False}
+            await side.post(f"{record['$type']} put at {key}, not validated", f"{_REPO}.putRecord", free, ben.access)
+    for validate in ({}, {"validate": True}, {"validate": False}):
+        body = {"repo": ben.did, "collection": profile["$type"], "record": profile, **validate}
+        await side.post(f"a profile without a key {validate}", f"{_REPO}.createRecord", body, ben.access)
+
+
+async def repositories_and_collections(side: Side) -> None:
+    """Whose repository, and which collection."""
+    ben, app = await side.person("ben")
+    carol, _ = await side.person("carol")
+    for what, repo in {
+        "a handle": "ben.test",
+        "capitals": "BEN.test",
+        "another": carol.did,
+        "nobody": "nobody.test",
+    }.items():
+        body = {"repo": repo, "collection": NOTE, "record": {"$type": NOTE}}
+        await side.post(f"repo is {what}", f"{_REPO}.createRecord", body, ben.access)
+        await side.post(f"repo is {what}, by an app", f"{_REPO}.createRecord", body, app.access)
+        gone = {"repo": repo, "collection": NOTE, "rkey": "nothing"}
+        await side.post(f"deleting where repo is {what}", f"{_REPO}.deleteRecord", gone, ben.access)
+    for collection in ("note", "org.example", "Org.Example.Note", "org.example.note#x", "org.example." + "x" * 300):
+        body = {"repo": ben.did, "collection": collection, "record": {"$type": collection}}
+        await side.post(f"the collection {collection[:30]}", f"{_REPO}.createRecord", body, ben.access)
+
+
+async def swaps(side: Side) -> None:
+    """What a write expects to find."""
+    dora, _ = await side.person("dora")
+    body = {"repo": dora.did, "collection": NOTE, "rkey": "swap", "record": {"$type": NOTE, "n": 1}}
+    made = await side.post("a first", f"{_REPO}.putRecord", body, dora.access)
+    cid = made["cid"]
+    for method in ("createRecord", "putRecord", "deleteRecord", "applyWrites"):
+        base: dict[str, Any] = {"repo": dora.did, "collection": NOTE, "rkey": "swap"}
+        if method == "applyWrites":
+            base = {"repo": dora.did, "writes": [_write("create", rkey="other", value={"$type": NOTE})]}
+        elif method == "createRecord":
+            base = {"repo": dora.did, "collection": NOTE, "record": {"$type": NOTE}}
+        elif method == "putRecord":
+            base["record"] = {"$type": NOTE, "n": 2}
+        for what, commit in {"wrong": NO_COMMIT, "no CID": "nonsense", "raw": NOT_HERE}.items():
+            label = f"{method} where swapCommit is {what}"
+            await side.post(label, f"{_REPO}.{method}", {**base, "swapCommit": commit}, dora.access)
+    for what, expected in {"wrong": NO_COMMIT, "null": None, "no CID": "nonsense"}.items():
+        sent = {**body, "record": {"$type": NOTE, "n": 3}, "swapRecord": expected}
+        await side.post(f"putRecord where swapRecord is {what}", f"{_REPO}.putRecord", sent, dora.access)
+        gone = {"repo": dora.did, "collection": NOTE, "rkey": "swap", "swapRecord": expected}
+        if expected is not None:
+            await side.post(f"deleteRecord where swapRecord is {what}", f"{_REPO}.deleteRecord", gone, dora.access)
+    fresh = {**body, "rkey": "fresh"}
+    await side.post("putRecord of nothing yet", f"{_REPO}.putRecord", {**fresh, "swapRecord": cid}, dora.access)
+    await side.post("putRecord of nothing, null", f"{_REPO}.putRecord", {**fresh, "swapRecord": None}, dora.access)
+    right = {**body, "record": {"$type": NOTE, "n": 4}, "swapRecord": cid}
+    await side.post("putRecord where swapRecord is right", f"{_REPO}.putRecord", right, dora.access)
+    same = {**body, "record": {"$type": NOTE, "n": 4}}
+    await side.post("putRecord of the same", f"{_REPO}.putRecord", same, dora.access)
+    gone = {"repo": dora.did, "collection": NOTE, "rkey": "swap"}
+    await side.post("deleteRecord", f"{_REPO}.deleteRecord", gone, dora.access)
+    await side.post("deleteRecord again", f"{_REPO}.deleteRecord", gone, dora.access)
+    await side.post("deleteRecord expecting one", f"{_REPO}.deleteRecord", {**gone, "swapRecord": cid}, dora.access)
+
+
+def _write(action: str, **more: Any) -> dict[str, Any]:
+    return {"$type": f"com.atproto.repo.applyWrites#{action}", "collection": NOTE, **more}
+
+
+async def apply_writes(side: Side) -> None:
+    """Several writes in one commit, or none of them."""
+    dora, _ = await side.person("dora")
+    value = {"$type": NOTE, "n": 1}
+    lists: dict[str, list[Any]] = {
+        "a create": [_write("create", value=value)],
+        "a create with a key": [_write("create", rkey="one", value=value)],
+        "a create of a key that is taken": [_write("create", rkey="one", value=value)],
+        "an update": [_write("update", rkey="one", value={**value, "n": 2})],
+        "an update to the same": [_write("update", rkey="one", value={**value, "n": 2})],
+        "an update of nothing": [_write("update", rkey="nothing", value=value)],
+        "a delete of nothing": [_write("delete", rkey="nothing")],
+        "two of one key": [_write("create", rkey="two", value=value), _write("delete", rkey="two")],
+        "one twice": [_write("create", rkey="three", value=value), _write("create", rkey="three", value=value)],
+        "a right and a wrong": [_write("create", rkey="four", value=value), _write("delete", rkey="nothing")],
+        "an action that nobody knows": [{"$type": "com.atproto.repo.applyWrites#move", "collection": NOTE}],
+        "no $type": [{"collection": NOTE, "rkey": "five", "value": value}],
+        "a short $type": [{"$type": "#create", "collection": NOTE, "value": value}],
+        "a value of another type": [_write("create", value={"$type": "org.example.other"})],
+        "a value without $type": [_write("create", value={"n": 1})],
+        "no value": [_write("create")],
+        "no list of objects": [5],
+        "200": [_write("create", rkey=f"many-{number}", value=value) for number in range(200)],
+        "201": [_write("create", rkey=f"more-{number}", value=value) for number in range(201)],
+        "a delete": [_write("delete", rkey="one")],
+        "a post": [{**_write("create", value={"$type": POST, "text": "a", "createdAt": WHEN}), "collection": POST}],
+        "a bad post": [{**_write("create", value={"$type": POST, "text": 5}), "collection": POST}],
+    }
+    for what, writes in lists.items():
+        await side.post(what, f"{_REPO}.applyWrites", {"repo": dora.did, "writes": writes}, dora.access)
+    for validate in (True, False):
+        for what in ("a post", "a bad post", "a create", "a value of another type"):
+            body = {"repo": dora.did, "writes": lists[what], "validate": validate}
+            await side.post(f"{what}, validate {validate}", f"{_REPO}.applyWrites", body, dora.access)
+
+
+_NO_BLOB = {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "text/plain", "size": 5}
+
+
+async def blobs(side: Side) -> None:
+    """Uploads, records that refer to them, and fetching them."""
+    dora, app = await side.person("dora")
+    uploaded: dict[str, Any] = {}
+    png = b"\x89PNG\r\n\x1a\n" + bytes(50)
+    for what, content, mime in (
+        ("empty", b"", "image/png"),
+        ("text", b"some text", "text/plain"),
+        ("text with charset", b"some other text", "text/plain; charset=utf-8"),
+        ("html", b"<script>alert(1)</script>", "text/html"),
+        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
+        ("a picture said to be text", png, "text/plain"),
+        ("a picture", png, "image/png"),
+        ("any", b"anything", "*/*"),
+        ("nonsense as type", b"more", "nonsense"),
+        ("octets", b"octets", "application/octet-stream"),
+        ("JSON", b'{"a":1}', "application/json"),
+        ("too large", bytes(5 * 1024 * 1024 + 1), "application/octet-stream"),
+    ):
+        headers = {**dora.access, "content-type": mime}
+        answer = await side.ask(what, "POST", f"{_REPO}.uploadBlob", content=content, headers=headers)
+        uploaded[what] = answer.json().get("blob") or _NO_BLOB
+    headers = {**app.access, "content-type": "text/plain"}
+    await side.ask("by an app", "POST", f"{_REPO}.uploadBlob", content=b"of an app", headers=headers)
+    waiting = uploaded["octets"]["ref"]["$link"]
+    await side.get("a blob that waits for its record", "com.atproto.sync.getBlob", did=dora.did, cid=waiting)
+    for what, blob in uploaded.items():
+        variants = {
+            "": blob,
+            ", another size": {**blob, "size": 1},
+            ", another type": {**blob, "mimeType": "image/gif"},
+        }
+        for variant, one in variants.items():
+            body = {"repo": dora.did, "collection": NOTE, "record": {"$type": NOTE, "file": one}}
+            await side.post(f"a record with {what}{variant}", f"{_REPO}.createRecord", body, dora.access)
+        cid = blob["ref"]["$link"]
+        await side.get(f"fetching {what}", "com.atproto.sync.getBlob", did=dora.did, cid=cid)
+    profile = {"$type": "app.bsky.actor.profile", "avatar": uploaded["text"]}
+    body = {"repo": dora.did, "collection": "app.bsky.actor.profile", "rkey": "self", "record": profile}
+    await side.post("an avatar that is a text", f"{_REPO}.putRecord", body, dora.access)
+    cid = uploaded["text"]["ref"]["$link"]
+    path = f"/xrpc/com.atproto.sync.getBlob?did={dora.did}&cid={cid}"
+    await side.ask("HEAD of a blob", "HEAD", path)
+    await side.get("the blobs of a repository", "com.atproto.sync.listBlobs", did=dora.did)
+    await side.get("a blob that nobody has", "com.atproto.sync.getBlob", did=dora.did, cid=NOT_HERE)
+    await side.get("blobs that are missing", f"{_REPO}.listMissingBlobs", headers=dora.access)
+
+
+GROUPS = {
+    "createRecord oddities": create_record,
+    "record keys": record_keys,
+    "repositories and collections": repositories_and_collections,
+    "swaps": swaps,
+    "applyWrites oddities": apply_writes,
+    "blobs": blobs,
+}

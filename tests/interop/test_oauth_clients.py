@@ -1,0 +1,99 @@
+"""OAuth clients that we did not write, and the examples, are let in by somebody in front of our pages."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from tests.interop.conftest import NODE, PATIENCE_SECONDS, Account, Network
+from tests.interop.consent import allow
+from tests.parts import ROOT, needs
+
+SCOPE = "atproto repo:org.example.note?action=create"
+
+
+@asynccontextmanager
+async def running(*command: str | Path, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program of others that is spoken with; it must end by itself, and well."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*map(str, command), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
+    try:
+        yield process
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            _, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def line_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        line = await process.stdout.readline()
+    if not line:
+        assert process.stderr is not None
+        raise AssertionError((await process.stderr.read()).decode())
+    return line.decode().rstrip("\n")
+
+
+@needs("node")
+@pytest.mark.usefixtures("node_modules")
+async def test_official_client_is_let_in_acts_refreshes_and_leaves(network: Network) -> None:
+    """It discovers, pushes, proves, spends the code; what it was not granted it is refused; after leaving all is over."""
+    ana = await network.sign_up("ana-oauth")
+    command = ("node", NODE / "oauth.mjs", network.pds_url, network.plc_url, ana.handle, SCOPE)
+    async with running(*command, cwd=NODE) as process:
+
+        async def told() -> dict[str, object]:
+            return dict(msgspec.json.decode(await line_of(process)))
+
+        back = await allow(str((await told())["where"]), ana.handle, ana.password)
+        assert process.stdin is not None
+        process.stdin.write(f"{back}\n".encode())
+        assert await told() == {"did": ana.did, "state": "kept by the app"}
+        acted = await told()
+        assert str(acted["uri"]).startswith(f"at://{ana.did}/org.example.note/")
+        assert acted["other"] == {"refused": "ScopeMissing", "status": 403}
+        assert acted["granted"] == SCOPE
+        assert (await told())["refreshed"] is True
+        assert "refused" in (await told())["after"]  # type: ignore[operator]
+
+
+async def be_let_in(process: asyncio.subprocess.Process, ana: Account) -> list[str]:
+    """Open what the example says, say yes, go back to it; the lines that it printed then."""
+    where = (await line_of(process)).removeprefix("Open ")
+    back = await allow(where, ana.handle, ana.password)
+    async with httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(back)).text == "You can close this window.\n"
+    return [await line_of(process), await line_of(process)]
+
+
+async def test_example_in_python_does_what_it_says(network: Network) -> None:
+    ana = await network.sign_up("ana-oauth-py")
+    command = (sys.executable, ROOT / "docs/examples/oauth_client.py", network.pds_url, ana.handle)
+    async with running(*command) as process:
+        granted, uri = await be_let_in(process, ana)
+    assert granted == f"{ana.did} allows atproto repo:community.lexicon.calendar.event"
+    assert uri.startswith(f"at://{ana.did}/community.lexicon.calendar.event/")
+
+
+@needs("node")
+async def test_example_in_typescript_does_what_it_says(network: Network, node_modules: Path, tmp_path: Path) -> None:
+    ana = await network.sign_up("ana-oauth-ts")
+    (tmp_path / "node_modules").symlink_to(node_modules)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    script = tmp_path / "oauth_client.ts"
+    script.write_text((ROOT / "docs/examples/oauth_client.ts").read_text())
+    program = NODE / "node_modules/tsx/dist/cli.mjs"
+    command = ("node", program, script, network.pds_url, ana.handle, network.plc_url)
+    async with running(*command, cwd=tmp_path) as process:
+        granted, uri = await be_let_in(process, ana)
+    assert granted == f"{ana.did} allows atproto repo:community.lexicon.calendar.event"
+    assert uri.startswith(f"at://{ana.did}/community.lexicon.calendar.event/")

@@ -1,9 +1,0 @@
-"""docs/answers.md has the table of transitions as the code has it."""
-
-from openmeet.domain.attendance.transitions import COLUMNS, TABLE
-from tests.ledgers.tables import bare, section
-
-
-def test_every_cell() -> None:
-    in_code = {act.value: [row[column].value for column in COLUMNS] for act, row in TABLE.items()}
-    assert {bare(name): cells for name, *cells in section("answers.md", "Transitions")} == in_code

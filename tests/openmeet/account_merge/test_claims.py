@@ -1,0 +1,349 @@
+"""Signing in and linking with a DID, proving an address, saying yes; on both engines."""
+
+import asyncio
+
+import pytest
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import DAY, HOUR, HandClock
+from groundwork.database.transaction import Database, TransactionConflict
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.account_merge import actions, queries
+from openmeet.domain.account_merge.model import SignInResult
+from openmeet.domain.account_merge.reasons import AccountMergeReason
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.records.message import RecordMessage
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp
+from tests.openmeet.site_under_test import event_by, person
+from tests.simulation.oracle import EVENT
+
+PDS = "https://pds.example"
+TEA = f"at://{did(2)}/{EVENT}/tea"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
+    async def work(tx):
+        return await apply(tx, HERE, messages)
+
+    return await db.batch(work)
+
+
+async def signs_in(db: Database, who: Did, caller: UserId | None = None) -> SignInResult:
+    async with db.transaction() as tx:
+        return await actions.sign_in_with_did(tx, who, handle="ana.example", pds_url=PDS, caller=caller)
+
+
+async def of(db: Database, who: UserId) -> dict[str, str]:
+    """A person's answers by the titles of events."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select e.title, a.status from attendances a join events e on e.id = a.event_id"
+            " where a.user_id = :id order by 1",
+            id=who,
+        )
+    return {row["title"]: row["status"] for row in rows}
+
+
+async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: Database, clock: HandClock) -> None:
+    """No merge: the same row, with the moment at which it was claimed; signing in again says nothing more."""
+    await take(db, event(2, "tea", 1), event(1, "own", 2, "Own"), rsvp(1, "r", 3, TEA))
+    async with db.reader() as reader:
+        shadow = (await identity_queries.find(reader, did(1))).user_id
+    first = await signs_in(db, did(1))
+    assert first.user_id == shadow
+    assert [one.text for one in first.was_known] == ["1 event", "1 answer"]
+    assert await of(db, shadow) == {"Tea": "attending"}
+    async with db.reader() as reader:
+        row = await reader.fetch_one("select kind, claimed_at from users where id = :id", id=shadow)
+        owed = await reader.fetch_one(
+            "select 1 from outbox_jobs where kind = 'backfill' and subject = :did", did=did(1)
+        )
+    assert (row["kind"], row["claimed_at"]) == ("person", clock.now())
+    assert owed is not None
+    assert await signs_in(db, did(1)) == SignInResult(shadow)
+
+
+async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None:
+    """An answer that stood apart on an event with a limit gets its place, or the end of the line."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        tea = await event_by(tx, ana, capacity="1")
+        await tx.execute(
+            "update events set record_uri = :uri, record_did = :did where id = :id", uri=TEA, did=did(2), id=tea.id
+        )
+    await take(db, rsvp(1, "r", 3, TEA), rsvp(3, "r", 4, TEA))
+    known = [await signs_in(db, did(number)) for number in (1, 3)]
+    async with db.reader() as reader:
+        found = [await answers.find(reader, tea.id, one.user_id) for one in known]
+    assert [one.status for one in found] == [AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED]
+    assert ben.user_id not in {one.user_id for one in known}
+
+
+async def test_linking_shows_first_and_joins_on_the_yes(db: Database) -> None:
+    """Before the yes both stay as they are; after it the shadow is gone, and its DID is the person's to sign in with."""
+    await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    linked = await signs_in(db, did(1), ana.user_id)
+    assert linked.user_id == ana.user_id
+    assert linked.claim is not None
+    assert await of(db, ana.user_id) == {}
+    async with db.reader() as reader:
+        _, holdings = await actions.look(reader, ana.user_id, linked.claim)
+    assert [one.text for one in holdings] == ["1 answer"]
+    async with db.transaction() as tx:
+        assert await actions.confirm(tx, ana.user_id, linked.claim) == holdings
+    async with db.transaction() as tx:
+        assert await actions.confirm(tx, ana.user_id, linked.claim) == holdings
+    assert await of(db, ana.user_id) == {"Tea": "attending"}
+    async with db.reader() as reader:
+        identity = await identity_queries.find(reader, did(1))
+        claim, said = await actions.look(reader, ana.user_id, linked.claim)
+    assert (identity.user_id, identity.kind, identity.handle) == (ana.user_id, IdentityKind.CONNECTED, "ana.example")
+    assert (claim.other_id, said) == (None, holdings)
+    # What they write from now on is theirs, too.
+    await take(db, rsvp(1, "r", 5, TEA, "notgoing"))
+    assert await of(db, ana.user_id) == {"Tea": "declined"}
+
+
+async def test_a_double_click_joins_once(db: Database) -> None:
+    """Both hear what was joined, and it was joined once."""
+    await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    claim = (await signs_in(db, did(1), ana.user_id)).claim
+    assert claim is not None
+
+    async def click():
+        return await db.batch(lambda tx: actions.confirm(tx, ana.user_id, claim))
+
+    heard = await asyncio.gather(*(click() for _ in range(4)))
+    assert [[one.text for one in holdings] for holdings in heard] == [["1 answer"]] * 4
+    assert await of(db, ana.user_id) == {"Tea": "attending"}
+
+
+async def test_a_did_that_nobody_knows_or_that_did_nothing_is_linked_at_once(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await identities.person_for_did(tx, did(3))
+    for number in (1, 3, 1):
+        assert await signs_in(db, did(number), ana.user_id) == SignInResult(ana.user_id)
+    async with db.reader() as reader:
+        mine = await identity_queries.of_user(reader, ana.user_id)
+    assert [(one.did, one.is_default) for one in mine] == [(did(1), True), (did(3), False)]
+
+
+async def test_a_claim_is_its_persons_alone_and_ends(db: Database, clock: HandClock) -> None:
+    await take(db, event(1, "own", 1))
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+    claim = (await signs_in(db, did(1), ana.user_id)).claim
+    for who in (ben, ana):
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await actions.confirm(tx, who.user_id, claim)
+        clock.turn(HOUR)
+    again = (await signs_in(db, did(1), ana.user_id)).claim
+    assert again == claim
+    async with db.transaction() as tx:
+        await actions.decline(tx, ana.user_id, again)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, ana.user_id, again)
+    async with db.reader() as reader:
+        assert (await identity_queries.find(reader, did(1))).kind is IdentityKind.SHADOW
+    clock.turn(DAY)
+    assert await queries.forget_old_claims(db) == 0
+
+
+async def test_who_unlinked_the_proven_did_in_the_middle_keeps_their_account(db: Database) -> None:
+    """A DID that two people can open: the one lets it go, and the other's proof of a minute ago joins nothing of theirs."""
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        await event_by(tx, ana, title="Anas own")
+    await signs_in(db, did(1), ana.user_id)
+    claim = (await signs_in(db, did(1), eve.user_id)).claim
+    async with db.transaction() as tx:
+        shown, _ = await actions.look(tx, eve.user_id, claim)
+        assert shown.other_id == ana.user_id
+        await identities.unlink(tx, ana.user_id, did(1))
+    for step in (actions.look, actions.confirm):
+        with pytest.raises(NotFound):
+            async with db.transaction() as tx:
+                await step(tx, eve.user_id, claim)
+    async with db.reader() as reader:
+        assert await by_id(reader, ana.user_id) is not None
+    # Proven again it is nobody's, and theirs at once; of Ana nothing comes along.
+    assert (await signs_in(db, did(1), eve.user_id)).claim is None
+    async with db.reader() as reader:
+        assert (await identity_queries.find(reader, did(1))).user_id == eve.user_id
+        assert await reader.fetch_one("select 1 from events where author_id = :id", id=ana.user_id) is not None
+
+
+async def test_who_has_another_address_by_then_keeps_their_account(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        claim, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
+        assert claim is not None
+        await tx.execute("update users set email = 'new@example.org' where id = :id", id=ana.user_id)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, eve.user_id, claim)
+    async with db.reader() as reader:
+        assert await by_id(reader, ana.user_id) is not None
+
+
+async def test_what_proves_an_account_in_two_ways_is_what_was_shown_last(db: Database) -> None:
+    """The address first, then the DID: unlinking the DID ends the claim, although the address is still theirs."""
+    async with db.transaction() as tx:
+        ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
+        await event_by(tx, ana)
+    await signs_in(db, did(1), ana.user_id)
+    async with db.transaction() as tx:
+        first, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
+    claim = (await signs_in(db, did(1), eve.user_id)).claim
+    assert claim == first
+    async with db.transaction() as tx:
+        await identities.unlink(tx, ana.user_id, did(1))
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, eve.user_id, claim)
+
+
+async def test_two_people_who_proved_one_shadow_do_not_both_get_it(db: Database) -> None:
+    """At the same moment: one has all of it, the other is told that it is not there any more."""
+    await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
+    async with db.transaction() as tx:
+        people = [await person(tx, name) for name in ("Ana", "Eve")]
+    claims = [(await signs_in(db, did(1), one.user_id)).claim for one in people]
+
+    async def click(who: Caller, claim) -> bool:
+        while True:
+            try:
+                return bool(await db.batch(lambda tx: actions.confirm(tx, who.user_id, claim)))
+            except NotFound:
+                return False
+            except TransactionConflict:
+                continue  # the page says that nothing was saved, and they click again
+
+    heard = await asyncio.gather(*(click(who, claim) for who, claim in zip(people, claims, strict=True)))
+    assert sorted(heard) == [False, True]
+    winner = people[heard.index(True)]
+    assert await of(db, winner.user_id) == {"Tea": "attending"}
+    assert await of(db, people[heard.index(False)].user_id) == {}
+    async with db.reader() as reader:
+        assert (await identity_queries.find(reader, did(1))).user_id == winner.user_id
+
+
+async def test_an_address_is_forgotten_when_its_claim_is_settled(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana, _ = await person(tx, "Ana"), await person(tx, "Old")
+        claim, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")
+        await actions.confirm(tx, ana.user_id, claim)
+        (row,) = await tx.fetch("select proven, joined from account_merges order by id")
+    assert row["proven"] == ""
+
+
+async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None:
+    """Somebody who signs in with a handle answered before as a guest: the address proves it, and is theirs from then on."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Host")
+        tea = await event_by(tx, host)
+        guest = await guests.make(tx, display_name="Ana A.", email="ana@example.net")
+        await attendance.answer(tx, Caller(guest, "Ana A."), tea.slug, RsvpReply.GOING)
+    ana = (await signs_in(db, did(1))).user_id
+    async with db.transaction() as tx:
+        claim, _ = await actions.prove_email(tx, ana, "ana@example.net")
+        await actions.confirm(tx, ana, claim)
+        assert await actions.prove_email(tx, ana, "ana@example.net") == (None, False)
+        assert await guests.by_email(tx, "ana@example.net") is None
+        assert (await by_id(tx, ana)).email == "ana@example.net"
+    assert await of(db, ana) == {"Board games": "attending"}
+
+
+async def test_two_kept_repositories_are_not_joined(db: Database) -> None:
+    """Neither key may be lost: one is taken over first. Nothing is changed by the try."""
+    async with db.transaction() as tx:
+        people = [await person(tx, name) for name in ("Ana", "Ben")]
+        for one in people:
+            await identity_queries.put_custodial_account(
+                tx, one.user_id, handle=f"{one.display_name}.test", email="x@y", sealed_password=b"x"
+            )
+        claim, _ = await actions.prove_email(tx, people[0].user_id, "ben@example.org")
+    with pytest.raises(Refused, match=AccountMergeReason.TWO_REPOSITORIES):
+        async with db.transaction() as tx:
+            await actions.confirm(tx, people[0].user_id, claim)
+    async with db.reader() as reader:
+        assert await by_id(reader, people[1].user_id) is not None
+
+
+async def test_what_arrives_during_the_merge_belongs_to_the_person(db: Database, clock: HandClock) -> None:
+    """Messages of that DID and of others, side by side with the yes: one answer per event, nobody is lost, seats are exact."""
+    async with db.transaction() as tx:
+        host = await person(tx, "Host")
+        full = await event_by(tx, host, capacity="1")
+        uri = f"at://{did(5)}/{EVENT}/full"
+        await tx.execute(
+            "update events set record_uri = :uri, record_did = :did where id = :id", uri=uri, did=did(5), id=full.id
+        )
+        await visibility.hold(tx, [Subject(Thing.DID, did(2))], SubjectVisibility.TRUSTED)
+    for who in range(6, 12):
+        subjects = [f"at://{did(2)}/{EVENT}/e{who}-{index}" for index in range(6)]
+        await take(db, *(event(2, about.rpartition("/")[2], who) for about in subjects))
+        await take(db, rsvp(who, "first", 1, subjects[0]), rsvp(who, "full", 1, uri))
+        async with db.transaction() as tx:
+            ana = await person(tx, f"Ana {who}")
+        claim = (await signs_in(db, did(who), ana.user_id)).claim
+        assert claim is not None
+
+        async def answers_here(ana=ana, subjects=subjects) -> None:
+            for about in subjects[3:]:
+                async with db.reader() as reader:
+                    slug = (await by_record_uri(reader, about)).slug
+                async with db.transaction() as tx:
+                    await attendance.answer(tx, ana, slug, RsvpReply.GOING)
+
+        async def joins(ana=ana, claim=claim) -> None:
+            async def work(tx):
+                return await actions.confirm(tx, ana.user_id, claim)
+
+            await db.batch(work)
+
+        async def arrives(who=who, subjects=subjects) -> None:
+            for index, about in enumerate(subjects[1:]):
+                await take(db, rsvp(who, f"r{index}", 2 + index, about))
+
+        await asyncio.gather(joins(), arrives(), answers_here())
+        async with db.reader() as reader:
+            rows = await reader.fetch(
+                "select e.record_uri from attendances a join events e on e.id = a.event_id where a.user_id = :id",
+                id=ana.user_id,
+            )
+            identity = await identity_queries.find(reader, did(who))
+        assert {row["record_uri"] for row in rows} >= set(subjects)
+        assert identity.user_id == ana.user_id
+    async with db.reader() as reader:
+        assert await answers.seats_taken(reader, full.id) <= 1
+        alone = await reader.fetch(
+            "select event_id, user_id from attendances group by event_id, user_id having count(*) > 1"
+        )
+    assert not alone

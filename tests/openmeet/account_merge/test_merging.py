@@ -1,0 +1,205 @@
+"""Two rows become one person: whatever refers to people is found in the schema and must be covered; on both engines."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.database.migrate import migrate
+from groundwork.database.transaction import Database, Engine, Transaction
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.uuid7 import new_id
+from openmeet.domain.account_merge.merge import ROOMS, merge
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import merge as reassigning
+from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase
+from tests.openmeet.account_merge.every_row import Schema, insert, people_columns, row_for, schema_of
+from tests.openmeet.counting import Counting
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.ingestion.test_erasing import everything
+from tests.openmeet.site_under_test import event_by, person
+
+# What does not change hands, and what becomes of it instead.
+OTHERWISE = {
+    ("guests", "user_id"): "the address becomes the person's",
+    ("account_merges", "other_id"): "a claim of what is gone is no claim",
+    ("account_erasures", "user_id"): "whoever merges accounts wants to keep them",
+    ("withdrawn_erasures", "user_id"): "goes with the row: in the ledger the merge ends the request",
+}
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def schema(sqlite_templates: Path) -> Schema:
+    """The schema as SQLite tells it: both engines have the same."""
+    template = sqlite_templates / "openmeet.db"
+    await migrate(f"sqlite://{template}", "", "openmeet")
+    return schema_of(str(template))
+
+
+async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
+    """Rows of somebody else that others can refer to, and that somebody."""
+    cleo = await person(tx, "Cleo")
+    event = await event_by(tx, cleo)
+    group = await groups.create(tx, cleo, group_details())
+    known = {"events": event.id, "groups": group.id}
+    return known, cleo.user_id
+
+
+async def a_row_everywhere(
+    tx: Transaction, schema: Schema, goes: UserId, *, twin: UserId | None = None
+) -> dict[tuple[str, str], int]:
+    """One row per column that refers to people, where it is ``goes``; with ``twin`` the same once more for them."""
+    known, cleo = await known_rows(tx)
+    waiting = people_columns(schema)
+    made: dict[tuple[str, str], int] = {}
+    # A table that others refer to comes before them.
+    for table in (
+        "event_series",
+        "attendances",
+        "subscribed_calendars",
+        "notification_emails",
+        "chat_rooms",
+        "chat_messages",
+    ):
+        values = row_for(schema[table], table, known, {}, cleo)
+        await insert(tx, table, values)
+        known[table] = values["id"]
+    for table, column in waiting:
+        if table == "events":
+            made[table, column] = 1
+            await tx.execute(
+                "update events set author_id = :goes where id = :id",
+                goes=goes,
+                id=(await event_by(tx, await person(tx, f"Host {column}"))).id,
+            )
+            continue
+        for who in (goes, twin) if twin else (goes,):
+            for one in schema[table]:
+                if one.is_unique and one.to in known:
+                    # One row per series: another series.
+                    other = row_for(schema[one.to], one.to, known, {}, cleo)
+                    await insert(tx, one.to, other)
+                    known[one.to] = other["id"]
+            values = row_for(schema[table], table, known, {column: who}, cleo)
+            if table == "group_members" and column == "user_id":
+                values["role"] = "member"
+            elif table == "group_members":
+                values |= {"user_id": (await person(tx, f"Decided {who == goes}")).user_id, "role": "member"}
+            elif (table, column) in {("event_series_invitations", "invited_by"), ("chat_sanctions", "by_user_id")}:
+                values["user_id"] = (await person(tx, f"Invited {who == goes}")).user_id
+            elif table == "attendances":
+                values["status"] = "attending"
+            await insert(tx, table, values)
+        made[table, column] = 1
+    return made
+
+
+async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Schema, engine: Engine) -> None:
+    """Nothing refers to the one who goes, nothing of theirs is lost, and no cell of the database has their id."""
+    async with db.transaction() as tx:
+        goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
+        made = await a_row_everywhere(tx, schema, goes)
+        before = {place: await _naming(tx, place, stays) for place in made}
+    assert len(made) > 45
+    async with db.transaction() as tx:
+        await merge(tx, goes, stays)
+    async with db.reader() as reader:
+        after = {place: await _naming(reader, place, stays) for place in made}
+    lost = [place for place in made if place not in OTHERWISE and after[place] <= before[place]]
+    assert lost == []
+    left = [
+        (table, column)
+        for table, rows in (await everything(db, engine)).items()
+        for row in rows
+        for column, value in row.items()
+        # Until the ledger has noted that they were merged.
+        if isinstance(value, str) and goes in value and table != "merged_accounts"
+    ]
+    assert left == []
+    assert OTHERWISE.keys() <= made.keys()
+
+
+async def _naming(reader, place: tuple[str, str], who: UserId) -> int:
+    row = await reader.fetch_one(f"select count(*) as n from {place[0]} where {place[1]} = :id", id=who)
+    return int(row["n"])
+
+
+async def test_what_both_have_is_had_once(db: Database, schema: Schema) -> None:
+    """Both stand in every table with the same keys: no constraint stops their joining, and none is broken."""
+    async with db.transaction() as tx:
+        goes, stays = (await person(tx, "Ben")).user_id, (await person(tx, "Ana")).user_id
+        await a_row_everywhere(tx, {**schema, "custodial_accounts": []}, goes, twin=stays)
+    async with db.transaction() as tx:
+        await merge(tx, goes, stays)
+    async with db.reader() as reader:
+        assert not await reassigning.is_there(reader, goes)
+
+
+async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema, engine: Engine, monkeypatch) -> None:
+    """Whichever room it happens in."""
+    async with db.transaction() as tx:
+        goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
+        await a_row_everywhere(tx, schema, goes)
+    before = await everything(db, engine)
+
+    async def dies(_tx: Transaction, _one: UserId, _other: UserId) -> None:
+        raise ConnectionResetError("the machine stopped")
+
+    for at in (1, len(ROOMS) // 2, len(ROOMS) - 1):
+        monkeypatch.setattr("openmeet.domain.account_merge.merge.ROOMS", (*ROOMS[:at], dies))
+        with pytest.raises(ConnectionResetError):
+            async with db.transaction() as tx:
+                await merge(tx, goes, stays)
+        assert await everything(db, engine) == before
+
+
+async def test_merging_twice_changes_nothing(db: Database, schema: Schema, engine: Engine) -> None:
+    async with db.transaction() as tx:
+        goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
+        await a_row_everywhere(tx, schema, goes)
+        assert await merge(tx, goes, stays) != ()
+    once = await everything(db, engine)
+    async with db.transaction() as tx:
+        assert await merge(tx, goes, stays) == ()
+        assert await merge(tx, stays, stays) == ()
+    assert await everything(db, engine) == once
+
+
+async def merged(tx: Transaction, events: int) -> int:
+    """How many statements it takes to join two people who both go to so many full events, for each of which somebody waits."""
+    goes, stays, waits = [await person(tx, f"{name} of {events}") for name in ("Ana", "Bea", "Cleo")]
+    for _ in range(events):
+        event = await event_by(tx, await person(tx, f"Host {new_id(tx.now)}"), capacity="2")
+        for who in (goes, stays, waits):
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+    counting = Counting(tx)
+    await merge(counting, goes.user_id, stays.user_id)
+    return counting.statements
+
+
+async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db: Database) -> None:
+    """Every place that becomes free is offered to who waits for it, those of most events by debts."""
+    async with db.transaction() as tx:
+        some = await merged(tx, 7)
+    async with db.transaction() as tx:
+        many = await merged(tx, 14)
+    # In SQLite's own process a row of several costs no more alone.
+    assert many == some or db.engine == "sqlite"
+    while await dispatcher.run_once(db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(db))}):
+        pass
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select status, count(*) as n, count(offered_until) as offered from attendances group by status order by status"
+        )
+    assert [tuple(row) for row in rows] == [("attending", 21, 0), ("waitlisted", 21, 21)]

@@ -1,0 +1,83 @@
+"""Account merge on pages: prove an address, show what is there, merge after consent, report what was merged."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.sign_in.model import code_of
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
+from tests.shown import words_of
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+async def proves(browser: httpx.AsyncClient, email: str) -> str:
+    """Where the code for an address leads."""
+    asked = await browser.post("/settings/join", data={"email": email})
+    (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
+    right = code_of(CODE_KEY, challenge)
+    wrong = await browser.post(
+        "/settings/join/code", data={"challenge": challenge, "code": str(int(right[0] == "0")) * 6}
+    )
+    assert wrong.status_code == 400
+    assert "That isn’t the code" in wrong.text
+    proven = await browser.post("/settings/join/code", data={"challenge": challenge, "code": right})
+    assert proven.status_code == 303
+    return proven.headers["location"]
+
+
+async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        tea = await event_by(tx, await person(tx, "Host"), title="Tea")
+        guest = await guests.make(tx, display_name="Ana A.", email="other@example.org")
+        await attendance.answer(tx, Caller(guest, ""), tea.slug, RsvpReply.GOING)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert "/settings/join" in (await browser.get("/settings/profile")).text
+        claim = await proves(browser, "other@example.org")
+        shown = await browser.get(claim)
+        assert h1_of(shown.text) == "Is this you?"
+        assert "<li>1 answer</li>" in shown.text
+        assert "Tea" not in words_of((await browser.get("/my/events")).text)
+        for _ in range(2):
+            joined = await browser.post(claim)
+            assert joined.headers["location"] == claim
+        said = await browser.get(claim)
+        assert h1_of(said.text) == "It is all in one place"
+        assert "<li>1 answer</li>" in said.text
+        assert "Tea" in (await browser.get("/my/events")).text
+        async with site.browser() as stranger:
+            assert "/sign-in" in (await stranger.get(claim)).headers.get("location", "/sign-in")
+            await sign_up(stranger, "eve@example.org", "Eve")
+            assert (await stranger.get(claim)).status_code == 404
+            assert (await stranger.post(claim)).status_code == 404
+
+
+async def test_two_accounts_say_which_address_goes_on(site: Site) -> None:
+    """And "not now" leaves both as they are."""
+    async with site.db.transaction() as tx:
+        await person(tx, "Ben")
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        claim = await proves(browser, "ben@example.org")
+        shown = re.sub(r"<[^>]+>|\s+", " ", (await browser.get(claim)).text)
+        assert "second account of yours" in shown
+        assert re.search(r"ben@example\.org +no longer opens this account", shown)
+        left = await browser.post(f"{claim}/not-now")
+        assert left.headers["location"] == "/settings/profile"
+        assert (await browser.get(claim)).status_code == 404
+        assert (await browser.post("/settings/join", data={"email": "ana@example.org"})).status_code == 400
+        assert await proves(browser, "nobody@example.org") == "/settings/profile"
+    async with site.db.reader() as reader:
+        assert await reader.fetch_one("select 1 from users where email = 'ben@example.org'") is not None

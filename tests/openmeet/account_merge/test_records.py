@@ -1,0 +1,95 @@
+"""Records of merged people: two publications of one RSVP become one, and none says what its owner did not write."""
+
+from itertools import chain
+
+from groundwork.clock import MINUTE
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, deployment
+from tests.simulation.oracle import RSVP
+
+__all__ = ["deployment"]
+
+
+async def answers_in(deployment: Deployment, name: str) -> list[str]:
+    """What the answers in somebody's repository say, as their own app sees it."""
+    client = await deployment.stranger(name)
+    did = (await client.query("com.atproto.server.getSession"))["did"]
+    listed = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
+    return [str(one["value"]["status"]).partition("#")[2] for one in listed["records"]]
+
+
+async def both_answer(
+    deployment: Deployment, first: RsvpReply, later: RsvpReply | None
+) -> tuple[Event, Caller, Caller]:
+    """An event, who stays (answered first) and who goes (answered later), with their records written."""
+    host = await deployment.person("Ana")
+    tea = await deployment.event(host)
+    await settled(deployment)
+    dora, cleo = await deployment.connected("dora"), await deployment.connected("cleo")
+    await deployment.answer(dora, tea.slug, first)
+    deployment.clock.turn(MINUTE)
+    if later is not None:
+        await deployment.answer(cleo, tea.slug, later)
+    await settled(deployment)
+    return tea, dora, cleo
+
+
+async def settled(deployment: Deployment) -> None:
+    """Pay and read until nothing is owed."""
+    for _ in range(10):
+        paid = await deployment.deliver_publications() + await deployment.deliver_jobs()
+        await deployment.ingest()
+        if not paid:
+            return
+        deployment.clock.turn(5 * MINUTE)
+
+
+async def join(deployment: Deployment, stays: Caller, goes: Caller) -> None:
+    did = (await deployment.identity(goes.user_id)).did
+    async with deployment.db.transaction() as tx:
+        signed_in = await claiming.sign_in_with_did(
+            tx, did, handle="cleo.town.test", pds_url=deployment.pds_url, caller=stays.user_id
+        )
+    assert signed_in.claim is not None
+    await deployment.db.batch(lambda tx: claiming.confirm(tx, stays.user_id, signed_in.claim))
+
+
+async def test_of_two_records_of_one_answer_one_is_taken_back(deployment: Deployment) -> None:
+    """The answer that stays says the later word, in one of the repositories."""
+    tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, RsvpReply.DECLINED)
+    assert [await answers_in(deployment, name) for name in ("dora", "cleo")] == [["going"], ["notgoing"]]
+    await join(deployment, dora, cleo)
+    await settled(deployment)
+    left = [await answers_in(deployment, name) for name in ("dora", "cleo")]
+    assert sorted(chain(*left)) == ["notgoing"]
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select id, user_id, status from attendances where event_id = :id", id=tea.id)
+        owed = await reader.fetch(
+            "select state, subject_id from publications where kind = 'rsvp' and state <> 'retracted'"
+        )
+    assert [(row["user_id"], row["status"]) for row in rows] == [(dora.user_id, "declined")]
+    assert [(row["state"], row["subject_id"]) for row in owed] == [(PublicationState.PUBLISHED, rows[0]["id"])]
+    # It goes on being one answer.
+    await deployment.answer(dora, tea.slug, RsvpReply.INTERESTED)
+    await settled(deployment)
+    assert sorted([*await answers_in(deployment, "dora"), *await answers_in(deployment, "cleo")]) == ["interested"]
+
+
+async def test_an_only_record_goes_on_where_it_is(deployment: Deployment) -> None:
+    """Whoever goes wrote it: it stays in their repository, and says what the person says from now on."""
+    tea, dora, cleo = await both_answer(deployment, RsvpReply.GOING, None)
+    await join(deployment, cleo, dora)
+    await settled(deployment)
+    assert await answers_in(deployment, "dora") == ["going"]
+    await deployment.answer(cleo, tea.slug, RsvpReply.DECLINED)
+    await settled(deployment)
+    assert [await answers_in(deployment, name) for name in ("dora", "cleo")] == [["notgoing"], []]
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select count(*) as n from publications where kind = :kind", kind=PublicationKind.RSVP
+        )
+    assert row["n"] == 1

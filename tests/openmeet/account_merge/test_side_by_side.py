@@ -1,0 +1,304 @@
+"""A yes and a message of the network beside each other, stopped at one statement after another: it ends as if one had come after the other.
+
+On PostgreSQL by two connections, which see and wait for each other; on SQLite the one that came first has the writer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+
+import httpx
+import pytest
+
+from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Engine, Transaction, TransactionConflict
+from groundwork.errors import NotFound
+from openmeet.domain.account_merge import actions
+from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.message import RecordMessage
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.simulation.oracle import EVENT
+
+PDS = "https://pds.example"
+# Long enough for whoever waits for no lock, short beside the two seconds that a transaction may last.
+MOMENT = 0.15
+
+Work = Callable[[Transaction], Awaitable[object]]
+
+
+class Gate:
+    """Stops whoever passes it the ``at``-th time, once, until it is opened."""
+
+    def __init__(self, at: int) -> None:
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+        self._at, self._passed = at, 0
+
+    async def passing(self) -> None:
+        self._passed += 1
+        if self._passed == self._at:
+            self.reached.set()
+            await self.opened.wait()
+
+
+class Gated(Counting):
+    """A transaction with a gate before each statement."""
+
+    def __init__(self, tx: Transaction, gate: Gate) -> None:
+        super().__init__(tx)
+        self._gate = gate
+
+    async def asked(self) -> None:
+        await self._gate.passing()
+
+
+async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
+    """As ``batch`` does it: what lost against somebody else is done again."""
+    for _ in range(5):
+        with suppress(TransactionConflict):
+            async with db.transaction() as tx:
+                await work(tx if gate is None else Gated(tx, gate))
+            return
+    raise AssertionError("it lost again and again")
+
+
+async def beside(db: Database, first: Work, second: Work, at: int) -> bool:
+    """``first`` is stopped before its ``at``-th statement, until ``second`` is through or waits. False where it has fewer."""
+    gate = Gate(at)
+    running = asyncio.create_task(run(db, first, gate))
+    reached = asyncio.create_task(gate.reached.wait())
+    await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
+    reached.cancel()
+    other = asyncio.create_task(run(db, second))
+    if gate.reached.is_set():
+        await asyncio.wait({other}, timeout=MOMENT)
+    gate.opened.set()
+    await asyncio.gather(running, other)
+    return gate.reached.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Ana, a DID that is hers as she has proven, and events: one that its shadow answered, one that both did, one with one seat."""
+
+    ana: Caller
+    ben: Caller
+    shadow: UserId
+    did: Did
+    claim: ClaimId
+    theirs: Event
+    shared: Event
+    full: Event
+    fresh: Event
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return self.theirs, self.shared, self.full, self.fresh
+
+
+def own_did(who: int) -> Did:
+    """One that no other scene has."""
+    return parse_did("did:plc:" + "".join(NAMES[who >> shift & 15] for shift in range(92, -4, -4)))
+
+
+def says(who: int, name: str, at: int, word: str = "going") -> RecordMessage:
+    """The answer of a scene's DID to the event of this name."""
+    return replace(rsvp(0, name, at, uri_of(who, name), word), did=own_did(who))
+
+
+def uri_of(who: int, name: str) -> str:
+    return f"at://{did(2)}/{EVENT}/{name}{who}"
+
+
+async def scene(db: Database, who: int) -> Scene:
+    async with db.transaction() as tx:
+        host, ana, ben = [await person(tx, f"{name} {who}") for name in ("Host", "Ana", "Ben")]
+        made = []
+        for name in ("theirs", "shared", "full", "fresh"):
+            one = await event_by(tx, host, title=name, capacity="1" if name == "full" else "")
+            await tx.execute(
+                "update events set record_uri = :uri, record_did = :did where id = :id",
+                uri=uri_of(who, name),
+                did=did(2),
+                id=one.id,
+            )
+            made.append(one)
+        theirs, shared, full, fresh = made
+        await attendance.answer(tx, ana, shared.slug, RsvpReply.INTERESTED)
+        await attendance.answer(tx, ana, full.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
+        await apply(tx, HERE, [says(who, "theirs", 1), says(who, "shared", 2)])
+        proven = await actions.sign_in_with_did(tx, own_did(who), handle="ana.example", pds_url=PDS, caller=ana.user_id)
+        assert proven.claim is not None
+        shadow = await identity_queries.find(tx, own_did(who))
+        assert shadow is not None
+    return Scene(ana, ben, shadow.user_id, own_did(who), proven.claim, theirs, shared, full, fresh)
+
+
+# What the network says meanwhile, of the DID that is being joined.
+ARRIVING: dict[str, Callable[[int], RecordMessage]] = {
+    "a new answer": lambda who: says(who, "fresh", 5),
+    "another answer": lambda who: says(who, "theirs", 5, "notgoing"),
+    "another answer where both answered": lambda who: says(who, "shared", 5, "notgoing"),
+    "an answer where the other has the seat": lambda who: says(who, "full", 5, "notgoing"),
+    "no answer any more": lambda who: deleted(says(who, "theirs", 1), 5),
+}
+
+
+async def ends(db: Database, one: Scene) -> object:
+    """What is so in the end, without names: answers, seats, who is next, records, whose DID it is, and nobody left over."""
+    async with db.reader() as reader:
+        found = {}
+        for event in one.events:
+            rows = await reader.fetch(
+                "select user_id, status, source from attendances where event_id = :id order by user_id", id=event.id
+            )
+            names = {one.ana.user_id: "ana", one.ben.user_id: "ben"}
+            said = sorted((names.get(row["user_id"], "somebody"), row["status"], row["source"]) for row in rows)
+            found[event.title] = (said, await answers.seats_taken(reader, event.id))
+        records = await reader.fetch(
+            "select rkey, standing, rev from records where did = :did order by uri", did=one.did
+        )
+        identity = await identity_queries.find(reader, one.did)
+        strays = await reader.fetch_one(
+            "select count(*) as n from users u where u.kind = 'shadow'"
+            " and not exists (select 1 from identities i where i.user_id = u.id)"
+        )
+    assert identity is not None
+    assert strays is not None
+    held = [(row["rkey"], row["standing"], row["rev"]) for row in records]
+    return found, held, identity.user_id == one.ana.user_id, identity.kind, strays["n"]
+
+
+async def in_turn(db: Database, who: int, arriving: str, *, joins_first: bool) -> object:
+    """What is so where one came after the other."""
+    one = await scene(db, who)
+    both = (joining(one), arrival(who, arriving))
+    for work in both if joins_first else reversed(both):
+        await run(db, work)
+    return await ends(db, one)
+
+
+def joining(one: Scene) -> Work:
+    return lambda tx: actions.confirm(tx, one.ana.user_id, one.claim)
+
+
+def arrival(who: int, arriving: str) -> Work:
+    return lambda tx: apply(tx, HERE, [ARRIVING[arriving](who)])
+
+
+@pytest.mark.parametrize("arriving", ARRIVING)
+@pytest.mark.parametrize("stopped", ["the yes", "the message"])
+async def test_it_ends_as_if_one_came_after_the_other(
+    make_database: MakeDatabase, engine: Engine, stopped: str, arriving: str
+) -> None:
+    """No answer is lost or there twice, no seat is taken that is not there, and nothing names who is not there any more."""
+    db = await make_database("openmeet")
+    numbers = count(10)
+    allowed = [await in_turn(db, next(numbers), arriving, joins_first=first) for first in (True, False)]
+    at, is_stopped = 1, True
+    while is_stopped:
+        who = next(numbers)
+        one = await scene(db, who)
+        works = joining(one), arrival(who, arriving)
+        first, second = works if stopped == "the yes" else reversed(works)
+        is_stopped = await beside(db, first, second, at)
+        assert await ends(db, one) in allowed, f"stopped before statement {at}"
+        at += STEP if engine == "postgresql" else 10 * STEP
+    assert at > 2 * STEP, "it was never stopped"
+
+
+async def test_two_who_join_each_other_end_as_one(make_database: MakeDatabase, engine: Engine) -> None:
+    """Each has proven the address of the other, and both say yes: one is left, with everything of both."""
+    db = await make_database("openmeet")
+    at, is_stopped = 1, True
+    while is_stopped:
+        one = await scene(db, 10 + at)
+        async with db.transaction() as tx:
+            there, _ = await actions.prove_email(tx, one.ana.user_id, f"ben.{10 + at}@example.org")
+            back, _ = await actions.prove_email(tx, one.ben.user_id, f"ana.{10 + at}@example.org")
+        assert there is not None
+        assert back is not None
+        is_stopped = await beside(db, agreeing(one.ana, there), agreeing(one.ben, back), at)
+        async with db.reader() as reader:
+            rows = await reader.fetch(
+                "select user_id from attendances where event_id in :ids order by event_id",
+                ids=[one.shared.id, one.full.id],
+            )
+            left = [who for who in (one.ana, one.ben) if await by_id(reader, who.user_id) is not None]
+            assert await answers.seats_taken(reader, one.full.id) == 1
+        assert len(left) == 1
+        assert {row["user_id"] for row in rows} <= {left[0].user_id, one.shadow}
+        at += STEP if engine == "postgresql" else 10 * STEP
+
+
+def agreeing(who: Caller, claim: ClaimId) -> Work:
+    async def work(tx: Transaction) -> None:
+        # Who was joined meanwhile is told that there is nothing to join.
+        with suppress(NotFound):
+            await actions.confirm(tx, who.user_id, claim)
+
+    return work
+
+
+async def once_set(event: asyncio.Event, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    await event.wait()
+    return await ask()
+
+
+async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_again(
+    make_database: MakeDatabase, clock: HandClock
+) -> None:
+    """Ben, in another browser and by a program, while Ana, who has proven to be Ben, joins him: he is told to try again, and is Ana then."""
+    db = await make_database("openmeet")
+    site = site_on(db, clock)
+    one = await scene(db, 10)
+    path = f"/events/{one.fresh.slug}/answer"
+    async with db.transaction() as tx:
+        claim, _ = await actions.prove_email(tx, one.ana.user_id, "ben.10@example.org")
+        program = await open_session(tx, one.ben.user_id, SessionTransport.API)
+    assert claim is not None
+    is_joined = asyncio.Event()
+    bearer = {"authorization": f"Bearer {program.token}"}
+    async with signed_in(site, one.ben.user_id) as ben:
+
+        async def by_page() -> httpx.Response:
+            return await ben.post(path, data={"reply": "going"})
+
+        async def by_program() -> httpx.Response:
+            return await ben.put(f"/api{path}", json={"reply": "going"}, headers=bearer)
+
+        asked = [asyncio.create_task(once_set(is_joined, one)) for one in (by_page, by_program)]
+        async with db.transaction() as tx:
+            await actions.confirm(tx, one.ana.user_id, claim)
+            is_joined.set()
+            # They know who asks, and wait for what is not committed yet.
+            await asyncio.wait(asked, timeout=4 * MOMENT)
+            assert not any(task.done() for task in asked)
+        assert [answer.status_code for answer in await asyncio.gather(*asked)] == [503, 503]
+        assert (await by_program()).status_code == 200
+        assert (await by_page()).status_code == 303
+    async with db.reader() as reader:
+        mine = await answers.find(reader, one.fresh.id, one.ana.user_id)
+        assert await answers.seats_taken(reader, one.fresh.id) == 1
+    assert mine is not None
+    assert mine.status is AttendanceStatus.ATTENDING
+
+
+# Statements between one stop and the next: all of them were tried once, and each run tries some.
+STEP = 19

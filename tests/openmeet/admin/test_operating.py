@@ -1,0 +1,337 @@
+"""The operator's pages: only for operators named in the settings; every part shows the present state and acts on it."""
+
+from html import unescape
+from http import HTTPStatus
+
+from groundwork.database.transaction import DatabaseUnavailable
+from groundwork.errors import FailureReason, packed
+from groundwork.queue.contract import Message
+from groundwork.queue.rabbitmq import RabbitQueue
+from openmeet.domain.api_tokens import service_tokens
+from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
+from openmeet.domain.moderation import labels
+from openmeet.network import problems
+from openmeet.network.engines import Engines
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.ingestion import dead_letters, discrepancies
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
+from openmeet.network.ingestion.three_way_merge import encode_edits
+from openmeet.network.records.collections import CONCERNING, EVENT
+from openmeet.network.records.message import encode
+from openmeet.outbox.publications import PublicationKind
+from openmeet.web.admin.pages import RECORD_WORDS
+from tests.openmeet.admin.conftest import OPERATOR, Bench
+from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
+from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
+from tests.simulation.processes import free_port
+
+PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "/operating/put-aside")
+
+
+async def test_nobody_else_sees_that_there_is_anything(bench: Bench):
+    """To a person with an account the pages are absent like any other address; who is nobody is asked to sign in."""
+    await bench.bury()
+    for path in PAGES:
+        assert (await bench.client.get(path)).status_code == HTTPStatus.OK, path
+        hidden, absent = await bench.stranger.get(path), await bench.stranger.get("/nowhere")
+        assert hidden.status_code == HTTPStatus.NOT_FOUND
+        assert h1_of(hidden.text) == h1_of(absent.text)
+        bench.stranger.cookies.clear()
+        assert (await bench.stranger.get(path)).status_code in {303, 401}
+        await sign_up(bench.stranger, "ana@example.org", "Ana")
+    form = {"letters": "1", "do": "discard"}
+    assert (await bench.stranger.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.NOT_FOUND
+    assert (await bench.queue.depth()).dead == 1
+    asked = {"records": "at://did:plc:x/y/z", "do": "read"}
+    assert (await bench.stranger.post("/operating/put-aside", data=asked)).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_a_quiet_site_says_so(bench: Bench):
+    shown = await bench.client.get("/operating")
+    assert shown.status_code == HTTPStatus.OK
+    for sentence in ("None is set.", "There are none.", "Every server takes what it is sent.", "found none"):
+        assert sentence in shown.text
+
+
+async def test_a_community_whose_database_is_away_is_named(bench: Bench):
+    """To the default community's operators, who are the installation's; looked at when somebody asks."""
+    away = True
+
+    async def check() -> None:
+        if away:
+            raise DatabaseUnavailable("the database does not answer yet")
+
+    bench.give_others({"database of village": check})
+    shown = await bench.client.get("/operating")
+    assert "Databases that do not answer" in shown.text
+    assert "Database of village" in shown.text
+    away = False
+    assert "Databases that do not answer" not in (await bench.client.get("/operating")).text
+
+
+async def test_a_broker_that_is_away_hides_nothing_else(bench: Bench):
+    """Whoever looks here looks because something is wrong: what can be said is said."""
+    nobody_listens = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}/", bench.clock)
+    change_services(bench.app, engines=Engines(bench.installation, nobody_listens, HERE))
+    async with bench.installation.transaction() as tx:
+        await cursors.add_source(tx, "wss://pds.example", cursor=7)
+    shown = await bench.client.get("/operating")
+    assert shown.status_code == HTTPStatus.OK
+    assert "The broker does not answer." in shown.text
+    assert "wss://pds.example" in shown.text
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    told = (await bench.client.get("/api/sync/status", headers=olga)).json()
+    assert (told["queue"], told["sources"][0]["url"]) == (None, "wss://pds.example")
+    await nobody_listens.close()
+
+
+async def test_records_that_nobody_understood_are_counted(bench: Bench):
+    await bench.queue.publish(
+        [
+            Message(one.routing_key, one.did, encode(one), one.message_id)
+            for one in (event(5, "tea", 1), event(5, "odd", 2, startsAt="9999-01-01T00:00:00Z"))
+        ]
+    )
+    await bench.work()
+    shown = (await bench.client.get("/operating")).text
+    assert "Understood: <strong>1</strong>" in shown
+    assert "because they aren’t events or answers: <strong>1</strong>" in shown
+
+
+async def test_every_page_of_an_operator_leads_there(bench: Bench):
+    assert 'href="/operating"' in (await bench.client.get("/")).text
+    assert 'href="/operating"' not in (await bench.stranger.get("/")).text
+
+
+async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
+    async with bench.db.transaction() as tx:
+        for name in ("good", "bad"):
+            await labels.add_labeller(tx, f"did:web:{name}.example")
+        await labels.advance(tx, "did:web:good.example", 4711)
+        await labels.put(
+            tx,
+            labels.NetworkLabel(
+                "did:web:good.example", str(did(1)), "spam", "", is_negated=False, labelled_at=tx.now, expires_at=None
+            ),
+        )
+        await labels.set_state(tx, "did:web:bad.example", "failing", "It broke off.")
+    shown = (await bench.client.get("/operating")).text
+    assert "did:web:good.example" in shown
+    assert "read to 4711" in shown
+    assert "Its last label here came" in shown
+    assert "It broke off." in shown
+
+
+async def test_everything_that_needs_somebody_is_there(bench: Bench):
+    """A source that fails, a message given up, a server that is away, a conflict, a disagreement."""
+    await bench.bury()
+    async with bench.installation.transaction() as tx:
+        await cursors.add_source(tx, "wss://pds.example", cursor=7)
+        await cursors.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
+    uri = f"at://{did(4)}/community.lexicon.calendar.event/tea"
+    async with bench.db.transaction() as tx:
+        await discrepancies.note(tx, did(4), [], [RecordDiscrepancy(uri, Discrepancy.ROW_MISSING)])
+        await tx.execute(
+            """
+            insert into merge_decisions (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
+                                   ours_values, theirs_values)
+            values (:uri, 'starts_at', 'r', 'a', 'b', 'c', 1, 'origin wins', 'theirs', :now, :value, :value)
+            """,
+            uri=uri,
+            value=encode_edits({"starts_at": None}),
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at,
+                                    updated_at)
+            select :did, id, 'connected', 'o.example', '', 'https://pds.away.example', 'active', 1, :now, :now
+              from users where email = :email
+            """,
+            did=did(4),
+            email=OPERATOR,
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into circuit_breakers (service, failures, pauses, open_until, reason, changed_at)
+            values ('https://pds.away.example', 9, 1, :until, :reason, :now)
+            """,
+            until=tx.now + 60_000_000,
+            reason=packed(FailureReason.UNREACHABLE(host="pds.away.example")),
+            now=tx.now,
+        )
+        await tx.execute(
+            """
+            insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+                                      changed_at)
+            select 'event', 'x', id, 'retrying', 1, 6, :reason, :now, :now, :now
+              from users where email = :email
+            """,
+            email=OPERATOR,
+            reason=packed(FailureReason.UNREACHABLE(host="pds.away.example")),
+            now=tx.now,
+        )
+    shown = (await bench.client.get("/operating")).text
+    for words in (
+        "It broke off.",
+        "1 given up",
+        "https://pds.away.example",
+        "not called (circuit open)",
+        "pds.away.example cannot be reached.",
+        "repository’s version was kept",
+        "A record without its event or answer here",
+        "stands",
+        uri,
+    ):
+        assert words in shown, words
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    told = (await bench.client.get("/api/sync/status", headers=olga)).json()
+    assert told["discrepancies"] == {"row_missing": 1}
+    (server,) = told["failingServers"]
+    assert (server["url"], server["circuit"], server["records"]) == ("https://pds.away.example", "open", 1)
+    assert told["queue"]["deadLetters"] == 1
+
+
+async def test_records_are_named_for_what_they_are(bench: Bench):
+    async with bench.db.transaction() as tx:
+        for kind in PublicationKind:
+            await tx.execute(
+                """
+                insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+                                          changed_at)
+                select :kind, 'x', id, 'due', 1, 0, '', :now, :now, :now from users where email = :email
+                """,
+                kind=kind.value,
+                email=OPERATOR,
+                now=tx.now,
+            )
+    shown = (await bench.client.get("/operating")).text
+    assert len(set(RECORD_WORDS.values())) == len(PublicationKind)
+    for kind in PublicationKind:
+        assert f"{RECORD_WORDS[kind]}, due" in shown, kind
+
+
+async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):
+    """What was wrong is mended, the message is delivered again, and is applied."""
+    message = event(5, "tea", 1)
+    await bench.queue.publish([Message(message.routing_key, message.did, encode(message), message.message_id)])
+    (held,) = await bench.queue.lease(1, 60)
+    await bench.queue.bury(held, "The database was away.")
+    listed = await bench.client.get("/operating/dead-letters")
+    assert message.uri in listed.text
+    (letter,) = await bench.queue.dead_letters(1)
+    opened = await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")
+    assert "The database was away." in opened.text
+    assert "Tea" in opened.text
+    form = {"letters": letter.letter_id, "do": "retry"}
+    assert (await bench.client.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.SEE_OTHER
+    await bench.work()
+    assert (await bench.queue.depth()).dead == 0
+    async with bench.db.reader() as reader:
+        rows = await reader.fetch("select record_uri from events")
+    assert [row["record_uri"] for row in rows] == [message.uri]
+    assert (await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench):
+    """Each with its reason, in pages; reading is owed once per repository, in the way in which it failed."""
+    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
+    failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
+    lost = f"at://{did(2)}/{EVENT}/lost"
+    async with bench.db.transaction() as tx:
+        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
+        await dead_letters.settle(tx, did(2), FailedStep.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
+    assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
+    first = (await bench.client.get("/operating/put-aside")).text
+    assert (uris[0] in first, uris[-1] in first) == (True, False)
+    assert "ValueError: &lt;b&gt;no &amp; no&lt;/b&gt;" in first
+    following = unescape(first.partition('<p class="more"><a href="')[2].partition('"')[0])
+    second = (await bench.client.get(following)).text
+    assert (uris[0] in second, uris[-1] in second, lost in second) == (False, True, True)
+    form = {"records": f"{uris[0]} {uris[1]} {lost} at://nobody/x/y", "do": "read"}
+    done = await bench.client.post("/operating/put-aside", data=form)
+    assert done.status_code == HTTPStatus.SEE_OTHER
+    assert "are read again" in (await bench.client.get(done.headers["location"])).text
+    async with bench.db.reader() as reader:
+        owed = await reader.fetch(
+            "select kind, subject from outbox_jobs where kind in ('backfill', 'reconcile') order by kind"
+        )
+    assert [(row["kind"], row["subject"]) for row in owed] == [("backfill", did(1)), ("reconcile", did(2))]
+    form = {"records": " ".join(uris), "do": "forget"}
+    assert (await bench.client.post("/operating/put-aside", data=form)).status_code == HTTPStatus.SEE_OTHER
+    left = (await bench.client.get("/operating/put-aside")).text
+    assert (uris[0] in left, lost in left) == (False, True)
+    assert (await bench.client.post("/operating/put-aside", data={"records": lost, "do": "forget"})).status_code == 303
+    assert "Every record that was read was taken over." in (await bench.client.get("/operating/put-aside")).text
+
+
+async def test_an_answer_put_aside_is_counted_again(bench: Bench):
+    """What is looked at again is the event that it is to: its author's repository holds nothing new."""
+    tea = f"at://{did(1)}/{EVENT}/tea"
+    answer = rsvp(2, "one", 1, tea)
+    async with bench.db.transaction() as tx:
+        await apply(tx, HERE, [answer])
+        await dead_letters.put(tx, FailedStep.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
+        await tx.execute("delete from outbox_jobs")
+    shown = (await bench.client.get("/operating/put-aside")).text
+    assert "Counting failed 1 time" in shown
+    assert "Count it again" in shown
+    form = {"records": answer.uri, "do": "read"}
+    await bench.client.post("/operating/put-aside", data=form)
+    async with bench.db.reader() as reader:
+        owed = await reader.fetch("select kind, subject from outbox_jobs order by kind")
+    assert [(row["kind"], row["subject"]) for row in owed] == [("fetch_subject", tea)]
+
+
+async def test_one_letter_is_forgotten_and_the_others_stay(bench: Bench):
+    await bench.bury()
+    await bench.bury()
+    first, _ = await bench.queue.dead_letters(5)
+    form = {"letters": first.letter_id, "do": "discard"}
+    assert (await bench.client.post("/operating/dead-letters", data=form)).status_code == HTTPStatus.SEE_OTHER
+    assert (await bench.queue.depth()).dead == 1
+
+
+async def test_a_did_may_be_named_as_well(bench: Bench):
+    async with bench.db.transaction() as tx:
+        await tx.execute(
+            """
+            insert into identities (did, user_id, kind, handle, display_name, pds_url, status, is_default, created_at,
+                                    updated_at)
+            select :did, id, 'connected', '', '', '', 'active', 1, :now, :now from users where email = 'ana@example.org'
+            """,
+            did=did(3),
+            now=tx.now,
+        )
+    assert (await bench.stranger.get("/operating")).status_code == HTTPStatus.OK
+
+
+async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own(bench: Bench):
+    """By the scope and the setting together: a token without the scope, and whoever is no operator, get nothing."""
+    olga = await api_session(bench.client, OPERATOR, "Olga")
+    ana = await api_session(bench.stranger, "ana@example.org", "Ana")
+
+    async def token(who: dict[str, str], scope: TokenScope) -> dict[str, str]:
+        made = await bench.client.post("/api/tokens", json={"name": "A watch", "scopes": [scope]}, headers=who)
+        assert made.status_code == HTTPStatus.CREATED, made.text
+        return {"authorization": f"Bearer {made.json()['token']}"}
+
+    reading, operating = await token(olga, TokenScope.READ), await token(olga, TokenScope.OPERATING)
+    not_hers = await token(ana, TokenScope.OPERATING)
+    async with bench.db.transaction() as tx:
+        _, service = await service_tokens.make(tx, name="A watch", scopes=[ServiceScope.STATUS])
+    watch = {"authorization": f"Bearer {service}"}
+    for path in ("/api/sync/status", "/api/sync/flags", "/api/sync/flags/changes"):
+        seen = [
+            (await bench.client.get(path, headers=who)).status_code
+            for who in (olga, operating, watch, reading, ana, not_hers, {"authorization": "Bearer oms_x"}, {})
+        ]
+        assert seen == [200, 200, 200, 403, 403, 403, 401, 401], path
+    switched = await bench.client.put("/api/sync/flags/events-in", json={"isOn": False, "why": "x"}, headers=operating)
+    assert switched.status_code == HTTPStatus.FORBIDDEN

@@ -1,0 +1,334 @@
+"""The answer bar: one test per row of its table, and no button that the rules would refuse."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from groundwork.errors import NotFound, Refused
+from openmeet.domain.attendance import rules
+from openmeet.domain.attendance.answer_state import (
+    ROWS,
+    AnswerAction,
+    AnswerCase,
+    AnswerState,
+    GoingLeadsTo,
+    bar_of,
+)
+from openmeet.domain.attendance.answer_words import AnswerFigures, badge_of, label_of, sentence_of
+from openmeet.domain.attendance.model import (
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    PendingFor,
+    RsvpReply,
+    RsvpSource,
+)
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event, EventId, EventSlug, EventStatus, GroupOfEvent, RecordOrigin
+from openmeet.domain.events.values import Mode, Visibility
+from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
+from openmeet.domain.users.model import UserId
+
+NOW = Instant(1_783_000_000_000_000)
+A = AnswerAction
+S = AttendanceStatus
+
+
+def event(**changed: object) -> Event:
+    """An event in three days, of two hours."""
+    starts_at = Instant(NOW + 3 * DAY)
+    made = Event(
+        id=EventId("e"),
+        slug=EventSlug("games"),
+        content=Content(title="Games", visibility=Visibility.PUBLIC),
+        starts_at=starts_at,
+        ends_at=Instant(starts_at + 2 * HOUR),
+        starts_local="2026-07-05T18:00",
+        starts_text="",
+        ends_text="",
+        time_zone="Europe/Berlin",
+        status=EventStatus.SCHEDULED,
+        status_reason="",
+        author_id=UserId("ana"),
+        origin=RecordOrigin.HERE,
+        record_uri=None,
+        record_cid=None,
+        record_did=None,
+        revision=1,
+        is_read_only=False,
+        is_held=False,
+        external_source=None,
+        removed_at=None,
+        deleted_at=None,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(made, **changed)
+
+
+def starting(apart: int, **changed: object) -> Event:
+    return event(starts_at=Instant(NOW + apart), ends_at=Instant(NOW + apart + 2 * HOUR), **changed)
+
+
+def mine(status: AttendanceStatus, **changed: object) -> Attendance:
+    made = Attendance(
+        AttendanceId("a"), EventId("e"), UserId("ben"), status, None, RsvpSource.HERE, 1, None, NOW, Instant(NOW - DAY)
+    )
+    return replace(made, **changed)
+
+
+ASKS = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "Meal?"),))
+CLOSED = RegistrationSettings(closes_hours_before=24 * 5)
+ONLINE = Content(title="Games", mode=Mode.ONLINE, online_url="https://meet.example/x")
+GROUP = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
+GOING = mine(S.ATTENDING)
+
+# The state; the case; the two buttons and whether the first shows the state; their labels; the sentence.
+CASES = [
+    (
+        AnswerState.NOT_PUBLISHED,
+        AnswerCase(event(is_draft=True, is_held=True), None, NOW),
+        (None, None),
+        (),
+        "People can answer once",
+    ),
+    (
+        AnswerState.CANCELLED,
+        AnswerCase(event(status=EventStatus.CANCELLED), GOING, NOW, has_next_date=True),
+        (A.NEXT_DATE, A.DECLINED),
+        ("See next date", "Withdraw my answer"),
+        "This event is cancelled. You were going.",
+    ),
+    (AnswerState.OVER, AnswerCase(starting(-DAY), None, NOW), (None, None), (), "This event is over."),
+    (
+        AnswerState.NEEDS_DECISIONS,
+        AnswerCase(event(), None, NOW, is_hosting=True, people_asking=8, may_edit=True),
+        (A.DECIDE, A.EDIT),
+        ("Review 8 requests", "Edit"),
+        "8 people are waiting for you.",
+    ),
+    (
+        AnswerState.HOSTING,
+        AnswerCase(event(content=Content(title="Games", capacity=12)), None, NOW, is_hosting=True),
+        (A.INVITE, None),
+        ("Invite people",),
+        "6 of 12 places taken.",
+    ),
+    (
+        AnswerState.TURNED_DOWN,
+        AnswerCase(event(), mine(S.REJECTED), NOW, may_message=True),
+        (A.ASK_HOSTS, None),
+        ("Message the host",),
+        "declined your request",
+    ),
+    (
+        AnswerState.NOT_WELCOME,
+        AnswerCase(event(), mine(S.INTERESTED), NOW, is_welcome=False),
+        (None, A.DECLINED),
+        ("Withdraw my answer",),
+        "You can’t answer this event.",
+    ),
+    (
+        AnswerState.CHECKED_IN,
+        AnswerCase(starting(-HOUR), mine(S.ATTENDED), NOW),
+        (A.TICKET, None),
+        ("Show ticket",),
+        "You’re checked in.",
+    ),
+    (
+        AnswerState.JOIN_NOW,
+        AnswerCase(starting(-4 * MINUTE, content=ONLINE), GOING, NOW, may_join=True),
+        (A.JOIN, A.CHANGE),
+        ("Join online", "Change"),
+        "Started 4 minutes ago.",
+    ),
+    (
+        AnswerState.TODAY,
+        AnswerCase(starting(HOUR), GOING, NOW),
+        (A.TICKET, A.CHANGE),
+        ("Show ticket", "Change"),
+        "You’re going. Starts at",
+    ),
+    (
+        AnswerState.MOVED,
+        AnswerCase(event(status=EventStatus.RESCHEDULED), GOING, NOW),
+        (A.GOING, A.DECLINED),
+        ("Going", "Can’t come now"),
+        "New time:",
+    ),
+    (
+        AnswerState.GOING,
+        AnswerCase(event(), mine(S.ATTENDING, party=2), NOW),
+        (A.GOING, A.CHANGE),
+        ("Going", "Change"),
+        "You’re going with 1 guest.",
+    ),
+    (
+        AnswerState.PLACE_HELD,
+        AnswerCase(event(), mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)), NOW),
+        (A.GOING, A.DECLINED),
+        ("Take the place", "Pass"),
+        "A place is held for you until",
+    ),
+    (
+        AnswerState.WAITLISTED,
+        AnswerCase(event(), mine(S.WAITLISTED, offered_until=Instant(NOW - 1)), NOW, is_full=True),
+        (A.GOING, A.DECLINED),
+        ("On the waitlist", "Leave the waitlist"),
+        "with 2 people before you",
+    ),
+    (
+        AnswerState.REQUESTED,
+        AnswerCase(event(), mine(S.PENDING, pending_for=PendingFor.APPROVAL), NOW, ASKS),
+        (A.GOING, A.DECLINED),
+        ("Request sent", "Withdraw"),
+        "You asked to join 1 day ago. Ana hasn’t decided yet.",
+    ),
+    (
+        AnswerState.UNCONFIRMED,
+        AnswerCase(event(), mine(S.PENDING, pending_for=PendingFor.FOREIGN), NOW),
+        (A.GOING, A.DECLINED),
+        ("Not confirmed yet", "Withdraw"),
+        "from another app",
+    ),
+    (
+        AnswerState.MEMBERS_ONLY,
+        AnswerCase(event(group=GROUP), None, NOW, RegistrationSettings(is_members_only=True), sees_group=True),
+        (A.SEE_GROUP, None),
+        ("See the group",),
+        "Only members",
+    ),
+    (
+        AnswerState.CLOSED,
+        AnswerCase(event(), mine(S.INTERESTED), NOW, CLOSED, may_message=True),
+        (A.ASK_HOSTS, None),
+        ("Message the host",),
+        "Answers closed on",
+    ),
+    (
+        AnswerState.MAYBE,
+        AnswerCase(event(), mine(S.INTERESTED), NOW),
+        (A.GOING, A.DECLINED),
+        ("I’m going", "Can’t go"),
+        "You said maybe.",
+    ),
+    (
+        AnswerState.DECLINED,
+        AnswerCase(event(), mine(S.DECLINED), NOW, is_full=True),
+        (A.GOING, A.INTERESTED),
+        ("Join waitlist", "Maybe"),
+        "You said that you can’t go.",
+    ),
+    (
+        AnswerState.INVITED,
+        AnswerCase(event(), mine(S.INVITED), NOW, ASKS),
+        (A.GOING, A.DECLINED),
+        ("I’m going", "Can’t go"),
+        "You’re invited.",
+    ),
+    (
+        AnswerState.APPROVAL,
+        AnswerCase(event(), None, NOW, ASKS, is_full=True),
+        (A.GOING, A.INTERESTED),
+        ("Ask to join", "Maybe"),
+        "Ana approves every guest and asks 1 question.",
+    ),
+    (
+        AnswerState.FULL,
+        AnswerCase(event(), None, NOW, is_full=True),
+        (A.GOING, A.INTERESTED),
+        ("Join waitlist", "Maybe"),
+        "Full, 4 on the waitlist.",
+    ),
+    (AnswerState.OPEN, AnswerCase(event(), None, NOW), (A.GOING, A.INTERESTED), ("I’m going", "Maybe"), ""),
+]
+
+
+@pytest.mark.parametrize(("state", "case", "actions", "labels", "said"), CASES, ids=[row[0] for row in CASES])
+def test_the_row(
+    state: AnswerState,
+    case: AnswerCase,
+    actions: tuple[AnswerAction | None, AnswerAction | None],
+    labels: tuple[str, ...],
+    said: str,
+) -> None:
+    bar = bar_of(case)
+    shown = [one for one in (bar.primary, bar.second) if one is not None]
+    sentence = sentence_of(bar, case, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6))
+    assert (bar.state, (bar.primary, bar.second)) == (state, actions)
+    assert tuple(label_of(bar, one, case.people_asking) for one in shown) == labels
+    assert said in sentence
+    assert bool(sentence) is bool(said)
+
+
+def test_every_row_of_the_table_is_tested_once() -> None:
+    assert [row[0] for row in CASES] == list(ROWS) == list(AnswerState)
+
+
+EVENTS = [
+    event(),
+    event(is_draft=True, is_held=True),
+    event(status=EventStatus.CANCELLED),
+    event(status=EventStatus.RESCHEDULED),
+    event(group=GROUP),
+    event(starts_at=None, ends_at=None),
+    event(origin=RecordOrigin.NETWORK, is_read_only=True, record_uri="at://did:plc:a/b/c"),
+    starting(-DAY),
+    starting(HOUR),
+    starting(-MINUTE, content=ONLINE),
+]
+ANSWERS = [
+    None,
+    *(mine(status) for status in S),
+    mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)),
+    mine(S.WAITLISTED, offered_until=Instant(NOW - HOUR)),
+    mine(S.DECLINED, approved_at=NOW),
+    *(mine(S.PENDING, pending_for=why) for why in PendingFor),
+]
+SETTINGS = [RegistrationSettings(), ASKS, CLOSED, RegistrationSettings(is_members_only=True)]
+PEOPLE = [Eligibility(), Eligibility(is_host=True), Eligibility(is_member=True)]
+
+
+def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says() -> None:
+    means = {
+        GoingLeadsTo.PLACE: {S.ATTENDING, S.ATTENDED},
+        GoingLeadsTo.REQUEST: {S.PENDING},
+        GoingLeadsTo.WAITLIST: {S.WAITLISTED},
+        GoingLeadsTo.HELD_PLACE: {S.ATTENDING, S.WAITLISTED},
+    }
+    seen = set()
+    for about, answer, settings, who, is_full, is_welcome, hosts in product(
+        EVENTS, ANSWERS, SETTINGS, PEOPLE, (False, True), (False, True), (False, True)
+    ):
+        case = AnswerCase(about, answer, NOW, settings, who, hosts, is_welcome, is_full)
+        bar = bar_of(case)
+        seen.add(bar.state)
+        for reply in bar.replies:
+            try:
+                rules.must_be_open(about, settings, answer, OF_REPLY[reply], who, NOW)
+                decided = rules.decide(
+                    about, settings, answer, OF_REPLY[reply], standing=who, has_room=not is_full, now=NOW
+                )
+            except (Refused, NotFound) as refused:
+                pytest.fail(f"{bar.state} offers {reply}: {refused}")
+            if reply is RsvpReply.GOING:
+                assert decided.status in means[bar.going], case
+                assert is_welcome
+        assert badge_of(bar) is None or str(getattr(badge_of(bar), "words", ""))
+        assert isinstance(sentence_of(bar, case), str)
+    assert {AnswerState.NOT_PUBLISHED, AnswerState.NOT_WELCOME, AnswerState.TURNED_DOWN, AnswerState.CLOSED} <= seen
+
+
+def test_nobody_answers_to_what_is_not_published_and_a_cancelled_event_takes_no_new_answer() -> None:
+    for about in (event(is_draft=True, is_held=True), event(status=EventStatus.CANCELLED), starting(-DAY)):
+        assert bar_of(AnswerCase(about, None, NOW)).replies == ()
+
+
+def test_the_button_that_shows_the_answer_is_not_among_the_other_replies() -> None:
+    bar = bar_of(AnswerCase(event(), GOING, NOW))
+    assert (bar.is_state, bar.given, bar.others) == (True, RsvpReply.GOING, (RsvpReply.INTERESTED, RsvpReply.DECLINED))

@@ -1,0 +1,75 @@
+"""A person's calendar is read by indexes, however many events other people have; on both engines."""
+
+import re
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Database, Row, Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.calendars import entries
+from openmeet.domain.calendars.model import WIDEST
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import event_by, person
+
+# By which index each question is answered, or by which of its columns. Which one PostgreSQL takes for keys or for an
+# author depends on how many rows there are: any will do here.
+QUESTIONS = {
+    "hosting": (entries.HOSTING, {"sqlite": "events_by_author", "postgresql": r"Index Cond: \(+author_id = "}),
+    "answers": (
+        entries.ANSWERS,
+        {"sqlite": "attendances_by_user", "postgresql": "attendances_by_user"},
+    ),
+    "answered": (entries.ANSWERED, {"sqlite": "sqlite_autoindex_events_1", "postgresql": "on events e"}),
+    "subscribed": (
+        entries.SUBSCRIBED,
+        {"sqlite": "subscribed_dates_by_user", "postgresql": "subscribed_dates_by_user"},
+    ),
+}
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def plan_of(tx: Transaction, engine: str, sql: str, parameters: dict[str, object]) -> str:
+    wanted = {name: value for name, value in parameters.items() if f":{name}" in sql}
+    rows: list[Row] = list(await tx.fetch(f"explain {'query plan ' if engine == 'sqlite' else ''}{sql}", **wanted))
+    return "\n".join(str(row["detail"] if engine == "sqlite" else row[0]) for row in rows)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_no_question_walks_through_everybodys_events(db: Database, question: str) -> None:
+    """Tables are small here: PostgreSQL walks through one only where no index would do, SQLite never knows how small."""
+    sql, index = QUESTIONS[question]
+    async with db.transaction() as tx:
+        me = await person(tx, "Ana")
+        if db.engine == "postgresql":
+            # In an empty table every index costs the same: some answers of other people decide.
+            event = await event_by(tx, me)
+            for number in range(30):
+                await attendance.answer(tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING)
+            await tx.execute("analyze attendances")
+            await tx.execute("set local enable_seqscan = off")
+        parameters = {
+            "user_id": me.user_id,
+            "start": tx.now,
+            "end": tx.now + 31 * DAY,
+            "earliest": tx.now - WIDEST,
+            "ids": ["a", "b"],
+            "only_busy": 0,
+            "only_shown": 1,
+        }
+        plan = await plan_of(tx, db.engine, sql, parameters)
+    assert re.search(index[db.engine], plan)
+    walked = (
+        "Seq Scan on events",
+        "Seq Scan on attendances",
+        "Seq Scan on subscribed_dates",
+        "SCAN e",
+        "SCAN attendances",
+        "SCAN d",
+    )
+    assert [one for one in plan.splitlines() if one.strip().startswith(walked)] == []

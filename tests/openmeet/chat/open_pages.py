@@ -1,0 +1,72 @@
+"""Pages that follow a conversation, without a browser: they keep what they are sent."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from openmeet.web.site.live_rooms import LiveRooms, LiveSource
+from openmeet.web.site.live_streams import LiveStream, RoomEvent, RowView
+from tests.patience import PATIENCE_SECONDS
+
+
+def encode(event: RoomEvent, view: RowView) -> bytes:
+    """A frame that names what it shows."""
+    shown = event.message
+    text, quote = (shown.message.body, shown.reply) if shown else ("", None)
+    quoted = quote and ("" if view.hides_quote else quote.text)
+    about = shown.number if shown else None
+    data = json.dumps([event.entry.number, event.entry.kind, text, view.is_author, view.is_folded, quoted, about])
+    return f"data: {data}\n\n".encode()
+
+
+class OpenPage:
+    """A page that follows a room, as a browser does: it keeps the frames that it was sent."""
+
+    def __init__(self, live: LiveRooms, source: LiveSource, stream: LiveStream) -> None:
+        self.stream = stream
+        self.sent: list[bytes] = []
+        self.has_more = asyncio.Event()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self._task = asyncio.create_task(live.run(stream, source, self._write, self._is_gone))
+
+    async def _write(self, frames: bytes) -> None:
+        await self.may_read.wait()
+        self.sent += [frame for frame in frames.split(b"\n\n") if frame]
+        self.has_more.set()
+
+    async def _is_gone(self) -> bool:
+        return False
+
+    @property
+    def entries(self) -> list[list[object]]:
+        return [json.loads(frame.removeprefix(b"data: ")) for frame in self.sent if frame.startswith(b"data: [")]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(str(entry[0])) for entry in self.entries]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait for frames until this holds."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so():
+                self.has_more.clear()
+                await self.has_more.wait()
+
+    async def until_number(self, last: int) -> None:
+        """Wait until everything up to this number came."""
+        await self.until(lambda: self.stream.number >= last and not self.stream.waiting)
+
+    async def drained(self) -> None:
+        """Wait until everything that was handed out is written."""
+        await self.until(lambda: not self.stream.waiting or self._task.done())
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._task
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        # It may have been cancelled before it began.
+        self.stream.place.give_back()

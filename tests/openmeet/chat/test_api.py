@@ -1,0 +1,337 @@
+"""Chat by the JSON API."""
+
+import base64
+
+import pytest
+
+from openmeet.domain.api_tokens.scopes import TokenScope, scope_of
+from openmeet.domain.chat import mirroring
+from openmeet.web.chat.operations import OPERATIONS
+from tests.openmeet.site_under_test import api_session, site_on
+
+EVENT = {
+    "title": "Board games",
+    "startsLocal": "2026-07-04T18:00",
+    "endsLocal": "2026-07-04T20:00",
+    "timeZone": "Europe/Berlin",
+}
+
+
+@pytest.fixture
+async def site(make_database, clock):
+    return site_on(await make_database("openmeet", clock=clock), clock)
+
+
+class Talk:
+    """Ana hosts, Ben goes, Cleo has nothing to do with it."""
+
+    def __init__(self, client, ana, ben, cleo, slug, room) -> None:
+        self.client, self.ana, self.ben, self.cleo, self.slug, self.room = client, ana, ben, cleo, slug, room
+        self.sent = 0
+
+    async def ask(self, who, method, path, body=None, **headers: str):
+        return await self.client.request(method, f"/api{path}", json=body, headers={**(who or {}), **headers})
+
+    async def say(self, who, text, **further: object):
+        self.sent += 1
+        return await self.ask(
+            who, "POST", f"/chat/rooms/{self.room}/messages", {"clientId": f"c{self.sent}", "text": text, **further}
+        )
+
+
+@pytest.fixture
+async def talk(site):
+    async with site.browser() as client:
+        ana, ben, cleo = [
+            await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben", "cleo")
+        ]
+        made = await client.post("/api/events", json=EVENT, headers=ana)
+        slug = made.json()["slug"]
+        answered = await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+        assert answered.status_code == 200, answered.text
+        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ben)
+        assert opened.status_code == 201, opened.text
+        again = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
+        assert (again.status_code, again.json()["id"]) == (200, opened.json()["id"])
+        yield Talk(client, ana, ben, cleo, slug, opened.json()["id"])
+
+
+async def test_people_talk_and_others_find_nothing(talk):
+    said = await talk.say(talk.ben, "Who has the *key*?")
+    assert said.status_code == 201
+    message = said.json()
+    answer = await talk.say(talk.ana, "I have, @Ben", replyTo=message["id"])
+    read = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")
+    assert [one["text"] for one in read.json()["messages"]] == ["Who has the *key*?", "I have, @Ben"]
+    assert read.json()["messages"][1]["reply"]["text"] == "Who has the *key*?"
+    assert answer.json()["mentions"] == [message["authorId"]]
+    for path in (f"/chat/rooms/{talk.room}", f"/chat/rooms/{talk.room}/messages", f"/chat/messages/{message['id']}"):
+        for who in (talk.cleo, None):
+            assert (await talk.ask(who, "GET", path)).status_code == 404
+    assert (await talk.say(talk.cleo, "Hello")).status_code == 404
+    assert (await talk.ask(talk.cleo, "GET", f"/events/{talk.slug}/chat")).status_code == 404
+    listed = await talk.ask(talk.ben, "GET", "/chat/rooms")
+    (mine,) = listed.json()["rooms"]
+    assert (mine["unread"], mine["mentioned"], mine["last"]["text"]) == (1, 1, "I have, @Ben")
+    assert (await talk.ask(talk.ben, "GET", "/chat/unread")).json() == {"messages": 1, "mentions": 1, "rooms": 1}
+    number = answer.json()["number"]
+    marked = await talk.ask(talk.ben, "PUT", f"/chat/rooms/{talk.room}/read", {"number": number + 50})
+    back = await talk.ask(talk.ben, "PUT", f"/chat/rooms/{talk.room}/read", {"number": 1})
+    assert (marked.json(), back.json()) == ({"number": number}, {"number": number})
+    assert (await talk.ask(talk.ben, "GET", "/chat/unread")).json()["messages"] == 0
+
+
+async def test_a_client_id_is_used_once(talk):
+    path = f"/chat/rooms/{talk.room}/messages"
+    first = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Once"})
+    again = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Once"})
+    other = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Twice"})
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert again.json()["id"] == first.json()["id"]
+    assert other.json()["title"] == "ClientIdReused"
+
+
+async def test_edits_reactions_pins_and_removal(talk):
+    one = (await talk.say(talk.ben, "At six")).json()
+    path = f"/chat/messages/{one['id']}"
+    edited = await talk.ask(talk.ben, "PATCH", path, {"text": "At seven", "ifRevision": 1})
+    stale = await talk.ask(talk.ben, "PATCH", path, {"text": "At eight", "ifRevision": 1})
+    assert (edited.json()["text"], stale.status_code) == ("At seven", 409)
+    for _ in range(2):
+        reacted = await talk.ask(talk.ana, "PUT", f"{path}/reactions/👍")
+        assert reacted.json()["reactions"] == [{"emoji": "👍", "number": 1, "isMine": True}]
+    assert (await talk.ask(talk.ana, "PUT", f"{path}/reactions/abc")).status_code in {400, 422}
+    assert (await talk.ask(talk.ana, "DELETE", f"{path}/reactions/👍")).json()["reactions"] == []
+    assert (await talk.ask(talk.ben, "PUT", f"{path}/pin")).status_code == 403
+    assert (await talk.ask(talk.ana, "PUT", f"{path}/pin")).json()["isPinned"]
+    pinned = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages?pinned=true")
+    assert [each["id"] for each in pinned.json()["messages"]] == [one["id"]]
+    removed = await talk.ask(talk.ana, "DELETE", path, {"reason": "Wrong time"})
+    assert (removed.json()["text"], removed.json()["removedBy"]) == ("", "moderator")
+    restored = await talk.ask(talk.ana, "POST", f"{path}/restore")
+    assert restored.json()["text"] == "At seven"
+    back = await talk.ask(talk.ben, "DELETE", path)
+    assert back.json()["removedBy"] == "author"
+    log = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")
+    assert {each["act"] for each in log.json()["acts"]} == {"removed", "restored"}
+    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/moderation")).status_code == 403
+
+
+async def test_mutes_bans_and_closing(talk):
+    ben = (await talk.say(talk.ben, "Hello")).json()["authorId"]
+    path = f"/chat/rooms/{talk.room}/sanctions/{ben}"
+    assert (await talk.ask(talk.ben, "PUT", path, {"kind": "mute", "reason": "x"})).status_code == 403
+    assert (await talk.ask(talk.ana, "PUT", path, {"kind": "mute", "reason": "Too loud"})).status_code == 200
+    refused = await talk.say(talk.ben, "Hello?")
+    assert (refused.status_code, refused.json()["title"]) == (403, "Muted")
+    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")).status_code == 200
+    assert (await talk.ask(talk.ana, "PUT", path, {"kind": "ban", "reason": "Too loud"})).status_code == 200
+    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")).status_code == 404
+    assert (await talk.ask(talk.ana, "DELETE", path)).status_code == 204
+    assert (await talk.say(talk.ben, "Back")).status_code == 201
+    closed = await talk.ask(talk.ana, "POST", f"/chat/rooms/{talk.room}/archive", {"reason": "Over"})
+    assert closed.json()["closedBy"] == "host"
+    assert (await talk.say(talk.ana, "Late")).status_code == 403
+    assert (await talk.ask(talk.ana, "POST", f"/chat/rooms/{talk.room}/reopen")).json()["closedAt"] is None
+
+
+async def test_two_reports_hide_what_a_newcomer_said(talk):
+    one = (await talk.say(talk.ben, "Buy this")).json()
+    await talk.ask(talk.cleo, "PUT", f"/events/{talk.slug}/answer", {"reply": "going"})
+    for who in (talk.ana, talk.ana, talk.cleo):
+        sent = await talk.ask(who, "POST", f"/chat/messages/{one['id']}/report", {"reason": "spam"})
+        assert sent.status_code == 202
+    held = await talk.ask(talk.ana, "GET", f"/chat/messages/{one['id']}")
+    assert held.json()["isHeld"]
+    assert (await talk.ask(talk.cleo, "GET", f"/chat/messages/{one['id']}")).status_code == 404
+    log = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()
+    assert (len(log["reports"]), [each["act"] for each in log["acts"]]) == (2, ["held"])
+
+
+async def test_search_finds_words_in_readable_rooms_only(talk):
+    await talk.say(talk.ben, "The Käse is in the fridge")
+    second = (await talk.say(talk.ana, "Which fridge? @Ben")).json()
+    gone = (await talk.say(talk.ana, "fridge fridge")).json()
+    taken_back = await talk.ask(talk.ana, "DELETE", f"/chat/messages/{gone['id']}")
+    assert taken_back.status_code == 200, taken_back.text
+
+    async def found(who, query):
+        answer = await talk.ask(who, "GET", f"/chat/search?{query}")
+        assert answer.status_code == 200, answer.text
+        return [one["text"] for one in answer.json()["messages"]]
+
+    assert await found(talk.ben, "q=frid") == ["Which fridge? @Ben", "The Käse is in the fridge"]
+    assert await found(talk.ben, "q=kase") == ["The Käse is in the fridge"]
+    assert await found(talk.ben, f"q=fridge&person={second['authorId']}") == ["Which fridge? @Ben"]
+    assert await found(talk.ben, "has=mention") == ["Which fridge? @Ben"]
+    assert await found(talk.ben, "has=link") == []
+    assert await found(talk.cleo, "q=frid") == []
+    for quote in ("'", '"'):
+        answer = await talk.ask(talk.ben, "GET", f"/chat/search?person={quote}")
+        assert answer.status_code == 400, answer.text
+    assert await found(talk.cleo, f"q=frid&room={talk.room}") == []
+
+
+async def test_a_cursor_that_is_no_text_is_refused(talk):
+    cursor = base64.urlsafe_b64encode(b"ff.a").decode().rstrip("=")
+    answer = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/members?cursor={cursor}")
+    assert answer.status_code == 400, answer.text
+
+
+async def test_a_poll_is_voted_and_ended(talk):
+    poll = (await talk.say(talk.ben, "Which day?", poll={"choices": ["Mon", "Tue"]})).json()
+    path = f"/chat/messages/{poll['id']}"
+    voted = await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [1]})
+    assert voted.json()["poll"]["choices"][1] == {"text": "Tue", "date": None, "votes": 1, "isMine": True}
+    assert (await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [0, 1]})).status_code in {400, 422}
+    assert (await talk.ask(talk.ana, "POST", f"{path}/close")).status_code == 403
+    assert (await talk.ask(talk.ben, "POST", f"{path}/close")).json()["poll"]["endsAt"] is not None
+    assert (await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [0]})).status_code == 422
+
+
+async def test_settings_need_the_version_that_was_read(talk):
+    shown = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}")
+    path = f"/chat/rooms/{talk.room}"
+    tag = {"if-match": shown.headers["etag"]}
+    first = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 30, "audience": {"anybody": "read"}}, **tag)
+    second = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 60}, **tag)
+    assert (first.status_code, second.status_code) == (200, 412)
+    # Whoever is not signed in may read it now.
+    assert (await talk.ask(None, "GET", f"{path}/messages")).status_code == 200
+    bad = await talk.ask(talk.ana, "PATCH", path, {"audience": {"interested": "moderate"}})
+    assert bad.status_code in {400, 422}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"clientId": "a", "text": ""},
+        {"clientId": "a", "text": "x" * 4_001},
+        {"clientId": "a b", "text": "x"},
+        {"clientId": "a", "text": "x", "about": "2026-07-04T18:00:00"},
+        {"clientId": "a", "text": "x", "replyTo": "nothing"},
+        {"clientId": "a", "text": "x", "signal": "here"},
+        {"clientId": "a", "text": "x", "poll": {"choices": ["one"]}},
+        {"clientId": "a", "text": "x", "odd": 1},
+        {"text": "x"},
+    ],
+)
+async def test_bad_messages_are_refused(talk, body):
+    answer = await talk.ask(talk.ben, "POST", f"/chat/rooms/{talk.room}/messages", body)
+    assert answer.status_code in {400, 422}, answer.text
+
+
+def test_reading_and_writing_have_scopes_of_their_own():
+    scopes = {one.name: scope_of(one.name, one.method, one.path) for one in OPERATIONS}
+    assert {scope for one in OPERATIONS if one.method == "GET" for scope in [scopes[one.name]]} == {
+        TokenScope.CHAT_READ
+    }
+    assert {scope for one in OPERATIONS if one.method != "GET" for scope in [scopes[one.name]]} == {
+        TokenScope.CHAT_WRITE
+    }
+
+
+async def test_a_host_downloads_the_chat_as_one_file(talk):
+    for text in ("Who has the key?", "“I have”"):
+        await talk.say(talk.ben, text)
+    found = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export", **{"if-none-match": '"x"'})
+    assert found.headers["content-disposition"] == 'attachment; filename="chat.json"'
+    assert found.headers["cache-control"] == "no-store"
+    read = found.json()
+    assert [(one["name"], one["text"]) for one in read["messages"]] == [
+        ("Ben", "Who has the key?"),
+        ("Ben", "“I have”"),
+    ]
+    assert (read["room"], read["next"]) == (talk.room, None)
+    after = read["messages"][0]["number"]
+    rest = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export?after={after}")).json()
+    assert [one["text"] for one in rest["messages"]] == ["“I have”"]
+    for who, status in ((talk.ben, 403), (talk.cleo, 404), (None, 401)):
+        assert (await talk.ask(who, "GET", f"/chat/rooms/{talk.room}/export")).status_code == status
+
+
+async def test_an_author_objects_to_a_removal_and_a_host_decides(talk):
+    said = (await talk.say(talk.ben, "You fools")).json()
+    path = f"/chat/messages/{said['id']}"
+    assert (await talk.ask(talk.ben, "GET", f"{path}/removal")).status_code == 404
+    await talk.ask(talk.ana, "DELETE", path, {"reason": "No insults"})
+    shown = (await talk.ask(talk.ben, "GET", f"{path}/removal")).json()
+    assert (shown["reason"], shown["text"], shown["objection"]) == ("No insults", "You fools", None)
+    assert (await talk.ask(talk.cleo, "POST", f"{path}/objection", {"words": "No"})).status_code == 404
+    assert (await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": " "})).status_code == 400
+    objected = await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": "It was a quote"})
+    assert objected.json()["objection"] == "It was a quote"
+    again = await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": "Again"})
+    assert (again.status_code, again.json()["title"]) == (422, "AlreadyObjected")
+    waiting = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()
+    assert waiting["objections"] == [{"messageId": said["id"], "words": "It was a quote", "reason": "No insults"}]
+    for who, status in ((talk.ben, 403), (talk.cleo, 404), (talk.ana, 204)):
+        assert (await talk.ask(who, "POST", f"{path}/uphold", {"reason": "Not in this way"})).status_code == status
+    decided = (await talk.ask(talk.ben, "GET", f"{path}/removal")).json()
+    assert (decided["isDecided"], decided["decision"]) == (True, "Not in this way")
+    assert (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()["objections"] == []
+
+
+async def test_a_host_dismisses_reports(talk):
+    said = (await talk.say(talk.ana, "Hello")).json()
+    other = (await talk.say(talk.ben, "Fools")).json()
+    assert said["id"] != other["id"]
+    path = f"/chat/messages/{other['id']}"
+    assert (await talk.ask(talk.ana, "POST", f"{path}/report", {"reason": "abuse"})).status_code == 202
+    moderation = f"/chat/rooms/{talk.room}/moderation"
+    assert len((await talk.ask(talk.ana, "GET", moderation)).json()["reports"]) == 1
+    assert (await talk.ask(talk.ben, "POST", f"{path}/dismiss")).status_code == 403
+    assert (await talk.ask(talk.ana, "POST", f"{path}/dismiss")).status_code == 204
+    assert (await talk.ask(talk.ana, "GET", moderation)).json()["reports"] == []
+
+
+async def test_without_a_homeserver_nothing_is_said_about_matrix(talk):
+    for method, path in (
+        ("GET", f"/chat/rooms/{talk.room}/matrix"),
+        ("PUT", f"/chat/rooms/{talk.room}/matrix"),
+        ("POST", f"/chat/rooms/{talk.room}/matrix/again"),
+        ("GET", "/me/matrix"),
+        ("PUT", "/me/matrix"),
+        ("POST", "/me/matrix/link"),
+        ("DELETE", "/me/matrix"),
+    ):
+        answered = await talk.ask(talk.ana, method, path, {"enabled": True})
+        assert (answered.status_code, answered.json()["title"]) == (422, "NoMatrix")
+
+
+@pytest.fixture
+async def connected(make_database, clock):
+    """A site with a homeserver, which nothing here calls."""
+    return site_on(
+        await make_database("openmeet", clock=clock),
+        clock,
+        matrix_url="https://matrix.example",
+        matrix_server_name="matrix.example",
+    )
+
+
+async def test_hosts_mirror_a_room_and_people_decide_about_their_words(connected):
+    async with connected.browser() as client:
+        ana, ben = [await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben")]
+        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
+        path = f"/api/chat/rooms/{opened.json()['id']}/matrix"
+        assert (await client.get(path, headers=ana)).json()["state"] == "off"
+        assert (await client.put(path, json={"enabled": True}, headers=ben)).status_code == 403
+        switched = await client.put(path, json={"enabled": True, "guests": True}, headers=ana)
+        assert (switched.json()["state"], switched.json()["guests"], switched.json()["waiting"]) == ("on", True, 0)
+        stale = await client.put(path, json={"enabled": False}, headers={**ana, "if-match": '"0123456789abcdef"'})
+        assert stale.status_code == 412
+        assert (await client.post(f"{path}/again", headers=ana)).status_code == 200
+        assert (await client.put(path, json={"enabled": False}, headers=ana)).json()["state"] == "ending"
+        assert (await client.get("/api/me/matrix", headers=ben)).json()["answeredAt"] is None
+        said = await client.put("/api/me/matrix", json={"consent": "name_and_words"}, headers=ben)
+        assert (said.json()["consent"], said.json()["account"]) == ("name_and_words", None)
+        code = (await client.post("/api/me/matrix/link", headers=ben)).json()
+        assert code["to"].endswith("_keeper:matrix.example")
+        async with connected.db.transaction() as tx:
+            await mirroring.link(tx, "@ben:matrix.example", code["code"])
+        assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] == "@ben:matrix.example"
+        assert (await client.delete("/api/me/matrix", headers=ben)).status_code == 204
+        assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] is None

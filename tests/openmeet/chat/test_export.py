@@ -1,0 +1,67 @@
+"""A chat as a file for its hosts; on both engines."""
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import export
+from openmeet.domain.chat.sanctions import SanctionKind, sanction
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def db(make_database, clock):
+    return await make_database("openmeet", clock=clock)
+
+
+async def exported(db, room, who, after=0):
+    return [one async for page in export.pages(db, room.id, who.user_id, after) for one in page]
+
+
+async def test_hosts_get_every_message_and_private_people_by_number(db, monkeypatch):
+    monkeypatch.setattr(export, "_PAGE", 2)
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for one in (ben, cleo):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
+        room = await room_of(tx, ana, about(event))
+        said = [await say(tx, who, room, f"From {who.display_name}") for who in (ana, ben, cleo, ben, cleo)]
+    found = await exported(db, room, ana)
+    assert [(one.name, one.message.body) for one in found] == [
+        ("Ana", "From Ana"),
+        ("Ben", "From Ben"),
+        ("1", "From Cleo"),
+        ("Ben", "From Ben"),
+        ("1", "From Cleo"),
+    ]
+    assert [one.message.id for one in await exported(db, room, ana, said[2].number)] == [said[3].id, said[4].id]
+    assert await exported(db, room, ben) == []
+
+
+async def test_it_ends_with_the_access_of_its_reader(db, monkeypatch):
+    monkeypatch.setattr(export, "_PAGE", 1)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, about(event))
+        for text in ("One", "Two"):
+            await say(tx, ana, room, text)
+    pages = export.pages(db, room.id, ana.user_id, 0)
+    assert [one.message.body for one in await anext(pages)] == ["One"]
+    async with db.transaction() as tx:
+        await sanction(tx, ben, room.id, ana.user_id, SanctionKind.BAN, reason="reported", of_site=True)
+    assert [page async for page in pages] == []
+
+
+async def test_one_file_has_a_bounded_number_of_messages(db, monkeypatch):
+    monkeypatch.setattr(export, "MOST", 3)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, about(event))
+        for number in range(5):
+            await say(tx, ana, room, f"{number}")
+    assert [one.message.body for one in await exported(db, room, ana)] == ["0", "1", "2"]

@@ -1,0 +1,102 @@
+"""What stays with people who leave, come back as somebody else, or hand over what they hosted."""
+
+import os
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.sealing import KEY_BYTES, Sealer
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import merge, message_queries, messages, polls, rooms, search
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access, MessageKind, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.chat.rooms import RoomTarget
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.series.practice import NOW, begin, split
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+
+SEALER = Sealer([os.urandom(KEY_BYTES)])
+
+
+@pytest.fixture
+async def db(make_database, clock):
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_who_left_takes_back_what_they_said(db, clock):
+    """On the page of the message, which shows them nothing of others."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        asked = await say(tx, ana, room, "The secret is blue")
+        said = await say(tx, ben, room, "My number is 555", reply_to=asked.id)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+    path = f"/chat/messages/{said.id}"
+    async with signed_in(site_on(db, clock), ben.user_id) as browser:
+        shown = await browser.get(path)
+        assert shown.status_code == 200
+        assert "My number is 555" in shown.text
+        assert "secret" not in shown.text
+        assert event.title not in shown.text
+        assert (await browser.get(f"/chat/messages/{asked.id}")).status_code == 404
+        assert (await browser.post(f"{path}/reactions", data={"add": "👍"})).status_code == 404
+        taken = await browser.post(f"{path}/take-back", data={"confirmed": "yes"})
+        assert taken.status_code == 303, taken.text
+        assert (taken.status_code, taken.headers["location"]) == (303, "/chat")
+        assert (await browser.get(path)).status_code == 404
+    async with db.reader() as reader:
+        stored = await message_queries.by_id(reader, said.id)
+    assert stored.is_taken_back
+    assert stored.body == ""
+
+
+async def test_a_poll_comes_back_with_its_choices(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        details = await polls.checked_poll(tx, room.id, ["Mon", "Tue"], several=False, ends_at=None)
+        said = await say(tx, ben, room, "When?", kind=MessageKind.POLL, details=details)
+        await messages.remove(tx, ana, said.id, "Not here", SEALER)
+        await messages.restore(tx, ana, said.id, SEALER)
+        back = await message_queries.by_id(tx, said.id)
+    assert (back.body, back.details["choices"]) == ("When?", ["Mon", "Tue"])
+
+
+async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        threads = []
+        for who in (ben, twin):
+            target = RoomTarget(RoomKind.DIRECT, about(event), who.user_id)
+            room, _ = await rooms.open_room(tx, who, target)
+            await say(tx, who, room, "Where do I park?")
+            threads.append(room)
+        await merge.reassign(tx, twin.user_id, ben.user_id)
+        wanted = search.ChatSearch(words="park", rooms=(threads[0].id,), person=ben.user_id)
+        found = await search.find_messages(tx, ana.user_id, wanted, limit=10)
+    assert len(found.messages) == 2
+
+
+async def test_who_handed_a_series_over_keeps_no_say_in_its_conversation(db, clock):
+    """The half before the split stays theirs; once its dates are long over, the room is not."""
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+        await split(tx, series, "2026-12-08T18:00:00", "Practice, renewed")
+        tail = await tx.fetch_one("select id from event_series where split_from = :id", id=series.id)
+        await tx.execute("update event_series set user_id = :ben where id = :id", ben=ben.user_id, id=tail["id"])
+        assert [await access(tx, room.id, one.user_id) for one in (ana, ben)] == [Access.MODERATE, Access.MODERATE]
+    clock.turn(60 * DAY)
+    async with db.reader() as reader:
+        assert [await access(reader, room.id, one.user_id) for one in (ana, ben)] == [Access.NONE, Access.MODERATE]

@@ -1,0 +1,234 @@
+"""How often one person may change, react, vote, report and open; and what a flood of one person costs the others."""
+
+import pytest
+
+from groundwork.clock import MINUTE, SECOND
+from groundwork.errors import Refused
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import log, merge, people, reactions, search
+from openmeet.domain.chat.erasure import empty_messages
+from openmeet.domain.chat.model import MAX_OWN_REACTIONS, ChatMessageId, LogKind
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.reactions import checked_emoji
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.counting import Counting
+from tests.openmeet.site_under_test import api_session, event_by, person, signed_in, site_on
+
+FLOOD = 10_000
+EVENT = {
+    "title": "Board games",
+    "startsLocal": "2026-07-04T18:00",
+    "endsLocal": "2026-07-04T20:00",
+    "timeZone": "Europe/Berlin",
+}
+EMOJIS = "👍❤😄🎉🙏👀"
+
+
+@pytest.fixture
+async def db(make_database, clock):
+    return await make_database("openmeet", clock=clock)
+
+
+class Talk:
+    def __init__(self, client, ana, slug, room, message) -> None:
+        self.client, self.ana, self.slug, self.room, self.message = client, ana, slug, room, message
+
+    async def ask(self, method, path, body=None):
+        return await self.client.request(method, f"/api/chat{path}", json=body, headers=self.ana)
+
+
+@pytest.fixture
+async def talk(db, clock):
+    async with site_on(db, clock).browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
+        room = opened.json()["id"]
+        poll = {"clientId": "a", "text": "When?", "poll": {"choices": ["Mon", "Tue"]}}
+        said = await client.post(f"/api/chat/rooms/{room}/messages", json=poll, headers=ana)
+        assert said.status_code == 201, said.text
+        yield Talk(client, ana, slug, room, said.json()["id"])
+
+
+async def test_changes_have_a_pace_in_a_room_and_a_limit_everywhere(talk, clock):
+    """Edits, reactions and votes count together."""
+    message = f"/messages/{talk.message}"
+    acts = (
+        ("PUT", f"{message}/reactions/👍", None),
+        ("DELETE", f"{message}/reactions/👍", None),
+        ("PUT", f"{message}/vote", {"choices": [0]}),
+        ("PATCH", message, {"text": "When then?"}),
+    )
+    answered = [(await talk.ask(*acts[number % 4])).status_code for number in range(20)]
+    assert 429 not in answered
+    refused = await talk.ask(*acts[0])
+    assert refused.status_code == 429
+    assert refused.json()["detail"] == "That was very much in a short time. Wait a moment, then try again."
+    assert int(refused.headers["retry-after"]) > 0
+    for _ in range(2):
+        clock.turn(10 * SECOND)
+        # The last one was counted above.
+        for number in range(19 if _ else 20):
+            assert (await talk.ask(*acts[number % 2])).status_code == 200
+    clock.turn(10 * SECOND)
+    assert (await talk.ask(*acts[0])).status_code == 429
+    clock.turn(MINUTE)
+    assert (await talk.ask(*acts[0])).status_code == 200
+
+
+async def test_reports_have_a_limit_in_a_room(talk):
+    path, body = f"/messages/{talk.message}/report", {"reason": "spam"}
+    answered = [(await talk.ask("POST", path, body)).status_code for _ in range(10)]
+    assert answered == [202] * 10
+    refused = await talk.ask("POST", path, body)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        429,
+        "You have reported many messages. Wait an hour, then report further ones.",
+    )
+
+
+async def test_opening_rooms_has_a_limit_and_visiting_them_none(talk, clock):
+    clock.turn(MINUTE)
+    slugs = [(await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"] for _ in range(6)]
+    opened = [await talk.ask("POST", "/rooms", {"kind": "event", "event": slug}) for slug in slugs]
+    assert [one.status_code for one in opened] == [201] * 5 + [429]
+    assert opened[-1].json()["detail"] == "You have opened many chats. Wait a while, then open further ones."
+    for _ in range(10):
+        assert (await talk.ask("POST", "/rooms", {"kind": "event", "event": slugs[0]})).status_code == 200
+
+
+async def test_a_page_whose_chat_nobody_opened_refuses_and_keeps_the_words(db, clock):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        slugs = [(await event_by(tx, ana)).slug for _ in range(6)]
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        sent = [
+            await browser.post(f"/events/{slug}/chat", data={"text": "First", "submission": slug}) for slug in slugs
+        ]
+    assert [one.status_code for one in sent] == [303] * 5 + [429]
+    assert ">First</textarea>" in sent[-1].text
+
+
+async def test_one_person_does_not_take_all_reactions_of_a_message(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        said = await say(tx, ana, await room_of(tx, ana, about(event)))
+        for emoji in EMOJIS[:MAX_OWN_REACTIONS]:
+            await reactions.react(tx, ben, said.id, emoji)
+        with pytest.raises(Refused, match="too_many_own_reactions"):
+            await reactions.react(tx, ben, said.id, EMOJIS[MAX_OWN_REACTIONS])
+        await reactions.react(tx, ben, said.id, EMOJIS[0])
+        await reactions.react(tx, ana, said.id, EMOJIS[MAX_OWN_REACTIONS])
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "👍" * 2,
+        "👍\u200d" * 6,
+        "👍" + "\ufe0f" * 20,
+        "👨\u200d👩" * 9,
+        "e\u0301" * 5,
+        "\u202e👍",
+        "🏴" + "\U000e0067" * 40,
+    ],
+)
+def test_one_emoji_is_one_emoji(bomb):
+    with pytest.raises(Exception, match="not_an_emoji"):
+        checked_emoji(bomb)
+
+
+async def test_a_name_turns_and_covers_nothing_around_it(db, clock):
+    """Names from other apps were never checked here."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, about(event))
+        await tx.execute(
+            "update users set display_name = :name where id = :id",
+            name="\u202eanA\u2066 Z" + "\u0301" * 200,
+            id=ana.user_id,
+        )
+        await say(tx, ana, room)
+        page = await page_of_messages(tx, room, ana.user_id, MessageFilter())
+        members = await people.members(tx, room, ana.user_id)
+    for name in (page.messages[0].name, members.people[0].name):
+        assert name == "anA Z" + "\u0301" * 8
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        shown = await browser.get(f"/events/{event.slug}/chat")
+    assert "<bdi>anA Z" in shown.text
+
+
+async def flood(tx, room, who: Caller) -> list[ChatMessageId]:
+    """Ten thousand messages of one person."""
+    found = [ChatMessageId(new_id(tx.now)) for _ in range(FLOOD)]
+    row = await tx.fetch_one("select last_number from chat_rooms where id = :id", id=room.id)
+    first = row["last_number"] + 1
+    word = f"r={room.id.replace('-', '')} p={who.user_id.replace('-', '')} "
+    await tx.execute_many(
+        "insert into chat_messages (id, room_id, number, user_id, kind, body, details, revision, said_at, search_words)"
+        " values (:id, :room, :number, :person, 'text', 'Buy this', '{}', 1, :now, :words)",
+        [
+            {
+                "id": one,
+                "room": room.id,
+                "number": number,
+                "person": who.user_id,
+                "now": tx.now,
+                "words": f" buy this {word}",
+            }
+            for number, one in enumerate(found, first)
+        ],
+    )
+    await tx.execute("update chat_rooms set last_number = last_number + :more where id = :id", more=FLOOD, id=room.id)
+    return found
+
+
+async def test_ten_thousand_messages_are_erased_in_one_short_transaction(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        before = await say(tx, ana, room)
+    async with db.transaction() as tx:
+        said = await flood(tx, room, ben)
+    async with db.transaction() as tx:
+        counting = Counting(tx)
+        assert await empty_messages(counting, ben.user_id, FLOOD) == FLOOD
+        assert counting.statements < 20
+    async with db.reader() as reader:
+        after = before.number + FLOOD
+        entries = await log.entries_after(reader, room.id, after, limit=FLOOD)
+        left = await reader.fetch_one(
+            "select count(*) as number from chat_messages where body <> '' and user_id = :id", id=ben.user_id
+        )
+    assert [entry.number for entry in entries] == list(range(after + 1, after + FLOOD + 1))
+    assert {entry.kind for entry in entries} == {LogKind.REMOVED}
+    assert [entry.message_id for entry in entries] == said
+    assert left["number"] == 0
+
+
+async def test_ten_thousand_messages_are_merged_and_found_under_the_remaining_account(db):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
+        for one in (ben, twin):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    async with db.transaction() as tx:
+        await flood(tx, room, twin)
+    async with db.transaction() as tx:
+        await merge.reassign(tx, twin.user_id, ben.user_id)
+    async with db.reader() as reader:
+        for who, number in ((ben, 50), (twin, 0)):
+            wanted = search.ChatSearch(words="buy", person=who.user_id)
+            found = await search.find_messages(reader, ana.user_id, wanted, limit=50)
+            assert len(found.messages) == number

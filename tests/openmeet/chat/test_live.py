@@ -1,0 +1,366 @@
+"""The live stream: resuming leaves nothing out and repeats nothing, and who is out hears no further word."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Unavailable
+from groundwork.http.server import Serving, serving
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat import messages, rooms
+from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.moderation.blocks import block
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.sign_in.queries import drop_session
+from openmeet.domain.users.model import Caller
+from openmeet.web.site.live_rooms import PER_READER, LiveRooms, LiveSource
+from openmeet.web.site.live_streams import MOST_WAITING, LiveStream, StreamCredential
+from tests.databases import MakeDatabase
+from tests.openmeet.chat.open_pages import OpenPage, encode
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.plain_http import NO_TLS
+
+# Each cuts the stream six times.
+CASES = 4
+
+
+class Scene:
+    """An event with a host and two guests, and its room."""
+
+    def __init__(self, db: Database, clock: HandClock, people: list[Caller], slug: EventSlug, room: RoomId) -> None:
+        self.db, self.clock, self.people, self.slug, self.room = db, clock, people, slug, room
+        self.live = LiveRooms()
+        self.source = LiveSource(db, "", "")
+        self.pages: list[OpenPage] = []
+
+    async def say(self, who: Caller, text: str) -> ChatMessage:
+        async with self.db.transaction() as tx:
+            one, _ = await messages.send(tx, who, self.room, NewMessage(text))
+        return one
+
+    def open(
+        self, who: Caller, after: int, credential: StreamCredential | None = None, live: LiveRooms | None = None
+    ) -> OpenPage:
+        stream = LiveStream(
+            room=self.room,
+            person=who.user_id,
+            place=(live or self.live).take_place(who.user_id, 1_000),
+            language="en",
+            entered=0,
+            number=after,
+            credential=credential,
+            encode=encode,
+        )
+        opened = OpenPage(live or self.live, self.source, stream)
+        self.pages.append(opened)
+        return opened
+
+
+@pytest.fixture
+async def scene(make_database: MakeDatabase, clock: HandClock):
+    db = await make_database("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        people = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, people[0], title="Games")
+        for guest in people[1:]:
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+        target = await rooms.target_of(tx, RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
+        room, _ = await rooms.open_room(tx, people[0], target)
+    opened = Scene(db, clock, people, event.slug, room.id)
+    yield opened
+    for one in opened.pages:
+        await one.close()
+
+
+async def test_what_is_said_reaches_open_pages_in_order(scene: Scene) -> None:
+    ana, ben, _ = scene.people
+    page = scene.open(ben, 1)
+    await scene.say(ana, "One")
+    await scene.say(ben, "Two")
+    await page.until(lambda: len(page.entries) == 2)
+    assert [entry[:4] for entry in page.entries] == [[2, "said", "One", False], [3, "said", "Two", True]]
+
+
+async def test_streams_cut_at_random_get_every_number_once(scene: Scene, subtests) -> None:
+    """Whatever is said while a page is away, comes, and resumes: each number once, in order."""
+    for seed in range(CASES):
+        with subtests.test(seed=seed):
+            await _cut_at_random(scene, random.Random(seed))
+
+
+async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
+    ana, ben, _ = scene.people
+    first = last = (await scene.say(ana, "first")).number
+    scene.clock.turn(600_000_000)
+    got: list[int] = []
+    for _ in range(6):
+        for number in range(dice.randrange(4)):
+            last = (await scene.say(ana, f"away {number}")).number
+        page = scene.open(ben, got[-1] if got else first)
+        saying = [asyncio.create_task(scene.say(ana, f"while opening {number}")) for number in range(dice.randrange(4))]
+        if dice.random() < 0.5:
+            last = max([last, *[(await one).number for one in saying]])
+            await page.until_number(last)
+        await page.close()
+        got += page.numbers
+        last = max([last, *[(await one).number for one in saying]])
+    page = scene.open(ben, got[-1] if got else first)
+    await page.until(lambda: [first, *got, *page.numbers][-1] == last)
+    assert got + page.numbers == list(range(first + 1, last + 1))
+
+
+async def test_a_long_absence_is_caught_up_in_pieces(scene: Scene) -> None:
+    """More entries than may wait for a slow reader are no reason to end a stream that has just come."""
+    ana, ben, _ = scene.people
+    count = MOST_WAITING * 2
+    for number in range(count):
+        scene.clock.turn(60_000_000)
+        await scene.say(ana, str(number))
+    page = scene.open(ben, 1)
+    await page.until(lambda: len(page.entries) == count)
+    assert page.numbers == list(range(2, count + 2))
+
+
+async def test_who_missed_too_much_reads_the_page_again(scene: Scene) -> None:
+    ana, ben, _ = scene.people
+    async with scene.db.transaction() as tx:
+        await tx.execute("update chat_rooms set last_number = 500 where id = :room", room=scene.room)
+    page = scene.open(ben, 1)
+    await page.until(lambda: bool(page.sent))
+    assert page.sent[0].startswith(f"id: {scene.room}:500\nevent: again".encode())
+    await scene.say(ana, "Still here")
+    await page.until(lambda: len(page.entries) == 1)
+    assert page.numbers == [501]
+
+
+async def test_who_takes_nothing_is_ended(scene: Scene) -> None:
+    """A slow reader has so many frames waiting, then is told to read the page again."""
+    ana, ben, _ = scene.people
+    page = scene.open(ben, 1)
+    await scene.say(ana, "first")
+    await page.until(lambda: len(page.entries) == 1)
+    page.may_read.clear()
+    for number in range(MOST_WAITING + 3):
+        scene.clock.turn(60_000_000)
+        await scene.say(ana, str(number))
+        await scene.live.feed_rung(scene.db)
+    await asyncio.sleep(0)
+    assert page.stream.has_ended
+    page.may_read.set()
+    await page.ended()
+    assert b"event: again" in page.sent[-1]
+    assert len(page.sent) <= MOST_WAITING + 3
+
+
+async def test_who_withdraws_hears_no_further_word(scene: Scene) -> None:
+    ana, ben, cleo = scene.people
+    page, other = scene.open(ben, 1), scene.open(cleo, 1)
+    await scene.say(ana, "Before")
+    await page.until(lambda: len(page.entries) == 1)
+    async with scene.db.transaction() as tx:
+        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+    await scene.say(ana, "After")
+    await page.ended()
+    await other.until(lambda: len(other.entries) == 2)
+    assert [entry[2] for entry in page.entries] == ["Before"]
+    assert page.sent[-1].startswith(b"event: out")
+
+
+async def test_a_silent_stream_ends_at_the_next_look(scene: Scene) -> None:
+    """After an answer is withdrawn, and after signing out."""
+    _, ben, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+    withdrawn, signed_out = scene.open(ben, 1), scene.open(cleo, 1, StreamCredential(hash_token(session.token)))
+    async with scene.db.transaction() as tx:
+        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+        await drop_session(tx, hash_token(session.token))
+    await asyncio.sleep(0)
+    await scene.live.look(scene.db)
+    await withdrawn.ended()
+    await signed_out.ended()
+    assert withdrawn.sent[-1].startswith(b"event: out")
+    assert signed_out.sent[-1].startswith(b"event: out")
+
+
+async def test_who_signed_out_hears_no_further_word(scene: Scene) -> None:
+    """Also where somebody speaks before the next look."""
+    ana, _, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+    page = scene.open(cleo, 1, StreamCredential(hash_token(session.token)))
+    await scene.say(ana, "Before")
+    await page.until(lambda: len(page.entries) == 1)
+    async with scene.db.transaction() as tx:
+        await drop_session(tx, hash_token(session.token))
+    await scene.say(ana, "After")
+    await page.ended()
+    assert [entry[2] for entry in page.entries] == ["Before"]
+    assert page.sent[-1].startswith(b"event: out")
+
+
+async def test_a_fresh_stream_folds_whom_its_reader_blocked(scene: Scene) -> None:
+    """Before the first look, and in quotes by others."""
+    ana, ben, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        await block(tx, cleo.user_id, ben.user_id)
+    said = await scene.say(ben, "Nobody likes you")
+    async with scene.db.transaction() as tx:
+        await messages.send(tx, ana, scene.room, NewMessage("Please stop", reply_to=said.id))
+    page, other = scene.open(cleo, 1), scene.open(ana, 1)
+    await page.until(lambda: len(page.entries) == 2)
+    await other.until(lambda: len(other.entries) == 2)
+    assert [entry[4:6] for entry in page.entries] == [[True, None], [False, ""]]
+    assert [entry[4:6] for entry in other.entries] == [[False, None], [False, "Nobody likes you"]]
+
+
+async def test_a_held_message_reaches_its_author_and_moderators(scene: Scene) -> None:
+    ana, ben, cleo = scene.people
+    pages = {who.user_id: scene.open(who, 1) for who in scene.people}
+    await scene.say(cleo, "See https://spam.example")
+    await scene.say(ana, "Hello")
+    for page in pages.values():
+        await page.until_number(3)
+    assert [pages[who.user_id].numbers for who in (ana, ben, cleo)] == [[2, 3], [3], [2, 3]]
+
+
+async def test_a_message_that_is_held_later_goes_from_open_pages(scene: Scene) -> None:
+    """Its author and the moderators keep it; the others read the page anew."""
+    ana, ben, cleo = scene.people
+    pages = {who.user_id: scene.open(who, 1) for who in scene.people}
+    said = await scene.say(cleo, "Hello")
+    for page in pages.values():
+        await page.until_number(2)
+    async with scene.db.transaction() as tx:
+        await messages.set_held(tx, said, held=True)
+    await pages[ben.user_id].until(lambda: any(b"event: again" in frame for frame in pages[ben.user_id].sent))
+    for who in (ana, cleo):
+        await pages[who.user_id].until_number(3)
+        assert not any(b"event: again" in frame for frame in pages[who.user_id].sent)
+
+
+async def test_a_deleted_end_of_the_log_stops_nobody(scene: Scene) -> None:
+    """Retention deletes log entries with their messages, and the room's number stays."""
+    ana, ben, cleo = scene.people
+    last = await scene.say(ana, "I am here")
+    async with scene.db.transaction() as tx:
+        await tx.execute("delete from chat_messages where id = :id", id=last.id)
+    behind, other = scene.open(ben, 1), scene.open(cleo, 2)
+    await scene.live.look(scene.db)
+    said = await scene.say(ana, "Still there?")
+    for page in (behind, other):
+        await page.until_number(said.number)
+        assert page.numbers == [said.number]
+
+
+async def test_two_processes_of_one_database(scene: Scene) -> None:
+    """Each process feeds its own pages; what the other commits is found by looking where nothing rings."""
+    ana, ben, cleo = scene.people
+    second = LiveRooms()
+    here, there = scene.open(ben, 1), scene.open(cleo, 1, live=second)
+    said = [(await scene.say(ana, str(number))).number for number in range(5)]
+    await here.until(lambda: here.numbers == said)
+    await second.look(scene.db)
+    await there.until(lambda: there.numbers == said)
+
+
+async def test_one_person_has_so_many_streams(scene: Scene) -> None:
+    _, ben, _ = scene.people
+    pages = [scene.open(ben, 1) for _ in range(PER_READER)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        scene.live.take_place(ben.user_id, 100)
+    await pages[0].close()
+    taken = scene.live.take_place(ben.user_id, 100)
+    with pytest.raises(Unavailable):
+        scene.live.take_place("somebody else", PER_READER)
+    taken.give_back()
+    taken.give_back()
+    assert scene.live.count == PER_READER - 1
+
+
+async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
+    """Requests that come together would all find room, if only open streams were counted."""
+    _, ben, _ = scene.people
+    for _ in range(PER_READER):
+        scene.live.take_place(ben.user_id, 100)
+    with pytest.raises(Unavailable):
+        scene.live.take_place(ben.user_id, 100)
+
+
+async def test_a_stop_ends_all_streams(scene: Scene) -> None:
+    _, ben, _ = scene.people
+    page = scene.open(ben, 1)
+    await asyncio.sleep(0)
+    scene.live.close()
+    await page.ended()
+    assert page.sent[-1].startswith(b"retry: ")
+    with pytest.raises(Unavailable):
+        scene.live.take_place(ben.user_id, 100)
+
+
+@contextlib.asynccontextmanager
+async def follower(served: Serving, token: str, room: RoomId, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
+    """The lines of a stream that was opened by the cookie of a session."""
+    async with (
+        httpx.AsyncClient(
+            verify=NO_TLS, base_url=served.url, cookies={"openmeet_session": token}, headers=headers
+        ) as browser,
+        browser.stream("GET", f"/chat/live?room={room}&after=1") as opened,
+    ):
+        assert opened.status_code == 200
+        yield opened.aiter_lines()
+
+
+async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
+    """A token that is sent beside it must not keep the stream after the session has ended."""
+    ana, _, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+        further = await sign_in.open_session(tx, cleo.user_id, SessionTransport.API)
+    site = site_on(scene.db, scene.clock)
+    async with (
+        serving(site.app) as served,
+        follower(served, session.token, scene.room, authorization=f"Bearer {further.token}") as lines,
+    ):
+        await scene.say(ana, "Before")
+        async for line in lines:
+            if line.startswith("data:") and "Before" in line:
+                break
+        async with scene.db.transaction() as tx:
+            await drop_session(tx, hash_token(session.token))
+        await scene.say(ana, "After")
+        rest = [line async for line in lines]
+    assert "event: out" in rest
+    assert not any("After" in line for line in rest)
+
+
+async def test_a_stream_of_a_room_that_one_may_not_read_takes_no_place(scene: Scene) -> None:
+    _, ben, _ = scene.people
+    site = site_on(scene.db, scene.clock)
+    async with signed_in(site, ben.user_id) as browser:
+        for _ in range(PER_READER + 1):
+            assert (await browser.get("/chat/live?room=absent")).status_code == 404
+
+
+async def test_a_server_that_stops_ends_an_open_stream_without_an_error(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, _, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+    site = site_on(scene.db, scene.clock)
+    async with serving(site.app) as served, follower(served, session.token, scene.room) as lines:
+        assert await anext(lines) == ":"
+        await served.stop()
+    assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []

@@ -1,0 +1,190 @@
+"""The live stream for other programs: an API token opens it, and it ends with the token or with the access of its person."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.server import Serving, serving
+from openmeet.domain.api_tokens import tokens
+from openmeet.domain.api_tokens.scopes import TokenScope
+from openmeet.domain.api_tokens.tokens import ApiToken, NewToken
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat import messages, reactions
+from openmeet.domain.chat.model import NewMessage, Room
+from openmeet.domain.moderation.blocks import block
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.plain_http import NO_TLS
+
+ROOT = Path(__file__).parents[3]
+
+
+class Scene:
+    """Ana hosts an event with a chat, Ben goes; both have a token that may read chats."""
+
+    def __init__(self, db: Database, ana: Caller, ben: Caller, slug, room: Room) -> None:
+        self.db, self.ana, self.ben, self.slug, self.room = db, ana, ben, slug, room
+
+    async def token_of(self, who: Caller, *scopes: TokenScope) -> tuple[ApiToken, str]:
+        async with self.db.transaction() as tx:
+            return await tokens.make(tx, who, NewToken("Bot", frozenset(scopes or [TokenScope.CHAT_READ]), None))
+
+    async def say(self, text: str):
+        async with self.db.transaction() as tx:
+            one, _ = await messages.send(tx, self.ana, self.room.id, NewMessage(text))
+        return one
+
+
+@pytest.fixture
+async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
+    db = await make_database("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana, title="Games")
+        room = await room_of(tx, ana, about(event))
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
+    return Scene(db, ana, ben, event.slug, room)
+
+
+@pytest.fixture
+async def served(scene: Scene, clock: HandClock) -> AsyncIterator[Serving]:
+    async with serving(site_on(scene.db, clock).app) as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def follower(served: Serving, scene: Scene, token: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
+    """The lines of a stream from the beginning of the room."""
+    headers["authorization"] = f"Bearer {token}"
+    path = f"/api/chat/live?room={scene.room.id}{'' if 'last-event-id' in headers else '&after=1'}"
+    async with (
+        httpx.AsyncClient(verify=NO_TLS, base_url=served.url, headers=headers, timeout=60) as program,
+        program.stream("GET", path) as opened,
+    ):
+        assert (opened.status_code, opened.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        yield opened.aiter_lines()
+
+
+async def next_event(lines: AsyncIterator[str], name: str) -> tuple[str, dict]:
+    """The id and the data of the next event with this name."""
+    last_id = event = ""
+    async for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "id":
+            last_id = value
+        elif field == "event":
+            event = value
+        elif field == "data" and event == name:
+            return last_id, json.loads(value)
+    raise AssertionError(f"the stream ended before {name}")
+
+
+async def test_events_have_the_shape_of_the_api(scene: Scene, served: Serving) -> None:
+    said = await scene.say("Who has the *key*?")
+    async with scene.db.transaction() as tx:
+        await reactions.react(tx, scene.ben, said.id, "👍")
+    _, token = await scene.token_of(scene.ben)
+    async with follower(served, scene, token) as lines:
+        place, event = await next_event(lines, "message")
+        assert place == f"{scene.room.id}:{said.number}"
+        shown = event["message"]
+        assert (shown["text"], shown["authorName"], shown["isMine"]) == ("Who has the *key*?", "Ana", False)
+        assert shown["reactions"] == [{"emoji": "👍", "number": 1}]
+        assert "html" not in event
+        await next_event(lines, "reactions")
+
+
+async def test_it_resumes_after_the_last_event(scene: Scene, served: Serving) -> None:
+    first = await scene.say("One")
+    second = await scene.say("Two")
+    _, token = await scene.token_of(scene.ben)
+    async with follower(served, scene, token, **{"last-event-id": f"{scene.room.id}:{first.number}"}) as lines:
+        place, event = await next_event(lines, "message")
+    assert (place, event["message"]["text"]) == (f"{scene.room.id}:{second.number}", "Two")
+
+
+async def test_a_revoked_token_hears_no_further_word(scene: Scene, served: Serving) -> None:
+    known, token = await scene.token_of(scene.ben)
+    async with follower(served, scene, token) as lines:
+        await scene.say("Before")
+        await next_event(lines, "message")
+        async with scene.db.transaction() as tx:
+            await tokens.revoke(tx, scene.ben, known.id)
+        await scene.say("After")
+        rest = [line async for line in lines]
+    assert "event: out" in rest
+    assert not any("After" in line for line in rest)
+
+
+async def test_a_person_who_left_hears_no_further_word(scene: Scene, served: Serving) -> None:
+    _, token = await scene.token_of(scene.ben)
+    async with follower(served, scene, token) as lines:
+        await scene.say("Before")
+        await next_event(lines, "message")
+        async with scene.db.transaction() as tx:
+            await attendance.answer(tx, scene.ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+        await scene.say("After")
+        rest = [line async for line in lines]
+    assert "event: out" in rest
+    assert not any("After" in line for line in rest)
+
+
+async def test_blocked_people_are_marked(scene: Scene, served: Serving) -> None:
+    async with scene.db.transaction() as tx:
+        await block(tx, scene.ben.user_id, scene.ana.user_id)
+    await scene.say("Hello")
+    _, token = await scene.token_of(scene.ben)
+    async with follower(served, scene, token) as lines:
+        _, event = await next_event(lines, "message")
+    assert event["message"]["isFolded"] is True
+
+
+async def test_who_may_not_read_gets_no_stream(scene: Scene, served: Serving) -> None:
+    async with scene.db.transaction() as tx:
+        cleo = await person(tx, "Cleo")
+    _, narrow = await scene.token_of(scene.ben, TokenScope.READ)
+    _, stranger = await scene.token_of(cleo)
+    path = f"/api/chat/live?room={scene.room.id}"
+    async with httpx.AsyncClient(verify=NO_TLS, base_url=served.url, timeout=60) as program:
+        for token, expected in ((narrow, 403), (stranger, 404), ("omt_nonsense", 401)):
+            refused = await program.get(path, headers={"authorization": f"Bearer {token}"})
+            assert (refused.status_code, refused.headers["content-type"]) == (expected, "application/problem+json")
+        assert (await program.get(path)).status_code == 404
+        assert (await program.get("/api/chat/live?rooms=1")).status_code == 400
+
+
+async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> None:
+    """It prints what people say, and ends when its token does."""
+    known, token = await scene.token_of(scene.ben)
+    script = ROOT / "docs/examples/chat_stream.py"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    running = await create_subprocess_exec(
+        sys.executable, script, served.url, token, scene.room.id, stdout=PIPE, stderr=PIPE, env=environment
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    printed = b""
+    while not printed:
+        # It follows from when it is connected, which nothing but its output tells.
+        await scene.say("Who has the key?")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                printed = await running.stdout.readline()
+    assert printed.decode().strip() == "Ana: Who has the key?"
+    async with scene.db.transaction() as tx:
+        await tokens.revoke(tx, scene.ben, known.id)
+    _, complaints = await running.communicate()
+    assert running.returncode == 0, complaints.decode()

@@ -1,0 +1,162 @@
+"""The pages of a conversation, as people use them."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import readers, room_queries
+from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomRetention
+from openmeet.domain.covers.model import cover_of
+from openmeet.domain.events.model import Event
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.users.model import Caller
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+
+
+@dataclass
+class Talk:
+    """Ana hosts, Ben goes; each has a browser."""
+
+    site: Site
+    ana: Caller
+    ben: Caller
+    event: Event
+    room: Room
+    as_ana: httpx.AsyncClient
+    as_ben: httpx.AsyncClient
+
+    @property
+    def path(self) -> str:
+        return f"/events/{self.event.slug}/chat"
+
+
+@pytest.fixture
+async def talk(make_database, clock) -> AsyncIterator[Talk]:
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
+        yield Talk(site, ana, ben, event, room, as_ana, as_ben)
+
+
+async def test_every_page_says_how_much_is_new_in_chats(talk):
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "One")
+    home = (await talk.as_ben.get("/")).text
+    # In the bar above, and in that of a phone.
+    assert home.count('<span class="count">1<span class="hidden"> new</span></span>') == 2
+    async with talk.site.db.transaction() as tx:
+        last = await say(tx, talk.ana, talk.room, "Two", mentions=(talk.ben.user_id,))
+    assert (await talk.as_ben.get("/")).text.count('<span class="count">@ 2') == 2
+    assert '<span class="count">' not in (await talk.as_ana.get("/")).text
+    async with talk.site.db.transaction() as tx:
+        await readers.mark_read(tx, talk.ben, talk.room.id, last.number)
+    assert '<span class="count">' not in (await talk.as_ben.get("/")).text
+
+
+async def test_what_one_does_not_want_to_read_is_not_counted(talk):
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "One")
+        await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
+        assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
+
+
+async def test_a_message_is_found_again_in_its_place(talk):
+    async with talk.site.db.transaction() as tx:
+        first = await say(tx, talk.ana, talk.room, "The training starts at the old mill")
+        await say(tx, talk.ben, talk.room, "I bring the <b>key</b>")
+    form = await talk.as_ben.get(f"{talk.path}?q=")
+    assert form.status_code == 200
+    assert "Go there" not in form.text
+    found = (await talk.as_ben.get(f"{talk.path}?q=train")).text
+    assert "old mill" in found
+    assert "key" not in found
+    assert f'href="{talk.path}?around={first.number}#m{first.number}"' in found
+    by_ben = (await talk.as_ben.get(f"{talk.path}?q=&person={talk.ben.user_id}")).text
+    assert "I bring the" in by_ben
+    assert "<b>key" not in by_ben
+    assert "old mill" not in by_ben
+    for nothing in ("q=zebra", "q=train&to=2020-01-01", "q=train&from=2999-01-01", "q=%22%27*"):
+        answer = await talk.as_ben.get(f"{talk.path}?{nothing}")
+        assert answer.status_code == 200
+        assert "No message found" in answer.text
+
+
+async def test_a_search_in_a_room_goes_on_page_by_page(talk):
+    async with talk.site.db.transaction() as tx:
+        for number in range(31):
+            await say(tx, talk.ana, talk.room, f"Word {number}")
+    first = (await talk.as_ben.get(f"{talk.path}?q=word")).text
+    assert first.count("Go there") == 30
+    (more,) = re.findall(r'href="([^"]*cursor=[^"]*)"', first)
+    assert (await talk.as_ben.get(more.replace("&amp;", "&"))).text.count("Go there") == 1
+    for wrong in ("q=word&cursor=x", "q=train&person=p%22"):
+        assert (await talk.as_ben.get(f"{talk.path}?{wrong}")).status_code == 400
+
+
+async def test_hosts_change_a_chat_for_everyone(talk):
+    path = f"{talk.path}/settings"
+    form = (await talk.as_ana.get(path)).text
+    assert "Save for everyone" in form
+    typed = {"revision": str(talk.room.revision), "about": "Bring tea", "who_interested": "read", "slow": "60"}
+    saved = await talk.as_ana.post(
+        path, data={**typed, "history": "since_joining", "retention": "year", "holds": "yes"}
+    )
+    assert (saved.status_code, saved.headers["location"]) == (303, path)
+    async with talk.site.db.reader() as reader:
+        room = await room_queries.by_id(reader, talk.room.id)
+    assert (room.about, room.slow_seconds, room.holds_messages) == ("Bring tea", 60, True)
+    assert (room.history, room.retention) == (HistoryMode.SINCE_JOINING, RoomRetention.YEAR)
+    assert room.switch(AudienceSwitch.INTERESTED) == "read"
+    late = await talk.as_ana.post(path, data={**typed, "about": "Bring cake"})
+    assert late.status_code == 409
+    assert "Bring cake" in late.text
+    wrong = await talk.as_ana.post(path, data={"slow": "99999", "who_interested": "never"})
+    assert wrong.status_code == 400
+
+
+async def test_people_choose_what_they_hear_and_change_nothing_else(talk):
+    path = f"{talk.path}/settings"
+    assert "Save for everyone" not in (await talk.as_ben.get(path)).text
+    assert (await talk.as_ben.post(path, data={"about": "Mine"})).status_code == 403
+    assert (await talk.as_ben.post(f"{path}/close", data={"reason": ""})).status_code == 403
+    assert (await talk.as_ben.post(f"{path}/notifications", data={"level": "none"})).status_code == 303
+    assert 'value="none" checked' in (await talk.as_ben.get(path)).text
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "Not news")
+        assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
+
+
+async def test_a_host_closes_a_chat_and_opens_it_again(talk):
+    assert (await talk.as_ana.post(f"{talk.path}/settings/close", data={"reason": "Over"})).status_code == 303
+    assert "This chat is closed" in (await talk.as_ben.get(talk.path)).text
+    assert (await talk.as_ana.post(f"{talk.path}/settings/reopen", data={"x": ""})).status_code == 303
+    assert "This chat is closed" not in (await talk.as_ben.get(talk.path)).text
+
+
+async def test_the_list_shows_the_picture_of_the_event(talk):
+    cover = cover_of(talk.event.title, talk.event.content.categories).path
+    listed = (await talk.as_ben.get("/chat")).text
+    assert f'src="{cover}"' in listed
+    assert (await talk.as_ben.get(cover)).headers["content-type"].startswith("image/svg+xml")
+
+
+async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
+    async with talk.site.db.transaction() as tx:
+        cleo = await person(tx, "Cleopatra")
+    path = f"/chat/direct/event/{talk.event.slug}"
+    stranger = await talk.as_ana.get(path, params={"with": cleo.user_id})
+    guest = await talk.as_ana.get(path, params={"with": talk.ben.user_id})
+    assert (stranger.status_code, guest.status_code) == (404, 200)
+    assert "Cleopatra" not in stranger.text
+    assert "Ben and the hosts" in guest.text

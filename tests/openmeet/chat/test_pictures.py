@@ -1,0 +1,324 @@
+"""Pictures in messages: who can read them, when their files go, and how they are sent by form and by API."""
+
+import base64
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from PIL import Image
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import DAY, HandClock
+from groundwork.errors import InvalidForm, NotFound
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import messages, pictures, sanctions
+from openmeet.domain.chat.model import MAX_PICTURES, ChatMessage, NewPicture, Room, SentPictureKey
+from openmeet.domain.chat.pictures import blob_key
+from openmeet.domain.chat.retention import forget_expired_messages
+from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.chat.search import ChatSearch, find_messages
+from openmeet.domain.events.model import Event
+from openmeet.domain.media.pictures import Size
+from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications import chats
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, event_by, person, signed_in, site_on
+from tests.worker_pool import WORKERS
+
+
+def photo(kind: str = "JPEG", **more: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (80, 60), "red").save(out, kind, **more)
+    return out.getvalue()
+
+
+@dataclass
+class Talk:
+    """Ana hosts, Ben goes, Cara does not; each has a browser."""
+
+    site: Site
+    store: BlobStore
+    clock: HandClock
+    ana: Caller
+    ben: Caller
+    cara: Caller
+    event: Event
+    room: Room
+    as_ana: httpx.AsyncClient
+    as_ben: httpx.AsyncClient
+    as_cara: httpx.AsyncClient
+
+    @property
+    def path(self) -> str:
+        return f"/events/{self.event.slug}/chat"
+
+    async def keep(self, who: Caller) -> SentPictureKey:
+        return (await pictures.keep(self.site.db, self.store, WORKERS, who.user_id, photo())).key
+
+    async def show(self, who: Caller, text: str = "", alt: str = "A red square") -> tuple[ChatMessage, str]:
+        """Send a picture; the message, and the address of the picture."""
+        key = await self.keep(who)
+        async with self.site.db.transaction() as tx:
+            one = await say(tx, who, self.room, text, pictures=(NewPicture(key, alt),))
+        return one, f"/chat/pictures/{key}/large"
+
+    async def has_file(self, address: str) -> bool:
+        try:
+            return await self.store.size(blob_key(SentPictureKey(address.split("/")[-2]), Size.LARGE)) > 0
+        except NotFound:
+            return False
+
+
+@pytest.fixture
+async def talk(make_database, clock, tmp_path) -> AsyncIterator[Talk]:
+    store = open_folder(tmp_path / "media")
+    site = site_on(await make_database("openmeet", clock=clock), clock, pictures=store)
+    async with site.db.transaction() as tx:
+        ana, ben, cara = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cara")
+        event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    async with (
+        signed_in(site, ana.user_id) as as_ana,
+        signed_in(site, ben.user_id) as as_ben,
+        signed_in(site, cara.user_id) as as_cara,
+    ):
+        yield Talk(site, store, clock, ana, ben, cara, event, room, as_ana, as_ben, as_cara)
+
+
+async def test_only_who_may_read_the_message_gets_its_picture(talk):
+    _, address = await talk.show(talk.ana)
+    got = await talk.as_ben.get(address)
+    assert (got.status_code, got.headers["content-type"]) == (200, "image/jpeg")
+    assert Image.open(io.BytesIO(got.content)).size == (80, 60)
+    assert got.headers["cache-control"] == "private, no-cache"
+    assert (await talk.as_cara.get(address)).status_code == 404
+    async with talk.site.browser() as nobody:
+        assert (await nobody.get(address)).status_code == 404
+    # Nor at the address of pictures that everybody may see.
+    assert (await talk.as_ben.get(address.replace("/chat/pictures", "/media"))).status_code == 404
+
+
+async def test_a_copy_in_the_browser_is_of_no_use_without_access(talk):
+    _, address = await talk.show(talk.ana)
+    tag = {"if-none-match": (await talk.as_ben.get(address)).headers["etag"]}
+    assert (await talk.as_ben.get(address, headers=tag)).status_code == 304
+    async with talk.site.db.transaction() as tx:
+        await sanctions.sanction(tx, talk.ana, talk.room.id, talk.ben.user_id, SanctionKind.BAN, reason="Spam")
+    assert (await talk.as_ben.get(address, headers=tag)).status_code == 404
+
+
+async def test_of_a_held_message_only_its_author_and_moderators_see_it(talk):
+    one, address = await talk.show(talk.ben)
+    async with talk.site.db.transaction() as tx:
+        await attendance.answer(tx, talk.cara, talk.event.slug, RsvpReply.GOING)
+        await messages.hold(tx, talk.ana, one.id)
+    assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben, talk.as_cara)] == [200, 200, 404]
+
+
+async def test_taken_back_is_gone_for_everybody_and_its_file_too(talk):
+    one, address = await talk.show(talk.ben)
+    async with talk.site.db.transaction() as tx:
+        await messages.take_back(tx, talk.ben, one.id)
+    assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben)] == [404, 404]
+    assert await talk.has_file(address)
+    assert await pictures.forget_unused(talk.site.db, talk.store) == 1
+    assert not await talk.has_file(address)
+
+
+async def test_removed_by_a_host_it_can_be_brought_back_for_thirty_days(talk):
+    one, address = await talk.show(talk.ben)
+    async with talk.site.db.transaction() as tx:
+        await attendance.answer(tx, talk.cara, talk.event.slug, RsvpReply.GOING)
+    sealer = messages.removal_sealer(CODE_KEY)
+    async with talk.site.db.transaction() as tx:
+        await messages.remove(tx, talk.ana, one.id, "Off topic", sealer)
+    assert "msg-pictures" not in (await talk.as_cara.get(talk.path)).text
+    assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben, talk.as_cara)] == [200, 200, 404]
+    # Both see what it was about.
+    assert address in (await talk.as_ana.get(f"/chat/messages/{one.id}")).text
+    assert address in (await talk.as_ben.get(f"/chat/messages/{one.id}/object")).text
+    async with talk.site.db.transaction() as tx:
+        await messages.restore(tx, talk.ana, one.id, sealer)
+    assert (await talk.as_cara.get(address)).status_code == 200
+    async with talk.site.db.transaction() as tx:
+        await messages.remove(tx, talk.ana, one.id, "Off topic", sealer)
+    talk.clock.turn(30 * DAY)
+    await forget_expired_messages(talk.site.db)
+    assert (await pictures.forget_unused(talk.site.db, talk.store), await talk.has_file(address)) == (1, False)
+    assert (await talk.as_ana.get(address)).status_code == 404
+
+
+async def test_the_moderators_of_the_site_see_it_once_it_was_reported_to_them(talk):
+    one, address = await talk.show(talk.ben)
+    evidence = f"/moderation/chat/{one.id}/pictures/{'/'.join(address.split('/')[-2:])}"
+    async with talk.site.db.transaction() as tx:
+        dora = await person(tx, "Dora")
+        await tx.execute("insert into moderators (user_id, named_at) values (:id, :now)", id=dora.user_id, now=tx.now)
+    async with signed_in(talk.site, dora.user_id) as as_dora:
+        assert (await as_dora.get(evidence)).status_code == 404
+        async with talk.site.db.transaction() as tx:
+            await sanctions.report(tx, talk.ana, one.id, ReportReason.SPAM, "", to_tenant=True)
+        assert (await as_dora.get(evidence)).status_code == 200
+        assert evidence in (await as_dora.get(f"/moderation/chat/{one.id}")).text
+        assert (await as_dora.get(address)).status_code == 404
+    assert (await talk.as_ana.get(evidence)).status_code in {403, 404}
+
+
+async def test_what_the_moderators_of_the_site_removed_hosts_cannot_see(talk):
+    one, address = await talk.show(talk.ben)
+    async with talk.site.db.transaction() as tx:
+        dora = await person(tx, "Dora")
+        await sanctions.report(tx, talk.ben, one.id, ReportReason.SPAM, "", to_tenant=True)
+        await messages.remove(tx, dora, one.id, "Not here", messages.removal_sealer(CODE_KEY), of_site=True)
+    assert [(await who.get(address)).status_code for who in (talk.as_ana, talk.as_ben)] == [404, 200]
+
+
+async def test_a_picture_goes_with_the_first_of_two_messages_that_take_it(talk):
+    key = await talk.keep(talk.ana)
+    async with talk.site.db.transaction() as tx:
+        first, second = await say(tx, talk.ana, talk.room, "One"), await say(tx, talk.ana, talk.room, "Two")
+        found = await pictures.unsent(tx, talk.ana.user_id, (NewPicture(key),))
+        await pictures.attach(tx, first.id, found)
+    with pytest.raises(InvalidForm):
+        async with talk.site.db.transaction() as tx:
+            await pictures.attach(tx, second.id, found)
+    async with talk.site.db.reader() as reader:
+        kept = await pictures.by_key(reader, key)
+    assert kept is not None
+    assert kept.message_id == first.id
+
+
+async def test_what_is_never_sent_is_gone_after_a_day(talk):
+    key = await talk.keep(talk.ben)
+    assert (await talk.as_ben.get(f"/chat/pictures/{key}/small")).status_code == 200
+    assert (await talk.as_ana.get(f"/chat/pictures/{key}/small")).status_code == 404
+    assert await pictures.forget_unused(talk.site.db, talk.store) == 0
+    talk.clock.turn(DAY)
+    with pytest.raises(InvalidForm):
+        async with talk.site.db.transaction() as tx:
+            await say(tx, talk.ben, talk.room, pictures=(NewPicture(key),))
+    assert await pictures.forget_unused(talk.site.db, talk.store) == 1
+
+
+async def test_nobody_sends_the_picture_of_somebody_else_or_one_twice(talk):
+    key = await talk.keep(talk.ana)
+    for who, wanted in (
+        (talk.ben, (NewPicture(key),)),
+        (talk.ana, (NewPicture(key), NewPicture(key))),
+        (talk.ana, (NewPicture(SentPictureKey("f" * 32)),)),
+        (talk.ana, tuple(NewPicture(key) for _ in range(MAX_PICTURES + 1))),
+        (talk.ana, (NewPicture(key, "x" * 1001),)),
+    ):
+        with pytest.raises(InvalidForm):
+            async with talk.site.db.transaction() as tx:
+                await say(tx, who, talk.room, pictures=wanted)
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, pictures=(NewPicture(key),))
+    with pytest.raises(InvalidForm):
+        async with talk.site.db.transaction() as tx:
+            await say(tx, talk.ana, talk.room, pictures=(NewPicture(key),))
+
+
+async def test_a_message_without_words_needs_a_picture(talk):
+    one, _ = await talk.show(talk.ben)
+    async with talk.site.db.transaction() as tx:
+        changed = await messages.edit(tx, talk.ben, one.id, "The hut")
+        assert changed.pictures == one.pictures
+        assert (await messages.edit(tx, talk.ben, one.id, "")).body == ""
+        words = await say(tx, talk.ben, talk.room)
+        with pytest.raises(InvalidForm):
+            await messages.edit(tx, talk.ben, words.id, "")
+
+
+async def test_it_is_found_by_its_description_and_by_having_one(talk):
+    await talk.show(talk.ben, alt="The <old> mill")
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "Near the mill?")
+    async with talk.site.db.reader() as reader:
+        found = await find_messages(reader, talk.ana.user_id, ChatSearch(words="mill"), limit=10)
+        assert len(found.messages) == 2
+        found = await find_messages(reader, talk.ana.user_id, ChatSearch(has_picture=True), limit=10)
+        assert [one.message.user_id for one in found.messages] == [talk.ben.user_id]
+    page = (await talk.as_ana.get(f"{talk.path}?q=&has=picture")).text
+    assert page.count("Go there") == 1
+    assert 'alt="The &lt;old&gt; mill"' in page
+
+
+async def test_lists_and_mails_say_what_it_shows(talk):
+    one, _ = await talk.show(talk.ben, alt="The old mill")
+    assert "Ben: Picture: The old mill" in (await talk.as_ana.get("/chat")).text
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "Nice", reply_to=one.id)
+    assert "<bdi>Ben</bdi></b> Picture: The old mill" in (await talk.as_ana.get(talk.path)).text
+    async with talk.site.db.reader() as reader:
+        unread = await chats._unread_in(reader, [talk.room.id], talk.ana.user_id)
+    assert unread[talk.room.id].lines == ("Ben: Picture: The old mill",)
+
+
+def form(**fields: str) -> dict[str, str]:
+    return {"submission": "one", "text": "", **fields}
+
+
+async def test_the_form_sends_several_and_keeps_them_when_something_is_wrong(talk):
+    files = {
+        "picture_1": ("a.jpg", photo(comment=b"by Ana"), "image/jpeg"),
+        "picture_2": ("b.png", photo("PNG"), "image/png"),
+    }
+    wrong = {**files, "picture_3": ("c.jpg", b"<svg/>", "image/jpeg")}
+    refused = await talk.as_ben.post(talk.path, data=form(alt_1="First"), files=wrong)
+    assert refused.status_code == 400
+    assert "Picture 3: " in refused.text
+    kept = {name: refused.text.split(f'name="{name}" value="')[1][:32] for name in ("kept_1", "kept_2")}
+    sent = await talk.as_ben.post(
+        talk.path,
+        data=form(**kept, alt_1="First", alt_2="Second", drop_2="yes"),
+        files={"picture_4": files["picture_2"]},
+    )
+    assert sent.status_code == 303
+    page = (await talk.as_ana.get(talk.path)).text
+    assert page.count("/large") == 2
+    assert 'alt="First"' in page
+    assert 'alt="Picture by Ben"' in page
+    assert 'alt="Second"' not in page
+    got = await talk.as_ana.get(f"/chat/pictures/{kept['kept_1']}/large")
+    assert b"by Ana" not in got.content
+
+
+async def test_files_of_somebody_who_may_not_write_are_not_stored(talk):
+    files = {"picture_1": ("a.jpg", photo(), "image/jpeg")}
+    assert (await talk.as_cara.post(talk.path, data=form(), files=files)).status_code in {403, 404}
+    async with talk.site.db.reader() as reader:
+        assert await reader.fetch("select key from chat_pictures order by key") == []
+
+
+async def test_a_program_uploads_first_and_sends_then(talk):
+    async with talk.site.browser() as program:
+        headers = await api_session(program, "ben@example.org", "Ben")
+        room = f"/api/chat/rooms/{talk.room.id}"
+        image = base64.b64encode(photo()).decode()
+        made = await program.post(f"{room}/pictures", headers=headers, json={"image": image})
+        assert made.status_code == 201
+        key = made.json()["id"]
+        wanted = {"clientId": "1", "pictures": [{"id": key, "alt": "A square"}]}
+        sent = await program.post(f"{room}/messages", headers=headers, json=wanted)
+        assert sent.status_code == 201
+        (shown,) = sent.json()["pictures"]
+        assert (shown["alt"], shown["width"], shown["height"]) == ("A square", 80, 60)
+        assert (await program.get(shown["smallUrl"], headers=headers)).headers["content-type"] == "image/jpeg"
+        assert (await program.get(shown["url"])).status_code == 404
+        again = await program.post(f"{room}/messages", headers=headers, json=wanted)
+        assert (again.status_code, again.json()["id"]) == (200, sent.json()["id"])
+        found = await program.get("/api/chat/search?has=picture", headers=headers)
+        assert [one["id"] for one in found.json()["messages"]] == [sent.json()["id"]]
+        bad = await program.post(f"{room}/pictures", headers=headers, json={"image": base64.b64encode(b"no").decode()})
+        assert bad.status_code == 400
+    async with talk.site.browser() as program:
+        headers = await api_session(program, "cara@example.org", "Cara")
+        refused = await program.post(f"{room}/pictures", headers=headers, json={"image": image})
+        assert refused.status_code == 404

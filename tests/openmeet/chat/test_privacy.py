@@ -1,0 +1,138 @@
+"""What strangers learn from refusals, and how many people a page looks at."""
+
+import pytest
+
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import people
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.counting import Counting
+from tests.openmeet.site_under_test import api_session, event_by, person, site_on
+
+CROWD = 20_000
+EVENT = {
+    "title": "Board games",
+    "startsLocal": "2026-07-04T18:00",
+    "endsLocal": "2026-07-04T20:00",
+    "timeZone": "Europe/Berlin",
+    "visibility": "private",
+}
+GROUP = {"name": "Secret club", "timeZone": "Europe/Berlin", "visibility": "private"}
+SERIES = {**EVENT, "recurrence": "FREQ=WEEKLY;BYDAY=SA"}
+
+
+@pytest.fixture
+async def db(make_database, clock):
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_what_is_private_answers_as_what_is_absent(db, clock):
+    """Whatever kind of room is asked for, and whatever it is asked about."""
+    async with site_on(db, clock).browser() as client:
+        ana, ben = [await api_session(client, f"{name}@example.org", name) for name in ("ana", "ben")]
+        slugs = {}
+        for what, path, body in (
+            ("event", "/api/events", EVENT),
+            ("group", "/api/groups", GROUP),
+            ("series", "/api/series", SERIES),
+        ):
+            made = await client.post(path, json=body, headers=ana)
+            assert made.status_code == 201, made.text
+            slugs[what] = made.json()["slug"]
+
+        async def answers(what: str, slug: str) -> list[tuple[int, str, str]]:
+            asked = [await client.get(f"/api/chat/rooms?{what}={slug}", headers=ben)]
+            path = "series" if what == "series" else f"{what}s"
+            asked.append(await client.get(f"/api/{path}/{slug}/chat", headers=ben))
+            for kind in ("event", "series", "date", "channel", "hosts", "direct"):
+                for further in (
+                    {},
+                    {"date": "2026-07-04T18:00:00"},
+                    {"name": "further"},
+                    {"with": new_id(clock.now())},
+                ):
+                    wanted = {"kind": kind, what: slug, **further}
+                    asked.append(await client.post("/api/chat/rooms", json=wanted, headers=ben))
+            return [(one.status_code, one.json()["title"], one.json()["detail"]) for one in asked]
+
+        for what, slug in slugs.items():
+            private, absent = await answers(what, slug), await answers(what, "no-such-thing")
+            assert private == absent, what
+            assert {status for status, *_ in private} == {404}, what
+
+
+async def crowd(tx, event) -> None:
+    """Twenty thousand people who come."""
+    ids = [{"person": new_id(tx.now), "answer": new_id(tx.now), "name": f"Guest {n}"} for n in range(CROWD)]
+    await tx.execute_many(
+        "insert into users (id, kind, display_name, bio, revision, created_at, updated_at)"
+        " values (:person, 'person', :name, '', 1, 1, 1)",
+        [{"person": one["person"], "name": one["name"]} for one in ids],
+    )
+    await tx.execute_many(
+        "insert into attendances (id, event_id, user_id, status, source, revision, created_at, answered_at)"
+        " values (:answer, :event, :person, 'attending', 'here', 1, 1, 1)",
+        [{"answer": one["answer"], "event": event.id, "person": one["person"]} for one in ids],
+    )
+
+
+async def test_a_room_of_thousands_is_not_loaded_to_show_a_few(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, about(event))
+        await crowd(tx, event)
+        beside, page, named = Counting(tx), Counting(tx), Counting(tx)
+        few = await people.some_members(beside, room, ana.user_id, 6)
+        first = await people.members(page, room, ana.user_id, limit=10)
+        second = await people.members(tx, room, ana.user_id, limit=10, after=first.after)
+        called = await people.people_named(named, room, ["guest77", "nobody"], ana.user_id)
+    assert [one.name for one in few.people[:1]] == ["Ana"]
+    assert (len(few.people), few.others) == (6, None)
+    assert len({one.user_id for one in (*first.people, *second.people)}) == 20
+    assert len(called) == 1
+    for one in (beside, page, named):
+        assert one.statements <= 10
+        assert one.rows <= 400
+
+
+async def test_names_with_umlauts_are_ordered_found_and_paged(db):
+    names = ["Änne", "ÖZLEM", "Zoé", "Ärger", "anna", "Ülkü", "Groß"]
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        guests = {name: await person(tx, name) for name in names}
+        for guest in guests.values():
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        for words in ("än", "ÄN", "Än"):
+            found = await people.members(tx, room, ana.user_id, words=words)
+            assert [one.name for one in found.people] == ["Änne"]
+        paged, after = [], None
+        for _ in range(len(names) + 1):
+            page = await people.members(tx, room, ana.user_id, limit=1, after=after)
+            paged += [one.name for one in page.people]
+            after = page.after
+        assert sorted(paged) == sorted([*names, "Ana"])
+        assert after is None
+        mentioned = await say(tx, ana, room, "@änne @özlem @GROSS")
+        rows = await tx.fetch("select user_id from chat_mentions where message_id = :id", id=mentioned.id)
+    assert {row["user_id"] for row in rows} == {guests[name].user_id for name in ("Änne", "ÖZLEM", "Groß")}
+
+
+async def test_who_is_counted_does_not_depend_on_what_is_searched(db):
+    """Else a search by name would tell who answered privately."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for guest in (ben, cleo):
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+        await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
+        room = await room_of(tx, ben, about(event))
+        others = [
+            (await people.members(tx, room, ben.user_id, words=words, limit=limit)).others
+            for words in ("", "Ana", "Cleo", "Nobody")
+            for limit in (1, 10)
+        ]
+    assert set(others) == {1}

@@ -1,0 +1,74 @@
+"""What happens to rooms and messages by the clock, and after a change of access."""
+
+import pytest
+
+from groundwork.clock import DAY, HOUR
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import readers, room_queries, rooms
+from openmeet.domain.chat.model import HistoryMode, RoomRetention
+from openmeet.domain.chat.retention import forget_expired_messages
+from openmeet.domain.chat.rooms import RoomSettings, archive_ended
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def db(make_database, clock):
+    return await make_database("openmeet", clock=clock)
+
+
+async def town(tx):
+    ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+    event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
+    room = await room_of(tx, ana, about(event))
+    return ana, ben, event, room
+
+
+async def test_who_comes_gets_a_mark_and_who_leaves_loses_it(db):
+    """With the history since joining, they read what is said from then on."""
+    async with db.transaction() as tx:
+        ana, ben, event, room = await town(tx)
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
+        await say(tx, ana, room, "Before")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+    assert await readers.follow_changes(db) > 0
+    async with db.transaction() as tx:
+        await say(tx, ana, room, "After")
+        found = await readers.reading_of(tx, room.id, ben.user_id)
+        assert (await readers.unread_counts(tx, ben.user_id)).messages == 1
+        _, _, first = await rooms.seen(tx, room.id, ben.user_id)
+        assert found.entered_number == found.read_number == first > 0
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+    await readers.follow_changes(db)
+    assert await readers.follow_changes(db) == 0
+    async with db.reader() as reader:
+        assert await readers.reading_of(reader, room.id, ben.user_id) is None
+
+
+async def test_a_room_closes_thirty_days_after_its_event(db, clock):
+    async with db.transaction() as tx:
+        ana, _, _, room = await town(tx)
+    assert await archive_ended(db) == 0
+    clock.turn(36 * DAY)
+    assert await archive_ended(db) == 1
+    async with db.transaction() as tx:
+        closed = await room_queries.by_id(tx, room.id)
+        assert closed.closed_by == "clock"
+        await rooms.reopen(tx, ana, room.id)
+    assert await archive_ended(db) == 0
+
+
+async def test_messages_end_with_the_time_of_their_room(db, clock):
+    async with db.transaction() as tx:
+        ana, _, _, room = await town(tx)
+        await say(tx, ana, room, "Old")
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(retention=RoomRetention.QUARTER))
+    clock.turn(90 * DAY)
+    async with db.transaction() as tx:
+        await say(tx, ana, room, "New")
+    clock.turn(HOUR)
+    assert await forget_expired_messages(db) == 1
+    async with db.reader() as reader:
+        left = await reader.fetch("select m.body, l.kind from chat_messages m join chat_log l on l.message_id = m.id")
+    assert [(row["body"], row["kind"]) for row in left] == [("New", "said")]

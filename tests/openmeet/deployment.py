@@ -1,0 +1,371 @@
+"""A small network in one process over real sockets: directory, PDS, and one tenant that publishes and ingests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from at_network.bearer_session import create_session
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
+from at_network.xrpc_client import XrpcClient
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.sync.account_state import AccountState
+from at_protocol.syntax.tid import TidClock
+from aurora_locus.app import AuroraLocus, open_server
+from aurora_locus.settings import PdsSettings
+from groundwork.blobstore.open_ import open_folder
+from groundwork.cache.in_process import InProcessCache
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import Serving, serve
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.queue.contract import Message
+from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.sealing import Sealer
+from groundwork.settings import Secret
+from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import Attendance, RsvpReply
+from openmeet.domain.attendance.network_rsvps import comparing_handler
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.rules import Submission, check
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.series.standing_rsvps import left_group_handler
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.cursors import known_of
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import counting as firehose_counting
+from openmeet.network.firehose.sources import authority, everything_for, interests_of
+from openmeet.network.firehose.verification import Verifier
+from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, release_pending
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.repositories.agents import agent_for
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
+from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
+from openmeet.network.repositories.sign_in import sign_in_with_password
+from openmeet.outbox import publications
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationStatus
+from plc_directory.app import open_directory
+from plc_directory.settings import PlcSettings
+from tests.databases import SqliteFiles
+from tests.openmeet.ingestion.network import counted
+from tests.patience import PATIENCE_SECONDS
+from tests.simulation.processes import free_port
+from tests.simulation.proxy import LossyProxy
+from tests.worker_pool import POOL
+
+INSTANCE = "https://meet.example"
+ADMIN = "an administrator's password"
+
+
+@dataclass
+class Deployment:
+    """The network, with methods for what people and servers do in it."""
+
+    db: Database
+    queue: EmbeddedQueue
+    network: NetworkClients
+    publisher: Publisher
+    processor: Processor
+    keeper: Keeper
+    pds_url: str
+    proxy: LossyProxy
+    clock: HandClock
+    consumer: Consumer
+    pds: AuroraLocus
+    pds_serving: Serving
+    plc_url: str = ""
+
+    async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
+        """A new person, signed up by e-mail; if they agree to publishing, their custodial account is created."""
+        async with self.db.transaction() as tx:
+            user_id = await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
+        if agrees:
+            async with self.db.transaction() as tx:
+                await identities.agree(tx, user_id, handle=f"{name.lower()}.town.test")
+            await self.deliver_jobs()
+        return Caller(user_id, name)
+
+    async def connected(self, name: str = "cleo") -> Caller:
+        """A new person who signs in with an account of their own on the PDS, and agrees to publishing."""
+        await self.account(name)
+        return await self.connected_as(name)
+
+    async def connected_as(self, name: str) -> Caller:
+        """Sign a person in with their existing account on the PDS."""
+        user_id = (
+            await sign_in_with_password(
+                self.db, self.network, identifier=f"{name}.town.test", password="a long password"
+            )
+        ).user_id
+        async with self.db.transaction() as tx:
+            await identities.agree(tx, user_id, handle=f"{name}.town.test")
+        return Caller(user_id, name)
+
+    async def account(self, name: str) -> None:
+        """Create an account on the PDS that OpenMeet does not know."""
+        keeper = XrpcClient(self.network.http, self.clock, self.pds_url)
+        invite = await XrpcClient(
+            self.network.http, self.clock, self.pds_url, credentials=Fixed(self.keeper.admin_authorization)
+        ).procedure("com.atproto.server.createInviteCode", {"useCount": 1})
+        await keeper.procedure(
+            "com.atproto.server.createAccount",
+            {
+                "handle": f"{name}.town.test",
+                "email": f"{name}@example.net",
+                "password": "a long password",
+                "inviteCode": invite["code"],
+            },
+        )
+
+    async def event(self, host: Caller, **typed: str) -> Event:
+        async with self.db.transaction() as tx:
+            return await events.create(tx, host, details(**typed))
+
+    async def revise(self, host: Caller, slug: EventSlug, **typed: str) -> Event:
+        async with self.db.transaction() as tx:
+            return await events.revise(tx, host, slug, details(**typed))
+
+    async def answer(self, who: Caller, slug: EventSlug, reply: RsvpReply = RsvpReply.GOING) -> Attendance:
+        async with self.db.transaction() as tx:
+            return await attendance.answer(tx, who, slug, reply)
+
+    async def deliver_publications(self) -> int:
+        """Deliver the publications that are due now."""
+        return await schedule.run_once(self.publisher)
+
+    async def deliver_jobs(self) -> int:
+        """Run all other outbox jobs that are due now."""
+        here = self.processor.here
+        return await dispatcher.run_once(
+            self.db,
+            {
+                JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(self.db, self.network, self.keeper)),
+                JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(
+                    custodial_deletion_handler(self.db, self.network, self.keeper)
+                ),
+                JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
+                JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_by_one(release_pending.pending_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
+                JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
+                JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(self.publisher)),
+                JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: one_by_one(identity_refresh.identity_handler(self.db, self.network)),
+            },
+        )
+
+    async def ingest(self) -> int:
+        """Process queued messages, one per repository at a time, until the queue is empty."""
+        return await worked_off(self.processor)
+
+    async def listen(self, user_id: UserId) -> None:
+        """Follow the PDS's firehose until a person's newest commit has been verified, then process the queue."""
+        did = (await self.identity(user_id)).did
+        client = XrpcClient(self.network.http, self.clock, self.pds_url)
+        newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+        await self.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+
+    async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
+        """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the queue."""
+        await heard_until(self.consumer, self.pds_url, did, is_done)
+        await self.ingest()
+
+    async def standing(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
+        async with self.db.reader() as reader:
+            return (await publications.states(reader, kind, [subject_id]))[subject_id]
+
+    async def identity(self, user_id: UserId) -> Identity:
+        async with self.db.reader() as reader:
+            return (await identity_queries.of_user(reader, user_id))[0]
+
+    async def record(self, uri: str) -> dict:
+        """The record as the PDS has it."""
+        _, _, did, collection, rkey = uri.split("/")
+        client = XrpcClient(self.network.http, self.clock, self.pds_url)
+        answer = await client.query("com.atproto.repo.getRecord", {"repo": did, "collection": collection, "rkey": rkey})
+        return dict(answer["value"], cid=answer["cid"])
+
+    async def own_client(self, identity: Identity) -> XrpcClient:
+        """A client for a person's custodial repository, as another app of theirs would use it."""
+        return await agent_for(self.db, self.network, identity)
+
+    async def stranger(self, name: str) -> XrpcClient:
+        """A client for a person's own account, as another app would use it."""
+        tokens = await create_session(
+            self.network.http, self.clock, self.pds_url, f"{name}.town.test", "a long password"
+        )
+        return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=Fixed(f"Bearer {tokens.access}"))
+
+
+async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Callable[[AccountState], bool]) -> None:
+    """Follow a PDS's firehose until the known state of a repository satisfies ``is_done``."""
+    consumer.interests.followed.add(did)  # also commits without a calendar record
+    stop = asyncio.Event()
+    following = asyncio.create_task(follow_source(consumer, pds_url, stop, sender=authority(pds_url)))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                async with consumer.db.reader() as reader:
+                    state = await known_of(reader, did)
+                if is_done(state):
+                    return
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await following
+
+
+async def worked_off(one: Processor) -> int:
+    """Process queued messages until the queue is empty; returns how many there were."""
+    total = 0
+    while taken := await processor.run_once(one):
+        total += taken
+    return total
+
+
+class Fixed:
+    """Credentials that send the same authorization with every call."""
+
+    def __init__(self, authorization: str) -> None:
+        self.authorization = authorization
+
+    async def headers(self, _method: str, _url: str) -> dict[str, str]:
+        return {"authorization": self.authorization}
+
+    async def learn(self, _url: str, _headers: object) -> None:
+        return
+
+    async def renew(self, _refused: object, _status: int, _error: object) -> bool:
+        return False
+
+
+def details(**typed: str) -> Details:
+    defaults = {
+        "title": "Tea in the park",
+        "starts": "2026-04-01T17:00",
+        "ends": "2026-04-01T19:00",
+        "time_zone": "Europe/Vienna",
+        "venue_name": "The park",
+        "country": "AT",
+    }
+    return check(Submission(**{**defaults, **typed}))
+
+
+@pytest.fixture
+async def deployment(make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_sqlite("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_deployment(
+    db: Database,
+    make_sqlite: SqliteFiles,
+    clock: HandClock,
+    tmp_path: Path,
+    *,
+    pds_port: int | None = None,
+    public_url: str = "",
+) -> AsyncIterator[Deployment]:
+    """The network around ``db``, the tenant's database. ``public_url``: where the PDS is reached, if not on its own port."""
+    async with AsyncExitStack() as stack:
+        directory_settings = PlcSettings(
+            data_directory=tmp_path / "plc", database_url=await make_sqlite.url("plc_directory")
+        )
+        directory = await stack.enter_async_context(
+            open_directory(directory_settings, clock, version="test", access_log=False)
+        )
+        plc = await serve(directory, "127.0.0.1", 0)
+        stack.push_async_callback(plc.stop)
+        port = pds_port or free_port()
+        inner = f"http://127.0.0.1:{port}"
+        public = public_url or inner
+        pds = await stack.enter_async_context(
+            open_server(
+                PdsSettings(
+                    hostname=urlsplit(public).hostname or "",
+                    port=port,
+                    public_url=public,
+                    data_directory=tmp_path / "pds",
+                    database_url=await make_sqlite.url("aurora_locus"),
+                    service_handle_domains=(".town.test",),
+                    did_plc_url=plc.url,
+                    invite_required=True,
+                    admin_password=Secret(ADMIN),
+                    dev_mode=True,
+                ),
+                clock,
+                version="test",
+                access_log=False,
+            )
+        )
+        serving = await serve(pds.app, "127.0.0.1", port)
+        stack.push_async_callback(serving.stop)
+        proxy = await stack.enter_async_context(LossyProxy(inner))
+        http = HttpClient(DEVELOPMENT)
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
+        stack.push_async_callback(dids.close)
+        handles = HandleResolver(http, dids, clock, HandleSettings(is_development=True, through_pds=(public,)))
+        stack.push_async_callback(handles.close)
+        queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
+        servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(servers.close)
+        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock), POOL)
+        stack.push_async_callback(network.settle)
+
+        async def enqueue(messages: list[RecordMessage]) -> None:
+            await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
+
+        pictures = open_folder(tmp_path / "media")
+        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
+        keeper = Keeper(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
+        metrics = Metrics("openmeet")
+        counting, counts = counted(), firehose_counting(metrics)
+        yield Deployment(
+            db,
+            queue,
+            network,
+            publisher,
+            Processor(db, queue, Here(INSTANCE), counting),
+            keeper,
+            public,
+            proxy,
+            clock,
+            Consumer(
+                db=await make_sqlite("openmeet.network.firehose", clock=clock),
+                http=http,
+                clock=clock,
+                verifier=Verifier(dids, clock),
+                interests=interests_of(everything_for("main")),
+                delivering=Delivering({"main": queue}, counts),
+                counting=counts,
+            ),
+            pds,
+            serving,
+            plc.url,
+        )

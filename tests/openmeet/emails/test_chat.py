@@ -1,0 +1,408 @@
+"""What people hear of chat, on pages and by e-mail, and what not; through a real SMTP server, on both engines."""
+
+import os
+import re
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from groundwork.errors import NotFound
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
+from groundwork.sealing import KEY_BYTES, Sealer
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import messages, readers, rooms, sanctions
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access, NotificationLevel, RoomKind
+from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.rooms import RoomFilter, RoomSettings
+from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.queries import count_unread, newest
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications.content import items
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.emails.conftest import html_of, link_to, links_of, text_of
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
+
+SEALER = Sealer([os.urandom(KEY_BYTES)])
+
+
+@pytest.fixture
+async def talk(post):
+    """Ana hosts, Ben and Cleo go; what was told about that is delivered."""
+    async with post.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for one in (ben, cleo):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    return event, room, ana, ben, cleo
+
+
+async def says(post, who, room, text, **further: object):
+    """Somebody says something, and the job that tells people has run."""
+    async with post.db.transaction() as tx:
+        one = await say(tx, who, room, text, **further)
+    await tells(post)
+    return one
+
+
+async def tells(post):
+    while await run_once(post.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(post.db))}):
+        pass
+
+
+async def mails(post, wait=HOUR):
+    post.site.clock.turn(wait)
+    return [(str(mail["To"]), str(mail["Subject"])) for mail in await post.deliver()]
+
+
+async def lines(post, who):
+    async with post.db.reader() as reader:
+        shown = await items(reader, await newest(reader, who.user_id, 20), who.user_id)
+    return [f"{item.before}{item.title}{item.after}" for one, item in shown if one.kind.subject == "room"]
+
+
+async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, talk):
+    event, room, _ana, ben, cleo = talk
+    first = await says(post, ben, room, "Who has the *key*, @cleo?")
+    await says(post, cleo, room, "I have", reply_to=first.id)
+    assert await lines(post, cleo) == [f"Ben mentions you in {event.title}: Who has the key, @cleo?"]
+    assert await lines(post, ben) == [f"Cleo replies to you in {event.title}: I have"]
+    post.site.clock.turn(9 * MINUTE)
+    assert await post.deliver() == []
+    post.site.clock.turn(2 * MINUTE)
+    to_ben, to_cleo = await post.deliver()
+    assert (to_ben["To"], to_ben["Subject"]) == ("ben@example.org", f"A reply to you: {event.title}")
+    assert (to_cleo["To"], to_cleo["Subject"]) == ("cleo@example.org", f"You are mentioned: {event.title}")
+    assert "Ben writes:\n\nWho has the *key*, @cleo?" in text_of(to_cleo)
+    assert "Write back" in html_of(to_cleo)
+    assert link_to(to_cleo, "/events/") == f"/events/{event.slug}/chat"
+
+
+async def test_the_job_run_again_tells_nobody_twice(post, talk):
+    _, room, ana, ben, _ = talk
+    await says(post, ana, room, "@ben hello")
+    async with post.db.transaction() as tx:
+        await tx.execute("update chat_rooms set told_number = 0")
+    await says(post, ana, room, "and more")
+    assert len(await lines(post, ben)) == 1
+    assert await mails(post) == [("ben@example.org", "You are mentioned: Board games")]
+
+
+async def test_who_reads_it_in_time_gets_no_mail(post, talk):
+    _, room, ana, ben, _ = talk
+    one = await says(post, ana, room, "@ben hello")
+    async with post.db.reader() as reader:
+        assert await count_unread(reader, ben.user_id) > 0
+        before = await count_unread(reader, ben.user_id)
+    async with post.db.transaction() as tx:
+        await readers.mark_read(tx, ben, room.id, one.number)
+    async with post.db.reader() as reader:
+        assert await count_unread(reader, ben.user_id) == before - 1
+    assert await mails(post) == []
+
+
+async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post, talk):
+    _, room, ana, ben, _ = talk
+    async with post.db.transaction() as tx:
+        await readers.mark_read(tx, ben, room.id, 1)
+    post.site.clock.turn(MINUTE)
+    await says(post, ana, room, "@ben still there?")
+    assert await lines(post, ben) == []
+    assert await mails(post) == [("ben@example.org", "You are mentioned: Board games")]
+
+
+@pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
+async def test_what_somebody_may_no_longer_read_is_neither_mailed_nor_shown(post, talk, how):
+    event, room, ana, ben, cleo = talk
+    one = await says(post, cleo, room, "@ben psst")
+    assert len(await lines(post, ben)) == 1
+    async with post.db.transaction() as tx:
+        if how == "left":
+            await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        elif how == "banned":
+            await sanctions.sanction(tx, ana, room.id, ben.user_id, SanctionKind.BAN, reason="rude")
+        elif how == "removed":
+            await messages.remove(tx, ana, one.id, "rude", SEALER)
+        elif how == "taken_back":
+            await messages.take_back(tx, cleo, one.id)
+        elif how == "held":
+            await messages.hold(tx, ana, one.id)
+        else:
+            await tx.execute("delete from chat_rooms where id = :id", id=room.id)
+    post.site.clock.turn(HOUR)
+    assert [mail for mail in await post.deliver() if "mentioned" in str(mail["Subject"])] == []
+    assert await lines(post, ben) == []
+
+
+async def test_a_held_message_is_told_when_it_is_released(post, talk):
+    _, room, ana, ben, cleo = talk
+    async with post.db.transaction() as tx:
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
+    one = await says(post, cleo, room, "@ben look")
+    assert await lines(post, ben) == []
+    async with post.db.transaction() as tx:
+        await messages.release(tx, ana, one.id)
+    await tells(post)
+    assert len(await lines(post, ben)) == 1
+
+
+async def test_a_mention_added_by_an_edit_tells_who_is_new(post, talk):
+    _, room, ana, ben, cleo = talk
+    one = await says(post, ana, room, "@ben hello")
+    async with post.db.transaction() as tx:
+        await messages.edit(tx, ana, one.id, "@ben @cleo hello")
+    await tells(post)
+    assert len(await lines(post, ben)) == len(await lines(post, cleo)) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "muted", "plain", "mention"),
+    [
+        (NotificationLevel.USUAL, False, False, True),
+        (NotificationLevel.ALL, False, True, True),
+        (NotificationLevel.MENTIONS, False, False, True),
+        (NotificationLevel.NONE, False, False, False),
+        (NotificationLevel.ALL, True, False, False),
+    ],
+)
+async def test_each_level_hears_what_it_says(post, talk, level, muted, plain, mention):
+    _, room, ana, ben, _ = talk
+    async with post.db.transaction() as tx:
+        until = Instant(tx.now + DAY) if muted else None
+        await readers.choose_notifications(tx, ben, room.id, level, until)
+    await says(post, ana, room, "The door is open")
+    assert bool(await mails(post)) is plain
+    post.site.clock.turn(5 * HOUR)
+    await says(post, ana, room, "@ben come in")
+    assert ("ben@example.org", "You are mentioned: Board games") in await mails(post) or not mention
+
+
+async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
+    event, room, ana, ben, _ = talk
+    async with post.db.transaction() as tx:
+        await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
+    for number in range(12):
+        await says(post, ana, room, f"Thing {number}")
+    assert await lines(post, ben) == [f"12 new messages in {event.title}."]
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert mail["Subject"] == f"New messages: {event.title}"
+    assert "12 messages that you have not read." in text_of(mail)
+    assert "Ana: Thing 9" in text_of(mail)
+    assert "Thing 10" not in text_of(mail)
+    await says(post, ana, room, "One more")
+    assert await mails(post) == []
+    post.site.clock.turn(4 * HOUR)
+    await says(post, ana, room, "And another")
+    assert await mails(post) == [("ben@example.org", f"New messages: {event.title}")]
+
+
+async def test_unread_rooms_are_in_the_digest_of_who_wants_it(post, talk):
+    event, room, ana, ben, cleo = talk
+    async with post.db.transaction() as tx:
+        await notifications.choose(tx, ben.user_id, {NotificationTopic.ROOMS: frozenset({Channel.DIGEST})})
+        for one in (ben, cleo):
+            await readers.mark_read(tx, one, room.id, 1)
+    post.site.clock.turn(HOUR)
+    await says(post, ana, room, "The door is open")
+    assert await mails(post) == []
+    post.site.clock.turn(DAY)
+    (mail,) = await post.deliver()
+    assert mail["To"] == "ben@example.org"
+    assert f"{event.title}\n\nNew messages. 1 message that you have not read." in text_of(mail)
+
+
+async def test_questions_reach_the_hosts_and_answers_whoever_asked(post, talk):
+    event, _, ana, ben, _ = talk
+    async with post.db.transaction() as tx:
+        room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
+    await says(post, ben, room, "Is there a lift?")
+    assert await mails(post) == [("ana@example.org", f"Message to the hosts: {event.title} · Ben and the hosts")]
+    await says(post, ana, room, "There is")
+    assert await mails(post) == [("ben@example.org", f"Answer from the hosts: {event.title} · You and the hosts")]
+
+
+async def test_a_private_event_is_not_quoted(post):
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    await says(post, ana, room, "@ben the code is 4711")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert "Ana mentions you in the chat." in text_of(mail)
+    assert "4711" not in text_of(mail) + html_of(mail)
+
+
+async def test_one_click_mutes_the_chat(post, talk):
+    _, room, ana, ben, _ = talk
+    await says(post, ana, room, "@ben hello")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    path = str(mail["List-Unsubscribe"]).strip("<>").split("example", 1)[-1]
+    path = path[path.index("/mail/stop") :]
+    async with post.site.browser() as nobody:
+        assert "one chat" in (await nobody.get(path)).text
+        assert (await nobody.post(path, content=b"List-Unsubscribe=One-Click")).status_code == 200
+    await says(post, ana, room, "@ben again")
+    assert await mails(post) == []
+    async with post.db.reader() as reader:
+        mine = await readers.reading_of(reader, room.id, ben.user_id)
+    assert mine is not None
+    assert mine.level is NotificationLevel.NONE
+
+
+async def test_what_was_said_long_ago_is_no_news(post, talk):
+    _, room, ana, ben, _ = talk
+    async with post.db.transaction() as tx:
+        await say(tx, ana, room, "@ben hello")
+    post.site.clock.turn(2 * DAY)
+    await tells(post)
+    assert await lines(post, ben) == []
+    assert await mails(post) == []
+
+
+async def test_a_blocked_or_muted_author_tells_them_nothing(post, talk):
+    _, room, _ana, ben, cleo = talk
+    async with post.db.transaction() as tx:
+        await tx.execute(
+            "insert into user_mutes (user_id, thing, subject, created_at) values (:me, 'person', :subject, :now)",
+            me=ben.user_id,
+            subject=cleo.user_id,
+            now=tx.now,
+        )
+    await says(post, cleo, room, "@ben psst")
+    assert await lines(post, ben) == []
+    assert await mails(post) == []
+
+
+async def said_in(post, room, who):
+    async with post.db.reader() as reader:
+        page = await page_of_messages(reader, room, who.user_id, MessageFilter())
+    return [(one.name, one.message.body) for one in page.messages]
+
+
+async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
+    _, room, ana, ben, _ = talk
+    await says(post, ana, room, "@ben who has the <key>?")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    path = link_to(mail, "/mail/chat/")
+    async with post.site.browser() as nobody:
+        shown = await nobody.get(path)
+        assert "who has the &lt;key&gt;?" in shown.text
+        assert shown.headers["cache-control"] == "no-store"
+        assert await lines(post, ben) != []
+        (key,) = re.findall(r'name="submission" value="([^"]+)"', shown.text)
+        for _ in range(2):
+            sent = await nobody.post(path, data={"text": "I have", "submission": key})
+            assert (sent.status_code, sent.headers["location"]) == (303, path)
+            assert sent.headers["cache-control"] == "no-store"
+            assert "Sent. Everybody in this chat can read it now." in (await nobody.get(path)).text
+        empty = await nobody.post(path, data={"text": " "})
+        assert empty.status_code == 400
+        assert "Write something" in empty.text or "problem" in empty.text
+    assert await said_in(post, room, ana) == [("Ana", "@ben who has the <key>?"), ("Ben", "I have")]
+
+
+async def test_a_mail_that_is_written_back_to_says_when_a_moderator_looks_first(post, talk):
+    _, room, ana, _, cleo = talk
+    await says(post, ana, room, "@ben where do we get the key?")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    path = link_to(mail, "/mail/chat/")
+    async with post.site.browser() as nobody:
+        for _ in range(2):
+            data = {"text": "At https://keys.example", "submission": "only-once"}
+            assert (await nobody.post(path, data=data)).status_code == 303
+            shown = (await nobody.get(path)).text
+            assert "Sent. A moderator looks at it first." in shown
+            assert "can read it now" not in shown
+    assert [text for _, text in await said_in(post, room, cleo)] == ["@ben where do we get the key?"]
+
+
+@pytest.mark.parametrize("how", ["a week later", "revoked", "left", "muted"])
+async def test_a_link_that_writes_back_ends(post, talk, how):
+    event, room, ana, ben, _ = talk
+    await says(post, ana, room, "@ben hello")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    path = link_to(mail, "/mail/chat/")
+    if how == "a week later":
+        post.site.clock.turn(7 * DAY)
+    async with post.db.transaction() as tx:
+        if how == "revoked":
+            await links.revoke_all(tx, ben.user_id)
+        elif how == "left":
+            await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        elif how == "muted":
+            await sanctions.sanction(tx, ana, room.id, ben.user_id, SanctionKind.MUTE, reason="rude")
+    async with post.site.browser() as nobody:
+        shown, sent = await nobody.get(path), await nobody.post(path, data={"text": "I have"})
+    assert (shown.status_code, sent.status_code) == ((200, 403) if how == "muted" else (404, 404))
+    assert [text for _, text in await said_in(post, room, ana)] == ["@ben hello"]
+
+
+async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk):
+    event, room, ana, _, _ = talk
+    async with post.db.transaction() as tx:
+        guest_id = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
+        gil = Caller(guest_id, "Gil")
+        await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
+        link = EmailLink(guest_id, LinkPurpose.ANSWER, event.id)
+        path = f"/mail/answer/{await links.token_for(tx, CODE_KEY, link)}"
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    async with post.site.browser() as nobody:
+        assert f'href="{path}/chat"' in (await nobody.get(path)).text
+        assert (await nobody.post(f"{path}/chat", data={"text": "Hello from Gil"})).status_code == 303
+    assert await said_in(post, room, ana) == [("Gil", "Hello from Gil")]
+    await says(post, ana, room, "@gil welcome")
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert (mail["To"], mail["Subject"]) == ("gil@example.org", "You are mentioned: Board games")
+    assert not [link for link in links_of(mail) if "/events/" in link]
+    async with post.site.browser() as nobody:
+        assert "@gil welcome" in (await nobody.get(link_to(mail, "/mail/chat/"))).text
+    async with post.db.transaction() as tx:
+        await attendance.answer(tx, gil, event.slug, RsvpReply.DECLINED)
+    async with post.site.browser() as nobody:
+        assert (await nobody.get(f"{path}/chat")).status_code == 404
+
+
+async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk):
+    """They answered from another app: they read and write nothing and get no mail, and find the mark when they sign in."""
+    _, room, ana, ben, cleo = talk
+    async with post.db.transaction() as tx:
+        await tx.execute("update users set kind = 'shadow', email = null where id = :cleo", cleo=cleo.user_id)
+    one = await says(post, ben, room, "Who has the key, @cleo?")
+    async with post.db.reader() as reader:
+        assert await access(reader, room.id, cleo.user_id) is Access.NONE
+        page = await page_of_messages(reader, room, ana.user_id, MessageFilter())
+    assert page.messages[0].mentions == (cleo.user_id,)
+    assert await lines(post, cleo) == []
+    with pytest.raises(NotFound):
+        await says(post, cleo, room, "I have")
+    assert await mails(post) == []
+    async with post.db.transaction() as tx:
+        await tx.execute("update users set kind = 'person' where id = :cleo", cleo=cleo.user_id)
+    async with post.db.reader() as reader:
+        (mine,) = await rooms.my_rooms(reader, cleo.user_id, RoomFilter(), limit=5)
+    assert (mine.room.id, mine.mentioned, mine.last_message_id) == (room.id, 1, one.id)

@@ -1,0 +1,225 @@
+"""Reports, removals and objections in chat, by pages: who sees what, and what is told to whom; on both engines."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from groundwork.clock import DAY, HOUR
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import sanctions
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.emails.conftest import link_to, text_of
+from tests.openmeet.emails.test_chat import lines, mails, says, tells
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def talk(post):
+    """Ana hosts, Ben and Cleo go, Mod moderates the community."""
+    async with post.db.transaction() as tx:
+        ana, ben, cleo, mod = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Mod")]
+        event = await event_by(tx, ana)
+        for one in (ben, cleo):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        await policy.name(tx, mod.user_id, by=None)
+    post.site.clock.turn(HOUR)
+    await post.deliver()
+    return event, room, ana, ben, cleo, mod
+
+
+@asynccontextmanager
+async def signed_in(post, who):
+    async with post.db.transaction() as tx:
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
+    async with post.site.browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        yield browser
+
+
+async def reports(post, who, one, *, to_site):
+    async with post.db.transaction() as tx:
+        await sanctions.report(tx, who, one.id, ReportReason.ABUSE, "He insults us", to_tenant=to_site)
+
+
+async def test_the_author_hears_why_and_objects_and_the_hosts_decide(post, talk):
+    event, room, ana, ben, cleo, _ = talk
+    one = await says(post, ben, room, "You fools")
+    page, order = f"/chat/messages/{one.id}", f"/events/{event.slug}/chat/moderation"
+    async with signed_in(post, ana) as host:
+        assert (await host.post(f"{page}/remove", data={"reason": "No insults"})).status_code == 303
+    await tells(post)
+    assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: No insults"]
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message was removed: {event.title}")
+    assert "No insults" in text_of(mail)
+    async with signed_in(post, ben) as author:
+        shown = (await author.get(link_to(mail, "/object"))).text
+        assert "No insults" in shown
+        assert ">You fools<" in shown
+        assert f'href="{page}/object"' in (await author.get(page)).text
+        assert (await author.post(f"{page}/object", data={"words": " "})).status_code == 400
+        assert (await author.post(f"{page}/object", data={"words": "It was a quote"})).status_code == 303
+        assert (await author.post(f"{page}/object", data={"words": "Again"})).status_code == 422
+        assert (await author.get(order)).status_code == 403
+    async with signed_in(post, cleo) as other:
+        assert (await other.get(f"{page}/object")).status_code == 404
+    async with signed_in(post, ana) as host:
+        waiting = (await host.get(order)).text
+        assert "It was a quote" in waiting
+        assert "Ana removed a message by Ben." in waiting
+        assert (await host.post(f"{page}/uphold", data={"reason": "Not in this way"})).status_code == 303
+        assert "The author objects" not in (await host.get(order)).text
+    upheld = f"A moderator looked at your objection in {event.title}. Your message stays removed: Not in this way"
+    assert await lines(post, ben) == [upheld, f"A moderator removed your message in {event.title}: No insults"]
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message stays removed: {event.title}")
+    async with signed_in(post, ben) as author:
+        assert "Not in this way" in (await author.get(link_to(mail, "/object"))).text
+    async with signed_in(post, ana) as host:
+        assert (await host.post(f"{page}/restore", data={"reason": ""})).status_code == 303
+    await tells(post)
+    assert await lines(post, ben) == [f"Your message in {event.title} is shown again."]
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message is back: {event.title}")
+    assert page in link_to(mail, page)
+
+
+async def test_the_author_hears_of_every_removal_once(post, talk):
+    event, room, ana, ben, _, _ = talk
+    one = await says(post, ben, room, "You fools")
+    page = f"/chat/messages/{one.id}"
+    async with signed_in(post, ana) as host:
+        for reason in ("No insults", "Still an insult"):
+            await host.post(f"{page}/hold", data={"reason": ""})
+            await host.post(f"{page}/remove", data={"reason": reason})
+            await tells(post)
+            assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: {reason}"]
+            post.site.clock.turn(HOUR)
+            (mail,) = await post.deliver()
+            assert mail["To"] == "ben@example.org"
+            assert text_of(mail).count(reason) == 1
+            await host.post(f"{page}/restore", data={"reason": ""})
+            await tells(post)
+            assert set(await lines(post, ben)) == {f"Your message in {event.title} is shown again."}
+            assert await mails(post) == [("ben@example.org", f"Your message is back: {event.title}")]
+
+
+async def test_who_was_banned_still_reads_why_and_objects(post, talk):
+    event, room, ana, ben, _, _ = talk
+    one = await says(post, ben, room, "You fools")
+    page = f"/chat/messages/{one.id}"
+    async with signed_in(post, ana) as host:
+        await host.post(f"{page}/remove", data={"reason": "No insults"})
+    async with post.db.transaction() as tx:
+        await sanctions.sanction(tx, ana, room.id, ben.user_id, sanctions.SanctionKind.BAN, reason="enough")
+    await tells(post)
+    assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: No insults"]
+    async with signed_in(post, ben) as author:
+        assert (await author.get(page)).status_code == 404
+        assert "You fools" in (await author.get(f"{page}/object")).text
+        assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 303
+
+
+async def test_after_30_days_there_is_nothing_to_object_to(post, talk):
+    _, room, ana, ben, _, _ = talk
+    one = await says(post, ben, room, "You fools")
+    page = f"/chat/messages/{one.id}"
+    async with signed_in(post, ana) as host:
+        await host.post(f"{page}/remove", data={"reason": "No insults"})
+    post.site.clock.turn(31 * DAY)
+    async with signed_in(post, ben) as author:
+        assert "You fools" not in (await author.get(f"{page}/object")).text
+        assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 422
+
+
+async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
+    event, room, ana, ben, cleo, mod = talk
+    one = await says(post, ben, room, "You fools")
+    page = f"/chat/messages/{one.id}/report"
+    async with signed_in(post, cleo) as reader:
+        assert "You fools" in (await reader.get(page)).text
+        assert (await reader.post(page, data={"reason": "other", "to": "site"})).status_code == 400
+        assert (await reader.post(page, data={"reason": "abuse", "to": "site"})).status_code == 303
+        assert "Your report is sent." in (await reader.get(f"/chat/messages/{one.id}")).text
+        assert (await reader.post(page, data={"reason": "abuse", "to": "hosts"})).status_code == 303
+        assert "already reported this." in (await reader.get(f"/chat/messages/{one.id}")).text
+    async with signed_in(post, ana) as host:
+        assert "Nothing waits for you" in (await host.get(f"/events/{event.slug}/chat/moderation")).text
+    async with signed_in(post, mod) as moderator:
+        assert "You fools" in (await moderator.get("/moderation/chat")).text
+    other = await says(post, ben, room, "And you, too")
+    async with signed_in(post, cleo) as reader:
+        await reader.post(f"/chat/messages/{other.id}/report", data={"reason": "spam", "to": "hosts"})
+    async with signed_in(post, ana) as host:
+        order = f"/events/{event.slug}/chat/moderation"
+        assert "Spam or advertising" in (await host.get(order)).text
+        assert (await host.post(f"/chat/messages/{other.id}/dismiss", data={"reason": ""})).status_code == 303
+        assert "Spam or advertising" not in (await host.get(order)).text
+    async with signed_in(post, mod) as moderator:
+        assert "And you, too" not in (await moderator.get("/moderation/chat")).text
+
+
+async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
+    _, room, ana, ben, cleo, mod = talk
+    for number in range(7):
+        await says(post, cleo, room, f"Before {number}")
+    one = await says(post, ana, room, "You fools")
+    await says(post, ben, room, "And after")
+    await reports(post, ben, one, to_site=False)  # about a host: it goes to the community all the same
+    desk = f"/moderation/chat/{one.id}"
+    async with signed_in(post, mod) as moderator:
+        shown = (await moderator.get(desk)).text
+        assert "He insults us" in shown
+        assert "Before 6" in shown
+        assert "And after" in shown
+        assert "Before 1" not in shown
+        assert "Ben" not in shown.partition("Reported 1 time")[2]
+        assert (await moderator.post(desk, data={"act": "remove", "reason": ""})).status_code == 400
+        assert (await moderator.post(desk, data={"act": "remove", "reason": "No insults"})).status_code == 303
+        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+        assert ">You fools<" in (await moderator.get(desk)).text
+    page = f"/chat/messages/{one.id}"
+    async with signed_in(post, ana) as host:
+        assert (await host.post(f"{page}/restore", data={"reason": ""})).status_code == 422
+        assert (await host.post(f"{page}/object", data={"words": "It was a quote"})).status_code == 303
+    async with signed_in(post, mod) as moderator:
+        assert "It was a quote" in (await moderator.get("/moderation/chat")).text
+        assert (await moderator.post(desk, data={"act": "restore"})).status_code == 303
+        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+        assert (await moderator.post(desk, data={"act": "ban", "reason": "No insults"})).status_code == 303
+        async with post.db.reader() as reader:
+            assert await access(reader, room.id, ana.user_id) is Access.NONE
+        assert (await moderator.post(desk, data={"act": "unban"})).status_code == 303
+        log = (await moderator.get(desk)).text
+        for line in ("Mod removed a message by Ana.", "Mod brought back", "Mod banned Ana.", "Mod let Ana back in."):
+            assert line in log
+    async with post.db.reader() as reader:
+        assert await access(reader, room.id, ana.user_id) is Access.MODERATE
+
+
+async def test_the_community_dismisses_and_sees_nothing_that_was_not_reported_to_it(post, talk):
+    _, room, _, ben, cleo, mod = talk
+    one, other = await says(post, ben, room, "Fools"), await says(post, ben, room, "Hello")
+    await reports(post, cleo, one, to_site=True)
+    await reports(post, cleo, other, to_site=False)
+    async with signed_in(post, mod) as moderator:
+        assert (await moderator.get(f"/moderation/chat/{other.id}")).status_code == 404
+        sent = await moderator.post(f"/moderation/chat/{other.id}", data={"act": "remove", "reason": "no"})
+        assert sent.status_code == 404
+        assert (await moderator.post(f"/moderation/chat/{one.id}", data={"act": "dismiss"})).status_code == 303
+        assert "No message is reported" in (await moderator.get("/moderation/chat")).text
+    async with signed_in(post, cleo) as nobody:
+        assert (await nobody.get("/moderation/chat")).status_code == 403
+        assert (await nobody.get(f"/moderation/chat/{one.id}")).status_code == 403
+    assert await mails(post) == []

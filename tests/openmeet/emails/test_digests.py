@@ -1,0 +1,59 @@
+"""The digest of somebody whose hours or zone change; through a real SMTP server, on both engines."""
+
+import pytest
+
+from groundwork.clock import DAY, HOUR
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.tasks import remind
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic
+from tests.openmeet.emails.conftest import Post, text_of
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
+async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hours) -> None:
+    """Whoever has today's digest and then wants it at a later hour, or travels west, gets what came since, and that alone."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        games, chess = await event_by(tx, ana), await event_by(tx, ana, title="Chess")
+        for event in (games, chess):
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await notifications.choose(
+            tx,
+            ben.user_id,
+            {NotificationTopic.CHANGES: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()},
+        )
+        # It is noon in UTC, and four in the morning in California.
+        await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
+        await event_hosting.cancel(tx, ana, games.slug, "")
+    post.site.clock.turn(HOUR)
+    (first,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    async with post.db.transaction() as tx:
+        await notifications.choose_hours(tx, ben.user_id, later)
+        await event_hosting.cancel(tx, ana, chess.slug, "")
+    post.site.clock.turn(DAY)
+    (second,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    said = [("Board games" in text_of(one), "Chess" in text_of(one)) for one in (first, second)]
+    assert said == [(True, False), (False, True)]
+    assert first["Message-ID"] != second["Message-ID"]
+
+
+async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -> None:
+    """Whoever has chosen the digest of six o'clock for reminders hears a day before of what begins at six."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        chosen = {NotificationTopic.REMINDERS: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()}
+        await notifications.choose(tx, ben.user_id, chosen)
+        await notifications.choose_hours(tx, ben.user_id, Hours("Europe/Berlin", digest_hour=18))
+    post.site.clock.turn(event.starts_at - DAY - post.site.clock.now())
+    assert await remind(post.db) == 1
+    post.site.clock.turn(HOUR)
+    (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
+    assert mail["Subject"] == "Coming up: Board games"
+    post.site.clock.turn(DAY)
+    assert [one for one in await post.deliver() if one["To"] == "ben@example.org"] == []

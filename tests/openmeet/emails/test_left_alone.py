@@ -1,0 +1,200 @@
+"""Whoever never wanted mail from this site says so once, without an account, and nobody has it write to them again. On both engines."""
+
+import asyncio
+import hashlib
+import re
+
+import pytest
+
+from groundwork.clock import HOUR
+from groundwork.database.resealing import reseal
+from groundwork.sealing import CannotUnseal
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.events import co_hosts
+from openmeet.domain.groups import administration
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.imports import people
+from openmeet.domain.imports.model import ContactRow, What
+from openmeet.domain.imports.queries import keep_people
+from openmeet.outbox import left_alone
+from programs.resealing import columns_of_code_key
+from tests.openmeet.emails.conftest import Post, link_to, text_of
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import CODE_KEY, event_by, h1_of, person, sign_up
+
+EVE = "eve@example.org"
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+async def answer_by_mail(post: Post, event) -> None:
+    async with post.db.transaction() as tx:
+        await guests.ask(
+            tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, rsvp_request=RsvpRequest()
+        )
+
+
+@pytest.fixture
+async def evening(post: Post):
+    async with post.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        return ana, await event_by(tx, ana)
+
+
+async def everything(post: Post, ana, title: str) -> list[str]:
+    """Each letter that somebody can cause to an address, about a new event and group: how those begin that came."""
+    async with post.db.transaction() as tx:
+        event, group = await event_by(tx, ana, title=title), await group_by(tx, ana, name=title)
+        await keep_people(tx, What.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
+        await people.invite(tx, ana, What.GUESTS, event.slug, message="", expected=1)
+        await co_hosts.invite(tx, ana, event.slug, EVE)
+        await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, EVE)
+        await invitations.invite(tx, ana, event.slug, EVE)
+    await answer_by_mail(post, event)
+    post.site.clock.turn(HOUR)
+    return sorted(" ".join(str(mail["Subject"]).split(" ")[:2]) for mail in await post.deliver())
+
+
+@pytest.mark.parametrize("first", ["guest", "co-host", "invited"])
+async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: str) -> None:
+    """As a mail program posts it: by the address in the header, from nowhere, without a redirect; twice is once."""
+    ana, event = evening
+    async with post.db.transaction() as tx:
+        if first == "co-host":
+            await co_hosts.invite(tx, ana, event.slug, EVE)
+        elif first == "invited":
+            await invitations.invite(tx, ana, event.slug, EVE)
+    if first == "guest":
+        await answer_by_mail(post, event)
+    post.site.clock.turn(HOUR)
+    (mail,) = await post.deliver()
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    path = link_to(mail, "/mail/never/")
+    assert str(mail["List-Unsubscribe"]).endswith(f"{path}>")
+    assert path in text_of(mail)
+    async with post.site.browser() as program:
+        assert h1_of((await program.get(path)).text) == "Stop these e-mails?"
+        for headers in ({"origin": ""}, {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}):
+            stopped = await program.post(path, data=ONE_CLICK, headers=headers)
+            assert (stopped.status_code, "set-cookie" in stopped.headers) == (200, False)
+        assert await everything(post, ana, "Chess") == []
+        again = await program.post(f"{path}/again", headers={"origin": ""})
+        assert "You get such e-mails again." in again.text
+    assert await everything(post, ana, "Go") == [
+        "Ana asks",
+        "Ana invites",
+        "Ana invites",
+        "Confirm your",
+        "Invitation: Go",
+    ]
+
+
+async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
+    _, event = evening
+    await answer_by_mail(post, event)
+    (mail,) = await post.deliver()
+    path = link_to(mail, "/mail/never/")
+    async with post.site.browser() as scanner:
+        for _ in range(2):
+            assert (await scanner.get(path)).status_code == 200
+    async with post.db.reader() as reader:
+        assert not await left_alone.is_left_alone(reader, CODE_KEY, EVE)
+
+
+async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, evening) -> None:
+    """It confirms no answer, and the link that does stops nothing; nobody writes one for another address."""
+    _, event = evening
+    await answer_by_mail(post, event)
+    (mail,) = await post.deliver()
+    never, confirm = link_to(mail, "/mail/never/"), link_to(mail, "/answers/confirm/")
+    token, other = never.rpartition("/")[2], left_alone.token_of(SigningKey(b"x" * 32), EVE)
+    async with post.site.browser() as browser:
+        forged = [
+            f"/mail/never/{confirm.rpartition('/')[2]}",
+            f"/mail/never/{other}",
+            f"/mail/never/{token}=",
+            f"/mail/never/{'A' * 2000}",
+            f"/mail/never/{token[:-1]}{'0' if token[-1] != '0' else '1'}",
+            f"/mail/never/{token.upper()}",
+            f"/mail/never/{token}%0a",
+            f"/mail/stop/{token}",
+            f"/answers/confirm/{token}",
+        ]
+        for path in forged:
+            assert [(await browser.get(path)).status_code, (await browser.post(path)).status_code] == [404, 404], path
+    async with post.db.reader() as reader:
+        assert await reader.fetch("select address_hash from email_suppressions order by address_hash") == []
+
+
+async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> None:
+    """Whoever has answered before hears of it; whoever signs up is no stranger any more."""
+    _, event = evening
+    await answer_by_mail(post, event)
+    (mail,) = await post.deliver()
+    async with post.site.browser() as browser:
+        await browser.post(link_to(mail, "/answers/confirm/"))
+        await browser.post(link_to(mail, "/mail/never/"), data=ONE_CLICK)
+        post.site.clock.turn(HOUR)
+        (mail,) = [one for one in await post.deliver() if one["To"] == EVE]
+        assert "You’re going" in text_of(mail)
+        await sign_up(browser, EVE, "Eve")
+    async with post.db.reader() as reader:
+        assert not await left_alone.is_left_alone(reader, CODE_KEY, EVE)
+
+
+async def test_the_address_is_nowhere_in_what_is_kept(post: Post) -> None:
+    """Neither it nor a hash that somebody who has the address could make."""
+    async with post.db.transaction() as tx:
+        await left_alone.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
+        await left_alone.decline(tx, CODE_KEY, "group", "zqeve@example.org")
+        assert await left_alone.is_left_alone(tx, CODE_KEY, "zqeve@example.org")
+        rows = await tx.fetch("select address_hash from email_suppressions")
+        declined = await tx.fetch("select address_hash from declined_addresses")
+        (key,) = await tx.fetch("select sealed from address_keys")
+    assert [row["address_hash"] for row in rows] == [row["address_hash"] for row in declined]
+    assert rows[0]["address_hash"] != _unkeyed("zqeve@example.org")
+    assert not re.search("zqeve", str(await post.contents()), re.IGNORECASE)
+    assert left_alone.sealer_of(CODE_KEY).is_stale(key["sealed"]) is False
+
+
+def _unkeyed(address: str) -> str:
+    return hashlib.sha256(b"left alone\x00" + address.encode()).hexdigest()
+
+
+async def test_what_was_stored_without_a_key_still_counts_and_gets_one(post: Post) -> None:
+    """Before the key is made and after it, in both tables; the key is made once."""
+    async with post.db.transaction() as tx:
+        await tx.execute(
+            "insert into email_suppressions (address_hash, created_at) values (:hash, 0)", hash=_unkeyed(EVE)
+        )
+        await tx.execute(
+            "insert into declined_addresses (subject_id, address_hash, declined_at) values ('g', :hash, 0)",
+            hash=_unkeyed(EVE),
+        )
+        assert await left_alone.is_left_alone(tx, CODE_KEY, EVE)
+    await asyncio.gather(*(left_alone.ensure_key(post.db, CODE_KEY) for _ in range(5)))
+    async with post.db.transaction() as tx:
+        assert await left_alone.is_left_alone(tx, CODE_KEY, EVE)
+        assert await left_alone.declined_among(tx, CODE_KEY, "g", [EVE, "ben@example.org"]) == {EVE}
+        assert await left_alone.declined_among(tx, CODE_KEY, "other", [EVE]) == set()
+        stored = await tx.fetch("select address_hash from email_suppressions")
+        assert [row["address_hash"] for row in stored] != [_unkeyed(EVE)]
+        await left_alone.opt_in(tx, CODE_KEY, EVE)
+        assert not await left_alone.is_left_alone(tx, CODE_KEY, EVE)
+
+
+async def test_hashes_outlast_the_sealing_key(post: Post) -> None:
+    """The key of the hashes is sealed again, and stays the same; when it is lost people can sign up all the same."""
+    rotated, alone = SigningKey(b"n" * 32, (CODE_KEY.newest,)), SigningKey(b"n" * 32)
+    async with post.db.transaction() as tx:
+        await left_alone.opt_out(tx, CODE_KEY, EVE)
+    async with post.db.transaction() as tx:
+        with pytest.raises(CannotUnseal):
+            await left_alone.is_left_alone(tx, alone, EVE)
+        await left_alone.opt_in(tx, alone, EVE)
+    for stale in (1, 0):
+        counts = [await reseal(post.db, sealer, [column]) for sealer, column in columns_of_code_key(rotated)]
+        assert counts == [(1, stale), (0, 0)]
+    async with post.db.reader() as reader:
+        assert await left_alone.is_left_alone(reader, alone, EVE)

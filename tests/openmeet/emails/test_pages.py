@@ -1,0 +1,110 @@
+"""Behind the links of mails; on both engines."""
+
+import pytest
+
+from groundwork.clock import HOUR
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, queries
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.notifications import links, preferences
+from openmeet.domain.notifications.model import Channel, NotificationTopic
+from tests.openmeet.emails.conftest import link_to, links_of
+from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+async def evening(post):
+    """Ben goes to Ana's event, which was moved; the mails of both."""
+    async with post.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
+    post.site.clock.turn(HOUR)
+    # Beside these Ben gets the entry of his answer.
+    to_ana, to_ben = [mail for mail in await post.deliver() if mail["Subject"] != "Your answer: Board games"]
+    return ben, event, to_ana, to_ben
+
+
+async def status(post, event, who):
+    async with post.db.reader() as reader:
+        return (await queries.find(reader, event.id, who.user_id)).status
+
+
+async def test_a_link_scanner_changes_nothing(post, evening):
+    """Every link of every mail is opened, by GET and by HEAD, and every row of the database is as before."""
+    *_, to_ana, to_ben = evening
+    before = await post.contents()
+    async with post.site.browser() as scanner:
+        for link in sorted(links_of(to_ana) | links_of(to_ben)):
+            for method in ("GET", "HEAD"):
+                answer = await scanner.request(method, link.removeprefix(ORIGIN), headers={"origin": ""})
+                assert answer.status_code in {200, 303, 401}, (method, link)
+    assert await post.contents() == before
+
+
+async def test_answering_without_signing_in(post, evening):
+    ben, event, _, mail = evening
+    path = link_to(mail, "/mail/answer/")
+    async with post.site.browser() as anybody:
+        shown = await anybody.get(path)
+        assert (h1_of(shown.text), "You’re going." in shown.text) == ("Board games", True)
+        assert shown.headers["cache-control"] == "no-store"
+        said = await anybody.post(path, data={"reply": "declined"})
+        assert (said.status_code, "You said that you can’t go." in said.text) == (200, True)
+        assert await status(post, event, ben) is AttendanceStatus.DECLINED
+        assert (await anybody.post(path, data={"reply": "perhaps"})).status_code == 400
+        # The link opens one event's answer, and nothing else of its person's.
+        assert "set-cookie" not in said.headers
+        assert (await anybody.get("/my/events")).status_code in {303, 401}
+
+
+async def test_one_click_stops_a_topic(post, evening):
+    """As a mail program posts it: from nowhere, from another site, twice."""
+    ben, _, _, mail = evening
+    path = link_to(mail, "/mail/stop/")
+    async with post.site.browser() as mailer:
+        for headers in ({"origin": ""}, {"origin": "https://mail.example", "sec-fetch-site": "cross-site"}):
+            answer = await mailer.post(path, data=ONE_CLICK, headers=headers)
+            assert answer.status_code == 200
+    async with post.db.reader() as reader:
+        chosen = await preferences.of_person(reader, ben.user_id)
+    assert chosen[NotificationTopic.CHANGES] == {Channel.IN_APP}
+    assert chosen[NotificationTopic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
+
+
+async def test_the_person_is_asked_before_anything_stops(post, evening):
+    ben, _, _, mail = evening
+    async with post.site.browser() as browser:
+        asked = await browser.get(link_to(mail, "/mail/stop/"))
+    assert h1_of(asked.text) == "Stop mail about changed and cancelled events?"
+    async with post.db.reader() as reader:
+        assert Channel.EMAIL in (await preferences.of_person(reader, ben.user_id))[NotificationTopic.CHANGES]
+
+
+async def test_links_are_for_one_purpose_and_can_be_revoked(post, evening):
+    ben, event, _, mail = evening
+    stop, answer = link_to(mail, "/mail/stop/"), link_to(mail, "/mail/answer/")
+    async with post.site.browser() as browser:
+        swapped = stop.replace("/stop/", "/answer/")
+        assert (await browser.post(swapped, data={"reply": "declined"})).status_code == 404
+        assert (await browser.post(answer.replace("/answer/", "/stop/"), data=ONE_CLICK)).status_code == 404
+        async with post.db.transaction() as tx:
+            await links.revoke_all(tx, ben.user_id)
+        assert (await browser.get(answer)).status_code == 404
+        assert (await browser.post(answer, data={"reply": "declined"})).status_code == 404
+    assert await status(post, event, ben) is AttendanceStatus.ATTENDING
+
+
+async def test_a_cancelled_event_takes_no_answer(post, evening):
+    ben, event, _, mail = evening
+    path = link_to(mail, "/mail/answer/")
+    async with post.db.transaction() as tx:
+        await tx.execute("update events set status = 'cancelled' where id = :id", id=event.id)
+    async with post.site.browser() as browser:
+        shown = await browser.get(path)
+        assert ("This event is cancelled." in shown.text, 'name="reply"' in shown.text) == (True, False)
+        assert (await browser.post(path, data={"reply": "interested"})).status_code == 422
+    assert await status(post, event, ben) is AttendanceStatus.ATTENDING

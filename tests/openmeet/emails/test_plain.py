@@ -1,0 +1,43 @@
+"""E-mails written as text also have HTML; no user's text becomes a link that shows one address and leads to another."""
+
+from openmeet.emails.render import Paragraph, paragraphs, with_html
+from openmeet.outbox.emails import OutgoingEmail
+
+SITE = "https://meet.example"
+TEXT = """Ana <b> invites you to Tea & Cake.
+
+Look at it, and say yes or no:
+https://meet.example/arrivals/abc
+
+Win a prize:
+https://evil.example/x
+
+Sign in:
+https://meet.example.evil.example/x
+
+Stop mail about your own answers:
+https://meet.example/mail/stop/def
+"""
+
+
+def test_only_links_of_the_site_become_links() -> None:
+    assert paragraphs(TEXT, SITE) == [
+        Paragraph(("Ana <b> invites you to Tea & Cake.",)),
+        Paragraph((), "https://meet.example/arrivals/abc", "Look at it, and say yes or no", is_main=True),
+        Paragraph(("Win a prize:", "https://evil.example/x")),
+        Paragraph(("Sign in:", "https://meet.example.evil.example/x")),
+        Paragraph((), "https://meet.example/mail/stop/def", "Stop mail about your own answers"),
+    ]
+
+
+def test_what_people_wrote_is_no_markup() -> None:
+    html = with_html(OutgoingEmail("ben@example.org", "An <i>invitation</i>", TEXT), SITE).html
+    assert "Ana &lt;b&gt; invites you to Tea &amp; Cake." in html
+    assert "<title>An &lt;i&gt;invitation&lt;/i&gt;</title>" in html
+    assert html.count("<a ") == 2
+    assert html.count('class="button"') == 1
+
+
+def test_a_letter_that_has_its_own_html_keeps_it() -> None:
+    letter = OutgoingEmail("ben@example.org", "News", TEXT, html="<p>Ours</p>")
+    assert with_html(letter, SITE) is letter

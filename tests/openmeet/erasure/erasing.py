@@ -1,0 +1,22 @@
+"""What erasing a person needs beside a database, for tests without account servers."""
+
+import secrets
+from pathlib import Path
+
+from groundwork.blobstore.disk import DiskBlobStore
+from openmeet.domain.erasure.ledger import ErasureLedger
+from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.person_erasure import PersonErasing
+
+
+async def _nowhere_else(_did: object) -> None:
+    """No queue and no frames."""
+
+
+def erasing_in(folder: Path) -> PersonErasing:
+    """``folder``: where the ledger is."""
+    return PersonErasing(
+        Erasing((secrets.token_bytes(32),), _nowhere_else),
+        ErasureLedger(folder / "erasures.jsonl"),
+        DiskBlobStore(folder / "pictures"),
+    )

@@ -1,0 +1,293 @@
+"""Deleting an account whose records and custodial account are on an account server; on both engines."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import Did
+from groundwork.clock import DAY, HOUR, HandClock
+from groundwork.errors import NotFound
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.jobs import JobState
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.erasure import actions
+from openmeet.domain.erasure.model import DELETION_MAIL
+from openmeet.domain.erasure.preview import what_happens
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users import actions as users
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.erasure_requests import ErasureStage
+from openmeet.domain.users.model import Caller
+from openmeet.emails.account_deletion import deletion_composer
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.ingestion.person_erasure import take_due
+from openmeet.network.records.collections import EVENT
+from openmeet.network.repositories.custodial import as_administration
+from openmeet.network.repositories.custodial_deletion import LOOKS_AGAIN, MOST_TRIES, custodial_deletion_handler
+from openmeet.outbox.emails import Due
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.publishing.test_groups import deliver_publications, found, records, turn
+
+GRACE = 14 * DAY
+
+
+@pytest.fixture
+async def deployment(
+    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def is_there(deployment: Deployment, did: str) -> bool:
+    client = as_administration(deployment.network, deployment.keeper)
+    try:
+        await client.query("com.atproto.admin.getAccountInfo", {"did": did})
+    except NotFound:
+        return False
+    return True
+
+
+async def mail_to(deployment: Deployment, who: Caller):
+    """The e-mail that is enqueued for somebody who is leaving and has an address."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=who.user_id)
+        asked = await erasure_requests.find(tx, who.user_id)
+    due = Due(DELETION_MAIL, who.user_id, str(asked.requested_at), 1)
+    return await deletion_composer("Town", "https://meet.example")(deployment.db, due)
+
+
+async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deployment, tmp_path: Path) -> None:
+    """Down for the whole grace period: what it does first is to end and retract; deleting waits as long as it always does."""
+    cleo = await deployment.connected()
+    await deployment.event(cleo)
+    await deliver_publications(deployment)
+    assert len(await records(deployment, cleo, EVENT)) == 1
+    await actions.begin(deployment.db, cleo.user_id, GRACE)
+    deployment.clock.turn(GRACE + 5 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 0
+    async with deployment.db.reader() as reader:
+        asked = await erasure_requests.find(reader, cleo.user_id)
+    assert (asked.stage, asked.due_at) == (ErasureStage.ENDING, deployment.clock.now() + 2 * DAY)
+    (uri,) = await records(deployment, cleo, EVENT)
+    assert uri in (await mail_to(deployment, cleo)).text
+    await deliver_publications(deployment)
+    assert await records(deployment, cleo, EVENT) == {}
+    assert "at://" not in (await mail_to(deployment, cleo)).text
+    deployment.clock.turn(2 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+
+
+async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployment: Deployment, tmp_path: Path) -> None:
+    """Their account server lets us in no more. Whoever signs in and keeps the account hears nothing."""
+    cleo = await deployment.connected()
+    await deployment.event(cleo)
+    await deliver_publications(deployment)
+    (uri,) = await records(deployment, cleo, EVENT)
+    did = (await deployment.identity(cleo.user_id)).did
+    async with deployment.db.transaction() as tx:
+        assert (await what_happens(tx, cleo.user_id, GRACE)).out_of_reach == ()
+        session = await session_queries.find(tx, did)
+        await session_queries.set_needs_login(tx, session)
+        assert (await what_happens(tx, cleo.user_id, GRACE)).out_of_reach == (uri,)
+    await actions.begin(deployment.db, cleo.user_id, GRACE)
+    deployment.clock.turn(12 * DAY)
+    await take_due(deployment.db, erasing_in(tmp_path))
+    async with deployment.db.reader() as reader:
+        mails = list(await reader.fetch("select subject, due_at from outbox_jobs where kind = 'mail'"))
+    (mail,) = [row for row in mails if row["subject"].startswith(DELETION_MAIL)]
+    assert mail["due_at"] == deployment.clock.now() + DAY
+    said = await mail_to(deployment, cleo)
+    assert (said.to, uri in said.text) == ("cleo@example.org", True)
+    due = Due(DELETION_MAIL, cleo.user_id, "1", 1)
+    assert await deletion_composer("Town", "https://meet.example")(deployment.db, due) is None
+    async with deployment.db.transaction() as tx:
+        await open_session(tx, cleo.user_id, SessionTransport.BROWSER)
+    assert await deletion_composer("Town", "https://meet.example")(deployment.db, due) is None
+
+
+async def test_the_custodial_account_is_deleted_and_a_server_that_is_away_holds_up_nothing(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """Here everything goes at once; there as soon as the server answers."""
+    ana = await deployment.person()
+    did = (await deployment.identity(ana.user_id)).did
+    assert await is_there(deployment, did)
+    await actions.begin(deployment.db, ana.user_id, DAY)
+    deployment.clock.turn(2 * DAY)
+    deployment.proxy.loses = lambda _request: True
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
+        job = await jobs.find(reader, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
+    assert (job.state, job.attempts) == (JobState.DUE, 1)
+    deployment.proxy.loses = lambda _request: False
+    deployment.clock.turn(DAY)
+    await deployment.deliver_jobs()
+    assert not await is_there(deployment, did)
+
+
+async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Deployment, tmp_path: Path) -> None:
+    """After some days of trying; and at once if it takes no orders from us."""
+    did = "did:plc:" + "g" * 24
+    async with deployment.db.transaction() as tx:
+        await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
+        await tx.execute("update outbox_jobs set attempts = :tries", tries=MOST_TRIES)
+    gone = replace(deployment.keeper, pds_url="http://127.0.0.1:1")
+    for keeper, reason in (
+        (gone, IdentityReason.SERVER_WAS_AWAY),
+        (replace(deployment.keeper, admin_authorization=""), IdentityReason.CANNOT_DELETE_ACCOUNT),
+    ):
+        handler = one_by_one(custodial_deletion_handler(deployment.db, deployment.network, keeper))
+        await dispatcher.run_once(deployment.db, {JobKind.DELETE_CUSTODIAL_ACCOUNT: handler})
+        async with deployment.db.transaction() as tx:
+            job = await jobs.find(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
+            assert (job.state, job.reason_code) == (JobState.FAILED, reason.value)
+            await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did, 2)
+
+
+async def test_an_account_whose_creation_was_not_answered_is_found_by_its_handle(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async with deployment.db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
+        await identities.agree(tx, ana, handle="ana.town.test")
+    deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
+    await deployment.deliver_jobs()
+    deployment.proxy.loses = lambda _request: False
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    did = (await client.query("com.atproto.identity.resolveHandle", {"handle": "ana.town.test"}))["did"]
+    await actions.begin(deployment.db, ana, DAY)
+    deployment.clock.turn(2 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+    await deployment.deliver_jobs()
+    assert not await is_there(deployment, did)
+
+
+async def test_a_handle_that_is_somebody_elses_by_now_is_left_alone(deployment: Deployment, tmp_path: Path) -> None:
+    await deployment.account("cleo")
+    async with deployment.db.transaction() as tx:
+        await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, "cleo.town.test")
+        await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, "nobody.town.test")
+    ben = await deployment.person("Ben")
+    async with deployment.db.transaction() as tx:
+        await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, "ben.town.test")
+    for _ in range(LOOKS_AGAIN + 1):
+        await deployment.deliver_jobs()
+        deployment.clock.turn(HOUR)
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    for handle in ("cleo.town.test", "ben.town.test"):
+        did = (await client.query("com.atproto.identity.resolveHandle", {"handle": handle}))["did"]
+        assert await is_there(deployment, did)
+    async with deployment.db.reader() as reader:
+        for handle in ("cleo.town.test", "nobody.town.test", "ben.town.test"):
+            job = await jobs.find(reader, JobKind.DELETE_CUSTODIAL_ACCOUNT, handle)
+            assert job.state is JobState.COMPLETED
+    assert (await deployment.identity(ben.user_id)).handle == "ben.town.test"
+
+
+async def test_an_account_that_its_server_makes_late_is_deleted(deployment: Deployment, tmp_path: Path) -> None:
+    """The request was on its way while everything here went, and its answer was lost: the handle leads nowhere at first."""
+    async with deployment.db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
+        await identity_queries.put_custodial_account(
+            tx, ana, handle="ana.town.test", email=f"{ana}@{deployment.keeper.mail_domain}", sealed_password=b"sealed"
+        )
+    await actions.begin(deployment.db, ana, DAY)
+    deployment.clock.turn(2 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+    await deployment.deliver_jobs()
+    did = await made_late(deployment, "ana.town.test", f"{ana}@{deployment.keeper.mail_domain}")
+    assert await is_there(deployment, did)
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_jobs()
+    assert not await is_there(deployment, did)
+
+
+async def test_an_account_with_a_handle_that_was_given_up_is_deleted(deployment: Deployment) -> None:
+    """Its creation was not answered, and its person chose another handle since; the account that they have now stays."""
+    async with deployment.db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
+        await identities.agree(tx, ana, handle="ana.town.test")
+    deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
+    await deployment.deliver_jobs()
+    deployment.proxy.loses = lambda _request: False
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    given_up = (await client.query("com.atproto.identity.resolveHandle", {"handle": "ana.town.test"}))["did"]
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update consents set handle = 'anna.town.test'")
+    for _ in range(2):
+        deployment.clock.turn(HOUR)
+        await deployment.deliver_jobs()
+    kept = (await client.query("com.atproto.identity.resolveHandle", {"handle": "anna.town.test"}))["did"]
+    assert (await deployment.identity(ana)).did == kept
+    assert await is_there(deployment, kept)
+    assert not await is_there(deployment, given_up)
+
+
+async def made_late(deployment: Deployment, handle: str, email: str) -> str:
+    """What the server does with a request that was under way."""
+    admin = as_administration(deployment.network, deployment.keeper)
+    invite = await admin.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    made = await client.procedure(
+        "com.atproto.server.createAccount",
+        {"handle": handle, "email": email, "password": secrets.token_urlsafe(16), "inviteCode": invite["code"]},
+    )
+    return str(made["did"])
+
+
+async def test_an_account_that_is_made_after_its_person_was_deleted_is_deleted(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """The request was on its way while the rows went."""
+    async with deployment.db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
+        await identities.agree(tx, ana, handle="ana.town.test")
+    await actions.begin(deployment.db, ana, DAY)
+
+    async def meanwhile(request) -> None:
+        if request.path.endswith("createAccount"):
+            deployment.clock.turn(2 * DAY)
+            assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+
+    deployment.proxy.meanwhile = meanwhile
+    await deployment.deliver_jobs()
+    await deployment.deliver_jobs()
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    with pytest.raises(NotFound):
+        await client.query("com.atproto.identity.resolveHandle", {"handle": "ana.town.test"})
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select did from identities") == []
+
+
+async def test_a_group_without_other_members_takes_its_account_along(deployment: Deployment, tmp_path: Path) -> None:
+    """And one that its owner deleted, when its texts go."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana = await deployment.person("Ana")
+    group = await found(deployment, ana)
+    async with deployment.db.transaction() as tx:
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await deployment.deliver_jobs()
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select did from identities where handle = 'chess.town.test'")
+    did = Did(row["did"])
+    assert await is_there(deployment, did)
+    await actions.begin(deployment.db, ana.user_id, DAY)
+    deployment.clock.turn(2 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+    await deployment.deliver_jobs()
+    assert not await is_there(deployment, did)

@@ -1,0 +1,123 @@
+"""What was passed on to Matrix is taken back before the account is deleted; on both engines."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.jobs import Job
+from openmeet.domain.chat import mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.erasure import actions
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.ingestion.person_erasure import take_due
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.ingestion.test_erasing import everything
+from tests.openmeet.site_under_test import event_by, person
+
+GRACE = 14 * DAY
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_words_and_name_are_taken_back_while_there_is_time(
+    db: Database, tmp_path: Path, clock: HandClock
+) -> None:
+    """Two days before the end, while it is known which account there is theirs. Nothing for somebody who never agreed."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
+    for who in (ana, ben):
+        await actions.begin(db, who.user_id, GRACE)
+    async with db.reader() as reader:
+        assert not await mirroring.is_withdrawing(reader, ana.user_id)
+    clock.turn(12 * DAY)
+    assert await take_due(db, erasing_in(tmp_path)) == 0
+    async with db.reader() as reader:
+        assert await mirroring.is_withdrawing(reader, ana.user_id)
+        assert (await mirroring.person(reader, ana.user_id)).consent is MatrixConsent.NONE
+        assert await jobs.find(reader, JobKind.MATRIX_PERSON, ben.user_id) is None
+    clock.turn(2 * DAY)
+    assert await take_due(db, erasing_in(tmp_path)) == 2
+    # The homeserver has been away the whole time: what is needed to go on stays, and nothing else.
+    async with db.reader() as reader:
+        assert await mirroring.is_withdrawing(reader, ana.user_id)
+        left = await mirroring.person(reader, ana.user_id)
+        assert (left.consent, left.mxid) == (MatrixConsent.NONE, None)
+    await _homeserver_answers(db, ana)
+
+
+async def test_nothing_stays_where_the_homeserver_was_there(db: Database, tmp_path: Path, clock: HandClock) -> None:
+    """Nor of somebody who only linked an account."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
+        await mirroring.new_link_code(tx, ben)
+    for who in (ana, ben):
+        await actions.begin(db, who.user_id, GRACE)
+    clock.turn(12 * DAY)
+    await take_due(db, erasing_in(tmp_path))
+    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_by_one(_nothing_to_do)})
+    clock.turn(2 * DAY)
+    assert await take_due(db, erasing_in(tmp_path)) == 2
+    async with db.reader() as reader:
+        assert await reader.fetch("select user_id from matrix_people") == []
+
+
+async def test_what_somebody_wrote_before_they_linked_their_account_is_emptied(
+    db: Database, tmp_path: Path, clock: HandClock
+) -> None:
+    """It was a stranger's until then; other strangers keep theirs."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ben)
+        room = await room_of(tx, ben, about(event))
+        first = await say(tx, ben, room, "Ben's own")
+        for number, sender in ((101, "@ana:elsewhere.example"), (102, "@eve:elsewhere.example")):
+            await tx.execute(
+                "insert into chat_messages (id, room_id, number, matrix_sender, kind, body, said_at, about, external_id)"
+                " select :new, room_id, :number, :sender, kind, :body, said_at, about, :new from chat_messages where id = :id",
+                new=f"message-{number}",
+                number=number,
+                sender=sender,
+                body=f"words of {sender}",
+                id=first.id,
+            )
+        code, _ = await mirroring.new_link_code(tx, ana)
+        assert await mirroring.link(tx, "@ana:elsewhere.example", code) == ana.user_id
+    await actions.begin(db, ana.user_id, DAY)
+    clock.turn(2 * DAY)
+    assert await take_due(db, erasing_in(tmp_path)) == 1
+    rows = await everything(db, db.engine)
+    assert [name for name, lines in rows.items() if "@ana:" in str([dict(line) for line in lines])] == []
+    async with db.reader() as reader:
+        left = await reader.fetch("select body, matrix_sender from chat_messages where number > 100 order by number")
+    assert [(row["body"], row["matrix_sender"]) for row in left] == [
+        ("", None),
+        ("words of @eve:elsewhere.example", "@eve:elsewhere.example"),
+    ]
+
+
+async def _homeserver_answers(db: Database, who: Caller) -> None:
+    """The job goes on where it was, and nothing is left afterwards."""
+
+    async def done(job: Job) -> None:
+        async with db.transaction() as tx:
+            await mirroring.forget_deleted(tx, UserId(job.subject))
+
+    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_by_one(done)})
+    async with db.reader() as reader:
+        assert await mirroring.person(reader, who.user_id) is None
+
+
+async def _nothing_to_do(_job: Job) -> None:
+    return

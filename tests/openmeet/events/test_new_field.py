@@ -1,0 +1,120 @@
+"""The walk-through in ``docs/changing.md`` is true: a new event field touches five files, six with a column, and
+everything else follows.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SECTION = re.compile(r"^## An event field\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```\w+\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+MIGRATIONS = ROOT / "src" / "openmeet" / "migrations" / "versions"
+STORED = 'stored=columns.text("doors_open")'
+DOCUMENT = "at_protocol/lexicon/documents/openmeet/lexicon/eventDetails.json"
+
+# Runs beside the copy: through the JSON API, the pages, a series and a record, and back.
+TRIAL = """
+import asyncio, sys
+from dataclasses import replace
+from groundwork.clock import HandClock
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from openmeet.domain.attendance.notify import change_payload
+from openmeet.domain.events import queries
+from openmeet.domain.events.content import changed_words
+from openmeet.domain.personal_data.tables import TABLES
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.event_writer import publishable, write_event
+from tests.openmeet.site_under_test import ORIGIN, api_session, signed_in, site_on
+
+async def main():
+    clock = HandClock(1_772_366_400_000_000)
+    await migrate(sys.argv[1], "", "openmeet")
+    site = site_on(await open_database(sys.argv[1], schema="", clock=clock), clock)
+    said = {"title": "Jazz", "startsLocal": "2026-07-04T18:00", "timeZone": "UTC", "doorsOpen": "17:30"}
+    async with site.browser() as ana:
+        who = await api_session(ana, "ana@example.org", "Ana")
+        made = (await ana.post("/api/events", json=said, headers=who)).json()
+        page = (await ana.get("/events/" + made["slug"])).text
+        series = (await ana.post("/api/series", json=said | {"recurrence": "FREQ=WEEKLY"}, headers=who)).json()
+        dates = "/api/series/" + series["slug"] + "/dates"
+        second = (await ana.get(dates, headers=who)).json()["dates"][1]["originalDate"]
+        edit = {"scope": "this", "originalDate": second, "doorsOpen": "17:00"}
+        await ana.post("/api/series/" + series["slug"] + "/edit", json=edit, headers=who)
+        differs = (await ana.get(dates, headers=who)).json()["dates"][1]["differsIn"]
+    async with site.db.reader() as reader:
+        event = await queries.by_slug(reader, made["slug"])
+    async with signed_in(site, event.author_id) as browser:
+        form = (await browser.get("/events/" + made["slug"] + "/edit")).text
+    record = write_event(publishable(event, instance=ORIGIN, page_url=ORIGIN), None)
+    read = read_event("community.lexicon.calendar.event", record, rkey="x", indexed_at=event.created_at).event
+    later = replace(event, content=replace(event.content, doors_open="18:00"))
+    assert "Doors open: 17:30" in page and 'value="17:30"' in form, "pages"
+    async with site.db.transaction() as tx:
+        columns = [row["name"] for row in await tx.fetch("select name from pragma_table_info('events')")]
+        listed = [name for one in TABLES["events"].columns for name in one.names]
+        assert sorted(columns) == sorted(listed), "every column is described"
+        assert ("doors_open" in columns) is (sys.argv[2] == "column")
+        await tx.execute("update events set origin = 'network', record_did = 'did:plc:ana'")
+        await queries.erase_from(tx, "did:plc:ana")
+        assert (await queries.by_id(tx, event.id)).content.doors_open == "", "erased"
+    (changed,) = change_payload(event, later).parts
+    print(made["doorsOpen"], series["doorsOpen"], differs, read.doors_open, changed_words(changed), sep="|")
+    await site.db.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("has_column", [False, True])
+def test_a_field_is_a_row_and_its_templates(tmp_path: Path, *, has_column: bool) -> None:
+    section = SECTION.search((ROOT / "docs" / "changing.md").read_text(encoding="utf-8"))
+    assert section is not None
+    blocks = [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in BLOCK.findall(section[1])]
+    line, row, control, shown, example, migration = blocks
+    copy = tmp_path / "src"
+    # With what Python has compiled, which goes by size and time of a file: compiling took most of the time.
+    shutil.copytree(ROOT / "src", copy)
+
+    touched = set[str]()
+
+    def insert(path: str, before: str, text: str) -> None:
+        source = (copy / path).read_text(encoding="utf-8")
+        assert before in source, path
+        touched.add(path)
+        (copy / path).write_text(source.replace(before, text + before, 1), encoding="utf-8")
+
+    insert("openmeet/domain/events/content.py", "\n\n@dataclass(frozen=True, slots=True)\nclass Field:", line)
+    insert("openmeet/domain/events/content.py", ")\n\nNAMES: Final", row)
+    insert("openmeet/web/events/templates/form.html", '{{ parts.text(typed, "price"', control)
+    insert("openmeet/web/events/templates/event.html", "{% if event.content.description %}", shown)
+    insert("openmeet/web/api/examples.py", '    "price": ', example)
+    insert(DOCUMENT, '"price":', '"doorsOpen": {"type": "string", "maxLength": 160},')
+    if has_column:
+        assert STORED in section[1]
+        insert(
+            "openmeet/domain/events/content.py",
+            '    told=plazy("a field that changed", "doors open"),\n',
+            f"    {STORED},\n    ",
+        )
+        last = max(int(path.name[:4]) for path in MIGRATIONS.glob("0*.py"))
+        numbered = migration.replace('revision = "0003"', f'revision = "{last + 1:04}"', 1)
+        numbered = numbered.replace('"0002"', f'"{last:04}"')
+        (copy / "openmeet/migrations/versions" / f"{last + 1:04}_doors_open.py").write_text(numbered, encoding="utf-8")
+        touched.add("migration")
+    assert len(touched) == 5 + has_column
+    done = subprocess.run(
+        [sys.executable, "-c", TRIAL, f"sqlite://{tmp_path}/town.db", "column" if has_column else "extra"],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{copy}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "17:30|17:30|['doorsOpen']|17:30|doors open"

@@ -1,0 +1,116 @@
+"""Feature flags per database, on both engines."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database
+from openmeet.feature_flags import flags
+from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, UNTOUCHED, Flag, FlagChange, Switchboard, switch
+from tests.databases import MakeDatabase
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def turn(db: Database, flag: Flag, *, is_on: bool, by: str = "Ana", why: str = "") -> bool:
+    async with db.transaction() as tx:
+        return await switch(tx, flag, is_on=is_on, changed_by=by, why=why)
+
+
+async def test_untouched_flags_are_as_the_table_says(db: Database):
+    async with db.reader() as reader:
+        standing = await flags.switches(reader)
+    assert {flag: flag in standing for flag in Flag} == dict(DEFAULTS)
+    assert standing == UNTOUCHED
+
+
+@pytest.mark.parametrize("flag", list(Flag))
+async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
+    """One change moves one flag, and its line says who, what and why."""
+    to = not DEFAULTS[flag]
+    assert await turn(db, flag, is_on=to, why="a trial")
+    async with db.reader() as reader:
+        assert (await flags.switches(reader)).on == UNTOUCHED.on ^ {flag}
+        (change,) = await flags.changes(reader)
+        assert change == FlagChange(change.id, flag, to, "Ana", "a trial", reader.now)
+    assert await turn(db, flag, is_on=not to)
+    async with db.reader() as reader:
+        assert await flags.switches(reader) == UNTOUCHED
+
+
+async def test_what_stands_so_already_leaves_no_line(db: Database):
+    assert not await turn(db, Flag.EVENTS_IN, is_on=True)
+    assert await turn(db, Flag.EVENTS_IN, is_on=False)
+    assert not await turn(db, Flag.EVENTS_IN, is_on=False, by="Ben")
+    async with db.reader() as reader:
+        assert [one.changed_by for one in await flags.changes(reader)] == ["Ana"]
+
+
+async def test_two_who_switch_at_once_leave_one_line(db: Database):
+    done = await asyncio.gather(*(turn(db, Flag.GROUPS, is_on=True, by=f"operator {n}") for n in range(4)))
+    assert sum(done) == 1
+    async with db.reader() as reader:
+        assert len(await flags.changes(reader)) == 1
+
+
+async def test_flags_of_one_tenant_are_not_those_of_another(make_database: MakeDatabase):
+    """Invariant 5: a switch is a row of one tenant's database."""
+    one, other = await make_database("openmeet"), await make_database("openmeet")
+    await turn(one, Flag.RSVPS_OUT, is_on=False)
+    async with other.reader() as reader:
+        assert await flags.switches(reader) == UNTOUCHED
+
+
+async def test_a_switchboard_is_behind_by_its_bound_and_no_more(db: Database, clock: HandClock):
+    board = Switchboard()
+    async with db.reader() as reader:
+        assert await board.is_on(reader, Flag.EVENTS_OUT)
+    await turn(db, Flag.EVENTS_OUT, is_on=False)
+    clock.turn(MAX_AGE - 1)
+    async with db.reader() as reader:
+        assert await board.is_on(reader, Flag.EVENTS_OUT)
+    clock.turn(1)
+    async with db.reader() as reader:
+        assert not await board.is_on(reader, Flag.EVENTS_OUT)
+
+
+async def test_a_switchboard_never_says_an_old_no(db: Database):
+    """What a no passes over is looked at once more when the flag is switched on, and not again: by then everybody must know."""
+    board = Switchboard()
+    await turn(db, Flag.EVENTS_OUT, is_on=False)
+    async with db.reader() as reader:
+        assert not await board.is_on(reader, Flag.EVENTS_OUT)
+    await turn(db, Flag.EVENTS_OUT, is_on=True)
+    async with db.reader() as reader:
+        assert await board.is_on(reader, Flag.EVENTS_OUT)
+
+
+async def test_a_switchboard_asks_the_database_once_in_its_bound(db: Database, clock: HandClock):
+    board = Switchboard()
+    async with db.reader() as reader:
+        await board.switches(reader)
+    clock.turn(SECOND)
+    with pytest.raises(AttributeError):  # a reader that cannot be asked anything but the time
+        await board.switches(_OnlyTime(clock.now() + MAX_AGE))
+    assert (await board.switches(_OnlyTime(clock.now()))) == UNTOUCHED
+
+
+class _OnlyTime:
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+
+async def test_a_flag_of_a_later_version_is_passed_over(db: Database):
+    async with db.transaction() as tx:
+        await tx.execute(
+            "insert into feature_flags (name, is_on, changed_at) values ('of-tomorrow', 1, :now)", now=tx.now
+        )
+        await flags.note(tx, Flag.GROUPS, is_on=True, changed_by="Ana", why="")
+        await tx.execute("update feature_flag_changes set name = 'of-tomorrow'")
+    async with db.reader() as reader:
+        assert await flags.switches(reader) == UNTOUCHED
+        assert await flags.changes(reader) == []

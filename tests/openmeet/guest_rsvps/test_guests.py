@@ -1,0 +1,302 @@
+"""Answering by e-mail, without an account."""
+
+import re
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, lists, queries
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, RsvpRequest
+from openmeet.domain.events import co_host_queries, co_hosts
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.groups import administration, invitation_queries
+from openmeet.domain.guest_rsvps import actions
+from openmeet.domain.guest_rsvps.actions import forget_addresses
+from openmeet.domain.guest_rsvps.queries import GUEST_MAIL
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.emails.guest_confirmation import guest_composer
+from openmeet.emails.notifications.email import notification_composer
+from openmeet.emails.render import EmailContext
+from openmeet.emails.rsvp_confirmation import confirmed_composer
+from openmeet.feature_flags.flags import Switchboard
+from openmeet.network.publishing import eligibility
+from openmeet.outbox import publication_leases
+from openmeet.outbox.emails import Due, due_of
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
+
+S = AttendanceStatus
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def event(site):
+    async with site.db.transaction() as tx:
+        return await event_by(tx, await person(tx, "Ana"), capacity="2")
+
+
+async def letters(site):
+    """Letters to guests that are owed, composed now."""
+    compose = guest_composer(CODE_KEY, "OpenMeet", ORIGIN)
+    async with site.db.reader() as reader:
+        rows = await reader.fetch(
+            "select kind, subject, revision from outbox_jobs where kind = 'mail' order by subject"
+        )
+    found = []
+    for row in rows:
+        kind, person_id, subject_id = row["subject"].split("\x1f")
+        if kind == GUEST_MAIL:
+            due = due_of(type("Row", (), {"subject": row["subject"], "revision": row["revision"]})())
+            assert (due.person, due.subject_id) == (person_id, subject_id)
+            found.append(await compose(site.db, due))
+    return [one for one in found if one]
+
+
+async def ask(browser, event, email="eve@example.org", **typed: str):
+    fields = {"email": email, "display_name": "Eve", "reply": "going", **typed}
+    return await browser.post(f"/events/{event.slug}/guest-answer", data=fields)
+
+
+def link_in(letter):
+    return re.search(rf"{ORIGIN}(/answers/confirm/\S+)", letter.text)[1]
+
+
+async def answers(site, event):
+    async with site.db.reader() as reader:
+        return await lists.attendees(reader, event.id, list(S), limit=9, with_private=True)
+
+
+async def test_a_link_confirms_and_another_one_changes(site, event):
+    """Opening the link changes nothing; the button does; afterwards the answer has a page of its own, without signing in."""
+    async with site.browser() as browser:
+        assert (await ask(browser, event)).status_code == 303
+        assert await answers(site, event) == []
+        (letter,) = await letters(site)
+        path = link_in(letter)
+        shown = await browser.get(path)
+        assert (shown.status_code, h1_of(shown.text)) == (200, "Confirm your answer")
+        assert await answers(site, event) == []
+        confirmed = await browser.post(path)
+        (one,) = await answers(site, event)
+        assert (one.display_name, one.status, one.is_guest, one.is_private) == ("Eve", S.ATTENDING, True, True)
+        mine = confirmed.headers["location"]
+        assert "You’re going." in (await browser.get(mine)).text
+        ticket = re.search(r'href="(/mail/ticket/[^"]+)"', (await browser.get(mine)).text)[1]
+        assert "<svg" in (await browser.get(ticket)).text
+        await browser.post(mine, data={"reply": "declined"})
+        assert [one.status for one in await answers(site, event)] == [S.DECLINED]
+        # The first link once more shows the answer, and does not give it again.
+        assert (await browser.post(path)).headers["location"] == mine
+        assert [one.status for one in await answers(site, event)] == [S.DECLINED]
+
+
+async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, clock):
+    """On the pages behind their link and in a letter; who only waits for a place is not."""
+    secret = {"place_audience": "attendees", "street": "Geheimgasse 7", "door_note": "Ring twice"}
+    online = {"mode": "hybrid", "online_url": "https://meet.example/room", "door_audience": "attendees"}
+    compose = confirmed_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1", **secret, **online)
+    shown = {}
+    for who in ("eve", "fay"):
+        async with site.browser() as browser:
+            await ask(browser, event, email=f"{who}@example.org")
+            letter = next(one for one in await letters(site) if one.to == f"{who}@example.org")
+            mine = (await browser.post(link_in(letter))).headers["location"]
+            async with site.db.reader() as reader:
+                rows = await reader.fetch(
+                    "select subject, revision from outbox_jobs where subject like 'guest_confirmed%'"
+                )
+                known = await guests.by_email(reader, f"{who}@example.org")
+            owed = [due_of(type("Row", (), dict(row))()) for row in rows]
+            (due,) = [one for one in owed if one.person == known]
+            shown[who] = [(await browser.get(mine)).text, await compose(site.db, due)]
+            if who == "eve":
+                ticket = re.search(r'href="(/mail/ticket/[^"]+)"', shown[who][0])[1]
+                shown[who].append((await browser.get(ticket)).text)
+    page, letter, ticket = shown["eve"]
+    secrets = ("Geheimgasse 7", "Ring twice", "https://meet.example/room")
+    for text in (page, letter.text, ticket):
+        assert [secret for secret in secrets if secret not in text] == []
+    assert b"Geheimgasse 7" in letter.calendar.content
+    assert "/mail/answer/" in letter.text
+    page, letter = shown["fay"]
+    for text in (page, letter.text, letter.calendar.content.decode()):
+        assert [secret for secret in secrets if secret in text] == []
+    assert "on the waitlist" in letter.text
+    async with site.db.transaction() as tx:
+        await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+    assert await compose(site.db, due) is None
+
+
+async def test_known_and_unknown_addresses_are_treated_alike(site, event):
+    async with site.browser() as browser:
+        unknown = await ask(browser, event)
+        known = await ask(browser, event, email="ana@example.org")
+    assert (unknown.status_code, unknown.headers["location"]) == (known.status_code, known.headers["location"])
+    first, second = await letters(site)
+    assert {first.to, second.to} == {"eve@example.org", "ana@example.org"}
+    strip = re.compile(r"/(confirm|never)/\S+")
+    assert strip.sub("", first.text) == strip.sub("", second.text)
+
+
+async def test_whoever_has_an_account_answers_as_themselves(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event, email="ana@example.org", display_name="Not Ana")
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    (one,) = await answers(site, event)
+    assert (one.display_name, one.is_guest) == ("Ana", False)
+
+
+async def test_who_signs_up_later_finds_their_answer(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+        await sign_up(browser, "eve@example.org", "Eve")
+        page = (await browser.get(f"/events/{event.slug}/answer")).text
+    assert "You’re going." in page
+    async with site.db.reader() as reader:
+        user = await by_email(reader, "eve@example.org")
+        assert await guests.by_email(reader, "eve@example.org") is None
+        assert (await queries.find(reader, event.id, user.id)).is_private
+
+
+async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_published(site, event):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    async with site.db.transaction() as tx:
+        (one,) = await lists.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
+        await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
+        row = await tx.fetch_one(
+            "select subject, revision from outbox_jobs where subject like :about", about=f"news%{one.user_id}%"
+        )
+    compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
+    kind, person_id, subject_id = row["subject"].split("\x1f")
+    news = await compose(site.db, Due(kind, person_id, subject_id, row["revision"]))
+    assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
+    assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
+    async with site.db.reader() as reader:
+        owed = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
+        assert isinstance(await eligibility.decide(reader, owed, Switchboard()), eligibility.Withhold)
+
+
+async def test_links_end_and_made_up_ones_open_nothing(site, event, clock):
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        path = link_in(letter)
+        assert (await browser.post(path[:-1] + ("0" if path[-1] != "0" else "1"))).status_code == 404
+        assert (await browser.get("/answers/confirm/nonsense")).status_code == 404
+        clock.turn(DAY)
+        assert (await browser.post(path)).status_code == 404
+    assert await letters(site) == []
+    assert await actions.forget_expired(site.db) == 1
+    assert await answers(site, event) == []
+
+
+async def test_an_address_gets_few_letters_and_a_client_sends_few(site, event):
+    async with site.browser() as browser:
+        asked = [(await ask(browser, event)).status_code for _ in range(6)]
+        others = [(await ask(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
+    assert asked == [303] * 5 + [429]
+    assert others == [303] * 14 + [429] * 2
+
+
+async def test_what_was_typed_stays_when_something_is_wrong(site, event):
+    async with site.browser() as browser:
+        answer = await ask(browser, event, email="nonsense", display_name="Eve Long")
+    assert answer.status_code == 400
+    assert 'value="nonsense"' in answer.text
+    assert 'value="Eve Long"' in answer.text
+
+
+async def test_private_events_and_those_without_guests_take_none(site):
+    async with site.db.transaction() as tx:
+        hidden = await event_by(tx, await person(tx, "Ana"), visibility="private")
+    async with site.browser() as browser:
+        assert (await ask(browser, hidden)).status_code == 404
+
+
+async def test_api(site, event):
+    async with site.browser() as browser:
+        body = {"email": "eve@example.org", "displayName": "Eve", "reply": "going"}
+        asked = await browser.post(f"/api/events/{event.slug}/guest-answers", json=body)
+        assert asked.status_code == 202
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+    assert [one.status for one in await answers(site, event)] == [S.ATTENDING]
+
+
+def test_tokens_are_for_one_answer():
+    one, other = "019f2da4-c180-70b1-a9a8-01d1e6ab3cc1", "019f2da4-c180-70b1-a9a8-01d1e6ab3cc2"
+    token = actions.token_of(CODE_KEY, one)
+    assert actions.answer_in(CODE_KEY, token) == one
+    assert actions.answer_in(CODE_KEY, token.replace(one, other)) is None
+    assert actions.answer_in(SigningKey(b"x" * 32), token) is None
+
+
+async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_database, clock):
+    """Answers stay under their names, for the host; who has a later event is kept, and so is who said no to a group."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Other Ben")
+        event = await event_by(tx, ana)
+        later = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        people = {}
+        for name, at in (("Eve", [event]), ("Fay", [event, later])):
+            email = f"{name.lower()}@example.org"
+            people[name] = await guests.find_or_make(tx, email=email, display_name=name)
+            for one in at:
+                caller = Caller(people[name], name)
+                await attendance.answer(tx, caller, one.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
+        group = await group_by(tx, ana)
+        await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, "gus@example.org, hal@example.org")
+        no, _ = sorted(
+            await invitation_queries.open_invitations(tx, group.id), key=lambda one: one.email == "gus@example.org"
+        )
+        await administration.decline(tx, CODE_KEY, no.id)
+        await co_hosts.invite(tx, ana, event.slug, "ida@example.org")
+        yes = await co_hosts.invite(tx, ana, event.slug, "other.ben@example.org")
+        await co_hosts.accept(tx, ben, yes.id)
+
+    async def known() -> set[str]:
+        async with db.reader() as reader:
+            rows = [
+                *await reader.fetch("select email from guests order by user_id"),
+                *await reader.fetch("select email from group_invitations order by id"),
+                *await reader.fetch("select email from event_co_hosts order by id"),
+            ]
+        return {row["email"].split("@")[0] for row in rows if row["email"]}
+
+    # Of who declined a hash is kept, from the first moment.
+    everybody = {"eve", "fay", "gus", "ida", "other.ben"}
+    assert await forget_addresses(db, 90) == 0
+    assert await known() == everybody
+    clock.turn(event.ends_at + 89 * DAY - clock.now())
+    assert await forget_addresses(db, 0) == 0
+    await forget_addresses(db, 90)
+    assert await known() == {"eve", "fay"}
+    clock.turn(2 * DAY)
+    assert await forget_addresses(db, 90) == 1
+    assert await known() == {"fay"}
+    async with db.reader() as reader:
+        kept = await queries.find(reader, event.id, people["Eve"])
+        assert kept.status is S.ATTENDING
+        assert (await user_by_id(reader, people["Eve"])).display_name == "Eve"
+        assert [one.user_id for one in await co_host_queries.of_event(reader, event.id, list(CoHostState))] == [
+            ben.user_id
+        ]

@@ -1,0 +1,341 @@
+"""Messages of hosts: to those they are for and to nobody else, once, now or by the clock."""
+
+import asyncio
+
+import pytest
+
+from groundwork.clock import DAY, HOUR
+from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
+from openmeet.domain.events import co_hosts
+from openmeet.domain.host_messages import actions, queries
+from openmeet.domain.host_messages.actions import statuses_of
+from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
+from openmeet.domain.host_messages.reasons import HostMessageReason
+from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.model import NEWS_MAIL, NotificationTopic
+from openmeet.domain.notifications.queries import newest
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.emails.notifications.email import notification_composer
+from openmeet.emails.render import EmailContext
+from openmeet.outbox.emails import Due
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
+from tests.shown import words_of
+
+TEXT = "Please use the back door.\nBring a torch."
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet")
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def town(tx, **typed: str):
+    """Ana hosts; Gil is going, Ida is interested, Wim waits, Dan declined, a shadow said yes elsewhere."""
+    ana = await person(tx, "Ana")
+    event = await event_by(tx, ana, **{"capacity": "1", **typed})
+    people = {"Ana": ana}
+    for name, reply in (
+        ("Gil", RsvpReply.GOING),
+        ("Wim", RsvpReply.GOING),
+        ("Ida", RsvpReply.INTERESTED),
+        ("Dan", RsvpReply.DECLINED),
+    ):
+        people[name] = await person(tx, name)
+        await attendance.answer(tx, people[name], event.slug, reply)
+    shadow = await users.create_shadow(tx)
+    await attendance.apply_from_network(
+        tx,
+        event_id=event.id,
+        user_id=shadow,
+        record_uri="at://did:plc:shade/c/r",
+        answer=NetworkAnswer.INTERESTED,
+        first_seen=tx.now,
+    )
+    return event, people
+
+
+async def told(reader, people) -> set[str]:
+    """Who reads a message of a host on their page."""
+    found = set()
+    for name, one in people.items():
+        if any(news.kind is kinds.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
+            found.add(name)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("addressees", "reached"),
+    [
+        (["going"], {"Gil"}),
+        (["interested"], {"Ida"}),
+        (["waiting"], {"Wim"}),
+        (["going", "interested", "waiting"], {"Gil", "Ida", "Wim"}),
+    ],
+)
+async def test_it_reaches_those_it_is_for_and_the_preview_counts_them(db, addressees, reached):
+    """Never who declined, nor a person known by a record only, nor the host."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        whom = [Addressees(one) for one in addressees]
+        counted = (await actions.recipients(tx, event, whom, people["Ana"].user_id)).reached
+        sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
+        found = await told(tx, people)
+    assert (len(counted), sent.recipients, sent.state) == (len(reached), len(reached), MessageState.SENT)
+    assert found == reached
+
+
+async def test_who_cannot_be_reached_is_counted_apart(db):
+    """Neither a name that the host wrote down, nor somebody known by a record, nor who wants to hear of no messages."""
+    async with db.transaction() as tx:
+        event, people = await town(tx, capacity="3")
+        await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
+        await notifications.choose(tx, people["Ida"].user_id, {NotificationTopic.MESSAGES: frozenset()})
+        whom = [Addressees.GOING, Addressees.INTERESTED]
+        found = await actions.recipients(tx, event, whom, people["Ana"].user_id)
+        counts = await actions.counts(tx, event, people["Ana"].user_id)
+        with pytest.raises(Refused, match=HostMessageReason.NOBODY_TO_REACH):
+            await actions.write(tx, people["Ana"], event.slug, TEXT, ["interested"])
+        sent = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going", "interested"])
+    assert (len(found.reached), found.unreached, sent.recipients) == (2, 3, 2)
+    assert counts == {one: 2 if one is Addressees.GOING else 0 for one in Addressees}
+
+
+@pytest.mark.parametrize("addressees", [["attended"], ["going"], ["going", "attended"]])
+async def test_who_is_there_is_among_those_going_and_can_be_told_apart(db, addressees):
+    """Checked in early, they hear of the other room as those do who are on their way; once."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        await tx.execute("update attendances set status = 'attended' where status = 'attending'")
+        sent = await actions.write(tx, people["Ana"], event.slug, TEXT, addressees)
+        assert sent.recipients == 1
+        assert await told(tx, people) == {"Gil"}
+
+
+def test_only_who_is_there_stands_in_two_kinds_of_addressees():
+    every = [status for one in Addressees for status in statuses_of([one])]
+    assert [one for one in set(every) if every.count(one) > 1] == [AttendanceStatus.ATTENDED]
+    assert sorted(set(every)) == sorted(statuses_of(Addressees))
+
+
+async def test_one_message_is_one_mail_with_all_its_words(db):
+    compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", "https://meet.example"))
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        first = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], submission_key="k")
+        again = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], submission_key="k")
+        mails = await tx.fetch(
+            "select id from notification_emails where user_id = :user_id order by id", user_id=people["Gil"].user_id
+        )
+        with pytest.raises(actions.AlreadyWritten):
+            await actions.write(tx, people["Ana"], event.slug, "Bring two torches.", ["going"], submission_key="k")
+    assert first == again
+    (mail,) = mails
+    letter = await compose(db, Due(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
+    assert letter.subject == "Message from the host: Board games"
+    assert "Ana writes:" in letter.text
+    assert TEXT in letter.text
+    assert "Bring a torch." in letter.html
+
+
+async def test_the_clock_sends_it_once_to_whoever_it_is_then(db, clock):
+    async with db.transaction() as tx:
+        event, people = await town(tx, capacity="")
+        waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        assert (waits.state, await told(tx, people)) == (MessageState.SCHEDULED, set())
+        await attendance.answer(tx, people["Ida"], event.slug, RsvpReply.GOING)
+    assert await actions.send_due(db) == 0
+    clock.turn(HOUR)
+    assert sum(await asyncio.gather(actions.send_due(db), actions.send_due(db))) == 1
+    async with db.reader() as reader:
+        assert await told(reader, people) == {"Gil", "Wim", "Ida"}
+        assert (await queries.by_id(reader, waits.id)).recipients == 3
+
+
+async def test_what_was_written_for_an_event_that_takes_place_is_not_sent_about_a_cancelled_one(db, clock):
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        other = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        assert (await actions.call_off(tx, people["Ana"], event.slug, other.id)).state is MessageState.CALLED_OFF
+        await event_hosting.cancel(tx, people["Ana"], event.slug, "Rain")
+    clock.turn(HOUR)
+    assert await actions.send_due(db) == 0
+    async with db.transaction() as tx:
+        assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
+        assert await told(tx, people) == set()
+        # By hand it can be: people who answered may need to know more.
+        sent = await actions.write(tx, people["Ana"], event.slug, "Next week instead.", ["going"])
+        assert sent.state is MessageState.SENT
+        with pytest.raises(Refused):
+            await actions.call_off(tx, people["Ana"], event.slug, sent.id)
+
+
+@pytest.mark.parametrize("what", ["removed", "blocked", "hidden"])
+async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what):
+    """A co-host left or was blocked, or a moderator has hidden the event, while the message waited."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        cora = await person(tx, "Cora")
+        invited = await co_hosts.invite(tx, people["Ana"], event.slug, "cora@example.org")
+        await co_hosts.accept(tx, cora, invited.id)
+        waits = await actions.write(tx, cora, event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        if what == "removed":
+            await co_hosts.remove(tx, people["Ana"], event.slug, invited.id)
+        else:
+            about = Subject(Thing.PERSON, cora.user_id) if what == "blocked" else Subject(Thing.EVENT, event.id)
+            await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
+    clock.turn(HOUR)
+    assert await actions.send_due(db) == 0
+    async with db.transaction() as tx:
+        assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
+        assert await told(tx, people) == set()
+
+
+async def test_the_same_form_at_another_time_is_another_message(db):
+    """Not silently the earlier one at its earlier time."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+
+        async def write(at):
+            return await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=at, submission_key="k")
+
+        first = await write(tx.now + HOUR)
+        assert await write(tx.now + HOUR) == first
+        for other in (tx.now + DAY, None):
+            with pytest.raises(actions.AlreadyWritten):
+                await write(other)
+
+
+async def test_there_are_only_so_many_a_day(db, clock):
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        for _ in range(MAX_A_DAY):
+            await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"])
+        with pytest.raises(TooMany):
+            await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"])
+    clock.turn(DAY + 1)
+    async with db.transaction() as tx:
+        await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"])
+
+
+async def test_only_hosts_write(db):
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        with pytest.raises(Forbidden):
+            await actions.write(tx, people["Gil"], event.slug, TEXT, ["going"])
+
+
+@pytest.mark.parametrize(
+    ("text", "addressees", "ahead", "field"),
+    [
+        ("", ["going"], None, "text"),
+        ("x" * 5_001, ["going"], None, "text"),
+        (TEXT, [], None, "addressees"),
+        (TEXT, ["everybody"], None, "addressees"),
+        (TEXT, ["going"], -1, "send_at"),
+        (TEXT, ["going"], 400 * DAY, "send_at"),
+    ],
+)
+async def test_what_is_wrong_is_said_at_its_field(make_sqlite, text, addressees, ahead, field):
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        at = None if ahead is None else tx.now + ahead
+        with pytest.raises(InvalidForm) as wrong:
+            await actions.write(tx, people["Ana"], event.slug, text, addressees, send_at=at)
+    assert list(wrong.value.problems) == [field]
+
+
+async def test_the_page_shows_how_many_before_anything_is_sent(site):
+    async with site.browser() as ana, site.browser() as gil:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(tx, Caller(row["id"], "Ana"))
+        await sign_up(gil, "gil@example.org", "Gil")
+        await gil.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        path = f"/events/{event.slug}/messages"
+        assert (await gil.get(path)).status_code == 403
+        form = inputs_of((await ana.get(path)).text) | {"text": "<b>Hello</b> all", "step": "preview"}
+        shown = await ana.post(path, data=form)
+        assert "It goes to 1 person" in shown.text
+        assert "&lt;b&gt;Hello&lt;/b&gt; all" in shown.text
+        assert "writes about" not in (await gil.get("/notifications")).text
+        refused = await ana.post(path, data=form | {"text": "", "step": "send"})
+        assert (refused.status_code, 'id="text-problem"' in refused.text) == (400, True)
+        sent = await ana.post(path, data=inputs_of(shown.text) | {"text": "<b>Hello</b> all", "step": "send"})
+        assert sent.status_code == 303
+        assert "1 person" in (await ana.get(path)).text
+        assert "Ana writes about" in (await gil.get("/notifications")).text
+
+
+async def test_the_preview_is_the_mail_that_is_sent_then(site):
+    """Word for word the article of the mail; its links are only shown."""
+    async with site.browser() as ana, site.browser() as gil:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users")
+            event = await event_by(
+                tx, Caller(row["id"], "Ana"), door_note="Ring twice", mode="hybrid", online_url="https://meet.example/x"
+            )
+        await sign_up(gil, "gil@example.org", "Gil")
+        await gil.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        path = f"/events/{event.slug}/messages"
+        form = inputs_of((await ana.get(path)).text) | {"text": "Bring <cups>.\n\nAna"}
+        shown = (await ana.post(path, data=form | {"step": "preview"})).text
+        assert (await ana.post(path, data=form | {"step": "send"})).status_code == 303
+    letter = await last_letter(site, "gil@example.org")
+    assert words_of(article_of(shown)) == words_of(article_of(letter.html))
+    assert f"<strong>{letter.subject}</strong>" in shown
+    assert "<a " not in article_of(shown)
+
+
+def article_of(html):
+    return html.partition("<article>")[2].partition("</article>")[0]
+
+
+async def last_letter(site, address):
+    """The newest mail that is owed to this address, composed as the publisher does."""
+    compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
+    async with site.db.reader() as reader:
+        user = await by_email(reader, address)
+        rows = await reader.fetch("select id from notification_emails where user_id = :id order by id desc", id=user.id)
+    return await compose(site.db, Due(NEWS_MAIL, user.id, rows[0]["id"], 1))
+
+
+async def test_the_whole_way_by_the_api(site):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        gil = await api_session(client, "gil@example.org", "Gil")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        await client.put(f"{path}/answer", json={"reply": "going"}, headers=gil)
+        message = {"text": TEXT, "addressees": ["going", "waiting"]}
+        preview = await client.post(f"{path}/messages/preview", json=message, headers=ana)
+        assert preview.json() == {"recipients": 1, "unreached": 0}
+        wrong = await client.post(f"{path}/messages", json=message | {"sendAt": "2020-01-01T00:00:00Z"}, headers=ana)
+        assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["sendAt"])
+        later = await client.post(f"{path}/messages", json=message | {"sendAt": "2026-07-04T10:00:00Z"}, headers=ana)
+        assert (later.status_code, later.json()["state"]) == (201, "scheduled")
+        off = await client.post(f"{path}/messages/{later.json()['id']}/call-off", headers=ana)
+        assert off.json()["state"] == "called_off"
+        keyed = ana | {"idempotency-key": "one"}
+        first = await client.post(f"{path}/messages", json=message, headers=keyed)
+        second = await client.post(f"{path}/messages", json=message, headers=keyed)
+        assert first.json() == second.json()
+        listed = (await client.get(f"{path}/messages", headers=ana)).json()["messages"]
+        assert [one["state"] for one in listed] == ["sent", "called_off"]
+        assert (await client.get(f"{path}/messages", headers=gil)).status_code == 403

@@ -1,0 +1,231 @@
+"""A language is one file: pages, e-mails and the choice in the settings have it, and each person is written to in theirs."""
+
+from typing import Any
+
+import pytest
+
+from groundwork.clock import HOUR, HandClock
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.emails.composers import composers
+from openmeet.emails.render import EmailContext
+from openmeet.i18n import catalogue
+from openmeet.outbox.emails import OutgoingEmail, email_handler
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase
+from tests.openmeet.i18n.conftest import AddLanguage
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, event_by, person, sign_up, site_on
+
+# A few sentences of the site; all others stay English.
+_FRENCH = """
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+"Plural-Forms: nplurals=2; plural=(n > 1);\\n"
+
+msgid "Account"
+msgstr "Compte"
+
+msgid "Choose a language from the list."
+msgstr "Choisissez une langue dans la liste."
+
+msgid "Your code: %(code)s"
+msgstr "Votre code : %(code)s"
+
+msgid "Confirm your answer: %(title)s"
+msgstr "Confirmez votre réponse : %(title)s"
+
+msgid "Your answer: %(title)s"
+msgstr "Votre réponse : %(title)s"
+
+msgid "Cancelled"
+msgstr "Annulé"
+
+msgid "%(heading)s: %(title)s"
+msgstr "%(heading)s : %(title)s"
+
+msgid "It does not take place."
+msgstr "Il n’aura pas lieu."
+"""
+
+FRENCH = {"accept-language": "fr-CH, fr;q=0.9, en;q=0.8"}
+ENGLISH = {"accept-language": "en"}
+
+
+class Mailing:
+    """A site whose e-mails are collected as they are sent."""
+
+    def __init__(self, site: Site, language: str) -> None:
+        self.site, self.sent = site, list[OutgoingEmail]()
+        made = composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN, language))
+        self._handler = email_handler(site.db, made, self._send)
+
+    async def _send(self, email: OutgoingEmail, _: str) -> None:
+        self.sent.append(email)
+
+    async def subjects(self) -> dict[str, str]:
+        """The subject of the newest e-mail to each address."""
+        self.sent.clear()
+        while await run_once(self.site.db, {JobKind.MAIL: one_by_one(self._handler)}):
+            pass
+        return {one.to: one.subject for one in self.sent}
+
+
+@pytest.fixture
+async def mailing(make_database: MakeDatabase, clock: HandClock) -> Mailing:
+    return Mailing(site_on(await make_database("openmeet"), clock), "en")
+
+
+async def _profile(browser: Any, headers: dict[str, str]) -> str:
+    answer = await browser.get("/settings/profile", headers=headers)
+    assert answer.status_code == 200
+    return str(answer.text)
+
+
+async def test_a_language_without_a_catalogue_is_not_offered(mailing: Mailing) -> None:
+    async with mailing.site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert '<option value="fr"' not in await _profile(browser, FRENCH)
+        token = await api_session(browser, "ben@example.org", "Ben")
+        refused = await browser.put("/api/me", json={"displayName": "Ben", "language": "fr"}, headers=token)
+        assert (refused.status_code, refused.json()["fields"].keys()) == (400, {"language"})
+
+
+async def test_a_file_adds_a_language_to_pages_and_to_the_choice(mailing: Mailing, add_language: AddLanguage) -> None:
+    """The choice of a person, then what their browser asks for, then the site's language."""
+    add_language("fr", _FRENCH)
+    async with mailing.site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        french, english = await _profile(browser, FRENCH), await _profile(browser, ENGLISH)
+        assert ("<h1>Compte</h1>" in french, '<html lang="fr"' in french) == (True, True)
+        assert "<h1>Account</h1>" in english
+        assert '<option value="fr">Français</option>' in english
+        saved = await browser.post("/settings/profile", data={"display_name": "Ana", "language": "fr"}, headers=ENGLISH)
+        assert saved.status_code == 303
+        assert "<h1>Compte</h1>" in await _profile(browser, ENGLISH)
+        wrong = await browser.post("/settings/profile", data={"display_name": "Ana", "language": "xx"}, headers=ENGLISH)
+        assert (wrong.status_code, "Choisissez une langue dans la liste." in wrong.text) == (400, True)
+        await browser.post("/settings/profile", data={"display_name": "Ana", "language": ""}, headers=ENGLISH)
+        assert "<h1>Account</h1>" in await _profile(browser, ENGLISH)
+
+
+async def test_the_api_speaks_the_language_that_it_saved(mailing: Mailing, add_language: AddLanguage) -> None:
+    add_language("fr", _FRENCH)
+    async with mailing.site.browser() as browser:
+        token = await api_session(browser, "ben@example.org", "Ben")
+        saved = await browser.put("/api/me", json={"displayName": "Ben", "language": "fr"}, headers=token)
+        assert saved.json()["language"] == "fr"
+        assert (await browser.get("/api/me", headers=token)).json()["language"] == "fr"
+        refused = await browser.put("/api/me", json={"displayName": "Ben", "language": "xx"}, headers=token)
+        assert refused.json()["fields"]["language"] == "Choisissez une langue dans la liste."
+
+
+async def test_each_is_written_to_in_the_language_that_they_chose(mailing: Mailing, add_language: AddLanguage) -> None:
+    add_language("fr", _FRENCH)
+    async with mailing.site.db.transaction() as tx:
+        host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, host)
+        for one in (ana, ben):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        await tx.execute("update users set language = 'fr' where id = :id", id=ana.user_id)
+        await event_hosting.cancel(tx, host, event.slug, reason="")
+    mailing.site.clock.turn(HOUR)
+    found = await mailing.subjects()
+    assert found["ana@example.org"] == "Annulé : Board games"
+    assert found["ben@example.org"] == "Cancelled: Board games"
+    (french,) = [one for one in mailing.sent if one.to == "ana@example.org"]
+    assert "Il n’aura pas lieu." in french.text
+    assert "samedi 4 juillet 2026" in french.text
+    assert '<html lang="fr">' in french.html
+
+
+async def test_a_guest_is_written_to_in_the_language_in_which_they_answered(
+    mailing: Mailing, add_language: AddLanguage
+) -> None:
+    add_language("fr", _FRENCH)
+    async with mailing.site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"))
+    async with mailing.site.browser() as browser:
+        for email, headers in (("liz@example.org", FRENCH), ("max@example.org", ENGLISH)):
+            asked = await browser.post(
+                f"/events/{event.slug}/guest-answer",
+                data={"email": email, "display_name": "Guest", "reply": "going"},
+                headers=headers,
+            )
+            assert asked.status_code in {200, 303}, asked.text
+    assert await mailing.subjects() == {
+        "liz@example.org": "Confirmez votre réponse : Board games",
+        "max@example.org": "Confirm your answer: Board games",
+    }
+    async with mailing.site.db.transaction() as tx:
+        for row in await tx.fetch("select id from guest_rsvps order by id"):
+            await guests.confirm(tx, row["id"])
+    found = await mailing.subjects()
+    assert found["liz@example.org"] == "Votre réponse : Board games"
+    assert found["max@example.org"] == "Your answer: Board games"
+
+
+async def test_a_code_has_the_language_of_the_page_on_which_it_is_typed(
+    mailing: Mailing, add_language: AddLanguage
+) -> None:
+    add_language("fr", _FRENCH)
+    async with mailing.site.browser() as browser:
+        await browser.post("/sign-up", data={"email": "eve@example.org", "display_name": "Eve"}, headers=FRENCH)
+    assert (await mailing.subjects())["eve@example.org"].startswith("Votre code : ")
+
+
+async def test_of_whom_nothing_is_known_gets_the_language_of_the_site(
+    make_database: MakeDatabase, clock: HandClock, add_language: AddLanguage
+) -> None:
+    """So does who chose a language that is gone since."""
+    add_language("fr", _FRENCH)
+    mailing = Mailing(site_on(await make_database("openmeet"), clock, language="fr"), "fr")
+    async with mailing.site.db.transaction() as tx:
+        host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, host)
+        for one in (ana, ben):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        await tx.execute("update users set language = 'tlh' where id = :id", id=ben.user_id)
+        await event_hosting.cancel(tx, host, event.slug, reason="")
+    mailing.site.clock.turn(HOUR)
+    assert set((await mailing.subjects()).values()) == {"Annulé : Board games"}
+
+
+def test_only_languages_with_a_catalogue_are_offered() -> None:
+    assert catalogue.choices("en") == [("en", "English"), ("de", "Deutsch")]
+    assert catalogue.choices("en-XA") == [("en", "English"), ("de", "Deutsch"), ("en-XA", "Pseudo")]
+
+
+async def test_german_pages_and_mails(mailing: Mailing) -> None:
+    """By the browser's wish, by a person's choice, and in an e-mail to them; somebody else reads English."""
+    german = {"accept-language": "de-AT, de;q=0.9, en;q=0.5"}
+    async with mailing.site.db.transaction() as tx:
+        host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, host)
+        for one in (ana, ben):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        await tx.execute("update users set language = 'de' where id = :id", id=ana.user_id)
+    async with mailing.site.browser() as browser:
+        stranger = (await browser.get(f"/events/{event.slug}", headers=german)).text
+        assert '<html lang="de"' in stranger
+        assert "Samstag, 4. Juli 2026" in stranger
+        assert "Ich komme" in stranger
+        assert "I’m going" in (await browser.get(f"/events/{event.slug}", headers=ENGLISH)).text
+        refused = await browser.get("/events/no-such-event", headers=german)
+        assert (refused.status_code, "Hier gibt es nichts" in refused.text) == (404, True)
+        await sign_up(browser, "ida@example.org", "Ida")
+        await browser.post("/settings/profile", data={"display_name": "Ida", "language": "de"}, headers=ENGLISH)
+        assert "Dein Profil ist gespeichert." in await _profile(browser, ENGLISH)
+    async with mailing.site.db.transaction() as tx:
+        await event_hosting.cancel(tx, host, event.slug, reason="")
+    mailing.site.clock.turn(HOUR)
+    found = await mailing.subjects()
+    assert (found["ana@example.org"], found["ben@example.org"]) == ("Abgesagt: Board games", "Cancelled: Board games")
+    (written,) = [one for one in mailing.sent if one.to == "ana@example.org"]
+    assert "Es findet nicht statt." in written.text
+    assert "Samstag, 4. Juli 2026" in written.text
+    assert '<html lang="de">' in written.html

@@ -1,0 +1,219 @@
+"""E-mails speak through the catalogue: no template has bare words, and in the pseudo-locale no e-mail shows any."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import pytest
+from markupsafe import escape
+
+from groundwork.clock import HOUR, HandClock, Instant
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.content import FIELDS
+from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Announcement, AnnouncementId, GroupId
+from openmeet.domain.notifications.conditions import ChatPresent, Payload, Present
+from openmeet.domain.notifications.kinds import (
+    KINDS,
+    Approval,
+    DatesChanged,
+    HandOver,
+    HostMessageReceived,
+    InvitationReceived,
+    Moderated,
+    NewAnswer,
+    NotificationKind,
+    Rejection,
+    RoleDecided,
+    SearchMatch,
+    Succession,
+)
+from openmeet.domain.notifications.model import Repeats, When
+from openmeet.emails.composers import composers
+from openmeet.emails.notifications import words
+from openmeet.emails.render import TEMPLATES, EmailContext
+from openmeet.i18n import pseudo
+from openmeet.i18n.catalogue import SOURCE, speaking
+from openmeet.outbox.emails import OutgoingEmail, email_handler
+from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.i18n.unmarked import bare, unmarked
+from tests.openmeet.privacy.every_mail import OCCASIONS
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, person, site_on
+
+# What people wrote in the occasions: names, titles, places and messages.
+_CONTENT: Final = re.compile(
+    r"\b(?:Zq\w+zq|Absent|Answered|Europe|Berlin|Board games|Come along|Coming|Cohost|Conductor|Deserted|Eager|Fickle|Forlorn|Gone|Heir"
+    r"|Hooked|Host of \w+|Hosting|Inviters|Inviting|Moving|Nearly lost|Next|Patient|Practice|Somebody|Sure|Telling|The other park"
+    r"|Told|Town library|Trainer|Wavering|Germany|localhost|[A-Z0-9]{4} [A-Z0-9]{4})\b"
+)
+
+# Names of styles in the head of every HTML e-mail.
+_HEAD: Final = re.compile(r"<head>.*?</head>", re.DOTALL)
+
+
+def _as_page(text: str) -> str:
+    """Plain text as HTML, whose parts are looked at one by one."""
+    return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n"))
+
+
+def _shown(email: OutgoingEmail) -> str:
+    return f"<h1>{escape(email.subject)}</h1>{_as_page(email.text)}{_HEAD.sub('', email.html).replace('<br>', '<p>')}"
+
+
+def _templates() -> Iterator[tuple[str, jinja2.nodes.Template]]:
+    for environment in (TEMPLATES, words.ENVIRONMENT):
+        assert environment.loader is not None
+        for name in environment.list_templates():
+            yield name, environment.parse(environment.loader.get_source(environment, name)[0], name)
+
+
+def test_no_template_has_bare_words() -> None:
+    found = {name: words for name, template in _templates() if (words := bare(template))}
+    assert found == {}
+
+
+async def test_every_kind_of_mail_shows_messages_alone(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Each kind that the outbox sends, composed for somebody of whom no language is known, on a site in the pseudo-locale."""
+    site = site_on(await make_sqlite("openmeet"), clock, language=pseudo.TAG)
+    made = composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN, pseudo.TAG))
+    sent: dict[str, set[str]] = {}
+
+    def noting(kind: str) -> Any:
+        async def compose(db: Any, due: Any) -> OutgoingEmail | None:
+            email = await made[kind](db, due)
+            if email is not None:
+                sent.setdefault(kind, set()).update(unmarked(_shown(email), _CONTENT))
+                assert email.html.startswith(f'<!doctype html>\n<html lang="{pseudo.TAG}">')
+            return email
+
+        return compose
+
+    async def send(_: OutgoingEmail, __: str) -> None:
+        """Nobody reads it: it was looked at when it was composed."""
+
+    handler = email_handler(site.db, {kind: noting(kind) for kind in made}, send)
+
+    async def deliver() -> None:
+        while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
+            pass
+
+    # Those in which months pass come last, since events are over then.
+    for occasion in [OCCASIONS[kind] for kind in sorted(OCCASIONS, key={SUCCESSION_MAIL, LAST_CALL_MAIL}.__contains__)]:
+        # Guests and people who sign in are written to in the language of their page.
+        with speaking(pseudo.TAG):
+            await occasion(site, deliver)
+        await deliver()
+    assert sent == {kind: set() for kind in made}
+
+
+def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
+    """Payloads that reach the branches of the templates."""
+    when, day = When(now, "Europe/Berlin"), When(now, "Europe/Berlin", is_day=True)
+    weekly = Repeats("FREQ=WEEKLY;BYDAY=TU", datetime(2026, 3, 3, 18))  # noqa: DTZ001  # wall time
+    match payload():
+        case DatesChanged():
+            every = tuple(field.name for field in FIELDS)
+            return [
+                DatesChanged(),
+                DatesChanged(started=when, starts=day, more=5, others=(when, day), others_moved=True, repeats=weekly),
+                DatesChanged(was_at="Zqherezq", is_at="Zqtherezq", others=(when,), more=1, reason="Zqwhyzq"),
+                DatesChanged(was_at="", is_at="", is_going=True, starts=when, more=3),
+                DatesChanged(is_near=True, is_going=True),
+                DatesChanged(parts=(*every, "end")),
+                DatesChanged(more=1, starts=when),
+            ]
+        case NewAnswer():
+            return [NewAnswer(answer=status.value) for status in AttendanceStatus]
+        case Approval():
+            return [Approval(answer="waitlisted"), Approval(answer="attending")]
+        case Rejection():
+            return [Rejection(), Rejection(title="Zqtitlezq", starts=when)]
+        case InvitationReceived():
+            return [InvitationReceived(), InvitationReceived(more=1), InvitationReceived(more=3)]
+        case HostMessageReceived():
+            return [HostMessageReceived(text="Zqtextzq")]
+        case HandOver():
+            steps = ("event taken", "series taken", "event declined", "series declined", "event", "")
+            return [HandOver(step=step) for step in steps]
+        case Moderated():
+            return [Moderated(), Moderated(is_hidden=True, reason="Zqwhyzq")]
+        case SearchMatch():
+            return [SearchMatch(search_name="Zqsearchzq")]
+        case RoleDecided():
+            return [RoleDecided(role=role) for role in ("owner", "admin", "moderator", "member", "")]
+        case Succession():
+            steps = "offered declined accepted backup asked stopped taken_over yours taken_back passed_on"
+            return [Succession(step=step) for step in steps.split()]
+        case _:
+            return [payload()]
+
+
+@pytest.fixture
+async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
+    """Somebody with an offered place at a cancelled event, and in a group."""
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        host = await person(tx, "Ana")
+        event = await event_by(tx, host, title="Zqeventzq", venue_name="Zqplacezq")
+        mine = await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
+        group = await group_by(tx, host, name="Zqgroupzq")
+    announced = Announcement(AnnouncementId("1"), GroupId(group.id), host.user_id, "Zqtextzq", clock.now(), None)
+    return Present(
+        mine.user_id,
+        clock.now(),
+        event=replace(event, status_reason="Zqwhyzq"),
+        mine=replace(mine, party=2, offered_until=Instant(clock.now() + HOUR)),
+        group=group,
+        announcement=announced,
+        chat=ChatPresent("Zqtitlezq", "/chat", "/chat", "Zqsaidzq", 2, ("Zqlinezq",)),
+    )
+
+
+async def test_every_kind_of_notification_shows_messages_alone(present: Present) -> None:
+    """On the page and in e-mails, with and without a date, a name and a reason."""
+    found = {}
+    with speaking(pseudo.TAG):
+        for kind in KINDS.values():
+            texts = [
+                text for payload in _payloads(kind.payload, present.now) for text in _written(kind, payload, present)
+            ]
+            found[kind.name] = {bad for text in texts for bad in unmarked(_as_page(text), _CONTENT)}
+    assert found == {name: set() for name in KINDS}
+
+
+def _written(kind: NotificationKind[Any], payload: Payload, present: Present) -> Iterator[str]:
+    assert present.event is not None
+    assert present.mine is not None
+    presents = (
+        present,
+        replace(present, event=replace(present.event, starts_at=None, status_reason="")),
+        replace(present, mine=replace(present.mine, status=AttendanceStatus.WAITLISTED, party=1)),
+    )
+    for one in presents:
+        for shut_out in (False, True):
+            yield "Zqtitlezq".join(words.line(kind, payload, one, {}, is_shut_out=shut_out))
+            point = words.point(kind, payload, one, {}, title="Zqtitlezq", is_shut_out=shut_out)
+            yield from (point.heading, point.words, point.quote, point.action)
+
+
+async def test_sentences_are_apart(present: Present) -> None:
+    """The sentences of a text stand on lines of its template, and one space apart in what is shown."""
+    with speaking(SOURCE):
+        for kind in KINDS.values():
+            for payload in _payloads(kind.payload, present.now):
+                for text in _written(kind, payload, present):
+                    assert not re.search(r"[a-z][.:!?][A-Z]|  ", text), text
+
+
+def test_templates_are_found() -> None:
+    names = {name for name, _ in _templates()}
+    assert {path.name for path in Path(words.TEMPLATES).iterdir()} <= names
+    assert {"news.txt", "mail.html"} <= names

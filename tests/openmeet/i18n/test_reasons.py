@@ -1,0 +1,42 @@
+"""Every reason code has a message, and every message belongs to a code."""
+
+import importlib
+import pkgutil
+import re
+
+import openmeet
+from groundwork.errors import Reason
+from openmeet.i18n.reasons.message import Plural
+from openmeet.i18n.reasons.messages import MESSAGES
+
+
+def _codes() -> dict[str, str]:
+    """Every code of the platform, and the enum that has it."""
+    for module in pkgutil.walk_packages(openmeet.__path__, "openmeet."):
+        if ".migrations." not in module.name:
+            importlib.import_module(module.name)
+    found: dict[str, str] = {}
+    for kind in Reason.__subclasses__():
+        for member in kind:
+            assert member.value not in found, f"{member.value} is in {found[member.value]} and {kind.__name__}"
+            found[member.value] = kind.__name__
+    return found
+
+
+def test_every_code_has_a_message_and_every_message_a_code() -> None:
+    codes = _codes()
+    assert sorted(codes) == sorted(MESSAGES)
+
+
+def test_codes_are_plain() -> None:
+    odd = [code for code in MESSAGES if not re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z0-9]+(_[a-z0-9]+)*", code)]
+    assert odd == []
+
+
+def test_numbers_that_choose_a_form_are_named_in_it() -> None:
+    odd = [
+        code
+        for code, message in MESSAGES.items()
+        if isinstance(message, Plural) and f"%({message.by})s" not in message.many
+    ]
+    assert odd == []

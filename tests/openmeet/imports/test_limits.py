@@ -1,0 +1,103 @@
+"""Imports that are too expensive: a helpful message, the right status, and a site that stays responsive."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.workers.limits import JobLimits
+from groundwork.workers.pool import PoolLimits, WorkerPool
+from tests.databases import MakeDatabase
+from tests.groundwork.workers import jobs
+from tests.openmeet.site_under_test import api_session, h1_of, sign_up, site_on
+from tests.patience import PATIENCE_SECONDS
+
+BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 3_000
+
+
+@pytest.fixture
+async def strict() -> AsyncIterator[WorkerPool]:
+    """Nothing large is read."""
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
+    yield pool
+    await pool.close()
+
+
+async def until_running(pool: WorkerPool) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not pool.running:  # noqa: ASYNC110  # a number tells nobody
+            await asyncio.sleep(0)
+
+
+async def send(browser: httpx.AsyncClient) -> httpx.Response:
+    return await browser.post("/import", files={"file": ("mine.ics", BOMB.encode(), "text/calendar")})
+
+
+async def test_a_file_that_takes_too_much_is_answered_with_what_to_do(
+    make_sqlite: MakeDatabase, clock: HandClock, strict: WorkerPool
+) -> None:
+    """On the page beside its field, and as a problem for programs; nothing is kept of it."""
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock, workers=strict)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        sent = await send(browser)
+        assert (sent.status_code, h1_of(sent.text)) == (413, "Import events")
+        assert "in parts" in sent.text
+    async with site.browser() as browser:
+        headers = await api_session(browser, "ben@example.org", "Ben")
+        for path in ("/api/imports", "/api/me/calendars"):
+            said = await browser.post(path, json={"ics": BOMB}, headers=headers)
+            assert (said.status_code, said.json()["title"]) == (413, "TooMuchWork"), said.text
+    async with db.reader() as reader:
+        assert await reader.fetch("select 1 from imports") == []
+
+
+async def test_who_has_used_up_their_allowance_is_told_when_to_come_back(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """TooMany, with the time."""
+    pool = WorkerPool(PoolLimits(cpu_seconds_per_person=0.0001))
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
+    try:
+        async with site.browser() as browser:
+            await sign_up(browser, "ana@example.org", "Ana")
+            await send(browser)
+            again = await send(browser)
+            assert again.status_code == 429
+            assert int(again.headers["retry-after"]) > 0
+            assert "Try again in" in again.text
+    finally:
+        await pool.close()
+
+
+async def test_a_full_queue_says_when_to_come_back_and_the_site_goes_on(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """While every process is busy with what never ends, pages are served and nothing runs on the event loop."""
+    pool = WorkerPool(PoolLimits(processes=1, queue=1))
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=pool)
+    try:
+        busy = [asyncio.create_task(pool.run(jobs.spin)) for _ in range(2)]
+        await until_running(pool)
+        async with site.browser() as browser:
+            headers = await api_session(browser, "ana@example.org", "Ana")
+            full = await browser.post("/api/imports", json={"ics": BOMB}, headers=headers)
+            assert full.status_code == 503
+            assert int(full.headers["retry-after"]) > 0
+            assert (await browser.get("/")).status_code == 200
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+    finally:
+        await pool.close()
+
+
+async def test_a_site_without_workers_reads_no_files(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """It says so, and reads nothing on its event loop instead."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock, workers=None)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert (await send(browser)).status_code == 503

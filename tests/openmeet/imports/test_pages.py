@@ -1,0 +1,109 @@
+"""Importing a calendar in a browser."""
+
+from groundwork.clock import HandClock
+from openmeet.domain.events.queries import by_slug
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import h1_of, sign_up, site_on
+
+TWO = "\r\n".join(
+    [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//test//EN",
+        *("BEGIN:VEVENT", "UID:one@x", "DTSTAMP:20260101T000000Z", "DTSTART:20260704T180000Z", "SUMMARY:Café talk"),
+        "END:VEVENT",
+        *("BEGIN:VEVENT", "UID:two@x", "DTSTAMP:20260101T000000Z", "DTSTART:20260705T180000Z", "SUMMARY:Yoga"),
+        *("RRULE:FREQ=WEEKLY", "END:VEVENT", "END:VCALENDAR", ""),
+    ]
+)
+
+
+async def test_what_was_brought_in_is_named_by_its_title(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        sent = await browser.post("/import", files={"file": ("mine.ics", TWO.encode(), "text/calendar")})
+        address = sent.headers["location"]
+        assert h1_of((await browser.get(address)).text) == "What we understood"
+        await browser.post(address, data={"event-0": "on", "event-1": "on"})
+        page = (await browser.get(address)).text
+        assert h1_of(page) == "Imported"
+        for title in ("Café talk", "Yoga"):
+            assert f">{title}</a>" in page
+        again = await browser.post(
+            "/import", files={"file": ("mine.ics", TWO.replace("Yoga", "Yoga for all").encode(), "text/calendar")}
+        )
+        await browser.post(again.headers["location"], data={"act": ""})
+        page = (await browser.get(again.headers["location"])).text
+        assert h1_of(page) == "Nothing imported"
+        assert "Brought in" not in page
+
+
+STRANGE = "\r\n".join(
+    [
+        *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"),
+        *("BEGIN:VTIMEZONE", "TZID:Ours", "BEGIN:STANDARD", "DTSTART:19700101T000000", "TZOFFSETFROM:+0200"),
+        *("TZOFFSETTO:+0100", "END:STANDARD", "BEGIN:DAYLIGHT", "DTSTART:19700701T000000", "TZOFFSETFROM:+0100"),
+        *("TZOFFSETTO:+0200", "END:DAYLIGHT", "END:VTIMEZONE"),
+        *("BEGIN:VEVENT", "UID:a@x", "DTSTAMP:20260101T000000Z", "DTSTART;TZID=Nowhere/Land:20260704T180000"),
+        *("SUMMARY:Unknown", "END:VEVENT"),
+        *("BEGIN:VEVENT", "UID:b@x", "DTSTAMP:20260101T000000Z", "DTSTART;TZID=Ours:20260704T180000"),
+        *("DTEND;TZID=Ours:20260704T200000", "SUMMARY:Guessed", "END:VEVENT"),
+        *("BEGIN:VEVENT", "UID:c@x", "DTSTAMP:20260101T000000Z", "DTSTART;TZID=Asia/Tokyo:20260704T180000"),
+        *("SUMMARY:Known", "END:VEVENT", "END:VCALENDAR", ""),
+    ]
+)
+
+
+async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
+    """At each event what is unknown, and as what it is read; the choice is for those alone; nothing is shifted by it but them."""
+    db = await make_database("openmeet", clock=clock)
+    site = site_on(db, clock, time_zone="Europe/Lisbon")
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        sent = await browser.post("/import", files={"file": ("mine.ics", STRANGE.encode(), "text/calendar")})
+        address = sent.headers["location"]
+        page = (await browser.get(address)).text
+        assert "2 events</strong>" not in page
+        assert "2 events name no time zone, or one that we do not know." in page
+        assert "Its time zone ‘Nowhere/Land’ is unknown, so its times are read as Europe/Lisbon time." in page
+        assert "Its time zone ‘Ours’ is unknown, so its times are read as +01:00 time." in page
+        wrong = await browser.post(address, data={"act": "zone", "time_zone": "Nowhere/Land"})
+        assert (wrong.status_code, "Write a time zone like Europe/Berlin." in wrong.text) == (400, True)
+        await browser.post(address, data={"act": "zone", "time_zone": "America/Lima"})
+        page = (await browser.get(address)).text
+        assert page.count("is unknown, so its times are read as America/Lima time.") == 2
+        assert '<option value="America/Lima" selected' in page
+        await browser.post(address, data={f"event-{number}": "on" for number in range(3)})
+    async with db.reader() as reader:
+        rows = await reader.fetch("select slug from events order by title")
+        made = [await by_slug(reader, row["slug"]) for row in rows]
+    assert [(one.title, one.time_zone, one.starts_local) for one in made if one] == [
+        ("Guessed", "America/Lima", "2026-07-04T18:00:00"),
+        ("Known", "Asia/Tokyo", "2026-07-04T18:00:00"),
+        ("Unknown", "America/Lima", "2026-07-04T18:00:00"),
+    ]
+    assert made[0].ends_at - made[0].starts_at == 2 * 3600 * 1_000_000
+
+
+async def test_a_list_without_addresses_is_kept_by_names(make_database: MakeDatabase, clock: HandClock) -> None:
+    """The preview says that nobody of them gets mail; the list shows them, and offers no letter."""
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        form = {"title": "Tea", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin", "mode": "in_person"}
+        path = (
+            (await browser.post("/events/new", data={**form, "submission": "k"})).headers["location"].partition("?")[0]
+        )
+        slug = path.rpartition("/")[2]
+        sheet = {"file": ("people.csv", b"Name,Table\nAna Silva,1\nBen Okri,2\n", "text/csv")}
+        for _ in range(2):
+            sent = await browser.post("/import", data={"event": slug}, files=sheet)
+            page = (await browser.get(sent.headers["location"])).text
+            kept = await browser.post(sent.headers["location"], data={"act": "keep"})
+        assert "no column with e-mail" in page.lower()
+        assert "2</strong> new" not in page
+        first = await browser.get(kept.headers["location"])
+    assert first.text.count("<li>Ana Silva</li>") == 1
+    assert "Known by name only" in first.text
+    assert "Send it to" not in first.text

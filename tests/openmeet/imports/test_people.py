@@ -1,0 +1,312 @@
+"""Lists of people: nobody is invited before a reviewed e-mail, nobody twice, and nobody joins without agreeing."""
+
+import asyncio
+import re
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.events.actions import create
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
+from openmeet.domain.groups.queries import find_member
+from openmeet.domain.imports import people, queries
+from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, What
+from openmeet.domain.users.model import Caller
+from openmeet.emails.import_invitation import invitation_composer
+from openmeet.outbox.emails import Due
+from tests.databases import MakeDatabase
+from tests.openmeet.imports.test_understanding import LUMA
+from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
+from tests.worker_pool import WORKERS
+
+# Nobody on it has said no there.
+COMING = LUMA.replace(",declined,", ",approved,")
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def hosted(db: Database) -> tuple[Caller, Event]:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Host")
+        return ana, await create(tx, ana, details(visibility="private"))
+
+
+async def kept(db: Database, who: Caller, what: What, target: str, text: str = COMING) -> ImportId:
+    async with db.transaction() as tx:
+        return await queries.insert(
+            tx, who.user_id, what, Medium.CSV, target=target, source="guests.csv", content=text.encode()
+        )
+
+
+async def count(db: Database, table: str) -> int:
+    async with db.reader() as reader:
+        row = await reader.fetch_one(f"select count(*) as found from {table}")
+        assert row is not None
+        return int(row["found"])
+
+
+async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
+    async with db.reader() as reader:
+        return [one.id for one in await queries.waiting(reader, what, target, 100)]
+
+
+async def test_a_list_is_kept_and_nobody_is_told(db: Database) -> None:
+    """Twice is once; no mail, no guest, no person comes of it."""
+    host, event = await hosted(db)
+    import_id = await kept(db, host, What.GUESTS, event.id)
+    before = [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")]
+    target, new, known = await people.keep(db, WORKERS, host, import_id)
+    assert (target.slug, new, known) == (event.slug, 2, 0)
+    assert await people.keep(db, WORKERS, host, import_id) == (target, 2, 0)
+    assert (await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id)))[1:] == (0, 2)
+    assert [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")] == before
+
+
+async def test_one_letter_that_was_read_before(db: Database) -> None:
+    """The number shown is the number meant; twice at once sends once; who was invited is never invited again."""
+    host, event = await hosted(db)
+    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
+    async with db.transaction() as tx:
+        with pytest.raises(PreconditionFailed):
+            await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=3)
+
+    async def send() -> int:
+        async with db.transaction() as tx:
+            _, sent = await people.invite(tx, host, What.GUESTS, event.slug, message="Come!", expected=2)
+            return sent
+
+    ids = await waiting(db, What.GUESTS, event.id)
+    sent = await asyncio.gather(send(), send(), return_exceptions=True)
+    assert [one for one in sent if one == 2] == [2]
+    assert await count(db, "outbox_jobs") == 2
+    letter = await invitation_composer(CODE_KEY, "OpenMeet", "https://m.example")(
+        db, Due(people.ARRIVAL_MAIL, ids[0], ids[0], 1)
+    )
+    assert letter is not None
+    assert letter.to == "ana@example.org"
+    assert "Come!" in letter.text
+    assert people.token_of(CODE_KEY, ids[0]) in letter.text
+    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
+    async with db.transaction() as tx:
+        with pytest.raises(Refused):
+            await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=0)
+
+
+async def test_in_by_their_own_yes_alone(db: Database) -> None:
+    """A guest of a private event, a member of a private group; once; who said no gets no further letter."""
+    host, event = await hosted(db)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        group = await groups.create(
+            tx, host, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
+        )
+    for what, target, slug in ((What.GUESTS, event.id, event.slug), (What.MEMBERS, group.id, group.slug)):
+        await people.keep(db, WORKERS, host, await kept(db, host, what, target))
+        yes, no = await waiting(db, what, target)
+        async with db.transaction() as tx:
+            with pytest.raises(NotFound):  # not invited yet
+                await people.accept(tx, ana, yes)
+        async with db.transaction() as tx:
+            await people.invite(tx, host, what, slug, message="", expected=2)
+        async with db.transaction() as tx:
+            assert (await people.accept(tx, ana, yes)).endswith(slug)
+            await people.decline(tx, CODE_KEY, no)
+            await people.decline(tx, CODE_KEY, no)
+        for who, invitation in ((ben, yes), (ben, no)):
+            async with db.transaction() as tx:
+                with pytest.raises((Refused, NotFound)):
+                    await people.accept(tx, who, invitation)
+        composed = await invitation_composer(CODE_KEY, "O", "https://m.example")(
+            db, Due(people.ARRIVAL_MAIL, no, no, 1)
+        )
+        assert composed is None
+        async with db.reader() as reader:
+            assert await queries.stages(reader, what, target) == {ContactStage.ACCEPTED: 1, ContactStage.DECLINED: 1}
+    async with db.reader() as reader:
+        mine = await answer_of(reader, event.id, ana.user_id)
+        membership = await find_member(reader, group.id, ana.user_id)
+        assert await answer_of(reader, event.id, ben.user_id) is None
+    assert mine is not None
+    assert mine.status.value == "attending"
+    assert membership is not None
+    assert membership.role is GroupRole.MEMBER
+
+
+async def test_a_list_is_its_hosts(db: Database) -> None:
+    host, event = await hosted(db)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+    with pytest.raises((NotFound, Forbidden)):
+        await people.keep(db, WORKERS, ben, await kept(db, ben, What.GUESTS, event.id))
+    with pytest.raises(NotFound):
+        await people.keep(db, WORKERS, ben, await kept(db, host, What.GUESTS, event.id))
+
+
+def test_links_that_were_made_up() -> None:
+    token = people.token_of(CODE_KEY, PersonId("0198a3c2-7b1e-7c40-9d5e-2f6a1b8c4d01"))
+    assert people.person_in(CODE_KEY, token)
+    for wrong in ("", "x", token[:-1] + ("0" if token[-1] != "0" else "1"), token.replace("0198", "0199")):
+        with pytest.raises(NotFound):
+            people.person_in(CODE_KEY, wrong)
+
+
+async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """From a file to a guest: look, keep, read the letter, send it, say yes; opening a link changes nothing."""
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as host, site.browser() as guest:
+        await sign_up(host, "host@example.org", "Host")
+        async with site.db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where email = 'host@example.org'")
+            assert row is not None
+            event = await create(tx, Caller(row["id"], "Host"), details())
+        wrong = await host.post("/import", files={"file": ("a.ics", b"nothing", "text/calendar")})
+        assert wrong.status_code == 400
+        assert "This is not a calendar file" in wrong.text
+        arrived = await host.post(
+            "/import", data={"event": event.slug}, files={"file": ("guests.csv", LUMA.encode(), "text/csv")}
+        )
+        assert arrived.status_code == 303, arrived.text
+        looked = await host.get(arrived.headers["location"])
+        assert "from Luma" in looked.text
+        assert "Left out. This person is in the list twice." in looked.text
+        ticks = dict.fromkeys(re.findall(r'name="(row-\d+)"', looked.text), "on")
+        listed = await host.post(arrived.headers["location"], data={"act": "keep", "ticks": "yes"} | ticks)
+        page = await host.get(listed.headers["location"])
+        assert h1_of(page.text) == "Invite your list"
+        preview = await host.post(listed.headers["location"], data={"act": "preview", "message": "We have moved."})
+        assert "We have moved." in preview.text
+        expected = re.search(r'name="expected" value="(\d+)"', preview.text)
+        assert expected is not None
+        sent = await host.post(
+            listed.headers["location"], data={"act": "send", "message": "Hi", "expected": expected[1]}
+        )
+        assert sent.status_code == 303
+        async with site.db.reader() as reader:
+            row = await reader.fetch_one("select id from imported_contacts order by email limit 1")
+        assert row is not None
+        link = f"/arrivals/{people.token_of(CODE_KEY, row['id'])}"
+        assert "Sign in to say yes" in (await guest.get(link)).text
+        await sign_up(guest, "ana.private@example.org", "Ana")
+        assert "I am going" in (await guest.get(link)).text
+        accepted = await guest.post(link, data={"act": "yes"})
+        assert (accepted.status_code, accepted.headers["location"]) == (303, f"/events/{event.slug}")
+        assert (await guest.get("/arrivals/made-up")).status_code == 404
+    async with site.browser() as program:
+        async with site.db.reader() as reader:
+            rows = await reader.fetch("select id from imported_contacts where stage = 'invited' order by email")
+        token = people.token_of(CODE_KEY, rows[0]["id"])
+        link = f"/mail/decline/list/{token}"
+        assert (await program.get(link)).headers["location"] == f"/arrivals/{token}"
+        # One click in a mail program is a no (RFC 8058): from nowhere, without cookies, answered without a redirect.
+        stopped = await program.post(link, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
+        assert stopped.status_code == 200
+        async with site.db.reader() as reader:
+            after = await reader.fetch("select id from imported_contacts where stage = 'invited' order by email")
+        assert [row["id"] for row in after] == [row["id"] for row in rows[1:]]
+
+
+async def test_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20270101T100000Z\nSUMMARY:Tea\nEND:VEVENT\nEND:VCALENDAR\n"
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        ben = await api_session(browser, "ben@example.org", "Ben")
+        made = await browser.post("/api/imports", json={"ics": ics}, headers=ana)
+        assert made.status_code == 201, made.text
+        assert [(one["title"], one["standing"]) for one in made.json()["events"]] == [("Tea", "new")]
+        path = f"/api/imports/{made.json()['id']}"
+        assert (await browser.get(path, headers=ben)).status_code == 404
+        done = (await browser.post(f"{path}/confirm", json={}, headers=ana)).json()["outcome"]
+        assert (len(done["made"]), done["known"]) == (1, 0)
+        assert (await browser.post(f"{path}/confirm", headers=ana)).json()["outcome"] == done
+        again = await browser.post("/api/imports", json={"ics": ics}, headers=ana)
+        assert again.json()["events"][0]["standing"] == "known"
+        for body in ({}, {"ics": ics, "csv": "email"}, {"csv": "email\na@example.org"}, {"ics": "x"}):
+            assert (await browser.post("/api/imports", json=body, headers=ana)).status_code == 400
+        group = {"name": "Choir", "timeZone": "UTC"}
+        slug = (await browser.post("/api/groups", json=group, headers=ana)).json()["slug"]
+        listed = await browser.post("/api/imports", json={"csv": LUMA, "group": slug}, headers=ana)
+        assert listed.json()["people"]["newPeople"] == 2
+        path = f"/api/imports/{listed.json()['id']}"
+        assert (await browser.post(f"{path}/confirm", json={"people": [2, 3]}, headers=ana)).json()["outcome"][
+            "newPeople"
+        ] == 2
+        stale = await browser.post(f"{path}/invitations", json={"expectedPeople": 9}, headers=ana)
+        assert stale.status_code == 412
+        sent = await browser.post(f"{path}/invitations", json={"expectedPeople": 2}, headers=ana)
+        assert sent.json() == {"people": 2}
+
+
+STATUSES = (
+    "name,email,approval_status\n"
+    "Ana,ana@example.org,approved\nBen,ben@example.org,declined\nCleo,cleo@example.org,Waitlisted\n"
+    "Dan,dan@example.org,Cancelled by host\nEve,eve@example.org,\n"
+)
+
+
+async def test_who_said_no_there_is_asked_only_where_the_host_ticks_them(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """On the page and by the API; what is ticked decides, and without a word the status does."""
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+    async def listed() -> list[str]:
+        async with site.db.reader() as reader:
+            return [row["name"] for row in await reader.fetch("select name from imported_contacts order by email")]
+
+    async with site.browser() as host:
+        await sign_up(host, "host@example.org", "Host")
+        headers = await api_session(host, "host@example.org", "Host")
+        one = (await host.post("/api/groups", json={"name": "A", "timeZone": "UTC"}, headers=headers)).json()["slug"]
+        file = {"file": ("guests.csv", STATUSES.encode(), "text/csv")}
+        at = (await host.post("/import", data={"group": one}, files=file)).headers["location"]
+        page = (await host.get(at)).text
+        ticked = re.findall(r'<input type="checkbox" name="(row-\d+)" checked>', page)
+        assert (ticked, page.count('type="checkbox"')) == (["row-2", "row-6"], 5)
+        chosen = {"row-2": "on", "row-4": "on", "ticks": "yes", "act": "keep"}
+        assert (await host.post(at, data=chosen)).status_code == 303
+        assert await listed() == ["Ana", "Cleo"]
+        for body, names in (({}, ["Ana", "Eve"]), ({"people": [3]}, ["Ben"]), ({"people": []}, [])):
+            async with site.db.transaction() as tx:
+                await tx.execute("delete from imported_contacts")
+            made = await host.post("/api/imports", json={"csv": STATUSES, "group": one}, headers=headers)
+            rows = made.json()["people"]["rows"]
+            assert [row["meansNo"] for row in rows] == [False, True, True, True, False]
+            done = await host.post(f"/api/imports/{made.json()['id']}/confirm", json=body, headers=headers)
+            assert done.json()["outcome"]["newPeople"] == len(names)
+            assert await listed() == names
+
+
+async def test_yes_and_no_by_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """A yes is somebody's who is signed in, a no is whoever's who has the token; looking changes nothing."""
+    site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    host, event = await hosted(site.db)
+    import_id = await kept(site.db, host, What.GUESTS, event.id, STATUSES)
+    await people.keep(site.db, WORKERS, host, import_id)
+    async with site.db.transaction() as tx:
+        await people.invite(tx, host, What.GUESTS, event.slug, message="Hi", expected=2)
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select id from imported_contacts order by email")
+    yes, no = (f"/api/arrivals/{people.token_of(CODE_KEY, row['id'])}" for row in rows)
+    async with site.browser() as browser:
+        for _ in range(2):
+            shown = await browser.get(yes)
+            assert (shown.status_code, shown.json()["state"], shown.json()["title"]) == (200, "invited", event.title)
+        assert (await browser.post(yes)).status_code == 401
+        assert (await browser.delete(no)).status_code == 204
+        assert (await browser.get(no)).json()["state"] == "declined"
+        headers = await api_session(browser, "ana@example.org", "Ana")
+        accepted = await browser.post(yes, headers=headers)
+        assert (accepted.status_code, accepted.json()["url"].endswith(f"/events/{event.slug}")) == (200, True)
+        assert (await browser.get(yes)).json()["state"] == "accepted"
+        assert (await browser.post(yes, headers=headers)).status_code == 422
+        assert (await browser.post(no, headers=headers)).status_code == 404
+        assert (await browser.get("/api/arrivals/made-up")).status_code == 404

@@ -1,0 +1,180 @@
+"""What is understood of a page and of a list of people, before anything is kept. Pure."""
+
+import json
+
+import pytest
+
+from groundwork.errors import InvalidInput, TooLarge
+from openmeet.domain.events.rules import check
+from openmeet.domain.imports.event_json_ld import understand_page
+from openmeet.domain.imports.guest_list import understand_list
+from openmeet.domain.imports.model import MAX_CSV, Column
+
+LUMA = (
+    "api_id,name,first_name,last_name,email,phone_number,created_at,approval_status,custom_source,checked_in_at\n"
+    'gst-1,"Silva, Ana",Ana,Silva,Ana@Example.org,,2026-02-01T00:00:00Z,approved,,\n'
+    "gst-2,,Ben,Okri,ben@example.org,,2026-02-01T00:00:00Z,declined,,\n"
+    "gst-3,Twice,,,ana@example.org,,,approved,,\n"
+    "gst-4,Nobody,,,not an address,,,invited,,\n"
+)
+EVENTBRITE = (
+    "Order #,Order Date,First Name,Last Name,Email,Quantity,Ticket Type,Attendee Status\n"
+    "123,2026-02-01,Ana,Silva,ana@example.org,1,Free,Attending\n"
+)
+MEETUP = (
+    "Name\tUser ID\tTitle\tEvent Host\tRSVP\tGuests\tRSVPed on\tJoined Group on\tURL of Member Profile\n"
+    "Ana S.\tuser 7\t\tNo\tYes\t0\tFebruary 1, 2026\tJanuary 1, 2020\thttps://meetup.example/7\n"
+)
+
+
+def test_a_list_of_luma() -> None:
+    """Addresses in one spelling, each once; who has none is named with the reason."""
+    found = understand_list(LUMA.encode())
+    assert found.service == "Luma"
+    assert [(row.line, row.name, row.email, row.status) for row in found.usable] == [
+        (2, "Silva, Ana", "ana@example.org", "approved"),
+        (3, "Ben Okri", "ben@example.org", "declined"),
+    ]
+    assert {row.line: row.problem for row in found.rows if row.problem} == {
+        4: "This person is in the list twice.",
+        5: "This isn’t an e-mail address.",
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_of_eventbrite(encoding: str) -> None:
+    found = understand_list(EVENTBRITE.encode(encoding))
+    assert (found.service, [row.email for row in found.usable]) == ("Eventbrite", ["ana@example.org"])
+    assert found.usable[0].name == "Ana Silva"
+    assert found.usable[0].status == "Attending"
+
+
+def test_a_list_of_meetup_has_no_addresses() -> None:
+    """That is said; they are known by their names."""
+    found = understand_list(MEETUP.encode())
+    assert found.service == "Meetup"
+    assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]
+    assert "No column with e-mail addresses" in found.warnings[0]
+    assert "get no e-mail" in found.warnings[0]
+
+
+def test_who_has_no_address_is_known_by_name_once() -> None:
+    """Neither name nor address is nobody; a name twice without an address is one person, and never one with an address."""
+    found = understand_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
+    assert [(row.name, row.email) for row in found.usable] == [("Ana", ""), ("Ana", "ana@example.org")]
+    assert {row.line: row.problem for row in found.rows if row.problem} == {
+        3: "This person is in the list twice.",
+        5: "There’s no e-mail address and no name.",
+        6: "There’s no e-mail address and no name.",
+        7: "This isn’t an e-mail address.",
+    }
+
+
+def test_columns_can_be_chosen() -> None:
+    found = understand_list(b"wer;wo\nAna;ana@example.org\n", {"email": "wo", "name": "wer", "status": "made up"})
+    assert [(row.name, row.email) for row in found.usable] == [("Ana", "ana@example.org")]
+    assert Column.STATUS not in found.columns
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe"])
+def test_what_is_no_list(data: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        understand_list(data)
+
+
+def test_lists_are_bounded() -> None:
+    with pytest.raises(TooLarge):
+        understand_list(b"email\n" + b"a@example.org\n" * (MAX_CSV // 10))
+    bomb = understand_list(b'email,note\na@example.org,"' + b"x" * 2_000_000 + b'"\nb@example.org,y\n')
+    assert len(bomb.rows) <= 2
+    assert understand_list(b"email\n" + b"=cmd|' /C calc'!A0\n" * 5).usable == []
+
+
+def page(*nodes: object) -> bytes:
+    scripts = "".join(f'<script type="application/ld+json">{json.dumps(node)}</script>' for node in nodes)
+    return f"<html><head><title>A page</title>{scripts}<script>alert(1)</script></head></html>".encode()
+
+
+EVENT = {
+    "@context": "https://schema.org",
+    "@type": "MusicEvent",
+    "name": "Choir &amp; friends",
+    "startDate": "2027-03-02T18:00:00+01:00",
+    "endDate": "2027-03-02T20:00:00+01:00",
+    "eventStatus": "https://schema.org/EventScheduled",
+    "description": "<p>Come.</p><p>Sing <b>along</b>.</p>",
+    "url": "https://choir.example/2027",
+    "location": {
+        "@type": "Place",
+        "name": "Church",
+        "address": {
+            "@type": "PostalAddress",
+            "streetAddress": "Main Street 1",
+            "addressLocality": "Berlin",
+            "postalCode": "10178",
+            "addressCountry": "DE",
+        },
+        "geo": {"@type": "GeoCoordinates", "latitude": 52.51, "longitude": "13.4"},
+    },
+}
+
+
+@pytest.mark.parametrize("node", [EVENT, [EVENT], {"@graph": [{"@type": "WebPage"}, EVENT]}])
+def test_the_page_of_an_event(node: object) -> None:
+    """Times on the clock of the person where the offset is theirs; the place in its parts; no markup in the text."""
+    (found,) = understand_page(page(node), "https://choir.example/2027", "Europe/Berlin").events
+    details = check(found.typed)
+    assert (details.starts_local, details.time_zone) == ("2027-03-02T18:00:00", "Europe/Berlin")
+    assert details.ends_at == details.starts_at + 2 * 3_600_000_000
+    assert (details.content.venue.latitude, details.content.venue.longitude) == ("52.51", "13.4")
+    assert details.content.venue.lines == ("Church", "Main Street 1", "10178 Berlin", "Germany")
+    assert details.content.description == "Come.\nSing along."
+    assert found.uid == "page:https://choir.example/2027#2027-03-02T18:00"
+
+
+def test_another_offset_online_whole_days_and_calling_off() -> None:
+    away = {**EVENT, "startDate": "2027-03-02T18:00:00-05:00", "endDate": "2027-03-01T18:00:00-05:00", "location": []}
+    online = {
+        **EVENT,
+        "startDate": "2027-03-02",
+        "endDate": "2027-03-03",
+        "location": {"@type": "VirtualLocation", "url": "https://talk.example/x"},
+        "eventStatus": "https://schema.org/EventCancelled",
+    }
+    first, second = understand_page(page(away, online), "https://a.example/", "Europe/Berlin").events
+    assert (first.typed.time_zone, first.typed.ends) == ("-05:00", "")
+    assert "before the start" in first.warnings[0]
+    assert (second.typed.all_day, second.typed.mode, second.is_cancelled) == ("yes", "online", True)
+    assert check(second.typed).is_all_day
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<html>no script</html>",
+        b'<script type="application/ld+json">{"@type": "Person"}</script>',
+        b'<script type="application/ld+json">{not json}</script>',
+        b'<script type="application/ld+json">' + b"[" * 5000 + b"</script>",
+        page({"@type": ["Thing"], "startDate": 7}),
+    ],
+)
+def test_pages_without_an_event(data: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        understand_page(data, "https://a.example/", "UTC")
+
+
+def test_a_hostile_page_does_no_harm() -> None:
+    """Wrong types everywhere, scripts in texts, endless lists: what cannot be used is left out."""
+    odd = {
+        "@type": "Event",
+        "name": ["<b>x</b>", 7],
+        "startDate": {"a": 1},
+        "location": [7, None, {"@type": "Place", "address": 9}, {"@type": "VirtualLocation", "url": "javascript:x"}],
+        "description": {"x": []},
+        "url": 5,
+    }
+    found = understand_page(page([odd] * 2000), "https://a.example/", "UTC").events
+    assert len(found) == 500
+    assert found[0].typed.online_url == ""
+    assert found[0].typed.starts == ""

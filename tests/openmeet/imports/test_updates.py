@@ -1,0 +1,256 @@
+"""Import of a changed file: differences are shown and applied on confirmation; local edits stay otherwise."""
+
+import pytest
+
+from groundwork.clock import HandClock
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, api_session, sign_up, site_on
+
+FILE = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+UID:tea
+DTSTART;TZID=Europe/Berlin:20260701T150000
+DTEND;TZID=Europe/Berlin:20260701T170000
+SUMMARY:Tea
+LOCATION:Garden
+DESCRIPTION:Bring a cup
+END:VEVENT
+BEGIN:VEVENT
+UID:choir
+DTSTART;TZID=Europe/Berlin:20260303T180000
+DURATION:PT2H
+RRULE:FREQ=WEEKLY;COUNT=6
+SUMMARY:Choir
+END:VEVENT
+BEGIN:VEVENT
+UID:same
+DTSTART;TZID=Europe/Berlin:20260801T150000
+SUMMARY:Same
+END:VEVENT
+END:VCALENDAR
+"""
+CHANGED = (
+    FILE.replace(
+        "T150000\nDTEND;TZID=Europe/Berlin:20260701T170000", "T160000\nDTEND;TZID=Europe/Berlin:20260701T180000"
+    )
+    .replace("SUMMARY:Tea", "SUMMARY:Tea and cake")
+    .replace("DESCRIPTION:Bring a cup\n", "")
+    .replace("20260303T180000", "20260303T193000")
+    .replace("COUNT=6", "COUNT=8")
+)
+CALENDAR = {"content-type": "text/calendar"}
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def client(site: Site):
+    async with site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(client) -> dict[str, str]:
+    return await api_session(client, "ana@example.org", "Ana")
+
+
+async def look(client, ana, file: str) -> dict:
+    sent = await client.post("/api/imports", content=file.encode(), headers=ana | CALENDAR)
+    assert sent.status_code == 201, sent.text
+    return sent.json()
+
+
+async def bring(client, ana, file: str, **wanted: object) -> dict:
+    answer = await client.post(
+        f"/api/imports/{(await look(client, ana, file))['id']}/confirm", json=wanted, headers=ana
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()["outcome"]
+
+
+async def shown(client, ana, path: str) -> dict:
+    return (await client.get(f"/api{path}", headers=ana)).json()
+
+
+async def test_differences_are_shown_and_taken_where_they_are_named(client, ana) -> None:
+    made = (await bring(client, ana, FILE))["made"]
+    tea, choir, _ = made
+    assert all(not one["differences"] for one in (await look(client, ana, FILE))["events"]), (
+        "the same file differs in nothing"
+    )
+    found = {one["uid"]: one for one in (await look(client, ana, CHANGED))["events"]}
+    assert {one["field"]: (one["before"], one["after"]) for one in found["tea"]["differences"]} == {
+        "title": ("Tea", "Tea and cake"),
+        "starts": ("2026-07-01T15:00", "2026-07-01T16:00"),
+        "ends": ("2026-07-01T17:00", "2026-07-01T18:00"),
+    }
+    assert {one["field"] for one in found["choir"]["differences"]} == {"starts", "ends", "rule"}
+    assert (found["tea"]["path"], found["same"]["differences"]) == (tea, [])
+    before = await shown(client, ana, tea)
+    kept = await bring(client, ana, CHANGED)
+    assert (kept["updated"], kept["made"], kept["known"]) == ([], [], 3)
+    assert (await shown(client, ana, tea))["revision"] == before["revision"]
+    taken = await bring(client, ana, CHANGED, updates=["tea", "choir", "same", "nobody"])
+    assert (sorted(taken["updated"]), taken["leftOut"]) == (
+        sorted([tea, choir]),
+        [],
+    )
+    after = await shown(client, ana, tea)
+    assert (after["title"], after["startsLocal"][:16], after["description"]) == (
+        "Tea and cake",
+        "2026-07-01T16:00",
+        "Bring a cup",
+    )
+    series = await shown(client, ana, choir)
+    assert (series["startsLocal"], series["rule"], series["visibility"]) == (
+        "2026-03-03T19:30:00",
+        "FREQ=WEEKLY;COUNT=8",
+        "private",
+    )
+    assert not any(one["differences"] for one in (await look(client, ana, CHANGED))["events"])
+
+
+async def test_only_what_changed_in_the_file_counts_and_where_both_changed_it_is_said(client, ana) -> None:
+    tea = (await bring(client, ana, FILE))["made"][0]
+    body = {
+        "title": "Tea for two",
+        "description": "Bring two cups",
+        "startsLocal": "2026-07-01T15:00",
+        "endsLocal": "2026-07-01T17:00",
+        "timeZone": "Europe/Berlin",
+        "venue": {"name": "Garden"},
+    }
+    published = await client.post(f"/api{tea}/publish", json={}, headers=ana)
+    assert published.status_code == 200, published.text
+    edited = await client.put(f"/api{tea}", json=body, headers=ana)
+    assert edited.status_code == 200, edited.text
+    # The same file: what the host changed here is no difference.
+    (same, *_) = (await look(client, ana, FILE))["events"]
+    assert same["differences"] == []
+    # It says another title and another place now; the text is as it was there, and the host's own here.
+    file = FILE.replace("SUMMARY:Tea", "SUMMARY:Tea and cake").replace("LOCATION:Garden", "LOCATION:Library")
+    (changed, *_) = (await look(client, ana, file))["events"]
+    assert {one["field"]: (one["before"], one["after"], one["isEditedHere"]) for one in changed["differences"]} == {
+        "title": ("Tea for two", "Tea and cake", True),
+        "venueName": ("Garden", "Library", False),
+    }
+    assert (await bring(client, ana, file, updates=["tea"]))["updated"] == [tea]
+    after = await shown(client, ana, tea)
+    assert (after["title"], after["venue"]["name"], after["description"]) == (
+        "Tea and cake",
+        "Library",
+        "Bring two cups",
+    )
+    # What was taken is the base from now on.
+    body |= {"title": "Tea again", "venue": {"name": "Library"}}
+    assert (await client.put(f"/api{tea}", json=body, headers=ana)).status_code == 200
+    (again, *_) = (await look(client, ana, file))["events"]
+    assert again["differences"] == []
+
+
+async def test_the_rule_that_a_host_changed_here_stays_until_the_schedule_changes_in_the_file(client, ana) -> None:
+    choir = (await bring(client, ana, FILE))["made"][1]
+    wanted = {"scope": "all", "recurrence": "FREQ=WEEKLY;COUNT=10"}
+    assert (await client.post(f"/api{choir}/edit", json=wanted, headers=ana)).status_code == 200
+    file = FILE.replace("SUMMARY:Choir", "SUMMARY:Choir and band")
+    found = {one["uid"]: one for one in (await look(client, ana, file))["events"]}
+    assert [one["field"] for one in found["choir"]["differences"]] == ["title"]
+    assert (await bring(client, ana, file, updates=["choir"]))["updated"] == [choir]
+    series = await shown(client, ana, choir)
+    assert (series["title"], series["rule"]) == ("Choir and band", "FREQ=WEEKLY;COUNT=10")
+    found = {one["uid"]: one for one in (await look(client, ana, file.replace("COUNT=6", "COUNT=8")))["events"]}
+    assert {one["field"]: one["isEditedHere"] for one in found["choir"]["differences"]} == {"rule": True}
+
+
+async def test_what_was_imported_before_this_was_kept_is_compared_with_what_is_here(site: Site, client, ana) -> None:
+    await bring(client, ana, FILE)
+    async with site.db.transaction() as tx:
+        await tx.execute("update imported_events set said = ''")
+    found = {one["uid"]: one for one in (await look(client, ana, CHANGED))["events"]}
+    assert {one["field"] for one in found["tea"]["differences"]} == {"title", "starts", "ends"}
+
+
+async def test_a_published_event_keeps_what_no_file_says_and_its_guests_hear_of_it(client, ana) -> None:
+    tea = (await bring(client, ana, FILE, events=["tea"]))["made"][0]
+    slug = tea.rpartition("/")[2]
+    published = await client.post(f"/api/events/{slug}/publish", json={}, headers=ana)
+    assert published.status_code == 200, published.text
+    wanted = {"title": "Tea", "startsLocal": "2026-07-01T15:00", "endsLocal": "2026-07-01T17:00"}
+    wanted |= {"timeZone": "Europe/Berlin", "venue": {"name": "Garden"}, "capacity": 12, "doorNote": "Ring twice"}
+    assert (await client.put(f"/api/events/{slug}", json=wanted, headers=ana)).status_code == 200
+    ben = await api_session(client, "ben@example.org", "Ben")
+    await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
+    told = len((await client.get("/api/notifications", headers=ben)).json()["items"])
+    assert (await bring(client, ana, CHANGED, events=[], updates=["tea"]))["updated"] == [tea]
+    after = await shown(client, ana, tea)
+    assert (after["title"], after["capacity"], after["doorNote"], after["visibility"]) == (
+        "Tea and cake",
+        12,
+        "Ring twice",
+        "public",
+    )
+    assert len((await client.get("/api/notifications", headers=ben)).json()["items"]) == told + 1
+    off = CHANGED.replace("SUMMARY:Tea and cake", "SUMMARY:Tea and cake\nSTATUS:CANCELLED\nCOMMENT:Rain")
+    assert [one["field"] for one in (await look(client, ana, off))["events"][0]["differences"]] == ["status"]
+    await bring(client, ana, off, events=[], updates=["tea"])
+    assert (await shown(client, ana, tea))["status"] == "cancelled"
+
+
+async def test_single_dates_are_taken_and_others_people_s_files_change_nothing(client, ana) -> None:
+    choir = (await bring(client, ana, FILE, events=["choir"]))["made"][0]
+    override = """BEGIN:VEVENT
+UID:choir
+RECURRENCE-ID;TZID=Europe/Berlin:20260310T180000
+DTSTART;TZID=Europe/Berlin:20260310T200000
+DURATION:PT1H
+SUMMARY:Choir with guests
+END:VEVENT
+BEGIN:VEVENT
+UID:choir
+RECURRENCE-ID;TZID=Europe/Berlin:20260317T180000
+DTSTART;TZID=Europe/Berlin:20260317T180000
+SUMMARY:Choir
+STATUS:CANCELLED
+END:VEVENT
+END:VCALENDAR"""
+    more = FILE.replace("END:VCALENDAR", override)
+    (found,) = [one for one in (await look(client, ana, more))["events"] if one["uid"] == "choir"]
+    assert [(one["field"], one["after"]) for one in found["differences"]] == [("dates", "2")]
+    ben = await api_session(client, "ben@example.org", "Ben")
+    assert (await bring(client, ben, more, events=[], updates=["choir"]))["updated"] == []
+    assert (await bring(client, ana, more, events=[], updates=["choir"]))["updated"] == [choir]
+    dates = (await client.get(f"/api{choir}/dates?from=2026-03-01T00:00", headers=ana)).json()["dates"]
+    by_name = {one["originalDate"]: (one["title"], one["startsLocal"], one["status"]) for one in dates}
+    assert by_name["2026-03-10T18:00:00"] == ("Choir with guests", "2026-03-10T20:00:00", "scheduled")
+    assert by_name["2026-03-17T18:00:00"][2] == "cancelled"
+    assert not [one for one in (await look(client, ana, more))["events"] if one["differences"]]
+
+
+async def test_the_page_shows_them_and_takes_what_is_ticked(site: Site, client) -> None:
+    await sign_up(client, "ana@example.org", "Ana")
+
+    async def sent(file: str) -> str:
+        answer = await client.post("/import", files={"file": ("c.ics", file.encode(), "text/calendar")})
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"]
+
+    first = await sent(FILE)
+    await client.post(first, data={"event-0": "on", "event-1": "on", "event-2": "on"})
+    again = await sent(CHANGED)
+    page = (await client.get(again)).text
+    assert "2 changed since you imported them" in page
+    assert "<del>Tea</del> <ins>Tea and cake</ins>" in page
+    assert page.count("Change it here, too") == 2
+    assert ' name="update-0" value="yes">' in page, "not ticked by itself"
+    assert "<del>Every Tuesday at 18:00, 6 times</del> <ins>Every Tuesday at 19:30, 8 times</ins>" in page
+    assert "FREQ=" not in page
+    assert 'name="event-' not in page, "what is known has nothing to tick beside its title"
+    await client.post(again, data={"update-0": "yes"})
+    done = (await client.get(again)).text
+    assert "1 changed" in done
+    assert "Changed as in the file" in done
+    assert "Tea and cake" in done

@@ -1,0 +1,60 @@
+"""Tests of the Matrix bridge: one real homeserver for all tests of a worker."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.http.client import HttpClient
+from groundwork.sealing import KEY_BYTES, Sealer
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import Homeserver, open_client
+from tests.databases import MakeDatabase
+from tests.openmeet.matrix.homeserver import Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
+from tests.parts import is_here
+
+SEALER = Sealer([b"k" * KEY_BYTES])
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
+    """Shared by all tests of a worker; each makes accounts and rooms of its own."""
+    if not is_here("synapse"):
+        pytest.skip("missing part: synapse")
+    server = Synapse(tmp_path_factory.mktemp("synapse"))
+    server.write_settings()
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpClient]:
+    client = open_client("openmeet/tests")
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def homeserver(synapse: Synapse, http: HttpClient) -> Homeserver:
+    return synapse.homeserver(http)
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], str]:
+    """A name that no other test of this homeserver has."""
+    return lambda name: f"{name}{next(_numbers)}"
+
+
+@pytest.fixture
+async def town(make_database: MakeDatabase, clock: HandClock, homeserver: Homeserver) -> MirroredTown:
+    """A community of its own in each test: its name is part of all names at the homeserver."""
+    db = await make_database("openmeet", clock=clock)
+    name = f"t{next(_numbers)}-{os.getpid()}"
+    return await mirrored_town(db, Bridge(db, homeserver, SEALER, name, federates=False, language="en"), clock)

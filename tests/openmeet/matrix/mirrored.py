@@ -1,0 +1,143 @@
+"""A town whose chat rooms are mirrored: people, an event, and the workers turned by hand."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundwork.clock import SECOND, HandClock
+from groundwork.database.transaction import Database
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.retry import RetryPolicy
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import messages, mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.model import ChatMessage, Room
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.matrix import store
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.call_jobs import call_handler, person_handler
+from openmeet.matrix.delivery import room_handler
+from openmeet.matrix.reader import read_once
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.matrix.homeserver import MatrixAccount
+from tests.openmeet.site_under_test import event_by, person
+
+
+@dataclass
+class MirroredTown:
+    """Ana hosts, Ben goes. The event's room is mirrored."""
+
+    db: Database
+    bridge: Bridge
+    ana: Caller
+    ben: Caller
+    event: Event
+    room: Room
+    clock: HandClock
+    passed_on: list[str] = field(default_factory=list)
+
+    async def read(self) -> None:
+        """Read until there is nothing new, then deliver what follows from it."""
+        while await read_once(self.bridge, "the test", wait_seconds=0):
+            pass
+        await self.deliver()
+
+    async def linked(self, who: Caller, account: MatrixAccount) -> None:
+        """The person links the account as people do: by a code in a direct chat with the keeper."""
+        async with self.db.transaction() as tx:
+            code, _ = await mirroring.new_link_code(tx, who)
+        await self.bridge.keeper.prepare()
+        await self.read()
+        chat = (
+            await account.call(
+                "POST",
+                "createRoom",
+                {"is_direct": True, "invite": [self.bridge.keeper.user_id], "preset": "trusted_private_chat"},
+            )
+        )["room_id"]
+        await self.read()
+        await account.say(chat, f" {code.lower()} ", "code")
+        await self.read()
+
+    async def texts(self) -> list[str]:
+        """What stands in the room here."""
+        async with self.db.reader() as reader:
+            page = await page_of_messages(reader, self.room, self.ana.user_id, MessageFilter())
+        return [one.message.body for one in page.messages if not one.message.is_removed]
+
+    def deliveries(self) -> dict[str, JobDelivery]:
+        return {
+            JobKind.MATRIX_ROOM: one_by_one(
+                room_handler(self.bridge, self.passed_on.append), retry=RetryPolicy(first_seconds=0.0)
+            ),
+            JobKind.MATRIX_CALL: one_by_one(call_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
+            JobKind.MATRIX_PERSON: one_by_one(person_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
+        }
+
+    async def deliver(self) -> None:
+        """Run the workers until nothing is due."""
+        while await dispatcher.run_once(self.db, self.deliveries()):
+            pass
+
+    async def say(self, who: Caller, text: str, **more: Any) -> ChatMessage:
+        async with self.db.transaction() as tx:
+            return await say(tx, who, self.room, text, **more)
+
+    async def edit(self, who: Caller, message: ChatMessage, text: str) -> None:
+        async with self.db.transaction() as tx:
+            await messages.edit(tx, who, message.id, text)
+
+    async def take_back(self, who: Caller, message: ChatMessage) -> None:
+        async with self.db.transaction() as tx:
+            await messages.take_back(tx, who, message.id)
+
+    async def agree(self, who: Caller, consent: MatrixConsent = MatrixConsent.NAME_AND_WORDS) -> None:
+        self.clock.turn(SECOND)
+        async with self.db.transaction() as tx:
+            await mirroring.answer_consent(tx, who, consent)
+
+    async def answer(self, who: Caller, reply: RsvpReply) -> None:
+        async with self.db.transaction() as tx:
+            await attendance.answer(tx, who, self.event.slug, reply)
+
+    async def matrix_room(self) -> str:
+        async with self.db.reader() as reader:
+            room = await store.room(reader, self.room.id)
+        assert room is not None
+        assert room.matrix_room_id is not None
+        return room.matrix_room_id
+
+    async def seen(self) -> list[tuple[str, str]]:
+        """Who says what over there, as the keeper sees it: name and text, edits applied, what is redacted left out."""
+        room = await self.matrix_room()
+        found = await self.bridge.keeper.messages(room, "", limit=100)
+        names = {
+            one["state_key"]: one["content"].get("displayname", "") for one in await self.bridge.keeper.members(room)
+        }
+        texts: dict[str, tuple[str, str]] = {}
+        for event in reversed(found["chunk"]):
+            inner = event["content"]
+            relation = inner.get("m.relates_to", {})
+            if event["type"] != "m.room.message" or "body" not in inner:
+                continue
+            if relation.get("rel_type") == "m.replace":
+                if relation["event_id"] in texts:
+                    texts[relation["event_id"]] = (texts[relation["event_id"]][0], inner["m.new_content"]["body"])
+            else:
+                texts[event["event_id"]] = (names.get(event["sender"], ""), inner["body"])
+        return list(texts.values())
+
+
+async def mirrored_town(db: Database, bridge: Bridge, clock: HandClock) -> MirroredTown:
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        await say(tx, ana, room, "Said before it was mirrored")
+        await mirroring.switch_on(tx, ana, room.id, is_confirmed=False)
+    return MirroredTown(db, bridge, ana, ben, event, room, clock)

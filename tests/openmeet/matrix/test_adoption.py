@@ -1,0 +1,157 @@
+"""Rooms of an older installation go on as ours, at a real homeserver; on both engines."""
+
+from collections.abc import Callable
+
+import pytest
+
+from openmeet.domain.chat import messages, mirroring
+from openmeet.domain.chat.model import NewMessage
+from openmeet.domain.events.model import Event
+from openmeet.matrix.adoption import AdoptionOutcome, AdoptionReport, adopt
+from openmeet.matrix.calls import MatrixUser
+from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.openmeet.site_under_test import event_by
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+ENCRYPTED = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+
+
+@pytest.fixture
+async def old(town: MirroredTown, fresh: Callable[[str], str]) -> MatrixUser:
+    """The bot that ran the rooms of the older installation."""
+    bot = town.bridge.homeserver.user(fresh("_om_older_"))
+    await bot.prepare()
+    return bot
+
+
+async def old_event(town: MirroredTown, old: MatrixUser, title: str, **wish: object) -> tuple[Event, str]:
+    """An event that was imported with its room."""
+    made = await old._call("POST", "v3/createRoom", body={"preset": "private_chat", **wish})
+    matrix_room = str(made["room_id"])
+    return await imported(town, title, matrix_room), matrix_room
+
+
+async def imported(town: MirroredTown, title: str, matrix_room: str) -> Event:
+    async with town.db.transaction() as tx:
+        event = await event_by(tx, town.ana, title=title)
+        await tx.execute("update events set matrix_room_id = :room where id = :id", room=matrix_room, id=event.id)
+    return event
+
+
+async def run(town: MirroredTown, old: MatrixUser, *, applies: bool) -> dict[str, AdoptionReport]:
+    told: list[tuple[int, int]] = []
+    found = await adopt(
+        town.bridge, old, applies=applies, tell=lambda _one, place, number: told.append((place, number))
+    )
+    assert told == [(place, len(found)) for place in range(1, len(found) + 1)]
+    return {one.name: one for one in found}
+
+
+async def stored(town: MirroredTown, event: Event) -> tuple[str, str | None, int]:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one(
+            "select matrix_state, matrix_room_id, matrix_guests from chat_rooms where event_id = :id", id=event.id
+        )
+    return ("", None, 0) if row is None else (row["matrix_state"], row["matrix_room_id"], row["matrix_guests"])
+
+
+async def test_a_room_goes_on_with_the_people_in_it(
+    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    guest: MatrixAccount = await synapse.account(fresh("guest"))
+    event, room = await old_event(town, old, "Chess", room_version="10", invite=[guest.user_id])
+    await guest.join(room)
+    await guest.say(room, "From before", "1")
+    dry = await run(town, old, applies=False)
+    assert (dry["Chess"].outcome, dry["Chess"].why) == (AdoptionOutcome.ADOPTED, "")
+    assert await stored(town, event) == ("", None, 0)
+    assert await old.membership(room, town.bridge.keeper.user_id) == ""
+    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+    assert await stored(town, event) == ("on", room, 1)
+    await town.read()
+    await guest.say(room, "Who is here?", "2")
+    await town.read()
+    async with town.db.transaction() as tx:
+        rows = await tx.fetch(
+            "select m.body from chat_messages m join chat_rooms r on r.id = m.room_id where r.event_id = :id order by m.number",
+            id=event.id,
+        )
+        (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)
+    # What was said before stays over there, and nobody is thrown out.
+    assert [row["body"] for row in rows] == ["Who is here?"]
+    assert await town.bridge.keeper.membership(room, guest.user_id) == "join"
+    assert "From before" in str(await guest.events(room))
+    await town.agree(town.ana)
+    async with town.db.transaction() as tx:
+        await messages.send(tx, town.ana, found["id"], NewMessage(text="I am"))
+    await town.deliver()
+    assert [text for _, text in await guest.texts(room)][-1] == "I am"
+    assert await run(town, old, applies=True) == {}
+
+
+async def test_a_room_is_adopted_after_an_interruption(
+    town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper had the power already, and nothing was stored."""
+    event, room = await old_event(town, old, "Chess", room_version="10")
+
+    async def is_away(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(town.bridge.keeper), "messages", is_away)
+        with pytest.raises(ConnectionResetError):
+            await run(town, old, applies=True)
+    assert await stored(town, event) == ("", None, 0)
+    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+    assert (await stored(town, event))[:2] == ("on", room)
+
+
+async def test_what_cannot_be_adopted_gets_a_new_room_and_the_old_one_a_notice(
+    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    event, room = await old_event(town, old, "Secret", initial_state=[{**ENCRYPTED, "state_key": ""}])
+    stranger = await synapse.account(fresh("stranger"))
+    elsewhere = (await stranger.call("POST", "createRoom", {}))["room_id"]
+    await imported(town, "Elsewhere", elsewhere)
+    await imported(town, "Nonsense", "not a room")
+    await old_event(town, old, "Newer", room_version="12")
+    found = await run(town, old, applies=True)
+    assert {name: (one.outcome, one.why) for name, one in found.items()} == {
+        "Secret": (AdoptionOutcome.FRESH, "The room is encrypted."),
+        "Elsewhere": (AdoptionOutcome.FRESH, "The older bot is not in that room."),
+        "Newer": (
+            AdoptionOutcome.FRESH,
+            "The older bot created the room, and keeps its power there (room version 12).",
+        ),
+        "Nonsense": (AdoptionOutcome.FRESH, "What was kept is not the id of a room."),
+    }
+    await town.deliver()
+    state, fresh_room, guests = await stored(town, event)
+    assert (state, guests) == ("on", 0)
+    assert fresh_room not in {None, room}
+    events = await old.messages(room, "", limit=10)
+    assert "This chat goes on in a new room." in str(events["chunk"])
+
+
+async def test_a_private_event_waits_for_its_host(town: MirroredTown, old: MatrixUser) -> None:
+    event, room = await old_event(town, old, "Party", room_version="10")
+    async with town.db.transaction() as tx:
+        await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
+    assert (await run(town, old, applies=True))["Party"].outcome is AdoptionOutcome.PREPARED
+    assert await stored(town, event) == ("off", room, 0)
+    async with town.db.transaction() as tx:
+        (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)
+        await mirroring.switch_on(tx, town.ana, found["id"], is_confirmed=True)
+    await town.deliver()
+    assert await stored(town, event) == ("on", room, 0)
+
+
+async def test_the_room_that_replaced_it_is_followed_once(town: MirroredTown, old: MatrixUser) -> None:
+    event, first = await old_event(town, old, "Chess", room_version="10")
+    made = await old._call("POST", "v3/rooms", first, "upgrade", body={"new_version": "11"})
+    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+    assert (await stored(town, event))[1] == made["replacement_room"]

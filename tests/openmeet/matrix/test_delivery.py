@@ -1,0 +1,112 @@
+"""What is passed on to a real homeserver, and what stays here; on both engines."""
+
+import pytest
+
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import mirroring
+from openmeet.domain.chat.log import wake_mirror
+from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from openmeet.matrix import store
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+async def test_words_pass_with_consent_alone_and_from_then_on(town: MirroredTown) -> None:
+    await town.say(town.ben, "Before I was asked")
+    await town.agree(town.ben)
+    said = await town.say(town.ben, "Who has the key, @Ana?")
+    await town.say(town.ana, "I have", reply_to=said.id)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "Who has the key, @somebody?")]
+    async with town.db.reader() as reader:
+        status = await mirroring.status(reader, town.room.id)
+        assert status is not None
+        assert (status.state, status.waiting, status.error) == (MirrorState.ON, 0, "")
+    await town.agree(town.ana)
+    await town.say(town.ana, "Here, @Ben", reply_to=said.id)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "Who has the key, @somebody?"), ("Ana", "Here, @Ben")]
+
+
+async def test_edits_and_taking_back_follow(town: MirroredTown) -> None:
+    await town.agree(town.ben)
+    said = await town.say(town.ben, "At eight")
+    other = await town.say(town.ben, "Bring cake")
+    await town.deliver()
+    await town.edit(town.ben, said, "At nine")
+    await town.edit(town.ben, other, "Bring two cakes")
+    await town.deliver()
+    assert await town.seen() == [("Ben", "At nine"), ("Ben", "Bring two cakes")]
+    await town.take_back(town.ben, other)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "At nine")]
+    # Also the edit, which a redaction of the original does not reach.
+    assert "cake" not in str(await town.bridge.keeper.messages(await town.matrix_room(), ""))
+
+
+async def test_whoever_lost_access_is_removed_before_anything_else_is_sent(town: MirroredTown) -> None:
+    await town.agree(town.ana)
+    await town.agree(town.ben)
+    await town.say(town.ben, "I come")
+    await town.deliver()
+    await town.answer(town.ben, RsvpReply.DECLINED)
+    await town.say(town.ana, "Only for those who come")
+    await town.deliver()
+    members = await town.bridge.keeper.members(await town.matrix_room())
+    inside = [one["content"].get("displayname") for one in members if one["content"]["membership"] == "join"]
+    assert "Ben" not in inside
+    assert "Ana" in inside
+    assert [text for _, text in await town.seen()] == ["I come", "Only for those who come"]
+
+
+async def test_switching_off_removes_everybody_and_on_again_goes_on(town: MirroredTown) -> None:
+    await town.agree(town.ben)
+    await town.say(town.ben, "First")
+    await town.deliver()
+    async with town.db.transaction() as tx:
+        await mirroring.switch_off(tx, town.ana, town.room.id)
+    await town.deliver()
+    await town.say(town.ben, "Not mirrored")
+    await town.deliver()
+    async with town.db.transaction() as tx:
+        await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False)
+    await town.say(town.ben, "Mirrored again")
+    await town.deliver()
+    assert [text for _, text in await town.seen()] == ["First", "Mirrored again"]
+
+
+async def test_a_lost_answer_makes_no_second_message(town: MirroredTown) -> None:
+    await town.agree(town.ben)
+    await town.say(town.ben, "Once")
+    await town.deliver()
+    # As after a kill between the homeserver's answer and our commit.
+    async with town.db.transaction() as tx:
+        await tx.execute("delete from matrix_sends where event_id is not null")
+        await wake_mirror(tx, town.room.id)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "Once")]
+    assert town.passed_on == ["said", "said"]
+
+
+async def test_nothing_is_passed_on_from_a_room_that_is_not_mirrored(town: MirroredTown) -> None:
+    async with town.db.transaction() as tx:
+        await mirroring.switch_off(tx, town.ana, town.room.id)
+    await town.agree(town.ben, MatrixConsent.NAME_AND_WORDS)
+    await town.say(town.ben, "Kept here")
+    await town.deliver()
+    assert town.passed_on == []
+
+
+async def test_a_changed_answer_wakes_the_room_by_itself(town: MirroredTown) -> None:
+    await town.deliver()
+    async with town.db.transaction() as tx:
+        before = await store.newest_access_change(tx)
+        await tx.execute("update outbox_jobs set state = 'completed' where state = 'due'")
+    await town.answer(town.ben, RsvpReply.DECLINED)
+    async with town.db.transaction() as tx:
+        assert await store.newest_access_change(tx) > before
+        await store.wake_changed(tx, before)
+        woken = await tx.fetch("select subject from outbox_jobs where kind = 'matrix_room' and state = 'due'")
+    assert [row["subject"] for row in woken] == [town.room.id]

@@ -1,0 +1,168 @@
+"""Pictures in messages, to a real homeserver and from there; on both engines."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from groundwork.blobstore.contract import BlobStore
+from groundwork.blobstore.open_ import open_folder
+from openmeet.domain.chat import message_queries, messages, mirroring, pictures
+from openmeet.domain.chat.model import ChatMessage, NewMessage, NewPicture
+from openmeet.domain.users.model import Caller
+from openmeet.matrix import content
+from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.parts import needs
+from tests.worker_pool import POOL, WORKERS
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+def photo(kind: str = "JPEG") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (80, 60), "red").save(out, kind)
+    return out.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    return open_folder(tmp_path / "media")
+
+
+@pytest.fixture
+async def shown(town: MirroredTown, store: BlobStore) -> MirroredTown:
+    """A town whose bridge has a store of pictures."""
+    await town.agree(town.ben)
+    return replace(town, bridge=replace(town.bridge, pictures=store, workers=POOL))
+
+
+async def send(town: MirroredTown, who: Caller, text: str, *alts: str) -> ChatMessage:
+    assert town.bridge.pictures is not None
+    sent = []
+    for alt in alts:
+        stored = await pictures.keep(town.db, town.bridge.pictures, WORKERS, who.user_id, photo())
+        sent.append(NewPicture(stored.key, alt))
+    async with town.db.transaction() as tx:
+        one, _ = await messages.send(tx, who, town.room.id, NewMessage(text=text, pictures=tuple(sent)))
+    return one
+
+
+async def events(town: MirroredTown) -> list[dict[str, Any]]:
+    """What was said and is still there, the oldest first."""
+    found = await town.bridge.keeper.messages(await town.matrix_room(), "", limit=100)
+    return [one for one in reversed(found["chunk"]) if one["type"] == "m.room.message" and "body" in one["content"]]
+
+
+async def test_pictures_follow_their_words_and_are_redacted_with_them(shown: MirroredTown) -> None:
+    said = await send(shown, shown.ben, "Look", "The lake", "")
+    alone = await send(shown, shown.ben, "", "The hut")
+    await shown.deliver()
+    found = [one["content"] for one in await events(shown)]
+    assert [(one["msgtype"], one["body"]) for one in found] == [
+        ("m.text", "Look"),
+        ("m.image", "The lake"),
+        ("m.image", "picture.jpg"),
+        ("m.image", "The hut"),
+    ]
+    body = await shown.bridge.keeper.download(found[1]["url"], 1_000_000)
+    assert Image.open(io.BytesIO(body)).size == (80, 60)
+    # The first picture speaks for a message without words: answers and a caption go there.
+    await shown.edit(shown.ben, alone, "Our hut")
+    await shown.deliver()
+    assert ("Ben", "Our hut") in await shown.seen()
+    for one in (said, alone):
+        await shown.take_back(shown.ben, one)
+    await shown.deliver()
+    assert await events(shown) == []
+    assert "mxc://" not in str(await shown.bridge.keeper.messages(await shown.matrix_room(), ""))
+
+
+async def test_a_room_that_is_not_public_tells_of_pictures_in_words(shown: MirroredTown) -> None:
+    async with shown.db.transaction() as tx:
+        await tx.execute("update events set visibility = 'private' where id = :id", id=shown.event.id)
+    await send(shown, shown.ben, "Look", "The lake")
+    await shown.deliver()
+    assert [one["content"]["body"] for one in await events(shown)] == ["Look\n\N{PAPERCLIP} Picture: The lake"]
+
+
+async def test_a_send_that_was_cut_off_shows_nothing_twice(shown: MirroredTown) -> None:
+    said = await send(shown, shown.ben, "Look", "The lake")
+    await shown.deliver()
+    before = [one["event_id"] for one in await events(shown)]
+    async with shown.db.transaction() as tx:
+        await tx.execute(
+            "delete from matrix_sends where room_id = :room and number = :number",
+            room=shown.room.id,
+            number=said.number,
+        )
+        await mirroring.wake_all(tx)
+    await shown.deliver()
+    assert [one["event_id"] for one in await events(shown)] == before
+
+
+@pytest.fixture
+async def account(shown: MirroredTown, synapse: Synapse, fresh: Any) -> MatrixAccount:
+    """Ben's own account, in the room."""
+    made = await synapse.account(fresh("ben"))
+    await shown.linked(shown.ben, made)
+    await made.join(await shown.matrix_room())
+    return made
+
+
+async def upload(account: MatrixAccount, body: bytes) -> str:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        headers = {"authorization": f"Bearer {account.token}", "content-type": "image/jpeg"}
+        answer = await http.post(f"{account.url}/_matrix/media/v3/upload", content=body, headers=headers)
+    return str(answer.json()["content_uri"])
+
+
+async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
+    shown: MirroredTown, account: MatrixAccount
+) -> None:
+    room = await shown.matrix_room()
+    good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
+    image = {"msgtype": "m.image", "filename": "lake.png"}
+    await account.say(room, "The lake", "1", **image, url=good)
+    await account.say(room, "lake.png", "2", **image, url=good)
+    await account.say(room, "bad.png", "3", msgtype="m.image", url=bad)
+    await account.say(room, "gone.png", "4", msgtype="m.image", url="mxc://chat.test/nothing")
+    await account.say(room, "report.pdf", "5", msgtype="m.file", url=good)
+    await shown.read()
+    async with shown.db.reader() as db:
+        rows = await db.fetch("select id from chat_messages where external_id is not null order by number")
+        found = [await message_queries.by_id(db, row["id"]) for row in rows]
+    assert [(one.body, len(one.pictures)) for one in found if one] == [
+        ("The lake", 1),
+        ("", 1),
+        ("\N{PAPERCLIP} bad.png", 0),
+        ("\N{PAPERCLIP} gone.png", 0),
+        ("\N{PAPERCLIP} report.pdf", 0),
+    ]
+    assert shown.bridge.pictures is not None
+    key = found[0].pictures[0].key if found[0] else None
+    assert key is not None
+    async with shown.db.reader() as db:
+        assert (await pictures.readable(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
+    # Nothing of it goes back.
+    assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
+
+
+def test_addresses_of_files_are_no_paths() -> None:
+    event = {"event_id": "$a", "sender": "@ana:chat.test", "type": "m.room.message"}
+    for uri in (
+        "mxc://chat.test/../x",
+        "mxc://chat.test/a?b",
+        "http://chat.test/a",
+        "mxc://a b/c",
+        "mxc://chat.test/",
+        5,
+        None,
+    ):
+        read = content.incoming({**event, "content": {"msgtype": "m.image", "body": "x.png", "url": uri}})
+        assert isinstance(read, content.IncomingMessage)
+        assert (read.text, read.picture) == ("\N{PAPERCLIP} x.png", None)

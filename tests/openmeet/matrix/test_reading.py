@@ -1,0 +1,149 @@
+"""What people write over there with their own clients, and what becomes of it here; against a real homeserver."""
+
+from collections.abc import Callable
+
+import pytest
+
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import messages, mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from tests.openmeet.matrix.conftest import SEALER
+from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+@pytest.fixture
+async def account(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
+    return await synapse.account(fresh("ben"))
+
+
+async def test_a_linked_person_is_invited_and_their_words_are_theirs_here(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    event = await account.say(room, "From my own client", "1")
+    await town.read()
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored", "From my own client"]
+    async with town.db.reader() as reader:
+        rows = await reader.fetch("select user_id, external_id from chat_messages where external_id is not null")
+    assert [(row["user_id"], row["external_id"]) for row in rows] == [(town.ben.user_id, event)]
+    # It is not passed on a second time.
+    assert [text for _, text in await town.seen()] == ["From my own client"]
+
+
+async def test_answers_edits_and_takings_back_come_over(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ana)
+    asked = await town.say(town.ana, "Who has the key?")
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    question = next(one for one in await account.events(room) if one["content"].get("body") == "Who has the key?")
+    relation = {"m.in_reply_to": {"event_id": question["event_id"]}}
+    event = await account.say(room, "I do", "1", **{"m.relates_to": relation})
+    await town.read()
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select reply_to from chat_messages where external_id = :event", event=event)
+    assert row is not None
+    assert row["reply_to"] == asked.id
+    replace = {"rel_type": "m.replace", "event_id": event}
+    new = {"msgtype": "m.text", "body": "Ana does"}
+    await account.say(room, "* Ana does", "2", **{"m.relates_to": replace, "m.new_content": new})
+    await town.read()
+    assert (await town.texts())[-1] == "Ana does"
+    await account.call("PUT", f"rooms/{room}/redact/{event}/3", {})
+    await town.read()
+    assert "Ana does" not in await town.texts()
+    assert "Ana does" not in str(await account.events(room))
+
+
+async def test_an_edit_of_somebody_elses_words_changes_nothing(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ana)
+    await town.say(town.ana, "At eight")
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    said = next(one for one in await account.events(room) if one["content"].get("body") == "At eight")
+    relation = {"rel_type": "m.replace", "event_id": said["event_id"]}
+    new = {"msgtype": "m.text", "body": "At nine"}
+    await account.say(room, "* At nine", "1", **{"m.relates_to": relation, "m.new_content": new})
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored", "At eight"]
+    assert "At nine" not in str(await account.events(room))
+
+
+async def test_whoever_withdraws_is_out_over_there_and_back_with_an_answer(
+    town: MirroredTown, account: MatrixAccount
+) -> None:
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    await town.answer(town.ben, RsvpReply.DECLINED)
+    await account.say(room, "Am I still here?", "1")
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored"]
+    assert await town.bridge.keeper.membership(room, account.user_id) == "leave"
+    assert "Am I still here?" not in str(await town.bridge.keeper.messages(room, ""))
+    await town.answer(town.ben, RsvpReply.GOING)
+    async with town.db.transaction() as tx:
+        await mirroring.wake_all(tx)
+    await town.deliver()
+    assert await town.bridge.keeper.membership(room, account.user_id) == "invite"
+
+
+async def test_a_moderator_removes_over_there_and_here(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ben)
+    said = await town.say(town.ben, "Something rude")
+    await town.linked(town.ana, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    await town.read()
+    event = next(one for one in await account.events(room) if one["content"].get("body") == "Something rude")
+    await account.call("PUT", f"rooms/{room}/redact/{event['event_id']}/1", {"reason": "Rude"})
+    await town.read()
+    assert await town.texts() == ["Said before it was mirrored"]
+    async with town.db.transaction() as tx:
+        await messages.restore(tx, town.ana, said.id, SEALER)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "Something rude")]
+    async with town.db.transaction() as tx:
+        await messages.remove(tx, town.ana, said.id, "Rude still", SEALER)
+    await town.deliver()
+    assert await town.seen() == []
+
+
+async def test_a_consent_that_is_withdrawn_takes_everything_back(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.agree(town.ben)
+    said = await town.say(town.ben, "My words")
+    await town.deliver()
+    await town.edit(town.ben, said, "My better words")
+    await town.linked(town.ana, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    await town.agree(town.ben, MatrixConsent.NONE)
+    await town.say(town.ben, "Kept here")
+    await town.deliver()
+    seen = str(await account.events(room))
+    assert "words" not in seen
+    assert "'Ben'" not in seen
+    assert "Kept here" not in seen
+    # Here nothing is taken back.
+    assert await town.texts() == ["Said before it was mirrored", "My better words", "Kept here"]
+
+
+async def test_a_wrong_code_links_nobody(town: MirroredTown, account: MatrixAccount) -> None:
+    await town.deliver()
+    await town.read()
+    wish = {"is_direct": True, "invite": [town.bridge.keeper.user_id], "preset": "trusted_private_chat"}
+    chat = (await account.call("POST", "createRoom", wish))["room_id"]
+    await town.read()
+    await account.say(chat, "2222222222", "1")
+    await town.read()
+    async with town.db.reader() as reader:
+        assert await reader.fetch("select mxid from matrix_people where mxid is not null") == []
+    assert await town.bridge.keeper.membership(await town.matrix_room(), account.user_id) == ""

@@ -1,0 +1,84 @@
+"""Settings for Matrix by pages: a host puts a chat there, people decide about their messages; nothing of it without a homeserver."""
+
+import re
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import mirroring
+from openmeet.domain.chat.mirroring import MatrixConsent
+from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+
+
+@pytest.fixture(params=["https://matrix.example", ""])
+async def site(request, make_sqlite, clock):
+    names = {"matrix_url": request.param, "matrix_server_name": "matrix.example"} if request.param else {}
+    return site_on(await make_sqlite("openmeet", clock=clock), clock, **names)
+
+
+@pytest.fixture
+async def talk(site):
+    """Ana hosts a private event with a chat, Ben goes."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana, title="Games", visibility="unlisted")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+    return ana, ben, room, f"/events/{event.slug}/chat/settings"
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_a_host_puts_a_chat_on_matrix_and_takes_it_off(site, talk):
+    ana, ben, room, path = talk
+    async with signed_in(site, ben.user_id) as guest:
+        assert "Matrix" not in (await guest.get(path)).text
+        assert (await guest.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 403
+    async with signed_in(site, ana.user_id) as host:
+        assert "Put the chat on Matrix" in (await host.get(path)).text
+        unconfirmed = await host.post(f"{path}/matrix", data={"mirror": "on"})
+        assert unconfirmed.status_code == 422
+        assert "Confirm that first." in unconfirmed.text
+        assert (await host.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 303
+        assert "Remove the chat from Matrix" in (await host.get(path)).text
+        assert (await host.post(f"{path}/matrix", data={"mirror": "off"})).status_code == 303
+    async with site.db.reader() as reader:
+        status = await mirroring.status(reader, room.id)
+    assert status is not None
+    assert status.state == "ending"
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_people_decide_about_their_messages_and_link_an_account(site, talk):
+    _, ben, _, _ = talk
+    async with signed_in(site, ben.user_id) as guest:
+        assert "Your messages stay here" in (await guest.get("/settings")).text
+        assert (await guest.post("/settings/matrix", data={"act": "pass_on"})).status_code == 303
+        assert "is passed on as “Ben”" in (await guest.get("/settings/matrix")).text
+        async with site.db.reader() as reader:
+            kept = await mirroring.person(reader, ben.user_id)
+        assert kept is not None
+        assert kept.consent is MatrixConsent.NAME_AND_WORDS
+        shown = (await guest.post("/settings/matrix", data={"act": "link"})).text
+        (code,) = re.findall(r'<output class="secret">(\w+)</output>', shown)
+        assert code not in (await guest.get("/settings/matrix")).text
+        async with site.db.transaction() as tx:
+            assert await mirroring.link(tx, "@ben:elsewhere.example", code) == ben.user_id
+        assert "@ben:elsewhere.example" in (await guest.get("/settings/matrix")).text
+        assert (await guest.post("/settings/matrix", data={"act": "unlink"})).status_code == 303
+        assert "@ben:elsewhere.example" not in (await guest.get("/settings/matrix")).text
+        await guest.post("/settings/matrix", data={"act": "keep_here"})
+        assert "is being deleted there" in (await guest.get("/settings/matrix")).text
+        assert (await guest.post("/settings/matrix", data={"act": "nonsense"})).status_code == 404
+
+
+@pytest.mark.parametrize("site", [""], indirect=True)
+async def test_without_a_homeserver_there_is_nothing_of_it(site, talk):
+    ana, _, _, path = talk
+    async with signed_in(site, ana.user_id) as host:
+        assert "Matrix" not in (await host.get(path)).text
+        assert (await host.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 404
+        assert "Matrix" not in (await host.get("/settings")).text
+        assert (await host.get("/settings/matrix")).status_code == 404
+        assert (await host.post("/settings/matrix", data={"act": "pass_on"})).status_code == 404

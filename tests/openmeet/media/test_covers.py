@@ -1,0 +1,118 @@
+"""Generated covers: the same words give the same picture, small and without anything that could run."""
+
+import io
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from groundwork.clock import HandClock
+from openmeet.domain.covers.drawing import svg
+from openmeet.domain.covers.model import Cover, Motif, cover_of, named
+from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
+from openmeet.domain.events.actions import delete
+from openmeet.domain.events.vocabulary import Category
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.properties import examples
+
+_ELEMENTS = {"svg", "g", "rect", "circle", "ellipse", "path"}
+
+
+@settings(max_examples=examples(60))
+@given(title=st.text(max_size=300), category=st.sampled_from([None, *Category]), shuffle=st.integers(0, 9))
+def test_every_cover_is_small_and_plain(title: str, category: Category | None, shuffle: int) -> None:
+    cover = cover_of(title, (category,) if category else (), shuffle)
+    assert named(cover.name) == cover
+    assert 0 <= cover.tone <= 8
+    picture = svg(cover)
+    assert len(picture) < 8_000
+    found = list(ET.fromstring(picture).iter())
+    assert {one.tag.rpartition("}")[2] for one in found} <= _ELEMENTS
+    assert not [name for one in found for name in one.attrib if name.startswith("on") or "href" in name]
+
+
+def test_the_same_words_give_the_same_picture() -> None:
+    """Also with other capitals, spaces around, and composed letters; another shuffle gives another."""
+    first = cover_of("Café am Ufer", (Category.FOOD,))
+    assert cover_of(" CAFE\u0301 AM UFER ", (Category.FOOD,)) == first
+    assert first.name == "food-0e779e76b47efce3"
+    assert cover_of("Café am Ufer", (Category.FOOD,), 1) != first
+    assert cover_of("Café am Ufer", ()).motif is Motif.ART
+
+
+@pytest.mark.parametrize("motif", Motif)
+def test_colours_stay_within_five(motif: Motif) -> None:
+    for seed in range(20):
+        assert len(set(re.findall(r"#[0-9a-f]{6}", svg(Cover(motif, seed * 7919))))) <= 5
+
+
+@pytest.mark.parametrize("name", ["music", "music-12", "none-0000000000000000", "music-000000000000000G", "../x"])
+def test_other_names_are_no_covers(name: str) -> None:
+    assert named(name) is None
+
+
+async def test_list_and_page_show_the_cover(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Board games", categories="games")
+    path = cover_of("Board games", (Category.GAMES,)).path
+    async with site_on(db, clock).browser() as browser:
+        assert f'src="{path}"' in (await browser.get("/")).text
+        assert f'src="{path}"' in (await browser.get(f"/events/{event.slug}")).text
+        answer = await browser.get(path)
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert (await browser.get("/covers/games-1.svg")).status_code == 404
+
+
+def opened(picture: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(picture))
+    assert (image.format, image.size) == ("PNG", (CARD_WIDTH, CARD_HEIGHT))
+    return image.convert("RGB")
+
+
+@settings(max_examples=examples(12), deadline=None)
+@given(title=st.text(min_size=1, max_size=500), host=st.text(max_size=200))
+def test_any_text_makes_a_card(title: str, host: str) -> None:
+    opened(card(cover_of(title, (Category.FILM,)), CardFacts(title, "Friday 27 November", "Kino", host)))
+
+
+def test_text_stays_on_its_half_and_on_the_card() -> None:
+    """A long word is broken, a long title cut; the margins keep the colour of the paper."""
+    long = CardFacts("Straßenraumumgestaltung" * 9, "Friday " * 30, "Weddingstraße " * 20, "Eva " * 80)
+    image = opened(card(cover_of("x", (Category.FILM,)), long))
+    paper = (251, 248, 243)
+    edges = [(x, y) for x in (CARD_HEIGHT + 4, CARD_WIDTH - 4) for y in range(0, CARD_HEIGHT, 7)]
+    assert {image.getpixel(edge) for edge in edges} == {paper}
+    assert {image.getpixel((x, CARD_HEIGHT - 4)) for x in range(CARD_HEIGHT + 4, CARD_WIDTH, 7)} == {paper}
+
+
+def test_letters_that_the_font_lacks_leave_the_cover_alone() -> None:
+    image = opened(card(cover_of("Кино", (Category.FILM,)), CardFacts("Кино", "Friday", "Kino", "Eva")))
+    assert image.getpixel((CARD_WIDTH - 4, 4)) != (251, 248, 243)
+
+
+async def test_only_public_events_have_a_card(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        shown = await event_by(tx, ana, title="Board games", categories="games")
+        secret = await event_by(tx, ana, title="Secret games", visibility="private")
+        unlisted = await event_by(tx, ana, title="Quiet games", visibility="unlisted")
+    async with site_on(db, clock).browser() as browser:
+        page = (await browser.get(f"/events/{shown.slug}")).text
+        (address,) = re.findall(r'og:image" content="[^"]*?(/events/[^"]+)"', page)
+        answer = await browser.get(address)
+        assert answer.headers["content-type"] == "image/png"
+        opened(answer.content)
+        async with db.transaction() as tx:
+            gone = await event_by(tx, ana, title="Deleted games")
+            await delete(tx, ana, gone.slug)
+        for slug in (secret.slug, unlisted.slug, gone.slug, "nothing"):
+            assert (await browser.get(f"/events/{slug}/card.png")).status_code == 404

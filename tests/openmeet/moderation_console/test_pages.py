@@ -1,0 +1,297 @@
+"""The moderators' pages and API as people and programs use them; nobody else gets in."""
+
+import pytest
+
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import labels, policy, reports, visibility
+from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
+from tests.shown import words_of
+
+PAGES = ("", "/waiting", "/hidden", "/log", "/rules")
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock, moderators=("mo@example.org",))
+
+
+async def ids(site):
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        return ana, await event_by(tx, ana, title="Pills for free")
+
+
+async def test_from_a_report_to_an_act_and_back(site):
+    """A person reports, a moderator reads it, hides the event with a reason, and takes that back; all of it by forms."""
+    _, event = await ids(site)
+    async with site.browser() as ben, site.browser() as mo:
+        await sign_up(ben, "ben@example.org", "Ben Reporter")
+        await sign_up(mo, "mo@example.org", "Mo")
+        wrong = await ben.post(f"/events/{event.slug}/report", data={"reason": "other", "words": ""})
+        assert wrong.status_code == 400
+        assert "Say in a few words" in wrong.text
+        said = await ben.post(f"/events/{event.slug}/report", data={"reason": "spam", "words": "Look at the link"})
+        assert said.headers["location"] == f"/events/{event.slug}/report?sent=yes"
+        assert "Spam or advertising" in (await ben.get("/settings/safety")).text
+        queue = (await mo.get("/moderation")).text
+        assert all(words in queue for words in ("Pills for free", "Look at the link", "Ben Reporter"))
+        path = f"/moderation/things/event/{event.id}"
+        assert (await mo.post(path, data={"act": "hide", "reason": ""})).status_code == 400
+        assert (await mo.post(path, data={"act": "hide", "reason": "No sales."})).status_code == 303
+        assert (await ben.get(f"/events/{event.slug}")).status_code == 404
+        assert "Pills" not in (await ben.get("/")).text
+        assert "Something was done" in (await ben.get("/settings/safety")).text
+        log = (await mo.get("/moderation/log")).text
+        (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
+        assert (await mo.post("/moderation/log", data={"undo": undo})).status_code == 303
+        assert (await mo.post("/moderation/log", data={"undo": undo})).status_code == 422
+        assert (await ben.get(f"/events/{event.slug}")).status_code == 200
+
+
+async def test_the_host_reads_why_and_never_who_reported_it(site):
+    async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben Reporter")
+        await sign_up(mo, "mo@example.org", "Mo")
+        async with site.db.transaction() as tx:
+            host = await by_email(tx, "ana@example.org")
+            event = await event_by(tx, type("C", (), {"user_id": host.id, "display_name": "Ana"})(), title="Pills")
+        await ben.post(f"/events/{event.slug}/report", data={"reason": "spam", "words": "Secret words"})
+        await mo.post(f"/moderation/things/event/{event.id}", data={"act": "hide", "reason": "No sales here."})
+        for path in (f"/events/{event.slug}", "/notifications"):
+            read = (await ana.get(path)).text
+            assert "No sales here." in read
+            assert "Ben" not in words_of(read)
+            assert "Secret words" not in read
+
+
+async def test_nobody_else_gets_in(site):
+    ana, event = await ids(site)
+    async with site.browser() as browser:
+        for path in PAGES:
+            assert (await browser.get(f"/moderation{path}")).headers["location"].startswith("/sign-in")
+        await sign_up(browser, "ben@example.org", "Ben")
+        for path in (*PAGES, f"/things/event/{event.id}", f"/things/person/{ana.user_id}"):
+            assert (await browser.get(f"/moderation{path}")).status_code == 403
+        for path in ("/waiting", "/log", "/rules", f"/things/event/{event.id}"):
+            assert (
+                await browser.post(f"/moderation{path}", data={"act": "hide", "reason": "x", "undo": "y"})
+            ).status_code == 403
+        assert "Moderation" not in (await browser.get("/")).text
+
+
+async def test_every_page_is_shown_with_something_on_it(site):
+    ana, _ = await ids(site)
+    async with site.db.transaction() as tx:
+        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+        await visibility.hold(tx, [Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")], SubjectVisibility.BURST)
+    async with site.browser() as mo:
+        await sign_up(mo, "mo@example.org", "Mo")
+        waiting = (await mo.get("/moderation/waiting")).text
+        assert "Pills for free" in waiting
+        assert "came too much at once" in waiting
+        assert (await mo.post("/moderation/waiting", data={"act": "block", "host": ""})).status_code == 303
+        assert "did:plc:aaaa" in (await mo.get("/moderation/hidden")).text
+        there = await mo.post("/moderation/hidden", data={"subject": "https://pds.example"})
+        assert there.headers["location"] == "/moderation/things/host/https%3A%2F%2Fpds.example"
+        assert (await mo.get(there.headers["location"])).status_code == 200
+        assert (await mo.post(there.headers["location"], data={"act": "hide", "reason": "spam"})).status_code == 303
+        assert "https://pds.example" in (await mo.get(there.headers["location"])).text
+        assert (await mo.post("/moderation/hidden", data={"subject": "what is this"})).status_code == 400
+        bad = await mo.post("/moderation/rules", data={"new_account_days": "x"})
+        assert bad.status_code == 400
+        assert "Enter a whole number from 1 to 365." in bad.text
+        numbers = dict.fromkeys(("new_account_days", "new_author_minutes", "most_events_of_author"), "9")
+        more = dict.fromkeys(("most_authors_of_host", "most_events_of_host", "most_new_hosts"), "9")
+        saved = await mo.post("/moderation/rules", data={**numbers, **more, "holds_first_events": "yes"})
+        assert saved.status_code == 303
+        assert "Moderation" in (await mo.get("/")).text
+    async with site.db.reader() as reader:
+        assert await policy.current(reader) == ModerationPolicy(True, 9, 9, 9, 9, 9, 9, 1)
+
+
+async def test_the_api_says_and_does_the_same(site):
+    ana, event = await ids(site)
+    async with site.browser() as client:
+        ben = await api_session(client, "ben@example.org", "Ben")
+        mo = await api_session(client, "mo@example.org", "Mo")
+        made = await client.post(
+            f"/api/events/{event.slug}/reports", json={"reason": "hate", "words": "x"}, headers=ben
+        )
+        assert made.status_code == 201
+        assert made.json()["outcome"] is None
+        assert (await client.get("/api/moderation/queue", headers=ben)).status_code == 403
+        (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
+        assert (entry["subjectId"], entry["reports"][0]["reason"]) == (event.id, "hate")
+        act = {"act": "hide", "thing": "event", "subjectId": event.id, "reason": "Hate."}
+        done = await client.post("/api/moderation/acts", json=act, headers=mo)
+        assert done.status_code == 201
+        listed = (await client.get("/api/moderation/subjects?state=hidden", headers=mo)).json()["subjects"]
+        assert [one["subjectId"] for one in listed] == [event.id]
+        assert (await client.delete(f"/api/moderation/acts/{done.json()['id']}", headers=mo)).status_code == 204
+        entries = (await client.get(f"/api/moderation/log?subject={event.id}", headers=mo)).json()["entries"]
+        assert [one["act"] for one in entries] == ["show", "hide"]
+        only = {"subject": event.id, "limit": 1}
+        first = (await client.get("/api/moderation/log", params=only, headers=mo)).json()
+        second = (await client.get("/api/moderation/log", params=only | {"cursor": first["cursor"]}, headers=mo)).json()
+        assert (first["entries"] + second["entries"], second["cursor"]) == (entries, None)
+        for path in ("queue", "subjects", "log"):
+            wrong = await client.get(f"/api/moderation/{path}", params={"limit": 101}, headers=mo)
+            assert wrong.status_code == 400
+        shown = await client.get("/api/moderation/policy", headers=mo)
+        wanted = {name: value for name, value in shown.json().items() if name != "revision"} | {"newAuthorMinutes": 3}
+        changed = await client.put(
+            "/api/moderation/policy", json=wanted, headers={**mo, "if-match": shown.headers["etag"]}
+        )
+        assert changed.json()["newAuthorMinutes"] == 3
+        stale = await client.put(
+            "/api/moderation/policy",
+            json=wanted | {"newAuthorMinutes": 4},
+            headers={**mo, "if-match": shown.headers["etag"]},
+        )
+        assert stale.status_code == 412
+        assert (await client.put(f"/api/me/blocks/{ana.user_id}", headers=ben)).status_code == 204
+        assert (await client.get("/api/me/blocks", headers=ben)).json()["blocks"][0]["displayName"] == "Ana"
+        assert (await client.delete(f"/api/me/blocks/{ana.user_id}", headers=ben)).status_code == 204
+        assert (await client.put(f"/api/me/mutes/people/{ana.user_id}", headers=ben)).status_code == 204
+        assert (await client.get("/api/me/mutes", headers=ben)).json()["mutes"][0]["thing"] == "person"
+
+
+async def test_a_token_that_may_only_read_reads_no_reports(site):
+    async with site.browser() as client:
+        mo = await api_session(client, "mo@example.org", "Mo")
+        for scopes, status in ((["read"], 403), (["moderation"], 200)):
+            made = await client.post("/api/tokens", json={"name": "x", "scopes": scopes}, headers=mo)
+            token = {"authorization": f"Bearer {made.json()['token']}"}
+            assert (await client.get("/api/moderation/queue", headers=token)).status_code == status
+
+
+async def test_whom_the_command_names_moderates(site):
+    async with site.browser() as browser:
+        await sign_up(browser, "dan@example.org", "Dan")
+        assert (await browser.get("/moderation")).status_code == 403
+        async with site.db.transaction() as tx:
+            await policy.name(tx, (await by_email(tx, "dan@example.org")).id, by=None)
+        assert (await browser.get("/moderation")).status_code == 200
+    async with site.db.reader() as reader:
+        assert await reports.count_open(reader) == 0
+
+
+async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
+    """By the page of what waits and that of the event; the host reads why meanwhile; the act is in the log and can be taken back."""
+    uri, labeller = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3l3qo2vutsw2b", "did:web:l.example"  # fmt: skip
+    async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        await sign_up(mo, "mo@example.org", "Mo")
+        async with site.db.transaction() as tx:
+            host = await by_email(tx, "ana@example.org")
+            event = await event_by(tx, Caller(host.id, "Ana"), title="Pills for free")
+            await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
+            for value in ("spam", "rude"):
+                await labels.put(tx, labels.NetworkLabel(labeller, uri, value, "", False, tx.now, None))
+        page = f"/events/{event.slug}"
+        assert (await ben.get(page)).status_code == 404
+        read = (await ana.get(page)).text
+        assert "is labelled" in read
+        assert labeller in read
+        assert "rude" not in read
+        waiting = (await mo.get("/moderation/waiting")).text
+        assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeller}"))
+        thing = f"/moderation/things/event/{event.id}"
+        shown = (await mo.get(thing)).text
+        assert all(words in shown for words in ("Waits: labelled", f"rude, by {labeller}", "Release and trust"))
+        assert (await mo.post(thing, data={"act": "trust", "reason": "They are sweets."})).status_code == 303
+        assert (await ben.get(page)).status_code == 200
+        assert "is labelled" not in (await ana.get(page)).text
+        assert "Pills for free" not in (await mo.get("/moderation/waiting")).text
+        log = (await mo.get("/moderation/log")).text
+        assert "They are sweets." in log
+        (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
+        await mo.post("/moderation/log", data={"undo": undo})
+        assert (await ben.get(page)).status_code == 404
+
+
+async def test_programs_read_labels_and_who_said_them(site):
+    ana, event = await ids(site)
+    did, labeller = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:l.example"
+    async with site.db.transaction() as tx:
+        await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
+        for value in ("rude", "spam"):
+            await labels.put(tx, labels.NetworkLabel(labeller, did, value, "", False, tx.now, None))
+    async with site.browser() as client:
+        ben = await api_session(client, "ben@example.org", "Ben")
+        mo = await api_session(client, "mo@example.org", "Mo")
+        assert (await client.get("/api/moderation/labelled", headers=ben)).status_code == 403
+        (one,) = (await client.get("/api/moderation/labelled", headers=mo)).json()["subjects"]
+        assert (one["thing"], one["subjectId"]) == ("did", did)
+        said = [(label["labeller"], label["subject"], label["value"], label["hides"]) for label in one["labels"]]
+        assert said == [(labeller, did, "rude", False), (labeller, did, "spam", True)]
+        assert one["labels"][0]["cid"] is None
+        assert one["labels"][0]["expiresAt"] is None
+        async with site.db.transaction() as tx:
+            await reports.put(tx, ana.user_id, Subject(Thing.EVENT, event.id), ReportReason.SPAM, "x")
+        (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
+        assert [label["value"] for label in entry["labels"]] == ["rude", "spam"]
+        act = {"act": "hide", "thing": "did", "subjectId": did, "reason": "Spam."}
+        assert (await client.post("/api/moderation/acts", json=act, headers=mo)).status_code == 201
+        (listed,) = (await client.get("/api/moderation/subjects", headers=mo)).json()["subjects"]
+        assert [label["value"] for label in listed["labels"]] == ["rude", "spam"]
+
+
+async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database, clock):
+    """However many labels it has, at however many moments; also on the page, where one subject leaves room for the others."""
+    site = site_on(await make_database("openmeet"), clock, moderators=("mo@example.org",))
+    _, event = await ids(site)
+    uri, dids = "at://did:plc:a/community.lexicon.calendar.event/1", [f"did:plc:{letter * 24}" for letter in "bcd"]
+    async with site.db.transaction() as tx:
+        await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
+        for did in dids:
+            await identities.link(
+                tx, did, (await person(tx, did[-1])).user_id, handle=f"{did[-1]}.test", pds_url="https://p.example"
+            )
+            await labels.put(tx, labels.NetworkLabel("did:web:l.example", did, "spam", "", False, tx.now, None))
+    for number in range(30):
+        clock.turn(1_000)
+        async with site.db.transaction() as tx:
+            for value in ("spam", "!hide", "rude"):
+                label = labels.NetworkLabel(f"did:web:l{number}.example", uri, value, "", False, tx.now, None)
+                await labels.put(tx, label)
+    path = "/api/moderation/labelled"
+    async with site.browser() as client, site.browser() as browser:
+        mo = await api_session(client, "mo@example.org", "Mo")
+        whole = (await client.get(path, headers=mo)).json()
+        assert [one["subjectId"] for one in whole["subjects"]] == [event.id, *reversed(dids)]
+        assert whole["cursor"] is None
+        read, cursor = [], ""
+        while cursor is not None:
+            page = (await client.get(path, params={"limit": 1, "cursor": cursor}, headers=mo)).json()
+            read += page["subjects"]
+            cursor = page["cursor"]
+            assert len(read) <= 4
+        assert read == whole["subjects"]
+        for wrong in ({"cursor": "made-up"}, {"limit": "101"}):
+            assert (await client.get(path, params=wrong, headers=mo)).status_code in {400, 422}
+        await sign_up(browser, "mo@example.org", "Mo")
+        shown = (await browser.get("/moderation/waiting")).text
+        assert all(name in shown for name in ("Pills for free", *dids))
+        assert "These are the newest" not in shown
+
+
+async def test_a_labelled_account_waits_with_all_it_hosts(site):
+    ana, event = await ids(site)
+    did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    async with site.db.transaction() as tx:
+        await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
+        await labels.put(tx, labels.NetworkLabel("did:web:l.example", did, "!hide", "", False, tx.now, None))
+    async with site.browser() as mo:
+        await sign_up(mo, "mo@example.org", "Mo")
+        for path in ("waiting", f"things/did/{did}", f"things/person/{ana.user_id}", f"things/event/{event.id}"):
+            read = (await mo.get(f"/moderation/{path}")).text
+            assert "by did:web:l.example" in read, path
+            assert "Waits: labelled" in read, path
+        await mo.post(f"/moderation/things/did/{did}", data={"act": "trust", "reason": ""})
+        assert (await mo.get(f"/events/{event.slug}")).status_code == 200

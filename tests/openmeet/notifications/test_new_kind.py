@@ -1,0 +1,75 @@
+"""The walk-through in ``docs/changing.md`` is true: a new kind of notification touches three files."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SECTION = re.compile(r"^## A notification kind\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```\w+\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+# Runs beside the copy: a notification is created, read on the page and mailed.
+TRIAL = """
+import asyncio, sys
+from groundwork.clock import HandClock
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from groundwork.signing_key import SigningKey
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.model import NEWS_MAIL
+from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.queries import newest
+from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.email import notification_composer
+from openmeet.emails.render import EmailContext
+from openmeet.outbox.emails import Due
+from tests.openmeet.site_under_test import event_by, person
+
+async def main():
+    await migrate(sys.argv[1], "", "openmeet")
+    db = await open_database(sys.argv[1], schema="", clock=HandClock(1_772_366_400_000_000))
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        people = [ben.user_id]
+        CALL
+        ((_, item),) = await items(tx, await newest(tx, ben.user_id, 9), ben.user_id)
+        mail = await tx.fetch_one("select mail_id from notifications")
+    letter = await notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))(
+        db, Due(NEWS_MAIL, ben.user_id, mail["mail_id"], 1)
+    )
+    print(f"{item.before}{item.title}{item.after}", letter.subject, "There are 40 places now." in letter.text, sep="|")
+    await db.close()
+
+asyncio.run(main())
+"""
+
+
+def dedented(text: str) -> str:
+    return "\n".join(line.removeprefix("   ") for line in text.split("\n"))
+
+
+def test_a_kind_is_a_row_a_template_and_a_call(tmp_path: Path) -> None:
+    section = SECTION.search((ROOT / "docs" / "changing.md").read_text(encoding="utf-8"))
+    assert section is not None
+    row, words, call = (dedented(block) for block in BLOCK.findall(section[1]))
+    copy = tmp_path / "src" / "openmeet"
+    shutil.copytree(ROOT / "src" / "openmeet", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    kinds = copy / "domain" / "notifications" / "kinds.py"
+    source = kinds.read_text(encoding="utf-8")
+    payload, _, definition = row.partition("\n\n\n")
+    source = source.replace("\n\nclass Approval(", f"\n\n{payload}\n\n\nclass Approval(", 1)
+    kinds.write_text(source.replace("\nKINDS: Final", f"\n{definition}\nKINDS: Final", 1), encoding="utf-8")
+    (copy / "emails" / "notifications" / "templates" / "more_places.jinja").write_text(words, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", TRIAL.replace("CALL", call.strip()), f"sqlite://{tmp_path}/town.db"],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{tmp_path / 'src'}:{ROOT / 'src'}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ("There are 40 places now at Board games.|More places: Board games|True")

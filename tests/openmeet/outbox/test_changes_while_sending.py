@@ -1,0 +1,121 @@
+"""What a decision depends on changes while a payer carries it out: whatever the payer finds, the row is decided anew."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from groundwork.clock import HOUR, MINUTE
+from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import UserId
+from openmeet.outbox import publication_echoes, publication_leases, publications
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
+from tests.databases import MakeDatabase
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
+REV, LATER = "3aaaaaaaaaaaa", "3bbbbbbbbbbbb"
+KIND = PublicationKind.EVENT
+
+Change = Callable[[Transaction, UserId], Awaitable[object]]
+Outcome = Callable[[Transaction, LeasedPublication], Awaitable[object]]
+
+CHANGES: dict[str, Change] = {
+    "of it": lambda tx, _: publications.look_again(tx, kind=KIND, subject_ids=["e"]),
+    "of all of a person": publications.look_again_at_all_of,
+    "of all of a kind": lambda tx, _: publications.look_again_at_all(tx, KIND),
+    "a selection": lambda tx, _: publications.look_again_where(tx, kind=KIND, chosen="select 'e'"),
+    "a new yes": publications.wake_all_of,
+    "read": lambda tx, user_id: publication_echoes.wake_waiting_of(tx, user_id, KIND),
+    "switched on": lambda tx, _: publication_echoes.wake_switched_off(tx, KIND),
+}
+
+
+def _confirm(tx: Transaction, held: LeasedPublication) -> Awaitable[object]:
+    return publication_leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
+
+
+def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:
+    return lambda tx, held: publication_leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "confirmed": _confirm,
+    "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
+    "left": publication_leases.leave,
+    "withheld": _move(PublicationState.WITHHELD),
+    "waiting": _move(PublicationState.WAITING),
+    "refused": _move(PublicationState.REFUSED),
+    "blocked": _move(PublicationState.BLOCKED),
+    "conflicted": _move(PublicationState.CONFLICTED),
+    "switched off": _move(PublicationState.RETRYING, PublicationReason.SWITCHED_OFF),
+}
+
+
+async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
+    user_id = await users.create_person(tx, display_name="Ana")
+    await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
+    (held,) = await publication_leases.take(tx, limit=1, seconds=60)
+    await tx.execute(
+        "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
+        " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
+        uri=URI,
+        did=DID,
+        rev=REV,
+        body=b"\xa0",
+    )
+    found = await publication_leases.find(tx, KIND, "e")
+    assert found is not None
+    assert found.lease == held.lease
+    return user_id, found
+
+
+async def _leased_again(db: Database) -> LeasedPublication | None:
+    async with db.transaction() as tx:
+        found = await publication_leases.take(tx, limit=1, seconds=60)
+        return found[0] if found else None
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_a_change_while_it_is_sent_is_looked_at(database: Database, change: str, outcome: str):
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+    async with database.transaction() as tx:
+        await CHANGES[change](tx, user_id)
+    async with database.transaction() as tx:
+        assert await OUTCOMES[outcome](tx, held)
+    assert await _leased_again(database) is not None
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
+    """The mark is of one lease: the next payer decides from what is, and nothing is owed after."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        await publications.look_again_at_all_of(tx, user_id)
+        await OUTCOMES[outcome](tx, held)
+    again = await _leased_again(database)
+    assert again is not None
+    async with database.transaction() as tx:
+        await publication_leases.leave(tx, again)
+    assert await _leased_again(database) is None
+
+
+async def test_a_failed_try_waits_for_its_time(database: Database):
+    """The server is away: that something changed makes nobody ask it sooner, and the next try looks anyway."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        await publications.look_again_at_all_of(tx, user_id)
+        assert await publication_leases.move(tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True)
+        standing = (await publications.states(tx, KIND, ["e"]))["e"]
+    assert standing.state is PublicationState.RETRYING
+    assert await _leased_again(database) is None

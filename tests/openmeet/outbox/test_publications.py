@@ -1,0 +1,326 @@
+"""The state machine of publications: every transition of the graph, and none beside it."""
+
+import itertools
+
+import pytest
+
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.states import ImpossibleMove
+from openmeet.domain.users import actions as users
+from openmeet.i18n.reasons.messages import explain
+from openmeet.outbox import (
+    in_flight,
+    publication_counts,
+    publication_echoes,
+    publication_leases,
+    publication_moves,
+    publications,
+)
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason, RecordStatus
+from tests.databases import MakeDatabase
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
+PAIRS = list(itertools.product(PublicationState, PublicationState))
+
+
+@pytest.fixture
+async def db(make_sqlite: MakeDatabase) -> Database:
+    return await make_sqlite("openmeet")
+
+
+async def place(tx: Transaction, state: PublicationState, *, uri: str | None = URI) -> str:
+    """A row in this state, as if it had come there; the user it belongs to."""
+    user_id = await users.create_person(tx, display_name="Ana")
+    await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+    leased = state in {PublicationState.SENDING, PublicationState.RETRACTING}
+    await tx.execute(
+        "update publications set state = :state, uri = :uri, did = :did, lease = 1, leased_until = :until,"
+        " base_rev = '3aaaaaaaaaaaa', base_cid = 'old', chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
+        state=state.value,
+        uri=uri,
+        did=DID,
+        until=tx.now + MINUTE if leased else None,
+        body=b"\xa0",
+    )
+    return user_id
+
+
+async def state_of(db: Database) -> PublicationState:
+    async with db.reader() as reader:
+        return (await publications.states(reader, PublicationKind.EVENT, ["e"]))["e"].state
+
+
+async def held(tx: Transaction) -> LeasedPublication:
+    found = await publication_leases.find(tx, PublicationKind.EVENT, "e")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("current", "following"), PAIRS, ids=lambda state: state.value)
+def test_graph_is_closed(current: PublicationState, following: PublicationState):
+    """A declared move is allowed, any other is a programming mistake."""
+    if following in GRAPH.moves[current]:
+        GRAPH.require(current, following)
+    else:
+        with pytest.raises(ImpossibleMove):
+            GRAPH.require(current, following)
+
+
+def test_every_state_can_be_reached_and_left():
+    assert all(GRAPH.sources_of(state) for state in PublicationState)
+    assert all(GRAPH.moves[state] for state in PublicationState)
+
+
+@pytest.mark.parametrize(
+    "state", [s for s in PublicationState if s not in {PublicationState.SENDING, PublicationState.RETRACTING}]
+)
+@pytest.mark.parametrize("following", PublicationState, ids=lambda state: state.value)
+async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
+    db: Database, state: PublicationState, following: PublicationState
+):
+    """A late payer, whose row is somebody else's by now, changes nothing."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        late = await held(tx)
+        if GRAPH.allows(PublicationState.SENDING, following):
+            assert not await publication_leases.move(tx, late, following)
+    assert await state_of(db) is state
+
+
+@pytest.mark.parametrize("leased", [PublicationState.SENDING, PublicationState.RETRACTING])
+@pytest.mark.parametrize("following", PublicationState, ids=lambda state: state.value)
+async def test_handlers_move_leased_rows_along_the_graph_only(
+    db: Database, leased: PublicationState, following: PublicationState
+):
+    async with db.transaction() as tx:
+        await place(tx, leased)
+        row = await held(tx)
+        if GRAPH.allows(leased, following):
+            assert await publication_leases.move(tx, row, following)
+        else:
+            with pytest.raises(ImpossibleMove):
+                await publication_leases.move(tx, row, following)
+            following = leased
+    assert await state_of(db) is following
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_new_revision(db: Database, state: PublicationState):
+    """Due at once, but for what is leased (its payer sees it) and what needs a login anyway."""
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
+    expected = PublicationState.DUE if state in DUE_ON_NEW_REVISION else state
+    assert await state_of(db) is expected
+    assert GRAPH.allows(state, expected) or state is expected
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_same_revision_enqueues_nothing_new(db: Database, state: PublicationState):
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+    assert await state_of(db) is state
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_echo(db: Database, state: PublicationState):
+    """Our own bytes under our own key settle every state from which the graph leads to published."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        settled = await publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes")
+    assert settled is GRAPH.allows(state, PublicationState.PUBLISHED)
+    assert await state_of(db) is (after_hearing(state) if settled else state)
+
+
+def after_hearing(state: PublicationState) -> PublicationState:
+    """What is to be decided, or waits for a login, may have to vanish: it is looked at."""
+    return (
+        PublicationState.DUE
+        if state in {PublicationState.DUE, PublicationState.BLOCKED}
+        else PublicationState.PUBLISHED
+    )
+
+
+@pytest.mark.parametrize(
+    ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
+)
+async def test_echo_counts_by_content_and_rev(db: Database, cid: str, rev: str):
+    """CID and uri must match, and the rev must be greater than that of the last settled write."""
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.SENDING)
+        assert not await publication_echoes.settle_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
+        assert not await publication_echoes.settle_by_echo(
+            tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
+        )
+    assert await state_of(db) is PublicationState.SENDING
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_deleted_by_somebody_else(db: Database, state: PublicationState):
+    """One that was void already has no address; attached to a record again it is due."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        lost = await publication_echoes.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED)
+    assert lost is GRAPH.allows(state, PublicationState.RETRACTED)
+    assert await state_of(db) is (PublicationState.RETRACTED if lost else state)
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_changed_by_somebody_else(db: Database, state: PublicationState):
+    async with db.transaction() as tx:
+        await place(tx, state)
+        adopted = await publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
+    assert adopted is GRAPH.allows(state, PublicationState.PUBLISHED)
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_take_back(db: Database, state: PublicationState):
+    """What may have reached the PDS is retracted before everything else; a leased row by its payer."""
+    async with db.transaction() as tx:
+        user_id = await place(tx, state)
+        await publications.enqueue_retraction(
+            tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2
+        )
+    after = await state_of(db)
+    assert after is state or GRAPH.allows(state, after)
+    if GRAPH.allows(state, PublicationState.RETRACTING) and state not in {
+        PublicationState.SENDING,
+        PublicationState.RETRACTING,
+    }:
+        assert after is PublicationState.RETRACTING
+
+
+async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database):
+    async with db.transaction() as tx:
+        user_id = await place(tx, PublicationState.SENDING)
+        row = await held(tx)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
+        await publication_leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
+    assert await state_of(db) is PublicationState.DUE
+
+
+async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        user_id = await users.create_person(tx, display_name="Ana")
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+        first = (await publication_leases.take(tx, limit=10, seconds=60))[0]
+        assert await publication_leases.take(tx, limit=10, seconds=60) == []
+    clock.turn(61 * SECOND)
+    async with db.transaction() as tx:
+        second = (await publication_leases.take(tx, limit=10, seconds=60))[0]
+        assert second.lease == first.lease + 1
+        assert not await publication_leases.move(tx, first, PublicationState.REFUSED)
+        assert await publication_leases.move(tx, second, PublicationState.PUBLISHED)
+    assert await state_of(db) is PublicationState.PUBLISHED
+
+
+async def test_retractions_go_first(db: Database, clock: HandClock):
+    async with db.transaction() as tx:
+        user_id = await users.create_person(tx, display_name="Ana")
+        for number in range(3):
+            await publications.enqueue(
+                tx, kind=PublicationKind.EVENT, subject_id=f"e{number}", user_id=user_id, revision=1
+            )
+        await tx.execute("update publications set uri = 'at://x', state = 'published' where subject_id = 'e2'")
+    clock.turn(SECOND)
+    async with db.transaction() as tx:
+        await publications.enqueue_retraction(
+            tx, kind=PublicationKind.EVENT, subject_id="e2", user_id=user_id, revision=2
+        )
+        assert [row.subject_id for row in await publication_leases.take(tx, limit=1, seconds=60)] == ["e2"]
+
+
+async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
+    """More than five an hour without a local edit is for a person to look at."""
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.SENDING)
+        row = await held(tx)
+        counted = [
+            await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"") for _ in range(6)
+        ]
+    assert counted == [1, 2, 3, 4, 5, 6]
+    clock.turn(HOUR + 1)
+    async with db.transaction() as tx:
+        assert await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"") == 1
+
+
+@pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
+async def test_every_state_has_words(db: Database, state: PublicationState):
+    async with db.transaction() as tx:
+        await place(tx, state)
+        standing = (await publications.states(tx, PublicationKind.EVENT, ["e"]))["e"]
+        assert explain(standing.shown(tx.now, is_allowed=True))
+
+
+async def test_what_has_no_job_is_only_here(db: Database):
+    async with db.reader() as reader:
+        standing = (await publications.states(reader, PublicationKind.EVENT, ["never"]))["never"]
+        assert standing.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
+        assert await publications.states(reader, PublicationKind.EVENT, []) == {}
+
+
+@pytest.mark.parametrize("state", [PublicationState.REFUSED, PublicationState.RETRYING, PublicationState.BLOCKED])
+async def test_a_create_that_never_arrived_is_no_published_record(db: Database, state: PublicationState):
+    """A later answer elsewhere makes ours obsolete: no page says of it that it is on the PDS, and what may still arrive is looked for."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        await tx.execute("update publications set base_rev = null, base_cid = null")
+        await in_flight.remember(tx, InFlightWrite(URI, "new", None), did=DID)
+        await publication_echoes.give_up_revision(tx, await held(tx))
+        found = await held(tx)
+        owed = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
+    assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (
+        PublicationState.WITHHELD,
+        None,
+        None,
+        False,
+    )
+    assert [(row["kind"], row["subject"]) for row in owed] == [("late_create", URI)]
+
+
+async def test_what_was_agreed_on_before_stays_published(db: Database):
+    """There is a record: a later answer elsewhere only makes the newer revision obsolete."""
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.REFUSED)
+        await publication_echoes.give_up_revision(tx, await held(tx))
+        found = await held(tx)
+    assert (found.state, found.uri, found.is_pending) == (PublicationState.PUBLISHED, URI, False)
+
+
+async def test_the_same_on_both_engines(make_database: MakeDatabase):
+    """Every statement of the room is understood by PostgreSQL too."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        user_id = await place(tx, PublicationState.DUE, uri=None)
+        other = await users.create_person(tx, display_name="Ben")
+        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        assert await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff") == 1
+        assert await publication_leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
+        found = await publication_leases.find_by_uri(tx, URI)
+        assert found is not None
+        assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
+        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await publication_echoes.give_up_revision(tx, found)
+        await publication_echoes.attach(
+            tx, kind=PublicationKind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
+        )
+        await publications.try_again(tx, kind=PublicationKind.EVENT, subject_id="e")
+        await publications.wake_all_of(tx, user_id)
+        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
+        await publication_moves.recall_all_of(tx, user_id)
+        await publication_moves.allow_all_of(tx, user_id)
+        await publication_moves.reassign(tx, from_user=user_id, to_user=other)
+        await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
+        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        assert await publication_leases.start_retracting(tx, row)
+        assert await publication_leases.retracted(tx, row, is_gone=True)
+        await publication_leases.leave(tx, row)
+        await publication_leases.attach_current(tx, row, did=DID, uri=URI)
+        assert await publication_counts.counts(tx)
+        assert await publication_leases.take_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

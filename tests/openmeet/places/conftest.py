@@ -1,0 +1,11 @@
+"""The list of places for all tests here."""
+
+import pytest
+
+from openmeet.domain.places.gazetteer import Gazetteer
+from tests.openmeet.places.world import open_world
+
+
+@pytest.fixture(scope="module")
+def world() -> Gazetteer:
+    return open_world()

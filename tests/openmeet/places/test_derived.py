@@ -1,0 +1,106 @@
+"""Events with a town and no point are found near it; nothing of that is published."""
+
+import pytest
+
+from groundwork.database.transaction import Database
+from groundwork.geo_points import Near
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import town_positions
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.values import NOWHERE, Venue
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.search import search
+from openmeet.domain.search.search import SearchQuery
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, change_services, details, event_by, person, site_on
+
+BERLIN, MUNICH = (52.52, 13.405), (48.137, 11.575)
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock, world: Gazetteer) -> Site:
+    site = site_on(await make_database("openmeet"), clock)
+    change_services(site.app, places=world)
+    return site
+
+
+async def near(db: Database, point: tuple[float, float], within_km: int = 25) -> list[str]:
+    async with db.reader() as reader:
+        found = await search.coming(reader, SearchQuery(near=Near(*point, within_km)), None, 30)
+    return [event.title for event in found]
+
+
+async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazetteer) -> None:
+    """Also by a search of one kilometre, as the town is about five wide; the page of the event shows no pin."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Walk", locality="Berlin", country="Germany")
+        await event_by(tx, ana, title="No town", locality="")
+        await event_by(tx, ana, title="Unknown", locality="Qqqqqq")
+    assert await near(site.db, BERLIN) == []
+    assert await town_positions.derive(site.db, world) == 2
+    assert await town_positions.derive(site.db, world) == 0, "each is looked up once"
+    assert await near(site.db, BERLIN) == await near(site.db, BERLIN, 1) == ["Walk"]
+    async with site.browser() as browser:
+        page = (await browser.get(f"/events/{event.slug}")).text
+        shown = (await browser.get(f"/api/events/{event.slug}")).text
+        feed = (await browser.get(f"/events/{event.slug}.ics")).text
+    assert "13.4" not in page + shown + feed
+    assert "GEO" not in feed
+    async with site.db.reader() as reader:
+        stored = await by_slug(reader, event.slug)
+    assert stored is not None
+    assert (stored.place.latitude, stored.place.longitude) == ("", "")
+
+
+async def test_a_derived_position_follows_the_town_and_yields_to_a_point(site: Site, world: Gazetteer) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Walk", locality="Berlin", country="DE")
+    await town_positions.derive(site.db, world)
+
+    async def change(**typed: str) -> None:
+        async with site.db.transaction() as tx:
+            await event_hosting.revise(tx, ana, event.slug, details(title="Walk", **typed))
+
+    await change(locality="Berlin", country="DE", description="Bring shoes.")
+    assert await near(site.db, BERLIN) == ["Walk"], "no gap after an edit of something else"
+    await change(locality="München", country="DE")
+    assert await near(site.db, BERLIN) == []
+    await town_positions.derive(site.db, world)
+    assert await near(site.db, MUNICH) == ["Walk"]
+    await change(locality="München", country="DE", point="52.52, 13.405")
+    assert (await near(site.db, BERLIN, 1), await near(site.db, MUNICH)) == (["Walk"], [])
+    assert await town_positions.derive(site.db, world) == 0
+
+
+async def test_an_address_with_an_audience_is_near_nothing(site: Site, world: Gazetteer) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Secret", locality="Berlin", place_audience="attendees")
+        await event_by(tx, ana, title="Call", locality="Berlin", mode="online")
+        event = await event_by(tx, ana, title="Shown", locality="Berlin")
+    await town_positions.derive(site.db, world)
+    assert await near(site.db, BERLIN) == ["Shown"]
+    async with site.db.transaction() as tx:
+        await event_hosting.revise(
+            tx, ana, event.slug, details(title="Shown", locality="Berlin", place_audience="attendees")
+        )
+    assert await near(site.db, BERLIN) == [], "hidden with the address, at once"
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        (Venue(locality="12045 Berlin"), "Berlin"),
+        (Venue(locality="Neukölln, Berlin", country="DE"), "Neukölln"),
+        (Venue(locality="Springfield", country="US"), None),
+        (Venue(locality="Springfield", region="Illinois", country="US"), "Springfield"),
+        (Venue(locality="Berlin", country="US"), None),
+        (Venue(locality="東京", country="Japan"), "Tokyo"),
+        (NOWHERE, None),
+    ],
+)
+async def test_the_town_of_an_address(world: Gazetteer, where: Venue, found: str | None) -> None:
+    place = town_positions.town_named(where, world)
+    assert (place and place.name) == found

@@ -1,0 +1,99 @@
+"""The place field of the event form: a town fills region, country and time zone, with and without scripts."""
+
+import re
+
+import pytest
+
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock, world: Gazetteer) -> Site:
+    site = site_on(await make_sqlite("openmeet"), clock)
+    change_services(site.app, places=world)
+    return site
+
+
+@pytest.fixture
+async def ana(site: Site) -> Caller:
+    async with site.db.transaction() as tx:
+        return await person(tx, "Ana")
+
+
+def zone_of(page: str) -> str:
+    (select,) = re.findall(r'<select id="time_zone".*?</select>', page, re.DOTALL)
+    return re.findall(r'value="([^"]*)" selected', select)[0]
+
+
+async def test_a_town_fills_in_what_it_says(site: Site, ana: Caller) -> None:
+    """And nothing is saved, nothing that was typed is lost."""
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {
+            "title": "Walk",
+            "mode": "in_person",
+            "locality": "Neukölln",
+            "time_zone": fields["zone_unless_chosen"],
+        }
+        page = await browser.post("/events/new", data={**fields, **typed, "find_town": "yes"})
+        found = inputs_of(page.text)
+        assert (page.status_code, found["title"]) == (200, "Walk")
+        assert (found["locality"], found["country"], zone_of(page.text)) == ("Neukölln", "Germany", "Europe/Berlin")
+        assert "Neukölln (near Berlin, Germany). Times are in Europe/Berlin." in page.text
+        other = await browser.post(
+            "/events/new",
+            data={**found, "mode": "in_person", "time_zone": "Europe/Berlin", "locality": "Lisbon", "find_town": "yes"},
+        )
+        assert zone_of(other.text) == "Europe/Lisbon", "a zone that a town filled in follows the next one"
+
+
+async def test_a_zone_that_somebody_chose_stays(site: Site, ana: Caller) -> None:
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {"mode": "in_person", "locality": "Berlin", "time_zone": "Asia/Tokyo", "find_town": "yes"}
+        page = (await browser.post("/events/new", data={**fields, **typed})).text
+    assert zone_of(page) == "Asia/Tokyo"
+    assert "Its time zone is Europe/Berlin; the times above stay in Asia/Tokyo." in page
+
+
+async def test_several_towns_are_asked_about_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        page = (
+            await browser.post(
+                "/events/new", data={**fields, "mode": "in_person", "locality": "Springfield", "find_town": "yes"}
+            )
+        ).text
+        (number,) = re.findall(r'value="(\d+)"[^>]*>Springfield \(Illinois, United States\)<', page)
+        chosen = inputs_of(
+            (await browser.post("/events/new", data={**inputs_of(page), "mode": "in_person", "town": number})).text
+        )
+        unknown = await browser.post("/events/new", data={**fields, "locality": "Qqqqqq", "find_town": "yes"})
+    assert (chosen["locality"], chosen["region"], chosen["country"]) == ("Springfield", "Illinois", "United States")
+    assert "No town has this name" in unknown.text
+
+
+async def test_the_fragment_has_the_same_choices(site: Site) -> None:
+    async with site.browser() as anybody:
+        found = await anybody.get("/places/choices", params={"q": "neuk"})
+        nothing = await anybody.get("/places/choices", params={"q": "x<script>"})
+    assert "<html" not in found.text
+    assert 'data-time_zone="Europe/Berlin"' in found.text
+    assert "GeoNames, CC BY 4.0" in found.text
+    assert nothing.text.strip() == ""
+
+
+async def test_an_event_that_exists_keeps_its_zone_and_its_revision(site: Site, ana: Caller) -> None:
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, ana, time_zone="Asia/Tokyo")
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get(f"/events/{event.slug}/edit")).text)
+        page = await browser.post(
+            f"/events/{event.slug}/edit",
+            data={**fields, "mode": "in_person", "time_zone": "Asia/Tokyo", "locality": "Lisbon", "find_town": "yes"},
+        )
+    assert page.status_code == 200
+    assert (zone_of(page.text), inputs_of(page.text)["revision"]) == ("Asia/Tokyo", "1")

@@ -1,0 +1,131 @@
+"""Places by name, as people type them."""
+
+import random
+import sqlite3
+
+import pytest
+
+from groundwork.errors import Unavailable
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.model import folded, spelled_out
+
+
+@pytest.mark.parametrize(
+    ("typed", "name", "zone"),
+    [
+        ("Berlin", "Berlin", "Europe/Berlin"),
+        ("  berlin ", "Berlin", "Europe/Berlin"),
+        ("neukolln", "Neukölln", "Europe/Berlin"),
+        ("NEUKÖLLN", "Neukölln", "Europe/Berlin"),
+        ("Köln", "Köln", "Europe/Berlin"),
+        ("koeln", "Köln", "Europe/Berlin"),
+        ("Cologne", "Köln", "Europe/Berlin"),
+        ("Мюнхен", "Munich", "Europe/Berlin"),
+        ("東京", "Tokyo", "Asia/Tokyo"),
+        ("القاهرة", "Cairo", "Africa/Cairo"),
+        ("서울", "Seoul", "Asia/Seoul"),
+        ("Springfield, IL", "Springfield", "America/Chicago"),
+        ("Springfield Illinois", "Springfield", "America/Chicago"),
+        ("Springfield (near Worcester)", "Springfield", "America/New_York"),
+        ("Frankfurt Oder", "Frankfurt (Oder)", "Europe/Berlin"),
+        ("Köln, DE", "Köln", "Europe/Berlin"),
+    ],
+)
+def test_a_name_means_one_place(world: Gazetteer, typed: str, name: str, zone: str) -> None:
+    found = world.find(typed).place
+    assert found is not None
+    assert (found.name, found.zone) == (name, zone)
+
+
+def test_a_name_of_many_is_asked_back(world: Gazetteer) -> None:
+    found = world.find("Springfield")
+    assert found.place is None
+    assert {place.name for place in found.choices[:8]} == {"Springfield"}
+    assert {"Missouri", "Massachusetts", "Illinois"} <= {place.region for place in found.choices}
+
+
+def test_words_about_a_country_come_from_the_reader(world: Gazetteer) -> None:
+    def in_french(code: str) -> list[str]:
+        return {"DE": ["Allemagne"]}.get(code, [])
+
+    found = world.find("Berlin, Allemagne", countries=in_french).place
+    assert found is not None
+    assert found.country == "DE"
+    assert world.find("Berlin, Atlantis").place is None
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "x", "12345", "@", "qqqqqqq", "\0", "%", "'; drop table names", "🎉", "a" * 10_000]
+)
+def test_what_is_no_name_finds_nothing(world: Gazetteer, typed: str) -> None:
+    assert world.find(typed).place is None
+    assert world.suggest(typed) == []
+
+
+def test_beginnings_are_offered_larger_first_and_those_of_the_country_before(world: Gazetteer) -> None:
+    offered = world.suggest("berl")
+    assert offered[0].name == "Berlin"
+    assert {place.country for place in world.suggest("sankt", country="AT", limit=5)} == {"AT"}
+    assert len(world.suggest("sa", limit=5)) == 5
+
+
+def test_three_letters_of_another_name_are_not_taken_for_it(world: Gazetteer) -> None:
+    """``Ber`` is another name of Véroia in Greece, and the beginning of Berlin."""
+    found = world.find("Ber")
+    assert found.place is None
+    assert "Berlin" in {place.name for place in found.choices} | {place.name for place in world.suggest("ber")}
+
+
+def test_every_place_is_found_by_its_name_and_what_tells_it_apart(world: Gazetteer) -> None:
+    """What a person chose from a list and sends again is the same place, or asks for the choice again."""
+    connection = sqlite3.connect(world._path)
+    ids = [number for (number,) in connection.execute("select id from places")]
+    for number in random.Random(20261123).sample(ids, 500):
+        place = world.by_id(number)
+        assert place is not None
+        typed = f"{place.name} ({', '.join(filter(None, (place.near, place.region, place.country)))})"
+        found = world.find(typed)
+        meant = [found.place] if found.place else list(found.choices)
+        assert place.name in {one.name for one in meant if one}, typed
+
+
+def test_folding() -> None:
+    assert folded("São Paulo") == folded("SAO-PAULO") == "sao paulo"
+    assert spelled_out("Düsseldorf") == "duesseldorf"
+    assert folded("Łódź") == "lodz"
+    assert folded("Straße") == "strasse"
+
+
+async def test_the_first_question_builds_the_list(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes build it at once, and one that is stopped leaves nothing that is taken for it."""
+    path = tmp_path / "places.db"
+    one, other = Gazetteer(path), Gazetteer(path)
+    for places in (one, other):
+        with pytest.raises(Unavailable):
+            places.must_be_ready()
+    assert one._building is not None
+    await other.close()
+    assert not path.exists()
+    await one._building
+    one.must_be_ready()
+    assert one.find("Berlin").place is not None
+    await one.close()
+    assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("places.db.")] == ["places.db"]
+
+
+async def test_a_list_that_cannot_be_built_is_tried_again_later(tmp_path) -> None:
+    places = Gazetteer(tmp_path / "file" / "places.db")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unavailable):
+        places.must_be_ready()
+    assert places._building is not None
+    first = places._building
+    await first
+    with pytest.raises(Unavailable):
+        places.must_be_ready()
+    assert places._building is first
+    places._again_at = 0.0
+    with pytest.raises(Unavailable):
+        places.must_be_ready()
+    assert places._building is not first
+    await places.close()

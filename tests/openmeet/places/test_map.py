@@ -1,0 +1,164 @@
+"""The map of a search: pins in the order of the list, nothing hidden, no other host; and its filters in the address."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openmeet.domain.events import town_positions
+from openmeet.domain.events.town_positions import EventPosition
+from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.web.search import map_drawing
+from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapView
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, change_services, event_by, person, site_on
+from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
+
+FIJI, SAMOA = (-17.8, 178.0), (-13.8, -172.1)
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock, world: Gazetteer) -> Site:
+    site = site_on(await make_sqlite("openmeet"), clock)
+    change_services(site.app, places=world)
+    return site
+
+
+def pins_in(page: str) -> list[str]:
+    """The names of the pins of the large map."""
+    large = page.split("map-desk")[1].split("</svg>", maxsplit=1)[0]
+    return [unescape(name).partition(",")[0] for name in re.findall(r'class="map-pin" aria-label="([^"]*)"', large)]
+
+
+async def test_pins_are_links_in_the_order_of_the_list(site: Site, world: Gazetteer) -> None:
+    """Those whose town alone is known have a ring; hidden addresses and online events are on no map."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)
+        await put_at(tx, await event_by(tx, ana, title="Sooner", starts="2026-07-04T18:00"), BERLIN)
+        await event_by(tx, ana, title="Somewhere in town", locality="Oranienburg", starts="2026-07-06T18:00", ends="")
+        await event_by(tx, ana, title="Hidden", locality="Berlin", place_audience="attendees")
+        await event_by(tx, ana, title="Call", mode="online")
+    await town_positions.derive(site.db, world)
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"view": "map"})).text
+    assert pins_in(page) == ["Sooner", "Later", "Somewhere in town"]
+    large = page.split("map-desk")[1].split("</svg>")[0]
+    assert large.count("map-ring") == 1
+    assert "2 events have no place on the map." in page
+    assert not re.findall(r'(?:src|<image href)="(?!/)', page), "nothing comes from another host"
+    assert 'class="map-name' in large
+
+
+async def test_events_at_one_place_are_one_pin_that_leads_to_their_list(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in range(3):
+            await put_at(tx, await event_by(tx, ana, title=f"Event {number}"), BERLIN)
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"view": "map"})).text
+        assert pins_in(page) == ["3 events at one place: show the list"]
+        (path,) = set(re.findall(r'<a href="([^"]*)" class="map-pin"', page))
+        listed = (await anybody.get(unescape(path))).text
+    assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
+
+
+async def test_a_map_keeps_its_search_while_it_moves(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await put_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"near": "Berlin", "within": "10", "view": "map"})).text
+        assert "Events near Berlin" in page
+        assert re.search(r'<span class="away">\d+ k?m away</span>', page)
+        closer = unescape(re.findall(r'class="map-control map-in" href="([^"]*)"', page)[0])
+        assert "near=Berlin" in closer
+        moved = await anybody.get(closer.partition("#")[0])
+        assert "Search this area" in moved.text
+        area = unescape(re.findall(r'class="map-area"><a class="[^"]*" href="([^"]*)"', moved.text)[0])
+        assert pins_in((await anybody.get(area)).text) == ["In Berlin"]
+        for wrong in ("x", "1,2", "91,0,3", "0,0,99", "nan,0,3", "1e400,0,3"):
+            assert (await anybody.get("/", params={"view": "map", "at": wrong})).status_code == 200
+
+
+async def test_filters_add_up_and_are_removed_again(site: Site) -> None:
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": "tea", "near": "52.5,13.4", "view": "map"})).text
+        row = page.split('aria-label="Filters"')[1].split("</nav>")[0]
+        chips = {
+            unescape(re.sub(r"<span.*?</span>|<[^>]*>", "", words)).strip(): unescape(path)
+            for path, words in re.findall(r'<a href="([^"]*)"[^>]*>(.*?)</a>', row)
+        }
+        assert "q=tea" in chips["Food and drink"]
+        assert "near=52.5" in chips["Food and drink"]
+        assert "view=map" in chips["Food and drink"]
+        assert "near" not in chips["Near 52.5,13.4"]
+        weekend = chips["This weekend"]
+        again = (await anybody.get(weekend)).text
+    (on,) = re.findall(r'<a href="([^"]*)" aria-current="true">This weekend', again)
+    assert "from=" in weekend
+    assert "from=" not in on
+    assert "data-near-here" not in again
+
+
+async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path) -> None:
+    (tmp_path / "11" / "1100").mkdir(parents=True)
+    (tmp_path / "11" / "1100" / "671.png").write_bytes(b"\x89PNG")
+    settings = site.app.state.services.settings
+
+    change_services(site.app, settings=replace(settings, map_tiles=tmp_path, map_credit="© Us"))
+    async with site.browser() as anybody:
+        found = await anybody.get("/tiles/11/1100/671")
+        missing = await anybody.get("/tiles/11/1100/672")
+        outside = await anybody.get("/tiles/11/1100/..%2e")
+        assert outside.status_code == 404
+        page = (await anybody.get("/", params={"view": "map", "near": "52.52,13.405"})).text
+    assert (found.status_code, found.headers["content-type"], missing.status_code) == (200, "image/png", 404)
+    assert 'href="/tiles/' in page
+    assert "© Us" in page
+    assert "map-name" not in page
+
+
+def test_what_is_across_the_date_line_is_near() -> None:
+    view = map_drawing.fitting([EventPosition(*FIJI), EventPosition(*SAMOA)], DESK)
+    assert view is not None
+    assert view.zoom >= 5
+    events = [MapEvent(EventPosition(*point), "Sat 18:00", "x", "/x") for point in (FIJI, SAMOA)]
+    drawing = map_drawing.drawn(view, DESK, events, ())
+    assert len(drawing.pins) == 2
+    assert all(0 <= pin.x <= DESK.width for pin in drawing.pins)
+
+
+@given(
+    latitude=st.floats(-85, 85),
+    longitude=st.floats(-180, 180),
+    zoom=st.integers(1, 16),
+    size=st.sampled_from([PHONE, DESK]),
+)
+def test_pixels_and_degrees_are_the_reverse_of_each_other(
+    latitude: float, longitude: float, zoom: int, size: map_drawing.MapSize
+) -> None:
+    north, east = map_drawing.degrees(*map_drawing.pixels(latitude, longitude, zoom), zoom)
+    assert abs(north - latitude) < 1e-6
+    assert min(abs(east - longitude), 360 - abs(east - longitude)) < 1e-6
+    view = MapView(latitude, longitude, zoom)
+    south, west, up, right = map_drawing.bounds(view, size)
+    assert south <= up
+    assert west < right
+    assert map_drawing.view_in(view.text) is not None
+
+
+@given(st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=1, max_size=40))
+def test_every_event_is_on_the_map_that_fits_them(points: list[tuple[float, float]]) -> None:
+    """Pins are inside, each event in one of them, and their order is that of the events."""
+    events = [MapEvent(EventPosition(*point), "Sat 18:00", str(number), "/") for number, point in enumerate(points)]
+    view = map_drawing.fitting([one.position for one in events], DESK)
+    assert view is not None
+    drawing = map_drawing.drawn(view, DESK, events, ())
+    firsts = [int(pin.events[0].spoken) for pin in drawing.pins]
+    assert firsts == sorted(firsts)
+    if view.zoom > map_drawing.MIN_ZOOM:
+        assert sum(len(pin.events) for pin in drawing.pins) == len(events)

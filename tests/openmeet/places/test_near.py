@@ -1,0 +1,111 @@
+"""``near`` by name: on the page, in the API, in feeds and in saved searches."""
+
+import re
+from urllib.parse import parse_qs
+
+import pytest
+
+from openmeet.domain.places.gazetteer import Gazetteer
+from tests.openmeet.site_under_test import Site, api_session, change_services, event_by, person, site_on
+from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
+
+
+@pytest.fixture
+async def site(make_database, clock, world: Gazetteer) -> Site:
+    site = site_on(await make_database("openmeet"), clock)
+    change_services(site.app, places=world)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await put_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
+        await put_at(tx, await event_by(tx, ana, title="In Potsdam"), POTSDAM)
+        await put_at(tx, await event_by(tx, ana, title="Far away"), ("48.14", "11.58"))
+    return site
+
+
+async def test_a_town_by_name(site: Site) -> None:
+    async with site.browser() as browser:
+        page = (await browser.get("/", params={"near": "Berlin", "within": "10"})).text
+        listed = (await browser.get("/api/events", params={"near": "berlin", "within": "40"})).json()["events"]
+        by_number = (await browser.get("/api/events", params={"near": "geonames:2950159", "within": "10"})).json()[
+            "events"
+        ]
+        feed = (await browser.get("/events.json", params={"near": "Berlin", "within": "10"})).json()
+    assert "In Berlin" in page
+    assert "Far away" not in page
+    assert 'value="Berlin"' in page
+    assert {one["title"] for one in listed} == {"In Berlin", "In Potsdam"}
+    assert [one["title"] for one in by_number] == ["In Berlin"]
+    assert [one["title"] for one in feed["items"]] == ["In Berlin"]
+    assert "near Berlin" in feed["title"]
+
+
+async def test_several_towns_are_a_choice(site: Site) -> None:
+    async with site.browser() as browser:
+        page = await browser.get("/", params={"near": "Springfield", "q": "tea"})
+        answer = await browser.get("/api/events", params={"near": "Springfield"})
+        assert page.status_code == 200
+        assert "Which Springfield do you mean?" in page.text
+        assert "Springfield (Illinois, United States)" in page.text
+        assert 'value="tea"' in page.text
+        (link,) = re.findall(r'<a href="([^"]+)">Springfield \(Illinois, United States\)</a>', page.text)
+        chosen = await browser.get(link.replace("&amp;", "&"))
+    assert answer.status_code == 400
+    assert "Springfield (Missouri, United States)" in answer.text
+    assert chosen.status_code == 200
+    assert 'value="Springfield (Illinois, United States)"' in chosen.text
+
+
+async def test_a_postal_code_is_no_number_of_a_place(site: Site) -> None:
+    async with site.browser() as browser:
+        page = await browser.get("/", params={"near": "2950159"})
+    assert page.status_code == 400
+    assert "No town has this name" in page.text
+
+
+async def test_an_unknown_town_says_what_to_type(site: Site) -> None:
+    async with site.browser() as browser:
+        page = await browser.get("/", params={"near": "Qqqqqq"})
+    assert page.status_code == 400
+    assert "No town has this name" in page.text
+    assert 'value="Qqqqqq"' in page.text
+
+
+async def test_a_saved_search_keeps_the_point(site: Site) -> None:
+    """It means the same for ever, also where the list of places is another one."""
+    async with site.browser() as browser:
+        headers = await api_session(browser, "ben@example.org", "Ben")
+        kept = await browser.post("/api/searches", json={"query": "near=Köln&within=10"}, headers=headers)
+        change_services(site.app, places=None)
+        asked = kept.json()["query"]
+        again = await browser.get(f"/api/events?{asked}")
+    assert kept.status_code == 201, kept.text
+    assert kept.json()["name"] == "near Köln"
+    assert parse_qs(asked)["near"] == ["Köln @50.93333,6.95"]
+    assert again.status_code == 200
+
+
+async def test_places_by_the_beginning_of_a_name(site: Site) -> None:
+    async with site.browser() as browser:
+        found = await browser.get("/api/places", params={"q": "neuk"})
+        one = await browser.get("/api/places/2950159")
+        nothing = await browser.get("/api/places/1")
+        long = await browser.get("/api/places", params={"q": "a" * 101})
+    assert found.json()["places"][0]["label"] == "Neukölln (near Berlin, Germany)"
+    assert "GeoNames" in found.json()["credit"]
+    assert one.json()["timeZone"] == "Europe/Berlin"
+    assert (nothing.status_code, long.status_code) == (404, 400)
+
+
+async def test_until_the_list_is_there(site: Site, tmp_path) -> None:
+    places = Gazetteer(tmp_path / "places.db")
+    change_services(site.app, places=places)
+    async with site.browser() as browser:
+        page = await browser.get("/", params={"near": "Berlin", "q": "tea"})
+        answer = await browser.get("/api/places", params={"q": "berl"})
+        by_point = await browser.get("/", params={"near": "52.52,13.4", "within": "10"})
+    await places.close()
+    assert "being prepared" in page.text
+    assert 'value="tea"' in page.text
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "In Berlin" in by_point.text

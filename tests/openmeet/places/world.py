@@ -1,0 +1,19 @@
+"""The list of places, built once per machine and version of its code: that takes some ten seconds."""
+
+import hashlib
+import inspect
+import tempfile
+from pathlib import Path
+
+from openmeet.domain.places import build, model
+from openmeet.domain.places.gazetteer import Gazetteer
+
+_CODE = "".join(inspect.getsource(module) for module in (build, model))
+WORLD = Path(tempfile.gettempdir()) / f"openmeet-{hashlib.sha256(_CODE.encode()).hexdigest()[:16]}-{build.FILE_NAME}"
+
+
+def open_world() -> Gazetteer:
+    """Every place. Several processes may build it at once."""
+    if not WORLD.exists():
+        build.build(WORLD)
+    return Gazetteer(WORLD)

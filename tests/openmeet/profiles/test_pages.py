@@ -1,0 +1,183 @@
+"""A host's page says what is public anyway, and what they chose; nobody else has one. By pages, feeds and the API."""
+
+import re
+
+import httpx
+import icalendar
+import pytest
+import recurring_ical_events
+
+from groundwork.clock import DAY, HandClock, Instant
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.series import actions as series
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.recurrence.wall_time import local_of
+from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import dates, weekly
+from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
+from tests.shown import words_of
+
+COMING = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00"}
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def caller(site: Site, email: str) -> Caller:
+    """Whoever signed up with this address."""
+    async with site.db.reader() as reader:
+        row = await reader.fetch_one("select id, display_name from users where email = :email", email=email)
+    return Caller(UserId(row["id"]), row["display_name"])
+
+
+async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await ana.post("/settings/profile", data={"display_name": "Ana", "bio": "I live alone."})
+        me = await caller(site, "ana@example.org")
+        path = f"/people/{me.user_id}"
+        own = (await ana.get(path)).text
+        assert "Nobody but you sees this page" in own
+        for address in (path, *(f"{path}.{kind}" for kind in ("ics", "atom", "json")), f"/api{path}"):
+            assert (await nobody.get(address)).status_code == 404
+        async with site.db.transaction() as tx:
+            for title, visibility in (("For all", "public"), ("By link", "unlisted"), ("For few", "private")):
+                event = await event_by(tx, me, title=title, visibility=visibility, **COMING)
+                if visibility == "public":
+                    shown_at = event.slug
+        page = (await nobody.get(path)).text
+        assert "For all" in page
+        assert not re.search("By link|For few|I live alone|In these groups", page)
+        assert '<meta name="robots" content="noindex">' in page
+        feed = (await nobody.get(f"{path}.json")).json()
+        assert [one["title"] for one in feed["items"]] == ["For all"]
+        assert "For all" in (await nobody.get(f"{path}.atom")).text
+        calendar = icalendar.Calendar.from_ical((await nobody.get(f"{path}.ics")).content)
+        assert [str(one["summary"]) for one in calendar.walk("vevent")] == ["For all"]
+        assert f'href="{path}"' in (await nobody.get(f"/events/{shown_at}")).text
+        found = (await nobody.get(f"/api{path}")).json()
+        assert (found["about"], found["groups"], found["events"]) == ("", [], [shown_at])
+
+
+async def test_a_series_of_theirs_is_in_their_calendar_with_its_rule(site: Site) -> None:
+    """As a calendar program reads it: longer than it is stored, and without the dates that are for few."""
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        me = await caller(site, "ana@example.org")
+        async with site.db.transaction() as tx:
+            start = local_of(Instant(tx.now + 7 * DAY), "Europe/Berlin").replace(tzinfo=None, microsecond=0)
+            for title, visibility in (("Practice", Visibility.PUBLIC), ("Inner circle", Visibility.PRIVATE)):
+                template = Content(title, visibility=visibility)
+                made = await series.create(tx, me, template, weekly("FREQ=WEEKLY", start))
+                if visibility is Visibility.PUBLIC:
+                    few = (await dates(tx, made))[1]
+            await tx.execute("update events set visibility = 'private', title = 'For few' where id = :id", id=few.id)
+            await event_by(tx, me, title="For all", **COMING)
+            now = tx.now
+        file = (await nobody.get(f"/people/{me.user_id}.ics")).content
+    assert b"Inner circle" not in file
+    assert b"For few" not in file
+    assert file.count(b"RRULE:FREQ=WEEKLY") == 1
+    last = local_of(Instant(now + 365 * DAY), "Europe/Berlin")
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), last)
+    starts = [one["DTSTART"].dt.timestamp() * 1_000_000 for one in found if str(one["SUMMARY"]) == "Practice"]
+    assert len(starts) == len(set(starts)) > 45
+    assert few.starts_at not in starts
+    assert [str(one["SUMMARY"]) for one in found].count("For all") == 1
+
+
+async def test_what_they_wrote_and_their_groups_are_shown_by_their_choice_alone(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        me = await caller(site, "ana@example.org")
+        path = f"/people/{me.user_id}"
+        async with site.db.transaction() as tx:
+            await event_by(tx, me, **COMING)
+        for name, visibility in (("Chess club", "public"), ("Quiet readers", "private"), ("By link club", "unlisted")):
+            form = inputs_of((await ana.get("/groups/new")).text)
+            typed = {"name": name, "visibility": visibility, "promotion_level": "public", "time_zone": "Europe/Berlin"}
+            made = await ana.post("/groups/new", data=form | typed)
+            assert made.status_code == 303, made.text
+        profile = {"display_name": "Ana", "bio": "I play *chess*."}
+        await ana.post("/settings/profile", data=profile | {"shows_groups": "on"})
+        page = (await nobody.get(path)).text
+        assert "Chess club" in page
+        assert not re.search("Quiet readers|By link club|I play", page)
+        await ana.post("/settings/profile", data=profile | {"shows_about": "on"})
+        page = (await nobody.get(path)).text
+        assert "I play <em>chess</em>." in page
+        assert "Chess club" not in page
+        assert 'name="shows_about" checked' in (await ana.get("/settings/profile")).text
+
+
+async def test_where_somebody_goes_is_on_no_page(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        host, guest = await caller(site, "ana@example.org"), await caller(site, "ben@example.org")
+        async with site.db.transaction() as tx:
+            event = await event_by(tx, host, title="Tea", **COMING)
+            await event_by(tx, guest, title="Chess", **COMING)
+        await ben.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        assert "Tea" not in words_of((await ana.get(f"/people/{guest.user_id}")).text)
+
+
+async def test_following_and_no_more(site: Site) -> None:
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        host, guest = await caller(site, "ana@example.org"), await caller(site, "ben@example.org")
+        path = f"/people/{host.user_id}"
+        assert (await ben.post(f"{path}/follow", data={"follow": "yes"})).status_code == 404
+        async with site.db.transaction() as tx:
+            event = await event_by(tx, host, **COMING)
+        for _ in range(2):
+            assert (await ben.post(f"{path}/follow", data={"follow": "yes"})).headers["location"] == path
+        assert "You follow Ana" in (await ben.get(path)).text
+        assert "Ana" in (await ben.get("/my/people")).text
+        assert (await ana.post(f"{path}/follow", data={"follow": "yes"})).status_code == 422
+        async with site.db.transaction() as tx:
+            await event_hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
+        listed = (await ben.get("/my/people")).text
+        assert "Somebody who hosts nothing public any more" in listed
+        assert "Ana" not in words_of(listed)
+        assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
+        assert "You follow nobody" in (await ben.get("/my/people")).text
+        assert guest.user_id != host.user_id
+
+
+async def test_a_number_names_nobody_to_whoever_has_only_that(site: Site) -> None:
+    """Reports, blocks and mutes by a person's number: somebody whom the caller never met is as absent as nobody."""
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Anastasia")
+        await sign_up(ben, "ben@example.org", "Ben")
+        stranger = (await caller(site, "ana@example.org")).user_id
+        client = httpx.AsyncClient(transport=ben._transport, base_url=ben.base_url)
+        token = await api_session(client, "ben@example.org", "Ben")
+        answers = []
+        for person in (stranger, "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"):
+            tried = [
+                await ben.get(f"/people/{person}/report"),
+                await ben.post(f"/people/{person}/report", data={"reason": "spam"}),
+                await client.post(f"/api/people/{person}/reports", json={"reason": "spam"}, headers=token),
+            ]
+            answers.append([one.status_code for one in tried])
+            assert not any("Anastasia" in one.text for one in tried)
+        assert answers[0] == answers[1]
+        assert set(answers[0]) == {404}
+        for act in ("block", "mute"):
+            kept = await ben.post("/settings/safety", data={"act": act, "subject": stranger})
+            assert kept.status_code == 303
+        listed = (await ben.get("/settings/safety")).text
+        assert listed.count("Someone you haven’t met here") == 4, "in the list, and on the button"
+        assert "Anastasia" not in listed + (await client.get("/api/me/blocks", headers=token)).text
+        host = await caller(site, "ana@example.org")
+        async with site.db.transaction() as tx:
+            await event_by(tx, host, **COMING)
+        for page in (f"/people/{stranger}/report", "/settings/safety"):
+            assert "Anastasia" in (await ben.get(page)).text
+        await client.aclose()

@@ -1,0 +1,5 @@
+"""The small network of ``tests.openmeet.deployment``."""
+
+from tests.openmeet.deployment import deployment
+
+__all__ = ["deployment"]

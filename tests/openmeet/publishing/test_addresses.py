@@ -1,0 +1,306 @@
+"""An event keeps its address in a repository: taken off the network and published again it is the same record, whose answers count."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.errors import Conflict, NotFound
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.queue.contract import Message
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import fetch
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
+from openmeet.network.records.message import RecordMessage, decode
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_lent_accounts import host_beside
+from tests.openmeet.publishing.test_owners import hand_over
+
+
+async def settle(deployment: Deployment, *people: Caller) -> None:
+    """Everything that is due is done, and everything that was committed is heard."""
+    for _ in range(4):
+        await deployment.deliver_publications()
+        await dispatcher.run_once(
+            deployment.db,
+            {
+                JobKind.FETCH_SUBJECT: one_by_one(
+                    fetch.subject_handler(deployment.db, deployment.network, deployment.processor.here)
+                ),
+                JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(deployment.publisher)),
+            },
+        )
+        for who in people:
+            await deployment.listen(who.user_id)
+        await deployment.ingest()
+        deployment.clock.turn(MINUTE)
+
+
+class Guest:
+    """Somebody who never came here and answers in an app of theirs."""
+
+    def __init__(self, deployment: Deployment, app: XrpcClient, did: str) -> None:
+        self.deployment, self.app, self.did = deployment, app, did
+
+    async def says(self, subject: Mapping[str, str], word: str) -> None:
+        value = {
+            "$type": RSVP,
+            "subject": dict(subject),
+            "status": f"{RSVP}#{word}",
+            "createdAt": "2026-02-01T00:00:00.000Z",
+        }
+        body = {"repo": self.did, "collection": RSVP, "rkey": "mine", "record": value}
+        await self.app.procedure("com.atproto.repo.putRecord", body)
+        await self._heard()
+
+    async def takes_back(self) -> None:
+        body = {"repo": self.did, "collection": RSVP, "rkey": "mine"}
+        await self.app.procedure("com.atproto.repo.deleteRecord", body)
+        await self._heard()
+
+    async def _heard(self) -> None:
+        newest = (await self.app.query("com.atproto.sync.getLatestCommit", {"did": self.did}))["rev"]
+        await self.deployment.follow_until(
+            self.did, lambda state: state.known is not None and state.known.rev == newest
+        )
+
+    async def status(self, event: Event) -> str | None:
+        """How the answer stands here; None where there is none."""
+        async with self.deployment.db.reader() as reader:
+            row = await reader.fetch_one(
+                "select a.status from attendances a join identities i on i.user_id = a.user_id"
+                " where i.did = :did and a.event_id = :id",
+                did=self.did,
+                id=event.id,
+            )
+        return None if row is None else row["status"]
+
+
+async def guest(deployment: Deployment, name: str) -> Guest:
+    await deployment.account(name)
+    app = await deployment.stranger(name)
+    return Guest(deployment, app, (await app.query("com.atproto.server.getSession", {}))["did"])
+
+
+async def published(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
+    """A public event, and what names its record."""
+    event = await deployment.event(host)
+    await settle(deployment, host)
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    return event, {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
+
+
+async def off_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
+    await deployment.revise(host, event.slug, visibility="unlisted")
+    await settle(deployment, host)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+
+
+async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
+    await deployment.revise(host, event.slug)
+    await settle(deployment, host)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+@pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
+async def test_it_is_published_again_under_its_address(deployment: Deployment, host_is: str):
+    """With another version in its mark of origin: no two writes of one key have the same bytes."""
+    ana = await (deployment.person("Ana") if host_is == "ours" else deployment.connected("ana"))
+    event, first = await published(deployment, ana)
+    versions = [(await deployment.record(first["uri"]))[ORIGIN_KEY]["version"]]
+    cids = {first["cid"]}
+    for _ in range(2):
+        await off_the_network(deployment, ana, event)
+        await on_the_network(deployment, ana, event)
+        assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
+        record = await deployment.record(first["uri"])
+        versions.append(record[ORIGIN_KEY]["version"])
+        cids.add(record["cid"])
+    assert versions == sorted(set(versions))
+    assert len(cids) == 3
+
+
+async def test_answers_to_it_count_while_it_is_off_the_network_and_afterwards(deployment: Deployment):
+    """Whoever changes or deletes their answer meanwhile has changed it; nothing is set aside."""
+    ana = await deployment.person("Ana")
+    event, named = await published(deployment, ana)
+    goes, stays, leaves, late = [await guest(deployment, name) for name in ("gus", "sam", "lee", "lou")]
+    for one in (goes, stays, leaves):
+        await one.says(named, "going")
+    await off_the_network(deployment, ana, event)
+    await goes.says(named, "notgoing")
+    await leaves.takes_back()
+    await late.says(named, "interested")
+    assert [await one.status(event) for one in (goes, stays, leaves)] == ["declined", "attending", "declined"]
+    await on_the_network(deployment, ana, event)
+    assert [await one.status(event) for one in (goes, stays, leaves, late)] == [
+        "declined",
+        "attending",
+        "declined",
+        "interested",
+    ]
+    await stays.says(named, "notgoing")
+    assert await stays.status(event) == "declined"
+
+
+async def test_answers_to_a_private_event_wait_as_long_as_it_is_here(deployment: Deployment):
+    """Whoever may not see it waits, for longer than answers to events that nobody knows, and counts when it is opened again."""
+    ana = await deployment.person("Ana")
+    event, named = await published(deployment, ana)
+    await deployment.revise(ana, event.slug, visibility="private")
+    await settle(deployment, ana)
+    lou = await guest(deployment, "lou")
+    await lou.says(named, "going")
+    assert await lou.status(event) is None
+    deployment.clock.turn(40 * DAY)
+    async with deployment.db.transaction() as tx:
+        assert await seen.expire_parked(tx) == 0
+    await on_the_network(deployment, ana, event)
+    assert await lou.status(event) == "attending"
+
+
+async def test_echoes_and_replays_of_earlier_lives_change_nothing(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """Every message that ever came, again and in the other order, after it has been taken off and published again."""
+    ana = await deployment.connected("ana")
+    heard: list[RecordMessage] = []
+    publish = deployment.queue.publish
+
+    async def listening(messages: Sequence[Message]) -> None:
+        heard.extend(one for one in (decode(message.body) for message in messages) if isinstance(one, RecordMessage))
+        await publish(messages)
+
+    monkeypatch.setattr(deployment.queue, "publish", listening)
+    event, _ = await published(deployment, ana)
+    await off_the_network(deployment, ana, event)
+    await on_the_network(deployment, ana, event)
+    assert [one.operation.value for one in heard if not one.is_read] == ["create", "delete", "create"]
+    before = await deployment.standing(PublicationKind.EVENT, event.id)
+    for order in (heard, heard[::-1]):
+        async with deployment.db.transaction() as tx:
+            await apply(tx, deployment.processor.here, order)
+    assert await deployment.standing(PublicationKind.EVENT, event.id) == before
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select record_uri, removed_at, record_deleted_at from events")
+    assert [tuple(row) for row in rows] == [(before.uri, None, None)]
+
+
+@pytest.mark.parametrize("lost", ["deleteRecord", "putRecord"])
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "read back"])
+async def test_lost_replies_leave_one_record_under_one_key(deployment: Deployment, lost: str, is_heard: bool):
+    ana = await deployment.person("Ana")
+    event, first = await published(deployment, ana)
+    deployment.proxy.loses = lambda request: request.path.endswith(lost)
+    await deployment.revise(ana, event.slug, visibility="unlisted")
+    await deployment.deliver_publications()
+    if is_heard:
+        await deployment.listen(ana.user_id)
+    await deployment.revise(ana, event.slug)
+    for _ in range(3):
+        await deployment.deliver_publications()
+        if is_heard:
+            await deployment.listen(ana.user_id)
+        deployment.clock.turn(HOUR)
+    deployment.proxy.loses = lambda _request: False
+    await settle(deployment, ana)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select removed_at, record_deleted_at, record_uri from events")
+    assert [tuple(row) for row in rows] == [(None, None, first["uri"])]
+
+
+async def test_a_late_delete_does_not_meet_the_record_that_was_published_since(deployment: Deployment):
+    """A delete that nobody answered names the version it was for."""
+    ana = await deployment.connected("ana")
+    event, first = await published(deployment, ana)
+    await off_the_network(deployment, ana, event)
+    await on_the_network(deployment, ana, event)
+    app = await deployment.stranger("ana")
+    _, _, did, collection, rkey = first["uri"].split("/")
+    late = {"repo": did, "collection": collection, "rkey": rkey, "swapRecord": first["cid"]}
+    with pytest.raises(Conflict):
+        await app.procedure("com.atproto.repo.deleteRecord", late)
+
+
+async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: Deployment):
+    """What stands there is not ours: it is neither overwritten nor taken for a second event. When it is gone, the event is published there."""
+    ana = await deployment.connected("ana")
+    event, first = await published(deployment, ana)
+    await off_the_network(deployment, ana, event)
+    app = await deployment.stranger("ana")
+    _, _, did, collection, rkey = first["uri"].split("/")
+    other: dict[str, Any] = {"$type": EVENT, "name": "Something else", "createdAt": "2026-01-01T00:00:00.000Z"}
+    named = {"repo": did, "collection": collection, "rkey": rkey}
+    await app.procedure("com.atproto.repo.putRecord", {**named, "record": other})
+    await settle(deployment, ana)
+    await deployment.revise(ana, event.slug)
+    await settle(deployment, ana)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.CONFLICTED
+    assert (await deployment.record(first["uri"]))["name"] == "Something else"
+    async with deployment.db.reader() as reader:
+        assert [row["title"] for row in await reader.fetch("select title from events")] == ["Tea in the park"]
+    await app.procedure("com.atproto.repo.deleteRecord", named)
+    await settle(deployment, ana)
+    async with deployment.db.transaction() as tx:
+        await try_again(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+    await settle(deployment, ana)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
+
+
+async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(deployment: Deployment):
+    """For fewer people by now; her app has written something of its own there, and brings the record of before back in."""
+    ana = await deployment.connected("ana")
+    event, first = await published(deployment, ana)
+    before = {name: value for name, value in (await deployment.record(first["uri"])).items() if name != "cid"}
+    await off_the_network(deployment, ana, event)
+    app = await deployment.stranger("ana")
+    _, _, did, collection, rkey = first["uri"].split("/")
+    other: dict[str, Any] = {"$type": EVENT, "name": "Something else", "createdAt": "2026-01-01T00:00:00.000Z"}
+    for record in (other, before | {"theme": "blue"}):
+        body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
+        await app.procedure("com.atproto.repo.putRecord", body)
+        await settle(deployment, ana)
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.RETRACTED, None)
+    with pytest.raises(NotFound):
+        await deployment.record(first["uri"])
+
+
+async def test_back_in_a_repository_it_has_the_key_that_it_had_there(deployment: Deployment):
+    """Handed over and back, with the first record taken away in between: answers to every address count."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event, first = await published(deployment, ana)
+    gus = await guest(deployment, "gus")
+    async with deployment.db.transaction() as tx:
+        await host_beside(tx, event, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    await settle(deployment, ana, ben)
+    second = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert second != first["uri"]
+    await deployment.revise(ben, event.slug, visibility="unlisted")
+    await settle(deployment, ana, ben)
+    await gus.says(first, "going")
+    assert await gus.status(event) == "attending"
+    await hand_over(deployment, event, ben, ana)
+    await settle(deployment, ana, ben)
+    await deployment.revise(ana, event.slug)
+    await settle(deployment, ana, ben)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
+    await gus.says({"uri": second, "cid": first["cid"]}, "notgoing")
+    assert await gus.status(event) == "declined"
+    await hand_over(deployment, event, ana, ben)
+    await settle(deployment, ana, ben)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == second

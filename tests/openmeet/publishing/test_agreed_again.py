@@ -1,0 +1,166 @@
+"""Consent withdrawn and given again around what is said here and elsewhere: what was said last ends in every record."""
+
+from collections.abc import Awaitable
+
+import pytest
+
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import cancel_dates
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, RSVP, SERIES
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_answers_heard_late import HEARINGS, going, hear, settle, status, words_in
+from tests.openmeet.publishing.test_groups import found, let_in, records, records_in, revise, show, turn
+from tests.openmeet.publishing.test_recalls import agree, withdraw
+from tests.openmeet.publishing.test_series_records import make
+from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
+
+# W: withdraws consent, A: agrees again, D: says "declined" here, T: says "interested" there, X: deletes that, H: it is heard here.
+ORDERS = (
+    *("WTDHA", "WTDAH", "WDATH", "TWDHA", "TDWHA", "TDWAH", "TWAHD"),
+    *("DTWAH", "DWTAH", "WDTHA", "WDTAH", "DTWHA"),
+    *("TWDXHA", "TDWXAH", "DTWAXH", "WTDHAX"),
+)
+
+
+@pytest.mark.parametrize("how", HEARINGS)
+@pytest.mark.parametrize("pays", ["at once", "when consent ends", "in the end"])
+@pytest.mark.parametrize("order", ORDERS)
+async def test_the_last_word_is_in_the_record_that_counts(deployment: Deployment, order: str, pays: str, how: str):
+    """Whatever was said last, here or there, is what this site shows and what other apps read in the newest record."""
+    cleo, did, event, uri = await going(deployment)
+    theirs = ""
+    for step in order:
+        deployment.clock.turn(MINUTE)
+        match step:
+            case "W":
+                await withdraw(deployment, cleo)
+            case "A":
+                await agree(deployment, cleo)
+            case "D":
+                await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+            case "T":
+                theirs = await said_elsewhere(
+                    deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now())
+                )
+            case "X" if theirs in await records_in(deployment, did, RSVP):
+                await deleted_elsewhere(deployment, did, theirs)
+            case "H":
+                await hear(deployment, cleo, did, how)
+        if pays == "at once" or (pays == "when consent ends" and step == "W"):
+            await deployment.deliver_publications()
+    for _ in range(3):
+        deployment.clock.turn(MINUTE)
+        await deployment.deliver_publications()
+        await deployment.listen(cleo.user_id)
+    await settle(deployment, did)
+    is_declined = "X" in order or order.index("T") < order.index("D")
+    assert await status(deployment) == ("declined" if is_declined else "interested")
+    words = await words_in(deployment, did)
+    newest = max(words, key=lambda one: created[one]) if (created := await written_at(deployment, did)) else None
+    assert newest is None or words[newest] == ("notgoing" if is_declined else "interested")
+    if "X" not in order:
+        assert newest is not None
+
+
+@pytest.mark.parametrize("first_deleted", [0, 1])
+async def test_an_unsent_answer_gives_way_for_as_long_as_a_later_one_exists(deployment: Deployment, first_deleted: int):
+    """Two apps said "interested" after "declined" was said here and before it was sent; both take that back."""
+    cleo, did, event, uri = await going(deployment)
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    theirs = []
+    for _ in range(2):
+        deployment.clock.turn(MINUTE)
+        theirs.append(
+            await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
+        )
+    await deployment.listen(cleo.user_id)
+    assert await status(deployment) == "interested"
+    await deleted_elsewhere(deployment, did, theirs.pop(first_deleted))
+    await deployment.listen(cleo.user_id)
+    assert await status(deployment) == "interested"
+    await deleted_elsewhere(deployment, did, theirs.pop())
+    await deployment.listen(cleo.user_id)
+    assert await status(deployment) == "declined"
+    await settle(deployment, did)
+    assert (await status(deployment), set((await words_in(deployment, did)).values())) == ("declined", {"notgoing"})
+
+
+async def deleted_elsewhere(deployment: Deployment, did: Did, uri: str) -> None:
+    app = await deployment.stranger("cleo")
+    body = {"repo": did, "collection": RSVP, "rkey": uri.rpartition("/")[2]}
+    await app.procedure("com.atproto.repo.deleteRecord", body)
+
+
+async def written_at(deployment: Deployment, did: Did) -> dict[str, str]:
+    """When the answers in a repository say that they were written, by uri."""
+    return {uri: (await deployment.record(uri))["createdAt"] for uri in await records_in(deployment, did, RSVP)}
+
+
+async def consent_comes_back(
+    deployment: Deployment, who: Caller, change: Awaitable[object], *, is_paid_between: bool
+) -> None:
+    """Withdrawn, something is changed, and given again; every debt is paid in the end."""
+    for step in (withdraw(deployment, who), change, agree(deployment, who)):
+        await step
+        if is_paid_between:
+            deployment.clock.turn(MINUTE)
+            await deployment.deliver_publications()
+    for _ in range(3):
+        deployment.clock.turn(MINUTE)
+        await deployment.deliver_publications()
+        await deployment.listen(who.user_id)
+
+
+@pytest.mark.parametrize("is_paid_between", [True, False])
+async def test_an_event_changed_without_consent_is_published_as_it_is(deployment: Deployment, *, is_paid_between: bool):
+    cleo = await deployment.connected("cleo")
+    event = await deployment.event(cleo, title="Chess")
+    await deployment.deliver_publications()
+    (uri,) = await records(deployment, cleo, EVENT)
+    change = deployment.revise(cleo, event.slug, title="Go")
+    await consent_comes_back(deployment, cleo, change, is_paid_between=is_paid_between)
+    assert {one: record["name"] for one, record in (await records(deployment, cleo, EVENT)).items()} == {uri: "Go"}
+
+
+@pytest.mark.parametrize("is_paid_between", [True, False])
+async def test_a_series_changed_without_consent_is_published_as_it_is(deployment: Deployment, *, is_paid_between: bool):
+    await turn(deployment, Flag.SERIES_LEXICON)
+    ana, series = await make(deployment)
+    ((uri, before),) = (await records(deployment, ana, SERIES)).items()
+    assert "exdate" not in before
+    change = leave_out(deployment, ana, series, "2026-03-14T18:00:00")
+    await consent_comes_back(deployment, ana, change, is_paid_between=is_paid_between)
+    ((same, after),) = (await records(deployment, ana, SERIES)).items()
+    assert (same, after["exdate"]) == (uri, ["2026-03-14T18:00:00"])
+
+
+async def leave_out(deployment: Deployment, owner: Caller, series: Series, date: str) -> None:
+    async with deployment.db.transaction() as tx:
+        await cancel_dates.remove_dates(tx, await series_actions.lock_own(tx, owner, series.slug), [date])
+
+
+@pytest.mark.parametrize("is_paid_between", [True, False])
+async def test_a_group_and_its_members_are_published_as_they_are(deployment: Deployment, *, is_paid_between: bool):
+    """What a member says and what the group says of them name the group's record where it is after both have agreed again."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    cleo, ben = await deployment.connected("cleo"), await deployment.connected("ben")
+    group = await found(deployment, cleo)
+    await let_in(deployment, cleo, group, ben)
+    await show(deployment, ben, group)
+    (before,) = await records(deployment, cleo, GROUP)
+    change = revise(deployment, cleo, group, name="Go club")
+    await consent_comes_back(deployment, cleo, change, is_paid_between=is_paid_between)
+    await consent_comes_back(deployment, ben, deployment.deliver_publications(), is_paid_between=is_paid_between)
+    ((uri, record),) = (await records(deployment, cleo, GROUP)).items()
+    assert (uri, record["name"]) == (before, "Go club")
+    ((_, statement),) = (await records(deployment, ben, MEMBERSHIP)).items()
+    assert statement["group"] == uri
+    assert [one["group"] for one in (await records(deployment, cleo, ACCEPTANCE)).values()] == [uri]

@@ -1,0 +1,134 @@
+"""A host has the answers compared with the repositories they are in: what vanished unheard is found, and nobody is written to."""
+
+import pytest
+
+from at_protocol.syntax.at_uri import parse_at_uri
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database, Reader
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import network_rsvps
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.network_rsvps import compare_answers
+from openmeet.domain.events.by_record import find
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_slug
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
+
+
+async def test_a_record_that_vanished_unheard_is_found(deployment: Deployment):
+    """Of somebody who answered here, and of somebody who answered elsewhere; who is still there stays."""
+    ana, cleo = await deployment.person(), await deployment.connected()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    assert uri is not None
+    for name in ("dora", "emil"):
+        await deployment.account(name)
+        app = await deployment.stranger(name)
+        did = (await app.query("com.atproto.server.getSession"))["did"]
+        cid = (await deployment.record(uri))["cid"]
+        record = {**rsvp_value(uri), "subject": {"uri": uri, "cid": cid}, "createdAt": "2026-01-01T00:00:00Z"}
+        await app.procedure(
+            "com.atproto.repo.createRecord",
+            {"repo": did, "collection": RSVP, "rkey": "3kaaaaaaaaa22", "record": record},
+        )
+        await deployment.follow_until(did, lambda state: state.known is not None)
+
+    async def going() -> int:
+        async with deployment.db.reader() as reader:
+            rows = await reader.fetch(
+                "select id from attendances where event_id = :id and status = 'attending'", id=event.id
+            )
+        return len(rows)
+
+    assert await going() == 3
+    ours = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri
+    assert ours is not None
+    for name, key in (("cleo", str(parse_at_uri(ours).rkey)), ("dora", "3kaaaaaaaaa22")):
+        app = await deployment.stranger(name)
+        did = (await app.query("com.atproto.server.getSession"))["did"]
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": RSVP, "rkey": key})
+    async with deployment.db.transaction() as tx:
+        current = await by_slug(tx, event.slug)
+        assert current is not None
+        assert await compare_answers(tx, current) == 3
+    await deployment.deliver_jobs()
+    await deployment.deliver_jobs()
+    assert await going() == 1
+    assert (await deployment.standing(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTED
+    await deployment.deliver_publications()
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
+    assert listed["records"] == [], "nothing is written again against her deletion"
+
+
+TEA = f"at://{did(1)}/{EVENT}/tea"
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def answered(db: Database, numbers: range) -> None:
+    async with db.transaction() as tx:
+        await apply(tx, HERE, [event(1, "tea", 1), *(rsvp(number, "one", number, TEA) for number in numbers)])
+
+
+async def asked(db: Database) -> Counting:
+    async with db.transaction() as tx:
+        tea, counting = await _tea(tx), Counting(tx)
+        assert await compare_answers(counting, tea) == await comparing_of(tx)
+        assert await network_rsvps.states(counting, tea.id) == {PublicationState.WITHHELD: await comparing_of(tx)}
+    return counting
+
+
+async def comparing_of(reader: Reader) -> int:
+    row = await reader.fetch_one("select count(*) as n from attendances")
+    assert row is not None
+    return int(row["n"])
+
+
+async def _tea(reader: Reader) -> Event:
+    tea = await find(reader, TEA)
+    assert tea is not None
+    return tea
+
+
+async def test_what_a_host_asks_for_is_one_job_however_many_have_answered(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for it: the same statements and rows for many as for few; paid in pieces, every record is decided anew and asked for once."""
+    monkeypatch.setattr(network_rsvps, "PIECE", 3)
+    await answered(db, range(2, 4))
+    few = await asked(db)
+    await answered(db, range(4, 14))
+    many = await asked(db)
+    assert (many.statements, many.rows) == (few.statements, few.rows)
+    async with db.reader() as reader:
+        assert await reader.fetch("select subject from outbox_jobs where kind = 'prove_record'") == []
+        owed = await reader.fetch("select subject from outbox_jobs where kind = 'compare_answers'")
+        assert [row["subject"] for row in owed] == [(await _tea(reader)).id]
+    async with db.transaction() as tx:
+        await tx.execute(
+            "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+            " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
+        )
+    assert (
+        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: one_by_one(network_rsvps.comparing_handler(db))}) == 1
+    )
+    async with db.reader() as reader:
+        proven = await reader.fetch("select subject from outbox_jobs where kind = 'prove_record' order by subject")
+        assert await network_rsvps.states(reader, (await _tea(reader)).id) == {PublicationState.DUE: 12}
+    assert [row["subject"] for row in proven] == sorted(f"at://{did(number)}/{RSVP}/one" for number in range(2, 14))

@@ -1,0 +1,156 @@
+"""What somebody wrote with another app before they answered here is heard after ours was published: the latest word counts."""
+
+import pytest
+
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.records.collections import RSVP
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_groups import records_in
+from tests.openmeet.publishing.test_where_they_answered import said_elsewhere, second_account
+
+HEARINGS = ("by the stream", "by a reading")
+
+
+async def hear(deployment: Deployment, who: Caller, did: Did, how: str) -> None:
+    if how == "by a reading":
+        await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    else:
+        await deployment.listen(who.user_id)
+
+
+async def words_in(deployment: Deployment, did: Did) -> dict[str, str]:
+    """What the answers in a repository say, by uri."""
+    return {
+        uri: (await deployment.record(uri))["status"].partition("#")[2]
+        for uri in await records_in(deployment, did, RSVP)
+    }
+
+
+async def status(deployment: Deployment) -> str:
+    async with deployment.db.reader() as reader:
+        (row,) = await reader.fetch("select status from attendances")
+    return str(row["status"])
+
+
+async def settle(deployment: Deployment, did: Did) -> None:
+    for _ in range(3):
+        deployment.clock.turn(MINUTE)
+        await deployment.deliver_publications()
+        await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+
+
+async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
+    """Cleo said here that she goes, and her repository says so."""
+    event = await deployment.event(await deployment.connected("hedi"), title="Chess")
+    await deployment.deliver_publications()
+    cleo = await deployment.connected("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    return cleo, did, event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+
+
+@pytest.mark.parametrize("how", HEARINGS)
+async def test_what_was_said_here_since_stands(deployment: Deployment, how: str):
+    """Their record is newer than ours, for ours was changed and not written anew. It is changed too, and ours goes."""
+    cleo, did, event, uri = await going(deployment)
+    deployment.clock.turn(MINUTE)
+    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
+    deployment.clock.turn(MINUTE)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    deployment.clock.turn(MINUTE)
+    await hear(deployment, cleo, did, how)
+    assert await status(deployment) == "declined"
+    await settle(deployment, did)
+    assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
+
+
+@pytest.mark.parametrize("how", HEARINGS)
+async def test_what_was_said_elsewhere_since_counts(deployment: Deployment, how: str):
+    """The twin of the above: the other way round in time, the other way round in what counts."""
+    cleo, did, event, uri = await going(deployment)
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    deployment.clock.turn(MINUTE)
+    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
+    deployment.clock.turn(MINUTE)
+    await hear(deployment, cleo, did, how)
+    await settle(deployment, did)
+    assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("interested", "interested")
+
+
+async def test_what_was_changed_elsewhere_since_counts(deployment: Deployment):
+    """When it was written first is not when it was said: the commit decides."""
+    cleo, did, event, uri = await going(deployment)
+    deployment.clock.turn(MINUTE)
+    written_at = format_datetime(deployment.clock.now())
+    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", written_at)
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    deployment.clock.turn(MINUTE)
+    app = await deployment.stranger("cleo")
+    said = {name: value for name, value in (await deployment.record(theirs)).items() if name != "cid"}
+    again = {**said, "status": f"{RSVP}#going"}
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": RSVP, "rkey": theirs.rpartition("/")[2], "record": again},
+    )
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, did)
+    assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("attending", "going")
+
+
+async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(deployment: Deployment):
+    """It claims a time after what was said here. The stream brings the commit, which was made before."""
+    cleo, did, event, uri = await going(deployment)
+    deployment.clock.turn(MINUTE)
+    theirs = await said_elsewhere(
+        deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now() + 90 * 1_000_000)
+    )
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    deployment.clock.turn(MINUTE)
+    app = await deployment.stranger("cleo")
+    note = {"$type": "com.example.note", "text": "later"}
+    await app.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": "com.example.note", "record": note}
+    )
+    await hear(deployment, cleo, did, "by a reading")
+    assert await status(deployment) == "interested"
+    await hear(deployment, cleo, did, "by the stream")
+    assert await status(deployment) == "declined"
+    await settle(deployment, did)
+    assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
+
+
+@pytest.mark.parametrize("how", HEARINGS)
+async def test_an_account_read_late_does_not_go_before(deployment: Deployment, how: str):
+    """What she wrote in another account of hers, before she said otherwise here."""
+    cleo, did, event, uri = await going(deployment)
+    work = await second_account(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    theirs = await said_elsewhere(deployment, "work", work, uri, "interested", format_datetime(deployment.clock.now()))
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    deployment.clock.turn(MINUTE)
+    if how == "by a reading":
+        await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    else:
+        await deployment.follow_until(work, lambda state: state.known is not None)
+    assert await status(deployment) == "declined"
+    await settle(deployment, did)
+    assert (await words_in(deployment, did), await words_in(deployment, work)) == ({}, {theirs: "notgoing"})

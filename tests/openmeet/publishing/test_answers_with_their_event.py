@@ -1,0 +1,173 @@
+"""Answers in people's repositories when their event is no longer for everybody: they go with it, and come back with it."""
+
+from groundwork.clock import MINUTE
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.network.publishing import settle, write
+from openmeet.network.publishing.eligibility import PublishRsvp, decide
+from openmeet.network.repositories.agents import agent_for
+from openmeet.outbox import publication_leases
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment, details
+
+
+async def absent(deployment: Deployment, uri: str) -> bool:
+    try:
+        await deployment.record(uri)
+    except NotFound:
+        return True
+    return False
+
+
+async def answered(deployment: Deployment) -> tuple[Caller, Event, str]:
+    """Ben's public event with Cleo's answer, both published; and the uri of the answer's record."""
+    ben, cleo = await deployment.person("Ben"), await deployment.connected()
+    event = await deployment.event(ben)
+    answer = await deployment.answer(cleo, event.slug)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    assert uri is not None
+    return ben, event, uri
+
+
+async def pay_all(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def revise(deployment: Deployment, host: Caller, event: Event, **typed: str) -> None:
+    """As the event's form does it."""
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, host, event.slug, details(**typed))
+
+
+async def test_answers_are_taken_back_with_an_event_that_is_unlisted(deployment: Deployment):
+    """Who goes to what is no longer for everybody is nobody's business (invariant 3); and they return with it."""
+    ben, event, uri = await answered(deployment)
+    await revise(deployment, ben, event, visibility="unlisted")
+    await pay_all(deployment)
+    assert await absent(deployment, uri)
+    await revise(deployment, ben, event, visibility="public")
+    await pay_all(deployment)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
+        await deployment.standing(PublicationKind.EVENT, event.id)
+    ).uri
+
+
+async def test_answers_are_taken_back_with_an_event_that_is_deleted(deployment: Deployment):
+    ben, event, uri = await answered(deployment)
+    async with deployment.db.transaction() as tx:
+        await event_hosting.delete(tx, ben, event.slug)
+    await pay_all(deployment)
+    assert await absent(deployment, uri)
+
+
+async def test_answers_are_taken_back_where_the_host_withdraws_consent(deployment: Deployment):
+    """The event's record goes, and what spoke of it with it; agreeing again brings back both."""
+    ben, event, uri = await answered(deployment)
+    async with deployment.db.transaction() as tx:
+        await identities.withdraw(tx, ben.user_id)
+    await pay_all(deployment)
+    assert await absent(deployment, uri)
+    async with deployment.db.transaction() as tx:
+        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+    await pay_all(deployment)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
+        await deployment.standing(PublicationKind.EVENT, event.id)
+    ).uri
+
+
+async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
+    """The event is unlisted between the decision to send and the PDS's yes: what arrived is taken back."""
+    ben, event, uri = await answered(deployment)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
+    await deployment.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, RsvpReply.INTERESTED)
+    async with deployment.db.transaction() as tx:
+        (held,) = await publication_leases.take(tx, limit=5, seconds=60)
+        decision = await decide(tx, held, deployment.publisher.flags)
+    assert isinstance(decision, PublishRsvp)
+    client = await agent_for(deployment.db, deployment.network, decision.identity)
+    await revise(deployment, ben, event, visibility="unlisted")
+    await write.write(deployment.publisher, client, held, decision)
+    assert (await deployment.record(uri))["status"].endswith("#interested")
+    await pay_all(deployment)
+    assert await absent(deployment, uri)
+
+
+async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
+    """The event is unlisted and public again while an answer is being taken back: it is published once more."""
+    ben, event, uri = await answered(deployment)
+    await revise(deployment, ben, event, visibility="unlisted")
+    async with deployment.db.transaction() as tx:
+        held = [
+            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+        ]
+        for one in held:
+            await publication_leases.start_retracting(tx, one)
+    await revise(deployment, ben, event, visibility="public")
+    for one in held:
+        await settle.forget(deployment.publisher, publication_leases.as_retracting(one))
+    deployment.clock.turn(10 * MINUTE)
+    await pay_all(deployment)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
+    assert row["record_uri"] == uri
+
+
+async def test_taking_back_ends_where_nothing_is_owed_any_more(deployment: Deployment):
+    """While an answer is being taken back its event is public again, and then gone: nothing is left that nobody here knows of."""
+    ben, event, uri = await answered(deployment)
+    await revise(deployment, ben, event, visibility="unlisted")
+    async with deployment.db.transaction() as tx:
+        held = [
+            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+        ]
+        for one in held:
+            await publication_leases.start_retracting(tx, one)
+    await revise(deployment, ben, event, visibility="public")
+    record = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    _, _, did, collection, rkey = record.split("/")
+    client = await deployment.own_client(await deployment.identity(ben.user_id))
+    await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+    await deployment.listen(ben.user_id)
+    deployment.clock.turn(10 * MINUTE)
+    await pay_all(deployment)
+    (answer,) = held
+    assert (await deployment.standing(PublicationKind.RSVP, answer.subject_id)).uri is None
+    assert await absent(deployment, uri)
+
+
+async def test_an_answer_to_what_was_gone_for_a_while_is_told(deployment: Deployment):
+    """Another app of the host's deletes the event's record before the answer is sent, and brings it back: the answer goes out then."""
+    ben, cleo = await deployment.person("Ben"), await deployment.connected()
+    event = await deployment.event(ben)
+    await pay_all(deployment)
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    value = await deployment.record(uri)
+    value.pop("cid")
+    answer = await deployment.answer(cleo, event.slug)
+    _, _, did, collection, rkey = uri.split("/")
+    client = await deployment.own_client(await deployment.identity(ben.user_id))
+    where = {"repo": did, "collection": collection, "rkey": rkey}
+    await client.procedure("com.atproto.repo.deleteRecord", where)
+    await deployment.listen(ben.user_id)
+    await pay_all(deployment)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri is None
+    deployment.clock.turn(MINUTE)
+    await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
+    await deployment.listen(ben.user_id)
+    deployment.clock.turn(10 * MINUTE)
+    await pay_all(deployment)
+    told = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    assert told is not None
+    assert (await deployment.record(told))["subject"]["uri"] == uri

@@ -1,0 +1,352 @@
+"""Whatever happens to an event and its record, in any order: in the end each answer counts as its author's repository has it.
+
+An event is taken off the network, published again, handed over and back, its record is deleted elsewhere; people answer in their own
+apps under any address that the event ever had; replies are lost, payers die, and both sides start again.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.tid import TidClock
+from groundwork.clock import HOUR, MINUTE, HandClock, Instant
+from groundwork.http.server import serve
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import fetch, release_pending
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.message import RecordMessage, decode
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, details, open_deployment
+from tests.openmeet.publishing.test_lent_accounts import host_beside
+from tests.openmeet.publishing.test_owners import hand_over
+
+WORDS = ("going", "interested", "notgoing")
+# What an answer may stand as here; a host may let people in or not, which is no part of their word.
+STANDS_FOR = {
+    "going": {"attending", "pending", "waitlisted"},
+    "interested": {"interested"},
+    "notgoing": {"declined"},
+    None: {"declined", None},
+}
+
+START = Instant(1_772_000_000_000_000)
+
+# (act, number): the number chooses a guest, a word, an address.
+Step = tuple[str, int]
+ACTS = (
+    "off",
+    "on",
+    "private",
+    "hand over",
+    "say",
+    "take back",
+    "delete record",
+    "decide",
+    "pay",
+    "hear",
+    "lose",
+    "kill",
+    "restart",
+)
+steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=4, max_size=12)
+
+
+@dataclass
+class History:
+    """One event, two people who may own it, two guests of other apps, and what happened. ``guests``: their DIDs; ``said``: their last words."""
+
+    deployment: Deployment
+    hosts: list[Caller]
+    guests: dict[str, str]
+    event: Event
+    owner: int = 0
+    addresses: list[str] = field(default_factory=list)
+    said: dict[str, str | None] = field(default_factory=dict)
+    restarts: count = field(default_factory=lambda: count(4))
+
+    async def act(self, act: str, number: int) -> None:
+        deployment, host = self.deployment, self.hosts[self.owner]
+        self.deployment.clock.turn(MINUTE)
+        now = await self.now()
+        match act:
+            case "off" | "on" | "private":
+                wanted = {"off": "unlisted", "on": "public", "private": "private"}[act]
+                async with deployment.db.transaction() as tx:
+                    await event_hosting.revise(tx, host, now.slug, details(visibility=wanted))
+            case "hand over":
+                async with deployment.db.transaction() as tx:
+                    await host_beside_once(tx, now, host, self.hosts[1 - self.owner])
+                await hand_over(deployment, now, host, self.hosts[1 - self.owner])
+                self.owner = 1 - self.owner
+            case "say":
+                await self.say(sorted(self.guests)[number % 2], WORDS[number % 3], number)
+            case "take back":
+                await self.take_back(sorted(self.guests)[number % 2])
+            case "delete record":
+                await self.delete_record()
+            case "decide":
+                await self.decide(DeletedRecordChoice.PUBLISH if number % 2 else DeletedRecordChoice.KEEP)
+            case "pay":
+                await deployment.deliver_publications()
+            case "hear":
+                await self.hear()
+            case "lose":
+                deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "deleteRecord"))
+                await deployment.deliver_publications()
+                deployment.proxy.loses = lambda _request: False
+            case "kill":
+                await self.kill()
+            case "restart":
+                await self.restart()
+        await self.note_address()
+
+    async def now(self) -> Event:
+        async with self.deployment.db.reader() as reader:
+            found = await by_id(reader, self.event.id)
+        assert found is not None
+        return found
+
+    async def note_address(self) -> None:
+        uri = (await self.deployment.standing(PublicationKind.EVENT, self.event.id)).uri
+        if uri is not None and uri not in self.addresses:
+            self.addresses.append(uri)
+
+    async def say(self, name: str, word: str, number: int) -> None:
+        """An app that has seen the event once goes on naming the address that it knows."""
+        if not self.addresses:
+            return
+        cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
+        value = {
+            "$type": RSVP,
+            "subject": {"uri": self.addresses[number % len(self.addresses)], "cid": cid},
+            "status": f"{RSVP}#{word}",
+            "createdAt": "2026-02-01T00:00:00.000Z",
+        }
+        did, app = self.guests[name], await self.deployment.stranger(name)
+        body = {"repo": did, "collection": RSVP, "rkey": "mine", "record": value}
+        await app.procedure("com.atproto.repo.putRecord", body)
+        self.said[name] = word
+
+    async def take_back(self, name: str) -> None:
+        did, app = self.guests[name], await self.deployment.stranger(name)
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": RSVP, "rkey": "mine"})
+        if name in self.said:
+            self.said[name] = None
+
+    async def delete_record(self) -> None:
+        """The owner deletes whatever record of the event their repository has, in another app."""
+        did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
+        app = await self.deployment.stranger(("ana", "ben")[self.owner])
+        listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
+        for record in listed["records"]:
+            rkey = record["uri"].rpartition("/")[2]
+            await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
+
+    async def decide(self, decision: DeletedRecordChoice) -> None:
+        now = await self.now()
+        if now.record_deleted_at is not None:
+            async with self.deployment.db.transaction() as tx:
+                await event_hosting.decide_record(tx, self.hosts[self.owner], now.slug, decision)
+
+    async def hear(self) -> None:
+        deployment = self.deployment
+        client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+        for did in [*[(await deployment.identity(one.user_id)).did for one in self.hosts], *self.guests.values()]:
+            newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+            await deployment.follow_until(
+                did, lambda state, rev=newest: state.known is not None and state.known.rev >= rev
+            )
+
+    async def kill(self) -> None:
+        """The payer dies with the first write that it sends, which arrives."""
+        task = asyncio.create_task(self.deployment.deliver_publications())
+
+        def dies(request: Any) -> bool:
+            is_write = request.path.endswith(("putRecord", "deleteRecord"))
+            if is_write:
+                task.cancel()
+            return is_write
+
+        self.deployment.proxy.loses = dies
+        await asyncio.gather(task, return_exceptions=True)
+        self.deployment.proxy.loses = lambda _request: False
+
+    async def restart(self) -> None:
+        """Both sides: nothing that either kept in memory is there any more."""
+        deployment = self.deployment
+        await deployment.pds_serving.stop()
+        deployment.pds_serving = await serve(
+            deployment.pds.app, "127.0.0.1", int(deployment.pds_url.rpartition(":")[2])
+        )
+        deployment.publisher = replace(deployment.publisher, tids=TidClock(next(self.restarts)))
+        deployment.processor = Processor(
+            deployment.db, deployment.queue, deployment.processor.here, deployment.processor.counting
+        )
+        deployment.consumer = replace(deployment.consumer)
+        deployment.clock.turn(HOUR)
+
+    async def settle(self) -> None:
+        deployment = self.deployment
+        for _ in range(6):
+            await deployment.deliver_publications()
+            here = deployment.processor.here
+            await dispatcher.run_once(
+                deployment.db,
+                {
+                    JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
+                    JobKind.WAITING_ANSWERS: one_by_one(release_pending.pending_handler(deployment.db)),
+                    JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(deployment.publisher)),
+                },
+            )
+            await self.hear()
+            deployment.clock.turn(HOUR)
+        await self.note_address()
+
+
+async def host_beside_once(tx: Any, event: Event, author: Caller, beside: Caller) -> None:
+    row = await tx.fetch_one(
+        "select id from event_co_hosts where event_id = :event_id and user_id = :user_id",
+        event_id=event.id,
+        user_id=beside.user_id,
+    )
+    if row is None:
+        await host_beside(tx, event, author, beside)
+
+
+async def begin(deployment: Deployment) -> History:
+    hosts = [await deployment.connected("ana"), await deployment.connected("ben")]
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    guests = {}
+    for name in ("gus", "lou"):
+        await deployment.account(name)
+        app = await deployment.stranger(name)
+        guests[name] = str((await app.query("com.atproto.server.getSession", {}))["did"])
+    # Whose commits are not followed from the beginning is not heard of later.
+    deployment.consumer.interests.followed.update(guests.values())
+    for one in hosts:
+        deployment.consumer.interests.followed.add((await deployment.identity(one.user_id)).did)
+    history = History(deployment, hosts, guests, await deployment.event(hosts[0]))
+    await history.settle()
+    return history
+
+
+@settings(
+    max_examples=6,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=steps)
+@example(history=[("say", 0), ("off", 0), ("pay", 0), ("say", 2), ("on", 0), ("pay", 0)])
+@example(history=[("say", 0), ("private", 0), ("lose", 0), ("take back", 0), ("on", 0), ("kill", 0), ("hear", 0)])
+@example(
+    history=[
+        ("say", 3),
+        ("hand over", 0),
+        ("off", 0),
+        ("pay", 0),
+        ("say", 2),
+        ("hand over", 0),
+        ("on", 0),
+        ("restart", 0),
+    ]
+)
+@example(
+    history=[
+        ("say", 0),
+        ("delete record", 0),
+        ("hear", 0),
+        ("say", 8),
+        ("decide", 1),
+        ("lose", 0),
+        ("off", 0),
+        ("pay", 0),
+    ]
+)
+@example(
+    history=[
+        ("delete record", 0),
+        ("off", 0),
+        ("kill", 0),
+        ("on", 0),
+        ("say", 1),
+        ("hear", 0),
+        ("decide", 0),
+        ("on", 0),
+    ]
+)
+async def test_answers_count_as_their_repositories_have_them(
+    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[Step]
+):
+    clock = HandClock(START)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with open_deployment(db, make_sqlite, clock, tmp_path_factory.mktemp("deployment")) as deployment:
+        opened, played = deployment.pds_serving, await begin(deployment)
+        heard = watch(deployment)
+        for act, number in history:
+            await played.act(act, number)
+        await played.settle()
+        await played.decide(DeletedRecordChoice.PUBLISH)
+        await played.act("on", 0)
+        await publish_if_kept(played)
+        await played.settle()
+        await check(played, heard)
+        if deployment.pds_serving is not opened:
+            await deployment.pds_serving.stop()
+
+
+def watch(deployment: Deployment) -> list[RecordMessage]:
+    """Every message that comes from the firehose from now on."""
+    heard: list[RecordMessage] = []
+    publish = deployment.queue.publish
+
+    async def listening(messages: Any) -> None:
+        heard.extend(one for one in (decode(message.body) for message in messages) if isinstance(one, RecordMessage))
+        await publish(messages)
+
+    deployment.queue.publish = listening  # type: ignore[method-assign]
+    return heard
+
+
+async def publish_if_kept(history: History) -> None:
+    async with history.deployment.db.transaction() as tx:
+        await try_again(tx, kind=PublicationKind.EVENT, subject_id=history.event.id)
+
+
+async def check(history: History, heard: list[RecordMessage]) -> None:
+    deployment = history.deployment
+    async with deployment.db.reader() as reader:
+        known = await reader.fetch("select id, removed_at, deleted_at, record_deleted_at, record_uri from events")
+        rows = await reader.fetch(
+            "select i.did, a.status from attendances a join identities i on i.user_id = a.user_id where a.event_id = :id",
+            id=history.event.id,
+        )
+    assert [row["id"] for row in known] == [history.event.id], "one identity"
+    (row,) = known
+    assert (row["removed_at"], row["deleted_at"], row["record_deleted_at"]) == (None, None, None)
+    standing = await deployment.standing(PublicationKind.EVENT, history.event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, row["record_uri"])
+    assert (await deployment.record(standing.uri or ""))["name"] == "Tea in the park"
+    assert (await history.now()).visibility is Visibility.PUBLIC
+    in_repository = {uri.split("/")[2] for uri in history.addresses}
+    assert len(history.addresses) == len(in_repository), "one address in each repository"
+    statuses = {row["did"]: row["status"] for row in rows}
+    for name, did in history.guests.items():
+        assert statuses.get(did) in STANDS_FOR[history.said.get(name)], name
+    written = [(one.uri, one.cid) for one in heard if one.collection == EVENT and one.cid and not one.is_read]
+    assert len(written) == len(set(written)), "no two writes of one key are the same bytes"

@@ -1,0 +1,126 @@
+"""An event has changed hands and its new owner has not agreed to publishing yet, or its owner's session is gone: nothing is lost."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.clock import HOUR, SECOND
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.network.ingestion import merge_review
+from openmeet.network.records.collections import RSVP, SUCCESSION_KEY
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_groups import deliver_publications
+from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted, now
+
+
+async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(deployment: Deployment):
+    """Edits of both hosts here, answers from here and from elsewhere: nothing of it is lost when the heir says yes."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
+    dan = await deployment.connected("dan")
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    await deployment.revise(ben, event.slug, title="Ben's tea")
+    await deployment.revise(ana, event.slug, title="Ben's tea", description="Ana brings the cups.")
+    mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    await deployment.account("zoe")
+    app = await deployment.stranger("zoe")
+    did = (await app.query("com.atproto.server.getSession", {}))["did"]
+    about = {"uri": old, "cid": (await deployment.record(old))["cid"]}
+    value = {"$type": RSVP, "subject": about, "status": f"{RSVP}#going", "createdAt": "2026-02-01T00:00:00.000Z"}
+    await app.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "rkey": "a", "record": value}
+    )
+    newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    async with deployment.db.transaction() as tx:
+        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+        await events.agree_to_record(tx, ben, event.slug)
+    await deployment.deliver_jobs()
+    await deliver_publications(deployment)
+    new = (await now(deployment, event)).record_uri or ""
+    record = await deployment.record(new)
+    assert new != old
+    assert (record["name"], record["description"]) == ("Ben's tea", "Ana brings the cups.")
+    assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
+    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri or ""
+    assert (await deployment.record(answered))["subject"]["uri"] == new
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances where event_id = :id", id=event.id)
+        assert [row["status"] for row in rows] == [AttendanceStatus.ATTENDING] * 2
+    assert await events_here(deployment) == [event.id]
+
+
+async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None:
+    """Ana's own app changes the record."""
+    app = await deployment.stranger("ana")
+    _, _, did, collection, rkey = uri.split("/")
+    record = await deployment.record(uri)
+    swap = record.pop("cid")
+    wish = {"repo": did, "collection": collection, "rkey": rkey, "swapRecord": swap}
+    await app.procedure("com.atproto.repo.putRecord", wish | {"record": record | said})
+
+
+@pytest.mark.parametrize("heir_agrees", [True, False])
+async def test_what_the_owner_wrote_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
+    """Their app's edit was on its way when the event changed hands."""
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
+    event, old = await hosted(deployment, ana, ben)
+    await deployment.listen(ana.user_id)
+    await write_elsewhere(deployment, old, name="Coffee")
+    deployment.clock.turn(SECOND)
+    await hand_over(deployment, event, ana, ben)
+    await deployment.listen(ana.user_id)
+    await deliver_publications(deployment)
+    assert (await now(deployment, event)).title == "Coffee"
+    if heir_agrees:
+        new = (await now(deployment, event)).record_uri or ""
+        assert (await deployment.record(new))["name"] == "Coffee"
+
+
+async def test_an_edit_from_before_gives_way_to_what_was_edited_here(deployment: Deployment):
+    """Both called it something else: what stands here stays, and the host can look at what the other version said."""
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
+    event, old = await hosted(deployment, ana, ben)
+    await deployment.listen(ana.user_id)
+    await write_elsewhere(deployment, old, name="Coffee", description="Cake, too.")
+    deployment.clock.turn(SECOND)
+    await hand_over(deployment, event, ana, ben)
+    await deployment.revise(ben, event.slug, title="Ben's tea")
+    await deployment.listen(ana.user_id)
+    await deliver_publications(deployment)
+    after = await now(deployment, event)
+    assert (after.title, after.content.description) == ("Ben's tea", "Cake, too.")
+    record = await deployment.record(after.record_uri or "")
+    assert (record["name"], record["description"]) == ("Ben's tea", "Cake, too.")
+    async with deployment.db.reader() as reader:
+        _, (one,) = await merge_review.merged(reader, ben, event.slug)
+    assert (one.decision.field, one.decision.theirs) == ("name", "Coffee")
+
+
+async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost(deployment: Deployment):
+    """Who hosts it beside them edits, people answer; when the owner has signed in again their repository says all of it."""
+    ana, ben, dan = await deployment.connected("ana"), await deployment.person("Ben"), await deployment.connected("dan")
+    event, uri = await hosted(deployment, ana, ben)
+    async with deployment.db.transaction() as tx:
+        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+    async with deployment.pds.registry.db.transaction() as tx:
+        await tx.execute("delete from sessions where did = :did", did=uri.split("/")[2])
+    deployment.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
+    await deployment.revise(ben, event.slug, title="Ben's tea")
+    mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+    assert (await now(deployment, event)).title == "Ben's tea"
+    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri or ""
+    assert (await deployment.record(answered))["subject"]["uri"] == uri
+    await deployment.revise(ben, event.slug, title="Ben's tea", description="And cake.")
+    await deployment.connected_as("ana")
+    await deliver_publications(deployment)
+    record = await deployment.record(uri)
+    assert (record["name"], record["description"]) == ("Ben's tea", "And cake.")

@@ -1,0 +1,118 @@
+"""The functions that write calendars into a repository, against a real PDS: swaps, one answer per event, what others wrote."""
+
+import pytest
+
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.record_key import RecordKey
+from groundwork.errors import Conflict
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.network.publishing.send import (
+    delete_record,
+    get_record,
+    list_rsvps,
+    put_record,
+)
+from openmeet.network.records.collections import EVENT, RSVP, SERIES
+from openmeet.network.records.rsvp import record_key_for
+from openmeet.network.repositories.agents import agent_for_user
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment
+
+KEY = RecordKey("3mqdau33ozs2n")
+
+
+def tea(name: str = "Tea") -> dict:
+    return {"$type": EVENT, "name": name, "createdAt": "2026-01-01T00:00:00Z", "com.example.mark": {"kept": True}}
+
+
+async def test_an_event_is_made_read_changed_and_taken_away(deployment: Deployment):
+    cleo = await deployment.connected()
+    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    did = (await deployment.identity(cleo.user_id)).did
+    uri = AtUri(did, EVENT, KEY)
+    assert await get_record(agent, uri) is None
+    made = await put_record(agent, uri, tea(), swap=None)
+    with pytest.raises(Conflict):
+        await put_record(agent, uri, tea("Another"), swap=None)
+    current = await get_record(agent, uri)
+    assert current is not None
+    assert (current.record, current.cid) == (tea(), made.cid)
+    changed = await put_record(agent, uri, current.record | {"name": "Coffee"}, swap=current.cid)
+    with pytest.raises(Conflict):
+        await put_record(agent, uri, tea("Too late"), swap=current.cid)
+    assert (await deployment.record(str(uri)))["com.example.mark"] == {"kept": True}
+    assert await delete_record(agent, uri, expected=changed.cid) is not None
+    assert await delete_record(agent, uri, expected=None) is None
+
+
+async def test_a_series_is_made_and_changed(deployment: Deployment):
+    cleo = await deployment.connected()
+    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    uri = AtUri((await deployment.identity(cleo.user_id)).did, SERIES, KEY)
+    record = {
+        "$type": SERIES,
+        "name": "Tea",
+        "timezone": "Europe/Vienna",
+        "dtstart": "2026-03-07T18:00:00",
+        "rrule": ["FREQ=WEEKLY"],
+        "createdAt": "2026-01-01T00:00:00Z",
+    }
+    made = await put_record(agent, uri, record, swap=None)
+    await put_record(agent, uri, record | {"rrule": ["FREQ=DAILY"]}, swap=made.cid)
+    assert (await deployment.record(str(uri)))["rrule"] == ["FREQ=DAILY"]
+
+
+async def test_answers_are_written_listed_over_pages_and_taken_away(deployment: Deployment):
+    cleo = await deployment.connected()
+    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    did = (await deployment.identity(cleo.user_id)).did
+    made = await put_record(agent, AtUri(did, EVENT, KEY), tea(), swap=None)
+    for number in range(3):
+        about = parse_at_uri(f"at://{did}/{EVENT}/3mqdau33ozs{number + 2}n")
+        record = {"$type": RSVP, "subject": {"uri": str(about), "cid": made.cid}, "status": f"{RSVP}#going"}
+        uri = AtUri(did, RSVP, RecordKey(record_key_for(about)))
+        first = await put_record(agent, uri, record, swap=None)
+        await put_record(agent, uri, record | {"status": f"{RSVP}#notgoing"}, swap=first.cid)
+    found = [one async for one in list_rsvps(agent, did)]
+    assert {one.record["status"] for one in found} == {f"{RSVP}#notgoing"}
+    assert len({one.subject for one in found}) == 3
+    for one in found:
+        assert await delete_record(agent, one.uri, expected=one.cid) is not None
+    assert [one async for one in list_rsvps(agent, did)] == []
+
+
+async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_made(deployment: Deployment):
+    """Also where nobody has read the repository yet: it is looked through once."""
+    ana = await deployment.person("Ana")
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    subject = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    about = await deployment.record(subject)
+    await deployment.account("dora")
+    older = await deployment.stranger("dora")
+    session = await older.query("com.atproto.server.getSession")
+    key = "eeab17d5ccf0d"  # as the first OpenMeet made them; no TID
+    await older.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": session["did"],
+            "collection": str(RSVP),
+            "rkey": key,
+            "record": {
+                "$type": str(RSVP),
+                "subject": {"uri": subject, "cid": about["cid"]},
+                "status": f"{RSVP}#interested",
+            },
+        },
+    )
+    dora = await deployment.connected_as("dora")
+    deployment.clock.turn(60_000_000)
+    answer = await deployment.answer(dora, event.slug, RsvpReply.GOING)
+    for _ in range(4):
+        await deployment.deliver_publications()
+        await deployment.ingest()
+        deployment.clock.turn(60_000_000)
+    agent = await agent_for_user(deployment.db, deployment.network, dora.user_id)
+    (only,) = [one async for one in list_rsvps(agent, (await deployment.identity(dora.user_id)).did)]
+    assert (only.uri.rkey, only.record["status"]) == (key, f"{RSVP}#going")
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri == str(only.uri)

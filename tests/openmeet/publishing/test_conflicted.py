@@ -1,0 +1,107 @@
+"""Where somebody keeps writing against us we stop, and its owner chooses: after three merged versions, and after five writes an hour."""
+
+import pytest
+from aiohttp import web
+
+from groundwork.errors import Explanation
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.network.publishing.publisher import MAX_ROUNDS, MAX_WRITES_PER_HOUR
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from openmeet.outbox.reasons import PublicationReason
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_together import names, watched
+
+AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now where kind = :kind and subject_id = :id"
+
+
+async def written_often(deployment: Deployment, kind: PublicationKind, subject_id: str) -> None:
+    """As many writes within this hour as there may be, without anybody's edit here."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute(AN_HOURS_WORTH, writes=MAX_WRITES_PER_HOUR, now=tx.now, kind=kind, id=subject_id)
+
+
+def says(standing: PublicationStatus) -> tuple[PublicationState, Explanation | None]:
+    return standing.state, standing.reason
+
+
+OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
+
+
+async def test_after_three_versions_that_came_between_we_stop(deployment: Deployment):
+    """Another app writes each time before our write arrives; each version is merged, and the fourth is its host's to decide."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.uri is not None
+    await deployment.listen(cleo.user_id)
+    app = await deployment.stranger("cleo")
+    did, collection, rkey = standing.uri.removeprefix("at://").split("/")
+    versions = 0
+
+    async def before(request: web.Request) -> None:
+        nonlocal versions
+        if request.path.rpartition(".")[2] != "putRecord":
+            return
+        versions += 1
+        record = await deployment.record(standing.uri)
+        record.pop("cid")
+        wish = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record, "theme": f"nr {versions}"}}
+        await app.procedure("com.atproto.repo.putRecord", wish)
+
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    deployment.proxy.before = before
+    await deployment.revise(cleo, event.slug, title="Coffee")
+    for _ in range(3 * MAX_ROUNDS):
+        await deployment.deliver_publications()
+        await deployment.ingest()
+        deployment.clock.turn(61_000_000)
+    assert says(await deployment.standing(PublicationKind.EVENT, event.id)) == (
+        PublicationState.CONFLICTED,
+        PublicationReason.CHANGED_TOO_OFTEN(),
+    )
+    assert versions == MAX_ROUNDS + 1
+    record = await deployment.record(standing.uri)
+    assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "theirs stands, whole"
+
+
+@pytest.mark.parametrize("kind", [PublicationKind.EVENT, PublicationKind.RSVP])
+async def test_what_was_written_five_times_within_an_hour_is_not_written_again(
+    deployment: Deployment, kind: PublicationKind
+):
+    ana, cleo = await deployment.person(), await deployment.connected()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    if kind is PublicationKind.RSVP:
+        subject_id = (await deployment.answer(cleo, event.slug, RsvpReply.GOING)).id
+    else:
+        subject_id = (await deployment.event(cleo, title="Tea")).id
+    await written_often(deployment, kind, subject_id)
+    watch = await watched(deployment)
+    await deployment.deliver_publications()
+    assert says(await deployment.standing(kind, subject_id)) == OFTEN
+    assert watch.writes == []
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    collection = RSVP if kind is PublicationKind.RSVP else EVENT
+    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    assert listed["records"] == []
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_what_was_written_too_often_falls_out_of_a_commit_and_waits_for_its_owner(
+    deployment: Deployment, others: int
+):
+    """At once, and not when its lease has ended; the others of that commit go out."""
+    cleo = await deployment.connected()
+    often = [await deployment.event(cleo, title=f"Often {number}") for number in range(2)]
+    rest = [await deployment.event(cleo, title=f"Tea {number}") for number in range(others)]
+    for one in often:
+        await written_often(deployment, PublicationKind.EVENT, one.id)
+    watch = await watched(deployment)
+    await deployment.deliver_publications()
+    assert watch.writes == (["applyWrites"] if others else [])
+    assert [says(await deployment.standing(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
+    assert await names(deployment, cleo) == [one.title for one in rest]

@@ -1,0 +1,148 @@
+"""Tickets, accessibility, categories, tags and languages between two installations that read one repository."""
+
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.values import Accessibility, Tickets
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
+from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
+from openmeet.network.records.collections import DETAILS_KEY
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_two_writers import Writers, other_installation, published, settle
+from tests.openmeet.site_under_test import signed_in, site_on
+
+SAID = {
+    "ticket_url": "https://tickets.example/tea",
+    "price": "5 €",
+    "access": "step_free,quiet_room",
+    "access_note": "One step at the back door.",
+    "categories": "games,community",
+    "tags": "cooperative games, beginners",
+    "languages": "de, English",
+}
+
+
+def details_of(event: Event) -> tuple[object, ...]:
+    return (
+        event.content.tickets,
+        event.content.accessibility,
+        event.content.categories,
+        event.content.tags,
+        event.content.languages,
+    )
+
+
+UNDERSTOOD = (
+    Tickets("https://tickets.example/tea", "5 €"),
+    Accessibility((AccessFeature.STEP_FREE, AccessFeature.QUIET_ROOM), "One step at the back door."),
+    (Category.COMMUNITY, Category.GAMES),
+    ("cooperative games", "beginners"),
+    ("de", "en"),
+)
+
+
+async def say(writers: Writers, **fields: str) -> None:
+    for field, value in fields.items():
+        await writers.on_the_page(field, value)
+
+
+@pytest.fixture
+async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
+    """An event of Cleo's on the site where she made it, with all its details, and on another where she is known, too."""
+    other = await other_installation(deployment, make_sqlite)
+    cleo = await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
+    here = await published(deployment, cleo, app, "Tea")
+    there = Writers(other, await other.connected_as("cleo"), here.uri, app)
+    await say(here, **SAID)
+    await settle(here, there)
+    return here, there
+
+
+async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
+    """In fields of its own, by which it is found, and on its page."""
+    here, there = both
+    assert details_of(await here.event()) == details_of(await there.event()) == UNDERSTOOD
+    event = await there.event()
+    async with site_on(there.deployment.db, there.deployment.clock).browser() as browser:
+        page = unescape((await browser.get(f"/events/{event.slug}")).text)
+        found = await browser.get("/api/events", params={"category": "games", "q": "cooperative"})
+    for words in ("https://tickets.example/tea", "5 €", ACCESS_WORDS[AccessFeature.STEP_FREE], "One step", "beginners"):
+        assert str(words) in page, words
+    assert [one["slug"] for one in found.json()["events"]] == [event.slug]
+
+
+async def test_what_is_changed_there_comes_back(both: tuple[Writers, Writers]):
+    """And what is taken away there is away here; nobody writes any more then."""
+    here, there = both
+    await say(there, price="7 €", tags="advanced", access="")
+    await settle(here, there)
+    tickets, _, categories, _, languages = UNDERSTOOD
+    assert details_of(await here.event()) == details_of(await there.event())
+    assert details_of(await here.event()) == (
+        replace(tickets, price="7 €"),
+        Accessibility((), "One step at the back door."),
+        categories,
+        ("advanced",),
+        languages,
+    )
+
+
+async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
+    """Different fields are both kept; of one field the later change stands, the other is kept, and can be had."""
+    here, there = both
+    await say(here, price="6 €", tags="from here")
+    await say(there, tags="from there", languages="fr")
+    await settle(here, there)
+    assert details_of(await here.event()) == details_of(await there.event())
+    event = await here.event()
+    assert (event.content.tickets.price, event.content.languages) == ("6 €", ("fr",))
+    assert event.content.tags in {("from here",), ("from there",)}
+    decided = [
+        (side, one)
+        for side in (here, there)
+        async for one in _decisions(side)
+        if one.decision.field == "tags" and one.decision.policy is MergeReason.MOST_RECENT
+    ]
+    assert decided, "one of the two was not read by who won, and is kept"
+    side, one = decided[0]
+    assert {one.decision.ours, one.decision.theirs} == {"from here", "from there"}
+    lost = MergeSide.OURS if one.decision.result is MergeSide.THEIRS else MergeSide.THEIRS
+    wanted = one.decision.ours if lost is MergeSide.OURS else one.decision.theirs
+    slug = (await side.event()).slug
+    async with side.deployment.db.transaction() as tx:
+        await merge_review.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)
+    await settle(here, there)
+    assert (await here.event()).content.tags == (await there.event()).content.tags == (wanted,)
+    async with signed_in(site_on(side.deployment.db, side.deployment.clock), side.cleo.user_id) as browser:
+        assert "Tags" in (await browser.get(f"/events/{slug}/merged")).text
+
+
+async def test_an_app_that_knows_nothing_of_them_takes_nothing_away(both: tuple[Writers, Writers]):
+    """It wrote the record without the object: where the event was made the details stay, and stand there again with the next edit."""
+    here, there = both
+    record = await here.deployment.record(here.uri)
+    cid = record.pop("cid")
+    del record[DETAILS_KEY]
+    wish = {"repo": here.did, "collection": here.collection, "rkey": here.rkey, "swapRecord": cid}
+    await here.app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Tea at five"}})
+    await settle(here, there)
+    event = await here.event()
+    assert (event.title, details_of(event)) == ("Tea at five", UNDERSTOOD)
+    await here.on_the_page("description", "Bring a cup.")
+    await settle(here, there)
+    assert DETAILS_KEY in await here.deployment.record(here.uri)
+    assert details_of(await there.event()) == UNDERSTOOD
+
+
+async def _decisions(side: Writers):
+    async with side.deployment.db.reader() as reader:
+        assert await by_record_uri(reader, side.uri) is not None
+        for one in await merge_decisions.of_record(reader, side.uri):
+            yield one

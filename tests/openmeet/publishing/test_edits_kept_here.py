@@ -1,0 +1,286 @@
+"""What is edited here and not written into the record that is there: nobody's edit elsewhere takes it away (invariant 6)."""
+
+from dataclasses import replace
+from typing import Any
+
+from groundwork.clock import MINUTE
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import USUAL_RECORD, Event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.series import record_settings
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.three_way_merge import MergeSide
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.publishing.test_lent_accounts import edit as edit_together
+from tests.openmeet.publishing.test_lent_accounts import with_co_host
+from tests.openmeet.publishing.test_recalls import agree, delete, edit, records, settle, withdraw
+
+
+async def shown(deployment: Deployment, event: Event) -> Event:
+    async with deployment.db.reader() as reader:
+        found = await by_id(reader, event.id)
+    assert found is not None
+    return found
+
+
+async def revise(deployment: Deployment, who: Caller, event: Event, **typed: str) -> None:
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, who, event.slug, details(**typed))
+
+
+async def decided(deployment: Deployment, uri: str) -> list[tuple[str, str, str, MergeSide]]:
+    async with deployment.db.reader() as reader:
+        found = await merge_decisions.of_record(reader, uri)
+    return [(one.decision.field, one.decision.ours, one.decision.theirs, one.decision.result) for one in found]
+
+
+async def tea_of_another_app(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
+    """The record that another app of hers wrote, and the event that it became here."""
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        event = await by_id(reader, row["id"])
+    assert event is not None
+    return record, event
+
+
+async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(deployment: Deployment):
+    """Her app's record is narrowed and renamed here, then renamed there: both names stand, and what gave way is on record."""
+    cleo = await deployment.connected()
+    record, event = await tea_of_another_app(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours", visibility="unlisted")
+    await settle(deployment, cleo)
+    assert (await deployment.record(record["uri"]))["name"] == "Tea"
+    await edit(deployment, record, name="Tea for all", theme="blue")
+    await settle(deployment, cleo)
+    await edit(deployment, record, name="Tea for all", theme="green")
+    await settle(deployment, cleo)
+    assert (await shown(deployment, event)).title == "Tea at ours"
+    assert (await deployment.record(record["uri"]))["name"] == "Tea for all"
+    assert ("name", "Tea at ours", "Tea for all", MergeSide.OURS) in await decided(deployment, record["uri"])
+    await revise(deployment, cleo, event, title="Tea at ours", visibility="public")
+    await settle(deployment, cleo)
+    there = await deployment.record(record["uri"])
+    assert (there["name"], there["theme"]) == ("Tea at ours", "green")
+
+
+async def test_names_in_the_record_follow_each_other_where_only_other_words_were_given_here(deployment: Deployment):
+    """Described here before any record was hers to write: each later name of the record is taken, the description stays."""
+    cleo = await deployment.connected()
+    record, event = await tea_of_another_app(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
+    await settle(deployment, cleo)
+    for name in ("Coffee", "Cocoa", "Milk"):
+        await edit(deployment, record, name=name)
+        await settle(deployment, cleo)
+        now = await shown(deployment, event)
+        assert (now.title, now.content.description) == (name, "In the garden.")
+
+
+async def test_what_was_never_sent_outlives_the_record_and_is_there_when_it_comes_back(deployment: Deployment):
+    """Her app deletes the record before it has heard how she describes the event now, and brings an older copy of it in later."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await revise(deployment, cleo, event, title="Tea", description="In the garden.")
+    deployment.clock.turn(MINUTE)
+    await delete(deployment, record)
+    await deployment.listen(cleo.user_id)
+    assert (await shown(deployment, event)).record_deleted_at is not None
+    await settle(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    await put_back(deployment, record, name="Green tea")
+    await settle(deployment, cleo)
+    now = await shown(deployment, event)
+    assert (now.record_deleted_at, now.title, now.content.description) == (None, "Green tea", "In the garden.")
+    there = await deployment.record(record["uri"])
+    assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
+
+
+async def put_back(deployment: Deployment, record: dict[str, Any], **changed: str) -> None:
+    """Her app brings an older copy of the record in, with these values in it."""
+    app = await deployment.stranger("cleo")
+    _, _, did, _, rkey = record["uri"].split("/")
+    again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], **changed}}
+    await app.procedure("com.atproto.repo.putRecord", again)
+
+
+async def test_what_is_typed_while_the_record_is_gone_is_there_when_it_comes_back(deployment: Deployment):
+    """One edit was never sent when her app deleted the record, and another one is made before an older copy of it is brought in."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await revise(deployment, cleo, event, title="Tea at ours")
+    deployment.clock.turn(MINUTE)
+    await delete(deployment, record)
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.")
+    await settle(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    await put_back(deployment, record, theme="blue")
+    await settle(deployment, cleo)
+    now = await shown(deployment, event)
+    assert (now.record_deleted_at, now.title, now.content.description) == (None, "Tea at ours", "In the garden.")
+    there = await deployment.record(record["uri"])
+    assert (there["name"], there["description"], there["theme"]) == ("Tea at ours", "In the garden.", "blue")
+
+
+async def lost(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
+    """An event made here, and its record, which her app has deleted; nothing was owed."""
+    event = await deployment.event(cleo, title="Tea")
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    deployment.clock.turn(MINUTE)
+    await delete(deployment, record)
+    await settle(deployment, cleo)
+    return record, event
+
+
+async def test_an_edit_that_nobody_looked_at_yet_is_there_when_the_record_comes_back(deployment: Deployment):
+    """The copy is faster than the publisher, which would have noted that the edit waits."""
+    cleo = await deployment.connected()
+    record, event = await lost(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea", description="In the garden.")
+    deployment.clock.turn(MINUTE)
+    await put_back(deployment, record, theme="blue")
+    await deployment.listen(cleo.user_id)
+    assert (await shown(deployment, event)).content.description == "In the garden."
+    await settle(deployment, cleo)
+    there = await deployment.record(record["uri"])
+    assert (there["description"], there["theme"]) == ("In the garden.", "blue")
+    assert (await shown(deployment, event)).content.description == "In the garden."
+
+
+async def test_an_edit_for_fewer_people_is_there_when_the_record_comes_back(deployment: Deployment):
+    """Nothing of it may be public by then: what comes back is taken away, and the event says what she typed."""
+    cleo = await deployment.connected()
+    record, event = await lost(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")
+    await settle(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    await put_back(deployment, record, theme="blue")
+    await settle(deployment, cleo)
+    now = await shown(deployment, event)
+    assert (now.is_gone, now.record_uri, now.content.description) == (False, None, "In the garden.")
+    assert await records(deployment, EVENT) == []
+
+
+async def test_what_may_not_be_sent_outlives_a_record_of_another_app(deployment: Deployment):
+    """Described here without a yes to publishing, then deleted in her app and brought back there under an older name: both stand."""
+    cleo = await deployment.connected()
+    record, event = await tea_of_another_app(deployment, cleo)
+    await withdraw(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea", description="In the garden.")
+    await settle(deployment, cleo)
+    await delete(deployment, record)
+    await settle(deployment, cleo)
+    assert (await shown(deployment, event)).is_gone
+    _, _, did, _, rkey = record["uri"].split("/")
+    app = await deployment.stranger("cleo")
+    older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], "name": "Green tea"}}
+    await app.procedure("com.atproto.repo.putRecord", older)
+    await settle(deployment, cleo)
+    now = await shown(deployment, event)
+    assert (now.is_gone, now.title, now.content.description) == (False, "Green tea", "In the garden.")
+    assert "description" not in await deployment.record(record["uri"])
+    await agree(deployment, cleo)
+    await settle(deployment, cleo)
+    there = await deployment.record(record["uri"])
+    assert (there["name"], there["description"]) == ("Green tea", "In the garden.")
+
+
+async def test_a_yes_while_the_record_is_gone_gives_up_nothing(deployment: Deployment):
+    """As above, but she agrees before the record is back: there is nothing to write by then, and what she typed still is hers."""
+    cleo = await deployment.connected()
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        event = await by_id(reader, row["id"])
+    assert event is not None
+    await withdraw(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours")
+    await settle(deployment, cleo)
+    await delete(deployment, record)
+    await settle(deployment, cleo)
+    await agree(deployment, cleo)
+    await settle(deployment, cleo)
+    _, _, _, _, rkey = record["uri"].split("/")
+    app = await deployment.stranger("cleo")
+    older = {"repo": did, "collection": EVENT, "rkey": rkey, "record": record["value"]}
+    await app.procedure("com.atproto.repo.putRecord", older)
+    await settle(deployment, cleo)
+    assert (await shown(deployment, event)).title == "Tea at ours"
+    assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
+
+
+async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(deployment: Deployment):
+    """The author's app renames what a co-host has renamed here: the co-host's name waits on, and goes out with the yes."""
+    ana, ben, event, uri = await with_co_host(deployment)
+    await deployment.listen(ana.user_id)
+    await edit_together(deployment, ben, event, "Coffee")
+    record = await deployment.record(uri)
+    _, _, did, _, rkey = uri.split("/")
+    renamed = {name: value for name, value in record.items() if name != "cid"} | {"name": "Tea, again"}
+    own = await deployment.own_client(await deployment.identity(ana.user_id))
+    await own.procedure(
+        "com.atproto.repo.putRecord", {"repo": did, "collection": EVENT, "rkey": rkey, "record": renamed}
+    )
+    await deployment.listen(ana.user_id)
+    assert (await shown(deployment, event)).title == "Coffee"
+    assert await decided(deployment, uri) == [("name", "Coffee", "Tea, again", MergeSide.OURS)]
+    async with deployment.db.transaction() as tx:
+        await events.agree_to_record(tx, ana, event.slug)
+    await deployment.deliver_publications()
+    assert (await deployment.record(uri))["name"] == "Coffee"
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == uri
+
+
+async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(deployment: Deployment):
+    """Nothing of ours was ever written into it: it is hers to delete there, and what she types here stays here."""
+    cleo = await deployment.connected()
+    record, event = await tea_of_another_app(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await settle(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours")
+    await settle(deployment, cleo)
+    there = await deployment.record(record["uri"])
+    assert {name: there[name] for name in record["value"]} == record["value"]
+    now = await shown(deployment, event)
+    assert (now.is_gone, now.title, now.record_uri) == (False, "Tea at ours", record["uri"])
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, USUAL_RECORD)
+    await settle(deployment, cleo)
+    assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
+
+
+async def test_what_was_written_here_is_taken_back_whoever_began_the_record(deployment: Deployment):
+    """Her app began the record and this site has written into it since: her word that it goes is about that."""
+    cleo = await deployment.connected()
+    record, event = await tea_of_another_app(deployment, cleo)
+    await revise(deployment, cleo, event, title="Tea at ours")
+    await settle(deployment, cleo)
+    assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await settle(deployment, cleo)
+    assert await records(deployment, EVENT) == []

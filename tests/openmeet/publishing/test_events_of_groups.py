@@ -1,0 +1,91 @@
+"""What a group lets out of its events, against a real PDS: in full, the least, nothing, and back again."""
+
+import pytest
+
+from groundwork.clock import MINUTE
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.groups import queries as groups
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.groups.people import group_by
+
+SECRET = "zugzwang"
+
+
+async def event_in_group(deployment: Deployment, host, **typed: str):
+    async with deployment.db.transaction() as tx:
+        group = await group_by(tx, host, **typed)
+        said = details(title="Chess evening", description=SECRET, street=SECRET)
+        return group, await events.create(tx, host, said, group=of_event(group))
+
+
+async def level(deployment: Deployment, host, group, wanted: str):
+    async with deployment.db.transaction() as tx:
+        found = await groups.by_id(tx, group.id)
+        await group_hosting.revise(tx, host, found.slug, group_details(promotion_level=wanted))
+    deployment.clock.turn(MINUTE)
+    await deployment.deliver_publications()
+
+
+async def test_levels_follow_each_other_in_the_repository(deployment: Deployment):
+    """Full, cut down, taken away, cut down again: each time the PDS has what the level lets out, and answers only in full."""
+    cleo = await deployment.connected("cleo")
+    dan = await deployment.person("Dan")
+    group, event = await event_in_group(deployment, cleo, promotion_level="public")
+    await deployment.deliver_publications()
+    answer = await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    deployment.clock.turn(MINUTE)
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    answered = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri
+    assert (await deployment.record(uri))["description"] == SECRET
+    assert await deployment.record(answered)
+
+    await level(deployment, cleo, group, "members")
+    assert SECRET not in str(await deployment.record(uri))
+    assert (await deployment.record(uri))["name"] == "Chess evening"
+    with pytest.raises(NotFound):
+        await deployment.record(answered)
+
+    await level(deployment, cleo, group, "private")
+    with pytest.raises(NotFound):
+        await deployment.record(uri)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state in {
+        PublicationState.RETRACTED,
+        PublicationState.WITHHELD,
+    }
+
+    await level(deployment, cleo, group, "members")
+    again = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    assert again == uri, "its address is its for good"
+    assert SECRET not in str(await deployment.record(again))
+
+
+async def test_another_app_changes_a_minimal_record_and_nothing_kept_here(deployment: Deployment):
+    """A new name comes back; the note, a place or links in the record replace neither text nor place of the event."""
+    cleo = await deployment.connected("cleo")
+    _, event = await event_in_group(deployment, cleo, promotion_level="members")
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    record = await deployment.record(uri)
+    record.pop("cid")
+    _, _, did, collection, rkey = uri.split("/")
+    other = await deployment.stranger("cleo")
+    changed = record | {
+        "name": "Chess night",
+        "description": "Not ours",
+        "locations": [{"$type": "community.lexicon.location.address", "country": "FR", "locality": "Paris"}],
+    }
+    await other.procedure(
+        "com.atproto.repo.putRecord", {"repo": did, "collection": collection, "rkey": rkey, "record": changed}
+    )
+    await deployment.listen(cleo.user_id)
+    async with deployment.db.reader() as reader:
+        kept = await by_id(reader, event.id)
+    assert (kept.title, kept.content.description, kept.content.venue.street) == ("Chess night", SECRET, SECRET)

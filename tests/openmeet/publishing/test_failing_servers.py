@@ -1,0 +1,243 @@
+"""Servers that fail, ask for patience or are slow: they are not stormed, nobody waits for them, and in the end all arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from at_network.circuits import CircuitState
+from at_protocol.sync.verify import check_rev
+from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.problems import failing_servers
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.deliver import deliver_now
+from openmeet.network.repositories import circuits
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.patience import PATIENCE_SECONDS
+from tests.simulation.proxy import LossyProxy, never, passes
+
+EVENTS_OF_EACH = 12
+
+
+@pytest.fixture
+async def deployment(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def busy(deployment: Deployment) -> AsyncIterator[LossyProxy]:
+    """The way to a second server."""
+    async with LossyProxy(deployment.pds_url) as proxy:
+        yield proxy
+
+
+async def living_at(deployment: Deployment, proxy: LossyProxy, *names: str) -> list[Caller]:
+    """People whose server has this address."""
+    people = [await deployment.connected(name) for name in names]
+    async with deployment.db.transaction() as tx:
+        for person in people:
+            at = {"url": proxy.url, "user_id": person.user_id}
+            await tx.execute("update identities set pds_url = :url where user_id = :user_id", **at)
+            await tx.execute(
+                "update repository_sessions set pds_url = :url"
+                " where did in (select did from identities where user_id = :user_id)",
+                **at,
+            )
+    return people
+
+
+async def all_of(deployment: Deployment, *people: Caller) -> list[Event]:
+    return [
+        await deployment.event(person, title=f"Event {number}") for person in people for number in range(EVENTS_OF_EACH)
+    ]
+
+
+async def states(deployment: Deployment, events: list[Event]) -> set[PublicationState]:
+    return {(await deployment.standing(PublicationKind.EVENT, event.id)).state for event in events}
+
+
+async def pass_time(deployment: Deployment, microseconds: int, steps: int) -> None:
+    for _ in range(steps):
+        deployment.clock.turn(microseconds // steps)
+        await deployment.deliver_publications()
+
+
+async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(deployment: Deployment, busy: LossyProxy):
+    """A backlog of many records at two servers, one dead, one answering 429; a third one works all the time."""
+    dead, asked = deployment.proxy, {"dead": 0, "busy": 0}
+    cleo, dan = await living_at(deployment, dead, "cleo", "dan")
+    eve, fay = await living_at(deployment, busy, "eve", "fay")
+    gus = await deployment.connected("gus")
+
+    def breaks(_request: web.Request) -> bool:
+        asked["dead"] += 1
+        return True
+
+    def refuses(_request: web.Request) -> web.Response:
+        asked["busy"] += 1
+        return web.json_response({"error": "RateLimitExceeded"}, status=429, headers={"retry-after": "600"})
+
+    dead.delays, busy.stops = breaks, refuses
+    backlog = await all_of(deployment, cleo, dan, eve, fay)
+    others = await all_of(deployment, gus)
+    for _ in range(4):
+        await deployment.deliver_publications()
+    assert await states(deployment, others) == {PublicationState.PUBLISHED}, "nobody waits for them"
+    await pass_time(deployment, HOUR, 60)
+    # Five until it opens and some that were on their way, then one call after each pause, which grow: 30 s, 1, 2, 4, 8, 15
+    # minutes. A broken connection that had been used before is tried twice by the client's own rule.
+    assert asked["dead"] < EVENTS_OF_EACH * 3
+    # One of each account, then one each ten minutes for all.
+    assert asked["busy"] < 20
+    async with deployment.db.reader() as reader:
+        servers = {one.pds_url: one for one in await failing_servers(reader)}
+        known = circuits.counts(await circuits.known(reader), reader.now)
+    assert servers[dead.url].circuit is CircuitState.OPEN
+    assert servers[dead.url].records == 2 * EVENTS_OF_EACH
+    assert sum(known.values()) == 2
+
+    dead.delays, busy.stops = never, passes
+    await pass_time(deployment, 2 * HOUR, 40)
+    assert await states(deployment, backlog) == {PublicationState.PUBLISHED}
+    async with deployment.db.reader() as reader:
+        assert await circuits.known(reader) == []
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
+    """Its answer does not come as long as this test likes; records of others go out meanwhile, those of before and of after."""
+    held, is_asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(_request: web.Request) -> None:
+        is_asked.set()
+        await held.wait()
+
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    gus = await deployment.connected("gus")
+    deployment.proxy.meanwhile = waits
+    hers = await deployment.event(cleo, title="Slow")
+    before = await deployment.event(gus, title="Before")
+    stop, wake = asyncio.Event(), asyncio.Event()
+    paying = asyncio.create_task(schedule.run(deployment.publisher, stop, wake=wake, idle_seconds=0.01))
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await is_asked.wait()
+            await until_published(deployment, before)
+            after = await deployment.event(gus, title="After")
+            await until_published(deployment, after)
+            assert (await deployment.standing(PublicationKind.EVENT, hers.id)).state is PublicationState.SENDING
+            held.set()
+            await until_published(deployment, hers)
+    finally:
+        held.set()
+        stop.set()
+        await paying
+
+
+async def until_published(deployment: Deployment, event: Event) -> None:
+    while (await deployment.standing(PublicationKind.EVENT, event.id)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_nobody_waits_for_a_server_that_is_known_to_be_away(deployment: Deployment):
+    """A click that would ask it is told at once; what it wrote is here and owed."""
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    asked = 0
+
+    def breaks(_request: web.Request) -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    deployment.proxy.delays = breaks
+    await all_of(deployment, cleo)
+    await pass_time(deployment, MINUTE, 6)
+    before = asked
+    event = await deployment.event(cleo, title="Now")
+    assert not await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=20)
+    assert asked == before
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.RETRYING
+    assert standing.due_at - deployment.clock.now() >= 1 * SECOND
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_record(deployment: Deployment):
+    """It has moved, and nobody here has heard of that yet: who it is now is asked, and the record waits for its person."""
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    await deployment.deliver_jobs()
+    event = await deployment.event(cleo, title="Tea")
+
+    def has_moved(_request: web.Request) -> web.Response:
+        return web.json_response({"error": "RepoDeactivated", "message": "This account has moved."}, status=400)
+
+    deployment.proxy.stops = has_moved
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
+    async with deployment.db.reader() as reader:
+        owed = await reader.fetch("select subject from outbox_jobs where kind = 'refresh_identity' and state = 'due'")
+    assert [row["subject"] for row in owed] == [(await deployment.identity(cleo.user_id)).did]
+    deployment.proxy.stops = passes
+    await deployment.connected_as("cleo")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(deployment: Deployment):
+    """A server whose clock was wrong: its revs would overrule all that comes until then. The record waits, and is settled later."""
+    cleo = await deployment.connected("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    record = {"$type": "org.example.note", "text": "early"}
+    deployment.clock.turn(HOUR)
+    stranger = await deployment.stranger("cleo")
+    await stranger.procedure(
+        "com.atproto.repo.createRecord", {"repo": did, "collection": "org.example.note", "record": record}
+    )
+    deployment.clock.turn(-HOUR)
+    event = await deployment.event(cleo, title="Tea")
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.reason) == (PublicationState.RETRYING, PublicationReason.CLOCK_AHEAD())
+    async with deployment.db.reader() as reader:
+        newest = await reader.fetch("select max(rev) as rev from records")
+    assert newest[0]["rev"] is None
+    deployment.clock.turn(HOUR + MINUTE)
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("rev", ["bzzzzzzzzzzzz", "soon"])
+async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(deployment: Deployment, rev: str):
+    """What a server answers to a delete is a claim: where its rev is ahead of time, or none, the repository says as of when it is gone."""
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    event = await deployment.event(cleo, title="Tea")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+    def claims(request: web.Request, answer: web.Response) -> web.Response | None:
+        is_delete = request.path.endswith("com.atproto.repo.deleteRecord") and answer.status == 200
+        return web.json_response({"commit": {"cid": "x", "rev": rev}}) if is_delete else None
+
+    deployment.proxy.twists = claims
+    async with deployment.db.transaction() as tx:
+        await events.delete(tx, cleo, event.slug)
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    async with deployment.db.reader() as reader:
+        (known,) = await reader.fetch("select standing, rev from records")
+    assert known["standing"] == "tombstone"
+    check_rev(known["rev"], deployment.clock.now())

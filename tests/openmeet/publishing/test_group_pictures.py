@@ -1,0 +1,130 @@
+"""A group's picture on the network: with the record at the widest level, gone at every narrower one; those of others made anew."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.blobstore.open_ import open_folder
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.domain.groups import pictures, record_queries
+from openmeet.domain.groups.model import Group, GroupVisibility, PromotionLevel
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.ingestion.record_pictures import RecordPictures
+from openmeet.network.records.collections import GROUP
+from openmeet.settings import Settings
+from openmeet.tenants.configured import Tenant
+from openmeet.web.site.services import Services
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_groups import deliver_publications, found, records, revise, turn
+from tests.openmeet.publishing.test_pictures import SECRET, blob, drawn
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
+from tests.worker_pool import POOL, WORKERS
+
+
+async def put_up(deployment: Deployment, owner: Caller, group: Group, color: str) -> None:
+    assert deployment.publisher.pictures is not None
+    key, made = await media.keep(deployment.db, deployment.publisher.pictures, WORKERS, owner.user_id, drawn(color))
+    async with deployment.db.transaction() as tx:
+        await pictures.put(tx, owner, group.slug, Picture(key, "A flag.", made.width, made.height))
+
+
+async def is_kept(deployment: Deployment, did: str, cid: str) -> bool:
+    answer = await deployment.network.http.get(
+        f"{deployment.pds_url}/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}"
+    )
+    return answer.is_ok
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["with its first record", "later"])
+async def test_it_goes_with_the_record_and_away_with_what_is_narrower(deployment: Deployment, is_first: bool):
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    did = (await deployment.identity(ana.user_id)).did
+    group = await found(deployment, ana, **({"sync_enabled": ""} if is_first else {}))
+    await put_up(deployment, ana, group, "red")
+    group = await revise(deployment, ana, group, sync_enabled=True)
+    (record,) = (await records(deployment, ana, GROUP)).values()
+    first = record["avatar"]["ref"]["$link"]
+    body = await blob(deployment, did, first)
+    assert SECRET not in body
+    assert (record["avatar"]["mimeType"], record["avatar"]["size"]) == ("image/jpeg", len(body))
+
+    await put_up(deployment, ana, group, "green")
+    await deliver_publications(deployment)
+    (record,) = (await records(deployment, ana, GROUP)).values()
+    second = record["avatar"]["ref"]["$link"]
+    assert second != first
+    assert not await is_kept(deployment, did, first)
+
+    await revise(deployment, ana, group, promotion_level=PromotionLevel.MEMBERS)
+    (record,) = (await records(deployment, ana, GROUP)).values()
+    assert "avatar" not in record
+    assert not await is_kept(deployment, did, second)
+
+    await revise(deployment, ana, group, promotion_level=PromotionLevel.PUBLIC)
+    (record,) = (await records(deployment, ana, GROUP)).values()
+    assert record["avatar"]["ref"]["$link"] == second
+    assert await is_kept(deployment, did, second)
+
+    await revise(deployment, ana, group, visibility=GroupVisibility.PRIVATE)
+    assert await records(deployment, ana, GROUP) == {}
+    assert not await is_kept(deployment, did, second)
+
+
+async def test_taken_away_here_it_is_taken_away_there(deployment: Deployment):
+    await turn(deployment, Flag.GROUPS)
+    ana = await deployment.person("Ana")
+    group = await found(deployment, ana)
+    await put_up(deployment, ana, group, "red")
+    await deliver_publications(deployment)
+    (record,) = (await records(deployment, ana, GROUP)).values()
+    async with deployment.db.transaction() as tx:
+        await pictures.remove(tx, ana, group.slug)
+    await deliver_publications(deployment)
+    (after,) = (await records(deployment, ana, GROUP)).values()
+    assert "avatar" not in after
+    assert not await is_kept(deployment, (await deployment.identity(ana.user_id)).did, record["avatar"]["ref"]["$link"])
+
+
+async def test_the_picture_of_a_group_from_elsewhere_is_shown_to_who_may_see_the_group(
+    deployment: Deployment, tmp_path
+):
+    await turn(deployment, Flag.GROUPS)
+    cleo = await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    sent = (await app.upload("com.atproto.repo.uploadBlob", drawn("navy"), "image/jpeg"))["blob"]
+    record = {"$type": GROUP, "name": "Sailors", "createdAt": "2026-01-01T00:00:00Z", "avatar": sent}
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": GROUP, "record": record})
+    await deployment.listen(cleo.user_id)
+    async with deployment.db.reader() as reader:
+        group = await record_queries.by_record(reader, str(made["uri"]))
+    assert group is not None
+    store = open_folder(tmp_path / "shown")
+    site = create_app(
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", deployment.db),
+            CODE_KEY,
+            clock=deployment.clock,
+            network=deployment.network,
+            pictures=store,
+            workers=POOL,
+            record_pictures=RecordPictures(deployment.network, store, POOL),
+        ),
+        Metrics("openmeet"),
+    )
+    async with Site(site, deployment.db, deployment.clock).browser() as browser:
+        path = f"/groups/{group.slug}/record-picture"
+        assert f'src="{path}/large"' in (await browser.get(f"/groups/{group.slug}")).text
+        shown = await browser.get(f"{path}/small")
+        assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+        assert SECRET not in shown.content
+        async with deployment.db.transaction() as tx:
+            await tx.execute("update groups set visibility = 'private'")
+        for address in (f"{path}/small", f"{path}/huge"):
+            assert (await browser.get(address)).status_code == 404

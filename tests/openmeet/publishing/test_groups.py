@@ -1,0 +1,394 @@
+"""Groups, who belongs to them and which events are theirs, as records: never more than everybody involved wants."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import group_for
+from openmeet.domain.groups import actions, administration, invitation_queries, ownership, publication_settings, queries
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility, PromotionLevel
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.ingestion import account_deletion
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
+from openmeet.network.records.group import VALUE_OF
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import INSTANCE, Deployment, details
+from tests.openmeet.groups.people import details as group_details
+
+
+async def turn(deployment: Deployment, *flags: Flag, is_on: bool = True) -> None:
+    for flag in flags:
+        async with deployment.db.transaction() as tx:
+            assert await switch(tx, flag, is_on=is_on, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+
+
+async def deliver_publications(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def records_in(deployment: Deployment, did: str, collection: str) -> dict[str, dict]:
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return {one["uri"]: dict(one["value"]) for one in answer["records"]}
+
+
+async def records(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
+    return await records_in(deployment, (await deployment.identity(who.user_id)).did, collection)
+
+
+async def found(deployment: Deployment, owner: Caller, **typed: str) -> Group:
+    async with deployment.db.transaction() as tx:
+        group = await actions.create(
+            tx, owner, group_details(**{"country": "DE", "description": "We meet.", "sync_enabled": "on", **typed})
+        )
+    await deliver_publications(deployment)
+    return await now(deployment, group)
+
+
+async def now(deployment: Deployment, group: Group) -> Group:
+    async with deployment.db.reader() as reader:
+        kept = await queries.by_id(reader, group.id)
+    assert kept is not None
+    return kept
+
+
+async def revise(deployment: Deployment, owner: Caller, group: Group, **changes: Any) -> Group:
+    before = await now(deployment, group)
+    async with deployment.db.transaction() as tx:
+        await group_hosting.revise(tx, owner, before.slug, replace(before.details, **changes))
+    await deliver_publications(deployment)
+    return await now(deployment, group)
+
+
+async def let_in(
+    deployment: Deployment, owner: Caller, group: Group, who: Caller, role: GroupRole = GroupRole.MEMBER
+) -> None:
+    async with deployment.db.transaction() as tx:
+        link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
+        await administration.accept(tx, who, link.id)
+        await administration.change_role(tx, owner, group.slug, who.user_id, role)
+    await deliver_publications(deployment)
+
+
+async def show(deployment: Deployment, who: Caller, group: Group, *, is_public: bool = True) -> None:
+    async with deployment.db.transaction() as tx:
+        await publication_settings.show_membership(tx, who, group.slug, is_public=is_public)
+    await deliver_publications(deployment)
+
+
+async def event_in(deployment: Deployment, host: Caller, group: Group, **typed: str):
+    async with deployment.db.transaction() as tx:
+        event = await events.create(tx, host, details(**typed), group=await group_for(tx, group.slug, host.user_id))
+    await deliver_publications(deployment)
+    return event
+
+
+async def test_without_its_flag_a_group_has_no_record_and_gets_it_when_that_is_switched_on(deployment: Deployment):
+    ana = await deployment.person("Ana")
+    group = await found(deployment, ana)
+    assert await records(deployment, ana, GROUP) == {}
+    await turn(deployment, Flag.GROUPS)
+    await deliver_publications(deployment)
+    ((uri, record),) = (await records(deployment, ana, GROUP)).items()
+    assert (await now(deployment, group)).network.record_uri == uri
+    assert {name: record[name] for name in ("name", "description", "website", "promotion", "location", "joining")} == {
+        "name": "Chess club",
+        "description": "We meet.",
+        "website": f"{INSTANCE}/groups/{group.slug}",
+        "promotion": "public",
+        "location": {"$type": "community.lexicon.location.address", "country": "DE", "locality": "Berlin"},
+        "joining": f"{GROUP}#open",
+    }
+    assert [role["name"] for role in record["roles"]] == [VALUE_OF[role] for role in INSIDE]
+
+
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"promotion_level": PromotionLevel.MEMBERS}, {"$type", "name", "website", "promotion", "createdAt"}),
+        ({"promotion_level": PromotionLevel.PRIVATE}, None),
+        ({"visibility": GroupVisibility.UNLISTED}, None),
+        ({"visibility": GroupVisibility.PRIVATE}, None),
+        ({"sync_enabled": False}, None),
+    ],
+)
+async def test_a_narrower_level_takes_back_what_it_does_not_let_out(deployment: Deployment, changes, left):
+    """Also who is in, and which events are the group's: all of that goes before or with the group."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    event = await event_in(deployment, ana, group)
+    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ana, GROUP_EVENT)) == 1
+    await revise(deployment, ana, group, **changes)
+    after = await records(deployment, ana, GROUP)
+    assert [set(record) for record in after.values()] == ([] if left is None else [left])
+    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
+    assert await records(deployment, ben, MEMBERSHIP) == {}
+    kept = await records(deployment, ana, EVENT)
+    assert all(GROUP_LINK_KEY not in record for record in kept.values())
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.state in {PublicationState.PUBLISHED, PublicationState.RETRACTED, PublicationState.WITHHELD}
+    assert (standing.state is PublicationState.PUBLISHED) is (standing.uri is not None)
+
+
+async def test_nobody_is_named_without_their_own_yes(deployment: Deployment):
+    """Neither by the group nor by themselves; and a yes is taken back for both."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben, cleo = (
+        await deployment.person("Ana"),
+        await deployment.person("Ben"),
+        await deployment.person("Cleo", agrees=False),
+    )
+    group = await found(deployment, ana)
+    for who in (ben, cleo):
+        await let_in(deployment, ana, group, who)
+    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
+    await show(deployment, cleo, group)
+    assert await records(deployment, ana, ACCEPTANCE) == {}
+    await show(deployment, ben, group)
+    ((said, statement),) = (await records(deployment, ben, MEMBERSHIP)).items()
+    uri = (await now(deployment, group)).network.record_uri
+    assert (statement["group"], "role" in statement) == (uri, False)
+    ((_, accepted),) = (await records(deployment, ana, ACCEPTANCE)).items()
+    assert (accepted["group"], accepted["member"], accepted["membership"]["uri"], accepted["role"]) == (
+        uri,
+        (await deployment.identity(ben.user_id)).did,
+        said,
+        f"{GROUP}#member",
+    )
+    await show(deployment, ben, group, is_public=False)
+    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
+    await show(deployment, ben, group)
+    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ben, MEMBERSHIP)) == 1
+
+
+@pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
+async def test_who_is_out_is_named_no_more(deployment: Deployment, way: str):
+    """In whatever role they were."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
+    roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
+    group = await found(deployment, ana)
+    for who, role in zip(others, roles, strict=True):
+        await let_in(deployment, ana, group, who, role)
+        await show(deployment, who, group)
+    named = [one["role"] for one in (await records(deployment, ana, ACCEPTANCE)).values()]
+    assert sorted(named) == sorted(str(VALUE_OF[role]) for role in roles)
+    for who in (ana, *others):
+        await deployment.listen(who.user_id)
+    assert len(await said_of_members(deployment)) == 6
+    for who in others:
+        async with deployment.db.transaction() as tx:
+            match way:
+                case "leave":
+                    await actions.leave(tx, who, group.slug)
+                case "remove":
+                    await administration.remove(tx, ana, group.slug, who.user_id)
+                case "ban":
+                    await administration.ban(tx, ana, group.slug, who.user_id)
+                case "consent":
+                    await identities.withdraw(tx, who.user_id)
+    await deliver_publications(deployment)
+    assert await records(deployment, ana, ACCEPTANCE) == {}
+    assert [await records(deployment, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
+    for who in (ana, *others):
+        await deployment.listen(who.user_id)
+    # What was heard of them is forgotten as well, or each comparison would find it without its record.
+    assert await said_of_members(deployment) == []
+
+
+async def said_of_members(deployment: Deployment) -> list[str]:
+    """Records that count, and where members say that they are in."""
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch(
+            "select uri from group_statements union all"
+            " select external_did from group_members where external_did is not null and external_id is null"
+        )
+    return [row["uri"] for row in rows]
+
+
+async def test_a_new_role_is_the_groups_word_alone(deployment: Deployment):
+    """The member's own record does not change; what another app added to the group's stays."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    before = await records(deployment, ben, MEMBERSHIP)
+    async with deployment.db.transaction() as tx:
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
+    await deliver_publications(deployment)
+    assert [one["role"] for one in (await records(deployment, ana, ACCEPTANCE)).values()] == [f"{GROUP}#admin"]
+    assert await records(deployment, ben, MEMBERSHIP) == before
+
+
+async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
+    await turn(deployment, Flag.GROUPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben, GroupRole.MODERATOR)
+    event = await event_in(deployment, ben, group)
+    ((uri, record),) = (await records(deployment, ben, EVENT)).items()
+    group_uri = (await now(deployment, group)).network.record_uri
+    assert record[GROUP_LINK_KEY]["group"] == group_uri
+    ((_, listed),) = (await records(deployment, ana, GROUP_EVENT)).items()
+    assert (listed["group"], listed["event"]["uri"]) == (group_uri, uri)
+    await deployment.revise(ben, event.slug, title="Tea for all")
+    await deliver_publications(deployment)
+    assert list((await records(deployment, ana, GROUP_EVENT)).values()) == [listed]
+    async with deployment.db.transaction() as tx:
+        await events.delete(tx, ben, event.slug)
+    await deliver_publications(deployment)
+    assert await records(deployment, ana, GROUP_EVENT) == {}
+
+
+async def test_a_groups_own_repository_speaks_for_it_and_holds_its_events(deployment: Deployment):
+    """What stood in the owner's leads there, events that are out among it."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    early = await event_in(deployment, ana, group, title="Early")
+    (before,) = await records(deployment, ana, GROUP)
+    async with deployment.db.transaction() as tx:
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await deliver_publications(deployment)
+    late = await event_in(deployment, ana, group, title="Late")
+    await deployment.deliver_jobs()
+    await deliver_publications(deployment)
+    holder = (await now(deployment, group)).network.account_id
+    home = (await deployment.identity(holder)).did
+    ((uri, record),) = (await records_in(deployment, home, GROUP)).items()
+    assert record["predecessor"]["uri"] == before
+    assert (await records(deployment, ana, GROUP))[before]["successor"] == uri
+    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
+    assert len(await records_in(deployment, home, ACCEPTANCE)) == 1
+    assert [one["group"] for one in (await records(deployment, ben, MEMBERSHIP)).values()] == [uri]
+    assert len(await records_in(deployment, home, GROUP_EVENT)) == 2
+    assert [one["name"] for one in (await records(deployment, ana, EVENT)).values()] == ["Early"]
+    assert {one["name"] for one in (await records_in(deployment, home, EVENT)).values()} == {"Early", "Late"}
+    assert early.author_id == late.author_id == ana.user_id
+
+
+async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay(deployment: Deployment):
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    ((uri, record),) = (await records(deployment, ana, GROUP)).items()
+    app = await deployment.own_client(await deployment.identity(ana.user_id))
+    _, _, did, collection, rkey = uri.split("/")
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": collection, "rkey": rkey, "record": record | {"com.example.color": "red"}},
+    )
+    await deployment.listen(ana.user_id)
+    await deployment.listen(ben.user_id)
+    await revise(deployment, ana, group, description="We meet on Mondays.")
+    ((same, after),) = (await records(deployment, ana, GROUP)).items()
+    assert (same, after["com.example.color"], after["description"]) == (uri, "red", "We meet on Mondays.")
+    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ben, MEMBERSHIP)) == 1
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select id from groups")
+        members = await queries.members(reader, group.id, list(INSIDE), after=None, limit=9)
+    assert (len(rows), [one.role for one in members]) == (1, [GroupRole.OWNER, GroupRole.MEMBER])
+
+
+async def test_who_deletes_their_record_in_another_app_has_left(deployment: Deployment):
+    """And the group's word about them goes; an owner stays, and is named no more."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben)
+    for who in (ana, ben):
+        await show(deployment, who, group)
+        await deployment.listen(who.user_id)
+        (uri,) = await records(deployment, who, MEMBERSHIP)
+        _, _, did, collection, rkey = uri.split("/")
+        app = await deployment.own_client(await deployment.identity(who.user_id))
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+        await deployment.listen(who.user_id)
+        await deliver_publications(deployment)
+        assert await records(deployment, who, MEMBERSHIP) == await records(deployment, ana, ACCEPTANCE) == {}
+    async with deployment.db.reader() as reader:
+        roles = [(await queries.find_member(reader, group.id, who.user_id)).role for who in (ana, ben)]
+    assert roles == [GroupRole.OWNER, GroupRole.LEFT]
+
+
+@pytest.mark.parametrize("role", [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER])
+@pytest.mark.parametrize("owner_is", ["ours", "elsewhere"])
+async def test_when_the_owner_changes_the_record_leads_to_the_next(
+    deployment: Deployment, role: GroupRole, owner_is: str
+):
+    """Whatever the heir was, and wherever the owner's repository is; what members say follows in place."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
+    ben, cleo = await deployment.person("Ben"), await deployment.person("Cleo")
+    group = await found(deployment, ana)
+    await let_in(deployment, ana, group, ben, role)
+    await let_in(deployment, ana, group, cleo)
+    await show(deployment, cleo, group)
+    event = await event_in(deployment, ana, group)
+    ((old, _),) = (await records(deployment, ana, GROUP)).items()
+    (said,) = await records(deployment, cleo, MEMBERSHIP)
+    async with deployment.db.transaction() as tx:
+        await ownership.offer(tx, ana, group.slug, ben.user_id)
+        await ownership.accept_offer(tx, ben, group.slug)
+    await deliver_publications(deployment)
+    ((new, record),) = (await records(deployment, ben, GROUP)).items()
+    assert record["predecessor"]["uri"] == old
+    assert (await records(deployment, ana, GROUP))[old]["successor"] == new
+    ((same, statement),) = (await records(deployment, cleo, MEMBERSHIP)).items()
+    assert (same, statement["group"]) == (said, new)
+    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
+    assert [one["group"] for one in (await records(deployment, ben, ACCEPTANCE)).values()] == [new]
+    assert [one["group"] for one in (await records(deployment, ben, GROUP_EVENT)).values()] == [new]
+    ((_, theirs),) = (await records(deployment, ana, EVENT)).items()
+    assert theirs[GROUP_LINK_KEY]["group"] == new
+    async with deployment.db.reader() as reader:
+        log = await invitation_queries.logged(reader, group.id, limit=2)
+    assert {(one.before, one.after) for one in log} == {(role, GroupRole.OWNER), (GroupRole.OWNER, GroupRole.ADMIN)}
+    assert event.author_id == ana.user_id
+
+
+@pytest.mark.parametrize("has_account", [True, False])
+async def test_when_the_owners_account_is_deleted_the_group_goes_on(deployment: Deployment, has_account: bool):
+    """In its own repository nothing moves; else the heir's speaks, and the backup admin was named beforehand."""
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
+    group = await found(deployment, ana)
+    if has_account:
+        async with deployment.db.transaction() as tx:
+            await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+        await deployment.deliver_jobs()
+    await let_in(deployment, ana, group, ben)
+    await show(deployment, ben, group)
+    async with deployment.db.transaction() as tx:
+        await ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+    await deliver_publications(deployment)
+    before = (await now(deployment, group)).network.record_uri
+    ben_did, ana_did = (await deployment.identity(ben.user_id)).did, (await deployment.identity(ana.user_id)).did
+    assert (await deployment.record(before))["backupAdmins"] == [ben_did]
+    async with deployment.db.transaction() as tx:
+        await account_deletion.erase_here(tx, [bytes(32)], ana_did)
+    await deliver_publications(deployment)
+    after = await now(deployment, group)
+    assert after.owner_id == ben.user_id
+    assert (after.network.record_uri == before) is has_account
+    record = await deployment.record(after.network.record_uri)
+    assert ana_did not in str(record)  # what is erased is named nowhere
+    home = after.network.record_uri.split("/")[2]
+    assert [one["member"] for one in (await records_in(deployment, home, ACCEPTANCE)).values()] == [ben_did]

@@ -1,0 +1,39 @@
+"""What a moderator has hidden here: its record stays its author's, to leave where it is and to take back."""
+
+import pytest
+
+from openmeet.domain.moderation import actions
+from openmeet.domain.moderation import model as moderation
+from openmeet.domain.moderation.model import Subject, Thing
+from openmeet.domain.users import actions as users
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_recalls import records, settle, withdraw
+
+
+async def hide(deployment: Deployment, event_id: str) -> None:
+    async with deployment.db.transaction() as tx:
+        moderator = await users.create_person(tx, display_name="Moderator", email="moderator@example.org")
+        await actions.decide(
+            tx, moderator, Subject(Thing.EVENT, event_id), moderation.SubjectVisibility.HIDDEN, "Not now."
+        )
+
+
+@pytest.mark.parametrize("way", ["private", "unlisted", "withdrawn"])
+async def test_a_hidden_event_that_its_author_takes_back_is_taken_back(deployment: Deployment, way: str):
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await settle(deployment, cleo)
+    await hide(deployment, event.id)
+    await deployment.revise(cleo, event.slug, title="Tea, hidden")
+    await settle(deployment, cleo)
+    # Hidden here, it is not written again, and it is nobody's but hers to delete.
+    assert [one["value"]["name"] for one in await records(deployment, EVENT)] == ["Tea"]
+    if way == "withdrawn":
+        await withdraw(deployment, cleo)
+    else:
+        await deployment.revise(cleo, event.slug, title="Tea, hidden", visibility=way)
+    await settle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED

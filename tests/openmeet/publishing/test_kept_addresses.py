@@ -1,0 +1,175 @@
+"""Whatever happens to a series, a group and their records, in any order: each keeps one address in a repository."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from groundwork.clock import HOUR, MINUTE, HandClock
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.groups.model import Group
+from openmeet.domain.series import actions, cancel_dates
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.records.collections import GROUP, SERIES
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.publishing.test_any_history import START, watch
+from tests.openmeet.publishing.test_groups import found, now, records_in, turn
+from tests.openmeet.publishing.test_recalls import agree, withdraw
+from tests.openmeet.publishing.test_series_records import make
+
+ACTS = ("withdraw", "agree", "change", "delete elsewhere", "write elsewhere", "off", "pay", "hear", "lose", "kill")
+steps = st.lists(st.sampled_from(ACTS), min_size=4, max_size=12)
+
+
+@dataclass
+class History:
+    """A series and a group of one person, and every address that either had."""
+
+    deployment: Deployment
+    owner: Caller
+    did: str
+    series: Series
+    group: Group
+    addresses: dict[PublicationKind, set[str]] = field(default_factory=lambda: defaultdict(set))
+    names: count = field(default_factory=lambda: count(1))
+
+    async def act(self, act: str) -> None:
+        deployment = self.deployment
+        deployment.clock.turn(MINUTE)
+        match act:
+            case "withdraw":
+                await withdraw(deployment, self.owner)
+            case "agree":
+                await agree(deployment, self.owner)
+            case "change":
+                await self.change()
+            case "delete elsewhere":
+                await self.elsewhere("deleteRecord")
+            case "write elsewhere":
+                await self.elsewhere("putRecord")
+            case "off":
+                await self.revise(sync_enabled=False)
+            case "pay":
+                await deployment.deliver_publications()
+            case "hear":
+                await deployment.listen(self.owner.user_id)
+            case "lose":
+                deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "deleteRecord"))
+                await deployment.deliver_publications()
+                deployment.proxy.loses = lambda _request: False
+            case "kill":
+                await self.kill()
+        await self.note_addresses()
+
+    async def change(self) -> None:
+        number = next(self.names)
+        await self.revise(name=f"Chess club {number}")
+        async with self.deployment.db.transaction() as tx:
+            locked = await actions.lock_own(tx, self.owner, self.series.slug)
+            await cancel_dates.remove_dates(tx, locked, [f"2026-0{4 + number // 4}-{4 + number % 4 * 7:02}T18:00:00"])
+
+    async def revise(self, **changes: Any) -> None:
+        before = await now(self.deployment, self.group)
+        async with self.deployment.db.transaction() as tx:
+            await group_hosting.revise(tx, self.owner, before.slug, replace(before.details, **changes))
+
+    async def elsewhere(self, method: str) -> None:
+        """Another app of theirs deletes what stands there, or adds something of its own to it."""
+        app = await self.deployment.own_client(await self.deployment.identity(self.owner.user_id))
+        for collection in (SERIES, GROUP):
+            for uri, record in (await records_in(self.deployment, self.did, collection)).items():
+                body = {"repo": self.did, "collection": collection, "rkey": uri.rpartition("/")[2]}
+                if method == "putRecord":
+                    body["record"] = {**record, "com.example.color": str(next(self.names))}
+                await app.procedure(f"com.atproto.repo.{method}", body)
+
+    async def kill(self) -> None:
+        """The payer dies with the first write that it sends, which arrives."""
+        task = asyncio.create_task(self.deployment.deliver_publications())
+
+        def dies(request: Any) -> bool:
+            is_write = request.path.endswith(("putRecord", "deleteRecord"))
+            if is_write:
+                task.cancel()
+            return is_write
+
+        self.deployment.proxy.loses = dies
+        await asyncio.gather(task, return_exceptions=True)
+        self.deployment.proxy.loses = lambda _request: False
+
+    async def note_addresses(self) -> None:
+        for kind, subject_id in ((PublicationKind.SERIES, self.series.id), (PublicationKind.GROUP, self.group.id)):
+            uri = (await self.deployment.standing(kind, subject_id)).uri
+            if uri is not None:
+                self.addresses[kind].add(uri)
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await self.deployment.deliver_publications()
+            handlers = {JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(self.deployment.publisher))}
+            await dispatcher.run_once(self.deployment.db, handlers)
+            await self.deployment.listen(self.owner.user_id)
+            self.deployment.clock.turn(HOUR)
+        await self.note_addresses()
+
+
+async def begin(deployment: Deployment) -> History:
+    await turn(deployment, Flag.SERIES_LEXICON, Flag.GROUPS)
+    owner, series = await make(deployment)
+    group = await found(deployment, owner)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    history = History(deployment, owner, (await deployment.identity(owner.user_id)).did, series, group)
+    await history.settle()
+    return history
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(history=steps)
+@example(history=["withdraw", "pay", "change", "agree", "pay"])
+@example(history=["withdraw", "lose", "agree", "kill", "hear", "change"])
+@example(history=["delete elsewhere", "hear", "change", "pay"])
+@example(history=["off", "pay", "write elsewhere", "hear", "withdraw", "kill", "agree"])
+@example(history=["withdraw", "agree", "delete elsewhere"])
+@example(history=["write elsewhere", "withdraw", "pay", "hear", "agree", "lose"])
+async def test_series_and_groups_keep_their_addresses(
+    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[str]
+):
+    clock = HandClock(START)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with open_deployment(db, make_sqlite, clock, tmp_path_factory.mktemp("deployment")) as deployment:
+        played = await begin(deployment)
+        heard = watch(deployment)
+        for act in history:
+            await played.act(act)
+        await played.settle()
+        await agree(deployment, played.owner)
+        await played.revise(sync_enabled=True)
+        async with deployment.db.transaction() as tx:
+            await try_again(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
+        await played.settle()
+        for kind, collection, subject_id in (
+            (PublicationKind.SERIES, SERIES, played.series.id),
+            (PublicationKind.GROUP, GROUP, played.group.id),
+        ):
+            standing = await deployment.standing(kind, subject_id)
+            assert (standing.state, {standing.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
+                "one address"
+            )
+            assert list(await records_in(deployment, played.did, collection)) == [standing.uri]
+        group = await now(deployment, played.group)
+        assert (await deployment.record(group.network.record_uri or ""))["name"] == group.details.name
+        written = [(one.uri, one.cid) for one in heard if one.collection in {SERIES, GROUP} and one.cid]
+        assert len(written) == len(set(written)), "no two writes of one key are the same bytes"

@@ -1,0 +1,459 @@
+"""Creates that arrive when what they say has been taken back (invariant 3): nobody answered them, and no wait is long enough.
+
+Through a line on which requests can stay for long.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
+from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.publishing import schedule
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.outbox.in_flight import forget_old
+from openmeet.outbox.publication_moves import recall
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.publishing.test_late import (
+    is_delete,
+    pay_all,
+    said,
+    send_into_the_void,
+    write_something,
+)
+from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
+from tests.patience import PATIENCE_SECONDS
+from tests.simulation.proxy import never
+
+UNLISTED = {"visibility": "unlisted"}
+
+# Where the subject lies above the storage.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+async def deployment(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def cleo(deployment: Deployment) -> Caller:
+    """Somebody whose PDS is reached through that line, with a session that lasts a while."""
+    caller = await deployment.connected()
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    await deployment.deliver_jobs()  # the first read of her repository, which would find what arrives as well
+    await settle(deployment, caller)
+    await write_something(deployment, caller)
+    return caller
+
+
+async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Event:
+    """An event whose create is on its way, and which is unlisted since; the PDS says that nothing is there."""
+    event = await deployment.event(cleo, title="Tea", **typed)
+    await send_into_the_void(deployment)
+    await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
+    await pay_all(deployment)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    return event
+
+
+async def names(deployment: Deployment) -> list[str]:
+    """What her repository says of events, beside the first one, which keeps her session fresh."""
+    found = [str(record["value"]["name"]) for record in await records(deployment, EVENT)]
+    return [name for name in found if name != "Something else"]
+
+
+async def here(deployment: Deployment) -> list[tuple[str, bool]]:
+    """The events that are here, and whether each has a record."""
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select title, record_uri from events where title <> 'Something else' order by id")
+    return [(row["title"], row["record_uri"] is not None) for row in rows]
+
+
+async def doubts(deployment: Deployment) -> tuple[int, int]:
+    """How many creates are in doubt, and how many looks are owed."""
+    async with deployment.db.reader() as reader:
+        creates = await reader.fetch("select uri from in_flight_creates")
+        looks = await reader.fetch(
+            "select subject from outbox_jobs where kind = 'late_create' and state <> 'completed'"
+        )
+    return len(creates), len(looks)
+
+
+@on_one_engine
+async def test_what_is_answered_is_in_no_doubt(deployment: Deployment, cleo: Caller):
+    """One by one, several at once, and where the PDS refuses them."""
+    await deployment.event(cleo, title="Tea")
+    await deployment.deliver_publications()
+    for title in ("Coffee", "Cocoa"):
+        await deployment.event(cleo, title=title)
+    await deployment.deliver_publications()
+    assert sorted(await names(deployment)) == ["Cocoa", "Coffee", "Tea"]
+
+    def busy(request: web.Request, _answer: web.Response) -> web.Response | None:
+        return web.json_response({"error": "RateLimitExceeded"}, status=429) if "Record" in request.path else None
+
+    deployment.proxy.twists = busy
+    await deployment.event(cleo, title="Milk")
+    await deployment.deliver_publications()
+    assert await doubts(deployment) == (0, 0)
+
+
+async def test_a_create_that_arrives_after_it_was_taken_back_goes_when_it_is_heard_of(
+    deployment: Deployment, cleo: Caller
+):
+    """The stream brings it: no second event comes of it here, and it is deleted there."""
+    await taken_back(deployment, cleo)
+    assert await deployment.proxy.deliver() == [200]
+    assert await names(deployment) == ["Tea"], "it is out there"
+    await deployment.listen(cleo.user_id)
+    assert await here(deployment) == [("Tea", False)]
+    await deployment.deliver_jobs()
+    assert await names(deployment) == []
+    await settle(deployment, cleo)
+    assert await here(deployment) == [("Tea", False)]
+
+
+async def test_a_create_that_arrives_late_goes_also_where_nobody_listens(deployment: Deployment, cleo: Caller):
+    """It is looked for, again and again, until none of our requests can be running any more."""
+    await taken_back(deployment, cleo)
+    await deployment.deliver_jobs()
+    assert await deployment.proxy.deliver() == [200]
+    for _ in range(3):
+        deployment.clock.turn(10 * MINUTE)
+        await deployment.deliver_jobs()
+    assert await names(deployment) == []
+    for _ in range(30):
+        deployment.clock.turn(HOUR)
+        await deployment.deliver_jobs()
+    assert await doubts(deployment) == (0, 0), "nothing is looked for for ever"
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "looked for"])
+async def test_a_create_and_the_update_of_it_that_arrive_late_both_go(
+    deployment: Deployment, cleo: Caller, is_heard: bool
+):
+    """The create, and then the update that names what it left: what stands there is no create of ours, and ours all the same."""
+    event = await deployment.event(cleo, title="Tea")
+    await send_into_the_void(deployment)
+    create, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
+    await pay_all(deployment)
+    await deployment.revise(cleo, event.slug, title="Coffee")
+    await send_into_the_void(deployment)
+    await deployment.revise(cleo, event.slug, title="Coffee", **UNLISTED)
+    await pay_all(deployment)
+    assert await names(deployment) == []
+    deployment.proxy.on_their_way = create + deployment.proxy.on_their_way
+    assert await deployment.proxy.deliver() == [200, 200]
+    assert await names(deployment) == ["Coffee"], "it is out there"
+    if is_heard:
+        await deployment.listen(cleo.user_id)
+        assert await here(deployment) == [("Coffee", False)]
+    else:
+        deployment.clock.turn(10 * MINUTE)
+    await deployment.deliver_jobs()
+    assert await names(deployment) == []
+    await settle(deployment, cleo)
+    assert await here(deployment) == [("Coffee", False)]
+    for _ in range(30):
+        deployment.clock.turn(HOUR)
+        await deployment.deliver_jobs()
+    assert await doubts(deployment) == (0, 0), "nothing is looked for for ever"
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select uri from in_flight_updates") == []
+
+
+@on_one_engine
+async def test_several_creates_of_one_commit_that_arrive_late_all_go(deployment: Deployment, cleo: Caller):
+    events = [await deployment.event(cleo, title=title) for title in ("Tea", "Coffee", "Cocoa")]
+    await send_into_the_void(deployment)
+    for event in events[:2]:
+        await deployment.revise(cleo, event.slug, title=event.title, **UNLISTED)
+    await pay_all(deployment)
+    assert sorted(set(await deployment.proxy.deliver())) in ([200], [400], [200, 400])
+    await settle(deployment, cleo)
+    await deployment.deliver_jobs()
+    await settle(deployment, cleo)
+    assert await names(deployment) == ["Cocoa"]
+    assert sorted(await here(deployment)) == [("Cocoa", True), ("Coffee", False), ("Tea", False)]
+
+
+async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(deployment: Deployment, cleo: Caller):
+    """Then it is no news any more when the key has been given up."""
+    event = await deployment.event(cleo, title="Tea")
+    await send_into_the_void(deployment)
+    await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
+    arriving, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
+    deployment.proxy.delays = is_delete
+    await deployment.deliver_publications()
+    deployment.proxy.delays = never
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
+    deployment.proxy.on_their_way = arriving
+    assert await deployment.proxy.deliver() == [200]
+    await deployment.listen(cleo.user_id)
+    deployment.clock.turn(MINUTE)
+    await settle(deployment, cleo)
+    assert await names(deployment) == []
+    assert await here(deployment) == [("Tea", False)]
+
+
+@on_one_engine
+async def test_a_create_that_arrives_between_delete_and_proof_goes_as_well(deployment: Deployment, cleo: Caller):
+    """What was to be proven gone is there: it is looked at once more, at once."""
+    event = await deployment.event(cleo, title="Tea")
+    await send_into_the_void(deployment)
+    await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
+    arrived: list[int] = []
+
+    async def arrives(request: web.Request) -> None:
+        if request.path.endswith("deleteRecord"):
+            arrived.extend(await deployment.proxy.deliver())
+
+    deployment.proxy.meanwhile = arrives
+    await deployment.deliver_publications()
+    assert arrived == [200]
+    assert await names(deployment) == ["Tea"]
+    await deployment.deliver_jobs()
+    assert await names(deployment) == []
+    await settle(deployment, cleo)
+    assert await here(deployment) == [("Tea", False)]
+
+
+@on_one_engine
+async def test_what_is_public_again_is_there_once(deployment: Deployment, cleo: Caller):
+    """It is published under its key: the create of before that arrives late meets it, and is refused."""
+    event = await taken_back(deployment, cleo)
+    await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
+    await pay_all(deployment)
+    assert await deployment.proxy.deliver() == [400]
+    assert await names(deployment) == ["Tea"]
+    await settle(deployment, cleo)
+    await deployment.deliver_jobs()
+    await settle(deployment, cleo)
+    (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri == record["uri"]
+    assert await here(deployment) == [("Tea", True)]
+
+
+@pytest.mark.parametrize("is_heard_first", [True, False], ids=["heard", "paid"])
+async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
+    deployment: Deployment, cleo: Caller, is_heard_first: bool
+):
+    """The key of an answer comes again: what was sent before it was taken back arrives before what was said since."""
+    ana = await deployment.person()
+    event = await deployment.event(ana, title="Tea")
+    await deployment.deliver_publications()
+    await settle(deployment, ana)
+    await write_something(deployment, cleo)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await send_into_the_void(deployment)
+    async with deployment.db.transaction() as tx:
+        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await pay_all(deployment)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
+    async with deployment.db.transaction() as tx:
+        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    assert await deployment.proxy.deliver() == [200]
+    deployment.clock.turn(SECOND)
+    if not is_heard_first:
+        await deployment.deliver_publications()
+    await settle(deployment, cleo)
+    await deployment.deliver_jobs()
+    await settle(deployment, cleo)
+    assert await said(deployment) == (["notgoing"], ["declined"])
+    assert len(await records(deployment, RSVP)) == 1
+
+
+@on_one_engine
+async def test_somebody_elses_record_under_the_key_is_left_alone(deployment: Deployment, cleo: Caller):
+    """Her app writes there before the create arrives, which then meets something and is refused. The address is the event's: what stands
+    there is no second one.
+    """
+    event = await deployment.event(cleo, title="Tea")
+    await send_into_the_void(deployment)
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    assert uri is not None
+    await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
+    await pay_all(deployment)
+    app = await deployment.stranger("cleo")
+    value = {"$type": EVENT, "name": "Hers", "createdAt": "2026-01-01T00:00:00Z", "startsAt": "2037-01-01T00:00:00Z"}
+    did, rkey = uri.split("/")[2], uri.split("/")[4]
+    await app.procedure("com.atproto.repo.putRecord", {"repo": did, "collection": EVENT, "rkey": rkey, "record": value})
+    assert await deployment.proxy.deliver() == [400]
+    deployment.clock.turn(10 * MINUTE)
+    await settle(deployment, cleo)
+    await deployment.deliver_jobs()
+    assert await names(deployment) == ["Hers"]
+    assert await here(deployment) == [("Tea", False)]
+
+
+@on_one_engine
+async def test_what_arrives_while_she_is_signed_out_goes_when_she_is_back(deployment: Deployment, cleo: Caller):
+    await taken_back(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from repository_sessions")
+    assert await deployment.proxy.deliver() == [200]
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_jobs()
+    assert await names(deployment) == ["Tea"]
+    assert (await doubts(deployment))[1] == 1, "it is still owed"
+    await deployment.connected_as("cleo")
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_jobs()
+    assert await names(deployment) == []
+
+
+@on_one_engine
+async def test_a_publisher_that_dies_leaves_the_doubt(deployment: Deployment, cleo: Caller):
+    """What is sent is remembered before it is sent: whoever sent it cannot tell any more."""
+    await deployment.event(cleo, title="Tea")
+    sending: list[web.Request] = []
+
+    def dies(request: web.Request) -> bool:
+        if request.path.endswith("putRecord"):
+            sending.append(request)
+            task.cancel()
+        return False
+
+    deployment.proxy.loses = dies
+    task = asyncio.create_task(schedule.run_once(deployment.publisher))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    deployment.proxy.loses = never
+    await deployment.proxy.quiet()
+    assert sending
+    assert await doubts(deployment) == (1, 0)
+    deployment.clock.turn(DAY + HOUR)
+    async with deployment.db.transaction() as tx:
+        assert await forget_old(tx) == 1
+
+
+@on_one_engine
+async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_comes_again(
+    deployment: Deployment, cleo: Caller
+):
+    """Its reply was lost, so it stays in doubt; the key is to be written anew when the stream repeats the old commit (invariant 10)."""
+    ana = await deployment.person()
+    event = await deployment.event(ana, title="Tea")
+    await deployment.deliver_publications()
+    await settle(deployment, ana)
+    await write_something(deployment, cleo)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "applyWrites"))
+    await deployment.deliver_publications()
+    deployment.proxy.loses = never
+    await settle(deployment, cleo)
+    uri = (await deployment.standing(PublicationKind.RSVP, answer.id)).uri or ""
+    async with deployment.db.reader() as reader:
+        old = await seen.find(reader, uri)
+    assert old is not None
+    async with deployment.db.transaction() as tx:
+        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await pay_all(deployment)
+    await settle(deployment, cleo)
+    await write_something(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await send_into_the_void(deployment)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri == uri
+    again = RecordMessage(
+        parse_did(old.did),
+        RSVP,
+        parse_record_key(old.rkey),
+        parse_tid(old.rev),
+        RecordOperation.CREATE,
+        old.cid,
+        old.body,
+        True,
+    )
+    async with deployment.db.transaction() as tx:
+        assert await apply(tx, deployment.processor.here, [again]) == [IngestResult.KNOWN]
+        row = await tx.fetch_one("select record_uri from attendances where id = :id", id=answer.id)
+    assert row is not None
+    assert row["record_uri"] is None
+    await deployment.proxy.deliver()
+    await settle(deployment, cleo)
+    assert await said(deployment) == (["notgoing"], ["declined"])
+
+
+@on_one_engine
+async def test_an_answer_that_comes_when_the_key_was_given_up_settles_no_doubt(deployment: Deployment, cleo: Caller):
+    """The first payer is slow; another one takes the event back, and proves that nothing is there; then the create is acted on."""
+    event = await deployment.event(cleo, title="Tea")
+
+    async def is_slow(request: web.Request) -> None:
+        if request.path.endswith(("putRecord", "applyWrites")):
+            is_asked.set()
+            await goes_on.wait()
+
+    is_asked, goes_on = asyncio.Event(), asyncio.Event()
+    deployment.proxy.before = is_slow
+    slow = asyncio.create_task(schedule.run_once(deployment.publisher))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await is_asked.wait()
+        deployment.clock.turn(2 * MINUTE)
+        await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
+        await deployment.deliver_publications()
+        assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+        goes_on.set()
+        await slow
+    assert await names(deployment) == ["Tea"]
+    deployment.clock.turn(10 * MINUTE)
+    await deployment.deliver_jobs()
+    assert await names(deployment) == []
+
+
+@on_one_engine
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_what_was_typed_while_the_record_was_gone_is_not_lost_when_it_is_back(
+    deployment: Deployment, cleo: Caller, agrees: bool
+):
+    """Her app deletes it, which nobody has heard of when she renames the event here; then an earlier create of ours arrives, and
+    her app renames that.
+    """
+    event = await deployment.event(cleo, title="Tea")
+    await send_into_the_void(deployment)
+    await pay_all(deployment)
+    await deployment.listen(cleo.user_id)
+    (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
+    await delete(deployment, record)
+    deployment.clock.turn(SECOND)
+    await deployment.revise(cleo, event.slug, title="Tea at ours")
+    await deployment.listen(cleo.user_id)
+    assert await deployment.proxy.deliver() == [200]
+    if not agrees:
+        async with deployment.db.transaction() as tx:
+            await identities.withdraw(tx, cleo.user_id)
+    deployment.clock.turn(SECOND)
+    await edit(deployment, record, name="Tea for all", theme="blue")
+    await settle(deployment, cleo)
+    await pay_all(deployment)
+    await settle(deployment, cleo)
+    assert await here(deployment) == [("Tea at ours", agrees)]
+    there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(deployment, EVENT)]
+    assert ("Tea at ours", "blue") in there if agrees else "Tea for all" not in [name for name, _ in there]
+    async with deployment.db.reader() as reader:
+        kept = {one.decision.theirs for one in await merge_decisions.of_record(reader, record["uri"])}
+    assert kept == {"Tea for all"}

@@ -1,0 +1,63 @@
+"""Updates that arrive when the same words have been said again: what they are for is there, and they are not the last word."""
+
+import pytest
+
+from groundwork.clock import DAY
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP
+from openmeet.outbox.in_flight import forget_old
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_late import her_app, pay_all, said, send_into_the_void, write_something
+from tests.openmeet.publishing.test_late_creates import cleo, deployment, on_one_engine
+from tests.openmeet.publishing.test_recalls import records, settle
+
+__all__ = ["cleo", "deployment"]
+
+
+async def in_doubt(deployment: Deployment) -> int:
+    async with deployment.db.reader() as reader:
+        return len(await reader.fetch("select uri from in_flight_updates"))
+
+
+@pytest.mark.parametrize("is_sent_again", [True, False], ids=["sent again", "on its way"])
+async def test_what_was_said_in_between_is_not_said_by_arriving_late(
+    deployment: Deployment, cleo: Caller, is_sent_again: bool
+):
+    """Going, interested, going: the update to the second is for the bytes of the first, and the third has the same."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await settle(deployment, cleo)
+    (first,) = await records(deployment, RSVP)
+    await write_something(deployment, cleo)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await send_into_the_void(deployment)
+    if is_sent_again:
+        await pay_all(deployment)
+        assert await said(deployment) == (["interested"], ["interested"])
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await pay_all(deployment)
+    (third,) = await records(deployment, RSVP)
+    assert third["cid"] == first["cid"]
+    assert await deployment.proxy.deliver() == [200]
+    assert await said(deployment) == (["interested"], ["attending"])
+    await settle(deployment, cleo)
+    assert await said(deployment) == (["going"], ["attending"])
+    deployment.clock.turn(DAY)
+    async with deployment.db.transaction() as tx:
+        await forget_old(tx)
+    assert await in_doubt(deployment) == 0, "nothing of it can arrive any more"
+
+
+@on_one_engine
+async def test_her_app_may_say_what_was_said_here_in_between(deployment: Deployment, cleo: Caller):
+    """Every update was answered, so none can arrive any more: the same bytes are her app's word."""
+    event = await deployment.event(cleo)
+    for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
+        await deployment.answer(cleo, event.slug, reply)
+        await settle(deployment, cleo)
+    assert await in_doubt(deployment) == 0
+    (ours,) = await records(deployment, RSVP)
+    await her_app(deployment, ours, "interested")
+    await settle(deployment, cleo)
+    assert await said(deployment) == (["interested"], ["interested"])

@@ -1,0 +1,188 @@
+"""A co-host's edit waits for the author, unless the author lets co-hosts publish; each use is noted, and it can be taken back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import record_settings
+from openmeet.domain.series.model import Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES
+from openmeet.outbox.publications import PublicationKind
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import retitle
+
+
+async def with_co_host(deployment: Deployment) -> tuple[Caller, Caller, Event, str]:
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await host_beside(tx, event, ana, ben)
+    return ana, ben, event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+
+
+async def host_beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
+    await tx.execute(
+        "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
+        " values (:id, :event_id, :user_id, null, :state, :by, :now, :now, :now)",
+        id=new_id(tx.now),
+        event_id=event.id,
+        user_id=who.user_id,
+        state=CoHostState.ACCEPTED.value,
+        by=author.user_id,
+        now=tx.now,
+    )
+
+
+async def edit(deployment: Deployment, who: Caller, event: Event, title: str) -> Event:
+    async with deployment.db.transaction() as tx:
+        saved = await events.revise(tx, who, event.slug, details(title=title))
+    await deployment.deliver_publications()
+    return saved
+
+
+async def test_an_edit_of_a_co_host_waits_for_the_author(deployment: Deployment):
+    ana, ben, event, uri = await with_co_host(deployment)
+    assert (await edit(deployment, ben, event, "Coffee")).needs_author_approval
+    assert (await deployment.record(uri))["name"] == "Tea in the park"
+    async with deployment.db.reader() as reader:
+        assert await publication_consent.uses(reader, ana.user_id) == []
+
+
+async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_with_the_authors_yes(
+    deployment: Deployment,
+):
+    """Invariant 3 before invariant 5: that more is said than may be waits for nobody."""
+    ana, ben, event, uri = await with_co_host(deployment)
+    async with deployment.db.transaction() as tx:
+        group = await group_by(tx, ana, announces_events="on")
+        await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=event.id)
+        private = await events.revise(tx, ben, event.slug, details(visibility="private"))
+    assert private.needs_author_approval
+    await deployment.deliver_publications()
+    with pytest.raises(NotFound):
+        await deployment.record(uri)
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).uri is None
+    async with deployment.db.transaction() as tx:
+        await events.agree_to_record(tx, ana, event.slug)
+    await deployment.deliver_publications()
+    again = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert again == uri
+    record = await deployment.record(again)
+    assert record["name"] == "Tea in the park"
+    assert not record.get("locations")
+    async with deployment.db.transaction() as tx:
+        await events.revise(tx, ben, event.slug, details(title="Coffee", visibility="private"))
+    await deployment.deliver_publications()
+    assert (await deployment.record(again))["name"] == "Tea in the park", "what says little waits, as any edit"
+
+
+async def test_who_lets_co_hosts_publish_sees_what_they_did_and_can_end_it(deployment: Deployment):
+    """Invariant 5: another's repository is written only by their standing permission."""
+    ana, ben, event, uri = await with_co_host(deployment)
+    async with deployment.db.transaction() as tx:
+        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+    saved = await edit(deployment, ben, event, "Coffee")
+    assert not saved.needs_author_approval
+    assert (await deployment.record(uri))["name"] == "Coffee"
+    async with deployment.db.reader() as reader:
+        (use,) = await publication_consent.uses(reader, ana.user_id)
+    assert (use.event_id, use.co_host_id, use.revision) == (event.id, ben.user_id, saved.revision)
+    async with deployment.db.transaction() as tx:
+        await publication_consent.change(tx, ana.user_id, USUAL)
+    assert (await edit(deployment, ben, event, "Cocoa")).needs_author_approval
+    assert (await deployment.record(uri))["name"] == "Coffee"
+    async with deployment.db.reader() as reader:
+        assert len(await publication_consent.uses(reader, ana.user_id)) == 1
+
+
+@pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
+async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(deployment: Deployment, as_whom: str):
+    """It is the group's, whose word is that of those who may change the event; the author's account is not used."""
+    async with deployment.db.transaction() as tx:
+        await switch(tx, Flag.GROUPS, is_on=True, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    async with deployment.db.transaction() as tx:
+        group = await group_by(tx, ana, sync_enabled="on")
+        await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
+    await deployment.deliver_jobs()
+    async with deployment.db.transaction() as tx:
+        event = await events.create(tx, ana, details(), group=group_events.of_event(group))
+        if as_whom == "co-host":
+            await host_beside(tx, event, ana, ben)
+        else:
+            await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
+    await pay_all(deployment)
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert uri.split("/")[2] != (await deployment.identity(ana.user_id)).did
+    assert not (await edit(deployment, ben, event, "Coffee")).needs_author_approval
+    assert (await deployment.record(uri))["name"] == "Coffee"
+    async with deployment.db.reader() as reader:
+        assert await publication_consent.uses(reader, ana.user_id) == []
+
+
+async def test_a_series_that_others_edit_waits_for_its_owner(deployment: Deployment):
+    """Invariant 5: neither the date that is out nor the series' own record is written before its owner's yes."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    async with deployment.db.transaction() as tx:
+        await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+        group = await group_by(tx, ana, visibility="public")
+        await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
+    deployment.clock.turn(MAX_AGE)
+    rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
+    async with deployment.db.transaction() as tx:
+        series = await series_actions.create(
+            tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_events.of_event(group)
+        )
+    await pay_all(deployment)
+    before = await repository(deployment, ana)
+    assert {name for name, _ in before.values()} == {"Tea"}
+    async with deployment.db.transaction() as tx:
+        await retitle(tx, await series_actions.lock_own(tx, ben, series.slug), "Coffee")
+    await pay_all(deployment)
+    assert await repository(deployment, ana) == before
+    async with deployment.db.transaction() as tx:
+        await record_settings.agree(tx, ana, series.slug)
+    await pay_all(deployment)
+    after = await repository(deployment, ana)
+    assert (after.keys(), {name for name, _ in after.values()}) == (before.keys(), {"Coffee"})
+
+
+async def pay_all(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def repository(deployment: Deployment, who: Caller) -> dict[str, tuple[str, str]]:
+    """Title and CID of every record of an event or a series, by its uri."""
+    did = (await deployment.identity(who.user_id)).did
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    found = {}
+    for collection in (EVENT, SERIES):
+        answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+        found |= {one["uri"]: (one["value"]["name"], one["cid"]) for one in answer["records"]}
+    assert len(found) == 2
+    return found

@@ -1,0 +1,178 @@
+"""An older copy of her repository is brought in, and heard of late: what she answered here since then is the latest word."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.repo.car import MEDIA_TYPE
+from groundwork.clock import MINUTE
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import RSVP
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
+from tests.openmeet.publishing.test_repositories_read_whole import answers, read_whole, write
+
+NOTE = {"$type": "com.example.note", "text": "later"}
+
+
+async def _did(app: XrpcClient) -> str:
+    return str((await app.query("com.atproto.server.getSession"))["did"])
+
+
+async def copy_of(deployment: Deployment) -> bytes:
+    app = await deployment.stranger("cleo")
+    return (await app.download("com.atproto.sync.getRepo", {"did": await _did(app)}, max_bytes=1_000_000)).body
+
+
+async def turn_back(deployment: Deployment, copy: bytes) -> None:
+    """Her repository is what it was, under a new commit whose operations nobody announces."""
+    deployment.clock.turn(MINUTE)
+    await (await deployment.stranger("cleo")).upload("com.atproto.repo.importRepo", copy, MEDIA_TYPE)
+    deployment.clock.turn(MINUTE)
+
+
+async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
+    """Her answer stands in her repository, and in no copy of it that she has."""
+    ana, cleo = await deployment.person(), await deployment.connected()
+    event = await deployment.event(ana)
+    await settle(deployment, ana)
+    await write(deployment, "com.example.note", NOTE)
+    copy = await copy_of(deployment)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await settle(deployment, cleo)
+    assert len(await records(deployment, RSVP)) == 1
+    return cleo, event, copy
+
+
+async def read_later(deployment: Deployment, cleo: Caller) -> None:
+    """A reading, as of a commit behind all of it."""
+    deployment.clock.turn(MINUTE)
+    await write(deployment, "com.example.note", NOTE)
+    await read_whole(deployment, await deployment.identity(cleo.user_id))
+
+
+async def statuses(deployment: Deployment) -> list[str]:
+    return [status for status, _ in await answers(deployment)]
+
+
+async def test_a_copy_that_is_read_before_it_is_announced(deployment: Deployment):
+    """The reading finds her record gone, as of after her newer answer; that it went with the copy is told by the stream."""
+    cleo, event, copy = await answered(deployment)
+    await turn_back(deployment, copy)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await read_later(deployment, cleo)
+    assert await answers(deployment) == [("declined", None)], "a reading decides at once"
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert await answers(deployment) == [("interested", again["uri"])]
+    assert again["value"]["status"] == f"{RSVP}#interested"
+
+
+async def test_a_copy_that_is_announced_before_it_is_read(deployment: Deployment):
+    cleo, event, copy = await answered(deployment)
+    await turn_back(deployment, copy)
+    await deployment.listen(cleo.user_id)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await read_later(deployment, cleo)
+    await settle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert await answers(deployment) == [("interested", again["uri"])]
+
+
+async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(deployment: Deployment):
+    """Who wants to write her newer answer finds nothing there, and tells; the reading that is owed comes later."""
+    cleo, event, copy = await answered(deployment)
+    await turn_back(deployment, copy)
+    await deployment.listen(cleo.user_id)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    deployment.clock.turn(MINUTE)
+    await write(deployment, "com.example.note", NOTE)
+    await deployment.deliver_publications()
+    await deployment.ingest()
+    assert await answers(deployment) == [("interested", None)], "what was announced and not read is known to be older"
+    deployment.clock.turn(MINUTE)
+    await write(deployment, "com.example.note", NOTE)
+    await deployment.deliver_jobs()
+    await settle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert await answers(deployment) == [("interested", again["uri"])]
+
+
+async def test_of_two_copies_the_first_may_have_changed_it(deployment: Deployment):
+    """Nothing says that her record went with the second one, and between them she has answered."""
+    cleo, event, copy = await answered(deployment)
+    await turn_back(deployment, copy)
+    await deployment.listen(cleo.user_id)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    deployment.clock.turn(MINUTE)
+    await write(deployment, "com.example.note", NOTE)
+    await turn_back(deployment, copy)
+    await deployment.listen(cleo.user_id)
+    await read_later(deployment, cleo)
+    await settle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert await answers(deployment) == [("interested", again["uri"])]
+
+
+async def test_an_answer_of_before_the_copy_gives_way_to_it(deployment: Deployment):
+    cleo, event, copy = await answered(deployment)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await turn_back(deployment, copy)
+    await read_later(deployment, cleo)
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, cleo)
+    assert await answers(deployment) == [("declined", None)]
+    assert await records(deployment, RSVP) == []
+
+
+async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deployment: Deployment):
+    """A copy is announced; then she answers here, and last in her app. Who reads all of it at once sees that this is the newest."""
+    cleo, event, _ = await answered(deployment)
+    (record,) = await records(deployment, RSVP)
+    with_it = await copy_of(deployment)
+    await write(deployment, "com.example.note", NOTE)
+    await turn_back(deployment, with_it)
+    await deployment.listen(cleo.user_id)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    deployment.clock.turn(MINUTE)
+    now = datetime.fromtimestamp(deployment.clock.now() / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    await edit(deployment, record, status=f"{RSVP}#going", createdAt=now)
+    await read_later(deployment, cleo)
+    await deployment.deliver_publications()
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, cleo)
+    assert await statuses(deployment) == ["attending"]
+    (record,) = await records(deployment, RSVP)
+    assert record["value"]["status"] == f"{RSVP}#going"
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+@pytest.mark.parametrize("is_paid_between", [True, False])
+async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
+    deployment: Deployment, *, is_deleted: bool, is_paid_between: bool
+):
+    """The copy left her record as it was. Her app's word is later than her answer here, and the stream tells of both at last."""
+    cleo, event, _ = await answered(deployment)
+    copy = await copy_of(deployment)
+    await write(deployment, "com.example.note", NOTE)
+    await turn_back(deployment, copy)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    deployment.clock.turn(MINUTE)
+    (record,) = await records(deployment, RSVP)
+    if is_deleted:
+        await delete(deployment, record)
+    else:
+        await edit(deployment, record, status=f"{RSVP}#going")
+    await read_later(deployment, cleo)
+    expected = "declined" if is_deleted else "attending"
+    assert await statuses(deployment) == [expected]
+    if is_paid_between:
+        await deployment.deliver_publications()
+    await deployment.listen(cleo.user_id)
+    await settle(deployment, cleo)
+    assert await statuses(deployment) == [expected]
+    assert len(await records(deployment, RSVP)) == (0 if is_deleted else 1)

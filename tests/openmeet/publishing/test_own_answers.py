@@ -1,0 +1,140 @@
+"""One's own answers as records: written at one's server and nowhere else, and waiting until the firehose has brought them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.rsvp import GOING, INTERESTED
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.site_under_test import inputs_of
+
+HERE = "/me/atproto"
+NEW = f"{HERE}/answers/new"
+
+
+@pytest.fixture
+async def wide(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """The deployment, on either engine."""
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def answers(door: Door) -> list[str]:
+    async with door.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances where record_uri is not null order by id")
+    return [row["status"] for row in rows]
+
+
+async def tea(deployment: Deployment) -> tuple[str, str]:
+    """A published event: its record, and its page's path."""
+    ben = await deployment.person("Ben")
+    event = await deployment.event(ben)
+    while await deployment.deliver_publications():
+        pass
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
+    assert row is not None
+    return row["record_uri"], f"/events/{event.slug}"
+
+
+async def test_an_answer_is_written_there_and_comes_back(wide: Deployment):
+    """Create, change and delete touch the repository alone; a form sent twice writes one record; foreign fields stay."""
+    uri, _ = await tea(wide)
+    door = door_to(wide, wide.db)
+    await wide.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        stranger = await wide.stranger("ana")
+        assert "checked" in (await browser.get(NEW)).text
+        for _ in range(2):
+            done = await browser.post(NEW, data={"event": uri, "answer": "going"})
+            assert (done.status_code, done.headers["location"]) == (303, HERE)
+        page = (await browser.get(HERE)).text
+        assert ("waiting to come back" in page, ">Going: Tea in the park</a>" in page) == (True, True)
+        assert await answers(door) == []
+        (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
+            "records"
+        ]
+        assert (record["value"]["status"], record["value"]["subject"]["uri"]) == (GOING, uri)
+        assert record["value"]["subject"]["cid"] == (await wide.record(uri))["cid"]
+        await wide.listen(ana.user_id)
+        assert await answers(door) == ["attending"]
+        assert "waiting to come back" not in (await browser.get(HERE)).text
+
+        again = await browser.post(NEW, data={"event": uri, "answer": "interested"})
+        assert (again.status_code, "You have answered this event already" in again.text) == (400, True)
+
+        rkey = record["uri"].rpartition("/")[2]
+        at = {"repo": ana.did, "collection": RSVP, "rkey": rkey}
+        theirs = {**record["value"], "org.example.mood": "calm"}
+        await stranger.procedure("com.atproto.repo.putRecord", {**at, "record": theirs})
+        shown = await browser.get(f"{HERE}/answers/{rkey}")
+        assert uri in shown.text
+        assert (await browser.post(f"{HERE}/answers/{rkey}", data={"answer": "interested"})).status_code == 303
+        held = (await stranger.query("com.atproto.repo.getRecord", at))["value"]
+        assert (held["status"], held["org.example.mood"]) == (INTERESTED, "calm")
+        assert await answers(door) == ["attending"]
+        await wide.listen(ana.user_id)
+        assert await answers(door) == ["interested"]
+
+        assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
+        assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
+        await wide.listen(ana.user_id)
+        assert "deleted there" not in (await browser.get(HERE)).text
+        assert "None so far" in (await browser.get(HERE)).text
+
+
+async def test_what_names_no_public_event_is_said_beside_the_field(deployment: Deployment):
+    """And nothing is written, nothing typed is lost; by its page here an event is found as by its record."""
+    uri, path = await tea(deployment)
+    door = door_to(deployment, deployment.db)
+    ben = await deployment.person("Cleo")
+    secret = await deployment.event(ben, visibility="unlisted")
+    await deployment.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        here = str(door.app.state.services.settings.public_url)
+        for wrong in ("", "tea", uri + "x", f"at://{ana.did}/{RSVP}/3kaaaaaaaaa22", f"{here}/events/{secret.slug}"):
+            refused = await browser.post(NEW, data={"event": wrong, "answer": "going"})
+            assert (refused.status_code, inputs_of(refused.text)["event"]) == (400, wrong), wrong
+        unanswered = await browser.post(NEW, data={"event": uri, "answer": "perhaps"})
+        assert (unanswered.status_code, "Choose an answer" in unanswered.text) == (400, True)
+        client = await deployment.stranger("ana")
+        listed = await client.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP})
+        assert listed["records"] == []
+        assert (await browser.post(NEW, data={"event": f"{here}{path}", "answer": "notgoing"})).status_code == 303
+        assert (await browser.get(f"{HERE}/answers/nothing")).status_code == 404
+
+
+async def test_an_answer_is_not_changed_once_answers_are_for_nobody(deployment: Deployment):
+    """An event that is for few by now: its page says where to answer, the record keeps what it says, and can be deleted."""
+    uri, _ = await tea(deployment)
+    door = door_to(deployment, deployment.db)
+    await deployment.account("ana")
+    stranger = await deployment.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        assert (await browser.post(NEW, data={"event": uri, "answer": "going"})).status_code == 303
+        (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
+            "records"
+        ]
+        rkey = record["uri"].rpartition("/")[2]
+        async with deployment.db.transaction() as tx:
+            await tx.execute("update events set visibility = 'private' where record_uri = :uri", uri=uri)
+        form = inputs_of((await browser.get(f"{HERE}/answers/{rkey}")).text)
+        refused = await browser.post(f"{HERE}/answers/{rkey}", data={**form, "answer": "interested"})
+        assert (refused.status_code, "Answers to this event are not public" in refused.text) == (400, True)
+        assert f"About {uri}" in refused.text
+        at = {"repo": ana.did, "collection": RSVP, "rkey": rkey}
+        assert (await stranger.query("com.atproto.repo.getRecord", at))["value"]["status"] == GOING
+        assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303

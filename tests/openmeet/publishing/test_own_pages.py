@@ -1,0 +1,356 @@
+"""One's own records: written at one's server and nowhere else, and waiting to come back until the firehose has brought them."""
+
+import html
+import re
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.own_records import repository
+from openmeet.network.records.collections import EVENT, RSVP
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.sign_in.doorway import Door, door_to
+from tests.openmeet.sign_in.test_identity_page import link
+from tests.openmeet.site_under_test import inputs_of
+
+HERE = "/me/atproto"
+Held = Callable[[], Awaitable[object]]
+TYPED = {
+    "name": "Tea in the park",
+    "description": "Bring a cup.",
+    "starts": "2026-07-04T18:00",
+    "ends": "2026-07-04T20:00",
+}
+
+
+@pytest.fixture
+async def door(deployment: Deployment) -> Door:
+    return door_to(deployment, deployment.db)
+
+
+async def titles(door: Door) -> list[str]:
+    async with door.db.reader() as reader:
+        return [row["title"] for row in await reader.fetch("select title from events where removed_at is null")]
+
+
+async def test_records_are_written_there_and_come_back(door: Door):
+    """Create, change and delete touch the repository alone; the page says what has not come back; foreign fields stay."""
+    deployment = door.deployment
+    await deployment.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        assert "None so far" in (await browser.get(HERE)).text
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        for _ in range(2):  # sent twice, written once
+            done = await browser.post(f"{HERE}/new", data={**form, **TYPED})
+            assert (done.status_code, done.headers["location"]) == (303, HERE)
+        page = (await browser.get(HERE)).text
+        assert (page.count("Tea in the park"), "waiting to come back" in page) == (2, True)  # the line, and its button
+        assert await titles(door) == []
+        await deployment.listen(ana.user_id)
+        page = (await browser.get(HERE)).text
+        assert ("waiting to come back" in page, "/events/tea-in-the-park" in page) == (False, True)
+        assert await titles(door) == ["Tea in the park"]
+
+        (rkey,) = set(re.findall(rf'{HERE}/([a-z2-7]{{13}})"', page))
+        stranger = await deployment.stranger("ana")
+        uri = {"repo": ana.did, "collection": EVENT, "rkey": rkey}
+        held = await stranger.query("com.atproto.repo.getRecord", uri)
+        assert isinstance(held["value"], dict)
+        theirs = {**held["value"], "org.example.mood": "calm"}
+        await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": theirs})
+        shown = inputs_of((await browser.get(f"{HERE}/{rkey}")).text)
+        assert (shown["name"], shown["starts"]) == (TYPED["name"], TYPED["starts"])
+        await browser.post(f"{HERE}/{rkey}", data={**TYPED, "name": "Coffee in the park"})
+        held = await stranger.query("com.atproto.repo.getRecord", uri)
+        assert isinstance(held["value"], dict)
+        assert (held["value"]["name"], held["value"]["org.example.mood"]) == ("Coffee in the park", "calm")
+        assert await titles(door) == ["Tea in the park"]
+        assert "waiting to come back" in (await browser.get(HERE)).text
+        await deployment.listen(ana.user_id)
+        assert await titles(door) == ["Coffee in the park"]
+
+        assert (await browser.post(f"{HERE}/{rkey}/delete")).status_code == 303
+        assert "deleted there, waiting to come back" in (await browser.get(HERE)).text
+        assert await titles(door) == ["Coffee in the park"]
+        await deployment.listen(ana.user_id)
+        assert "None so far" in (await browser.get(HERE)).text
+        assert await titles(door) == []
+
+
+NEW = {
+    "$type": EVENT,
+    "createdAt": "2026-06-01T10:00:00Z",
+    "startsAt": "2026-07-04T18:00:00Z",
+}
+THEIRS = {
+    "$type": EVENT,
+    "createdAt": "2026-06-01T10:00:00+02:00",
+    "name": "Tea in the park",
+    "description": "Come to #tea\n" + "and stay. " * 1_200,
+    "facets": [{"index": {"byteStart": 8, "byteEnd": 12}, "features": [{"$type": "x.y#tag", "tag": "tea"}]}],
+    "startsAt": "2026-07-04T18:00:30-06:00",
+    "endsAt": "2026-07-04T20:00:45.5-06:00",
+    "org.example.mood": "calm",
+}
+
+
+async def opened(door: Door, browser: httpx.AsyncClient, record: dict[str, object]) -> tuple[str, dict[str, str], Held]:
+    """Another app has written a record: the address of its form, what a browser sends back of it, and a look at it there."""
+    await door.deployment.account("ana")
+    await door.let_in(browser, "ana")
+    stranger = await door.deployment.stranger("ana")
+    uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": "3mqdau33ozs2n"}
+    await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": record, "validate": False})
+    where = f"{HERE}/{uri['rkey']}"
+    page = (await browser.get(where)).text
+    (text,) = re.findall(r"<textarea[^>]*>\n?(.*?)</textarea>", page, re.DOTALL)
+
+    async def held() -> object:
+        return (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+
+    # Browsers end lines as mail does.
+    return where, {**inputs_of(page), "description": html.unescape(text).replace("\n", "\r\n")}, held
+
+
+async def test_what_nobody_changed_in_the_form_stays_to_the_letter(door: Door):
+    """The offset and the seconds of a date, a text longer than pages show, the marks in it: only what was typed is written."""
+    async with door.browser() as browser:
+        where, form, held = await opened(door, browser, THEIRS)
+        for typed, record in (
+            ({}, THEIRS),
+            ({"name": "Coffee"}, {**THEIRS, "name": "Coffee"}),
+            ({"ends": ""}, {key: THEIRS[key] for key in THEIRS if key != "endsAt"} | {"name": "Coffee"}),
+        ):
+            form = {**form, **typed, "version": inputs_of((await browser.get(where)).text)["version"]}
+            done = await browser.post(where, data=form)
+            assert (done.status_code, await held()) == (303, record)
+        form["version"] = inputs_of((await browser.get(where)).text)["version"]
+        await browser.post(where, data={**form, "description": "Short."})
+        changed = await held()
+    assert isinstance(changed, dict)
+    assert changed["description"] == "Short."
+    assert "facets" not in changed  # they marked words of the text before
+
+
+async def test_how_people_take_part_and_whether_it_takes_place_are_chosen(door: Door):
+    """Words of the lexicon are offered; one of another app is not touched unless another is chosen, and none is invented."""
+    deployment = door.deployment
+    await deployment.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        await browser.post(f"{HERE}/new", data={**form, **TYPED, "mode": "virtual", "status": ""})
+        uri = {"repo": ana.did, "collection": EVENT, "rkey": form["key"]}
+        stranger = await deployment.stranger("ana")
+        held = (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+        assert isinstance(held, dict)
+        assert (held["mode"], "status" in held) == (f"{EVENT}#virtual", False)
+        await stranger.procedure(
+            "com.atproto.repo.putRecord", {**uri, "record": {**held, "mode": "org.example#onboard"}}
+        )
+        path = f"{HERE}/{form['key']}"
+        page = (await browser.get(path)).text
+        assert page.count('<option value="" selected>Not said') == 2
+        shown = inputs_of(page) | {"mode": "", "status": ""}
+        refused = await browser.post(path, data={**shown, "status": "rained-off"})
+        assert (refused.status_code, "Choose one of the options" in refused.text) == (400, True)
+        assert (await browser.post(path, data={**shown, "status": "cancelled"})).status_code == 303
+        held = (await stranger.query("com.atproto.repo.getRecord", uri))["value"]
+        assert isinstance(held, dict)
+        assert (held["mode"], held["status"]) == ("org.example#onboard", f"{EVENT}#cancelled")
+
+
+async def test_edit_of_what_changed_meanwhile_is_not_written(door: Door):
+    """Another app changed the record while the form was open: nothing of theirs is undone, and what was typed is kept."""
+    async with door.browser() as browser:
+        where, form, held = await opened(door, browser, THEIRS)
+        stranger = await door.deployment.stranger("ana")
+        theirs = {**THEIRS, "name": "Tea by the lake"}
+        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": theirs, "validate": False})
+        refused = await browser.post(where, data={**form, "description": "Bring two cups."})
+        assert (refused.status_code, "Bring two cups." in refused.text) == (409, True)
+        assert await held() == theirs
+
+
+async def test_a_form_that_is_gone_back_to_writes_what_it_says_now(door: Door):
+    """Sent, gone back to and filled with something else: nothing is said to be written that is not, and one more press writes it."""
+    deployment = door.deployment
+    await deployment.account("ana")
+    stranger = await deployment.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        assert (await browser.post(f"{HERE}/new", data={**form, **TYPED})).status_code == 303
+        again = await browser.post(f"{HERE}/new", data={**form, **TYPED, "name": "Cake in the park"})
+        assert (again.status_code, "save again to create another" in again.text) == (409, True)
+        kept = inputs_of(again.text)
+        assert (kept["name"], kept["starts"]) == ("Cake in the park", TYPED["starts"])
+        done = await browser.post(f"{HERE}/new", data={**TYPED, "name": "Cake in the park", "key": kept["key"]})
+        assert done.status_code == 303
+        listed = await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": EVENT})
+        assert sorted(one["value"]["name"] for one in listed["records"]) == ["Cake in the park", TYPED["name"]]
+
+
+async def test_records_that_lack_a_date_or_a_possible_one_can_be_opened(door: Door):
+    """A date to be announced stays open; of a record that is no event the page says why, and lets it be deleted."""
+    async with door.browser() as browser:
+        undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
+        where, form, held = await opened(door, browser, undated)
+        assert (await browser.post(where, data={**form, "name": "Coffee"})).status_code == 303
+        assert await held() == {**undated, "name": "Coffee"}
+        await browser.post(f"{where}/delete")
+        stranger = await door.deployment.stranger("ana")
+        uri = {"repo": (await door.identity("ana")).did, "collection": EVENT, "rkey": where.rpartition("/")[2]}
+        far = {**THEIRS, "startsAt": "4000-01-01T00:00:00Z"}
+        await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": far, "validate": False})
+        page = await browser.get(where)
+        assert (page.status_code, "years 1900 to 2200" in page.text) == (200, True)
+        assert (await browser.post(where, data={**form, "version": ""})).status_code == 502
+        assert (await browser.post(f"{where}/delete")).status_code == 303
+
+
+async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
+    """Wrong times are said beside their field; an allowance that is missing is given in another window, and the form still stands."""
+    await door.deployment.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana", without=f"repo:{EVENT}")
+        wrong = await browser.post(f"{HERE}/new", data={**TYPED, "ends": "2026-07-04T17:00"})
+        assert (wrong.status_code, "The event ends before it starts" in wrong.text, "Bring a cup." in wrong.text) == (
+            400,
+            True,
+            True,
+        )
+        refused = await browser.post(f"{HERE}/new", data=TYPED)
+        assert (refused.status_code, "Bring a cup." in refused.text) == (403, True)
+        assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
+        undeleted = await browser.post(f"{HERE}/nothing/delete")
+        assert undeleted.headers["location"] == "/settings/identity?next=%2Fme%2Fatproto%2Fnothing"
+        allowing = inputs_of((await browser.get(undeleted.headers["location"])).text)
+        assert allowing["next"] == f"{HERE}/nothing"
+        assert (await browser.get(f"{HERE}/nothing")).status_code == 404
+    listed = await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)
+    assert listed == repository.OwnPage((), "")
+
+
+async def test_an_answer_that_is_not_allowed_keeps_what_was_chosen(door: Door):
+    await door.deployment.account("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana", without=f"repo:{RSVP}")
+        await browser.post(f"{HERE}/new", data=TYPED)
+        (event,) = (await repository.list_page(door.db, door.network, await door.identity("ana"), EVENT)).records
+        refused = await browser.post(f"{HERE}/answers/new", data={"event": str(event.uri), "answer": "interested"})
+        assert (refused.status_code, inputs_of(refused.text)["event"]) == (403, str(event.uri))
+        assert re.search(r'value="interested"[^>]*checked', refused.text)
+        assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
+
+
+def lines_of(page: str) -> list[str]:
+    """The events of a page, with what is said of each."""
+    section = page.split('id="records-events"')[1].split("</section>", maxsplit=1)[0]
+    found = (re.sub(r"<a class.*?</a>|<[^>]*>", " ", one) for one in re.findall(r"<li>(.*?)</li>", section, re.DOTALL))
+    return [" ".join(html.unescape(one).split()) for one in found]
+
+
+def followed(page: str, words: str) -> str:
+    """Where a link leads; empty where there is none."""
+    (found, *_) = re.findall(rf'href="([^"]+)"[^>]*>{words}', page) or [""]
+    return html.unescape(found).partition("#")[0]
+
+
+async def test_everything_is_shown_page_by_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+    """Newest keys first; what was deleted there and is here still stands where it stood; the answers keep their place."""
+    monkeypatch.setattr(repository, "PAGE", 3)
+    deployment = door.deployment
+    await deployment.account("ana")
+    stranger = await deployment.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        keys = [f"3mqdau33ozs2{last}" for last in "cdefghij"]
+        for number, key in enumerate(keys):
+            uri = {"repo": ana.did, "collection": EVENT, "rkey": key}
+            await stranger.procedure("com.atproto.repo.putRecord", {**uri, "record": {**NEW, "name": f"Tea {number}"}})
+        await backfill(door.db, door.network, deployment.processor.here, ana.did)
+        for gone in (keys[7], keys[4], keys[3], keys[0]):
+            await stranger.procedure(
+                "com.atproto.repo.deleteRecord", {"repo": ana.did, "collection": EVENT, "rkey": gone}
+            )
+        where, seen = HERE, []
+        while where:
+            page = (await browser.get(where)).text
+            seen.append([one.partition(" Saturday")[0] for one in lines_of(page)])
+            where = followed(page, "Show older")
+        gone = "deleted there, waiting to come back"
+        assert seen == [
+            [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
+            ["Tea 1", f"Tea 0 {gone}"],
+        ]
+        assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted there") == 3
+        # What is no address of a page of ours.
+        assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
+
+
+async def test_of_what_has_left_there_is_a_page(door: Door, monkeypatch: pytest.MonkeyPatch):
+    """The newest of it; when that has left here, too, the others come forward. An address that nobody gave begins with the newest."""
+    monkeypatch.setattr(repository, "PAGE", 3)
+    await door.deployment.account("ana")
+    stranger = await door.deployment.stranger("ana")
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        ana = await door.identity("ana")
+        wishes = [{"repo": ana.did, "collection": EVENT, "rkey": f"3mqdau33ozs2{last}"} for last in "cdefg"]
+        for number, wish in enumerate(wishes):
+            record = {**NEW, "name": f"Tea {number}"}
+            await stranger.procedure("com.atproto.repo.putRecord", {**wish, "record": record})
+        await backfill(door.db, door.network, door.deployment.processor.here, ana.did)
+        for wish in wishes:
+            await stranger.procedure("com.atproto.repo.deleteRecord", wish)
+        for where in (HERE, f"{HERE}?events=nonsense", f"{HERE}?events=%00,3mqdau33ozs2c", f"{HERE}?events=a%20b,x"):
+            page = await browser.get(where)
+            assert [one[:5] for one in lines_of(page.text)] == ["Tea 4", "Tea 3", "Tea 2"], where
+        async with door.db.transaction() as tx:
+            await tx.execute(
+                "update records set standing = 'tombstone', cid = null, body = null where rkey > '3mqdau33ozs2d'"
+            )
+        assert [one[:5] for one in lines_of((await browser.get(HERE)).text)] == ["Tea 1", "Tea 0"]
+
+
+async def test_of_several_accounts_one_is_chosen(door: Door):
+    """What is listed, written, changed and deleted is of that one; somebody else's is not there."""
+    for name in ("ana", "work", "dan"):
+        await door.deployment.account(name)
+    async with door.browser() as browser, door.browser() as dans:
+        await door.let_in(dans, "dan")
+        await door.let_in(browser, "ana")
+        await link(door, browser, "work")
+        ana, work, dan = [await door.identity(name) for name in ("ana", "work", "dan")]
+        assert (work.is_default, ana.user_id) == (True, work.user_id)
+        of_ana = f"?account={ana.did.replace(':', '%3A')}"
+        page = (await browser.get(HERE)).text
+        assert re.findall(r'aria-current="page">(@[^<]+)', page) == ["@work.town.test"]
+        form = await browser.get(followed(await shown(browser, HERE + of_ana), "Write an event"))
+        action = html.unescape(re.findall(r'<form class="card form"[^>]* action="([^"]+)"', form.text)[0])
+        assert action == f"{HERE}/new{of_ana}"
+        done = await browser.post(action, data={**inputs_of(form.text), **TYPED})
+        assert (done.status_code, done.headers["location"]) == (303, HERE + of_ana)
+        assert len(lines_of(await shown(browser, HERE + of_ana))) == 1
+        assert lines_of(await shown(browser, HERE)) == []
+        where = followed(await shown(browser, HERE + of_ana), "Change")
+        assert (await browser.get(where.partition("?")[0])).status_code == 404, "in the other there is none"
+        deleting = html.unescape(re.findall(r'action="([^"]+/delete[^"]*)"', await shown(browser, where))[0])
+        assert (await browser.post(deleting)).headers["location"] == HERE + of_ana
+        assert lines_of(await shown(browser, HERE + of_ana)) == []
+        assert (await browser.get(f"{HERE}?account={dan.did}")).status_code == 404
+
+
+async def shown(browser: httpx.AsyncClient, where: str) -> str:
+    answer = await browser.get(where)
+    assert answer.status_code == 200, answer.text
+    return answer.text

@@ -1,0 +1,254 @@
+"""An event changes hands: the old record stays and leads to the new one, and whichever of them somebody names, it is one event."""
+
+import pytest
+
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import by_record, co_host_queries, ownership
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.publishing.test_groups import deliver_publications, records
+from tests.openmeet.publishing.test_lent_accounts import host_beside
+
+
+async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tuple[Event, str]:
+    """A published event and its record."""
+    event = await deployment.event(author)
+    await deliver_publications(deployment)
+    async with deployment.db.transaction() as tx:
+        await host_beside(tx, event, author, beside)
+    return event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+
+
+async def hand_over(deployment: Deployment, event: Event, owner: Caller, heir: Caller) -> None:
+    async with deployment.db.transaction() as tx:
+        row = await co_host_queries.of_person(tx, event.id, heir.user_id)
+        await ownership.offer(tx, owner, event.slug, row.id)
+        await ownership.accept(tx, heir, event.slug)
+    await deliver_publications(deployment)
+
+
+async def now(deployment: Deployment, event: Event) -> Event:
+    async with deployment.db.reader() as reader:
+        return await by_id(reader, event.id)
+
+
+async def events_here(deployment: Deployment) -> list[str]:
+    async with deployment.db.reader() as reader:
+        return [row["id"] for row in await reader.fetch("select id from events")]
+
+
+@pytest.mark.parametrize(("owner_is", "heir_is"), [("ours", "elsewhere"), ("elsewhere", "ours")])
+async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(
+    deployment: Deployment, owner_is: str, heir_is: str
+):
+    """From one repository to the other and through the firehose: one event, whose answers stay, whichever record they name."""
+    ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
+    ben = await (deployment.person("Ben") if heir_is == "ours" else deployment.connected("ben"))
+    dan = await deployment.connected("dan")
+    event, old = await hosted(deployment, ana, ben)
+    mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    answered = (await deployment.standing(PublicationKind.RSVP, mine.id)).uri
+    before = await deployment.record(old)
+    await hand_over(deployment, event, ana, ben)
+    new = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert new.split("/")[2] == (await deployment.identity(ben.user_id)).did
+    assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
+    kept = await deployment.record(old)
+    assert kept[SUCCESSION_KEY]["successor"] == new
+    assert {k: v for k, v in kept.items() if k not in {SUCCESSION_KEY, "cid"}} == {
+        k: v for k, v in before.items() if k != "cid"
+    }
+    assert (await deployment.record(answered))["subject"]["uri"] == new
+    for who in (ana, ben, dan):
+        await deployment.listen(who.user_id)
+    await deliver_publications(deployment)
+    assert await events_here(deployment) == [event.id]
+    after = await now(deployment, event)
+    assert (after.author_id, after.record_uri, after.is_gone) == (ben.user_id, new, False)
+    async with deployment.db.reader() as reader:
+        assert [(await by_record.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
+        assert (await find_answer(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
+        assert (await co_host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
+
+
+async def test_answers_name_either_record_and_count_once(deployment: Deployment):
+    """In another app, to the old uri and to the new one: one answer each, the person's effective one."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    new = (await now(deployment, event)).record_uri
+    await deployment.account("zoe")
+    app = await deployment.stranger("zoe")
+    did = (await app.query("com.atproto.server.getSession", {}))["did"]
+    for number, (about, word) in enumerate([(old, "interested"), (new, "going"), (old, "notgoing")]):
+        subject = {"uri": about, "cid": (await deployment.record(about))["cid"]}
+        value = {
+            "$type": RSVP,
+            "subject": subject,
+            "status": f"{RSVP}#{word}",
+            "createdAt": f"2026-02-0{number + 1}T00:00:00.000Z",
+        }
+        await app.procedure(
+            "com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "rkey": f"a{number}", "record": value}
+        )
+    newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
+    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch(
+            "select a.event_id, a.status from attendances a join identities i on i.user_id = a.user_id where i.did = :did",
+            did=did,
+        )
+    assert [(row["event_id"], row["status"]) for row in rows] == [(event.id, "declined")]
+    assert await events_here(deployment) == [event.id]
+
+
+async def test_what_the_old_owner_does_to_the_old_record_is_theirs_alone(deployment: Deployment):
+    """Edited, it changes nothing here and is not written again; deleted, the event stays, and names it no more."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    await deployment.listen(ana.user_id)
+    new = (await now(deployment, event)).record_uri
+    app = await deployment.own_client(await deployment.identity(ana.user_id))
+    _, _, did, collection, rkey = old.split("/")
+    record = await deployment.record(old)
+    record.pop("cid")
+    record.pop(SUCCESSION_KEY)
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {"repo": did, "collection": collection, "rkey": rkey, "record": record | {"name": "Mine again"}},
+    )
+    await deployment.listen(ana.user_id)
+    await deliver_publications(deployment)
+    assert ((await now(deployment, event)).title, (await deployment.record(old))["name"]) == (
+        "Tea in the park",
+        "Mine again",
+    )
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+    await deployment.listen(ana.user_id)
+    await deliver_publications(deployment)
+    assert not (await now(deployment, event)).is_gone
+    assert SUCCESSION_KEY not in await deployment.record(new)
+    async with deployment.db.reader() as reader:
+        assert (await by_record.find(reader, old)).id == event.id
+
+
+@pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])
+async def test_what_becomes_of_the_old_record_when_the_new_owner_changes_more(deployment: Deployment, act: str):
+    """What is not for everybody any more goes from both repositories; a withdrawn yes takes back the own record alone."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    new = (await now(deployment, event)).record_uri
+    async with deployment.db.transaction() as tx:
+        match act:
+            case "private":
+                await events.revise(tx, ben, event.slug, details(visibility="private"))
+            case "deleted":
+                await events.delete(tx, ben, event.slug)
+            case "kept off":
+                await tx.execute("update events set record_wanted = 0 where id = :id", id=event.id)
+                await events.save_edit(tx, ben, await by_id(tx, event.id))
+            case "withdrawn":
+                await identities.withdraw(tx, ana.user_id)
+            case "cancelled":
+                await events.cancel(tx, ben, event.slug, "Rain")
+    await deliver_publications(deployment)
+    there = []
+    for uri in (old, new):
+        try:
+            there.append((await deployment.record(uri)).get("status"))
+        except NotFound:
+            there.append(None)
+    assert (
+        there
+        == {
+            "private": [None, None],
+            "deleted": [None, None],
+            "kept off": [None, None],
+            "withdrawn": [None, f"{EVENT}#scheduled"],
+            "cancelled": [f"{EVENT}#scheduled", f"{EVENT}#cancelled"],
+        }[act]
+    )
+    if act == "withdrawn":
+        assert SUCCESSION_KEY not in await deployment.record(new)
+
+
+async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays(deployment: Deployment):
+    """It is the event's until they agree; then it leads to theirs. Made private meanwhile, it is taken away."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
+    event, old = await hosted(deployment, ana, ben)
+    before = await deployment.record(old)
+    await hand_over(deployment, event, ana, ben)
+    assert await deployment.record(old) == before
+    assert (
+        (await now(deployment, event)).record_uri,
+        (await deployment.standing(PublicationKind.EVENT, event.id)).state,
+    ) == (
+        old,
+        PublicationState.WITHHELD,
+    )
+    async with deployment.db.transaction() as tx:
+        await identities.agree(tx, ben.user_id, handle="ben.town.test")
+    await deployment.deliver_jobs()
+    await deliver_publications(deployment)
+    new = (await now(deployment, event)).record_uri
+    assert new != old
+    assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
+
+
+async def test_privacy_changed_before_the_heir_agrees_takes_the_old_record_away(deployment: Deployment):
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    async with deployment.db.transaction() as tx:
+        await events.revise(tx, ben, event.slug, details(visibility="private"))
+    await deliver_publications(deployment)
+    with pytest.raises(NotFound):
+        await deployment.record(old)
+
+
+@pytest.mark.parametrize("heir_agrees", [True, False])
+async def test_handed_back_the_first_record_is_the_events_again(deployment: Deployment, heir_agrees: bool):
+    """Nobody is left with two records of it that lead nowhere: what the other had leads back."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=heir_agrees)
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    other = (await now(deployment, event)).record_uri
+    await hand_over(deployment, event, ben, ana)
+    await deployment.listen(ana.user_id)
+    assert ((await now(deployment, event)).record_uri, (await now(deployment, event)).author_id) == (old, ana.user_id)
+    assert "successor" not in (await deployment.record(old)).get(SUCCESSION_KEY, {})
+    assert list(await records(deployment, ana, EVENT)) == [old]
+    if heir_agrees:
+        assert (await deployment.record(other))[SUCCESSION_KEY]["successor"] == old
+    await deployment.revise(ana, event.slug, title="Tea again")
+    await deliver_publications(deployment)
+    assert (await deployment.record(old))["name"] == "Tea again"
+    await hand_over(deployment, event, ana, ben)
+    assert (await now(deployment, event)).record_uri == other
+    assert await events_here(deployment) == [event.id]
+
+
+async def test_tokens_that_are_gone_leave_the_old_record_as_it_is(deployment: Deployment):
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
+    event, old = await hosted(deployment, ana, ben)
+    before = await deployment.record(old)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update identities set kind = 'shadow' where user_id = :id", id=ana.user_id)
+    await hand_over(deployment, event, ana, ben)
+    assert await deployment.record(old) == before
+    new = (await now(deployment, event)).record_uri
+    assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
+    async with deployment.db.reader() as reader:
+        assert (await by_record.find(reader, old)).id == event.id

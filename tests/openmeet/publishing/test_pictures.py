@@ -1,0 +1,210 @@
+"""Pictures on the network: ours uploaded with the record and kept there, those of others fetched, checked, made anew."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from at_protocol.syntax.did import parse_did
+from groundwork.blobstore.open_ import open_folder
+from groundwork.errors import NotFound
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture, Size
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox.publications import PublicationKind
+from openmeet.settings import Settings
+from openmeet.tenants.configured import Tenant
+from openmeet.web.site.services import Services
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
+from tests.worker_pool import POOL, WORKERS
+
+SECRET = b"48.2082N 16.3738E"
+
+
+def drawn(color: str = "red", side: int = 60) -> bytes:
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = SECRET.decode()
+    Image.new("RGB", (side * 2, side), color).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+async def put_up(deployment: Deployment, host: Caller, event: Event, color: str, alt: str) -> Event:
+    assert deployment.publisher.pictures is not None
+    key, made = await media.keep(deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, drawn(color))
+    async with deployment.db.transaction() as tx:
+        return await event_pictures.put(tx, host, event.slug, Picture(key, alt, made.width, made.height))
+
+
+async def blob(deployment: Deployment, did: str, cid: str) -> bytes:
+    from_pds = await deployment.network.http.get(
+        f"{deployment.pds_url}/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}"
+    )
+    assert from_pds.is_ok, from_pds.body
+    return from_pds.body
+
+
+async def test_the_picture_goes_with_the_record_without_what_it_hid(deployment: Deployment):
+    """Its words too; the repository keeps the bytes that the record names, and loses them with it."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await put_up(deployment, ana, event, "red", "A red flag.")
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    (entry,) = (await deployment.record(uri))["media"]
+    assert (entry["alt"], entry["aspect_ratio"], entry["role"]) == (
+        "A red flag.",
+        {"width": 120, "height": 60},
+        "header",
+    )
+    did = (await deployment.identity(ana.user_id)).did
+    body = await blob(deployment, did, entry["content"]["ref"]["$link"])
+    assert SECRET not in body
+    assert len(body) == entry["content"]["size"] <= 1_000_000
+    assert Image.open(io.BytesIO(body)).size == (120, 60)
+
+
+async def test_another_picture_takes_its_place_beside_those_of_others(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await put_up(deployment, ana, event, "red", "A red flag.")
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    identity = await deployment.identity(ana.user_id)
+    app = await deployment.own_client(identity)
+    theirs = (await app.upload("com.atproto.repo.uploadBlob", drawn("blue", 20), "image/jpeg"))["blob"]
+    record = await deployment.record(uri)
+    swap = record.pop("cid")
+    foreign = {"$type": "com.example.banner", "role": "thumbnail", "content": theirs}
+    _, _, did, collection, rkey = uri.split("/")
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": did,
+            "collection": collection,
+            "rkey": rkey,
+            "record": {**record, "media": [foreign, *record["media"]]},
+            "swapRecord": swap,
+        },
+    )
+    await deployment.listen(ana.user_id)
+    await put_up(deployment, ana, event, "green", "A green flag.")
+    await deployment.deliver_publications()
+    shown = (await deployment.record(uri))["media"]
+    assert shown[0] == foreign
+    assert (len(shown), shown[1]["alt"]) == (2, "A green flag.")
+    assert SECRET in await blob(deployment, did, theirs["ref"]["$link"])
+    async with deployment.db.transaction() as tx:
+        await event_pictures.remove(tx, ana, event.slug)
+    await deployment.deliver_publications()
+    assert (await deployment.record(uri))["media"] == [foreign]
+
+
+async def test_a_lost_answer_to_the_upload_is_made_good(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await put_up(deployment, ana, event, "red", "A red flag.")
+    deployment.proxy.loses = lambda request: request.path.endswith("uploadBlob")
+    await deployment.deliver_publications()
+    deployment.proxy.loses = lambda _request: False
+    deployment.clock.turn(3_600_000_000)
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert len((await deployment.record(uri))["media"]) == 1
+
+
+async def test_no_picture_of_what_goes_out_with_the_least(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana, visibility=Visibility.PRIVATE.value)
+    await put_up(deployment, ana, event, "red", "A red flag.")
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update events set record_announced = 1")
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+    assert "media" not in await deployment.record(uri)
+
+
+async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str, str]:
+    """An event that another app wrote, with a picture: the event here, its author, the picture's CID."""
+    cleo = await deployment.connected("cleo")
+    app = await deployment.stranger("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    sent = (await app.upload("com.atproto.repo.uploadBlob", body, "image/jpeg"))["blob"]
+    entry = {"role": "header", "alt": "A boat.", "content": sent, "aspect_ratio": {"width": 2, "height": 1}}
+    record = {"$type": EVENT, "name": "Sailing", "createdAt": "2026-01-01T00:00:00Z", "media": [entry]}
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": record})
+    await deployment.listen(cleo.user_id)
+    async with deployment.db.reader() as reader:
+        event = await by_record_uri(reader, str(made["uri"]))
+    assert event is not None
+    return event, did, sent["ref"]["$link"]
+
+
+async def test_a_foreign_picture_is_fetched_once_and_made_anew(deployment: Deployment, tmp_path):
+    event, did, cid = await foreign_event(deployment, drawn("navy"))
+    async with deployment.db.reader() as reader:
+        found = await picture_of(reader, event)
+    assert found is not None
+    assert (found.cid, found.alt, found.width) == (cid, "A boat.", 2)
+    store = open_folder(tmp_path / "shown")
+    pictures = RecordPictures(deployment.network, store, POOL)
+    key = await pictures.have(parse_did(did), cid, Size.SMALL)
+    body = b"".join([piece async for piece in store.read(key)])
+    assert SECRET not in body
+    assert Image.open(io.BytesIO(body)).format == "JPEG"
+    # From now on nobody is asked: the account could be gone.
+    await RecordPictures(deployment.network, store, POOL).have(parse_did("did:plc:" + "a" * 24), cid, Size.LARGE)
+
+
+@pytest.mark.parametrize("body", [b"<svg onload='alert(1)'/>", b"\xff\xd8\xff" + b"no picture"])
+async def test_what_is_no_picture_is_absent_and_asked_for_once(deployment: Deployment, tmp_path, body: bytes):
+    _, did, cid = await foreign_event(deployment, body)
+    pictures = RecordPictures(deployment.network, open_folder(tmp_path / "shown"), POOL)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await pictures.have(parse_did(did), cid, Size.LARGE)
+    deployment.clock.turn(ABSENT_FOR + 1)
+    with pytest.raises(NotFound):
+        await pictures.have(parse_did(did), cid, Size.LARGE)
+
+
+async def test_a_page_shows_it_to_who_may_see_the_event(deployment: Deployment, tmp_path):
+    event, _, _ = await foreign_event(deployment, drawn("navy"))
+    pictures = open_folder(tmp_path / "shown")
+    app = create_app(
+        Services(
+            replace(Settings(), public_url=ORIGIN),
+            Tenant("default", deployment.db),
+            CODE_KEY,
+            clock=deployment.clock,
+            network=deployment.network,
+            pictures=pictures,
+            workers=POOL,
+            record_pictures=RecordPictures(deployment.network, pictures, POOL),
+        ),
+        Metrics("openmeet"),
+    )
+    async with Site(app, deployment.db, deployment.clock).browser() as browser:
+        page = await browser.get(f"/events/{event.slug}")
+        path = f"/events/{event.slug}/record-picture"
+        assert f'src="{path}/large"' in page.text
+        assert 'alt="A boat."' in page.text
+        shown = await browser.get(f"{path}/small")
+        assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+        assert SECRET not in shown.content
+        known = await browser.get(f"{path}/small", headers={"if-none-match": shown.headers["etag"]})
+        assert known.status_code == 304
+        async with deployment.db.transaction() as tx:
+            await tx.execute("update events set visibility = 'private'")
+        for address in (path + "/small", path + "/huge"):
+            assert (await browser.get(address)).status_code == 404

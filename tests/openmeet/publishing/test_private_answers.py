@@ -1,0 +1,44 @@
+"""Who keeps it private that they go somewhere: nothing of it is published, whatever else they agreed to."""
+
+import pytest
+
+from openmeet.domain.attendance import actions
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.events import actions as events
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
+from openmeet.feature_flags.flags import Switchboard
+from openmeet.network.publishing import eligibility
+from openmeet.outbox import publication_leases
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.site_under_test import event_by, person
+
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+@pytest.mark.parametrize(("is_private", "decision"), [(True, eligibility.Withhold), (False, eligibility.PublishRsvp)])
+async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, is_private, decision):
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await events.note_record(tx, event.id, uri=f"at://{DID}/community.lexicon.calendar.event/x", cid="c", did=DID)
+        await identity_queries.insert(
+            tx,
+            "did:plc:ben",
+            ben.user_id,
+            IdentityKind.CONNECTED,
+            handle="",
+            pds_url="https://pds.example",
+            is_default=True,
+        )
+        await identities.agree(tx, ben.user_id, handle="ben.example")
+        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
+        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        assert type(await eligibility.decide(tx, owed, Switchboard())) is decision
+        # The other way round it is looked at again.
+        again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
+        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        assert owed.revision == again.revision
+        assert type(await eligibility.decide(tx, owed, Switchboard())) is not decision

@@ -1,0 +1,273 @@
+"""Consent withdrawn and given again, records deleted here and elsewhere, in every order that a random network found."""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from groundwork.clock import HOUR, MINUTE
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities.publication_consent import PublicationConsent
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox.publications import PublicationKind, PublicationState, look_again
+from tests.openmeet.deployment import Deployment, details
+
+
+async def withdraw(deployment: Deployment, person: Caller) -> None:
+    async with deployment.db.transaction() as tx:
+        await identities.withdraw(tx, person.user_id)
+
+
+async def agree(deployment: Deployment, person: Caller) -> None:
+    async with deployment.db.transaction() as tx:
+        await identities.agree(tx, person.user_id, handle="cleo.town.test")
+
+
+async def settle(deployment: Deployment, person: Caller) -> None:
+    """Hear everything and pay everything, again and again, with time in between."""
+    for _ in range(5):
+        await deployment.listen(person.user_id)
+        await deployment.deliver_publications()
+        deployment.clock.turn(HOUR)
+
+
+async def records(deployment: Deployment, collection: str) -> list[dict[str, Any]]:
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    return list((await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection}))["records"])
+
+
+async def edit(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
+    """Another app of hers changes a record."""
+    app = await deployment.stranger("cleo")
+    _, _, did, collection, rkey = record["uri"].split("/")
+    body = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record["value"], **fields}}
+    await app.procedure("com.atproto.repo.putRecord", body)
+
+
+async def delete(deployment: Deployment, record: dict[str, Any]) -> None:
+    app = await deployment.stranger("cleo")
+    _, _, did, collection, rkey = record["uri"].split("/")
+    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+
+
+@pytest.fixture
+async def cleo(deployment: Deployment) -> Caller:
+    return await deployment.connected()
+
+
+async def test_an_edit_on_its_way_does_not_keep_what_was_recalled(deployment: Deployment, cleo: Caller):
+    """Consent ends, then her app's edit of the record arrives: the record is taken back all the same (invariant 11)."""
+    await deployment.event(cleo)
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await edit(deployment, record, theme="blue")
+    await withdraw(deployment, cleo)
+    await settle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+
+
+async def test_a_new_yes_publishes_what_was_taken_back(deployment: Deployment, cleo: Caller):
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug)
+    await settle(deployment, cleo)
+    await withdraw(deployment, cleo)
+    await settle(deployment, cleo)
+    assert (await records(deployment, EVENT), await records(deployment, RSVP)) == ([], [])
+    await agree(deployment, cleo)
+    await settle(deployment, cleo)
+    (written,) = await records(deployment, EVENT)
+    (answer,) = await records(deployment, RSVP)
+    assert answer["value"]["subject"]["uri"] == written["uri"], "about the record that the event has now"
+
+
+async def test_deleting_here_deletes_what_another_app_wrote(deployment: Deployment, cleo: Caller):
+    """An event of her own repository, never edited here: deleting it here takes the record away."""
+    app = await deployment.stranger("cleo")
+    did = (await app.query("com.atproto.server.getSession"))["did"]
+    value = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await settle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select slug from events")
+    assert row is not None
+    async with deployment.db.transaction() as tx:
+        await event_hosting.delete(tx, cleo, row["slug"])
+    await settle(deployment, cleo)
+    assert await records(deployment, EVENT) == []
+
+
+async def test_an_answer_follows_its_event_into_the_open(deployment: Deployment, cleo: Caller):
+    """Given while the event was unlisted, it is published when the event is."""
+    event = await deployment.event(cleo, visibility="unlisted")
+    await deployment.answer(cleo, event.slug)
+    await settle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, cleo, event.slug, details(visibility="public"))
+    await settle(deployment, cleo)
+    assert len(await records(deployment, RSVP)) == 1
+
+
+async def test_what_is_heard_after_it_was_taken_back_makes_nothing(deployment: Deployment, cleo: Caller):
+    """Written, edited by her app and taken back before the stream brought any of it: one event, her answer as it was."""
+    event = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    await deployment.answer(cleo, event.slug)
+    await deployment.deliver_publications()
+    (record,) = await records(deployment, EVENT)
+    await edit(deployment, record, theme="blue")
+    await withdraw(deployment, cleo)
+    await deployment.deliver_publications()
+    deployment.clock.turn(HOUR)
+    await deployment.deliver_publications()
+    await settle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        found = [tuple(row) for row in await reader.fetch("select id, removed_at from events")]
+        answers = [row["status"] for row in await reader.fetch("select status from attendances")]
+    assert found == [(event.id, None)]
+    assert answers == ["attending"]
+
+
+async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
+    """The echo of our own delete is not taken for hers: the answer stays and is published again."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug)
+    await settle(deployment, cleo)
+
+    def deletes(request: web.Request) -> bool:
+        return request.path.endswith(("deleteRecord", "applyWrites"))
+
+    deployment.proxy.loses = deletes
+    await withdraw(deployment, cleo)
+    await deployment.deliver_publications()
+    assert deployment.proxy.lost > 0
+    deployment.proxy.loses = lambda _request: False
+    await agree(deployment, cleo)
+    await settle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select id, status from attendances")
+    assert [row["status"] for row in rows] == ["attending"]
+    assert (await deployment.standing(PublicationKind.RSVP, rows[0]["id"])).state is PublicationState.PUBLISHED
+    assert len(await records(deployment, RSVP)) == 1
+
+
+@pytest.mark.parametrize(("deleted_first", "expected"), [(True, "interested"), (False, "declined")])
+async def test_the_latest_of_deleting_and_answering_counts(
+    deployment: Deployment, cleo: Caller, *, deleted_first: bool, expected: str
+):
+    """A record deleted in her app and an answer given here before that was heard of."""
+    event = await deployment.event(cleo)
+    await deployment.answer(cleo, event.slug)
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    if deleted_first:
+        await delete(deployment, record)
+        deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    if not deleted_first:
+        deployment.clock.turn(MINUTE)
+        await delete(deployment, record)
+    await settle(deployment, cleo)
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances")
+    assert [row["status"] for row in rows] == [expected]
+    assert len(await records(deployment, RSVP)) == (1 if deleted_first else 0)
+
+
+async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(deployment: Deployment, cleo: Caller):
+    """She takes back her yes to publishing; before her record is deleted she says otherwise there, and nobody has heard it."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await settle(deployment, ana)
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await withdraw(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    await edit(deployment, record, status=f"{RSVP}#going")
+    await deployment.deliver_publications()
+    await deployment.ingest()
+    await settle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances")
+    assert [row["status"] for row in rows] == ["attending"]
+
+
+async def test_such_a_word_counts_where_nothing_is_heard_for_a_while(deployment: Deployment, cleo: Caller):
+    """The processor is away for half an hour, and the payer comes back again and again: the record waits, her word is not lost."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.answer(cleo, event.slug)
+    await settle(deployment, ana)
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await edit(deployment, record, status=f"{RSVP}#notgoing")
+    await withdraw(deployment, cleo)
+    for _ in range(30):
+        await deployment.deliver_publications()
+        deployment.clock.turn(MINUTE)
+    assert len(await records(deployment, RSVP)) == 1
+    await settle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status from attendances")
+    assert [row["status"] for row in rows] == ["declined"]
+
+
+@pytest.mark.parametrize("is_heard_first", [True, False])
+async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
+    deployment: Deployment, cleo: Caller, *, is_heard_first: bool
+):
+    """The host takes back her yes to publishing, and with the event's record go those of the answers: the last word stays."""
+    ana = await deployment.connected("ana")
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    await settle(deployment, ana)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    await deployment.deliver_publications()
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    await edit(deployment, record, status=f"{RSVP}#going")
+    await withdraw(deployment, ana)
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    if is_heard_first:
+        await deployment.listen(cleo.user_id)
+    await deployment.deliver_publications()
+    await deployment.ingest()
+    await settle(deployment, cleo)
+    assert await records(deployment, RSVP) == []
+    async with deployment.db.reader() as reader:
+        assert [row["status"] for row in await reader.fetch("select status from attendances")] == ["attending"]
+    await agree(deployment, ana)
+    await settle(deployment, ana)
+    await settle(deployment, cleo)
+    (again,) = await records(deployment, RSVP)
+    assert again["value"]["status"] == f"{RSVP}#going"
+
+
+async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Deployment, cleo: Caller):
+    """What it depends on has changed and nobody has looked yet; its echo comes again, or her app's edit of it: it is looked at."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    answer = await deployment.answer(cleo, event.slug)
+    await settle(deployment, ana)
+    await settle(deployment, cleo)
+    (record,) = await records(deployment, RSVP)
+    deployment.clock.turn(MINUTE)
+    await edit(deployment, record, note="mine")
+    async with deployment.db.transaction() as tx:
+        await publication_consent.change(tx, cleo.user_id, PublicationConsent(writes_answers=False))
+        await look_again(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+    await deployment.listen(cleo.user_id)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
+    await settle(deployment, cleo)
+    assert await records(deployment, RSVP) == []

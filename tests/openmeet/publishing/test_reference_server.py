@@ -1,0 +1,131 @@
+"""The reference PDS as a person's server, with the whole engine: written there, heard back, edited there, taken back."""
+
+from playwright.async_api import Page, expect
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import ModerationPolicy
+from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
+from openmeet.outbox import publications
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
+from tests.browser.browsers import chromium
+from tests.openmeet.far import Far, allow, far
+from tests.openmeet.site_under_test import details
+from tests.parts import needs
+
+__all__ = ["far"]
+
+pytestmark = needs("reference", "chromium")
+
+
+async def sign_in(far: Far, page: Page, name: str) -> Caller:
+    """By OAuth, with the yes to publishing."""
+    await page.goto("/sign-in")
+    await page.get_by_label("Handle", exact=True).first.fill(f"{name}.test")
+    await page.get_by_role("button", name="Continue at your server").click()
+    await allow(page)
+    await expect(page).to_have_url(f"{far.url}/")
+    found = await far.identity(name)
+    async with far.db.transaction() as tx:
+        await identities.agree(tx, found.user_id, handle=found.handle)
+    return Caller(found.user_id, name)
+
+
+async def standing(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
+    async with far.db.reader() as reader:
+        return (await publications.states(reader, kind, [subject_id]))[subject_id]
+
+
+async def known(far: Far, uri: str) -> Event | None:
+    async with far.db.reader() as reader:
+        return await by_record_uri(reader, uri)
+
+
+async def revise(far: Far, host: Caller, event: Event, **typed: str) -> Event:
+    async with far.db.transaction() as tx:
+        return await events.revise(tx, host, event.slug, check(submission_of(values_of_event(event) | typed), event))
+
+
+async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: Far):
+    ana_there, cleo_there = await far.pds.sign_up("ana"), await far.pds.sign_up("cleo")
+    async with chromium() as browser, far.phone(browser) as page:
+        ana = await sign_in(far, page, "ana")
+    did, cleo = ana_there["did"], cleo_there["did"]
+
+    # Somebody's event, written by their app at the reference, comes by its firehose. Here nobody waits for being new.
+    async with far.db.transaction() as tx:
+        await policy.change(tx, ModerationPolicy(new_author_minutes=0), by=None)
+    party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
+    wish = {"repo": cleo, "collection": EVENT, "record": party}
+    made = await far.pds.call("com.atproto.repo.createRecord", wish, token=cleo_there["accessJwt"])
+    await far.listen(cleo)
+    await far.welcome()
+    invited = await known(far, made["uri"])
+    assert invited is not None
+
+    # Ana's own event and her answer to that one are written into her repository.
+    async with far.db.transaction() as tx:
+        tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
+        answer = await attendance.answer(tx, ana, invited.slug, RsvpReply.GOING)
+    await far.deliver_publications()
+    (uri,), (rsvp_uri,) = await far.records(did, EVENT), await far.records(did, RSVP)
+    record = (await far.records(did, EVENT))[uri]
+    assert (record["name"], record[ORIGIN_KEY]["eventId"]) == ("Tea", tea.id)
+    rsvp = (await far.records(did, RSVP))[rsvp_uri]
+    assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
+
+    # Their echoes are known for what they are.
+    before = await standing(far, PublicationKind.EVENT, tea.id), await standing(far, PublicationKind.RSVP, answer.id)
+    assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
+    await far.listen(did)
+    assert (
+        await standing(far, PublicationKind.EVENT, tea.id),
+        await standing(far, PublicationKind.RSVP, answer.id),
+    ) == before
+    async with far.db.reader() as reader:
+        assert len(await reader.fetch("select id from events")) == 2
+        assert [
+            row["revision"] for row in await reader.fetch("select revision from events where id = :id", id=tea.id)
+        ] == [tea.revision]
+    assert await far.deliver_publications() == 0
+
+    # An edit with the reference's own API is taken over; what its app added outlives our next edit.
+    edited = {**record, "name": "Tea and cake", "theme": "dark"}
+    wish = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": edited}
+    await far.pds.call("com.atproto.repo.putRecord", wish, token=ana_there["accessJwt"])
+    await far.listen(did)
+    tea_now = await known(far, uri)
+    assert tea_now is not None
+    assert (tea_now.id, tea_now.title) == (tea.id, "Tea and cake")
+    assert await far.deliver_publications() == 0, "an edit from there is no reason to write there"
+    await revise(far, ana, tea_now, description="Bring a cup.")
+    await far.deliver_publications()
+    record = (await far.records(did, EVENT))[uri]
+    assert (record["name"], record["theme"]) == ("Tea and cake", "dark")
+    assert record["description"].startswith("Bring a cup.")
+
+    # Taken back, both records go; here the answer stays, and nothing comes back by the stream.
+    await far.listen(did)
+    tea_now = await known(far, uri)
+    assert tea_now is not None
+    await revise(far, ana, tea_now, visibility="private")
+    async with far.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+    while await far.deliver_publications():
+        pass
+    assert (await far.records(did, EVENT), await far.records(did, RSVP)) == ({}, {})
+    await far.listen(did)
+    assert (await standing(far, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
+    async with far.db.reader() as reader:
+        rows = await reader.fetch("select removed_at, title from events order by title")
+        going = await reader.fetch("select status from attendances where id = :id", id=answer.id)
+    assert [tuple(row) for row in rows] == [(None, "Party"), (None, "Tea and cake")]
+    assert [row["status"] for row in going] == ["attending"]

@@ -1,0 +1,184 @@
+"""What others read of a series, by flags and policy: each date at most once, whoever reads rules and whoever reads none."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from at_protocol.data.model import Value
+from groundwork.clock import DAY, HandClock, Instant
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.series import actions, date_queries, record_settings, tasks
+from openmeet.domain.series.model import PublishPolicy, Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.network.records.event_reader import read_event
+from openmeet.network.records.series import read_native
+from openmeet.recurrence import expansion
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import local_of
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, details, open_deployment
+
+ZONE = "Europe/Vienna"
+# Ten Saturdays from 7 March at 18:00; the clock stands on the 1st.
+SATURDAYS = [datetime(2026, 3, 7, 18) + timedelta(days=7 * number) for number in range(10)]  # noqa: DTZ001  # wall time
+AHEAD = SATURDAYS[:8]  # two months
+
+
+@pytest.fixture
+async def wide(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """The deployment, on either engine."""
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def turn(deployment: Deployment, *flags: Flag) -> None:
+    async with deployment.db.transaction() as tx:
+        for flag in flags:
+            await switch(tx, flag, is_on=True, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+
+
+async def deliver_publications(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def make(deployment: Deployment) -> tuple[Caller, Series]:
+    ana = await deployment.person("Ana")
+    timing = Timing(pattern(SATURDAYS[0], ZONE, parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
+    async with deployment.db.transaction() as tx:
+        return ana, await actions.create(tx, ana, details().content, timing)
+
+
+async def let(deployment: Deployment, ana: Caller, series: Series, policy: PublishPolicy) -> None:
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_series(tx, ana, series.slug, None, policy)
+    await deliver_publications(deployment)
+
+
+async def events(deployment: Deployment, who: Caller) -> list[dict[str, Value]]:
+    return [one["value"] for one in await _listed(deployment, who, EVENT)]
+
+
+async def _listed(deployment: Deployment, who: Caller, collection: str) -> list[dict]:
+    did = (await deployment.identity(who.user_id)).did
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return answer["records"]
+
+
+def dates_said(record: dict[str, Value]) -> list[datetime]:
+    """The dates, in local time, that this record tells a reader of rules about; none of what is called off."""
+    read = read_event(EVENT, record, rkey="", indexed_at=Instant(0)).event
+    assert read.starts_at is not None
+    if record["status"] == f"{EVENT}#cancelled":
+        assert "rrule" not in record
+        return []
+    found = read_native(record, read.name, "", ZONE, read.starts_at)
+    if found is None:
+        return [local_of(read.starts_at, ZONE).replace(tzinfo=None)]
+    ahead = expansion.following(found.timing.pattern, Instant(read.starts_at - DAY), 100)
+    return [local_of(one.at, ZONE).replace(tzinfo=None) for one in ahead]
+
+
+async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, int]:
+    """How often somebody who reads rules finds each date."""
+    return Counter(at for record in await events(deployment, who) for at in dates_said(record))
+
+
+@pytest.mark.parametrize(
+    ("policy", "flags"),
+    list(
+        product(
+            PublishPolicy,
+            [
+                (),
+                (Flag.NATIVE_RECURRENCE,),
+                (Flag.SERIES_LEXICON,),
+                (Flag.NATIVE_RECURRENCE, Flag.SERIES_LEXICON),
+            ],
+        )
+    ),
+)
+async def test_each_date_is_told_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
+    """In every cell, and the very first record of a date names the series' own record where there is one."""
+    await turn(deployment, *flags)
+    ana, series = await make(deployment)
+    if policy is not PublishPolicy.NEXT:
+        async with deployment.db.transaction() as tx:
+            await record_settings.change_series(tx, ana, series.slug, None, policy)
+    await deliver_publications(deployment)
+    told = await read_by_rules(deployment, ana)
+    match policy:
+        case PublishPolicy.NONE:
+            assert told == {}
+        case PublishPolicy.WINDOW:
+            assert told == dict.fromkeys(AHEAD, 1)
+            assert not any("rrule" in one for one in await events(deployment, ana))
+        case PublishPolicy.NEXT:
+            expected = SATURDAYS if Flag.NATIVE_RECURRENCE in flags else SATURDAYS[:1]
+            assert told == dict.fromkeys(expected, 1)
+    own = [one["uri"] for one in await _listed(deployment, ana, SERIES)]
+    assert len(own) == (Flag.SERIES_LEXICON in flags and policy is not PublishPolicy.NONE)
+    named = [{"uri": uri} for uri in own]
+    assert all([one[SERIES_LINK_KEY].get("series")] == (named or [None]) for one in await events(deployment, ana))
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select max(writes) as writes from publications where kind = 'event'")
+    # Written once: no record went out before that which it names.
+    assert row is not None
+    assert (row["writes"] or 0) <= 1
+
+
+async def test_whichever_policy_was_before(wide: Deployment):
+    """Dates that have a record of their own stay published when only the next is to be: the rule leaves them out."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(wide)
+    await deliver_publications(wide)
+    for policy in (PublishPolicy.WINDOW, PublishPolicy.NEXT, PublishPolicy.WINDOW):
+        await let(wide, ana, series, policy)
+        told = await read_by_rules(wide, ana)
+        assert set(told.values()) == {1}
+        assert set(told) == set(SATURDAYS if policy is PublishPolicy.NEXT else AHEAD)
+
+
+async def test_the_rule_moves_on_with_the_next_date(wide: Deployment):
+    """What is over stays as one date, without the rule."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, _ = await make(wide)
+    await deliver_publications(wide)
+    wide.clock.turn(7 * DAY)
+    await tasks.complete_dates(wide.db)
+    await deliver_publications(wide)
+    assert await read_by_rules(wide, ana) == dict.fromkeys(SATURDAYS, 1)
+    assert sorted("rrule" in one for one in await events(wide, ana)) == [False, True]
+
+
+async def test_what_is_called_off_or_moved_is_not_in_the_rule(wide: Deployment):
+    """And neither is a later date said to be where it is no more, nor does a moved one move the others."""
+    await turn(wide, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(wide)
+    await deliver_publications(wide)
+    async with wide.db.reader() as reader:
+        stored = [held.event for held in await date_queries.stored(reader, series.id)]
+    async with wide.db.transaction() as tx:
+        await event_hosting.cancel(tx, ana, stored[2].slug, "Rain")
+    async with wide.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
+    await deliver_publications(wide)
+    there = [at for at in SATURDAYS if at not in (SATURDAYS[2], SATURDAYS[3])]
+    assert await read_by_rules(wide, ana) == dict.fromkeys(there, 1)
+    async with wide.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
+    await deliver_publications(wide)
+    assert await read_by_rules(wide, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}

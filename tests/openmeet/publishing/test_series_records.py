@@ -1,0 +1,175 @@
+"""A series as a record of its own, and as a rule in the record of its next date: each behind its flag, in place of nothing."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from at_network.xrpc_client import XrpcClient
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
+from openmeet.domain.series.model import Series, Timing
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
+from openmeet.outbox.publications import PublicationKind
+from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.recurrence.rule import parse_rule
+from tests.openmeet.deployment import INSTANCE, Deployment, details
+from tests.openmeet.ingestion.network import HERE, Change, event_value, message, rev
+from tests.openmeet.series.test_detecting import looked_through
+
+TakesBack = Callable[..., Awaitable[object]]
+
+RULE = "FREQ=WEEKLY;COUNT=10"
+
+
+async def turn(deployment: Deployment, flag: Flag, *, is_on: bool = True) -> None:
+    async with deployment.db.transaction() as tx:
+        assert await switch(tx, flag, is_on=is_on, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+
+
+async def deliver_publications(deployment: Deployment) -> None:
+    while await deployment.deliver_publications():
+        pass
+
+
+async def make(deployment: Deployment) -> tuple[Caller, Series]:
+    ana = await deployment.person("Ana")
+    timing = Timing(
+        pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule(RULE)), timedelta(hours=2)
+    )
+    async with deployment.db.transaction() as tx:
+        series = await actions.create(tx, ana, details(description="Bring a cup.").content, timing)
+    await deliver_publications(deployment)
+    return ana, series
+
+
+async def records(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
+    did = (await deployment.identity(who.user_id)).did
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in answer["records"]}
+
+
+async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
+    ana, _ = await make(deployment)
+    assert await records(deployment, ana, SERIES) == {}
+
+
+async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_it(deployment: Deployment):
+    """Moving over keeps the date's record, its uri, and the answers to it."""
+    ana, series = await make(deployment)
+    ben = await deployment.person("Ben")
+    ((uri, before),) = (await records(deployment, ana, EVENT)).items()
+    async with deployment.db.reader() as reader:
+        first = (await date_queries.stored(reader, series.id))[0].event
+    answer = await deployment.answer(ben, first.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    await turn(deployment, Flag.SERIES_LEXICON)
+    await deliver_publications(deployment)
+    ((series_uri, record),) = (await records(deployment, ana, SERIES)).items()
+    assert {name: record[name] for name in ("name", "timezone", "dtstart", "durationMinutes", "rrule")} == {
+        "name": "Tea in the park",
+        "timezone": "Europe/Vienna",
+        "dtstart": "2026-03-07T18:00:00",
+        "durationMinutes": 120,
+        "rrule": [RULE],
+    }
+    assert record["template"]["uris"][0]["uri"] == f"{INSTANCE}/series/{series.slug}"
+    ((same, after),) = (await records(deployment, ana, EVENT)).items()
+    assert same == uri
+    assert after[SERIES_LINK_KEY]["series"] == {"uri": series_uri}
+    assert {name for name in after if after[name] != before.get(name)} == {
+        SERIES_LINK_KEY,
+        "cid",
+        "openmeet.lexicon.origin",
+    } - (
+        {"openmeet.lexicon.origin"} if after["openmeet.lexicon.origin"] == before["openmeet.lexicon.origin"] else set()
+    )
+    theirs = await deployment.record((await deployment.standing(PublicationKind.RSVP, answer.id)).uri)
+    assert theirs["subject"]["uri"] == uri
+
+
+async def test_exceptions_follow_and_what_another_app_added_stays(deployment: Deployment):
+    await turn(deployment, Flag.SERIES_LEXICON)
+    ana, series = await make(deployment)
+    ((uri, record),) = (await records(deployment, ana, SERIES)).items()
+    swap = record.pop("cid")
+    app = await deployment.own_client(await deployment.identity(ana.user_id))
+    _, _, did, collection, rkey = uri.split("/")
+    await app.procedure(
+        "com.atproto.repo.putRecord",
+        {
+            "repo": did,
+            "collection": collection,
+            "rkey": rkey,
+            "record": record | {"com.example.color": "red"},
+            "swapRecord": swap,
+        },
+    )
+    await deployment.listen(ana.user_id)
+    async with deployment.db.transaction() as tx:
+        locked = await actions.lock_own(tx, ana, series.slug)
+        await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
+    await deliver_publications(deployment)
+    after = (await records(deployment, ana, SERIES))[uri]
+    assert (after["exdate"], after["com.example.color"]) == (["2026-03-14T18:00:00"], "red")
+
+
+async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(deployment: Deployment):
+    await turn(deployment, Flag.SERIES_LEXICON)
+    ana, series = await make(deployment)
+    assert len(await records(deployment, ana, SERIES)) == 1
+    await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
+    assert len(await records(deployment, ana, SERIES)) == 1
+    async with deployment.db.transaction() as tx:
+        await actions.delete(tx, await actions.lock_own(tx, ana, series.slug), keeps_events=False)
+    await deliver_publications(deployment)
+    assert await records(deployment, ana, SERIES) == {}
+
+
+@pytest.mark.parametrize("takes_back", [detection_actions.undo, detection_actions.refuse], ids=["undone", "refused"])
+async def test_the_record_of_a_series_that_was_found_goes_with_its_authors_word(
+    deployment: Deployment, takes_back: TakesBack
+):
+    """Its rule was theirs no longer: it leaves their repository, and comes again when they say so again."""
+    await turn(deployment, Flag.SERIES_LEXICON)
+    ana = await deployment.person("Ana")
+    # A first event makes their repository.
+    await deployment.event(ana, title="Something else")
+    await deliver_publications(deployment)
+    did = (await deployment.identity(ana.user_id)).did
+    async with deployment.db.transaction() as tx:
+        days = [f"2026-04-{day:02d}T18:00:00Z" for day in (7, 14, 21, 28)]
+        said = [event_value("Chess", startsAt=at, createdAt="2026-01-01T00:00:00Z") for at in days]
+        changes = [Change(did, EVENT, f"chess{n}", rev(n + 1), value) for n, value in enumerate(said)]
+        await apply(tx, HERE, [message(one) for one in changes])
+    (found,) = await looked_through(deployment.db, ana.user_id)
+    for _ in range(2):
+        async with deployment.db.transaction() as tx:
+            await detection_actions.accept(tx, ana, found.id)
+        await deliver_publications(deployment)
+        (uri,) = await records(deployment, ana, SERIES)
+        async with deployment.db.transaction() as tx:
+            await takes_back(tx, ana, found.id)
+        await deliver_publications(deployment)
+        assert await records(deployment, ana, SERIES) == {}, uri
+        if takes_back is detection_actions.refuse:
+            break
+
+
+async def test_the_rule_stands_in_the_next_dates_record_while_that_is_switched_on(deployment: Deployment):
+    """COUNT would begin anew with another start: it is the UNTIL that it means."""
+    ana, _ = await make(deployment)
+    ((uri, before),) = (await records(deployment, ana, EVENT)).items()
+    assert "rrule" not in before
+    await turn(deployment, Flag.NATIVE_RECURRENCE)
+    await deliver_publications(deployment)
+    assert (await deployment.record(uri))["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
+    await turn(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
+    await deliver_publications(deployment)
+    assert "rrule" not in await deployment.record(uri)

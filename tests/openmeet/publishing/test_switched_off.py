@@ -1,0 +1,114 @@
+"""Publishing that is switched off: nothing new is written, what must vanish vanishes, and nothing is lost."""
+
+import pytest
+
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.publication import is_held_at_first
+from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.ingestion.flag_effects import switch
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import RecordStatus
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.publishing.test_series_records import make
+
+
+async def turn(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
+    async with deployment.db.transaction() as tx:
+        assert await switch(tx, flag, is_on=is_on, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+
+
+async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(deployment: Deployment):
+    ana = await deployment.person()
+    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.uri is None
+    assert standing.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
+    await turn(deployment, Flag.EVENTS_OUT, is_on=True)
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.PUBLISHED
+    assert (await deployment.record(standing.uri))["name"] == "Tea in the park"
+
+
+async def test_what_waited_goes_out_although_its_handler_has_just_asked(deployment: Deployment):
+    """A publisher that looked a moment before the switch does not put it off for ten minutes."""
+    ana = await deployment.person()
+    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        assert await switch(tx, Flag.EVENTS_OUT, is_on=True, changed_by="a test")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+async def test_series_are_not_left_by_a_handler_that_has_just_asked(deployment: Deployment):
+    """Nobody would come back to them: records that most sites do not have are looked at when they are switched on, and not again."""
+    _, series = await make(deployment)
+    await turn(deployment, Flag.SERIES_LEXICON, is_on=True)
+    await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        assert await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
+
+
+async def test_an_edit_waits_and_the_record_stays_as_it_was(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await deployment.revise(ana, event.slug, title="Coffee")
+    await deployment.deliver_publications()
+    assert (await deployment.record(uri))["name"] == "Tea in the park"
+    await turn(deployment, Flag.EVENTS_OUT, is_on=True)
+    await deployment.deliver_publications()
+    assert (await deployment.record(uri))["name"] == "Coffee"
+
+
+async def test_what_became_private_vanishes_though_publishing_is_off(deployment: Deployment):
+    """Invariant 3 does not wait for a switch."""
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    uri = (await deployment.standing(PublicationKind.EVENT, event.id)).uri
+    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    await deployment.revise(ana, event.slug, visibility="private")
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+    with pytest.raises(NotFound):
+        await deployment.record(uri)
+
+
+async def test_answers_wait_while_events_go_out(deployment: Deployment):
+    """Each direction and kind has a switch of its own."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    await turn(deployment, Flag.RSVPS_OUT, is_on=False)
+    event = await deployment.event(ana)
+    answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri is None
+    await turn(deployment, Flag.RSVPS_OUT, is_on=True)
+    await deployment.deliver_publications()
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+
+
+async def test_nobody_waits_for_a_record_that_is_not_written(deployment: Deployment):
+    """Whose own server comes first is shown at once while nothing is sent there."""
+    cleo = await deployment.connected()
+    async with deployment.db.reader() as reader:
+        assert await is_held_at_first(reader, cleo.user_id, details())
+    await turn(deployment, Flag.EVENTS_OUT, is_on=False)
+    async with deployment.db.transaction() as tx:
+        assert not await is_held_at_first(tx, cleo.user_id, details())
+        event = await events.create(tx, cleo, details())
+    assert not event.is_held

@@ -1,0 +1,259 @@
+"""Who has several accounts answers where they answered before: no other app goes on showing what they said first."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from at_protocol.syntax.datetime import format_datetime
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE, HandClock
+from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups import publication_settings
+from openmeet.domain.identities import actions, backfill_progress
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.ingestion.backfill import backfill
+from openmeet.network.publishing.repositories import READ_WITHIN
+from openmeet.network.records.collections import MEMBERSHIP, RSVP
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
+from tests.databases import MakeDatabase
+from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, records_in, turn
+from tests.openmeet.publishing.test_moving_records import second_account
+
+
+@pytest.fixture
+async def deployment(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
+async def public_event(deployment: Deployment) -> tuple[Event, str]:
+    event = await deployment.event(await deployment.connected("hedi"), title="Chess")
+    await deliver_publications(deployment)
+    return event, (await deployment.standing(PublicationKind.EVENT, event.id)).uri or ""
+
+
+async def write(deployment: Deployment, name: str, did: Did, collection: str, record: dict[str, object]) -> str:
+    """What somebody writes into their own repository with another app; read in here."""
+    app = await deployment.stranger(name)
+    made = await app.procedure(
+        "com.atproto.repo.createRecord",
+        {
+            "repo": did,
+            "collection": collection,
+            "record": {"$type": collection, "createdAt": "2026-03-01T00:00:00Z", **record},
+        },
+    )
+    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    return str(made["uri"])
+
+
+async def going(deployment: Deployment, name: str, did: Did, event_uri: str) -> str:
+    cid = (await deployment.record(event_uri))["cid"]
+    subject = {"uri": event_uri, "cid": cid}
+    return await write(deployment, name, did, RSVP, {"subject": subject, "status": f"{RSVP}#going"})
+
+
+async def says_no(deployment: Deployment, who: Caller, event: Event, answered_at: str) -> None:
+    """They say no here; the answer that they had given is changed, and their other repositories hold none."""
+    deployment.clock.turn(MINUTE)
+    answer = await deployment.answer(who, event.slug, RsvpReply.DECLINED)
+    await deliver_publications(deployment)
+    standing = await deployment.standing(PublicationKind.RSVP, answer.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, answered_at)
+    assert (await deployment.record(answered_at))["status"] == f"{RSVP}#notgoing"
+
+
+async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deployment):
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    said = await going(deployment, "cleo", first, uri)
+    work = await second_account(deployment, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await says_no(deployment, cleo, event, said)
+    assert await records_in(deployment, work, RSVP) == {}
+
+
+async def test_of_several_the_one_that_counts_is_changed(deployment: Deployment):
+    """It said no: whatever the other says, that is not what their page here goes by."""
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    await going(deployment, "cleo", first, uri)
+    work = await second_account(deployment, cleo)
+    subject = {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
+    later = {"subject": subject, "status": f"{RSVP}#interested", "createdAt": "2026-03-01T00:00:30Z"}
+    counts = await write(deployment, "work", work, RSVP, later)
+    async with deployment.db.transaction() as tx:
+        await actions.switch(tx, cleo.user_id, first)
+    await says_no(deployment, cleo, event, counts)
+
+
+async def test_an_answer_of_an_account_that_they_claimed_is_changed_there(deployment: Deployment):
+    """Met as a stranger's, joined with somebody who has an account already, which stays the one for new records."""
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    await deployment.account("work")
+    app = await deployment.stranger("work")
+    work = Did(str((await app.query("com.atproto.server.getSession"))["did"]))
+    async with deployment.db.transaction() as tx:
+        await actions.person_for_did(tx, work)
+    said = await going(deployment, "work", work, uri)
+    async with deployment.db.transaction() as tx:
+        proven = await claiming.sign_in_with_did(
+            tx, work, handle="work.town.test", pds_url=deployment.pds_url, caller=cleo.user_id
+        )
+    assert proven.claim is not None
+    async with deployment.db.transaction() as tx:
+        await claiming.confirm(tx, cleo.user_id, proven.claim)
+    assert (await deployment.connected_as("work")).user_id == cleo.user_id
+    first = (await deployment.identity(cleo.user_id)).did
+    assert first != work
+    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await says_no(deployment, cleo, event, said)
+    assert await records_in(deployment, first, RSVP) == {}
+
+
+async def test_what_a_member_said_in_the_older_account_is_the_one_to_change(deployment: Deployment):
+    await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    hedi, cleo = await deployment.connected("hedi"), await deployment.connected("cleo")
+    group = await found(deployment, hedi)
+    await let_in(deployment, hedi, group, cleo)
+    first = (await deployment.identity(cleo.user_id)).did
+    said = await write(deployment, "cleo", first, MEMBERSHIP, {"group": group.network.record_uri})
+    work = await second_account(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await publication_settings.show_membership(tx, cleo, group.slug, is_public=False)
+    await deliver_publications(deployment)
+    async with deployment.db.transaction() as tx:
+        await publication_settings.show_membership(tx, cleo, group.slug, is_public=True)
+    await deliver_publications(deployment)
+    assert await records_in(deployment, work, MEMBERSHIP) == {}
+    assert len(await records_in(deployment, first, MEMBERSHIP)) == 1, said
+
+
+async def asked_to_read(deployment: Deployment, did: Did) -> None:
+    """Somebody has just signed in with it, as far as reading it goes."""
+    async with deployment.db.transaction() as tx:
+        await backfill_progress.ask(tx, did)
+
+
+async def said_elsewhere(
+    deployment: Deployment, name: str, did: Did, event_uri: str, status: str = "going", at: str = ""
+) -> str:
+    """What another app writes, and nobody here has heard yet."""
+    app = await deployment.stranger(name)
+    subject = {"uri": event_uri, "cid": (await deployment.record(event_uri))["cid"]}
+    record = {
+        "$type": RSVP,
+        "createdAt": at or "2026-03-01T00:00:00Z",
+        "subject": subject,
+        "status": f"{RSVP}#{status}",
+    }
+    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": record})
+    return str(made["uri"])
+
+
+async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
+    """Cleo, whose first account is the one for new records and was read, and a second one that nobody has read yet."""
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    work = await second_account(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await actions.switch(tx, cleo.user_id, first)
+    await asked_to_read(deployment, work)
+    return cleo, first, work
+
+
+async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Deployment):
+    """It is theirs here at once; on the network the one that they have already is changed, and there is no second."""
+    event, uri = await public_event(deployment)
+    cleo, first, work = await two_accounts(deployment)
+    said = await said_elsewhere(deployment, "work", work, uri)
+    deployment.clock.turn(MINUTE)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deliver_publications(deployment)
+    standing = await deployment.standing(PublicationKind.RSVP, answer.id)
+    assert (standing.state, standing.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
+    assert await records_in(deployment, first, RSVP) == {}
+    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    await says_no(deployment, cleo, event, said)
+    assert await records_in(deployment, first, RSVP) == {}
+
+
+async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(deployment: Deployment):
+    event, _ = await public_event(deployment)
+    cleo, first, _ = await two_accounts(deployment)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
+    deployment.clock.turn(READ_WITHIN)
+    await deliver_publications(deployment)
+    assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    assert len(await records_in(deployment, first, RSVP)) == 1
+
+
+async def test_what_was_written_since_an_account_was_last_read_is_found(deployment: Deployment):
+    """It was read long ago; signing in again asks for it anew, and until then its server is asked."""
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    said = await said_elsewhere(deployment, "cleo", first, uri)
+    await asked_to_read(deployment, first)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deliver_publications(deployment)
+    assert list(await records_in(deployment, first, RSVP)) == [said]
+
+
+async def test_ours_stays_where_the_later_one_cannot_be_changed_now(deployment: Deployment):
+    """Their other server asks for a new sign-in first: an answer taken back for that would be said nowhere meanwhile."""
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    (ours,) = await records_in(deployment, first, RSVP)
+    work = await second_account(deployment, cleo)
+    deployment.clock.turn(MINUTE)
+    await said_elsewhere(deployment, "work", work, uri, "interested", format_datetime(deployment.clock.now()))
+    await backfill(deployment.db, deployment.network, deployment.processor.here, work)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set needs_login = 1 where did = :did", did=work)
+    await says_no(deployment, cleo, event, ours)
+
+
+@pytest.mark.parametrize("where", ["another account", "the same account"])
+async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(deployment: Deployment, where: str):
+    """Else what they say here last would be an older answer than the one that stands beside it, and lose to it when all is read anew."""
+    event, uri = await public_event(deployment)
+    cleo = await deployment.connected("cleo")
+    first = (await deployment.identity(cleo.user_id)).did
+    await backfill(deployment.db, deployment.network, deployment.processor.here, first)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    (ours,) = await records_in(deployment, first, RSVP)
+    name, did = ("cleo", first) if where == "the same account" else ("work", await second_account(deployment, cleo))
+    deployment.clock.turn(MINUTE)
+    later = format_datetime(deployment.clock.now())
+    counts = await said_elsewhere(deployment, name, did, uri, "interested", later)
+    await backfill(deployment.db, deployment.network, deployment.processor.here, did)
+    assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {ours, counts}
+    await says_no(deployment, cleo, event, counts)
+    assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {counts}
+    for one in {first, did}:
+        await backfill(deployment.db, deployment.network, deployment.processor.here, one)
+    async with deployment.db.reader() as reader:
+        mine = await attendance_queries.find(reader, event.id, cleo.user_id)
+        assert mine is not None
+        assert mine.status is AttendanceStatus.DECLINED

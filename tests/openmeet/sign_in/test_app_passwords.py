@@ -1,0 +1,72 @@
+"""Signing in with an app password, which belongs to a program: nothing that only the person may decide."""
+
+import pytest
+
+from at_network.bearer_session import BearerTokens, create_session
+from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import Did
+from openmeet.domain.users import erasure_requests
+from tests.openmeet.deployment import Fixed
+from tests.openmeet.sign_in.doorway import PASSWORD, Door
+
+HANDLE = "ana.town.test"
+
+
+async def app_password(door: Door) -> str:
+    """One that Ana made at her account server."""
+    deployment = door.deployment
+    await deployment.account("ana")
+    tokens = await create_session(deployment.network.http, deployment.clock, deployment.pds_url, Did(HANDLE), PASSWORD)
+    client = XrpcClient(
+        deployment.network.http, deployment.clock, deployment.pds_url, credentials=Fixed(f"Bearer {tokens.access}")
+    )
+    made = await client.procedure("com.atproto.server.createAppPassword", {"name": "calendar app"})
+    return str(made["password"])
+
+
+async def is_leaving(door: Door) -> bool:
+    identity = await door.identity("ana")
+    async with door.db.reader() as reader:
+        return await erasure_requests.find(reader, identity.user_id) is not None
+
+
+async def test_it_does_not_delete_the_account(door: Door) -> None:
+    """Not on the page and not for a program, however fresh; the account's own password does."""
+    weak = await app_password(door)
+    async with door.browser() as browser:
+        entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
+        assert entered.status_code == 303
+        shown = (await browser.get("/settings/delete")).text
+        assert "app password" in shown
+        assert 'name="confirm"' not in shown
+        assert (await browser.post("/settings/delete", data={"confirm": HANDLE})).status_code == 400
+    assert not await is_leaving(door)
+    for password, status in ((weak, 403), (PASSWORD, 202)):
+        async with door.browser() as program:
+            opened = await program.post("/api/session", json={"handle": HANDLE, "password": password})
+            program.headers["authorization"] = f"Bearer {opened.json()['token']}"
+            answer = await program.request("DELETE", "/api/me", json={"confirm": HANDLE})
+        assert answer.status_code == status, answer.text
+        assert status == 202 or answer.json()["title"] == "ProofTooWeak"
+    assert await is_leaving(door)
+
+
+async def test_it_adds_no_other_way_to_sign_in(door: Door) -> None:
+    """Whoever has it would otherwise prove with an address of their own what it does not prove."""
+    weak = await app_password(door)
+    async with door.browser() as browser:
+        await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
+        for path, typed in (
+            ("/settings/join", {"email": "eve@example.org"}),
+            ("/settings/join/code", {"challenge": "any", "code": "7KQM2PXA"}),
+            ("/settings/identity/link", {"identifier": "eve.town.test"}),
+        ):
+            answer = await browser.post(path, data=typed)
+            assert (answer.status_code, "app password" in answer.text) == (403, True), path
+        await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": PASSWORD})
+        assert (await browser.post("/settings/join", data={"email": "ana@example.org"})).status_code == 303
+
+
+@pytest.mark.parametrize("access", ["opaque", "", "a.b.c", "e30.e30.e30"])
+def test_what_a_server_does_not_say_is_not_taken_for_granted(access: str) -> None:
+    assert BearerTokens(Did("did:plc:" + "a" * 24), access, "").may_be_of_app_password

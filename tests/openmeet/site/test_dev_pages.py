@@ -1,0 +1,56 @@
+"""Pages for development: the mailbox has other people's codes, so only this machine's own browser sees them."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Mail, Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.telemetry.metrics import Metrics
+from openmeet.app import create_app
+from openmeet.settings import Settings
+from openmeet.tenants.configured import Tenant
+from openmeet.web.site.services import Services
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import CODE_KEY
+from tests.worker_pool import POOL
+
+
+@pytest.fixture
+async def transport(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> httpx.ASGITransport:
+    kept = FolderMailbox(tmp_path, Sender("OpenMeet", parse_address("openmeet@example.org")), clock)
+    await kept.send(Mail(parse_address("ana@example.org"), "Your code", "123 456", "<one@example.org>"))
+    tenant = Tenant("default", await make_sqlite("openmeet", clock=clock))
+    app = create_app(
+        Services(Settings(), tenant, CODE_KEY, clock=clock, workers=POOL, dev_mailbox=kept), Metrics("openmeet")
+    )
+    return httpx.ASGITransport(app=app, client=("127.0.0.1", 5000))
+
+
+async def status_under(transport: httpx.ASGITransport, host: str, path: str) -> int:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        answer = await client.get(path, headers={"host": host})
+    return answer.status_code
+
+
+PAGES = pytest.mark.parametrize("path", ["/dev/mail", "/dev/components"])
+
+
+@PAGES
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "meet.localhost"])
+async def test_names_of_this_machine_show_it(transport: httpx.ASGITransport, host: str, path: str):
+    assert await status_under(transport, host, path) == 200
+
+
+@PAGES
+@pytest.mark.parametrize(
+    "host", ["evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "192.168.1.2", "[", "a@b"]
+)
+async def test_a_name_of_somebody_elses_that_leads_here_shows_nothing(
+    transport: httpx.ASGITransport, host: str, path: str
+):
+    """A page that rebinds its own name to this machine still asks under that name."""
+    assert await status_under(transport, host, path) == 404

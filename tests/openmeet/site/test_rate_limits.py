@@ -1,0 +1,116 @@
+"""Pages, feeds and pictures are limited per address: wide for people, finite for programs, and never for everybody at once."""
+
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from groundwork.clock import SECOND, HandClock
+from openmeet.routes import open_pages, pages, pictures
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import ORIGIN, Site, site_on
+from tests.plain_http import NO_TLS
+
+LIMIT = 3
+
+
+@pytest.fixture
+async def limited(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet", clock=clock), clock, pages_per_minute=LIMIT)
+
+
+@asynccontextmanager
+async def browser_at(site: Site, address: str):
+    transport = httpx.ASGITransport(app=site.app, client=(address, 5000))
+    async with httpx.AsyncClient(
+        verify=NO_TLS, transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN}
+    ) as client:
+        yield client
+
+
+async def statuses(browser: httpx.AsyncClient, count: int, path: str = "/", **headers: str) -> list[int]:
+    return [(await browser.get(path, headers=headers)).status_code for _ in range(count)]
+
+
+async def test_an_address_that_asks_for_very_many_pages_waits_and_others_do_not(limited: Site, clock: HandClock):
+    async with browser_at(limited, "203.0.113.1") as one, browser_at(limited, "203.0.113.2") as other:
+        assert await statuses(one, LIMIT + 1) == [200] * LIMIT + [429]
+        assert await statuses(other, 1) == [200]
+        clock.turn(60 * SECOND)
+        assert await statuses(one, 1) == [200]
+
+
+async def test_the_page_says_when_to_come_back_and_leads_there(limited: Site, clock: HandClock):
+    async with browser_at(limited, "203.0.113.1") as browser:
+        await statuses(browser, LIMIT)
+        clock.turn(20 * SECOND)
+        refused = await browser.get("/groups?q=chess")
+        posted = await browser.post("/sign-in", data={"email": "ana@example.org"})
+    assert refused.headers["retry-after"] == "40"
+    assert "Try again in 40 seconds." in refused.text
+    assert 'href="/groups?q=chess"' in refused.text
+    assert "nothing was saved. Go back and send it again in 40 seconds." in posted.text
+
+
+@pytest.mark.parametrize("path", ["/", "/events/none.ics", "/sitemap.xml", "/no/such/page", "/sign-in", "/my/events"])
+async def test_every_kind_of_page_is_counted(limited: Site, path: str):
+    async with browser_at(limited, "203.0.113.1") as browser:
+        assert 429 not in await statuses(browser, LIMIT, path)
+        assert await statuses(browser, 1, path) == [429]
+
+
+async def test_no_page_is_forgotten(limited: Site):
+    """Every route that this site serves as a page, a feed or a picture is one that counts."""
+    counted = {route.path for route in (*open_pages(), *pages(), *pictures())}
+    not_counted = {
+        path
+        for route in limited.app.routes
+        if (path := getattr(route, "path", "")) not in counted
+        and not path.startswith(("/api/", "/xrpc/", "/health/", "/metrics", "/static/", "/.well-known/"))
+    }
+    assert not_counted == {"/client-metadata.json", "/jwks.json", "/{path:path}"}
+
+
+async def test_one_household_with_many_addresses_is_one_client(limited: Site):
+    seen = []
+    for number in range(LIMIT + 1):
+        async with browser_at(limited, f"2001:db8::{number}") as browser:
+            seen += await statuses(browser, 1)
+    assert seen == [200] * LIMIT + [429]
+
+
+async def test_a_proxy_that_nobody_configured_is_not_taken_for_one_client(limited: Site):
+    """Everybody seems to come from it: a limit would close the site for all of them."""
+    async with browser_at(limited, "10.0.0.7") as proxy:
+        assert await statuses(proxy, LIMIT + 2, **{"x-forwarded-for": "203.0.113.5"}) == [200] * (LIMIT + 2)
+    async with browser_at(limited, "8.8.8.8") as stranger:
+        assert await statuses(stranger, LIMIT + 1, **{"x-forwarded-for": "203.0.113.5"}) == [200] * LIMIT + [429]
+
+
+async def test_nothing_of_the_database_is_asked_for_what_is_refused(limited: Site, monkeypatch: pytest.MonkeyPatch):
+    async with browser_at(limited, "203.0.113.1") as browser:
+        await statuses(browser, LIMIT)
+
+        def asked(_self: object) -> object:
+            raise AssertionError("the database was asked")
+
+        monkeypatch.setattr(type(limited.db), "reader", asked)
+        monkeypatch.setattr(type(limited.db), "transaction", asked)
+        assert await statuses(browser, 2) == [429, 429]
+
+
+async def test_pictures_have_room_for_pages_full_of_them(limited: Site):
+    async with browser_at(limited, "203.0.113.1") as browser:
+        path = f"/media/{'0' * 32}/nothing"
+        assert await statuses(browser, 20 * LIMIT + 1, path) == [404] * (20 * LIMIT) + [429]
+        assert await statuses(browser, 1) == [200]
+
+
+@pytest.mark.parametrize(("dev_limits", "last"), [(False, 200), (True, 429)])
+async def test_in_development_limits_hold_where_somebody_asks_for_them(
+    make_sqlite: MakeDatabase, clock: HandClock, dev_limits: bool, last: int
+):
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock, pages_per_minute=LIMIT, dev_mode=True, dev_limits=dev_limits)
+    async with browser_at(site, "203.0.113.1") as one:
+        assert await statuses(one, LIMIT + 1) == [200] * LIMIT + [last]

@@ -1,0 +1,78 @@
+"""Settings as a list: every row leads to a page and says how things are now; sessions end one by one."""
+
+import re
+
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.domain.moderation import blocks
+from openmeet.domain.notifications import preferences
+from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.sign_in import queries as sessions
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, h1_of, person, sign_up, signed_in, site_on
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def test_every_row_leads_to_a_page_that_leads_back(site: Site) -> None:
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        listed = (await ana.get("/settings")).text
+        paths = re.findall(r'<li><a[^>]*href="(/settings/[^"#]+)', listed)
+        assert {"/settings/profile", "/settings/sessions", "/settings/data", "/settings/delete"} <= set(paths)
+        assert "ana@example.org" in listed
+        for path in set(paths) - {"/settings/delete"}:
+            shown = await ana.get(path)
+            assert (shown.status_code, 'href="/settings"' in shown.text) == (200, True), path
+            assert h1_of(shown.text) != "Settings", path
+
+
+async def test_a_row_says_how_things_are_now(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+    async with signed_in(site, ana.user_id) as browser:
+        assert "Nobody is blocked or muted" in (await browser.get("/settings")).text
+        async with site.db.transaction() as tx:
+            await blocks.block(tx, ana.user_id, ben.user_id)
+        assert "1 person blocked" in (await browser.get("/settings")).text
+
+
+async def test_the_row_of_notifications_says_by_which_ways_they_come(site: Site) -> None:
+    async with site.browser() as ana:
+        await sign_up(ana, "ana@example.org", "Ana")
+        assert "Here and by e-mail" in (await ana.get("/settings")).text
+        async with site.db.transaction() as tx:
+            row = await tx.fetch_one("select id from users where display_name = 'Ana'")
+            assert row is not None
+            nothing = {(topic, channel): False for topic in NotificationTopic for channel in Channel}
+            await preferences.put(tx, row["id"], nothing)
+        listed = (await ana.get("/settings")).text
+    assert '<strong>Notifications</strong> <span class="hint">Off</span>' in listed
+
+
+async def test_a_session_is_ended_where_it_is_not_needed(site: Site) -> None:
+    """That of another browser stops at once; nobody ends those of somebody else; one's own leads to the front page."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+    async with (
+        signed_in(site, ana.user_id) as here,
+        signed_in(site, ana.user_id) as there,
+        signed_in(site, ben.user_id) as bens,
+    ):
+        names = re.findall(r'name="session" value="([0-9a-f]+)"', (await here.get("/settings/sessions")).text)
+        assert len(set(names)) == 2
+        for name in names:
+            await bens.post("/settings/sessions", data={"session": name})
+        async with site.db.reader() as reader:
+            assert len(await sessions.open_of(reader, ana.user_id)) == 2
+        own, other = names
+        ended = await here.post("/settings/sessions", data={"session": other})
+        assert ended.headers["location"] == "/settings/sessions"
+        assert (await there.get("/settings")).status_code == 303
+        left = await here.post("/settings/sessions", data={"session": own})
+        assert left.headers["location"] == "/"
+        assert (await here.get("/settings")).status_code == 303

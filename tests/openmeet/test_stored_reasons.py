@@ -1,0 +1,127 @@
+"""No row holds an English sentence about why something failed: a code and parameters, which a page explains in any language."""
+
+import re
+
+import msgspec
+from aiohttp import web
+
+from at_network.circuits import Circuits
+from groundwork.database.transaction import Database
+from groundwork.errors import RemoteSlow, unpacked
+from openmeet.i18n.reasons.message import Plural
+from openmeet.i18n.reasons.messages import MESSAGES, explain
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.records.collections import CONCERNING
+from openmeet.network.repositories import circuits
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, deployment
+from tests.openmeet.ingestion.network import did, event, rev
+from tests.openmeet.ingestion.view import take
+
+__all__ = ["deployment"]
+
+# Columns with a reason as ``packed`` stores it.
+PACKED = {
+    ("backfills", "reason"),
+    ("circuit_breakers", "reason"),
+    ("publications", "reason"),
+    ("quarantined_records", "reason"),
+    ("records", "reason"),
+    ("subscribed_calendars", "problem"),
+    ("webhook_deliveries", "why"),
+    ("webhooks", "off_why"),
+}
+# Columns with what people typed, or a code that a constraint limits; a labeler's state is for operators.
+OTHERS = {
+    ("event_series", "status_reason"),
+    ("events", "status_reason"),
+    ("feature_flag_changes", "why"),
+    ("labelers", "reason"),
+    ("moderation_log", "reason"),
+    ("moderation_states", "reason"),
+    ("reports", "reason"),
+    ("chat_acts", "reason"),
+    ("chat_reports", "reason"),
+    ("chat_rooms", "matrix_error"),
+    ("chat_sanctions", "reason"),
+    ("subscribed_calendars", "reason"),
+}
+_ABOUT_FAILURE = re.compile(r"(^|_)(reason|why|problem|error|failure)$")
+# Messages that say everything without parameters, and are too long to be typed by chance.
+SENTENCES = {one for one in MESSAGES.values() if not isinstance(one, Plural) and "%(" not in one and one.count(" ") > 3}
+
+
+async def tables_of(db: Database) -> dict[str, list[str]]:
+    """The columns of every table of a SQLite database."""
+    async with db.reader() as reader:
+        names = [row["name"] for row in await reader.fetch("select name from sqlite_master where type = 'table'")]
+        return {name: [row["name"] for row in await reader.fetch(f"pragma table_info({name})")] for name in names}
+
+
+async def sentences_in(db: Database) -> list[str]:
+    """Every stored reason that is no known code, and every text that has a sentence of the catalogue in it."""
+    found = []
+    async with db.reader() as reader:
+        for table, column in sorted(PACKED):
+            for row in await reader.fetch(f"select {column} as said from {table} where {column} <> ''"):
+                try:
+                    explained = explain(unpacked(row["said"]))
+                except (msgspec.DecodeError, KeyError, TypeError):
+                    explained = ""
+                if not explained:
+                    found.append(f"{table}.{column}: {row['said']}")
+        for table in await tables_of(db):
+            if table in {"search_index", "search_chat_index"}:
+                continue
+            for row in await reader.fetch(f"select * from {table}"):
+                texts = [value for value in dict(row).values() if isinstance(value, str)]
+                found += [f"{table}: {text}" for text in texts if any(one in text for one in SENTENCES)]
+    return found
+
+
+async def test_every_column_about_a_failure_is_known(deployment: Deployment) -> None:
+    """A new one holds packed reasons, or is named here with what it holds."""
+    tables = await tables_of(deployment.db)
+    there = {(table, name) for table, names in tables.items() for name in names if _ABOUT_FAILURE.search(name)}
+    assert there == PACKED | OTHERS
+
+
+async def test_what_failed_is_stored_as_codes(deployment: Deployment) -> None:
+    """Records that are withheld, refused, raw and quarantined, and a server that keeps failing."""
+    await deployment.event(await deployment.person("Ben", agrees=False))
+    refused = await deployment.event(await deployment.person())
+    deployment.proxy.twists = lambda request, _: (
+        web.json_response({"error": "InvalidRequest", "message": "No tea here."}, status=400)
+        if request.path.endswith(("applyWrites", "putRecord"))
+        else None
+    )
+    await deployment.deliver_jobs()
+    await deployment.deliver_publications()
+    standing = await deployment.standing(PublicationKind.EVENT, refused.id)
+    assert standing.state is PublicationState.REFUSED
+    assert "No tea here." in explain(standing.reason)
+    await take(deployment.db, event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z"))
+    failing = Circuits(deployment.clock)
+    for _ in range(10):
+        failing.note("https://pds.away.example", RemoteSlow("pds.away.example did not answer in time."))
+    await circuits.store_changes(deployment.db, failing)
+    async with deployment.db.transaction() as tx:
+        failed = [Failed(event(1, "walk", 1).uri, rev(1), ValueError("no such day"))]
+        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
+    assert await sentences_in(deployment.db) == []
+    async with deployment.db.reader() as reader:
+        for table in ("circuit_breakers", "publications", "quarantined_records", "records"):
+            (row,) = await reader.fetch(f"select count(*) as n from {table} where reason <> ''")
+            assert row["n"], f"nothing was stored in {table}, so nothing was looked at"
+
+
+async def test_a_stored_sentence_is_found(deployment: Deployment) -> None:
+    await deployment.event(await deployment.person(agrees=False))
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update publications set reason = :said", said="You have not agreed to publishing.")
+    assert await sentences_in(deployment.db) == [
+        "publications.reason: You have not agreed to publishing.",
+        "publications: You have not agreed to publishing.",
+    ]

@@ -1,0 +1,84 @@
+"""Badges on cards and pages: origin, the host's membership, and group or series."""
+
+import re
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import SubjectVisibility
+from openmeet.network.records.message import RecordMessage
+from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.network import did, event
+from tests.openmeet.ingestion.view import take
+from tests.openmeet.series.test_detecting import looked_through, weekly
+from tests.openmeet.site_under_test import details, person, signed_in, site_on
+from tests.simulation.oracle import EVENT
+
+SOON = "2026-04-01T18:00:00Z"
+
+
+async def take_known(db: Database, *messages: RecordMessage) -> None:
+    await take(db, *messages)
+    async with db.transaction() as tx:
+        await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
+
+
+def badges_in(text: str) -> list[str]:
+    """The words of all chips, in their order."""
+    return re.findall(r'<span class="chip[^"]*">([^<]*)</span>', text)
+
+
+def card(text: str, title: str) -> list[str]:
+    found = next(one for one in text.split('<article class="event-card') if f">{title}<" in one)
+    return badges_in(found.split("</article>")[0])
+
+
+async def test_a_mixed_list_says_of_each_where_it_is_from(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """The app where it is known, and whether its host is a member; where all were made here nothing is said."""
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await events.create(tx, ben, details(title="Chess"))
+    async with signed_in(site_on(db, clock), ben.user_id) as browser:
+        alone = (await browser.get("/?source=all")).text
+        assert card(alone, "Chess") == ["You host this"]
+        await take_known(
+            db,
+            event(2, "tea", 1, "Tea", startsAt=SOON, createdWith="https://smokesignal.events"),
+            event(3, "walk", 1, "Walk", startsAt=SOON),
+            event(4, "copy", 1, "Copy", startsAt=SOON, createdWith=str(browser.base_url)),
+        )
+        async with db.transaction() as tx:
+            await identities.connect(tx, did(3), handle="cleo.example", pds_url="")
+        mixed = (await browser.get("/?source=all")).text
+        assert card(mixed, "Chess") == ["You host this"]
+        assert card(mixed, "Tea") == ["From Smoke Signal", "Not by a member"]
+        assert card(mixed, "Walk") == ["From another app", "By a member"]
+        assert card(mixed, "Copy") == ["From another app", "Not by a member"], "it only says that it is ours"
+
+
+async def test_pages_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Of an event, of one made here, and of a series that was found; a draft says nothing."""
+    db = await make_sqlite("openmeet", clock=clock)
+    await take_known(db, *weekly(16))
+    async with db.reader() as reader:
+        tea = await by_record_uri(reader, f"at://{did(1)}/{EVENT}/tea15")
+        author = tea.author_id
+    (one,) = await looked_through(db, author)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        chess = await events.create(tx, ben, details(title="Chess"))
+    async with site_on(db, clock).browser() as browser:
+        assert badges_in((await browser.get(f"/events/{tea.slug}")).text)[:2] == ["From another app", "Not by a member"]
+        assert badges_in((await browser.get(f"/events/{chess.slug}")).text) == []
+        async with db.reader() as reader:
+            row = await reader.fetch_one("select slug from event_series where id = :id", id=one.series_id)
+        assert badges_in((await browser.get(f"/series/{row['slug']}")).text)[:2] == [
+            "From another app",
+            "Not by a member",
+        ]
+        listed = (await browser.get("/?source=all")).text
+        assert "Series" in card(listed, "Tea 8")

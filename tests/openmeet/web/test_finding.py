@@ -1,0 +1,204 @@
+"""Finding events on both engines: words of every script, hostile ones, filters, nearness, order and what nobody may find."""
+
+from dataclasses import replace
+
+import pytest
+
+from groundwork.database.words import wanted_words
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.values import Mode
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails, GroupVisibility
+from openmeet.domain.search import event_lists, search
+from openmeet.domain.search.query import empty_of, wanted_of
+from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
+from tests.openmeet.events.test_actions import FROM_NETWORK, URI
+from tests.openmeet.site_under_test import details, event_by, person
+
+BERLIN, POTSDAM = ("52.52", "13.405"), ("52.39", "13.06")
+
+
+@pytest.fixture
+async def db(make_database):
+    return await make_database("openmeet", transaction_seconds=120.0)
+
+
+async def titles(reader, *words: str, **wanted: object):
+    return [event.title for event in await search.coming(reader, SearchQuery(words, **wanted), None, 50)]
+
+
+async def put_at(tx, event, place):
+    """Give an event the coordinates that only records bring."""
+    found = await queries.by_id(tx, event.id)
+    venue = replace(found.content.venue, latitude=place[0], longitude=place[1])
+    at = replace(found, content=replace(found.content, venue=venue))
+    await queries.update(tx, at, search_text=found.title.casefold())
+
+
+@pytest.mark.parametrize(
+    ("title", "found_by", "not_by"),
+    [
+        ("Boardgames", ("board", "BOARDGAMES"), ("games",)),
+        ("東京タワーで会う", ("東京", "タワー", "会う", "う"), ("京東", "大阪")),
+        ("לילה לבן", ("לילה", "לב"), ("ערב",)),
+        ("حفلة موسيقية", ("موسيقية",), ("رقص",)),
+        ("Party 🎉 now", ("🎉",), ("🎈",)),
+        ("สวัสดีชาวโลก", ("ชาว",), ("เชียง",)),
+        ("C++ & friends", ("c++",), ("!", "***")),
+        ("🇩🇪 한국어 모임", ("한국어", "모임", "🇩🇪"), ("일본어",)),
+    ],
+)
+async def test_words_of_every_script_are_found(db, title, found_by, not_by):
+    async with db.transaction() as tx:
+        await event_by(tx, await person(tx, "Ana"), title=title)
+        assert {word: await titles(tx, word) for word in found_by} == {word: [title] for word in found_by}
+        assert {word: await titles(tx, word) for word in not_by} == {word: [] for word in not_by}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '"', "'", "''", '"tea', 'tea"', "tea' or '1'='1", "tea OR x", "tea NOT x", "NEAR(tea x)", "tea*", "^tea", "words:tea",
+        "t=tea", "tea & !x", "tea | x", "tea <-> x", "tea:*", "\\", "%", "_", "(", "tea)", "{words}: tea", "-tea", "+",
+        "; drop table events; --", "\u202etea", "\u0300" * 50, "x" * 200, "東" * 200, "🎉" * 200, "\ufffd", "te\u00ada",
+    ],
+)  # fmt: skip
+async def test_no_sign_means_anything_to_an_engine(db, query):
+    """What letters and digits a query has are all looked for; nothing else of it has an effect."""
+    async with db.transaction() as tx:
+        await event_by(tx, await person(tx, "Ana"), title="Tea")
+        expected = ["Tea"] if query in PLAIN_TEA else []
+        assert await titles(tx, *wanted_of({"q": query}).words) == expected
+
+
+PLAIN_TEA = {"t=tea", '"tea', 'tea"', "tea*", "^tea", "tea:*", "tea)", "-tea", "\u202etea", "te\u00ada"}
+
+
+async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
+    wanted = SearchQuery(("jazz",))
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for day in (1, 3, 5):
+            await event_by(
+                tx, ana, title=f"Concert {day}", description="Jazz!", starts=f"2026-07-0{day}T18:00", ends=""
+            )
+            await event_by(tx, ana, title=f"Jazz {day}", starts=f"2026-07-1{day}T18:00", ends="")
+        seen, after = [], None
+        while page := await search.coming(tx, wanted, after, 2):
+            seen += [event.title for event in page]
+            after = event_lists.unpack(event_lists.pack(search.position_in(wanted, page[-1])))
+            await event_by(tx, ana, title=f"Jazz before {len(seen)}", starts="2026-07-01T08:00", ends="")
+    assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
+
+
+async def test_the_index_follows_every_change(db):
+    """Renamed, called off, deleted, brought by the network, changed and erased there."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        tea = await event_by(tx, ana, title="Tea")
+        found = await queries.by_id(tx, tea.id)
+        await queries.update(tx, replace(found, content=replace(found.content, title="Coffee")), search_text="coffee")
+        assert (await titles(tx, "tea"), await titles(tx, "coffee")) == ([], ["Coffee"])
+        await events.delete(tx, ana, tea.slug)
+        assert await titles(tx, "coffee") == []
+        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        assert await titles(tx, "cake", "barn") == ["Party"]
+        later = replace(FROM_NETWORK, name="Picnic", description="")
+        await events.apply_from_network(tx, uri=URI, cid="d", author_id=ana.user_id, event=later)
+        assert (await titles(tx, "cake"), await titles(tx, "picnic")) == ([], ["Picnic"])
+        await queries.erase_from(tx, URI.split("/")[2])
+        assert await titles(tx, "picnic") == []
+        assert [row[0] for row in await tx.fetch("select search_words from events where search_words <> ''")] == []
+
+
+async def test_what_is_not_public_is_found_by_nobody_else(db):
+    """With a positive control: the same words find what is public."""
+    secret = {"title": "Zanzibar", "description": "zanzibar", "tags": "zanzibar"}
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        group = await groups.create(
+            tx, ana, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
+        )
+        for visibility in ("unlisted", "private"):
+            await event_by(tx, ana, visibility=visibility, **secret)
+        await events.create(tx, ana, details(**secret), group=of_event(group))
+        everyone = [{}, {"of_groups_of": ben.user_id}, {"topics": ("tag:zanzibar",)}, {"source": EventOrigin.OPENMEET}]
+        assert [await titles(tx, "zanzibar", **wanted) for wanted in everyone] == [[]] * len(everyone)
+        assert await titles(tx, topics=("tag:zanzibar",)) == []
+        assert await titles(tx, "zanzibar", of_groups_of=ana.user_id) == ["Zanzibar"]
+        await event_by(tx, ben, **secret)
+        assert await titles(tx, "zanzibar") == ["Zanzibar"]
+        assert await titles(tx, "zanzibar", of_groups_of=ben.user_id) == []
+
+
+async def test_filters_narrow_and_apply_together(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Choir", categories="music", tags="a_b", languages="de", access="step_free")
+        await event_by(tx, ana, title="Chess", mode="online", online_url="https://x.example", tags="aXb")
+        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        for typed, expected in (
+            ({"category": "music"}, ["Choir"]),
+            ({"tag": "#A_b"}, ["Choir"]),
+            ({"language": "Deutsch"}, ["Choir"]),
+            ({"access": "step_free"}, ["Choir"]),
+            ({"category": "music", "language": "fr"}, []),
+            ({"mode": "online"}, ["Chess"]),
+            ({"source": "bluesky"}, ["Party"]),
+            ({"source": "atproto", "q": "party"}, ["Party"]),
+            ({"source": "openmeet", "mode": "in_person"}, ["Choir"]),
+        ):
+            found = await search.coming(tx, wanted_of(typed), None, 10)
+            assert [event.title for event in found] == expected, typed
+
+
+async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for title, place in (("Berlin", BERLIN), ("Potsdam", POTSDAM), ("East", ("-17", "179.99")), ("None", ("", ""))):
+            await put_at(tx, await event_by(tx, ana, title=title), place)
+        await put_at(tx, await event_by(tx, ana, title="Hidden", place_audience="attendees"), BERLIN)
+        await put_at(tx, await event_by(tx, ana, title="Online", mode="online", online_url="https://x.example"), BERLIN)
+        near = Near(52.52, 13.405, 20)
+        assert await titles(tx, near=near) == ["Berlin"]
+        # 27.5 km by the great circle.
+        assert await titles(tx, near=replace(near, within_km=27)) == ["Berlin"]
+        assert sorted(await titles(tx, near=replace(near, within_km=28))) == ["Berlin", "Potsdam"]
+        assert await titles(tx, near=Near(-17, -179.99, 5)) == ["East"]
+        assert await titles(tx, near=Near(-17, -179.99, 5), mode=Mode.ONLINE) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "heading", "path"),
+    [
+        ({"q": "***"}, "Nothing to look for", "/"),
+        ({"q": "tea"}, "Nothing matches", "/"),
+        ({"q": "tea", "from": "2026-07-01"}, "Nothing on these days", "/?q=tea"),
+        ({"q": "tea", "category": "music"}, "The filters leave nothing", "/?q=tea"),
+        ({"near": "1,2", "within": "10"}, "Nothing that near", "/?near=1%2C2&within=40"),
+    ],
+)
+def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):
+    said = empty_of(typed)
+    assert (said.heading, said.path) == (heading, path)
+
+
+async def test_one_letter_is_no_mark_of_the_index(db):
+    """Every title stands in the index with "t=" before each word, every topic with "k=": nobody looks for those."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Jazz", categories="music", venue_name="", locality="")
+        await event_by(
+            tx, ana, title="Tea", categories="music", venue_name="", locality="", starts="2026-08-01T10:00", ends=""
+        )
+        await event_by(
+            tx, ana, title="Kites", description="T", venue_name="", locality="", starts="2026-08-02T10:00", ends=""
+        )
+        found = {letter: await titles(tx, letter) for letter in "tkmogshrj"}
+    assert found == {letter: [] for letter in "mogshr"} | {"t": ["Tea", "Kites"], "k": ["Kites"], "j": ["Jazz"]}
+
+
+def test_of_many_short_beginnings_the_first_four_count():
+    assert wanted_words("a b cc jazz d e tea") == ("a", "b", "cc", "jazz", "d", "tea")

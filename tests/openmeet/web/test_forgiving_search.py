@@ -1,0 +1,98 @@
+"""A search finds what was meant: other word endings, typing errors, and hosts, groups and series by name."""
+
+import re
+from html import unescape
+
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.search import known_names
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, site_on
+
+TITLES = (
+    "Jazz concert in the yard",
+    "Philosophy café",
+    "Konzert der Nachbarn",
+    "Morning run",
+    "Tanzen für Anfänger",
+    "Repair party",
+)
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    site = site_on(await make_database("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana Lindqvist")
+        for title in TITLES:
+            await event_by(tx, ana, title=title)
+        await event_by(tx, ana, title="Secret Zirkus", visibility="private")
+        await groups.create(tx, ana, GroupDetails("Philosophers of the north", "Europe/Berlin"))
+    return site
+
+
+async def found(site: Site, words: str) -> list[str]:
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": words})).text
+    return [unescape(title) for title in re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', page)]
+
+
+async def named(site: Site, words: str) -> list[str]:
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": words})).text
+    part = page.split('<section class="named"')[1].split("</section>")[0] if '<section class="named"' in page else ""
+    return [unescape(name) for name in re.findall(r"<strong>([^<]*)</strong>", part)]
+
+
+async def test_endings_and_typing_errors_are_forgiven(site: Site) -> None:
+    for words, title in (
+        ("concerts", "Jazz concert in the yard"),
+        ("Konzerte", "Konzert der Nachbarn"),
+        ("running", "Morning run"),
+        ("tanze", "Tanzen für Anfänger"),
+        ("tänze", "Tanzen für Anfänger"),
+        ("parties", "Repair party"),
+        ("philosohpy", "Philosophy café"),
+        ("filosophy", "Philosophy café"),
+        ("anfanger", "Tanzen für Anfänger"),
+        ("jazz konzert yard", "Jazz concert in the yard"),
+    ):
+        expected = [] if words == "jazz konzert yard" else [title]
+        assert await found(site, words) == expected, words
+
+
+async def test_what_is_found_is_not_mended_and_what_is_like_nothing_stays_unfound(site: Site) -> None:
+    async with site.browser() as anybody:
+        exact = (await anybody.get("/", params={"q": "concert"})).text
+        near = (await anybody.get("/", params={"q": "concerts"})).text
+        nothing = (await anybody.get("/", params={"q": "xylophone"})).text
+    assert "These match" not in exact
+    assert "Nothing for “concerts”. These match “concert”." in unescape(near)
+    assert "Nothing matches" in nothing
+
+
+async def test_hosts_and_groups_are_found_by_name(site: Site) -> None:
+    assert await named(site, "lindq") == ["Ana Lindqvist"]
+    assert await named(site, "ana lindqvist") == ["Ana Lindqvist"]
+    assert await named(site, "philosophers") == ["Philosophers of the north"]
+    assert await named(site, "zi") == []
+
+
+async def test_private_events_lend_no_words(site: Site) -> None:
+    """Otherwise a mended word would say that there is such an event."""
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": "zirkuss"})).text
+    assert "These match" not in page
+
+
+def test_mending_is_bounded() -> None:
+    """Long words have no variants, and short ones are left alone."""
+    names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
+    assert names.forgiven(["b" * 500]) is None
+    assert names.forgiven(["abc"]) is None
+    assert names.forgiven(["abcx"]) == ["abcd"]
+    assert names.forgiven(["bacd"]) == ["abcd"]
+    assert sum(map(len, names.variants.values())) < 10

@@ -1,0 +1,223 @@
+"""The calendar file of a group, as a second library reads it: series with their rules, and nothing that a reader may not see."""
+
+from datetime import datetime
+
+import icalendar
+import pytest
+import recurring_ical_events
+
+from groundwork.clock import DAY, HandClock, Instant
+from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups.model import Group
+from openmeet.domain.series import actions, agenda, cancel_dates
+from openmeet.domain.series.model import Series
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.web.groups.calendar_pages import calendar_file
+from openmeet.web.series import feeds
+from tests.databases import MakeDatabase
+from tests.openmeet.counting import Counting
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import NOW, dates, locked, weekly
+from tests.openmeet.site_under_test import details, person
+
+URL = "http://openmeet.test"
+YEAR = 400 * DAY
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", clock=clock)
+
+
+async def file_for(tx: Transaction, group: Group, who: Caller | None) -> bytes:
+    reader = None if who is None else who.user_id
+    file, _ = await calendar_file(tx, group, URL, member=reader, runs=False)
+    return file
+
+
+def shown_in(file: bytes) -> dict[tuple[str, datetime], str]:
+    """Title and start of every date that a calendar program shows, with its status."""
+    last = datetime.fromtimestamp((NOW + YEAR) / 1_000_000)  # noqa: DTZ006  # a year, give or take a day
+    found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2025, 1, 1), last)
+    shown = {(str(one["SUMMARY"]), one["DTSTART"].dt): str(one["STATUS"]) for one in found}
+    assert len(shown) == len(found), "each date is there once"
+    return shown
+
+
+async def series_in(
+    tx: Transaction, ana: Caller, group: Group, title: str, visibility: Visibility = Visibility.PUBLIC
+) -> Series:
+    template = Content(title, visibility=visibility)
+    return await actions.create(tx, ana, template, weekly(), group=group_events.of_event(group))
+
+
+async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
+    await tx.execute("update events set visibility = :to where id = :id", to=visibility.value, id=event.id)
+
+
+async def planned(tx: Transaction, series: Series, viewer: UserId) -> dict[tuple[str, datetime], str]:
+    """What our own list of the series says of the year to come."""
+    lines = await agenda.between(tx, series, viewer, tx.now, Instant(tx.now + YEAR), limit=1_000)
+    statuses = {True: "CANCELLED", False: "CONFIRMED"}
+    return {
+        (line.details.content.title, datetime.fromtimestamp(line.details.starts_at / 1_000_000).astimezone()): statuses[
+            line.event is not None and line.event.is_cancelled
+        ]
+        for line in lines
+    }
+
+
+async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Database) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        series, other = [await series_in(tx, ana, group, title) for title in ("Practice", "Openings")]
+        second, third, fourth = (await dates(tx, series))[1:4]
+        last = await locked(tx, ana, series)
+        await cancel_dates.cancel_dates(tx, last, [place_of(second)], "ill")
+        await cancel_dates.remove_dates(tx, last, [place_of(third)])
+        await tx.execute("update events set title = 'With guests' where id = :id", id=fourth.id)
+        outing = details(title="Outing", starts="2026-12-05T18:00", ends="2026-12-05T20:00")
+        await events.create(tx, ana, outing, group=group_events.of_event(group))
+        file = await file_for(tx, group, None)
+        series = await actions.reread(tx, series.id)
+        expected = {**await planned(tx, series, ana.user_id), **await planned(tx, other, ana.user_id)}
+    text = file.decode()
+    assert (text.count("BEGIN:VTIMEZONE"), text.count("RRULE:FREQ=WEEKLY"), text.count("RECURRENCE-ID")) == (1, 2, 2)
+    found = {key: status for key, status in shown_in(file).items() if key[0] != "Outing"}
+    assert len(found) > 100, "not the stored dates alone"
+    assert set(shown_in(file)) - set(found), "single events are there, too"
+    assert found == expected
+    assert ("With guests", fourth.starts_at) in {(title, at.timestamp() * 1e6) for title, at in found}
+
+
+def place_of(event: Event) -> str:
+    assert event.place_in_series is not None
+    return event.place_in_series.original_date
+
+
+async def test_dates_that_a_reader_may_not_see_are_not_in_their_file(db: Database, clock: HandClock) -> None:
+    """However long they are over; who may see them has them for a year."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        series = await series_in(tx, ana, group, "Practice")
+        inner = (await dates(tx, series))[1]
+        await show(tx, inner, Visibility.PRIVATE)
+        await tx.execute("update events set title = 'Secret' where id = :id", id=inner.id)
+    for days in (0, 380):
+        clock.turn(days * DAY)
+        async with db.transaction() as tx:
+            theirs, mine = await file_for(tx, group, None), await file_for(tx, group, ben)
+        starts = {at.timestamp() * 1e6 for _, at in shown_in(theirs)}
+        assert inner.starts_at not in starts
+        assert b"Secret" not in theirs
+        assert len(starts) > 50
+        assert (inner.starts_at in {at.timestamp() * 1e6 for _, at in shown_in(mine)}) == (days == 0)
+
+
+async def test_a_series_of_fewer_people_is_told_to_these_alone(db: Database) -> None:
+    """A date of it that everybody may see stands alone, and says nothing of the others."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        kept_away = await member(tx, group, ana, "Cleo")
+        series = await series_in(tx, ana, group, "Practice", Visibility.PRIVATE)
+        openly = (await dates(tx, series))[2]
+        assert shown_in(await file_for(tx, group, None)) == {}
+        await show(tx, openly, Visibility.PUBLIC)
+        assert [at.timestamp() * 1e6 for _, at in shown_in(await file_for(tx, group, None))] == [openly.starts_at]
+        assert b"RRULE:FREQ=WEEKLY" not in await file_for(tx, group, None)
+        assert len(shown_in(await file_for(tx, group, ben))) > 50
+        await tx.execute(
+            "insert into user_blocks (user_id, blocked_id, created_at) values (:host, :blocked, :now)",
+            host=ana.user_id,
+            blocked=kept_away.user_id,
+            now=tx.now,
+        )
+        assert b"RRULE:FREQ=WEEKLY" not in await file_for(tx, group, kept_away)
+
+
+async def test_what_ended_long_ago_is_not_told(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        timing = weekly("FREQ=WEEKLY;COUNT=3")
+        await actions.create(tx, ana, Content("Course"), timing, group=group_events.of_event(group))
+        assert len(shown_in(await file_for(tx, group, None))) == 3
+    clock.turn(400 * DAY)
+    async with db.transaction() as tx:
+        assert b"VEVENT" not in await file_for(tx, group, None)
+
+
+async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -> None:
+    counts = []
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        for number in range(20):
+            await series_in(tx, ana, group, f"Practice {number}")
+            if number in {0, 19}:
+                counting = Counting(tx)
+                await calendar_file(counting, group, URL, member=None, runs=False)
+                counts.append(counting.statements)
+    assert counts[0] == counts[1]
+
+
+async def test_hidden_dates_of_long_ago_are_read_no_more_and_the_rule_does_not_name_them(
+    db: Database, clock: HandClock
+) -> None:
+    """Nor what was cancelled then: the rule is told from a year ago on."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        series = await series_in(tx, ana, group, "Practice")
+        old = (await dates(tx, series))[:5]
+        for one in old:
+            await show(tx, one, Visibility.PRIVATE)
+        before = Counting(tx)
+        await calendar_file(before, group, URL, member=None, runs=False)
+    clock.turn(500 * DAY)
+    async with db.transaction() as tx:
+        after = Counting(tx)
+        file, _ = await calendar_file(after, group, URL, member=None, runs=False)
+    assert after.rows < before.rows
+    starts = [at.timestamp() * 1e6 for _, at in shown_in(file)]
+    assert min(starts) > NOW + 130 * DAY
+    assert b"EXDATE" not in file
+
+
+async def test_of_too_many_dates_the_past_of_a_series_is_left_out_with_its_rule(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of too many series the oldest are single dates. A date that is kept from the reader is in no file."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        made = [await series_in(tx, ana, group, f"Practice {number}") for number in range(3)]
+        stored = await dates(tx, made[2])
+        for one in (stored[1], stored[-1]):
+            await show(tx, one, Visibility.PRIVATE)
+    clock.turn(stored[5].starts_at - NOW + 2 * DAY)
+    kept = {stored[1].starts_at, stored[-1].starts_at}
+    async with db.transaction() as tx:
+        whole = {(title, at.timestamp() * 1e6) for title, at in shown_in(await file_for(tx, group, None))}
+        monkeypatch.setattr(feeds, "MOST_SERIES", 2)
+        monkeypatch.setattr(feeds, "MOST_DATES", 2 * len(stored) - 5)
+        file = await file_for(tx, group, None)
+    found = {(title, at.timestamp() * 1e6) for title, at in shown_in(file)}
+    assert file.count(b"RRULE:FREQ=WEEKLY") == 2
+    assert not {at for title, at in found if title == "Practice 2"} & kept
+    assert found < whole
+    lost = {title for title, at in whole - found if at < clock.now()}
+    assert len(lost) == 1, "one of the two begins later, the other is whole"
+    assert all(at < clock.now() or title == "Practice 0" for title, at in whole - found)
+    assert {title for title, _ in found} == {"Practice 0", "Practice 1", "Practice 2"}

@@ -1,0 +1,195 @@
+"""Every role with every action, asked through the API: the table of ``groups.rules`` is what a client meets."""
+
+import pytest
+
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import actions, administration, announcements, queries
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.series import actions as series
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller, UserId
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import weekly
+from tests.openmeet.site_under_test import details, person, site_on
+
+GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
+EVENT = {"title": "Blitz", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+
+# Who may, written out by hand: owner, admin, moderator, member (in), pending.
+TABLE = {
+    GroupPermission.VIEW: "oami",
+    GroupPermission.SEE_MEMBERS: "oami",
+    GroupPermission.CREATE_EVENT: "oam",
+    GroupPermission.INVITE: "oam",
+    GroupPermission.APPROVE: "oam",
+    GroupPermission.REMOVE: "oam",
+    GroupPermission.BAN: "oam",
+    GroupPermission.SEE_LOG: "oam",
+    GroupPermission.ANNOUNCE: "oam",
+    GroupPermission.EDIT_ANY_EVENT: "oa",
+    GroupPermission.CHANGE_ROLE: "oa",
+    GroupPermission.EDIT_GROUP: "oa",
+    GroupPermission.FOLLOW: "oa",
+    GroupPermission.TAKE_OVER: "ami",
+    GroupPermission.TRANSFER: "o",
+    GroupPermission.LEAVE: "amip",
+    GroupPermission.DELETE: "o",
+}
+# Writing has its operations with the chat.
+WITHOUT_OPERATION = {GroupPermission.POST}
+LETTERS = dict(zip([*GroupRole, None], "oamipdlbn", strict=True))
+
+
+async def furnished(tx, role: GroupRole | None, visibility: str):
+    """The group, somebody in this role with a session, and people about whom to decide."""
+    owner = await person(tx, "Olga")
+    group = await group_by(tx, owner, join_policy="request")
+    caller = owner if role is GroupRole.OWNER else await person(tx, "Carl")
+    if role in {GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER, GroupRole.LEFT, GroupRole.BANNED}:
+        link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
+        await administration.accept(tx, caller, link.id)
+    match role:
+        case GroupRole.ADMIN | GroupRole.MODERATOR:
+            await administration.change_role(tx, owner, group.slug, caller.user_id, role)
+        case GroupRole.LEFT:
+            await actions.leave(tx, caller, group.slug)
+        case GroupRole.BANNED:
+            await administration.ban(tx, owner, group.slug, caller.user_id)
+        case GroupRole.PENDING | GroupRole.DECLINED:
+            await actions.join(tx, caller, group.slug)
+            if role is GroupRole.DECLINED:
+                await administration.decide(tx, owner, group.slug, [caller.user_id], lets_in=False)
+    people = {name: await member(tx, group, owner, name) for name in ("Rita", "Bert", "Rosa")}
+    people["Petra"] = await person(tx, "Petra")
+    await actions.join(tx, people["Petra"], group.slug)
+    event = await events.create(tx, people["Rita"], details(), group=of_event(group))
+    await announcements.announce(tx, owner, group.slug, "Welcome.")
+    if visibility != "public":
+        await tx.execute("update groups set visibility = :visibility", visibility=visibility)
+    saved = await queries.find_member(tx, group.id, caller.user_id)
+    assert (saved.role if saved else None) is role
+    session = await sign_in.open_session(tx, caller.user_id, SessionTransport.API)
+    return group, event, {name: one.user_id for name, one in people.items()}, session.token
+
+
+def requests(group, event, people, caller_is_owner):
+    """One request for each action, the ones that end something last."""
+    path = f"/api/groups/{group.slug}"
+    heir = people["Rosa"]
+    last = {
+        GroupPermission.LEAVE: ("DELETE", f"{path}/membership", None),
+        GroupPermission.DELETE: ("DELETE", path, None),
+    }
+    return {
+        GroupPermission.VIEW: ("GET", f"{path}/announcements", None),
+        GroupPermission.SEE_MEMBERS: ("GET", f"{path}/members", None),
+        GroupPermission.SEE_LOG: ("GET", f"{path}/log", None),
+        GroupPermission.CREATE_EVENT: ("POST", "/api/events", EVENT | {"group": group.slug}),
+        GroupPermission.INVITE: ("POST", f"{path}/invitations", {"uses": 1}),
+        GroupPermission.APPROVE: ("POST", f"{path}/decisions", {"userIds": [people["Petra"]], "letsIn": True}),
+        GroupPermission.ANNOUNCE: ("POST", f"{path}/announcements", {"text": "Hello."}),
+        GroupPermission.EDIT_ANY_EVENT: ("PUT", f"/api/events/{event.slug}", EVENT),
+        GroupPermission.CHANGE_ROLE: (
+            "PUT",
+            f"{path}/members/{heir}",
+            {"role": "moderator" if caller_is_owner else "member"},
+        ),
+        GroupPermission.FOLLOW: ("POST", f"{path}/follows", {"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}),
+        GroupPermission.REMOVE: ("DELETE", f"{path}/members/{people['Rita']}", None),
+        GroupPermission.BAN: ("PUT", f"{path}/bans/{people['Bert']}", None),
+        GroupPermission.TAKE_OVER: ("PUT", f"{path}/ownership/succession", None),
+        GroupPermission.TRANSFER: ("PUT", f"{path}/ownership/offer", {"userId": heir}),
+        GroupPermission.EDIT_GROUP: ("PUT", f"{path}/address", {"address": "chess-club"}),
+        # Who has left sees a private group no more; a deleted one nobody.
+        **(last if caller_is_owner else dict(reversed(last.items()))),
+    }
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+@pytest.mark.parametrize("role", [*GroupRole, None])
+async def test_every_role_with_every_action(make_sqlite, clock, role, visibility):
+    """What the table allows is done, or meets a rule of its own; everything else is 403, and 404 where the group is hidden."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        group, event, people, token = await furnished(tx, role, visibility)
+    asked = requests(group, event, people, role is GroupRole.OWNER)
+    assert set(asked) == set(TABLE) == set(GroupPermission) - WITHOUT_OPERATION
+    is_hidden = visibility == "private" and LETTERS[role] not in "oami"
+    found = {}
+    async with site.browser() as browser:
+        for action, (method, path, body) in asked.items():
+            answer = await browser.request(method, path, json=body, headers={"authorization": f"Bearer {token}"})
+            found[action] = answer.status_code
+    expected = {
+        action: _expected(action, role, is_hidden=is_hidden, is_public=visibility == "public") for action in asked
+    }
+    assert {action: status for action, status in found.items() if status not in expected[action]} == {}
+
+
+def what_they_made(event, draft, series):
+    """What says something new in the group: by the hand of whoever made it there, whatever their role was then."""
+    later = {"startsLocal": "2026-12-05T18:00"}
+    edit = {"scope": "all", "title": "Otherwise"}
+    return {
+        "publish a draft": ("POST", f"/api/events/{draft}/publish", {}),
+        "plan an edit": ("POST", f"/api/series/{series}/plan", edit),
+        "edit a series": ("POST", f"/api/series/{series}/edit", edit),
+        "undo it": ("POST", f"/api/series/{series}/undo", None),
+        "add a date": ("POST", f"/api/series/{series}/dates", later),
+        "bring a series back": ("POST", f"/api/series/{series}/resume", None),
+        "let an event come again": ("POST", f"/api/events/{event}/series", {"recurrence": "FREQ=WEEKLY"}),
+    }
+
+
+def what_ends_it(series):
+    """What takes something away: always theirs."""
+    return {
+        "cancel a series": ("POST", f"/api/series/{series}/cancel", {"reason": "No more."}),
+        "delete a series": ("DELETE", f"/api/series/{series}?keepEvents=false", None),
+    }
+
+
+@pytest.mark.parametrize("role", [*GroupRole, None])
+async def test_what_somebody_made_in_the_group_asks_for_their_role_of_now(make_sqlite, clock, role):
+    """Whoever may make events there goes on with what they made; who may not any more only ends it."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        group, _, _, token = await furnished(tx, role, "public")
+        session = await tx.fetch_one("select user_id from sessions where kind = 'api'")
+        caller = Caller(UserId(session["user_id"]), "Carl")
+        inside = of_event(group)
+        event = await events.create(tx, caller, details(), group=inside)
+        draft = await events.create(tx, caller, details(), group=inside, is_draft=True)
+        made = await series.create(tx, caller, Content("Practice"), weekly(), group=inside)
+    goes_on, ends = what_they_made(event.slug, draft.slug, made.slug), what_ends_it(made.slug)
+    found = {}
+    async with site.browser() as browser:
+        for name, (method, path, body) in (goes_on | ends).items():
+            answer = await browser.request(method, path, json=body, headers={"authorization": f"Bearer {token}"})
+            found[name] = answer.status_code
+    may = LETTERS[role] in TABLE[GroupPermission.CREATE_EVENT]
+    wrong = {name: found[name] for name in goes_on if (found[name] in {200, 201}) is not may}
+    assert wrong == {}
+    assert {found[name] for name in goes_on} <= ({200, 201} if may else {403})
+    assert {found[name] for name in ends} <= {200, 204}
+
+
+def _expected(action: GroupPermission, role: GroupRole | None, *, is_hidden: bool, is_public: bool) -> set[int]:
+    if is_hidden:
+        return {404}
+    if LETTERS[role] not in TABLE[action]:
+        # The owner hands the group over first: a rule in words, not a lack of permission. To leave twice changes nothing.
+        return {(GroupPermission.LEAVE, GroupRole.OWNER): {422}, (GroupPermission.LEAVE, GroupRole.LEFT): {204}}.get(
+            (action, role), {403}
+        )
+    match action:
+        case GroupPermission.TAKE_OVER:
+            return {422}  # the owner is here
+        case GroupPermission.EDIT_GROUP if not is_public:
+            return {422}  # only public groups choose an address
+        case _:
+            return {200, 201, 204}

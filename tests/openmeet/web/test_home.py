@@ -1,0 +1,153 @@
+"""Home of somebody who is signed in: the next event, what waits for them, what their groups do."""
+
+import re
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_events import of_event
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.search import event_lists
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+async def home_of(site: Site, who: Caller) -> str:
+    async with signed_in(site, who.user_id) as browser:
+        shown = await browser.get("/home")
+    assert shown.status_code == 200
+    return shown.text
+
+
+def waiting_in(page: str) -> list[tuple[str, list[str]]]:
+    """Title and buttons of each row that waits."""
+    box = (
+        page.split('<section class="needs"')[1].split("</section>", maxsplit=1)[0]
+        if '<section class="needs"' in page
+        else ""
+    )
+    return [
+        (re.findall(r"<strong>([^<]*)</strong>", row)[0], re.findall(r'class="button[^>]*>([^<]*)<', row))
+        for row in box.split("<li>")[1:]
+    ]
+
+
+async def test_strangers_sign_in_first(site: Site) -> None:
+    async with site.browser() as anybody:
+        shown = await anybody.get("/home")
+    assert (shown.status_code, shown.headers["location"]) == (303, "/sign-in?next=%2Fhome")
+
+
+async def test_what_waits_has_its_buttons_and_is_gone_once_answered(site: Site) -> None:
+    """An invitation, a held place, and people who ask to join; neither what is cancelled nor what is only on a waitlist."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        dinner, off = [await event_by(tx, ana, title=title) for title in ("Dinner", "Cancelled one")]
+        for one in (dinner, off):
+            await invitations.invite(tx, ana, one.slug, "ben@example.org")
+        await event_hosting.cancel(tx, ana, off.slug, "")
+        film, talk = [await event_by(tx, ana, title=title, capacity="1") for title in ("Film", "Talk")]
+        for one in (film, talk):
+            await attendance.answer(tx, cleo, one.slug, RsvpReply.GOING)
+            await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
+        await attendance.answer(tx, cleo, film.slug, RsvpReply.DECLINED)
+        own = await event_by(tx, ben, title="Own")
+        await host_decisions.change_registration_settings(tx, ben, own.slug, RegistrationSettings(needs_approval=True))
+        await attendance.answer(tx, cleo, own.slug, RsvpReply.GOING)
+    page = await home_of(site, ben)
+    assert sorted(waiting_in(page)) == [
+        ("Dinner", ["I’m going", "Can’t go"]),
+        ("Film", ["Take the place", "Pass"]),
+        ("Own", ["Review 1 request"]),
+    ]
+    async with signed_in(site, ben.user_id) as browser:
+        await browser.post(f"/events/{dinner.slug}/answer", data={"reply": "going"})
+    assert "Dinner" not in [title for title, _ in waiting_in(await home_of(site, ben))]
+
+
+async def in_group(tx: Transaction, owner: Caller, *titles: str) -> list[str]:
+    group = await groups.create(tx, owner, GroupDetails("Games", "Europe/Berlin"))
+    made = [await events.create(tx, owner, details(title=title), group=of_event(group)) for title in titles]
+    return [group.slug, *(event.slug for event in made)]
+
+
+async def test_events_of_ones_groups_are_shown_until_they_are_answered(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        group, chess, _ = await in_group(tx, ana, "Chess", "Go")
+        await groups.join(tx, ben, group)
+        await attendance.answer(tx, ben, chess, RsvpReply.GOING)
+    page = await home_of(site, ben)
+    shown = page.split('id="groups"')[1].split("</section>")[0]
+    assert "Go<" in page.split('id="groups"')[1]
+    assert "Chess" not in shown
+    assert re.findall(r'<h2 id="next-up"><a[^>]*>([^<]*)<', page) == ["Chess"]
+    assert "From your groups" not in await home_of(site, ana)
+
+
+async def test_somebody_new_sees_what_is_coming_up(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        await event_by(tx, await person(tx, "Ana"), title="Walk")
+        newcomer = await person(tx, "Nina")
+    page = await home_of(site, newcomer)
+    assert "Nothing planned yet." in page
+    assert "Walk" in page
+
+
+async def test_what_can_no_longer_be_answered_does_not_wait(site: Site, clock: HandClock) -> None:
+    """Invitations to events whose answers are closed, however many come first."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        for number in range(5):
+            closed = await event_by(tx, ana, title=f"Closed {number}")
+            wanted = RegistrationSettings(closes_hours_before=48)
+            await host_decisions.change_registration_settings(tx, ana, closed.slug, wanted)
+            await invitations.invite(tx, ana, closed.slug, "ben@example.org")
+        late = await event_by(tx, ana, title="Open", starts="2026-07-04T19:00")
+        await invitations.invite(tx, ana, late.slug, "ben@example.org")
+    clock.turn((late.starts_at or 0) - clock.now() - DAY)
+    assert [title for title, _ in waiting_in(await home_of(site, ben))] == ["Open"]
+
+
+async def test_a_cancelled_event_says_so_once(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        walk = await event_by(tx, ana, title="Walk")
+        await attendance.answer(tx, ben, walk.slug, RsvpReply.GOING)
+        await event_hosting.cancel(tx, ana, walk.slug, "")
+    async with signed_in(site, ben.user_id) as browser:
+        shown = (await browser.get(f"/events/{walk.slug}")).text
+    assert shown.count("This event is cancelled.") == 1
+    assert ">You were going.</h2>" in shown
+
+
+async def test_what_one_may_not_see_does_not_wait(site: Site) -> None:
+    """An invitation of somebody whom the person has blocked, as in the list of their own events."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        dinner = await event_by(tx, ana, title="Dinner")
+        await invitations.invite(tx, ana, dinner.slug, "ben@example.org")
+        assert len(await event_lists.waiting_for(tx, ben.user_id, 4)) == 1
+        await tx.execute(
+            "insert into user_blocks (user_id, blocked_id, created_at) values (:ben, :ana, :now)",
+            ben=ben.user_id,
+            ana=ana.user_id,
+            now=tx.now,
+        )
+        assert await event_lists.waiting_for(tx, ben.user_id, 4) == []

@@ -1,0 +1,193 @@
+"""Lists for finding something show a series once, however many dates it has; calendars and feeds keep each. On both engines."""
+
+import random
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+import pytest
+
+from groundwork.clock import DAY, HandClock, Instant, to_datetime
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.profiles import queries as people
+from openmeet.domain.search import event_lists, index_scan, search
+from openmeet.domain.search.group_events import shown_in_group
+from openmeet.domain.search.search import SearchQuery
+from openmeet.domain.series import actions
+from openmeet.domain.series.detection_queries import DetectionState
+from openmeet.domain.series.model import Timing
+from openmeet.network.ingestion.apply import apply
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.network import HERE, did, event
+from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
+from tests.openmeet.series.test_detecting import looked_through
+from tests.openmeet.site_under_test import Site, event_by, person, site_on
+from tests.openmeet.web.test_finding_plans import Explaining, reads_all
+
+DAILY = "FREQ=DAILY"
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    clock.turn(NOW - clock.now())
+    return site_on(await make_database("openmeet", transaction_seconds=120.0), clock)
+
+
+def daily(rule: str = DAILY, start: datetime = FIRST) -> Timing:
+    return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=1))
+
+
+async def test_a_daily_series_is_one_line_of_every_list(site: Site) -> None:
+    """The front page, a search, the page of its host: its next date, and the way to the others."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=12"))
+        await event_by(tx, ana, title="Swim gala", starts="2026-12-30T18:00", ends="2026-12-30T20:00")
+        first, *others = await dates(tx, series)
+    async with site.browser() as nobody:
+        for path in ("/", "/?q=swim", "/?from=2026-11-24", f"/people/{ana.user_id}"):
+            page = (await nobody.get(path)).text
+            assert re.findall(r'<h3><a href="/events/([^"]+)"', page)[0] == first.slug, path
+            assert not any(one.slug in page for one in others), path
+            assert f'<a href="/series/{series.slug}">and 11 more dates' in page, path
+            assert "Swim gala" in page, path
+        for path in ("/events.ics", "/events.ics?q=swim"):
+            assert (await nobody.get(path)).text.count("SUMMARY:Morning swim") == 12, path
+        assert len((await nobody.get("/api/events")).json()["events"]) == 13
+
+
+async def test_what_goes_on_says_at_least(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await actions.create(tx, ana, Content("Morning swim"), daily())
+    async with site.browser() as nobody:
+        page = (await nobody.get("/")).text
+    assert "and at least 49 more dates" in page
+
+
+async def test_a_series_of_the_network_is_one_line_with_the_dates_that_are_there(site: Site) -> None:
+    """Found among single events: nothing stored has an end of its window, and the front page is everybody's."""
+    days = [FIRST + timedelta(weeks=week) for week in range(4)]
+    async with site.db.transaction() as tx:
+        author = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        at = [f"{day.isoformat()}Z" for day in days]
+        await apply(tx, HERE, [event(1, f"tea{n}", 1 + n, startsAt=one) for n, one in enumerate(at)])
+    (found,) = await looked_through(site.db, author)
+    assert found.state is DetectionState.LINKED
+    async with site.browser() as nobody:
+        page = await nobody.get("/")
+    assert page.status_code == HTTPStatus.OK
+    assert "and 3 more dates" in page.text
+
+
+async def test_a_group_shows_it_once_and_its_month_in_full(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana)
+        series = await actions.create(tx, ana, Content("Morning swim"), daily())
+        for one in await dates(tx, series):
+            await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=one.id)
+        first, second, *_ = await dates(tx, series)
+        # Only members know of the first one.
+        await tx.execute("update events set visibility = 'private' where id = :id", id=first.id)
+        inside = await shown_in_group(tx, group.id, None, 10, member=ana.user_id)
+        outside = await shown_in_group(tx, group.id, None, 10, member=None)
+    assert ([one.id for one in inside], [one.id for one in outside]) == ([first.id], [second.id])
+    async with site.browser() as nobody:
+        listed = (await nobody.get(f"/groups/{group.slug}/events")).text
+        month = (await nobody.get(f"/groups/{group.slug}/events?view=month&month=2026-12")).text
+    assert listed.count("<h3>") == 1
+    # Of the private one nothing is said, not even in the number.
+    assert "and at least 48 more dates" in listed
+    # With the days of other months that the grid has.
+    assert month.count("Morning swim") == 35
+
+
+async def test_a_cancelled_date_stands_for_its_series_only_where_no_other_takes_place(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=2"))
+        first, second = await dates(tx, series)
+        await tx.execute("update events set status = 'cancelled' where id = :id", id=first.id)
+        shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
+        assert shown == [second.id]
+        assert [one.id for one in await people.coming_once(tx, ana.user_id, 10)] == [second.id]
+        await tx.execute("update events set status = 'cancelled' where id = :id", id=second.id)
+        shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
+    assert shown == [first.id]
+
+
+async def some_series(tx, chosen: random.Random) -> None:
+    ana = await person(tx, "Ana")
+    for number in range(4):
+        start = FIRST + timedelta(days=chosen.randrange(6), hours=number)
+        rule = chosen.choice(("FREQ=DAILY;COUNT=9", "FREQ=WEEKLY;COUNT=5"))
+        series = await actions.create(tx, ana, Content(chosen.choice(("Tea", "Jazz")), "with tea"), daily(rule, start))
+        for one in await dates(tx, series):
+            title, status = chosen.choice(("Tea", "Jazz", "Chess", one.title)), chosen.choice(list(EventStatus))
+            changed = replace(
+                one,
+                content=replace(one.content, title=title),
+                status=status,
+                ends_at=Instant(one.starts_at + chosen.randrange(3) * DAY),
+            )
+            await events.update(tx, changed, search_text=f"{title}\n{one.content.description}")
+    for number in range(6):
+        await event_by(tx, ana, title=chosen.choice(("Tea", "Jazz")), starts=f"2026-11-2{number}T10:00", ends="")
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site, monkeypatch, seed: int) -> None:
+    """Whatever is asked: what is found date by date, without all but the first of each series, whichever way it is read."""
+    chosen = random.Random(seed)
+    monkeypatch.setattr(index_scan, "_SOME", 3)
+    async with site.db.transaction() as tx:
+        await some_series(tx, chosen)
+        site.clock.turn(5 * DAY)
+    async with site.db.reader() as reader:
+        day = to_datetime(reader.now).date()
+        for words in ((), ("tea",), ("jazz", "tea"), ("chess",)):
+            for first, last in ((None, None), (day - timedelta(3), None), (day, day + timedelta(2)), (None, day)):
+                wanted = SearchQuery(words=words, first=first, last=last)
+                every = await search.coming(reader, wanted, None, 500)
+                best: dict[str, tuple[object, ...]] = {}
+                for one in every:
+                    if one.place_in_series is None:
+                        continue
+                    by = one.over_at if first is None else one.starts_at
+                    rank = (search.position_in(wanted, one).part, one.is_cancelled, by, one.id)
+                    best[one.place_in_series.series_id] = min(rank, best.get(one.place_in_series.series_id, rank))
+                chosen_ids = {rank[-1] for rank in best.values()}
+                expected = [one.id for one in every if one.place_in_series is None or one.id in chosen_ids]
+                found, after = [], None
+                once = replace(wanted, once_per_series=True)
+                while page := await search.coming(reader, once, after, 2):
+                    found += [one.id for one in page]
+                    after = event_lists.unpack(event_lists.pack(search.position_in(once, page[-1])))
+                assert found == expected, wanted
+
+
+async def test_the_other_dates_are_met_by_an_index(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in range(20):
+            await actions.create(tx, ana, Content("Tea"), daily(start=FIRST + timedelta(minutes=number)))
+        await tx.execute("analyze events")
+        if tx.engine == "postgresql":
+            await tx.execute("set local enable_seqscan = off")
+        explaining = Explaining(tx)
+        for wanted in (SearchQuery(), SearchQuery(("tea",)), SearchQuery(first=to_datetime(tx.now).date())):
+            assert len(await search.coming(explaining, replace(wanted, once_per_series=True), None, 30)) == 20
+    assert explaining.plans
+    assert [plan for plan in explaining.plans if reads_all(plan)] == []
+    assert any("events_of_series_by_end" in plan for plan in explaining.plans)
+    # Which of the two PostgreSQL takes for the starts of so few dates is chance.
+    by_start = "events_of_series_by_start" if site.db.engine == "sqlite" else "events_of_series_by_"
+    assert any(by_start in plan for plan in explaining.plans)

@@ -1,0 +1,80 @@
+"""What an event's page says of one's own answer is so: also of what is cancelled, and of questions that may be left open."""
+
+from groundwork.clock import HandClock
+from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
+
+OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
+REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
+
+
+async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Neither on the event's page nor in one's list."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as host, site.browser() as first, site.browser() as second, site.browser() as third:
+        await sign_up(host, "hanna@example.org", "Hanna")
+        made = await host.post(
+            "/events/new", data={"title": "Walk", "starts": "2026-07-04T18:00", "time_zone": "UTC", "capacity": "1"}
+        )
+        walk = made.headers["location"].partition("?")[0]
+        for number, browser in enumerate((first, second, third)):
+            await sign_up(browser, f"guest{number}@example.org", "Guest")
+            await browser.post(f"{walk}/answer", data={"reply": "going"})
+        # Whoever goes gives their place away: it is held for the second.
+        await first.post(f"{walk}/answer", data={"reply": "declined"})
+        assert "A place is held for you" in (await second.get(walk)).text
+        assert "On the waitlist" in (await third.get(walk)).text
+        cancelled = await host.post(f"{walk}/cancel", data={"reason": "Storm"})
+        said = (await host.get(cancelled.headers["location"])).text
+        assert "everybody who was coming, interested or waiting" in said
+        for browser, words in ((second, "You were on the waitlist"), (third, "You were on the waitlist")):
+            page = (await browser.get(walk)).text
+            assert f"This event is cancelled. {words}.</h2>" in page
+            assert not [one for one in ("held for you", "before you", "next on the waitlist") if one in page]
+        assert "held for you" not in (await second.get("/my/events?tab=waiting")).text
+
+
+async def test_cancelling_what_nobody_answered_tells_nobody(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as host:
+        await sign_up(host, "hanna@example.org", "Hanna")
+        made = await host.post("/events/new", data={"title": "Walk", "starts": "2026-07-04T18:00", "time_zone": "UTC"})
+        walk = made.headers["location"].partition("?")[0]
+        cancelled = await host.post(f"{walk}/cancel", data={"reason": ""})
+        assert "nobody gets a notification" in (await host.get(cancelled.headers["location"])).text
+
+
+async def test_questions_that_may_be_left_open_are_offered_after_the_click(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """And no stranger is told that they come before it."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    lantern = await _asking(site, OPTIONAL)
+    meal = await _asking(site, REQUIRED)
+    async with site.browser() as stranger:
+        assert "then you answer the questions" not in (await stranger.get(lantern)).text
+        assert "then you answer the questions" in (await stranger.get(meal)).text
+    async with site.browser() as guest:
+        await sign_up(guest, "guest@example.org", "Guest")
+        assert "Answer Hanna’s questions" not in (await guest.get(lantern)).text
+        await guest.post(f"{lantern}/answer", data={"reply": "going"})
+        assert "Answer Hanna’s questions" in (await guest.get(lantern)).text
+        await guest.post(f"{lantern}/answer", data={"whole": "yes", "reply": "going", "q1": "Two"})
+        page = (await guest.get(lantern)).text
+        assert "Answer Hanna’s questions" not in page
+        assert "asks everyone who comes" not in page
+        await guest.post(f"{lantern}/answer", data={"reply": "declined"})
+        assert "Answer Hanna’s questions" not in (await guest.get(lantern)).text
+
+
+async def _asking(site: Site, question: RegistrationQuestion) -> str:
+    """An event whose host asks that: the path of its page."""
+    async with site.db.transaction() as tx:
+        hanna = await person(tx, "Hanna")
+        event = await event_by(tx, hanna, title="Walk")
+        await host_decisions.change_registration_settings(
+            tx, hanna, event.slug, RegistrationSettings(questions=(question,))
+        )
+    return f"/events/{event.slug}"

@@ -1,0 +1,490 @@
+"""The pages as a browser without script sees them."""
+
+import re
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events import actions as events
+from openmeet.domain.users import actions as users
+from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
+from tests.shown import words_of
+
+TYPED = {
+    "title": "Board games",
+    "starts": "2026-07-04T18:00",
+    "ends": "2026-07-04T20:00",
+    "time_zone": "Europe/Berlin",
+    "mode": "in_person",
+    "visibility": "public",
+    "online_url_audience": "attendees",
+    "venue_name": "Town library",
+}
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def browser(site):
+    async with site.browser() as client:
+        yield client
+
+
+async def host_event(site, **typed: str):
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        return host, await event_by(tx, host, **typed)
+
+
+async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
+    form = inputs_of((await browser.get("/events/new")).text)
+    sent = await browser.post("/events/new", data=form | TYPED | {"description": "Bring cake"})
+    assert sent.headers["location"] == "/sign-up?next=/events/new"
+    back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
+    page = (await browser.get(back.headers["location"])).text
+    assert "Here is the event you began" in page
+    assert "Bring cake" in page
+    made = await browser.post("/events/new", data=inputs_of(page) | TYPED)
+    assert made.status_code == 303
+    assert "Board games" in (await browser.get(made.headers["location"])).text
+    assert "Here is the event you began" not in (await browser.get("/events/new")).text
+
+
+async def test_the_country_offered_by_the_form_is_a_name_and_no_place_by_itself(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    here = await browser.post("/events/new", data=form | {"locality": "Bonn", "country": "DE"})
+    page = (await browser.get(here.headers["location"])).text
+    assert ("Germany" in page, ">DE<" in page) == (True, False)
+    form = inputs_of((await browser.get("/events/new")).text)
+    assert form["country"] == "Germany"
+    nowhere = await browser.post("/events/new", data=form | TYPED | {"title": "Go", "venue_name": ""})
+    assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
+
+
+async def test_sending_a_form_twice_makes_one_event(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    first = await browser.post("/events/new", data=form)
+    second = await browser.post("/events/new", data=form)
+    assert first.headers["location"] == second.headers["location"]
+
+
+async def test_what_was_typed_is_kept_and_each_problem_stands_at_its_field(browser):
+    typed = TYPED | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
+    answer = await browser.post("/events/new", data=typed)
+    assert answer.status_code == 400
+    assert "The event ends before it starts." in answer.text
+    assert '<a href="#ends">Ends</a>' in answer.text
+    assert 'id="ends-problem"' in answer.text
+    assert "&lt;b&gt;Long&lt;/b&gt; text" in answer.text
+    assert inputs_of(answer.text)["capacity"] == "many"
+
+
+async def test_a_form_shown_again_for_its_mistakes_still_makes_one_event(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    again = await browser.post("/events/new", data=form | {"title": ""})
+    assert inputs_of(again.text)["submission"] == form["submission"]
+
+
+async def test_a_form_changed_after_it_made_an_event_says_so_and_can_make_another(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    again = await browser.post("/events/new", data=form | {"title": "Chess"})
+    assert again.status_code == 422
+    assert f'<a href="{path}">' in again.text
+    assert inputs_of(again.text)["title"] == "Chess"
+    other = await browser.post("/events/new", data=TYPED | inputs_of(again.text))
+    assert other.status_code == 303
+    assert other.headers["location"] != path
+
+
+async def test_a_start_that_is_over_is_asked_about_once(browser):
+    """The form says it, keeps what was typed, and takes the same start as meant the second time; another asks anew."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
+    asked = await browser.post("/events/new", data=inputs_of((await browser.get("/events/new")).text) | typed)
+    assert asked.status_code == 400
+    assert "This start is in the past. Save again if that is right." in asked.text
+    again = TYPED | inputs_of(asked.text)
+    other = await browser.post("/events/new", data=again | {"starts": "2024-07-04T18:00"})
+    assert other.status_code == 400
+    made = await browser.post("/events/new", data=again)
+    assert made.status_code == 303
+    edit = inputs_of((await browser.get(f"{made.headers['location']}/edit")).text)
+    assert (await browser.post(f"{made.headers['location']}/edit", data=TYPED | edit)).status_code == 303
+
+
+async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browser):
+    """What was wrong with the title is no question about the start; what was said of one start stays said of that one alone."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    over, earlier = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
+    form = inputs_of((await browser.get("/events/new")).text)
+    untitled = await browser.post("/events/new", data=form | over | {"title": ""})
+    assert "This start is in the past" not in untitled.text
+    asked = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
+    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""} | earlier)
+    asked = await browser.post(
+        "/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"} | earlier
+    )
+    assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
+    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""})
+    made = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    assert made.status_code == 303
+
+
+async def test_the_event_page_says_when_where_and_who(site, browser):
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, RsvpReply.GOING)
+        shadow = await users.create_shadow(tx, display_name="carla.example")
+        await attendance.apply_from_network(
+            tx, event_id=event.id, user_id=shadow, record_uri="at://x", answer=NetworkAnswer.GOING, first_seen=tx.now
+        )
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert h1_of(page) == "Board games"
+    assert '<time datetime="2026-07-04T16:00:00Z">Saturday 4 July 2026, 18:00</time>' in page
+    assert "Berlin time (UTC+2)" in page
+    assert "<strong>2</strong> going" in page
+    assert "carla.example" in page
+    assert 'aria-label="I’m going: Board games, Saturday 4 July 2026"' in page
+    assert host.display_name in page
+
+
+async def test_answering_without_a_session_leads_through_sign_in_and_back(site, browser):
+    _, event = await host_event(site)
+    sent = await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    assert sent.headers["location"] == f"/sign-in?next=%2Fevents%2F{event.slug}%3Freply%3Dgoing"
+    page = await browser.get(sent.headers["location"])
+    back = await sign_up(browser, "ben@example.org", "Ben", next_path=inputs_of(page.text)["next"])
+    assert "You’re going." in (await browser.get(back.headers["location"])).text
+
+
+async def test_an_address_alone_answers_nothing(site, browser):
+    _, event = await host_event(site)
+    back = await sign_up(browser, "ben@example.org", "Ben", next_path=f"/events/{event.slug}?reply=going")
+    assert "Almost done: press “I’m going”." in (await browser.get(back.headers["location"])).text
+    assert "You’re going." not in (await browser.get(f"/events/{event.slug}")).text
+
+
+async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, browser):
+    _, event = await host_event(site, capacity="1")
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta"), event.slug, RsvpReply.GOING)
+    await sign_up(browser, "ben@example.org", "Ben")
+    assert "Join waitlist" in (await browser.get(f"/events/{event.slug}")).text
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "On the waitlist: Board games, Saturday 4 July 2026 (your answer)" in page
+    assert "You’re next on the waitlist." in page
+    assert "Ben (you)" in page
+    async with site.browser() as passer_by:
+        seen = (await passer_by.get(f"/events/{event.slug}")).text
+    assert "<strong>1</strong> on the waitlist" in seen
+    assert "1 who is not shown" in seen
+    assert "Ben" not in words_of(seen)
+
+
+async def test_a_cancelled_event_stays_visible_with_its_reason(site, browser):
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await event_hosting.cancel(tx, host, event.slug, "The roof leaks")
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "This event is cancelled." in page
+    assert "The roof leaks" in page
+    assert "<s>Board games</s>" in (await browser.get("/")).text
+
+
+async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_was(site, browser):
+    host, public = await host_event(site)
+    async with site.db.transaction() as tx:
+        private = await event_by(tx, host, visibility="private")
+        await events.delete(tx, host, public.slug)
+        await events.delete(tx, host, private.slug)
+    gone = await browser.get(f"/events/{public.slug}")
+    absent = await browser.get(f"/events/{private.slug}")
+    assert (gone.status_code, absent.status_code) == (410, 404)
+    assert "Board games" not in gone.text
+    assert "Its host deleted it." in gone.text
+    for path in (f"/api/events/{public.slug}", f"/api/events/{public.slug}/attendees"):
+        said = await browser.get(path)
+        assert (said.status_code, said.json()["detail"]) == (410, "This event was removed. Its host deleted it.")
+    assert (await browser.get(f"/events/{public.slug}.ics")).status_code == 410
+    assert (await browser.get(f"/api/events/{private.slug}")).status_code == 404
+
+
+async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host, visibility="private")
+    assert (await browser.get(f"/events/{event.slug}")).status_code == 404
+    async with site.db.transaction() as tx:
+        await invitations.invite(tx, host, event.slug, "ana@example.org")
+        await events.delete(tx, host, event.slug)
+    gone = await browser.get(f"/events/{event.slug}")
+    assert gone.status_code == 410
+    assert "“Board games” was removed. Its host deleted it." in gone.text
+
+
+async def test_absent_and_private_look_the_same(site, browser):
+    _, event = await host_event(site, visibility="private")
+
+    def essence(text):
+        return re.sub(r"next=[^\"]*", "", text)
+
+    hidden = await browser.get(f"/events/{event.slug}")
+    absent = await browser.get(f"/events/{event.slug}x")
+    assert hidden.status_code == absent.status_code == 404
+    assert essence(hidden.text) == essence(absent.text)
+
+
+async def test_a_held_event_is_its_authors_alone(site, browser):
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+        await tx.execute("update events set is_held = 1 where id = :id", id=event.id)
+    assert (await browser.get(f"/events/{event.slug}")).status_code == 404
+    assert "Board games" not in (await browser.get("/")).text
+
+
+async def test_editing_shows_what_is_kept_and_a_stale_form_keeps_what_was_typed(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    edit = inputs_of((await browser.get(f"{path}/edit")).text)
+    assert (edit["title"], edit["starts"], edit["revision"]) == ("Board games", "2026-07-04T18:00", "1")
+    assert (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess"})).status_code == 303
+    stale = await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})
+    assert stale.status_code == 409
+    assert inputs_of(stale.text)["title"] == "Go"
+    assert h1_of((await browser.get(path)).text) == "Chess"
+
+
+async def test_a_stale_form_says_what_differs_and_sent_again_it_is_saved(browser):
+    """A conflict shows what the other tab saved, field by field; saving once more is the decision for one's own."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    await browser.post(
+        f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess", "mode": "online", "ends": "2026-07-04T21:00"}
+    )
+    stale = (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})).text
+    assert '<p class="other" id="title-other"><strong>Now:</strong> Chess</p>' in stale
+    assert '<p class="other" id="mode-other"><strong>Now:</strong> Online</p>' in stale
+    assert "<strong>Now:</strong> Saturday 4 July 2026, 21:00</p>" in stale
+    assert "starts-other" not in stale
+    assert f'<a href="{path}" target="_blank">' in stale
+    again = await browser.post(f"{path}/edit", data=TYPED | inputs_of(stale))
+    assert again.status_code == 303
+    assert h1_of((await browser.get(path)).text) == "Go"
+
+
+async def test_fewer_places_than_people_are_said_when_they_are_saved(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        for name in ("Greta", "Gustav"):
+            await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), RsvpReply.GOING)
+    fewer = TYPED | {"revision": "1", "capacity": "1"}
+    asked = await browser.post(f"{path}/edit", data=fewer)
+    await browser.post(f"{path}/edit", data=inputs_of(asked.text) | fewer)
+    assert "More people are going than there are places now" in (await browser.get(path)).text
+    await browser.post(f"{path}/edit", data=TYPED | {"revision": "2", "capacity": "2"})
+    assert "<p>Saved.</p>" in (await browser.get(path)).text
+
+
+async def test_the_title_of_a_form_with_problems_says_so(browser):
+    """It is what a screen reader says first of a page that loads."""
+    typed = TYPED | {"title": ""}
+    assert "<title>Error: New event" in (await browser.post("/events/new", data=typed)).text
+    assert "<title>New event" in (await browser.get("/events/new")).text
+
+
+async def test_somebody_else_cannot_open_the_edit_form(site, browser):
+    _, event = await host_event(site)
+    await sign_up(browser, "ben@example.org", "Ben")
+    assert (await browser.get(f"/events/{event.slug}/edit")).status_code == 403
+    assert (await browser.post(f"/events/{event.slug}/delete", data={"x": "y"})).status_code == 403
+
+
+async def test_my_events_open_where_there_is_something_and_say_how_much(browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    assert "Nothing planned yet" in (await browser.get("/my/events")).text
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    await browser.post("/events/new", data=form)
+    page = (await browser.get("/my/events")).text
+    assert 'href="/my/events?which=hosting" aria-current="page">Hosting <span class="tab-count">1</span></a>' in page
+    assert "Board games" in page
+    assert "Nothing planned yet" in (await browser.get("/my/events?which=going")).text
+
+
+@pytest.mark.parametrize("path", ["/my/events", "/notifications", "/settings/profile", "/welcome"])
+async def test_own_pages_lead_to_sign_in_and_back(browser, path):
+    answer = await browser.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/sign-in?next={path.replace('/', '%2F')}"
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.test", "https://evil.test", "/\\evil.test", "/\t/evil.test", "javascript:alert(1)"]
+)
+async def test_next_never_leads_to_another_site(browser, target):
+    await sign_up(browser, "ana@example.org", "Ana")
+    answer = await browser.get("/sign-in", params={"next": target})
+    assert answer.headers["location"] == "/"
+
+
+async def test_news_say_who_answered_what(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), RsvpReply.INTERESTED)
+    assert f'Greta is interested in <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
+
+
+async def test_news_say_from_when_to_when_and_why(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await event_hosting.revise(tx, host, event.slug, details(starts="2026-07-05T19:00", ends=""))
+        await event_hosting.cancel(tx, host, event.slug, "The roof leaks")
+    page = (await browser.get("/notifications")).text
+    assert (
+        "was moved to Sunday 5 July 2026, 19:00 Berlin time (UTC+2);"
+        " it was Saturday 4 July 2026, 18:00 Berlin time (UTC+2)." in page
+    )
+    assert "is cancelled: The roof leaks" in page
+
+
+async def test_news_of_another_change_say_which_parts_and_not_what_they_are(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await event_hosting.revise(tx, host, event.slug, details(capacity="40", door_note="Ring at Sesame"))
+    page = (await browser.get("/notifications")).text
+    assert "</a>, Saturday 4 July 2026, has changed: number of places, how to get in." in page
+    assert "Sesame" not in page
+
+
+async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting(site, browser):
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"capacity": "1"}
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    async with site.db.transaction() as tx:
+        ben, cleo, dora = [await person(tx, name) for name in ("Ben", "Cleo", "Dora")]
+        for who, reply in ((ben, "going"), (cleo, "going"), (dora, "going"), (ben, "declined")):
+            await attendance.answer(tx, who, path.removeprefix("/events/"), RsvpReply(reply))
+    for page in (path, f"{path}/attendees"):
+        shown = (await browser.get(page)).text
+        assert "<strong>1</strong> place held</span> <span><strong>1</strong> on the waitlist</span>" in shown
+    people = re.findall(r"<h3>(.*?)</h3>.*?person-name\">(\w+)", (await browser.get(path)).text, re.DOTALL)
+    assert people == [("A place is held for", "Cleo"), ("On the waitlist", "Dora")]
+
+
+async def test_names_of_those_who_come_along_are_not_called_optional(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    async with site.db.transaction() as tx:
+        await host_decisions.change_registration_settings(
+            tx, host, event.slug, RegistrationSettings(max_party=3, asks_names=True)
+        )
+    page = (await browser.get(f"/events/{event.slug}/answer")).text
+    (label,) = re.findall(r'<label for="guest_names">(.*?)</label>', page, re.DOTALL)
+    assert "Who comes with you" in label
+    assert "optional" not in label
+
+
+async def test_news_tells_once_and_links_to_the_event(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await event_hosting.cancel(tx, host, event.slug, "")
+    assert "Notifications, 1 unread" in (await browser.get("/")).text
+    said = f'<a href="/events/{event.slug}">Board games</a>, Saturday 4 July 2026, is cancelled.'
+    page = (await browser.get("/notifications")).text
+    assert said in page
+    # A page that a browser fetches ahead, or a robot follows, is not read by anybody.
+    assert "Notifications, 1 unread" in (await browser.get("/")).text
+    assert (await browser.post("/notifications", data=inputs_of(page))).headers["location"] == "/notifications"
+    assert ' unread"' not in (await browser.get("/")).text
+    assert "Mark all as read" not in (await browser.get("/notifications")).text
+
+
+async def test_news_that_came_after_the_list_was_shown_stay_new(site, browser):
+    await sign_up(browser, "ben@example.org", "Ben")
+    host, event = await host_event(site)
+    await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    async with site.db.transaction() as tx:
+        await event_hosting.revise(tx, host, event.slug, details(capacity="40"))
+    page = (await browser.get("/notifications")).text
+    site.clock.turn(1_000_000)
+    async with site.db.transaction() as tx:
+        await event_hosting.cancel(tx, host, event.slug, "")
+    await browser.post("/notifications", data=inputs_of(page))
+    assert "Notifications, 1 unread" in (await browser.get("/")).text
+    for wrong in ("", "x", "1" * 30):
+        assert (await browser.post("/notifications", data={"until": wrong})).status_code == 400
+
+
+async def test_a_date_that_is_none_is_a_problem_and_no_empty_list(browser):
+    """What was not looked up is not said to be absent."""
+    answer = await browser.get("/", params={"from": "2026-02-30"})
+    assert answer.status_code == 400
+    assert "Write the day like" in answer.text
+    assert "Nothing matches" not in answer.text
+
+
+async def test_pages_of_somebody_signed_in_are_kept_nowhere(browser):
+    assert (await browser.get("/")).headers["cache-control"] == "private, no-cache"
+    await sign_up(browser, "ana@example.org", "Ana")
+    assert (await browser.get("/")).headers["cache-control"] == "no-store"
+
+
+async def test_texts_of_people_are_never_markup(site, browser):
+    _, event = await host_event(
+        site, title="<script>alert(1)</script>", description="<img src=x onerror=alert(1)> [x](javascript:alert(1)) # H"
+    )
+    page = (await browser.get(f"/events/{event.slug}")).text
+    assert "<script>alert" not in page
+    assert page.count("<img") == page.count('<img class="event-cover"') == 1
+    assert 'href="javascript:' not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/events/new", "/sign-in", "/sign-up", "/sign-in/code", "/nowhere"])
+async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
+    page = (await browser.get(path)).text
+    assert len(re.findall("<h1", page)) == 1
+    assert page.count("<main") == 1
+    assert '<html lang="en">' in page
+
+
+async def test_the_form_offers_countries_and_remembers_the_last(browser):
+    """A newcomer's is empty, and says what an empty one means; after the first event it is that one's."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    shown = await browser.get("/events/new")
+    assert "other apps do not see the place" in shown.text
+    assert '<option value="Austria">AT</option>' in shown.text
+    values = inputs_of(shown.text)
+    assert values["country"] == ""
+    typed = {"title": "Tea", "starts": "2027-12-04T18:00", "time_zone": "Europe/Vienna", "country": "Atlantis"}
+    refused = await browser.post("/events/new", data={**values, **typed})
+    assert refused.status_code == 400
+    assert "do not know this country" in refused.text
+    made = await browser.post("/events/new", data={**values, **typed, "country": "Austria"})
+    assert made.status_code == 303
+    assert inputs_of((await browser.get("/events/new")).text)["country"] == "Austria"

@@ -1,0 +1,153 @@
+"""The chips say what is meant now, not what the publisher found when it last looked."""
+
+from dataclasses import replace
+
+import httpx
+
+from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publication_consent
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.apply import apply
+from openmeet.network.records.collections import EVENT
+from openmeet.outbox import publication_moves
+from openmeet.outbox.publications import PublicationKind
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.ingestion.network import HERE as INSTANCE
+from tests.openmeet.ingestion.network import did, event, rsvp
+from tests.openmeet.site_under_test import site_on
+
+WAITING = "waiting for your PDS"
+HERE = "only here"
+ON_ITS_WAY_BACK = "being removed from your account"
+
+
+async def seen_by(deployment: Deployment, who: Caller, path: str) -> httpx.Response:
+    async with deployment.db.transaction() as tx:
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
+    async with site_on(deployment.db, deployment.clock).browser() as browser:
+        browser.cookies.set("openmeet_session", session.token)
+        return await browser.get(path)
+
+
+async def chips(deployment: Deployment, who: Caller, event: Event) -> set[str]:
+    """Which of the words stand on the event's page and on the list of one's own, and in the API's answer."""
+    page = (await seen_by(deployment, who, f"/events/{event.slug}")).text
+    api = (await seen_by(deployment, who, f"/api/events/{event.slug}")).json()["publication"]
+    if api is not None:
+        assert api["words"] in page
+        assert api["words"] in (await seen_by(deployment, who, "/my/events?show=hosting")).text
+    return {words for words in (WAITING, HERE, ON_ITS_WAY_BACK) if words in page}
+
+
+async def test_who_was_never_asked_waits_for_nothing(deployment: Deployment):
+    """Before the publisher has looked the row says ``due``: the page says what will come of it."""
+    ana, ben = await deployment.person("Ana", agrees=False), await deployment.person("Ben", agrees=False)
+    event = await deployment.event(ana)
+    assert await chips(deployment, ana, event) == {HERE}
+    await deployment.answer(ben, event.slug)
+    assert await chips(deployment, ben, event) == {HERE}
+
+
+async def test_after_the_yes_it_waits(deployment: Deployment):
+    """The repository is being made: what is public waits for it."""
+    ana = await deployment.person(agrees=False)
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await identities.agree(tx, ana.user_id, handle="ana.town.test")
+    assert await chips(deployment, ana, event) == {WAITING}
+
+
+async def test_unlisted_events_are_only_here_with_the_yes_too(deployment: Deployment):
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana, visibility="unlisted")
+    await deployment.answer(ben, event.slug)
+    assert await chips(deployment, ana, event) == {HERE}
+    assert await chips(deployment, ben, event) == {HERE}
+
+
+async def test_what_must_vanish_is_being_taken_back(deployment: Deployment):
+    """Unlisted, or consent withdrawn, before the publisher has looked: it waits for nothing."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana)
+    await deployment.answer(ben, event.slug)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, event.slug, details(visibility="unlisted"))
+    assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
+    assert await chips(deployment, ben, event) == {ON_ITS_WAY_BACK}
+
+
+async def test_what_was_recalled_is_being_taken_back(deployment: Deployment):
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await publication_moves.recall(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+    assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
+
+
+async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
+    """Whoever came with records of their own: their event and answer say where they are, and when here says something else."""
+    async with deployment.db.transaction() as tx:
+        user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
+        own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
+        await apply(tx, INSTANCE, [own, rsvp(1, "yes", 2, own.uri)])
+        found = await events.by_record_uri(tx, own.uri)
+    assert found is not None
+    ana = Caller(user_id, "Ana")
+    page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
+    assert page.count("on the network ✓</span>") == 2
+    assert HERE not in page
+    assert "Publish it" not in page
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
+        await actions.answer(tx, ana, found.slug, RsvpReply.INTERESTED)
+    page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
+    assert page.count("changed only here</span>") == 2
+
+
+async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deployment):
+    """With the consent given: the publisher has looked, and the event stays here until its host wants it otherwise."""
+    ana = await deployment.connected("ana")
+    for wanted, words in ((False, HERE), (True, WAITING)):
+        async with deployment.db.transaction() as tx:
+            before = await publication_consent.of_user(tx, ana.user_id)
+            await publication_consent.change(tx, ana.user_id, replace(before, writes_events=wanted))
+        if not wanted:
+            event = await deployment.event(ana)
+            await deployment.deliver_publications()
+        assert await chips(deployment, ana, event) == {words}
+
+
+async def test_what_is_changed_in_another_apps_event_is_changed_only_here(deployment: Deployment):
+    """Where its author wants no events published, nothing waits for their PDS."""
+    ana = await deployment.connected("ana")
+    async with deployment.db.transaction() as tx:
+        before = await publication_consent.of_user(tx, ana.user_id)
+        await publication_consent.change(tx, ana.user_id, replace(before, writes_events=False))
+    app = await deployment.stranger("ana")
+    who = (await app.query("com.atproto.server.getSession"))["did"]
+    tea = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": who, "collection": EVENT, "record": tea})
+    await deployment.listen(ana.user_id)
+    async with deployment.db.reader() as reader:
+        row = await reader.fetch_one("select id from events")
+        assert row is not None
+        found = await events.by_id(reader, row["id"])
+    assert found is not None
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, found.slug, details(title="Tea at ours"))
+    await deployment.deliver_publications()
+    page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
+    assert "changed only here" in page
+    assert WAITING not in page
+    settings = (await seen_by(deployment, ana, f"/events/{found.slug}/publishing")).text
+    assert "What another app wrote stays there until you delete it there." in settings

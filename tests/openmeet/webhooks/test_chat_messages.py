@@ -1,0 +1,127 @@
+"""Webhooks about chat: hosts get the messages of their rooms as they are when sent, and nothing that is not theirs to pass on."""
+
+import pytest
+
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat import messages
+from openmeet.domain.chat.model import RoomKind
+from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.webhooks.test_webhooks import (  # noqa: F401 - fixtures
+    EVENT,
+    ana,
+    ben,
+    client,
+    deliveries,
+    registered,
+    stage,
+)
+
+
+class Talk:
+    """Ana hosts an event with a chat and has a webhook; Ben goes to it."""
+
+    def __init__(self, stage, path, ana, ben, room) -> None:  # noqa: F811
+        self.stage, self.path, self.ana, self.ben, self.room = stage, path, ana, ben, room
+        self.db = stage.site.db
+
+    async def says(self, who, text):
+        async with self.db.transaction() as tx:
+            return await say(tx, who, self.room, text)
+
+    async def deliver(self):
+        """The texts that arrive, None for a dropped message."""
+        while await run_once(self.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(self.db))}):
+            pass
+        before = len(self.stage.receiver.heard)
+        await self.stage.deliver()
+        return [one["data"] for one in self.stage.receiver.messages()[before:] if one["type"] == "chat.message"]
+
+
+async def caller(db, email):
+    async with db.reader() as reader:
+        found = await by_email(reader, email)
+    assert found is not None
+    return Caller(found.id, found.display_name)
+
+
+@pytest.fixture
+async def talk(stage, client, ana, ben):  # noqa: F811
+    await registered(client, stage, ana, kinds=["chat.message"])
+    await registered(client, stage, ben, kinds=["chat.message"])
+    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)).status_code == 200
+    db = stage.site.db
+    host, guest = [await caller(db, f"{name}@example.org") for name in ("ana", "ben")]
+    async with db.transaction() as tx:
+        from_slug = EventSlug(path.rpartition("/")[2])
+        event = await tx.fetch_one("select id from events where slug = :slug", slug=from_slug)
+        room = await room_of(tx, host, about_id(event["id"]))
+    return Talk(stage, path, host, guest, room)
+
+
+def about_id(event_id):
+    class _Event:
+        id = event_id
+
+    return about(_Event())
+
+
+async def test_the_host_gets_messages_with_edits_and_removals(talk):
+    one = await talk.says(talk.ben, "Who has the key?")
+    (data,) = await talk.deliver()
+    assert (data["message"]["text"], data["message"]["authorName"]) == ("Who has the key?", "Ben")
+    assert data["room"]["id"] == talk.room.id
+    assert data["room"]["url"].endswith("/chat")
+    async with talk.db.transaction() as tx:
+        await messages.edit(tx, talk.ben, one.id, "Who has the *key*?")
+    (data,) = await talk.deliver()
+    assert (data["message"]["text"], data["message"]["revision"]) == ("Who has the *key*?", 2)
+    async with talk.db.transaction() as tx:
+        await messages.take_back(tx, talk.ben, one.id)
+    (data,) = await talk.deliver()
+    assert (data["message"]["text"], data["message"]["removedBy"]) == ("", "author")
+
+
+async def test_access_is_asked_when_a_message_is_sent(talk):
+    """Not when it was written: a co-host who was removed in between gets nothing."""
+    slug = EventSlug(talk.path.rpartition("/")[2])
+    async with talk.db.transaction() as tx:
+        one = await co_hosts.invite(tx, talk.ana, slug, "ben@example.org")
+        await co_hosts.accept(tx, talk.ben, one.id)
+    await talk.says(talk.ana, "The door is at the back")
+    assert len(await talk.deliver()) == 2
+    await talk.says(talk.ana, "The code of the door is 4711")
+    while await run_once(talk.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(talk.db))}):
+        pass
+    async with talk.db.transaction() as tx:
+        await attendance.answer(tx, talk.ben, slug, RsvpReply.DECLINED, RsvpRequest())
+        await co_hosts.remove(tx, talk.ana, slug, one.id)
+    assert len(await talk.deliver()) == 1
+
+
+async def test_held_messages_and_rooms_of_hosts_are_not_sent(talk):
+    await talk.says(talk.ben, "See https://spam.example")
+    async with talk.db.transaction() as tx:
+        hosts = await room_of(tx, talk.ana, about_id(talk.room.event_id), RoomKind.HOSTS)
+        await say(tx, talk.ana, hosts, "Between us")
+    assert await talk.deliver() == []
+    assert talk.stage.receiver.heard == []
+
+
+async def test_people_who_answered_privately_are_not_named(talk):
+    async with talk.db.transaction() as tx:
+        await tx.execute("update attendances set is_private = 1 where user_id = :ben", ben=talk.ben.user_id)
+    await talk.says(talk.ben, "Hello")
+    (data,) = await talk.deliver()
+    assert (data["message"]["authorId"], data["message"]["authorName"]) == (None, "")
+    assert "Ben" not in str(data)
+    assert talk.ben.user_id not in str(data)

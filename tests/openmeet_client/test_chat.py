@@ -1,0 +1,124 @@
+"""The chat of the Python client against a real site: talk, keep order, follow live across a lost connection."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+
+import pytest
+from PIL import Image
+from starlette.types import Receive, Scope, Send
+
+from groundwork.http.server import serve
+from openmeet_client import errors
+from openmeet_client.chat_model import NewChatMessage, NewChatPicture
+from openmeet_client.client import OpenMeet
+from tests.openmeet_client.test_client import EVENT, Weather, ana, client_of, url, weather  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+async def ben(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:  # noqa: F811
+    async with await client_of(weather, url, "Ben") as api:
+        yield api
+
+
+@pytest.fixture
+async def room(ana: OpenMeet, ben: OpenMeet) -> str:  # noqa: F811
+    """The chat of an event that Ana hosts and Ben goes to."""
+    event = await ana.events.create(EVENT)
+    await ben.answers.give(event.slug, "going")
+    opened = await ana.chat.open("event", event=event.slug)
+    assert [one.id for one in (await ben.chat.rooms_of_event(event.slug)).rooms] == [opened.id]
+    return opened.id
+
+
+async def test_people_talk(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+    said = await ben.chat.send(room, NewChatMessage("1", "Who has the key?"))
+    answer = await ana.chat.send(room, NewChatMessage("1", "I have, @Ben", reply_to=said.id))
+    assert [one.text for one in (await ben.chat.messages(room)).messages] == ["Who has the key?", "I have, @Ben"]
+    assert ((await ben.chat.unread()).mentions, [one.unread async for one in ben.chat.rooms()]) == (1, [1])
+    assert await ben.chat.mark_read(room, answer.number) == answer.number
+    assert (await ben.chat.edit(said.id, "Who has the *key*?", if_revision=1)).revision == 2
+    assert (await ana.chat.react(said.id, "👍")).reactions[0].number == 1
+    assert (await ana.chat.unreact(said.id, "👍")).reactions == []
+    assert [one.id async for one in ben.chat.search("key")] == [said.id]
+    assert sorted([one.display_name async for one in ana.chat.members(room)]) == ["Ana", "Ben"]
+    await ben.chat.notify(room, "mentions")
+    assert (await ben.chat.remove(said.id)).removed_by == "author"
+
+
+async def test_pictures_are_uploaded_sent_and_fetched(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+    drawn = io.BytesIO()
+    Image.new("RGB", (80, 60), "red").save(drawn, "PNG")
+    sent = await ben.chat.upload(room, drawn.getvalue())
+    said = await ben.chat.send(room, NewChatMessage("1", pictures=[NewChatPicture(sent.id, "The board")]))
+    (shown,) = (await ana.chat.message(said.id)).pictures
+    assert (shown.alt, shown.width, shown.height) == ("The board", 80, 60)
+    assert Image.open(io.BytesIO(await ana.chat.picture(shown.url))).size == (80, 60)
+
+
+async def test_hosts_keep_order(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+    said = await ben.chat.send(room, NewChatMessage("1", "You fools"))
+    host = (await ana.chat.message(said.id)).author_id
+    assert host is not None
+    await ana.chat.report(said.id, "abuse")
+    assert [one.message_id for one in (await ana.chat_moderation.waiting(room)).reports] == [said.id]
+    await ana.chat_moderation.dismiss(said.id)
+    assert (await ana.chat.remove(said.id, "No insults")).removed_by == "moderator"
+    assert (await ben.chat.removal(said.id)).text == "You fools"
+    await ben.chat.object(said.id, "It was a quote")
+    assert [one.words for one in (await ana.chat_moderation.waiting(room)).objections] == ["It was a quote"]
+    await ana.chat_moderation.uphold(said.id)
+    assert (await ben.chat.removal(said.id)).is_decided
+    assert (await ana.chat_moderation.restore(said.id)).text == "You fools"
+    assert (await ana.chat_moderation.hold(said.id)).is_held
+    assert not (await ana.chat_moderation.release(said.id)).is_held
+    await ana.chat_moderation.pin(said.id)
+    await ana.chat_moderation.unpin(said.id)
+    await ana.chat_moderation.sanction(room, host, "mute", "Enough")
+    with pytest.raises(errors.Forbidden):
+        await ben.chat.send(room, NewChatMessage("2", "But"))
+    assert [one.kind for one in await ana.chat_moderation.sanctions(room, host)] == ["mute"]
+    await ana.chat_moderation.lift(room, host)
+    await ana.chat.archive(room)
+    assert (await ana.chat.room(room)).closed_at is not None
+    assert (await ana.chat.reopen(room)).closed_at is None
+
+
+class Scissors:
+    """The site, whose open streams can be ended."""
+
+    def __init__(self, weather: Weather) -> None:  # noqa: F811
+        self._weather = weather
+        self._streams: set[asyncio.Future[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        running = asyncio.ensure_future(self._weather(scope, receive, send))
+        if scope.get("path") == "/api/chat/live":
+            self._streams.add(running)
+        await asyncio.wait([running])
+
+    def cut(self) -> None:
+        """End the streams that are open."""
+        while self._streams:
+            self._streams.pop().cancel()
+
+
+async def test_a_lost_connection_leaves_no_gap(weather: Weather) -> None:  # noqa: F811
+    """The site ends the stream after each message; every message comes once, in order."""
+    scissors = Scissors(weather)
+    serving = await serve(scissors, "127.0.0.1", 0)
+    async with await client_of(weather, serving.url, "Ana") as host:
+        event = await host.events.create(EVENT)
+        room = (await host.chat.open("event", event=event.slug)).id
+        last = 0
+        await host.chat.send(room, NewChatMessage("0", "Word 0"))
+        heard = []
+        async for one in host.chat.live(room, after=1):
+            heard.append((one.name, one.message.text if one.message else ""))
+            last += 1
+            if last == 4:
+                break
+            await host.chat.send(room, NewChatMessage(str(last), f"Word {last}"))
+            scissors.cut()
+    await serving.stop()
+    assert heard == [("message", f"Word {number}") for number in range(4)]

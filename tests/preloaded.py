@@ -1,0 +1,259 @@
+"""``openmeet`` commands as processes that are forked from one that has imported them.
+
+Importing takes two seconds of processor time, more than most commands need for their work, and tests start hundreds. A forked process
+has its own id, environment, folder, files and signals, and ends as the console script does. Only what happens before ``main`` is left
+out: ``tests/programs/test_cli.py``, the tour and the benchmarks start the script itself.
+
+``python -m tests.preloaded FD`` is the process that is forked. Each line on its socket asks for a command and brings four descriptors:
+stdin, stdout, stderr, and a socket on which it tells the process id and, at its end, the status.
+"""
+
+import asyncio
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
+
+# Set by tests/conftest.py: what measures programs, or shows them, starts the script.
+is_wanted = False
+
+_REQUEST_BYTES = 1 << 20
+_ROOT = Path(__file__).parent.parent
+
+
+def inherited() -> dict[str, str]:
+    """The environment of the tests without settings of servers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))}
+
+
+class Forked:
+    """A running command; what tests use of ``asyncio.subprocess.Process``."""
+
+    def __init__(self, told: socket.socket, pid: int) -> None:
+        self._told = told
+        self._status: int | None = None
+        self.pid = pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs, the negative number of the signal that ended it."""
+        if self._status is None:
+            self._listen()
+        return self._status
+
+    def end(self) -> int:
+        """Block until its end."""
+        if self._status is None:
+            self._listen(0)
+        assert self._status is not None
+        return self._status
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        while self._status is None:
+            if self._listen():
+                break
+            await _readable(self._told)
+        assert self._status is not None
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _listen(self, flags: int = socket.MSG_DONTWAIT) -> bool:
+        try:
+            line = self._told.recv(100, flags)
+        except BlockingIOError:
+            return False
+        if not line:
+            raise RuntimeError("the preloaded process has ended")
+        self._status = int(line)
+        self._told.close()
+        return True
+
+
+async def _readable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(connection, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(connection)
+
+
+class Starter:
+    """The process that is forked, started when the first command is."""
+
+    def __init__(self) -> None:
+        self._requests: socket.socket | None = None
+        self._opening = threading.Lock()
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        *,
+        stdin: int | None = None,
+        folder: Path = _ROOT,
+    ) -> Forked:
+        """``openmeet ARGUMENTS`` with this environment and nothing else."""
+        with self._opening:
+            requests = self._requests or self._open()
+        told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asked = {"arguments": list(arguments), "environment": dict(environment), "folder": str(folder)}
+        with telling, Path(os.devnull).open("rb") as nothing:
+            files = [nothing.fileno() if stdin is None else stdin, stdout, stderr, telling.fileno()]
+            socket.send_fds(requests, [json.dumps(asked).encode()], files)
+        return Forked(told, int(told.recv(100)))
+
+    def run(
+        self, *arguments: str, environment: dict[str, str], given: str = "", folder: Path = _ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        """A command from beginning to end, as ``subprocess.run`` does it."""
+        with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+            stdin.write(given.encode())
+            for file in (stdin, stdout, stderr):
+                file.seek(0)
+            outputs = stdout.fileno(), stderr.fileno()
+            running = self.start(arguments, inherited() | environment, *outputs, stdin=stdin.fileno(), folder=folder)
+            status = running.end()
+            stdout.seek(0)
+            stderr.seek(0)
+            said, complained = stdout.read().decode(), stderr.read().decode()
+            return subprocess.CompletedProcess(["openmeet", *arguments], status, said, complained)
+
+    def _open(self) -> socket.socket:
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _REQUEST_BYTES)
+        with there:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.preloaded", str(there.fileno())],
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[there.fileno()],
+            )
+        self._requests = here
+
+        def end() -> None:
+            here.close()  # that is the sign to end
+            process.wait()
+
+        atexit.register(end)
+        return here
+
+
+STARTER = Starter()
+
+
+def serve(requests: socket.socket) -> list[str] | None:
+    """Fork for each request. Returns twice: None at the end, and the arguments of the command in each process that was forked."""
+    import_commands()
+    # What is never collected is not copied into each process, either.
+    gc.freeze()
+    woken, waking = socket.socketpair()
+    woken.setblocking(False)
+    waking.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    # Ctrl-C is for the tests; this process ends after them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(waking.fileno())
+    running: dict[int, socket.socket] = {}
+    asked: dict[str, Any] = {}
+    files: list[int] = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(requests, selectors.EVENT_READ)
+        selector.register(woken, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if woken in ready:
+                woken.recv(4096)
+                _tell_ends(running)
+            if requests not in ready:
+                continue
+            text, files, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 4)
+            if not text:
+                return None
+            asked = json.loads(text)
+            pid = os.fork()
+            if not pid:
+                break
+            for file in files[:3]:
+                os.close(file)
+            running[pid] = socket.socket(fileno=files[3])
+            running[pid].send(str(pid).encode())
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, file in enumerate(files[:3]):
+        os.dup2(file, number)
+    for inherited in (woken, waking, requests, *running.values()):
+        inherited.close()
+    for file in files:
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["folder"])
+    sys.path.remove(str(_ROOT))
+    random.seed()
+    found: list[str] = asked["arguments"]
+    return found
+
+
+def _tell_ends(running: dict[int, socket.socket]) -> None:
+    """Of all processes that have ended: one signal may stand for several."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        # Where the test is over, nobody wants to know.
+        with running.pop(pid) as told, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            told.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def import_commands() -> None:
+    """Every role, noun and verb, as the command imports them."""
+    from programs import cli  # here, because the tests that use this module import no program
+
+    tables = (cli.ROLES, cli.NOUNS, *cli.VERBS.values())
+    for module in sorted({module for table in tables for module, _ in table.values()}):
+        importlib.import_module(module)
+    # A thread would not be there after a fork, and what it holds would stay locked.
+    assert threading.active_count() == 1, threading.enumerate()
+
+
+def _main() -> NoReturn:
+    arguments = serve(socket.socket(fileno=int(sys.argv[1])))
+    if arguments is None:
+        sys.exit(0)
+    from programs.cli import main  # here, because it is not needed to ask for commands
+
+    sys.argv = ["openmeet", *arguments]
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,87 @@
+"""The operator sees jobs that failed, and has them tried again or dropped."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.preloaded import STARTER
+from tests.programs.platforms import open_platform, read_platform_settings
+
+from groundwork.clock import SystemClock
+from groundwork.errors import FailureReason, Refused, coded
+from groundwork.outbox import dispatcher, jobs
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.jobs import Job, JobState
+from openmeet.domain.api_tokens.scopes import ServiceScope
+from openmeet.outbox.kinds import JobKind
+
+GONE = "did:web:gone.example"
+WHY = "gone.example says: no such repository"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
+
+
+def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return of_program(environment, "jobs", *arguments)
+
+
+def run(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says on a wide terminal."""
+    return of_program({**environment, "COLUMNS": "400"}, *arguments).stdout
+
+
+def of_program(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return STARTER.run(*arguments, environment=environment)
+
+
+async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, str]):
+    """``sync status`` with the longest kind of job, and ``services make --help`` with every scope as it is written."""
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, GONE)
+        await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: one_by_one(refuse)})
+        said = run(environment, "sync", "status")
+        assert re.search(r"refresh_identity failed +1$", said, re.MULTILINE)
+        assert re.search(r"dead letters +0$", said, re.MULTILINE)
+    words = run(environment, "services", "make", "--help")
+    assert [scope for scope in ServiceScope if scope not in words] == []
+
+
+async def refuse(_job: Job) -> None:
+    raise coded(Refused(WHY), FailureReason.SERVER_SAID(host="gone.example", words="no such repository"))
+
+
+async def test_a_failed_job_is_listed_and_becomes_due_again_or_is_dropped(environment: dict[str, str]):
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await jobs.enqueue(tx, JobKind.BACKFILL, GONE)
+        await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse)})
+
+        listed = openmeet(environment, "list", "--json")
+        assert json.loads(listed.stdout) == [{"kind": "backfill", "subject": GONE, "reason": f"Refused: {WHY}"}]
+        assert openmeet(environment, "retry", "backfill", GONE).stdout == "1 due again\n"
+        async with platform.db.reader() as reader:
+            job = await jobs.find(reader, JobKind.BACKFILL, GONE)
+        assert job is not None
+        assert (job.state, job.attempts) == (JobState.DUE, 0)
+        assert openmeet(environment, "list").stdout == "There are none.\n"
+        due = json.loads(openmeet(environment, "list", "--state", "due", "--json").stdout)
+        assert due == [{"kind": "backfill", "subject": GONE, "reason": ""}]
+        assert openmeet(environment, "drop", "backfill", GONE).stdout == "Dropped.\n"
+        async with platform.db.reader() as reader:
+            assert await jobs.find(reader, JobKind.BACKFILL, GONE) is None
+
+
+def test_naming_a_job_that_is_not_there_is_refused_and_naming_nothing_is_misuse(environment: dict[str, str]):
+    unknown = openmeet(environment, "retry", "backfill", GONE)
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        f"openmeet jobs: There is no waiting or failed job backfill {GONE}.\n",
+    )
+    assert openmeet(environment, "retry").returncode == 2
+    assert openmeet(environment, "retry", "backfill", GONE, "--all").returncode == 2

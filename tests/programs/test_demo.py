@@ -1,0 +1,37 @@
+"""The demo town is written whole, and only into an empty database."""
+
+from tests.databases import SqliteFiles
+
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from programs.demo.fill import fill
+from programs.demo.town import CLUBS, PEOPLE
+
+
+async def _counts(db: Database) -> dict[str, int]:
+    async with db.reader() as reader:
+        found = {}
+        for table in ("users", "groups", "event_series", "events", "attendances", "chat_messages"):
+            (row,) = await reader.fetch(f"select count(*) as number from {table}")
+            found[table] = row["number"]
+        return found
+
+
+async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClock) -> None:
+    """A second time nothing is written; the coming weeks have events with answers."""
+    db = await make_sqlite("openmeet", clock=clock)
+    assert await fill(db, number_of_events=12)
+    counts = await _counts(db)
+    assert counts["users"] == len(PEOPLE)
+    assert counts["groups"] == counts["event_series"] == len(CLUBS)
+    assert counts["events"] > 12
+    assert counts["attendances"] > 12
+    assert counts["chat_messages"] > len(CLUBS)
+    async with db.reader() as reader:
+        rows = await reader.fetch("select distinct status from attendances")
+    assert {"attending", "pending", "invited"} <= {row["status"] for row in rows}
+    async with db.reader() as reader:
+        (row,) = await reader.fetch("select min(starts_at) as first from events")
+    assert row["first"] > clock.now()
+    assert not await fill(db, number_of_events=12)
+    assert await _counts(db) == counts

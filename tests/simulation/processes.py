@@ -1,0 +1,126 @@
+"""Real programs of ours as processes of their own: started, asked whether they are ready, stopped, killed, restarted."""
+
+import asyncio
+import fcntl
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from tests import preloaded
+from tests.preloaded import Forked
+
+OPENMEET = str(Path(sys.executable).parent / "openmeet")
+
+
+# Below the ports that the system itself gives to connections on their way out (32768 and above on Linux), any of which might take a
+# port between the moment in which it was looked for and the one in which a program binds it.
+_PORTS = range(20_000, 32_000)
+_LOCKS = Path(tempfile.gettempdir()) / f"openmeet-test-ports-{os.getuid()}"
+_held: list[IO[bytes]] = []
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that no other test of this machine gets before this process has ended."""
+    _LOCKS.mkdir(exist_ok=True)
+    first = os.getpid() * 97 % len(_PORTS)
+    for port in (*_PORTS[first:], *_PORTS[:first]):
+        lock = (_LOCKS / str(port)).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _held.append(lock)
+        return port
+    raise AssertionError("every port is taken")
+
+
+class DidNotStart(AssertionError):
+    """A program ended, or did not answer, before it was ready; what it printed is in the message."""
+
+
+async def wait_until_ready(process: asyncio.subprocess.Process | Forked, url: str, patience_seconds: float) -> bool:
+    """Whether the address answered 200 before the process ended or patience did."""
+    deadline = asyncio.get_running_loop().time() + patience_seconds
+    async with ClientSession(timeout=ClientTimeout(total=2)) as session:
+        while asyncio.get_running_loop().time() < deadline and process.returncode is None:
+            try:
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return True
+            except (ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.05)
+    return False
+
+
+@dataclass
+class Program:
+    """One role (``pds``, ``plc``, ``web`` …) with its environment; ``ready_url`` answers 200 when it is ready."""
+
+    role: str
+    environment: dict[str, str]
+    log: Path
+    ready_url: str | None = None
+    arguments: list[str] = field(default_factory=list)
+    process: asyncio.subprocess.Process | Forked | None = None
+
+    async def start(self, patience_seconds: float = 180) -> None:
+        """Start and wait until it is ready."""
+        arguments, environment = [self.role, *self.arguments], preloaded.inherited() | self.environment
+        with self.log.open("ab") as log:
+            if preloaded.is_wanted:
+                self.process = preloaded.STARTER.start(arguments, environment, log.fileno(), log.fileno())
+            else:
+                self.process = await asyncio.create_subprocess_exec(
+                    OPENMEET, *arguments, env=environment, stdout=log, stderr=log
+                )
+        if self.ready_url and not await wait_until_ready(self.process, self.ready_url, patience_seconds):
+            raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
+
+    def said(self) -> str:
+        """Everything it printed so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 90) -> str:
+        """The first group of what it prints, as soon as it has printed it."""
+        deadline = asyncio.get_running_loop().time() + patience_seconds
+        while asyncio.get_running_loop().time() < deadline:
+            if found := pattern.search(self.said()):
+                return found[1]
+            await asyncio.sleep(0.05)
+        raise DidNotStart(f"{self.role} did not say {pattern.pattern}:\n{self.said()[-4000:]}")
+
+    async def kill(self) -> None:
+        """``kill -9``: no warning, no clean-up."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def stop(self, patience_seconds: float = 60) -> int:
+        """Ask it to stop as Ctrl-C does and return its exit status; killed when it takes too long."""
+        if self.process is None:
+            return 0
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(self.process.wait(), patience_seconds)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+                raise AssertionError(
+                    f"{self.role} did not stop within {patience_seconds} s:\n{self.said()[-2000:]}"
+                ) from None
+        return self.process.returncode or 0

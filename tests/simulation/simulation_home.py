@@ -1,0 +1,147 @@
+"""A PDS of the simulated network, and the two lines on which OpenMeet reaches it: one for calls, one for its stream."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from aurora_locus.app import AuroraLocus, open_server
+from aurora_locus.sequencer import queries as sequencer
+from aurora_locus.settings import PdsSettings
+from groundwork.clock import HandClock, Instant
+from groundwork.http.server import serve
+from groundwork.settings import Secret
+from tests.simulation.announced import Announced, announced_in
+from tests.simulation.processes import free_port
+from tests.simulation.proxy import LossyProxy
+from tests.simulation.repeatable import NamedServers
+
+ADMIN = "an administrator's password"
+HANDLE_DOMAIN = ".town.test"
+NOWHERE = "http://127.0.0.1:9"
+# The clock goes on by weeks until everything is settled, and then the whole stream is heard once more from its beginning.
+REPLAYED_SECONDS = 365 * 86400.0
+_REPO = "/xrpc/com.atproto.repo."
+
+
+@dataclass
+class Faults:
+    """Loses the reply of the n-th request from now on, and kills whoever waits for it if told so.
+
+    ``delaying``: writes stay on their way until they are delivered.
+    """
+
+    clock: HandClock
+    left: int | None = None
+    victim: asyncio.Task[object] | None = None
+    delaying: bool = False
+
+    def loses(self, _request: web.Request) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        if self.left > 0:
+            return False
+        self.left = None
+        if self.victim is not None:
+            self.victim.cancel()
+        return True
+
+    def clear(self) -> None:
+        self.left = self.victim = None
+
+
+@dataclass
+class Home:
+    """People's own applications reach it by ``url``, whatever is the matter; OpenMeet calls ``proxy`` and follows ``line``."""
+
+    pds: AuroraLocus
+    url: str
+    proxy: LossyProxy
+    line: LossyProxy
+    faults: Faults
+    folder: Path
+    is_busy: bool = False
+    # Its stream comes to nobody for a while; calls do.
+    is_cut: bool = False
+    # When each of the writes that are on their way was sent.
+    sent_at: list[Instant] = field(default_factory=list)
+    # Numbers of frames that the stream loses, each time that they would come.
+    lost_frames: set[int] = field(default_factory=set)
+    # Everything that it ever announced, by number: of an account that is deleted it forgets that itself.
+    announced: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def is_away(self) -> bool:
+        return self.proxy.upstream == NOWHERE
+
+    def take_away(self, *, is_away: bool) -> None:
+        self.proxy.upstream = NOWHERE if is_away else self.url
+
+    def delays(self, request: web.Request) -> bool:
+        if not self.faults.delaying or request.method != "POST" or not request.path.startswith(_REPO):
+            return False
+        self.sent_at.append(self.faults.clock.now())
+        return True
+
+    def stops(self, request: web.Request) -> web.Response | None:
+        """Its limits are reached: nothing that somebody asks in their own name is done."""
+        if not self.is_busy or "authorization" not in request.headers:
+            return None
+        return web.json_response({"error": "RateLimitExceeded"}, status=429, headers={"retry-after": "30"})
+
+    def drops(self, frame: bytes) -> bool:
+        """Whether the stream loses it."""
+        return bool(self.lost_frames) and announced_in(frame).seq in self.lost_frames
+
+    async def last_seq(self) -> int:
+        async with self.pds.registry.db.reader() as reader:
+            row = await reader.fetch_one("select last from sequencer")
+        assert row is not None
+        return int(row["last"])
+
+    async def listen(self) -> list[tuple[int, Announced]]:
+        """Remember what was announced since; all of it that the server still has behind a number that nobody knew."""
+        last = max(self.announced, default=0)
+        fresh: list[tuple[int, bytes]] = []
+        while page := await sequencer.page(self.pds.registry.db, fresh[-1][0] if fresh else last, 1000):
+            fresh += page
+        self.announced |= dict(fresh)
+        return [(seq, announced_in(frame)) for seq, frame in fresh]
+
+
+async def open_home(
+    stack: AsyncExitStack, folder: Path, clock: HandClock, plc_url: str, faults: Faults, servers: NamedServers
+) -> Home:
+    """A PDS on a free port, with both lines, which have fixed names: DIDs are made of the address of their PDS."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    proxy, line = [await stack.enter_async_context(LossyProxy(url)) for _ in range(2)]
+    host = f"{folder.name}.localhost"
+    proxy.url, line.url = servers.name(host, proxy.url), servers.name(f"stream.{host}", line.url)
+    pds = await stack.enter_async_context(
+        open_server(
+            PdsSettings(
+                hostname=host,
+                port=port,
+                public_url=proxy.url,
+                data_directory=folder,
+                service_handle_domains=(HANDLE_DOMAIN,),
+                did_plc_url=plc_url,
+                admin_password=Secret(ADMIN),
+                dev_mode=True,
+                firehose_retention=REPLAYED_SECONDS,
+            ),
+            clock,
+            version="test",
+            access_log=False,
+        )
+    )
+    serving = await serve(pds.app, "127.0.0.1", port)
+    stack.push_async_callback(serving.stop)
+    home = Home(pds, url, proxy, line, faults, folder)
+    proxy.loses, proxy.delays, proxy.stops = faults.loses, home.delays, home.stops
+    line.drops = home.drops
+    return home

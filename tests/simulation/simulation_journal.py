@@ -1,0 +1,137 @@
+"""What changed in OpenMeet's rows from one operation to the next, so that a failure tells how what it is about came to be.
+
+Events, answers, promises, records, decisions, debts and what is known of repositories, as one line for each change, and one for
+each message that was settled; what came and went in a row within one operation is not seen.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundwork.database.transaction import Database
+from openmeet.network.records.message import Hint, decode
+
+# Names of rows and records, as they stand in failures and steps.
+NAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|at://[^ '\",:]+:[^ '\",]+[^ '\",:]")
+_JOURNAL = re.compile(r"\d+:   (event|answer|promise|record|decision|debt|repository|message|hint) ")
+# These are about a whole repository as often as about one record in it.
+_OF_REPOSITORY = re.compile(r"\d+:   (debt|repository|hint) ")
+_DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._-]+")
+# What people do to their account, and what happens to the network, may be about anything of theirs.
+_ANYTHING = re.compile(r"consent|copy|moves|signs|anew|stream|consumer|away|back|killed|limits|on its way")
+
+EVENTS = """
+    select id, title, description, visibility, status, revision, record_uri, removed_at, deleted_at, is_read_only from events
+"""
+ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
+# Times are those of the clock of the simulation, which never stands still between two operations.
+PROMISES = """
+    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
+           is_recalled, was_lost, reason, edited_at, due_at
+      from publications where changed_at >= :since
+"""
+RECORDS = "select uri as id, rev, said_rev, after_rev, standing, reason, cid, subject_uri from records where seen_at >= :since"
+DECISIONS = """
+    select uri || ' ' || field || ' as of ' || theirs_rev as id, after_rev, ours, theirs, ours_revision, policy, result
+      from merge_decisions
+"""
+DEBTS = """
+    select kind || ' ' || subject as id, state, revision, attempts, reason_code, reason_params, due_at from outbox_jobs
+     where kind in ('backfill', 'fetch_subject', 'late_create', 'prove_record', 'reconcile', 'refresh_identity')
+"""
+REPOSITORIES = "select did as id, epoch, floor_rev, missed_rev, status from repositories"
+
+
+@dataclass
+class Journal:
+    """``tell`` hears each change."""
+
+    db: Database
+    tell: Callable[[str], None]
+    known: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    since: int = 0
+
+    async def look(self, now: int) -> None:
+        """Whatever differs from what stood there the last time."""
+        async with self.db.reader() as reader:
+            tables = {
+                "event": await reader.fetch(EVENTS),
+                "answer": await reader.fetch(ANSWERS),
+                "promise": await reader.fetch(PROMISES, since=self.since),
+                "record": await reader.fetch(RECORDS, since=self.since),
+                "decision": await reader.fetch(DECISIONS),
+                "debt": await reader.fetch(DEBTS),
+                "repository": await reader.fetch(REPOSITORIES),
+            }
+        self.since = now
+        for table, rows in tables.items():
+            for row in rows:
+                fresh = dict(row)
+                old = self.known.get((table, fresh["id"]))
+                if old != fresh:
+                    self.known[table, fresh["id"]] = fresh
+                if _said(old) != _said(fresh):
+                    self.tell(f"  {table} {_named(fresh)}: {_changes(old or {}, fresh)}")
+
+
+def _said(row: dict[str, Any] | None) -> dict[str, Any]:
+    """What is worth a line: not that something was put off, or was paid once more."""
+    dull = {"due_at", "revision"} if (row or {}).get("state") == "completed" else {"due_at"}
+    return {key: value for key, value in (row or {}).items() if key not in dull}
+
+
+def _named(row: dict[str, Any]) -> str:
+    """By every name that a failure may give it."""
+    return " ".join(str(row[key]) for key in ("id", "event_id", "user_id") if key in row)
+
+
+def _changes(old: dict[str, Any], fresh: dict[str, Any]) -> str:
+    shown = {key: value for key, value in fresh.items() if key not in {"id", "kind", "event_id", "user_id"}}
+    return ", ".join(
+        f"{key} {value}" for key, value in shown.items() if old.get(key) != value and value not in (None, "")
+    )
+
+
+def message_line(body: bytes) -> str:
+    """A message that has been settled, as a line of the journal."""
+    message = decode(body)
+    if isinstance(message, Hint):
+        return f"  hint {message.did}: {message.kind.value}, rev {message.rev}, {message.status}"
+    found = "read" if message.is_read else message.operation.value
+    return f"  message {message.uri}: {found} as of {message.rev}, cid {message.cid}"
+
+
+def is_journal(step: str) -> bool:
+    """Whether this is a line of the journal, and nothing that somebody did."""
+    return _JOURNAL.match(step) is not None
+
+
+def steps_about(steps: Sequence[str], about: str, people: Mapping[str, set[str]]) -> list[str]:
+    """What concerns whatever is named in a failure: its rows, promises and records, and what was done meanwhile.
+
+    ``people``: those whom it names, and what they are called in rows. Answers of others are left out.
+    """
+    names = set(NAMED.findall(about))
+    for step in steps:
+        if " is at://" in step and names & set(NAMED.findall(step)):
+            names |= set(NAMED.findall(step))
+    found = []
+    for step in steps:
+        here = NAMED.findall(step)
+        is_answer = "   answer " in step
+        if is_answer and here[1] in names and (not people or any(here[2] in called for called in people.values())):
+            names.add(here[0])
+        if "   promise " in step and here[0] in names:
+            names |= set(here)
+        if _OF_REPOSITORY.match(step):
+            dids = {did for name in names for did in _DID.findall(name)}
+            is_theirs = bool(names & set(here)) or (not here and not dids.isdisjoint(_DID.findall(step)))
+        elif is_journal(step):
+            is_theirs = here[0] in names
+        else:
+            who = step.split(": ", 1)[-1].split(" ", 1)[0]
+            is_theirs = bool(names & set(here)) or (_ANYTHING.search(step) is not None and (not here or who in people))
+        if is_theirs:
+            found.append(step)
+    return found

@@ -1,0 +1,414 @@
+"""What must hold at the end of a simulation, computed from what repositories hold and from what people remember.
+
+Nothing of OpenMeet's own reasoning, and none of its code, is used to say what should be there.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tests.simulation.oracle import EVENT, RSVP, Change, expect, moment_of
+from tests.simulation.simulation_memory import Person, Sort
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+    from tests.simulation.simulation_facts import Facts
+
+# What a record says, and how that may stand here: seats are the host's to give, and one that was offered and not taken lapses.
+STANDS_FOR = {
+    "going": {"attending", "waitlisted", "pending", "invited"},
+    "interested": {"interested"},
+    "notgoing": {"declined"},
+}
+# What is told to a repository; the rest stays here.
+TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
+# Why an event that somebody keeps off the network is not published, as it is stored.
+TAKEN_BACK = '{"code":"publication.recalled","params":{}}'
+# What a host gives an event, and what it is called in records.
+GIVEN = {"title": "name", "description": "description"}
+
+
+def check_end(simulation: "Simulation", facts: "Facts") -> None:
+    """All that must hold at the end."""
+    expect(not facts.dead_letters, f"dead letters: {facts.dead_letters}")
+    expect(not facts.given_up, f"given up: {facts.given_up}")
+    expect(not facts.put_aside, f"put aside: {facts.put_aside}")
+    refused = [dict(row) for row in facts.publications.values() if row["state"] == "refused"]
+    expect(not refused, f"refused: {refused}")
+    _check_announced(simulation, facts)
+    _check_events(simulation, facts)
+    _check_given(simulation, facts)
+    _check_answers(simulation, facts)
+    _check_last_words(simulation, facts)
+    _check_consent(simulation, facts)
+    _check_hands(simulation, facts)
+    _check_foreign_fields(simulation, facts)
+    _check_one_record(simulation, facts)
+    _check_homes(simulation, facts)
+    _check_gone(simulation, facts)
+
+
+def _person_of(simulation: "Simulation", user_id: str) -> Person | None:
+    return next((one for one in simulation.people.values() if one.caller and one.caller.user_id == user_id), None)
+
+
+def _may_publish(simulation: "Simulation", facts: "Facts", user_id: str) -> bool:
+    """Somebody who agrees and has a repository."""
+    person = _person_of(simulation, user_id)
+    return (
+        person is not None
+        and person.agrees
+        and any(row["user_id"] == user_id and row["kind"] != "shadow" for row in facts.identities.values())
+    )
+
+
+def _own_revs(simulation: "Simulation") -> dict[str, set[str]]:
+    """The commits that people's own applications made, by DID; every other one was OpenMeet's."""
+    return {one.application.did: one.application.revs for one in simulation.people.values() if one.application}
+
+
+def _is_of_openmeet(simulation: "Simulation", revs: dict[str, str], uri: str) -> bool:
+    """Whether OpenMeet made that commit, and nobody has brought the record back since."""
+    own = _own_revs(simulation).get(uri.split("/")[2], set())
+    return uri in revs and revs[uri] not in own and uri not in simulation.memory.restored
+
+
+def _check_announced(simulation: "Simulation", facts: "Facts") -> None:
+    """Whoever had heard everything that was announced has what the repository holds, but for copies that were brought in."""
+    newest: dict[str, Change] = {}
+    for change in facts.changes:
+        if change.uri not in newest or change.rev > newest[change.uri].rev:
+            newest[change.uri] = change
+    turned_back = {one.application.did for one in simulation.people.values() if one.application and one.has_turned_back}
+    for did in facts.held.keys() - turned_back - simulation.begun_anew:
+        heard = {uri: one.value for uri, one in newest.items() if one.did == did and one.value is not None}
+        there = {uri: one.value for uri, one in facts.records.items() if one.did == did}
+        expect(heard == there, f"{did} announced one thing and holds another: {sorted(heard.keys() ^ there.keys())}")
+
+
+def _check_events(simulation: "Simulation", facts: "Facts") -> None:
+    """Each living event record is one event; each public event of somebody who agreed has its record."""
+    here = {row["record_uri"]: row for row in facts.events.values() if row["record_uri"] is not None}
+    for uri, change in facts.records.items():
+        if change.collection != EVENT:
+            continue
+        row = here.get(uri)
+        expect(row is not None, f"the record {uri} is no event here")
+        assert row is not None
+        expect(row["removed_at"] is None and row["deleted_at"] is None, f"{uri} lives there and is gone here")
+    for row in facts.events.values():
+        if row["removed_at"] is not None or row["deleted_at"] is not None:
+            continue
+        if row["record_uri"] is not None:
+            expect(row["record_uri"] in facts.records, f"{row['record_uri']} is gone there and lives here")
+        is_owed = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
+        standing = facts.publications.get(("event", row["id"]))
+        # Cancelled while another app had deleted its record: then its host keeps it off the network.
+        is_kept_here = standing is not None and standing["reason"] == TAKEN_BACK
+        if is_owed and not row["is_read_only"] and not is_kept_here:
+            expect(row["record_uri"], f"{row['id']} is public and was never published: {standing and dict(standing)}")
+        # What an author wrote elsewhere may be narrowed here and stay public there; what was made here may not.
+        is_made_here = row["origin"] == "here"
+        expect(
+            not (is_made_here and row["visibility"] == "private" and row["record_uri"] is not None),
+            f"{row['id']} is private and public",
+        )
+
+
+def _check_given(simulation: "Simulation", facts: "Facts") -> None:
+    """What a host called an event here last stands here, until it has been in the record: from then on the record decides.
+
+    Words are never lost to somebody else's edit of the same field (the design: free text keeps what was typed by hand), so what
+    was given here and never sent is what is shown, however the record changed meanwhile.
+    """
+    said_by_records = sorted([*facts.changes, *simulation.memory.brought], key=lambda one: one.rev)
+    uris: dict[str, list[str]] = {}
+    for uri, ids in simulation.memory.ids.items():
+        for event_id in ids:
+            uris.setdefault(event_id, []).append(uri)
+    for row in facts.events.values():
+        if row["removed_at"] is not None or row["deleted_at"] is not None:
+            continue
+        versions = [one for one in said_by_records if one.uri in uris.get(row["id"], []) and one.value is not None]
+        for column, name in GIVEN.items():
+            said = [str((one.value or {}).get(name, "")) for one in versions]
+            given = simulation.memory.given.get(row["id"], {}).get(column)
+            record = facts.records.get(row["record_uri"] or "")
+            stands = None if record is None else str((record.value or {}).get(name, ""))
+            allowed = words_allowed(said, given, stands)
+            shown = row[column] or ""
+            expect(shown in allowed, f"{row['id']} has the {column} {shown!r} here, not {sorted(allowed)}")
+            is_told = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
+            if record is not None and is_told and not row["is_read_only"]:
+                there = str((record.value or {}).get(name, ""))
+                expect(shown == there, f"{record.uri} has the {column} {there!r} there and {shown!r} here")
+
+
+def words_allowed(said: Sequence[str], given: str | None, stands: str | None) -> set[str]:
+    """What an event may be called that was ``given`` a name here last, and whose record has ``said`` these, in this order, copies that
+    were brought in among them. ``stands``: what the record says now, None where it was taken back.
+    """
+    if given is not None and given not in said:
+        return {given}
+    if stands is not None:
+        return {stands}
+    # Taken back: a version that was made or brought in meanwhile may or may not have been heard of.
+    since = 0 if given is None else said.index(given)
+    return {*said[since:], "" if given is None else given}
+
+
+def _effective(facts: "Facts") -> dict[tuple[str, str], list[Change]]:
+    """The living answers of each repository to each event."""
+    found: dict[tuple[str, str], list[Change]] = {}
+    for change in facts.records.values():
+        if change.collection == RSVP and change.value is not None:
+            found.setdefault((change.did, change.value["subject"]["uri"]), []).append(change)
+    return found
+
+
+def _word(change: Change) -> str:
+    return str((change.value or {})["status"].rpartition("#")[2])
+
+
+def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
+    """An answer's record and its row here say the same; an answer that may be told is told."""
+    by_person = {(row["user_id"], row["event_id"]): row for row in facts.attendances}
+    living = {
+        row["record_uri"]: row
+        for row in facts.events.values()
+        if row["record_uri"] in facts.records and row["removed_at"] is None and row["deleted_at"] is None
+    }
+    for (did, uri), records in _effective(facts).items():
+        event = living.get(uri)
+        if event is None:
+            continue
+        identity = facts.identities.get(did)
+        row = None if identity is None else by_person.get((identity["user_id"], event["id"]))
+        if row is None and event["visibility"] == "private" and did != event["record_did"]:
+            # An answer of the network opens nothing: it waits until its author may see the event.
+            waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
+            expect(waits, f"the answer of {did} to {uri} neither counts nor waits")
+            continue
+        expect(identity is not None, f"nobody here is {did}, who answered {uri}")
+        assert identity is not None
+        person = _person_of(simulation, identity["user_id"])
+        if person is not None and not person.agrees:
+            continue  # what they say here is not told, so the two may differ
+        expect(row is not None, f"the answer of {did} to {uri} is not here")
+        assert row is not None
+        # Of several records one counts; which one the database says, and it must be one of them.
+        counted = [one for one in records if one.uri == row["record_uri"]] or records
+        fits = any(row["status"] in STANDS_FOR[_word(one)] for one in counted)
+        is_untold = row["status"] not in TOLD
+        expect(fits or is_untold, f"{counted[0].uri} says {_word(counted[0])}, here it is {row['status']}")
+    for row in facts.attendances:
+        event = facts.events[row["event_id"]]
+        if row["record_uri"] is not None and event["record_uri"] in living:
+            expect(row["record_uri"] in facts.records, f"{row['record_uri']} counts here and is gone there")
+        publication = facts.publications.get(("rsvp", row["id"]))
+        if event["visibility"] == "private" and publication is not None and publication["uri"] in facts.records:
+            is_ours = _is_of_openmeet(simulation, facts.first_revs, publication["uri"])
+            expect(not is_ours, f"{event['id']} is private, and the answer {publication['uri']} is public")
+        if event["record_uri"] not in living or event["visibility"] != "public" or row["status"] not in TOLD:
+            continue
+        if publication is None or not _may_publish(simulation, facts, row["user_id"]):
+            continue
+        if publication["was_lost"] or (publication["state"] == "withheld" and row["status"] == "declined"):
+            continue  # the person deleted the record, which says no as well
+        expect(
+            row["record_uri"] in facts.records,
+            f"the answer {row['id']} ({row['status']}) was never told: {dict(publication)}",
+        )
+        told = facts.records[row["record_uri"]]
+        expect(_word(told) == TOLD[row["status"]], f"{told.uri} says {_word(told)}, here it is {row['status']}")
+        about = (told.value or {})["subject"]["uri"]
+        expect(about == event["record_uri"], f"{told.uri} is about {about}, and the event is {event['record_uri']}")
+
+
+def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
+    """The last thing that somebody said, by whatever way, is what counts."""
+    memory = simulation.memory
+    last: dict[tuple[str, str], set[str] | None] = {}
+    # A record that was one event's and then another's: what an application says of it stands there for the other one, whether
+    # the first has heard it is open, and so is whether it stands there yet: it may have been taken back with the first. What
+    # stands there was looked at above.
+    open_ended: set[tuple[str, str]] = set()
+    for said in memory.answers:
+        key = (said.person, memory.id_of(said.about))
+        several_events = memory.ids.get(said.about, [])
+        if len(several_events) > 1:
+            open_ended |= {(said.person, event_id) for event_id in several_events}
+        before = last.get(key, set())
+        is_about_something_gone = said.about.startswith("at://") and said.about not in facts.records
+        if said.word is None or is_about_something_gone or (not said.is_news and before is None):
+            last[key] = None
+        else:
+            # Saying again what counts already is no news; whether it was heard before or after is open.
+            last[key] = {said.word} if said.is_news else {said.word, *(before or ())}
+    by_person = {(row["user_id"], row["event_id"]): row for row in facts.attendances}
+    users = {person.name: person.caller.user_id for person in simulation.people.values() if person.caller}
+    users |= {
+        person.name: facts.identities[person.application.did]["user_id"]
+        for person in simulation.people.values()
+        if person.application and person.application.did in facts.identities
+    }
+    # Where somebody has several records about an event, deleting one uncovers another: records decide, not the clock.
+    several = {
+        (facts.identities[did]["user_id"], memory.id_of(uri)) for did, uri in facts.several if did in facts.identities
+    }
+    read = _found_by_reading(simulation, facts)
+    for (name, event_id), words in last.items():
+        event = facts.events.get(event_id)
+        if (users.get(name), event_id) in several or (name, event_id) in open_ended:
+            continue
+        if words is None or event is None or event["removed_at"] or event["deleted_at"]:
+            continue
+        row = by_person.get((users.get(name, ""), event_id))
+        if row is None and event["visibility"] == "private":
+            continue  # a record that waits, which was looked at above
+        status = row["status"] if row is not None else "nothing"
+        found_by_reading = read.get((users.get(name), event_id), set())
+        if None in found_by_reading:
+            continue
+        allowed = set().union(*(STANDS_FOR[word] for word in words | found_by_reading if word is not None))
+        expect(status in allowed, f"{name} said {sorted(words)} last to {event_id}, here it is {status}")
+
+
+def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[str, str], set[str | None]]:
+    """(user, event) to what commits said about it of which the stream told nobody: None for a deletion.
+
+    When such a commit was made is known to nobody here. A reading of the repository stands in for it, as of a later moment,
+    and decides (the design: "the latest answer", by the rev that is known).
+    """
+    subjects = {
+        change.uri: change.value["subject"]["uri"]
+        for change in facts.changes
+        if change.collection == RSVP and change.value
+    }
+    found: dict[tuple[str, str], set[str | None]] = {}
+    for change in facts.changes:
+        if change.collection != RSVP or (change.did, change.rev) not in simulation.deployment.unheard:
+            continue
+        if change.did in facts.identities:
+            key = (facts.identities[change.did]["user_id"], simulation.memory.id_of(subjects.get(change.uri, "")))
+            found.setdefault(key, set()).add(None if change.value is None else _word(change))
+    # A copy that was brought in is announced by its commit alone. Where the stream has lost that, too, a reading finds what it
+    # did as of the next commit that is heard of, and what was answered here in between counts or not.
+    for did, rev, uri in simulation.memory.unannounced:
+        if (did, rev) in simulation.deployment.unheard and did in facts.identities:
+            found.setdefault((facts.identities[did]["user_id"], simulation.memory.id_of(uri)), set()).add(None)
+    return found
+
+
+def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
+    """Whatever OpenMeet wrote, it wrote while the person agreed; of the others there is no trace (invariant 11)."""
+    by_did = {
+        row["did"]: person
+        for row in facts.identities.values()
+        if (person := _person_of(simulation, row["user_id"])) is not None
+    }
+    own = _own_revs(simulation)
+    for one in facts.announced:
+        person = by_did.get(one.did)
+        written = [path for action, path in one.operations if action != "delete"]
+        if person is None or one.rev in own.get(one.did, ()) or not written:
+            continue
+        # What arrived late was sent before; that it does not stay is looked at below.
+        sent_at = simulation.deployment.late.get((one.did, one.rev), moment_of(one.rev))
+        expect(person.agreed_at(sent_at), f"{written} of {person.name} was published without consent")
+    for person in simulation.people.values():
+        if person.caller and not person.consents and person.sort is Sort.EMAIL:
+            traces = [did for did, row in facts.identities.items() if row["user_id"] == person.caller.user_id]
+            expect(not traces, f"{person.name} never agreed and has {traces}")
+
+
+def _check_hands(simulation: "Simulation", facts: "Facts") -> None:
+    """Whatever stands in a repository as OpenMeet wrote it last is promised by something here, for as long as it may be there.
+
+    So what arrived late, when its key had been given up, is gone again; and what was taken back did not come in as its
+    author's own.
+    """
+    promised = {row["uri"]: (key, row) for key, row in facts.publications.items() if row["uri"] is not None}
+    for uri, change in facts.records.items():
+        if not _is_of_openmeet(simulation, facts.last_revs, uri):
+            continue
+        (kind, subject), row = promised.get(uri, (("", ""), None))
+        expect(row is not None, f"{uri} was written by OpenMeet, and nothing here promises it")
+        assert row is not None
+        owner = _owner(facts, kind, subject)
+        person = None if owner is None else _person_of(simulation, owner)
+        # What they wrote with an application of their own is theirs to take back.
+        if _is_of_openmeet(simulation, facts.first_revs, uri):
+            expect(person is not None and person.agrees, f"{uri} is public, and its person does not agree: {dict(row)}")
+            event = facts.events[subject if kind == "event" else _event_of(facts, subject)]
+            # Whoever wrote the event elsewhere made it public there, and only its page here has no list that leads to it.
+            is_open = event["visibility"] == "unlisted" and event["origin"] != "here" and kind == "rsvp"
+            is_public = event["visibility"] == "public" or is_open
+            expect(is_public, f"{uri} is public, and {event['id']} is {event['visibility']}")
+            expect(event["deleted_at"] is None, f"{uri} is public, and {event['id']} was deleted")
+        expect(kind == ("event" if change.collection == EVENT else "rsvp"), f"{uri} is promised as {kind}")
+
+
+def _owner(facts: "Facts", kind: str, subject: str) -> str | None:
+    if kind == "event":
+        return str(facts.events[subject]["author_id"])
+    return next((str(row["user_id"]) for row in facts.attendances if row["id"] == subject), None)
+
+
+def _event_of(facts: "Facts", attendance_id: str) -> str:
+    return next(str(row["event_id"]) for row in facts.attendances if row["id"] == attendance_id)
+
+
+def _check_foreign_fields(simulation: "Simulation", facts: "Facts") -> None:
+    """What another application added is there as long as the record is (invariant 6); one that comes again under its key is another."""
+    for uri, theme in simulation.memory.themes.items():
+        versions = [one.value for one in facts.changes if one.uri == uri]
+        themed = [place for place, value in enumerate(versions) if value is not None and value.get("theme") == theme]
+        if uri in facts.records and None not in versions[max(themed, default=0) :]:
+            found = (facts.records[uri].value or {}).get("theme")
+            expect(found == theme, f"{uri} lost its theme {theme!r}; it has {found!r}")
+
+
+def _check_one_record(simulation: "Simulation", facts: "Facts") -> None:
+    """OpenMeet never makes a second record for one person and event (invariant 10)."""
+    for (_, uri), records in _effective(facts).items():
+        ours = [one.uri for one in records if _is_of_openmeet(simulation, facts.first_revs, one.uri)]
+        expect(len(ours) <= 1, f"OpenMeet wrote {ours} about {uri}")
+
+
+def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
+    """Whoever signed in here is known by the handle and the PDS that their account has now."""
+    for person in _with_account(simulation.people.values()):
+        if person.sort is not Sort.CONNECTED or person.application is None:
+            continue
+        row = facts.identities[person.application.did]
+        expect(row["handle"] == person.handle, f"{person.name} is {person.handle}, here it is {row['handle']}")
+        home = person.application.home.proxy.url
+        expect(row["pds_url"] == home, f"{person.name} lives at {home}, here it is {row['pds_url']}")
+
+
+def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
+    """Of an account that was deleted nothing is kept here (the design: erasure)."""
+    for person in simulation.people.values():
+        if person.application is None or not person.application.is_gone:
+            continue
+        did = person.application.did
+        kept = [uri for uri in facts.seen if uri.startswith(f"at://{did}/")]
+        expect(not kept, f"{person.name} is gone, and {kept} are kept")
+        shown = [row["record_uri"] for row in facts.events.values() if (row["record_did"] or "") == did]
+        expect(not shown, f"{person.name} is gone, and {shown} are shown")
+        expect(did not in facts.identities, f"{person.name} is gone, and {did} is known")
+    blank = {
+        row["id"] for row in facts.events.values() if row["removed_at"] and not (row["title"] or row["record_uri"])
+    }
+    named = [row["record_uri"] for row in facts.attendances if row["event_id"] in blank and row["record_uri"]]
+    expect(not named, f"{named} count as answers to events that went with their author's account")
+    gone = {one.application.did for one in simulation.people.values() if one.application and one.application.is_gone}
+    for uri, change in facts.records.items():
+        if change.collection == RSVP and change.value is not None and uri in facts.seen:
+            about = change.value["subject"]["uri"]
+            counts = about.split("/")[2] in gone and facts.seen[uri]["standing"] == "mapped"
+            expect(not counts, f"{uri} counts as an answer to {about}, whose author's account is gone")
+
+
+def _with_account(people: Iterable[Person]) -> list[Person]:
+    return [person for person in people if person.application is None or not person.application.is_gone]

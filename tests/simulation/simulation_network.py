@@ -1,0 +1,355 @@
+"""The real network of the simulation, in one process and without tasks of its own: each part moves when it is told to.
+
+Directory and two PDSs answer on loopback; between OpenMeet and each of them stands a proxy that loses replies, keeps requests on
+their way, says that too much is asked, or is away, and another one that loses frames of the stream. Consumer, queue, processor,
+publisher and payers are the real ones; the clock is turned by hand.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from at_network.did_resolver import DidResolver, DidSettings
+from at_network.handle_resolver import HandleResolver, HandleSettings
+from at_network.oauth_servers import OAuthServers
+from at_network.plc_client import PlcClient
+from at_protocol.lexicon.catalog import Catalog
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.tid import TidClock
+from groundwork.cache.in_process import InProcessCache
+from groundwork.clock import SECOND, HandClock, Instant
+from groundwork.database.transaction import Database
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+from groundwork.http.server import serve
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.queue.contract import Message
+from groundwork.sealing import Sealer
+from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.attendance.network_rsvps import comparing_handler
+from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.notifications.fan_out import fan_out_handler
+from openmeet.domain.series.detection_actions import detection_handler
+from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.consumer import follow_source
+from openmeet.network.firehose.delivery import Delivering
+from openmeet.network.firehose.following import Consumer
+from openmeet.network.firehose.metrics import FirehoseMetrics
+from openmeet.network.firehose.metrics import counting as firehose_counting
+from openmeet.network.firehose.sources import everything_for, interests_of
+from openmeet.network.firehose.verification import Verifier
+from openmeet.network.ingestion import (
+    backfill,
+    dead_letters,
+    fetch,
+    identity_refresh,
+    processor,
+    reconcile,
+    release_pending,
+)
+from openmeet.network.ingestion.account_deletion import Erasing
+from openmeet.network.ingestion.events import Here
+from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.remote_series import claimed_dates_handler
+from openmeet.network.publishing import schedule
+from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.records.extension import named_series
+from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
+from openmeet.outbox.kinds import JobKind
+from plc_directory.app import open_directory
+from plc_directory.settings import PlcSettings
+from programs.outbox_dispatcher import AUDIENCES
+from tests.openmeet.ingestion.network import counted
+from tests.simulation.announced import announced_in
+from tests.simulation.repeatable import Killed, NamedServers, killed_after
+from tests.simulation.simulation_engines import PATIENCE_SECONDS, Engine, RecordedQueue, open_stores
+from tests.simulation.simulation_home import ADMIN, HANDLE_DOMAIN, Faults, Home, open_home
+from tests.worker_pool import POOL
+
+INSTANCE = "https://meet.example"
+# 2026-03-01T12:00:00Z
+START = Instant(1_772_366_400_000_000)
+LEASE = 61 * SECOND
+# Erased records are remembered under this.
+ERASURE_KEY = bytes(range(32))
+# How much of what was not heard yet the stream loses when it loses anything.
+LOSES = 0.3
+
+
+@dataclass
+class Deployment:
+    """The network, and what its programs do when it is their turn. Accounts of people without one are made at the first home."""
+
+    clock: HandClock
+    homes: list[Home]
+    db: Database
+    installation: Database
+    queue: RecordedQueue
+    network: NetworkClients
+    directory: PlcClient
+    publisher: Publisher
+    processor: Processor
+    keeper: Keeper
+    metrics: FirehoseMetrics
+    faults: Faults
+    # Commits that writes made which arrived late: when those were sent, by DID and rev.
+    late: dict[tuple[str, str], Instant] = field(default_factory=dict)
+    # The records that those wrote.
+    late_uris: set[str] = field(default_factory=set)
+    followed: set[str] = field(default_factory=set)
+    # Repositories of which the stream lost commits.
+    gapped: set[str] = field(default_factory=set)
+    # Commits that nobody ever hears of, as (repository, rev).
+    unheard: set[tuple[str, str]] = field(default_factory=set)
+    consumer: Consumer | None = None
+
+    @property
+    def lost(self) -> int:
+        """Replies that nobody got."""
+        return sum(home.proxy.lost for home in self.homes)
+
+    async def last_seqs(self) -> list[int]:
+        return [await home.last_seq() for home in self.homes]
+
+    async def frames(self) -> list[bytes]:
+        """Everything that the homes ever announced."""
+        for home in self.homes:
+            await home.listen()
+        return [home.announced[seq] for home in self.homes for seq in sorted(home.announced)]
+
+    def restart_consumer(self) -> None:
+        """A new process: nothing in memory, the stored cursor."""
+        self.consumer = None
+
+    async def rewind(self, frames: int) -> None:
+        """The stored cursor goes back, as after restoring an older database: frames come again."""
+        async with self.installation.transaction() as tx:
+            await tx.execute(
+                "update sources set cursor = case when cursor > :frames then cursor - :frames else 0 end", frames=frames
+            )
+
+    async def listen(self) -> None:
+        """Follow the firehose until nothing new is there."""
+        if self.consumer is None:
+            self.consumer = Consumer(
+                db=self.installation,
+                http=self.network.http,
+                clock=self.clock,
+                verifier=Verifier(self.network.dids, self.clock),
+                interests=interests_of(everything_for("main"), await self._verified()),
+                delivering=Delivering({"main": self.queue}, self.metrics),
+                counting=self.metrics,
+            )
+        self.consumer.interests.followed.update(self.followed)
+        for home in self.homes:
+            if not home.is_cut:
+                async with self.queue.gathering():
+                    await self._listen_to(home, self.consumer)
+
+    async def _verified(self) -> list[str]:
+        async with self.installation.reader() as reader:
+            return [row["did"] for row in await reader.fetch("select did from verified_repositories order by did")]
+
+    async def lose_frames(self, chance: random.Random) -> int:
+        """Some commits that nobody has heard of yet will never be heard of; how many."""
+        lost = 0
+        for home in self.homes:
+            await home.listen()
+            heard = await self._cursor(home)
+            for seq, frame in sorted(home.announced.items()):
+                said = announced_in(frame)
+                if seq > heard and said.kind in {"#commit", "#sync"} and chance.random() < LOSES:
+                    home.lost_frames.add(seq)
+                    self.gapped.add(said.did)
+                    self.unheard.add((said.did, said.rev))
+                    lost += 1
+        return lost
+
+    async def note_unheard(self, home: Home, did: str) -> None:
+        """An account leaves this home: what nobody has heard from here of it nobody will believe from here any more."""
+        await home.listen()
+        heard = await self._cursor(home)
+        said = [announced_in(frame) for seq, frame in home.announced.items() if seq > heard]
+        self.unheard |= {(one.did, one.rev) for one in said if one.did == did and one.kind in {"#commit", "#sync"}}
+
+    async def _listen_to(self, home: Home, consumer: Consumer) -> None:
+        await home.listen()
+        last = max(home.announced.keys() - home.lost_frames, default=0)
+        stop = asyncio.Event()
+        following = asyncio.create_task(follow_source(consumer, home.line.url, stop))
+        heard = -1
+        try:
+            async with asyncio.timeout(None) as patience:
+                while (cursor := await self._cursor(home)) < last:
+                    if cursor > heard:
+                        # As long as something comes, a busy machine is waited for.
+                        heard = cursor
+                        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+                    await asyncio.sleep(0.002)
+        finally:
+            stop.set()
+            await following
+
+    async def _cursor(self, home: Home) -> int:
+        async with self.installation.reader() as reader:
+            row = await reader.fetch_one("select cursor from sources where url = :url", url=home.line.url)
+        return 0 if row is None or row["cursor"] is None else int(row["cursor"])
+
+    async def process(self, limit: int = 200) -> int:
+        """One batch of messages."""
+        return await processor.run_once(self.processor, limit=limit)
+
+    async def process_all(self) -> None:
+        while await self.process():
+            pass
+
+    async def process_and_die(self, chance: random.Random) -> None:
+        """The processor is killed somewhere in the middle of a batch; its lease ends a minute later."""
+        with killed_after(chance.randint(0, 3)), contextlib.suppress(Killed):
+            await self.process(chance.randint(1, 20))
+
+    async def deliver_publications(self) -> int:
+        """Record debts that are due now."""
+        return await schedule.run_once(self.publisher)
+
+    async def pay_badly(self, chance: random.Random) -> None:
+        """A reply is lost, or the publisher dies while it waits for one."""
+        task: asyncio.Task[object] = asyncio.create_task(self.deliver_publications())
+        self.faults.left = chance.randint(1, 6)
+        self.faults.victim = task if chance.random() < 0.6 else None
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        # What it had sent arrives before its lease is over: the clock stands still.
+        for home in self.homes:
+            await home.proxy.quiet()
+        await self.network.settle()
+        self.faults.clear()
+
+    async def pay_into_the_void(self) -> None:
+        """Whatever is written now stays on its way: who sent it hears that the connection broke."""
+        self.faults.delaying = True
+        await self.deliver_publications()
+        self.faults.delaying = False
+
+    async def deliver(self) -> int:
+        """What is on its way arrives, where somebody can be reached; how much of it was acted on."""
+        acted = 0
+        for home in self.homes:
+            if home.is_away:
+                continue
+            sent_at, home.sent_at = home.sent_at, []
+            for at, (status, body) in zip(sent_at, await home.proxy.deliver_and_read(), strict=True):
+                answer = json.loads(body)
+                if status == 200 and (commit := answer.get("commit")):
+                    uris = {one["uri"] for one in [answer, *answer.get("results", [])] if "uri" in one}
+                    self.late_uris |= uris
+                    # Two repositories may have commits of one rev.
+                    self.late |= {(uri.split("/")[2], commit["rev"]): at for uri in uris}
+                    acted += 1
+        return acted
+
+    async def deliver_jobs(self) -> int:
+        """Accounts, identities, reads of repositories."""
+        here = self.processor.here
+        return await dispatcher.run_once(
+            self.db,
+            {
+                JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(self.db, self.network, self.keeper)),
+                JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
+                JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(self.db)),
+                JobKind.DETECT_SERIES: one_by_one(detection_handler(self.db, named_series)),
+                JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(self.db, named_series)),
+                JobKind.FAN_OUT: one_by_one(fan_out_handler(self.db, AUDIENCES)),
+                JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(self.db)),
+                JobKind.FREED_SEATS: one_by_one(freed_seats_handler(self.db)),
+                JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_by_one(release_pending.pending_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
+                JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
+                JobKind.LATE_CREATE: one_by_one(abandoned_create_handler(self.publisher)),
+                JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: one_by_one(
+                    identity_refresh.identity_handler(
+                        self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
+                    )
+                ),
+            },
+        )
+
+    async def _erase_elsewhere(self, did: Did) -> None:
+        await dead_letters.erase(self.queue, did)
+        async with self.installation.transaction() as tx:
+            await cursors.erase(tx, did)
+
+
+@asynccontextmanager
+async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIterator[Deployment]:
+    """Everything open for the block."""
+    clock = HandClock(START)
+    async with AsyncExitStack() as stack:
+        directory = await stack.enter_async_context(
+            open_directory(
+                PlcSettings(data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0),
+                clock,
+                version="test",
+                access_log=False,
+            )
+        )
+        plc = await serve(directory, "127.0.0.1", 0)
+        stack.push_async_callback(plc.stop)
+        faults = Faults(clock)
+        servers = NamedServers()
+        homes = [await open_home(stack, folder / name, clock, plc.url, faults, servers) for name in ("pds", "second")]
+        http = HttpClient(DEVELOPMENT, resolver=servers)
+        stack.push_async_callback(http.close)
+        dids = DidResolver(http, clock, DidSettings(plc.url, is_development=True))
+        stack.push_async_callback(dids.close)
+        handles = HandleResolver(
+            http, dids, clock, HandleSettings(is_development=True, through_pds=tuple(home.url for home in homes))
+        )
+        stack.push_async_callback(handles.close)
+        stores = await open_stores(stack, folder, clock, engine, server)
+        db, queue = stores.db, stores.queue
+
+        async def enqueue(messages: Sequence[RecordMessage]) -> None:
+            await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
+
+        oauth_servers = OAuthServers(http, clock, is_development=True)
+        stack.push_async_callback(oauth_servers.close)
+        network = NetworkClients(
+            http, clock, dids, handles, Sealer([bytes(32)]), oauth_servers, InProcessCache(clock), POOL
+        )
+        stack.push_async_callback(network.settle)
+        metrics = Metrics("openmeet")
+        deployment = Deployment(
+            clock=clock,
+            homes=homes,
+            db=db,
+            installation=stores.installation,
+            queue=queue,
+            network=network,
+            directory=PlcClient(http, plc.url),
+            publisher=Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE),
+            processor=Processor(
+                db,
+                queue,
+                Here(INSTANCE, (ERASURE_KEY,), believed=frozenset(home.proxy.url for home in homes)),
+                counted(),
+                clock,
+            ),
+            keeper=Keeper(homes[0].proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"),
+            metrics=firehose_counting(metrics),
+            faults=faults,
+        )
+        yield deployment

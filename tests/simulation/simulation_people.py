@@ -1,0 +1,215 @@
+"""What the people of the simulation can do with an application of their own, and with the account behind it."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from at_network.migration import account, servers
+from at_network.migration.account import NewAccount
+from at_network.migration.migrate import Migration, bring, finish
+from at_network.plc_client import PlcClient
+from at_protocol.crypto.did_key import format_did_key
+from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.repo.car import MEDIA_TYPE
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import MINUTE, HandClock
+from groundwork.mail.address import parse_address
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from openmeet.network.repositories.clients import NetworkClients
+from programs import recovery
+from tests.plain_http import NO_TLS
+from tests.simulation.announced import Held, held_in
+from tests.simulation.simulation_home import ADMIN, HANDLE_DOMAIN, Home
+
+PASSWORD = "a long password"
+TOKEN_LIFE = 60 * MINUTE
+# Something that concerns no calendar.
+NOTE = "com.example.note"
+# How many copies of their repository people keep.
+COPIES = 3
+# How long they wait for anything, on a busy machine too, and how often they ask whoever has no time: nothing was done then.
+PATIENCE_SECONDS = 120
+TRIES = 10
+
+
+class PatientClient(httpx.AsyncClient):
+    """A client that asks again where a server says that it cannot at present (503)."""
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        answer = await super().send(request, **options)
+        for _ in range(TRIES):
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            answer = await super().send(request, **options)
+        return answer
+
+
+@dataclass
+class Application:
+    """Somebody's own client on their PDS. It reads before it writes, and keeps what it does not know."""
+
+    http: httpx.AsyncClient
+    clock: HandClock
+    did: str
+    home: Home
+    _access: str
+    _since: int
+    # Commits that this application made, by rev; whatever else appears in the repository was OpenMeet's.
+    revs: set[str] = field(default_factory=set)
+    # What changes the identity when no server does; kept in a drawer.
+    recovery_key: K256PrivateKey = field(kw_only=True)
+    # Older states of the repository, as files.
+    copies: list[bytes] = field(default_factory=list)
+    # Nobody has the account at present: it was deleted.
+    is_gone: bool = False
+
+    @classmethod
+    async def sign_up(cls, home: Home, clock: HandClock, name: str, secret: bytes) -> "Application":
+        http = _client_of(home)
+        key = K256PrivateKey.from_bytes(secret)
+        body = {
+            "handle": name + HANDLE_DOMAIN,
+            "email": f"{name}@example.net",
+            "password": PASSWORD,
+            "recoveryKey": format_did_key(key.public),
+        }
+        made = await http.post("/com.atproto.server.createAccount", json=body)
+        assert made.status_code == 200, made.text
+        session = made.json()
+        return cls(http, clock, session["did"], home, session["accessJwt"], clock.now(), recovery_key=key)
+
+    async def records(self, collection: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            parameters = {"repo": self.did, "collection": collection, "limit": "100", **cursor}
+            page = (await self.http.get("/com.atproto.repo.listRecords", params=parameters)).json()
+            found += page["records"]
+            if not page.get("cursor"):
+                return found
+            cursor = {"cursor": page["cursor"]}
+
+    async def create(self, collection: str, record: dict[str, Any]) -> tuple[str, str]:
+        made = await self._call("createRecord", {"collection": collection, "record": record})
+        return made["uri"], made["cid"]
+
+    async def replace(self, uri: str, cid: str, record: dict[str, Any]) -> None:
+        _, _, _, collection, rkey = uri.split("/")
+        await self._call("putRecord", {"collection": collection, "rkey": rkey, "record": record, "swapRecord": cid})
+
+    async def delete(self, uri: str) -> None:
+        _, _, _, collection, rkey = uri.split("/")
+        await self._call("deleteRecord", {"collection": collection, "rkey": rkey})
+
+    async def take_note(self) -> None:
+        """Write something that is none of our business."""
+        await self.create(NOTE, {"$type": NOTE, "text": f"at {self.clock.now()}"})
+
+    async def held(self) -> Held:
+        """The repository as it is."""
+        return held_in(await self._export())
+
+    async def keep_copy(self) -> None:
+        self.copies = [*self.copies[1 - COPIES :], await self._export()]
+
+    async def turn_back(self, copy: bytes) -> None:
+        """The repository becomes what it was when the copy was made."""
+        await self._renew()
+        headers = {"authorization": f"Bearer {self._access}", "content-type": MEDIA_TYPE}
+        answer = await self.http.post("/com.atproto.repo.importRepo", content=copy, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    async def _export(self) -> bytes:
+        answer = await self.http.get("/com.atproto.sync.getRepo", params={"did": self.did})
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    async def _call(self, method: str, body: dict[str, Any]) -> Any:
+        if self.clock.now() - self._since > TOKEN_LIFE:
+            await self._renew()
+        headers = {"authorization": f"Bearer {self._access}"}
+        answer = await self.http.post(f"/com.atproto.repo.{method}", json={"repo": self.did, **body}, headers=headers)
+        assert answer.status_code == 200, f"{method}: {answer.text}"
+        if commit := answer.json().get("commit"):
+            self.revs.add(commit["rev"])
+        return answer.json()
+
+    async def rename(self, handle: str) -> None:
+        """Another handle for the account."""
+        await self._renew()
+        headers = {"authorization": f"Bearer {self._access}"}
+        answer = await self.http.post("/com.atproto.identity.updateHandle", json={"handle": handle}, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    async def sign_out_everywhere(self) -> None:
+        """Every session of the account ends, OpenMeet's too: as after a new password."""
+        async with self.home.pds.registry.db.transaction() as tx:
+            await tx.execute("delete from sessions where did = :did", did=self.did)
+        self._since = -TOKEN_LIFE
+
+    async def end(self) -> None:
+        """The account is deleted by its host, with all that is in it. The identity is still the person's."""
+        answer = await self.http.post("/com.atproto.admin.deleteAccount", json={"did": self.did}, auth=("admin", ADMIN))
+        assert answer.status_code == 200, answer.text
+        self.is_gone = True
+
+    async def begin_anew(self, handle: str, email: str, network: NetworkClients, directory: PlcClient) -> None:
+        """An account with the same DID, without anything in it, by the key from the drawer."""
+        means = recovery.RecoveryContext(network.http, self.clock, directory, parse_did(self.did), self.recovery_key)
+        await recovery.move(
+            means, recovery.RecoveryTarget(self.home.url, handle, email, PASSWORD), None, lambda _said: None
+        )
+        self.is_gone = False
+        await self._renew()
+
+    async def move(
+        self, to: Home, handle: str, email: str, folder: Path, network: NetworkClients, directory: PlcClient
+    ) -> None:
+        """The account goes to another PDS, with everything in it."""
+        old = await servers.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
+        wanted = NewAccount(handle=handle, email=email, password=PASSWORD)
+        new, _ = await account.arrive(network.http, self.clock, old, to.url, wanted)
+        await asyncio.to_thread(folder.mkdir, exist_ok=True)
+        move = Migration(old, new, folder, directory)
+        await bring(move)
+        await old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
+        await finish(move, await _mailed_token(self.home, email, self.clock))
+        await self.http.aclose()
+        self.http, self.home = _client_of(to), to
+        await self._renew()
+
+    async def _renew(self) -> None:
+        answer = await self.http.post(
+            "/com.atproto.server.createSession", json={"identifier": self.did, "password": PASSWORD}
+        )
+        assert answer.status_code == 200, answer.text
+        self._access = answer.json()["accessJwt"]
+        self._since = self.clock.now()
+
+
+def _client_of(home: Home) -> httpx.AsyncClient:
+    return PatientClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=PATIENCE_SECONDS, trust_env=False)
+
+
+async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
+    """What the newest letter says, when the PDS has written it."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await _unpaid(home):  # noqa: ASYNC110 - the server's own task pays, and tells nobody
+            await asyncio.sleep(0.01)
+    mailbox = FolderMailbox(home.folder / "mail", Sender("test", parse_address("test@example.org")), clock)
+    newest, *_ = await mailbox.newest(to=to)
+    found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", newest.text, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+async def _unpaid(home: Home) -> int:
+    async with home.pds.registry.db.reader() as reader:
+        row = await reader.fetch_one("select count(*) as n from outbox_jobs where state <> 'completed'")
+    assert row is not None
+    return int(row["n"])

@@ -1,0 +1,38 @@
+"""The judge of a random network, where what it holds to be right was once wrong."""
+
+from tests.simulation.announced import Held
+from tests.simulation.oracle import EVENT, Change
+from tests.simulation.simulation_judge import words_allowed
+from tests.simulation.simulation_memory import Memory
+
+URI = f"at://did:plc:dot/{EVENT}/3tea"
+
+
+def test_a_copy_says_again_what_it_says():
+    """Renamed here and sent; then an older copy is brought in, and the record is taken back: its name was the last word about it."""
+    before, after = _holding("Renamed here", "3b"), _holding("Tea", "3c")
+    memory = Memory()
+    memory.turn_back("dot", before, after)
+    assert [(one.uri, one.rev) for one in memory.brought] == [(URI, "3c")]
+    announced = [
+        Change("did:plc:dot", EVENT, "3tea", rev, {"name": name})
+        for rev, name in (("3a", "Tea"), ("3b", "Renamed here"))
+    ]
+    said = [str((one.value or {})["name"]) for one in sorted([*announced, *memory.brought], key=lambda one: one.rev)]
+    assert words_allowed(said, "Renamed here", None) == {"Renamed here", "Tea"}
+
+
+def test_what_was_never_sent_is_all_that_may_be_shown():
+    """Whatever records say, and whether one is there."""
+    assert words_allowed(["Tea"], "Renamed here", "Tea") == {"Renamed here"}
+    assert words_allowed(["Tea"], "Renamed here", None) == {"Renamed here"}
+
+
+def test_what_was_said_before_it_was_renamed_is_over():
+    """No copy, no edit since: only the name given here stands, in the record and without it."""
+    assert words_allowed(["Tea", "Renamed here"], "Renamed here", "Renamed here") == {"Renamed here"}
+    assert words_allowed(["Tea", "Renamed here"], "Renamed here", None) == {"Renamed here"}
+
+
+def _holding(name: str, rev: str) -> Held:
+    return Held("did:plc:dot", rev, "", {f"{EVENT}/3tea": {"name": name}}, {})

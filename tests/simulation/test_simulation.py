@@ -1,0 +1,74 @@
+"""A random network, compared with what its people remember and its PDS announced; ``make soak`` runs it for long."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parts import needs
+from tests.simulation.simulation import simulate
+from tests.simulation.simulation_engines import Engine
+
+OPERATIONS = 3000
+SHORT = 200
+ROOT = Path(__file__).parents[2]
+# Writes down what happens in a short run.
+RECORDED = """
+import asyncio, pathlib, sys
+from tests.simulation.simulation import simulate
+steps = []
+asyncio.run(simulate(pathlib.Path(sys.argv[1]), seed=9, operations=60, steps=steps))
+pathlib.Path(sys.argv[1], "steps").write_text("\\n".join(steps))
+"""
+
+
+@pytest.mark.parametrize("seed", [2026])
+async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
+    """3,000 operations of people and programs, with faults; every invariant of the simulation holds."""
+    report = await simulate(tmp_path, seed=seed, operations=OPERATIONS)
+    assert report.lost_replies > 10, "else nothing went wrong"
+    assert report.late_requests > 0, "else nothing arrived late"
+    assert report.lost_frames > 0, "else every commit was heard of"
+    assert report.moves > 0, "else nobody moved to the other PDS"
+    assert report.conflicts > 0, "else nobody edited the same thing on both sides"
+    assert report.turned_back > 0, "else no repository went back"
+    assert report.begun_anew > 0, "else no account was made again"
+
+
+# What single runs found is told as facts of their own, in the order that matters: test_recalls.py, test_edits_kept_here.py and
+# their neighbours.
+@pytest.mark.parametrize("seed", [5, 6, 8])
+async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
+    """Short runs are about the beginning: first answers, first consents, accounts that have just been made.
+
+    Now and then one of them loses no frame; nearly always they do.
+    """
+    await simulate(tmp_path, seed=seed, operations=SHORT)
+
+
+def test_a_run_can_be_repeated(tmp_path: Path):
+    """From one seed the same things happen in the same order, down to ids and DIDs, whatever ports there are and in whatever order
+    sets are read."""
+
+    def steps_with(hash_seed: str) -> list[str]:
+        folder = tmp_path / hash_seed
+        folder.mkdir()
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", RECORDED, str(folder)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
+        return (folder / "steps").read_text().splitlines()
+
+    first = steps_with("1")
+    assert len(first) > 100, "else hardly anything happened"
+    assert steps_with("2") == first
+
+
+@pytest.mark.parametrize(
+    ("engine", "seed"),
+    [(Engine.POSTGRESQL, 12), pytest.param(Engine.POSTGRESQL_RABBITMQ, 17, marks=needs("rabbitmq"))],
+)
+async def test_everything_agrees_on_servers(tmp_path: Path, postgres_url: str, engine: Engine, seed: int):
+    """The same on the engines of larger installations."""
+    await simulate(tmp_path, seed=seed, operations=SHORT, engine=engine, server=postgres_url)

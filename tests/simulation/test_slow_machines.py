@@ -1,0 +1,18 @@
+"""How busy a machine is decides nothing in a simulation: who is told that a server has no time asks again."""
+
+from aiohttp import web
+
+from tests.simulation.proxy import LossyProxy
+from tests.simulation.simulation_home import NOWHERE
+from tests.simulation.simulation_people import PatientClient
+
+
+async def test_people_ask_again_where_a_server_has_no_time():
+    """A transaction of the PDS that took too long is answered with 503, and nothing was saved."""
+    answers = [200, 503, 503]
+    async with (
+        LossyProxy(NOWHERE, stops=lambda _: web.Response(status=answers.pop())) as server,
+        PatientClient(base_url=server.url, trust_env=False) as http,
+    ):
+        said = await http.post("/", json={"text": "the same each time"})
+    assert (said.status_code, answers) == (200, [])

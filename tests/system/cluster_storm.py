@@ -1,0 +1,210 @@
+"""The distributed form under load, each kind of process killed in turn: the end is what an undisturbed run ends with.
+
+Answers travel both ways through two of everything: PostgreSQL, RabbitMQ, Redis. Undisturbed, what OpenMeet shows is a
+function of what the streams announced (``tests.simulation.oracle``); that is what must be shown after all the dying.
+"""
+
+import contextlib
+import os
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import msgspec
+
+from groundwork.clock import SystemClock
+from groundwork.database.open_ import open_database
+from groundwork.queue.rabbitmq import RabbitQueue
+from programs.cluster import OPENMEET_SCHEMA, ClusterReady
+from tests.left_databases import name_of_own
+from tests.openmeet.ingestion.view import view_of
+from tests.simulation.announced import answered_twice, changes_in
+from tests.simulation.oracle import View, canonical_view
+from tests.simulation.processes import Program, free_port
+from tests.system.crowd import Crowd, gathered
+from tests.system.end_state import END_WAITING, OWED, difference, until_nothing_is_owed
+from tests.system.stream import whole_stream
+from tests.system.tour.watching import eventually
+
+BROKER = "amqp://guest:guest@127.0.0.1:5672/"
+CACHE = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
+KINDS = ("firehose-consumer", "event-processor", "publisher", "web", "pds", "scheduler")
+EVENTS, GUESTS, STRANGERS = 2, 2, 2
+PATIENCE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a storm was made of."""
+
+    kills: int
+    restarts: int
+    records: int
+    answers_here: int
+
+
+@dataclass
+class Cluster:
+    """A running cluster with its database."""
+
+    folder: Path
+    database: str
+    name: str
+
+    def ready(self) -> ClusterReady:
+        """As it stands now: processes that were started again have other numbers."""
+        return msgspec.json.decode((self.folder / "members.json").read_bytes(), type=ClusterReady)
+
+    async def kill(self, kind: str, chance: random.Random) -> None:
+        """``kill -9`` of one of its kind, and wait until it was started again."""
+        members = self.ready().members
+        name = chance.choice([one for one, member in members.items() if member.role == kind])
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(members[name].pid, signal.SIGKILL)
+
+        async def is_back() -> bool:
+            return self.ready().members[name].restarts > members[name].restarts
+
+        await eventually(is_back, PATIENCE_SECONDS)
+
+    async def until_all_answer(self) -> None:
+        """Who was started again reads and compiles first: on a busy machine that takes a while."""
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+            for member in self.ready().members.values():
+
+                async def answers(url: str = member.ready_url) -> bool:
+                    with contextlib.suppress(httpx.TransportError):
+                        return (await http.get(url)).is_success
+                    return False
+
+                await eventually(answers, PATIENCE_SECONDS)
+
+    async def view(self) -> View:
+        database = await open_database(self.database, schema=OPENMEET_SCHEMA, clock=SystemClock())
+        try:
+            return await view_of(database)
+        finally:
+            await database.close()
+
+
+@asynccontextmanager
+async def started(folder: Path, server: str) -> AsyncIterator[tuple[Program, str, str]]:
+    """``openmeet cluster`` has begun, on a database (its URL) and queues (their name) of its own, which go with it."""
+    name = name_of_own(secrets.token_hex(4))
+    connection = await asyncpg.connect(server)
+    await connection.execute(f'create database "{name}"')
+    database = urlsplit(server)._replace(path=f"/{name}").geturl()
+    pds, web = free_port(), free_port()
+    arguments = ["--data", str(folder), "--database", database, "--broker", BROKER, "--cache", CACHE, "--name", name]
+    arguments += ["--pds-port", str(pds), "--web-port", str(web)]
+    program = Program("cluster", {}, folder.parent / "cluster.log", arguments=arguments)
+    try:
+        await program.start()
+        yield program, database, name
+    finally:
+        await program.stop(60)
+        queue = RabbitQueue(BROKER, SystemClock(), name=name)
+        await queue.delete()
+        await queue.close()
+        await connection.execute(f'drop database "{name}" with (force)')
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_cluster(folder: Path, server: str) -> AsyncIterator[Cluster]:
+    """Running, for the block."""
+    async with started(folder, server) as (program, database, name):
+
+        async def is_ready() -> bool:
+            assert program.process is not None
+            assert program.process.returncode is None, program.said()
+            return (folder / "members.json").exists()
+
+        await eventually(is_ready, PATIENCE_SECONDS)
+        yield Cluster(folder, database, name)
+
+
+async def storm(folder: Path, server: str, *, rounds: int, seed: int) -> Report:
+    """Each kind is killed ``rounds`` times. Raises AssertionError with the seed."""
+    chance = random.Random(seed)
+    try:
+        async with open_cluster(folder / "cluster", server) as cluster:
+            return await _storm(cluster, rounds, chance)
+    except AssertionError as wrong:
+        raise AssertionError(f"seed {seed}, {rounds} rounds: {wrong}") from wrong
+
+
+async def _storm(cluster: Cluster, rounds: int, chance: random.Random) -> Report:
+    ready = cluster.ready()
+    async with gathered(
+        ready.openmeet,
+        host=(ready.pds, "hana.test"),
+        guests=[(ready.pds, f"guest{number}.test") for number in range(GUESTS)],
+        strangers=[(ready.pds, f"stranger{number}.test") for number in range(STRANGERS)],
+        events=EVENTS,
+        pauses=(0.05, 0.2),
+        is_torn=True,
+    ) as crowd:
+        async with crowd.answering(chance):
+            for _ in range(rounds):
+                for kind in KINDS:
+                    await cluster.kill(kind, chance)
+        await cluster.until_all_answer()
+        # Whatever was on its way when a connection broke: everybody's last word is said once more, undisturbed.
+        for guest in crowd.guests:
+            for slug, word in guest.said.items():
+                await guest.answer(slug, word)
+        return await _check(cluster, crowd, rounds * len(KINDS))
+
+
+async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
+    """Nothing owed, nothing given up, and what is shown is what the streams say; each guest's last word is published."""
+    await _settled(cluster)
+    ready = cluster.ready()
+
+    shown, announced = View({}, {}), View({}, {})
+
+    async def agrees() -> View | None:
+        nonlocal shown, announced
+        announced = canonical_view(changes_in([frame for _, frame in await whole_stream(ready.pds)]))
+        shown = await cluster.view()
+        return announced if shown == announced else None
+
+    try:
+        expected = await eventually(agrees, PATIENCE_SECONDS)
+    except AssertionError as wrong:
+        raise AssertionError(f"{wrong}; {difference(shown, announced)}") from wrong
+    changes = changes_in([frame for _, frame in await whole_stream(ready.pds)])
+    assert answered_twice(changes) == []
+    crowd.check_last_words(expected)
+    restarts = sum(member.restarts for member in ready.members.values())
+    return Report(kills, restarts, len(changes), crowd.answers_here)
+
+
+async def _settled(cluster: Cluster) -> None:
+    """Wait until queue, publications and debts are empty; fail with what is left."""
+    queue = RabbitQueue(BROKER, SystemClock(), name=cluster.name)
+    connection = await asyncpg.connect(cluster.database)
+    await connection.execute(f'set search_path to "{OPENMEET_SCHEMA}"')
+
+    async def look() -> tuple[int, ...]:
+        depth = await queue.depth()
+        assert depth.dead == 0, await queue.dead_letters(5)
+        return (*await connection.fetchrow(OWED), depth.waiting)
+
+    async def end_waiting() -> None:
+        for statement in END_WAITING:
+            await connection.execute(statement)
+
+    try:
+        await until_nothing_is_owed(look, end_waiting, PATIENCE_SECONDS)
+    finally:
+        await connection.close()
+        await queue.close()

@@ -1,0 +1,94 @@
+"""``openmeet up`` as a person starts it: waited for until its ready file is there, stopped as with Ctrl-C."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.simulation.processes import DidNotStart, Program, free_port
+
+PATIENCE_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Up:
+    """A running network and what its ready file says."""
+
+    program: Program
+    ready: dict[str, Any]
+    seconds: float
+
+    @property
+    def openmeet(self) -> str:
+        return str(self.ready["openmeet"])
+
+    @property
+    def pds(self) -> str:
+        return str(self.ready["pds"])
+
+    @property
+    def plc(self) -> str:
+        return str(self.ready["plc"])
+
+    async def pds_session(self, person: int = 0) -> dict[str, Any]:
+        """What createSession answers to one of the ready-made people."""
+        who = self.ready["people"][person]
+        body = {"identifier": who["handle"], "password": who["password"]}
+        return await post(f"{self.pds}/xrpc/com.atproto.server.createSession", body)
+
+    async def openmeet_session(self, person: int = 0) -> dict[str, Any]:
+        """What OpenMeet answers to one of them, who signs in with handle and password."""
+        who = self.ready["people"][person]
+        return await post(f"{self.openmeet}/api/session", {"handle": who["handle"], "password": who["password"]})
+
+
+async def post(url: str, body: Any, token: str | None = None) -> Any:
+    """The decoded answer of a call that must succeed."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(url, json=body, headers=headers)
+        assert answer.is_success, f"{url}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+
+async def get(url: str, **parameters: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return await http.get(url, params=parameters)
+
+
+def fixed_ports() -> list[str]:
+    """Options with three ports that are free now and stay the same from start to start."""
+    names = ("--plc-port", "--pds-port", "--web-port")
+    return [text for name in names for text in (name, str(free_port()))]
+
+
+async def start_up(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Up:
+    """Start it and wait for its ready file, which is whole when it is there at all."""
+    ready_file = folder / "ready.json"
+    program = Program("up", environment or {}, folder / "up.log", arguments=[*options, "--ready-file", str(ready_file)])
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    ready_file.unlink(missing_ok=True)
+    await program.start()
+    assert program.process is not None
+    while not ready_file.exists():
+        if program.process.returncode is not None or loop.time() > began + PATIENCE_SECONDS:
+            await program.kill()
+            raise DidNotStart(program.said()[-4000:])
+        await asyncio.sleep(0.01)
+    return Up(program, json.loads(ready_file.read_bytes()), loop.time() - began)
+
+
+@asynccontextmanager
+async def running_up(folder: Path, *options: str, environment: dict[str, str] | None = None) -> AsyncIterator[Up]:
+    """Running for the length of the block, then stopped."""
+    up = await start_up(folder, *options, environment=environment)
+    try:
+        yield up
+    finally:
+        await up.program.stop(patience_seconds=20)

@@ -1,0 +1,101 @@
+"""A shadow's answer kept through claiming: written in another app, known here by a DID, joined with an account made by e-mail."""
+
+import re
+from pathlib import Path
+
+import httpx
+
+from tests.interop.consent import allow
+from tests.openmeet.sign_in.doorway import where_of
+from tests.simulation.oracle import RSVP
+from tests.system.guests import account_on, password_of
+from tests.system.household import Up, get, running_up
+from tests.system.servers import Account
+from tests.system.test_up import write_event
+from tests.system.tour.watching import eventually
+
+HANDLE = "zoe.test"
+
+
+async def says(zoe: Account, subject: tuple[str, str], word: str) -> None:
+    """Zoe answers with a record, from an app of hers."""
+    uri, cid = subject
+    record = {
+        "$type": RSVP,
+        "subject": {"uri": uri, "cid": cid},
+        "status": f"{RSVP}#{word}",
+        "createdAt": "2026-11-20T12:00:00Z",
+    }
+    async with httpx.AsyncClient(trust_env=False) as http:
+        body = {"collection": RSVP, "rkey": uri.rpartition("/")[2], "record": record}
+        answer = await zoe.call(http, "putRecord", body)
+    assert answer.status_code == 200, answer.text
+
+
+async def going(up: Up, uri: str) -> tuple[int, str]:
+    """How many go to the event of this record, and its address; waited for until it is here."""
+
+    async def look() -> tuple[int, str] | None:
+        found = (await get(f"{up.openmeet}/api/events", uri=uri)).json()["events"]
+        return (found[0]["counts"]["going"], found[0]["slug"]) if found else None
+
+    return await eventually(look)
+
+
+async def until_going(up: Up, uri: str, number: int) -> str:
+    async def look() -> str | None:
+        found, slug = await going(up, uri)
+        return slug if found == number else None
+
+    return await eventually(look)
+
+
+async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
+    """By e-mail, with the code out of the development mailbox."""
+    form = {"email": "zoe@example.net", "display_name": "Zoe Z.", "next": "/my/events"}
+    asked = await browser.post("/sign-up", data=form)
+    assert asked.status_code == 303, asked.text
+
+    async def code() -> str | None:
+        found = re.search(r"Your code: (\w{4} \w{4})", (await browser.get("/dev/mail")).text)
+        return found[1] if found else None
+
+    typed = {"challenge": asked.headers["location"].partition("challenge=")[2], "code": await eventually(code)}
+    opened = await browser.post("/sign-in/code", data=typed)
+    assert opened.status_code == 303, opened.text
+
+
+async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None:
+    """One answer before and after; where she had answered by mail as well the later word stands; her record still leads it."""
+    async with running_up(tmp_path, "--ephemeral") as up:
+        choir, chess = await write_event(up, "Choir rehearsal"), await write_event(up, "Chess night")
+        zoe = await account_on(up.pds, HANDLE)
+        for subject in (choir, chess):
+            await says(zoe, subject, "going")
+            await until_going(up, subject[0], 1)
+        _, slug = await going(up, chess[0])
+        async with httpx.AsyncClient(base_url=up.openmeet, headers={"origin": up.openmeet}, trust_env=False) as browser:
+            await signed_up(up, browser)
+            assert "Choir rehearsal" not in (await browser.get("/my/events")).text
+            # Her word on the page is the later one.
+            answered = await browser.post(f"/events/{slug}/answer", data={"reply": "declined"})
+            assert answered.status_code == 303, answered.text
+            left = await browser.post("/settings/identity/link", data={"identifier": HANDLE})
+            back = await allow(where_of(left), HANDLE, password_of(HANDLE))
+            claimed = await browser.get(back)
+            claim = claimed.headers["location"]
+            assert claim.startswith("/settings/join/"), claimed.text
+            shown = (await browser.get(claim)).text
+            assert "<li>2 answers</li>" in shown
+            joined = await browser.post(claim)
+            assert joined.headers["location"] == claim, joined.text
+            assert "It is all in one place" in (await browser.get(claim)).text
+            assert "Choir rehearsal" in (await browser.get("/my/events?which=going")).text
+            assert "Chess night" not in (await browser.get("/my/events?which=going")).text
+        assert (await going(up, choir[0]))[0] == 1
+        assert (await going(up, chess[0]))[0] == 0
+        page = (await get(f"{up.openmeet}/events/{(await going(up, choir[0]))[1]}")).text
+        assert "Zoe Z." in page
+        # What she writes from now on is hers as before.
+        await says(zoe, choir, "notgoing")
+        await until_going(up, choir[0], 0)

@@ -1,0 +1,44 @@
+"""``openmeet cluster``: two of everything, and each kind of process killed under load; ``make soak`` does it for longer."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from tests.parts import needs
+from tests.system.cluster_storm import KINDS, PATIENCE_SECONDS, started, storm
+from tests.system.tour.watching import eventually
+
+
+@needs("rabbitmq", "redis", "postgresql")
+async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
+    """Consumer, processor, publisher, web, PDS, scheduler: the canonical view is that of an undisturbed run."""
+    report = await storm(tmp_path, postgres_url, rounds=1, seed=5)
+    assert report.restarts >= len(KINDS), "else nobody died"
+    assert report.records > len(KINDS)
+    assert report.answers_here > 0
+
+
+@needs("rabbitmq", "redis", "postgresql")
+async def test_whoever_stops_it_while_it_starts_leaves_no_process(tmp_path: Path, postgres_url: str):
+    folder = tmp_path / "cluster"
+    async with started(folder, postgres_url) as (program, _, _):
+
+        async def has_begun() -> bool:
+            return bool(members_of(folder))
+
+        await eventually(has_begun, PATIENCE_SECONDS)
+        assert program.process is not None
+        program.process.terminate()
+        assert await asyncio.wait_for(program.process.wait(), 60) == 1
+        assert "Stopped before everything had started" in program.said()
+    assert members_of(folder) == []
+
+
+def members_of(folder: Path) -> list[str]:
+    """Processes that were started for the cluster in this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"_DATA_DIRECTORY={folder}/".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found

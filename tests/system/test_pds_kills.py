@@ -1,0 +1,13 @@
+"""``kill -9`` of the PDS while people write (invariants 1 and 2); ``make soak`` does the same for longer."""
+
+from pathlib import Path
+
+from tests.system.pds_storm import storm
+
+KILLS = 5
+
+
+async def test_nothing_that_was_said_is_unsaid(tmp_path: Path):
+    report = await storm(tmp_path, kills=KILLS, seed=1)
+    assert report.acknowledged > KILLS, "else nothing was tried"
+    assert report.unanswered > 0, "else no kill came in the middle of something"

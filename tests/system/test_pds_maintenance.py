@@ -1,0 +1,138 @@
+"""The operator's chapter about backups, restore and repair, command by command, on a running server that is then lost."""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from at_protocol.sync import events
+from tests.parts import ROOT
+from tests.patience import PATIENCE_SECONDS
+from tests.preloaded import STARTER
+from tests.system.servers import Account, Servers, running_servers
+from tests.system.stream import Follower
+from tests.system.tour.stage import ADMIN_PASSWORD
+
+HEADING = "## Backups, restore, repair"
+
+
+def documented() -> list[list[str]]:
+    """Every command of the chapter, in order, without the program's name."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    chapter = page.partition(HEADING)[2].partition("\n## ")[0]
+    return [line.split()[1:] for line in chapter.splitlines() if line.startswith("openmeet ")]
+
+
+@dataclass
+class Operator:
+    """Somebody at the command line, in a folder with the settings files."""
+
+    folder: Path
+    names: dict[str, str]
+
+    async def run(self, *arguments: str) -> str:
+        """What a command prints; AssertionError with all of it unless it ends well."""
+        command = [self.names.get(argument, argument) for argument in arguments]
+        done = await asyncio.to_thread(STARTER.run, *command, environment={}, folder=self.folder)
+        said = f"{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"openmeet {' '.join(arguments)}: {done.returncode}\n{said}"
+        return done.stdout
+
+
+def write_settings(file: Path, servers: Servers, data: Path, vault: Path) -> None:
+    settings = {
+        "hostname": "localhost",
+        "public_url": servers.url,
+        "data_directory": str(data),
+        "did_plc_url": servers.plc_url,
+        "admin_password": ADMIN_PASSWORD,
+        "backup_url": str(vault),
+        "backup_passphrase": "a sentence that is kept elsewhere",
+    }
+    port = servers.url.rpartition(":")[2]
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    file.write_text("[pds]\n" + "\n".join([*lines, "dev_mode = true", f"port = {port}"]) + "\n")
+
+
+async def write(http: httpx.AsyncClient, account: Account, key: str) -> None:
+    body = {"collection": "com.example.note", "rkey": key, "record": {"$type": "com.example.note", "text": key}}
+    answer = await account.call(http, "createRecord", body)
+    assert answer.status_code == 200, answer.text
+
+
+async def take_handle(http: httpx.AsyncClient, account: Account, handle: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {account.token}"}
+    url = f"{account.url}/xrpc/com.atproto.identity.updateHandle"
+    return await http.post(url, json={"handle": handle}, headers=headers)
+
+
+async def test_every_command_of_the_chapter(tmp_path: Path):
+    """On a server with people and a follower. The server is lost, restored from its backup, and started in its place: its
+    people find their records and write, and the follower goes on with its cursor, one ``#sync`` for each repository.
+    """
+    commands = documented()
+    assert len(commands) >= 15
+    async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:
+        ada, ben = await servers.account("ada"), await servers.account("ben")
+        for number in range(5):
+            await write(http, ada, f"note{number}")
+        write_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
+        write_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
+        assert (await take_handle(http, ada, "countess.test")).status_code == 200
+        operator = Operator(tmp_path, {"DID": ada.did, "ana.example.org": "ada.test"})
+        follower, stop = Follower(servers.url), asyncio.Event()
+        following = asyncio.create_task(follower.follow(stop))
+        later = []
+        for command in commands:
+            if "new.toml" in command:
+                later.append(command)
+                continue
+            if command[:2] == ["pds", "release-handle"]:
+                kept = await take_handle(http, ben, "ada.test")
+                assert (kept.status_code, kept.json()["error"]) == (400, "HandleNotAvailable")
+            said = await operator.run(*command)
+            if command[:2] == ["pds", "release-handle"]:
+                assert (await take_handle(http, ben, "ada.test")).status_code == 200
+            if command[:2] == ["pds", "backup"]:
+                operator.names["BACKUP"] = re.match(r"\S+", said)[0]  # type: ignore[index]
+            # The server goes on serving beside whatever was done.
+            await write(http, ben, f"after-{len(follower.frames)}-{commands.index(command)}")
+        made = json.loads(await operator.run("pds", "backup", "--json", "--settings", "town.toml"))
+        await write(http, ada, "lost")
+        cursor = await _caught_up(follower, http, servers)
+        await servers.pds.kill()
+
+        for command in later:
+            await operator.run(*command)
+        servers.pds.environment["PDS_DATA_DIRECTORY"] = str(tmp_path / "new")
+        await servers.pds.start()
+        for account in (ada, ben):
+            signed_in = await http.get(
+                f"{servers.url}/xrpc/com.atproto.server.getSession",
+                headers={"authorization": f"Bearer {account.token}"},
+            )
+            assert signed_in.status_code == 200, "the restored server does not know its people's sessions"
+        await write(http, ada, "after-the-restore")
+        await _caught_up(follower, http, servers)
+        stop.set()
+        await following
+
+    seen = [events.read(frame) for number, frame in sorted(follower.frames.items()) if number > cursor]
+    assert follower.wrong == []
+    assert min(number for number in follower.frames if number > cursor) > made["last_number"] + 10_000_000
+    assert {one.did for one in seen if isinstance(one, events.SyncMessage)} == {ada.did, ben.did}
+    assert isinstance(seen[-1], events.CommitMessage)
+    assert seen[-1].operations[0].path == "com.example.note/after-the-restore"
+
+
+async def _caught_up(follower: Follower, http: httpx.AsyncClient, servers: Servers) -> int:
+    """Wait until the follower has what the server has numbered last; that number."""
+    metrics = (await http.get(f"{servers.url}/metrics")).text
+    (head,) = re.findall(r"^aurora_locus_sequencer_head_number ([0-9.e+]+)$", metrics, re.MULTILINE)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while follower.cursor < float(head):  # noqa: ASYNC110  # a follower tells nobody
+            await asyncio.sleep(0.02)
+    return int(float(head))

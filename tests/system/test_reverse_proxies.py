@@ -1,0 +1,228 @@
+"""The examples of ``deploy/reverse-proxy``, as they stand there but for names and ports, in front of a real PDS."""
+
+import asyncio
+import os
+import re
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.parts import ROOT, needs
+from tests.simulation.processes import OPENMEET, Program, free_port
+from tests.tls import make_certificate
+
+EXAMPLES = ROOT / "deploy" / "reverse-proxy"
+PATIENCE_SECONDS = 90
+PASSWORD = "a password for a moment"
+
+
+@dataclass(frozen=True)
+class Front:
+    """A PDS behind a proxy: where the world reaches it, and whom a client must trust."""
+
+    port: int
+    authority: Path
+    plc_url: str
+    pds: Program
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    def client(self) -> httpx.AsyncClient:
+        context = ssl.create_default_context(cafile=str(self.authority))
+        return httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
+
+    async def openmeet(self, *arguments: str) -> str:
+        """What the command says; its exit status must be 0."""
+        environment = {**os.environ, "SSL_CERT_FILE": str(self.authority), "OPENMEET_CHECK_PASSWORD": PASSWORD}
+        process = await asyncio.create_subprocess_exec(
+            OPENMEET, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        return said.decode()
+
+
+def with_names(example: str, pds_port: int, changes: Mapping[str, str]) -> str:
+    """An example for this machine. Each change must find its text: an example that was edited is noticed."""
+    text = (EXAMPLES / example).read_text()
+    common = {"*.pds.example.org": "*.test", "pds.example.org": "localhost", "127.0.0.1:3000": f"127.0.0.1:{pds_port}"}
+    for old, new in {**changes, **common}.items():
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
+    """Command, environment and the authority to trust."""
+    # Clients take no wildcard for a whole top-level domain, so the names are spelled out.
+    certificate = make_certificate(folder, "localhost", "ana.test", "nobody.test")
+    example = with_names(
+        "nginx.conf",
+        pds_port,
+        {
+            "listen 80": f"listen 127.0.0.1:{free_port()}",
+            "listen 443": f"listen 127.0.0.1:{port}",
+            "/etc/letsencrypt/live/pds.example.org": str(folder),
+        },
+    )
+    places = "".join(
+        f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = folder / "nginx.conf"
+    user = "user root; " if os.geteuid() == 0 else ""
+    whole.write_text(
+        f"{user}daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; {places}\n{example}\n}}"
+    )
+    return ["nginx", "-e", "stderr", "-c", str(whole)], {}, certificate.chain
+
+
+def caddy(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
+    """As ``nginx``; its own authority signs, instead of the one on the internet."""
+    globals_ = f"{{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\thttp_port {free_port()}\n\thttps_port {port}"
+    text = with_names("Caddyfile", pds_port, {})
+    whole = folder / "Caddyfile"
+    whole.write_text(re.sub(r"^\{$", lambda _: globals_, text, count=1, flags=re.MULTILINE))
+    environment = {
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "HOME": str(folder),
+    }
+    command = ["caddy", "run", "--config", str(whole), "--adapter", "caddyfile"]
+    return command, environment, folder / "data/caddy/pki/authorities/local/root.crt"
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=needs(name)) for name in PROXIES])
+async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
+    port, pds_port, plc_port = free_port(), free_port(), free_port()
+    command, environment, authority = PROXIES[request.param](tmp_path, port, pds_port)
+    plc_url = f"http://127.0.0.1:{plc_port}"
+    plc = Program(
+        "plc",
+        {"PLC_PORT": str(plc_port), "PLC_DATA_DIRECTORY": str(tmp_path / "plc")},
+        tmp_path / "plc.log",
+        f"{plc_url}/_health",
+    )
+    pds = Program(
+        "pds",
+        {
+            "PDS_DEV_MODE": "true",
+            "PDS_PORT": str(pds_port),
+            "PDS_PUBLIC_URL": f"https://localhost:{port}",
+            "PDS_DATA_DIRECTORY": str(tmp_path / "pds"),
+            "PDS_DID_PLC_URL": plc_url,
+            "PDS_TRUSTED_PROXY_HOPS": "1",
+        },
+        tmp_path / "pds.log",
+        f"http://127.0.0.1:{pds_port}/xrpc/_health",
+    )
+    async with AsyncExitStack() as stack:
+        for program in (plc, pds):
+            stack.push_async_callback(stopped, program)
+            await program.start()
+        log = stack.enter_context((tmp_path / "proxy.log").open("wb"))
+        found = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin")
+        proxy = await asyncio.create_subprocess_exec(
+            found or command[0], *command[1:], env={**os.environ, **environment}, stdout=log, stderr=log
+        )
+        stack.push_async_callback(ended, proxy)
+        front = Front(port, authority, plc_url, pds)
+        await wait_until_it_answers(front, tmp_path / "proxy.log")
+        yield front
+
+
+async def stopped(program: Program) -> None:
+    assert await program.stop() == 0
+
+
+async def ended(proxy: asyncio.subprocess.Process) -> None:
+    proxy.terminate()
+    await proxy.wait()
+
+
+async def wait_until_it_answers(front: Front, log: Path) -> None:
+    for _ in range(PATIENCE_SECONDS * 10):
+        if front.authority.is_file():
+            try:
+                async with front.client() as http:
+                    if (await http.get("/xrpc/_health")).status_code == 200:
+                        return
+            except httpx.TransportError:
+                pass
+        await asyncio.sleep(0.1)
+    said = await asyncio.to_thread(log.read_text)
+    raise AssertionError(f"the proxy does not answer:\n{said[-3000:]}")
+
+
+async def sign_up(front: Front, name: str) -> dict[str, Any]:
+    body = {"handle": f"{name}.test", "email": f"{name}@example.org", "password": PASSWORD}
+    async with front.client() as http:
+        answer = await http.post("/xrpc/com.atproto.server.createAccount", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_pds_behind_a_proxy_is_right_in_every_respect(front: Front) -> None:
+    await sign_up(front, "ana")
+    said = await front.openmeet("pds", "check", front.url, "--plc", front.plc_url, "--account", "ana.test", "--write")
+    for about in ("address", "browsers", "sign-in", "identity", "repository", "firehose", "a record's way"):
+        assert re.search(rf"^ok +{about} ", said, re.MULTILINE), said
+
+
+async def test_handles_are_proven_and_nobody_makes_up_addresses(front: Front) -> None:
+    ana = await sign_up(front, "ana")
+    proof = await asked_as(front, "ana.test")
+    assert proof is not None
+    assert ana["did"] in proof
+    denied = await asked_as(front, "nobody.test")
+    assert denied is None or " 404 " in denied.splitlines()[0]
+    left = []
+    async with front.client() as http:
+        for claimed in ("192.0.2.1", "192.0.2.2, 192.0.2.3"):
+            answer = await http.post(
+                "/xrpc/com.atproto.server.createSession",
+                json={"identifier": "ana.test", "password": "another one"},
+                headers={"x-forwarded-for": claimed},
+            )
+            left.append(int(answer.headers["ratelimit-remaining"]))
+    assert left[1] == left[0] - 1, "whoever says to come from elsewhere is counted as somebody else"
+
+
+async def test_what_is_large_passes(front: Front) -> None:
+    ana = await sign_up(front, "ana")
+    headers = {"authorization": f"Bearer {ana['accessJwt']}", "content-type": "application/octet-stream"}
+    async with front.client() as http:
+        uploaded = await http.post(
+            "/xrpc/com.atproto.repo.uploadBlob", content=os.urandom(4 * 1024 * 1024), headers=headers
+        )
+        too_large = await http.post(
+            "/xrpc/com.atproto.repo.uploadBlob", content=bytes(6 * 1024 * 1024), headers=headers
+        )
+    assert uploaded.status_code == 200, uploaded.text
+    assert too_large.json()["error"] in {"BlobTooLarge", "PayloadTooLarge"}, "the PDS's words, not the proxy's"
+
+
+async def asked_as(front: Front, name: str) -> str | None:
+    """The answer to "who is this handle?" asked under its own name; None where no certificate is given for it."""
+    context = ssl.create_default_context(cafile=str(front.authority))
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", front.port, ssl=context, server_hostname=name)
+    except (ssl.SSLError, ConnectionError):
+        return None
+    writer.write(f"GET /.well-known/atproto-did HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    return answer

@@ -1,0 +1,14 @@
+"""``make tour`` as a test: the product's main job, step by step, on real processes."""
+
+import re
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE, STDOUT
+
+
+async def test_the_tour_goes_as_it_should():
+    """Its exit status says so; where not, everything that it printed is the failure."""
+    process = await create_subprocess_exec(sys.executable, "-m", "tests.system.tour", stdout=PIPE, stderr=STDOUT)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    assert re.search(rb"All \d+ checks passed", printed)

@@ -1,0 +1,80 @@
+"""Consumer, processor and publisher are killed at random while answers travel both ways (invariants 1, 4, 10)."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.simulation.announced import answered_twice, changes_in
+from tests.simulation.oracle import canonical_view
+from tests.system import end_state
+from tests.system.crowd import Crowd, gathered
+from tests.system.stream import whole_stream
+from tests.system.tour.stage import Stage, open_stage
+from tests.system.tour.watching import eventually
+
+KILLED = ("firehose-consumer", "event-processor", "publisher")
+EVENTS, GUESTS, STRANGERS = 3, 3, 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a storm was made of."""
+
+    kills: int
+    answers_here: int
+    records: int
+    slowest_seconds: float
+
+
+async def storm(folder: Path, *, kills: int, seed: int) -> Report:
+    """Raises AssertionError with the seed where the end is not what the streams say it must be."""
+    try:
+        async with open_stage(folder) as stage:
+            return await _storm(stage, kills, random.Random(seed))
+    except AssertionError as wrong:
+        raise AssertionError(f"seed {seed}, {kills} kills: {wrong}") from wrong
+
+
+async def _storm(stage: Stage, kills: int, chance: random.Random) -> Report:
+    second = stage.second_pds_url
+    async with gathered(
+        stage.openmeet_url,
+        host=(second, "hana.second.test"),
+        guests=[(stage.pds_url, f"guest{number}.test") for number in range(GUESTS)],
+        strangers=[(second, f"stranger{number}.second.test") for number in range(STRANGERS)],
+        events=EVENTS,
+        pauses=(0, 0.1),
+    ) as crowd:
+        async with crowd.answering(chance):
+            for _ in range(kills):
+                await asyncio.sleep(chance.uniform(0.3, 1.2))
+                victim = stage.platform[chance.choice(KILLED)]
+                await victim.kill()
+                await victim.start()
+            await asyncio.sleep(0.5)
+        return await _check(stage, crowd, kills)
+
+
+async def _check(stage: Stage, crowd: Crowd, kills: int) -> Report:
+    """The end: nothing owed, nothing lost, nothing twice; what is here is what the streams say."""
+    folder = stage.folder / "openmeet"
+    await end_state.settled(folder)
+    assert end_state.dead_letters(folder) == []
+    frames = [frame for url in (stage.pds_url, stage.second_pds_url) for _, frame in await whole_stream(url)]
+    changes = changes_in(frames)
+    expected = canonical_view(changes)
+
+    async def agrees() -> bool:
+        return await end_state.view_here(folder) == expected
+
+    # Echoes of the last writes may still be on their way.
+    await eventually(agrees)
+    assert answered_twice(changes) == []
+    crowd.check_last_words(expected)
+    revisions = end_state.revisions(folder)
+    for guest in crowd.guests:
+        # An answer that came back as an echo, or twice, changed nothing.
+        assert {slug: revisions[guest.account.did, slug] for slug in guest.said} == guest.changes
+    slowest = max(guest.slowest_seconds for guest in crowd.guests)
+    return Report(kills, crowd.answers_here, len(changes), round(slowest, 2))

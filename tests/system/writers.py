@@ -1,0 +1,92 @@
+"""People who write without pause to a PDS that may die at any moment, and remember what they were told.
+
+A write without an answer may have happened or not, so each path has the set of what may be there: after an
+acknowledgement one thing, after a lost answer what was there before or what was sent.
+"""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.system.servers import Account
+from tests.system.strangers import cid_of
+
+NOTE = "com.example.note"
+KEYS = 12
+
+
+@dataclass
+class Writer:
+    """One writer with paths of its own, so that its own words decide what must be there."""
+
+    account: Account
+    name: str
+    chance: random.Random
+    # Path -> the CIDs that may be there now; None stands for no record.
+    may_be: dict[str, set[str | None]] = field(default_factory=dict)
+    # rev -> commit CID, of every commit that was acknowledged.
+    commits: dict[str, str] = field(default_factory=dict)
+    acknowledged: int = 0
+    unanswered: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    async def write(self, stop: asyncio.Event) -> None:
+        """Until told to stop; while the server is away it waits a moment."""
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                method, body, after = self._wish(number)
+                try:
+                    answer = await self.account.call(http, method, body)
+                except httpx.HTTPError:
+                    self.unanswered += 1
+                    for path, cid in after.items():
+                        self.may_be.setdefault(path, {None}).add(cid)
+                    await asyncio.sleep(0.02)
+                    continue
+                self._learn(answer, after)
+
+    def _learn(self, answer: httpx.Response, after: dict[str, str | None]) -> None:
+        if answer.status_code != 200:
+            # A refusal must have changed nothing; whether it did is seen at the end.
+            self.refused.append(f"{answer.status_code} {answer.text}")
+            return
+        self.acknowledged += 1
+        for path, cid in after.items():
+            self.may_be[path] = {cid}
+        commit = answer.json().get("commit")
+        if commit:
+            self.commits[commit["rev"]] = commit["cid"]
+
+    def _wish(self, number: int) -> tuple[str, dict[str, Any], dict[str, str | None]]:
+        """A call and what it leaves at which path."""
+        key = f"{self.name}-{self.chance.randrange(KEYS)}"
+        path = f"{NOTE}/{key}"
+        record = {"$type": NOTE, "text": f"{self.name} writes {number}", "filling": "x" * self.chance.randrange(400)}
+        kind = self.chance.choice(("put", "put", "create", "delete", "several"))
+        if kind == "put":
+            return "putRecord", {"collection": NOTE, "rkey": key, "record": record}, {path: cid_of(record)}
+        if kind == "create":
+            key = f"{self.name}-new-{number}"
+            return (
+                "createRecord",
+                {"collection": NOTE, "rkey": key, "record": record},
+                {f"{NOTE}/{key}": cid_of(record)},
+            )
+        if kind == "delete":
+            return "deleteRecord", {"collection": NOTE, "rkey": key}, {path: None}
+        keys = [f"{self.name}-batch-{number}-{part}" for part in range(3)]
+        writes = [
+            {
+                "$type": "com.atproto.repo.applyWrites#create",
+                "collection": NOTE,
+                "rkey": one,
+                "value": {**record, "part": one},
+            }
+            for one in keys
+        ]
+        return "applyWrites", {"writes": writes}, {f"{NOTE}/{one}": cid_of({**record, "part": one}) for one in keys}
