@@ -105,7 +105,7 @@ def room_subject(room_id: str) -> str:
 def stopped_words(link: EmailLink) -> str:
     """What the link stops, in words: ``mail about …`` , the digest, one saved search, one chat, or everything."""
     if link.subject.startswith(_SEARCH):
-        return pgettext("what is stopped", "news of one of your kept searches")
+        return pgettext("what is stopped", "news of one of your saved searches")
     if link.subject.startswith(_ROOM):
         return pgettext("what is stopped", "everything about one chat")
     if link.subject == EVERYTHING:

@@ -35,7 +35,7 @@ async def test_it_waits_for_the_digest_and_says_which_search_it_fits(post: Post)
     (mail,) = await post.deliver()
     text = text_of(mail)
     assert "Jazz night" in text
-    assert "fits a search that you keep: jazz." in text
+    assert "You saved this search: jazz." in text
     assert "The hall" in text
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert await post.deliver() == []
@@ -47,9 +47,9 @@ async def test_one_click_stops_one_search(post: Post) -> None:
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["Subject"] == "It matches your search: Jazz night"
-    (path,) = re.findall(r"Stop looking for “jazz”: http://[^/]+(/\S+)", text_of(mail))
+    (path,) = re.findall(r"Stop searching for “jazz”: http://[^/]+(/\S+)", text_of(mail))
     async with post.site.browser() as nobody:
-        assert "one of your kept searches" in (await nobody.get(path)).text
+        assert "one of your saved searches" in (await nobody.get(path)).text
         async with post.db.reader() as reader:
             assert [one.is_on for one in await queries.of_person(reader, ana.user_id)] == [True, True]
         for _ in range(2):

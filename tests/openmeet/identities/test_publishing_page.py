@@ -62,7 +62,7 @@ async def test_yes_makes_the_repository_and_the_page_says_so(site: Site, deploym
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await publish(browser, publish="yes", handle="ana")
         assert answer.status_code == 303
-        assert "is being made" in (await browser.get("/settings/publishing")).text
+        assert "is being created" in (await browser.get("/settings/publishing")).text
         await deployment.deliver_jobs()
         page = (await browser.get("/settings/publishing")).text
         assert "You sync with other apps" in page

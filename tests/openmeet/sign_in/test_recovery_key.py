@@ -18,7 +18,7 @@ from at_protocol.crypto.private_multikey import parse_private_multikey
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
 from aurora_locus.settings import PdsSettings
-from groundwork.clock import DAY, HOUR
+from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.resealing import reseal
 from groundwork.errors import Refused
 from groundwork.http.server import serve
@@ -329,6 +329,9 @@ async def test_another_handle_after_a_refusal_makes_one_key_and_the_right_one(ho
         async with home.door.db.transaction() as tx:
             await actions.agree(tx, cleo, handle=handle)
         await home.deployment.deliver_jobs()
+    # It waits a minute for a request that may not have been answered.
+    home.deployment.clock.turn(2 * MINUTE)
+    await home.deployment.deliver_jobs()
     (row,) = [row for row in await home.rows() if row["user_id"] == cleo]
     identity = await home.deployment.identity(cleo)
     assert row["did"] == identity.did
