@@ -107,6 +107,7 @@ from openmeet.web.groups import calendar_pages as group_calendar_pages
 from openmeet.web.groups import (
     pages as group_pages,
 )
+from openmeet.web.help import pages as help_pages
 from openmeet.web.host_messages import api as host_messages_api
 from openmeet.web.host_messages import pages as host_messages_pages
 from openmeet.web.imports import api as imports_api
@@ -250,6 +251,7 @@ def pages() -> list[Route]:
         *consent_pages.routes(),
         *taking_over_pages.routes(),
         *custodial_pages.routes(),
+        *help_pages.routes(),
         *dev_pages.routes(),
     ]
 

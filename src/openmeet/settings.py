@@ -103,6 +103,12 @@ class Settings:
     operators: tuple[str, ...] = setting(
         (), what="Who sees /operating: e-mail addresses or DIDs of people with an account on the site"
     )
+    run_by: str = setting("", what="Who runs the site, as its pages about it and its privacy say: name and address")
+    contact: str = setting("", what="The e-mail address on its help pages, where people ask its operators")
+    texts_directory: Path | None = setting(
+        None,
+        what="A folder with about.md, terms.md, privacy.md and accessibility.md, or terms.de.md in one language; empty: general texts",
+    )
     metrics_token: Secret = setting(Secret(""), what="Lets public addresses read /metrics as a bearer token")
 
     api_requests_per_minute: int = setting(

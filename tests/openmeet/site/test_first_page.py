@@ -40,7 +40,7 @@ async def test_an_absent_page_is_404_in_the_frame(site):
     async with site.browser() as browser:
         answer = await browser.get("/nowhere")
     assert answer.status_code == 404
-    assert h1_of(answer.text) == "There is nothing here"
+    assert h1_of(answer.text) == "We can’t find that page"
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,56 @@
 """Failures as pages: one sentence about what happened, one next step. No internal details."""
 
-from urllib.parse import quote
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
 from groundwork.http.faults import Fault
 from groundwork.rate_limit.contract import RateLimited
+from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.failure_names import INVALID_LINK, TOO_FAR_AHEAD
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.web.site.forms import local_path
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 
 _HEADINGS = {
-    400: lazy("That could not be read"),
-    401: lazy("Please sign in"),
+    400: lazy("We couldn’t read that"),
+    401: lazy("Sign in first"),
     403: lazy("You can’t do this here"),
-    404: lazy("There is nothing here"),
+    404: lazy("We can’t find that page"),
     405: lazy("This address does something else"),
     409: lazy("Somebody was faster"),
-    410: lazy("This is not here any more"),
+    410: lazy("This is no longer here"),
     412: lazy("It has changed since"),
-    413: lazy("That is too much at once"),
-    422: lazy("That is not possible"),
+    413: lazy("That’s too much at once"),
+    422: lazy("That isn’t possible"),
     429: lazy("Wait a moment"),
-    500: lazy("Something broke on our side"),
-    502: lazy("Another server did not answer well"),
-    503: lazy("We cannot serve this at the moment"),
+    500: lazy("That didn’t work on our side"),
+    502: lazy("Another server gave a strange answer"),
+    503: lazy("We can’t do this right now"),
     504: lazy("Another server took too long"),
 }
+
+# The drawing above the heading: the motif says a little, the seed only how it looks.
+_SEED: Final = 0xF5E8_31D0_7A2C_4B96
+_PICTURES: Final = {403: Motif.STREET, 404: Motif.GAMES, 410: Motif.BOOKS, 429: Motif.CALM}
 
 
 def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     """The page for a failure; NotSignedIn redirects to sign-in and back."""
     if fault.http_status == 401 and connection.scope["method"] == "GET":
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
-    heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That did not work"))
-    why = fault.why if fault.http_status != 404 else gettext("It may never have existed, or it is not shown to you.")
+    heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That didn’t work"))
+    why = (
+        fault.why
+        if fault.http_status != 404
+        else gettext(
+            "The link may be incomplete, the event may be private, or it was removed. "
+            "If somebody sent it to you, ask them for an invitation."
+        )
+    )
     if fault.name == INVALID_LINK:
         # Holders of an old link know that it existed: tell them how to get the new one.
         heading, why = gettext("This link does not work"), fault.why
@@ -52,10 +67,27 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     return page(
         connection,
         "site/fault.html",
-        {"heading": heading, "why": why, "status": fault.http_status, "request_id": fault.request_id, "again": again},
+        {
+            "heading": heading,
+            "why": why,
+            "status": fault.http_status,
+            "request_id": fault.request_id,
+            "again": again,
+            "before": _before(connection),
+            "picture": Cover(_PICTURES.get(fault.http_status, Motif.TILES), _SEED).path,
+        },
         status=fault.http_status,
         headers=fault.headers,
     )
+
+
+def _before(connection: HTTPConnection) -> str:
+    """The page of this site that led here, from ``Referer``; empty if it was another site, or this address."""
+    before = urlsplit(connection.headers.get("referer", ""))
+    ours = urlsplit(services(connection).settings.public_url)
+    if (before.scheme, before.netloc) != (ours.scheme, ours.netloc) or before.path == connection.url.path:
+        return ""
+    return local_path(urlunsplit(("", "", before.path, before.query, "")))
 
 
 def _address_of(connection: HTTPConnection) -> str:

@@ -1,0 +1,53 @@
+"""How the site is doing, in words for everyone: what waits for longer than it should."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader
+from groundwork.outbox.jobs import JobState
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationState
+
+# Retries and short outages take minutes; what waits for longer is worth a sentence.
+LATE: Final = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """``late_since``: when the oldest thing that still waits was due; None if nothing is late."""
+
+    late_since: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """``emails`` and ``sync``: what leaves the site. The pages themselves answer, or nobody reads this."""
+
+    now: Instant
+    emails: PartHealth
+    sync: PartHealth
+
+    @property
+    def is_well(self) -> bool:
+        return self.emails.late_since is None and self.sync.late_since is None
+
+
+async def site_health(reader: Reader) -> SiteHealth:
+    """What waits for an operator is not counted: it is one person's, and operators have their own page."""
+    (mail,) = await reader.fetch(
+        "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
+        kind=JobKind.MAIL,
+        state=JobState.DUE,
+        late=reader.now - LATE,
+    )
+    (records,) = await reader.fetch(
+        "select min(due_at) as oldest from publications where state = :state and due_at < :late",
+        state=PublicationState.DUE,
+        late=reader.now - LATE,
+    )
+    return SiteHealth(reader.now, _part(mail["oldest"]), _part(records["oldest"]))
+
+
+def _part(oldest: int | None) -> PartHealth:
+    return PartHealth(None if oldest is None else Instant(oldest))

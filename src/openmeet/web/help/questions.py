@@ -1,0 +1,171 @@
+"""The questions of the help pages and their answers, as Markdown."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from openmeet.i18n.catalogue import LazyText, lazy
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One help page. ``slug``: the end of its address. ``parts``: its paragraphs."""
+
+    slug: str
+    icon: str
+    title: LazyText
+    parts: tuple[LazyText, ...]
+
+
+QUESTIONS: Final = (
+    Question(
+        "sharing",
+        "sync",
+        lazy("What is shared where?"),
+        (
+            lazy(
+                "**On this site:** everything you write here. An event shows who may see it: everyone, people with the link, or people you invite."
+            ),
+            lazy(
+                "**In other apps:** only public things, and only after you agree to sync. Until then nothing you do here leaves this site. "
+                "[See your choice](/settings/publishing)."
+            ),
+            lazy(
+                "**Your events:** with sync, a public event is copied to your account, where other apps find it. Private and unlisted events are never copied."
+            ),
+            lazy(
+                "**Your answers:** an answer is copied when you sync, the event is public and you have a place or said maybe. "
+                "Beside the buttons you see whether it will be shared, and under which name. You can switch it off for one event."
+            ),
+            lazy(
+                "**While you wait** for the host’s answer or for a place, other apps hear nothing. In your settings you can be shown as interested instead."
+            ),
+            lazy(
+                "**When you change your mind,** the copy changes, too. You choose whether other apps see that you can’t go, or nothing at all."
+            ),
+            lazy(
+                "**Remove a copy:** open the event and choose “Stop sharing my answer”, or stop syncing altogether in your settings. "
+                "We remove what we copied. Other apps may have kept copies of their own, and nobody can call those back."
+            ),
+            lazy(
+                "**Never shared:** your e-mail address, your answers to a host’s questions, your chats, who you blocked, and your calendar."
+            ),
+        ),
+    ),
+    Question(
+        "answering",
+        "check",
+        lazy("How do I answer an invitation?"),
+        (
+            lazy(
+                "Open the event and press the button at the bottom. It says what happens: “I’m going”, “Ask to join” or “Join waitlist”."
+            ),
+            lazy("You can change your answer later on the same page."),
+            lazy(
+                "If the host approves guests, you hear from us as soon as they decide. Until then you don’t have a place."
+            ),
+            lazy(
+                "You don’t need an account: choose “Answer by e-mail, without an account” and confirm it in the e-mail that we send you."
+            ),
+        ),
+    ),
+    Question(
+        "waitlist",
+        "clock",
+        lazy("How does the waitlist work?"),
+        (
+            lazy("When an event is full, you can join the waitlist. The event page shows your position."),
+            lazy(
+                "When a place gets free, the first person on the list gets it, or has some hours to take it. We e-mail you either way."
+            ),
+            lazy("If a place is held for you, the page says until when. After that it goes to the next person."),
+            lazy("A group that answered together needs enough places for everyone."),
+        ),
+    ),
+    Question(
+        "hosting",
+        "calendar",
+        lazy("How do I create an event?"),
+        (
+            lazy(
+                "[Start a new event](/events/new) with a title and a start. Everything else can wait, and a draft is kept until you publish it."
+            ),
+            lazy("Without a picture the event gets a drawn cover. You can upload your own at any time."),
+            lazy(
+                "You choose who may come: everyone, people you approve, or a limited number of people with a waitlist."
+            ),
+            lazy(
+                "When you change the time or the place, we tell everyone who is going. When you cancel, you can bring the event back."
+            ),
+        ),
+    ),
+    Question(
+        "repeating",
+        "repeat",
+        lazy("How do repeating events work?"),
+        (
+            lazy("Choose “Repeats” in the form of the event. You see the next dates before you save."),
+            lazy("Every date has its own page and its own guests. People can answer one date or all of them."),
+            lazy(
+                "When you change something, you choose how far it goes: this date, this and the following ones, or all. You see a summary first and can undo it for ten minutes."
+            ),
+        ),
+    ),
+    Question(
+        "calendar",
+        "download",
+        lazy("How do I get events into my calendar?"),
+        (
+            lazy(
+                "Open the event and choose “Download for your calendar”. That is a copy: later changes don’t reach it."
+            ),
+            lazy(
+                "To follow changes, [subscribe to your own calendar](/settings/calendars). It has all events you’re going to and stays up to date."
+            ),
+            lazy("The address of that calendar is secret. If it leaked, make a new one on the same page."),
+        ),
+    ),
+    Question(
+        "emails",
+        "mail",
+        lazy("How do I get fewer e-mails?"),
+        (
+            lazy(
+                "[Choose your notifications](/settings/notifications): for every kind of news you say whether it comes by e-mail, here, or not at all."
+            ),
+            lazy(
+                "E-mails with news end with a link that stops e-mails of that kind. You don’t have to sign in for it."
+            ),
+            lazy("Cancelled and moved events are sent at once. Everything else is combined, and quiet hours are kept."),
+        ),
+    ),
+    Question(
+        "safety",
+        "shield",
+        lazy("What can I do about unwanted people or events?"),
+        (
+            lazy(
+                "On every event, group and person you find “Report, block or mute …”. Nobody is told who reported or blocked them."
+            ),
+            lazy("People you blocked can’t answer your events, join your groups or write to you."),
+            lazy("Reports go to the people who run this site. [See what you blocked](/settings/safety)."),
+        ),
+    ),
+    Question(
+        "leaving",
+        "out",
+        lazy("How do I take my data with me, or leave?"),
+        (
+            lazy(
+                "[Download everything of yours](/settings/data) as one file: events, answers, groups, chats and pictures."
+            ),
+            lazy(
+                "[Delete your account](/settings/delete): you see what happens first, and nothing is deleted before you confirm it."
+            ),
+            lazy(
+                "If this site opened an account for your public events, you can take that account over before you go."
+            ),
+        ),
+    ),
+)
+
+BY_SLUG: Final = {one.slug: one for one in QUESTIONS}

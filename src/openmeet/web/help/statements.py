@@ -1,0 +1,77 @@
+"""Who runs the site, its terms, privacy and accessibility, where the operator wrote nothing of their own: Markdown."""
+
+from typing import Final
+
+from openmeet.i18n.catalogue import LazyText, lazy
+
+ABOUT: Final = (
+    lazy(
+        "Here people invite each other: to a walk, a concert, a meeting of the neighbourhood. Events are free to create and free to answer."
+    ),
+    lazy(
+        "The site is part of the open social web. If you agree, your public events also show up in other apps, under a name that you keep "
+        "when you leave. [What is shared where](/help/sharing)."
+    ),
+    lazy(
+        "There are no advertisements and no trackers. The only cookies are the ones that keep you signed in and remember what you did last."
+    ),
+    lazy(
+        "The software is free: anyone can run a site like this one. Programs can use the [interface for developers](/api/openapi.json)."
+    ),
+)
+
+TERMS: Final = (
+    lazy(
+        "**Be a good guest.** Treat people with respect, on the site and at the event. Nobody may be threatened, harassed or deceived here."
+    ),
+    lazy(
+        "**Be a good host.** Say truthfully what happens, where and when, and what it costs. Tell your guests when something changes."
+    ),
+    lazy(
+        "**Your texts and pictures stay yours.** You allow us to show them to the people you chose. Only share what you have the right to share."
+    ),
+    lazy(
+        "**What we can do.** We can hide or remove what breaks these terms or the law, and close accounts. You hear the reason and can object."
+    ),
+    lazy(
+        "**What we can’t promise.** Events are the responsibility of their hosts. We look after the site, but it can be out of order at times."
+    ),
+    lazy(
+        "**Leaving.** You can [download your data](/settings/data) and [delete your account](/settings/delete) whenever you like."
+    ),
+)
+
+PRIVACY: Final = (
+    lazy(
+        "**What we keep:** your e-mail address and name, the events, answers, groups and messages that you write, and your settings."
+    ),
+    lazy(
+        "**What we keep briefly:** the network address of a visit, against abuse, and the time and device of each sign-in. You see your sign-ins in [your settings](/settings/sessions)."
+    ),
+    lazy(
+        "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s settings say. Other guests never see your e-mail address."
+    ),
+    lazy(
+        "**What leaves the site:** e-mails that you asked for. Public things go to other apps only after you agree. [What is shared where](/help/sharing)."
+    ),
+    lazy(
+        "**What we don’t do:** no advertisements, no trackers, no sale of data, no files loaded from other companies’ servers."
+    ),
+    lazy(
+        "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your account](/settings/delete). You can also object, and complain to a data protection authority."
+    ),
+    lazy("**How long:** until you delete it. Backups and what the law requires are kept for a limited time."),
+)
+
+ACCESSIBILITY: Final = (
+    lazy("Everybody should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
+    lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in light and dark, without scripts and on a small phone."),
+    lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and at two sizes."),
+    lazy("**What is not perfect:** pictures that people upload may lack a description, and so may the events of other apps. On the map, the list beside it has the same events."),
+    lazy("**Tell us** what doesn’t work for you, and on which page. We answer, and we look for another way until it works."),
+)  # fmt: skip
+
+
+def paragraphs_of(several: tuple[LazyText, ...]) -> str:
+    """One Markdown text of these paragraphs, in the current language."""
+    return "\n\n".join(str(one) for one in several)

@@ -1,0 +1,93 @@
+"""Help, the pages about the site, its status, and pages for what failed."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import MINUTE
+from openmeet.domain.events import actions as events
+from openmeet.web.help.health import LATE, site_health
+from openmeet.web.help.questions import QUESTIONS
+from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet", clock=clock), clock, run_by="Verein Musterkiez", contact="a@kiez.test")
+
+
+async def test_every_question_is_one_page_that_help_leads_to(site):
+    """And the page of a question leads to the others."""
+    async with site.browser() as browser:
+        listed = (await browser.get("/help")).text
+        for question in QUESTIONS:
+            assert f'href="/help/{question.slug}"' in listed
+            answer = await browser.get(f"/help/{question.slug}")
+            assert answer.status_code == 200
+            assert f"<h1>{question.title}</h1>" in answer.text
+            assert answer.text.count('href="/help/') == len(QUESTIONS) - 1
+        assert (await browser.get("/help/nothing")).status_code == 404
+
+
+async def test_statements_name_who_runs_the_site(site):
+    async with site.browser() as browser:
+        for path in ("/about", "/terms", "/privacy", "/accessibility"):
+            answer = await browser.get(path)
+            assert answer.status_code == 200
+            assert "Verein Musterkiez" in answer.text
+            assert 'href="mailto:a@kiez.test"' in answer.text
+
+
+async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, clock, tmp_path: Path):
+    """In the language of the reader, where there is one; it is Markdown without HTML."""
+    (tmp_path / "terms.md").write_text("Be **nice**. <script>alert(1)</script>", "utf-8")
+    (tmp_path / "terms.de.md").write_text("Seid **nett**.", "utf-8")
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock, texts_directory=tmp_path)
+    async with site.browser() as browser:
+        english = (await browser.get("/terms")).text
+        german = (await browser.get("/terms", headers={"accept-language": "de"})).text
+        general = (await browser.get("/privacy")).text
+    assert "Be <strong>nice</strong>." in english
+    assert "<script>alert" not in english
+    assert "Seid <strong>nett</strong>." in german
+    assert "Be a good guest" not in english
+    assert "no trackers" in general
+
+
+async def test_the_status_says_what_is_late(site, clock):
+    """A record that has been due for longer than retries take."""
+    async with site.browser() as browser:
+        assert "Everything works" in (await browser.get("/status")).text
+        async with site.db.transaction() as tx:
+            ana = await person(tx, "Ana")
+            event = await event_by(tx, ana)
+            await tx.execute(
+                "update publications set state = 'due', due_at = :now where subject_id = :id", now=tx.now, id=event.id
+            )
+        clock.turn(LATE + MINUTE)
+        async with site.db.reader() as reader:
+            assert (await site_health(reader)).sync.late_since is not None
+        assert "Some things are late" in (await browser.get("/status")).text
+
+
+async def test_a_page_that_is_not_there_leads_back(site):
+    """By the page of this site that linked to it; never to another site."""
+    async with site.browser() as browser:
+        ours = await browser.get("/nowhere", headers={"referer": f"{ORIGIN}/help?x=1"})
+        theirs = await browser.get("/nowhere", headers={"referer": "https://evil.test/help"})
+    assert 'href="/help?x=1">Go back' in ours.text
+    assert "Go back" not in theirs.text
+    assert "evil.test" not in theirs.text
+
+
+async def test_a_deleted_event_has_a_page_of_its_own(site):
+    """It was public, so that it existed is no secret."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await events.delete(tx, ana, event.slug)
+    async with site.browser() as browser:
+        answer = await browser.get(f"/events/{event.slug}")
+    assert answer.status_code == 410
+    assert "This is no longer here" in answer.text
+    assert "/covers/books-" in answer.text
