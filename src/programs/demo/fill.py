@@ -30,8 +30,8 @@ from programs.demo.town import CLUBS, CONVERSATIONS, COUNTRY, GATHERINGS, PEOPLE
 
 EVENTS: Final = 220
 WEEKS: Final = 6
-# Events of one transaction: short enough that the pages answer meanwhile.
-_CHUNK: Final = 20
+# Events of one transaction: short enough that the pages answer meanwhile, and that a busy machine ends it in time.
+_CHUNK: Final = 4
 
 
 async def fill(db: Database, *, seed: int = 1, number_of_events: int = EVENTS) -> bool:
