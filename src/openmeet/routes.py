@@ -148,7 +148,7 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.site import dev_pages
+from openmeet.web.site import dev_pages, offline_pages
 from openmeet.web.webhooks import api as webhooks_api
 from openmeet.web.webhooks import pages as webhooks_pages
 
@@ -169,6 +169,7 @@ def open_pages() -> list[Route]:
         *calendar_pages.open_routes(),
         *group_calendar_pages.open_routes(),
         *sitemap.routes(),
+        *offline_pages.open_routes(),
     ]
 
 
@@ -252,6 +253,7 @@ def pages() -> list[Route]:
         *taking_over_pages.routes(),
         *custodial_pages.routes(),
         *help_pages.routes(),
+        *offline_pages.routes(),
         *dev_pages.routes(),
     ]
 

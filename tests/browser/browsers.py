@@ -117,12 +117,16 @@ async def browser(chromium_of_file: Browser) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def context(browser: Browser, deployment: Deployment, **options: Any) -> AsyncIterator[BrowserContext]:
-    """A person's browser: own cookies; script off with ``java_script_enabled=False``."""
+    """A person's browser: own cookies; script off with ``java_script_enabled=False``, service workers on with
+    ``service_workers="allow"``.
+    """
     options = {
         "viewport": PHONE,
         "locale": "en-GB",
         "timezone_id": "Europe/Berlin",
         "base_url": deployment.url,
+        # Between a page and the site it would hide requests from the tests that watch them.
+        "service_workers": "block",
     } | options
     opened = await browser.new_context(**options)
     opened.set_default_timeout(_PATIENCE_MS)

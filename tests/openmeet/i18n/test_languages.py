@@ -216,7 +216,7 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
         assert "Ich komme" in stranger
         assert "I’m going" in (await browser.get(f"/events/{event.slug}", headers=ENGLISH)).text
         refused = await browser.get("/events/no-such-event", headers=german)
-        assert (refused.status_code, "Hier gibt es nichts" in refused.text) == (404, True)
+        assert (refused.status_code, "Diese Seite finden wir nicht" in refused.text) == (404, True)
         await sign_up(browser, "ida@example.org", "Ida")
         await browser.post("/settings/profile", data={"display_name": "Ida", "language": "de"}, headers=ENGLISH)
         assert "Dein Profil ist gespeichert." in await _profile(browser, ENGLISH)

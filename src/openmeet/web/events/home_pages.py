@@ -51,6 +51,7 @@ MOST_SUGGESTED: Final = 6
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
 _READ_WAITING: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset({AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.NEEDS_DECISIONS})
+_WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
 _SOON: Final = (lazy("Today"), lazy("Tomorrow"))
@@ -147,9 +148,23 @@ async def show_home(request: Request) -> Response:
         "suggested": days(suggested, facts, now),
         "for_you": [_suggested(one, facts, names) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
+        "keep": _kept_offline(ahead, facts),
         "hosted": [_week_row(event, facts) for event in hosted if event.starts_at is not None],
     }
     return page(request, "events/my_home.html", context)
+
+
+def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
+    """Pages that a browser keeps for when there is no connection: the week, the tickets, the check-in lists."""
+    kept = ["/my/calendar?view=week"]
+    for event in ahead:
+        path = f"/events/{quote(event.slug)}"
+        state = bar_of(facts.cases[event.id]).state
+        if state in _WITH_TICKET:
+            kept.append(f"{path}/ticket")
+        elif state in {AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS}:
+            kept.append(f"{path}/check-in")
+    return kept
 
 
 async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:

@@ -34,6 +34,7 @@ class Viewer:
     """The viewer, for the layout.
 
     ``tone``: their colours, see ``groundwork.ui.tones``. ``is_at_servers``: they can also sign out at the PDS of their accounts.
+    ``person``: their id, by which a browser tells whose pages it has kept.
     ``chat_unread``: messages, in all chats. ``is_mentioned``: one of them names the viewer.
     """
 
@@ -45,6 +46,7 @@ class Viewer:
     moderates: bool = False
     operates: bool = False
     is_at_servers: bool = False
+    person: str = ""
 
 
 @cache

@@ -60,6 +60,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
                 moderates=moderates,
                 operates=operates,
                 is_at_servers=found.is_at_servers,
+                person=caller.user_id,
             )
             set_viewer(connection, viewer)
     await _note_presence(connection, found)

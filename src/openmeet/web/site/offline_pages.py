@@ -1,0 +1,83 @@
+"""What makes the site installable and useful without a connection: manifest, service worker, the page for "offline"."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openmeet.i18n.catalogue import current, gettext
+from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
+from openmeet.web.site.static_files import static_url
+
+OFFLINE: Final = "/offline"
+WORKER: Final = "/service-worker.js"
+
+_SCRIPT: Final = Path(__file__).parent / "static" / "service_worker.js"
+# What every page needs.
+_FILES: Final = ("site.css", "page.js", "improve.js", "offline.js", "figtree.woff2", "mark.svg")
+# The paper of ``tokens.css``, which is also behind the mark while the app starts.
+_PAPER: Final = "#FBF8F3"
+
+
+def routes() -> list[Route]:
+    return [Route(OFFLINE, show_offline, methods=["GET"])]
+
+
+def open_routes() -> list[Route]:
+    return [
+        Route("/manifest.webmanifest", show_manifest, methods=["GET"]),
+        Route(WORKER, serve_worker, methods=["GET"]),
+    ]
+
+
+async def show_offline(request: Request) -> Response:
+    """Shown by the service worker instead of a page that is not kept; online it is an ordinary page."""
+    return page(request, "site/offline.html")
+
+
+async def show_manifest(request: Request) -> Response:
+    """The web app manifest: name, icons and shortcuts of the installed site."""
+    name = services(request).settings.site_name
+    icons = [{"src": static_url("mark.svg"), "sizes": "any", "type": "image/svg+xml"}]
+    for side in (192, 512):
+        icon = {"src": static_url(f"icon-{side}.png"), "sizes": f"{side}x{side}", "type": "image/png"}
+        icons += [icon, icon | {"purpose": "maskable"}]
+    manifest = {
+        "id": "/",
+        "name": name,
+        "short_name": name,
+        "lang": current().tag,
+        "start_url": "/home",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": _PAPER,
+        "theme_color": _PAPER,
+        "icons": icons,
+        "shortcuts": [
+            {"name": gettext("New event"), "url": "/events/new"},
+            {"name": gettext("Calendar"), "url": "/my/calendar"},
+        ],
+    }
+    return Response(
+        json.dumps(manifest, ensure_ascii=False),
+        media_type="application/manifest+json",
+        headers={"cache-control": "public, max-age=3600", "vary": "accept-language"},
+    )
+
+
+async def serve_worker(_request: Request) -> Response:
+    """The script with this release's files. Its address stays, so it is asked for again each time."""
+    return Response(_worker(), media_type="text/javascript", headers={"cache-control": "no-cache"})
+
+
+@cache
+def _worker() -> str:
+    files = [static_url(name) for name in _FILES]
+    known = {"VERSION": files[0].split("/")[2] + files[3].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
+    constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in known.items())
+    return constants + _SCRIPT.read_text("utf-8")

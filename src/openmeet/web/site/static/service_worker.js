@@ -1,0 +1,209 @@
+// Keeps pages that people need without a connection, and what they do meanwhile until it can be sent.
+// The server puts VERSION, FILES and OFFLINE in front.
+
+const SHELL = `shell-${VERSION}`;
+const KEPT = "kept";
+const MOST_KEPT = 60;
+const AN_HOUR = 3_600_000;
+// Names of pages that are kept as they were last seen, and of forms that wait for a connection.
+const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
+const QUEUED_PATHS = /^\/events\/[^/]+\/(answer|check-in|check-in\/undo)$/;
+const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$/;
+
+addEventListener("install", (event) => {
+  skipWaiting();
+  event.waitUntil(caches.open(SHELL).then((cache) => cache.addAll([...FILES, OFFLINE])));
+});
+
+addEventListener("activate", (event) => {
+  const clean = async () => {
+    for (const name of await caches.keys()) if (name.startsWith("shell-") && name !== SHELL) await caches.delete(name);
+    await clients.claim();
+  };
+  event.waitUntil(clean());
+});
+
+addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (url.origin !== location.origin) return;
+  if (request.mode === "navigate" && request.method === "GET") event.respondWith(show(event, url));
+  else if (request.mode === "navigate" && request.method === "POST" && QUEUED_PATHS.test(url.pathname)) event.respondWith(sendOrQueue(event, url));
+  else if (request.mode === "navigate" && request.method === "POST" && ENDS_SESSION.test(url.pathname)) event.respondWith(endSession(request));
+  else if (request.method === "GET" && /^\/(static|covers)\//.test(url.pathname)) event.respondWith(file(request));
+});
+
+addEventListener("sync", (event) => event.waitUntil(sendAll()));
+
+addEventListener("message", (event) => {
+  const { kind, ...said } = event.data ?? {};
+  if (kind === "here") event.waitUntil(welcome(event.source, said));
+  if (kind === "words") event.waitUntil(write((state) => state.put(said.words, `words ${said.key}`)));
+  if (kind === "drop") event.waitUntil(write((_, queue) => queue.delete(said.key)).then(tellAll));
+});
+
+// What waits is one row per thing, so that who changes their mind sends the last word only.
+const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
+
+async function show(event, url) {
+  try {
+    const answer = await fetch(event.request);
+    if (answer.ok && !answer.redirected && KEPT_PATHS.test(url.pathname)) event.waitUntil(keep(url, answer.clone()));
+    return answer;
+  } catch (failure) {
+    const cache = await caches.open(KEPT);
+    const found = (await cache.match(url.href)) ?? (await cache.match(url.pathname, { ignoreSearch: true }));
+    const shell = found ?? (await (await caches.open(SHELL)).match(OFFLINE));
+    if (!shell) throw failure;
+    const at = found?.headers.get("x-kept-at") ?? "";
+    const page = (await shell.text()).replace("<html ", `<html data-kept-at="${at}" `);
+    return new Response(page, { headers: shell.headers });
+  }
+}
+
+// A page with a filter or with what was done a moment ago is not the one to come back to: the plain one is fetched.
+async function keep(url, answer) {
+  const isCalendar = url.pathname === "/my/calendar";
+  if (url.search && !isCalendar) {
+    if (!url.pathname.endsWith("/check-in")) return;
+    answer = await fetch(url.pathname, { headers: { accept: "text/html" } }).catch(() => undefined);
+    if (!answer?.ok || answer.redirected) return;
+  }
+  const headers = new Headers(answer.headers);
+  const text = await answer.text();
+  headers.set("x-kept-at", String(Date.now()));
+  headers.set("x-title", encodeURIComponent(/<title>([^<]*)<\/title>/.exec(text)?.[1] ?? ""));
+  const cache = await caches.open(KEPT);
+  const key = isCalendar ? url.href : url.origin + url.pathname;
+  await cache.delete(key);
+  await cache.put(key, new Response(text, { headers }));
+  const all = await cache.keys();
+  for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) await cache.delete(one);
+}
+
+async function file(request) {
+  const known = await caches.match(request);
+  if (known) return known;
+  const answer = await fetch(request);
+  if (answer.ok) {
+    const cache = await caches.open(SHELL);
+    await cache.put(request, answer.clone());
+  }
+  return answer;
+}
+
+async function sendOrQueue(event, url) {
+  const { request } = event;
+  const text = await request.clone().text();
+  try {
+    return await fetch(request);
+  } catch {
+    const body = new URLSearchParams(text);
+    const key = keyOf(url.pathname, body);
+    const undone = url.pathname.endsWith("/undo") && (await read((_, queue) => queue.get(key)));
+    const words = (await read((state) => state.get(`words ${key}`))) ?? "";
+    await write((_, queue) => {
+      if (undone) queue.delete(key);
+      else queue.put({ key, path: url.pathname, body: text, words, at: Date.now() });
+    });
+    await registration.sync?.register("queue").catch(() => undefined);
+    const from = new URL(request.referrer || OFFLINE, location.origin);
+    const isKept = KEPT_PATHS.test(from.pathname) && (await (await caches.open(KEPT)).match(from.pathname, { ignoreSearch: true }));
+    return Response.redirect(isKept ? from.pathname : OFFLINE, 303);
+  }
+}
+
+async function endSession(request) {
+  const answer = await fetch(request);
+  await forget();
+  return answer;
+}
+
+// A page was opened. ``person``: who is signed in, empty if nobody is; ``pages``: what to keep for them.
+async function welcome(client, { person, pages }) {
+  const known = await read((state) => state.get("person"));
+  if (known && person && known !== person) await forget();
+  if (known && !person) await caches.delete(KEPT);
+  if (person) {
+    await write((state) => state.put(person, "person"));
+    await sendAll();
+    const cache = await caches.open(KEPT);
+    for (const path of pages) {
+      const url = new URL(path, location.origin);
+      const known = await cache.match(url.href);
+      if (known && Number(known.headers.get("x-kept-at")) > Date.now() - AN_HOUR) continue;
+      const answer = await fetch(url, { headers: { accept: "text/html" } }).catch(() => undefined);
+      if (answer?.ok && !answer.redirected) await keep(url, answer);
+    }
+  }
+  client.postMessage(await state());
+}
+
+async function state() {
+  const waiting = await read((_, queue) => queue.getAll());
+  const cache = await caches.open(KEPT);
+  const kept = [];
+  for (const request of await cache.keys()) {
+    const found = await cache.match(request);
+    kept.push({ path: request.url.slice(location.origin.length), title: decodeURIComponent(found.headers.get("x-title") ?? "") });
+  }
+  return { kind: "state", waiting: waiting.sort((one, other) => one.at - other.at), kept };
+}
+
+async function tellAll(more = {}) {
+  const now = await state();
+  for (const client of await clients.matchAll()) client.postMessage({ ...now, ...more });
+}
+
+// What the server refuses stays, marked, until its person drops it. What it cannot take now stays for the next time.
+const sendAll = () =>
+  navigator.locks.request("queue", async () => {
+    const waiting = await read((_, queue) => queue.getAll());
+    let sent = 0;
+    for (const one of waiting.filter((row) => !row.refused).sort((a, b) => a.at - b.at)) {
+      const answer = await fetch(one.path, { method: "POST", body: new URLSearchParams(one.body), headers: { accept: "text/html" } }).catch(() => undefined);
+      const mustWait = !answer || answer.status === 429 || answer.status >= 500 || new URL(answer.url).pathname.startsWith("/sign-in");
+      if (mustWait) break;
+      sent += answer.ok ? 1 : 0;
+      await write((_, queue) => {
+        if (answer.ok) queue.delete(one.key);
+        else queue.put({ ...one, refused: true });
+      });
+    }
+    if (sent) await tellAll({ sent });
+  });
+
+async function forget() {
+  await caches.delete(KEPT);
+  await write((state, queue) => {
+    state.clear();
+    queue.clear();
+  });
+}
+
+const read = (work) => inStore("readonly", work);
+const write = (work) => inStore("readwrite", work);
+
+function inStore(mode, work) {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open("openmeet", 1);
+    opening.onupgradeneeded = () => {
+      opening.result.createObjectStore("state");
+      opening.result.createObjectStore("queue", { keyPath: "key" });
+    };
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const change = database.transaction(["state", "queue"], mode);
+      const asked = work(change.objectStore("state"), change.objectStore("queue"));
+      change.oncomplete = () => {
+        database.close();
+        resolve(asked?.result);
+      };
+      change.onabort = () => {
+        database.close();
+        reject(change.error);
+      };
+    };
+  });
+}

@@ -1,0 +1,114 @@
+"""Without a connection: pages that were seen are there, what is done waits, is sent later, and the page says so."""
+
+from playwright.async_api import BrowserContext, Page, expect
+
+from groundwork.clock import DAY
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import queries
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from tests.browser.browsers import Deployment, context, sign_up
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+
+async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
+    """Sign up, and wait until the pages of this browser are kept."""
+    await page.goto("/sign-up?next=/home")
+    await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
+    await page.wait_for_url("**/home")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    await page.wait_for_function("navigator.serviceWorker.controller !== null")
+    async with openmeet.db.reader() as reader:
+        user = await by_email(reader, f"{name.lower()}@example.org")
+    assert user is not None
+    return Caller(user.id, name)
+
+
+async def _keep(page: Page, path: str) -> None:
+    """Look at a page, and wait until it is kept."""
+    await page.goto(path)
+    await page.wait_for_function(
+        "async (path) => Boolean(await (await caches.open('kept')).match(new URL(path, location.origin).href))",
+        arg=path,
+    )
+
+
+async def _status(openmeet: Deployment, event: Event, who: Caller) -> AttendanceStatus | None:
+    async with openmeet.db.reader() as reader:
+        found = await queries.find(reader, event.id, who.user_id)
+    return found.status if found else None
+
+
+async def _go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> None:
+    await opened.set_offline(offline)
+    for worker in opened.service_workers:
+        assert worker.url.endswith("/service-worker.js")
+    if not offline:
+        await page.evaluate("dispatchEvent(new Event('online'))")
+
+
+async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: Deployment) -> None:
+    """The page says that it waits, and afterwards that it was sent; other pages are not there, and say so."""
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Host"), title="Board games")
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        ida = await _arrive(page, openmeet, "Ida")
+        await _keep(page, f"/events/{event.slug}")
+        await _go_offline(opened, page, offline=True)
+        await page.locator(".answer-bar button[value=going]").first.click()
+        await expect(page.get_by_text("Waiting to send: I’m going: Board games")).to_be_visible()
+        await expect(page.get_by_text("You’re offline. This page was saved")).to_be_visible()
+        assert await _status(openmeet, event, ida) is None
+        await page.goto("/groups")
+        await expect(page.get_by_role("heading", name="Saved on this device")).to_be_visible()
+        await expect(page.get_by_role("link", name="Board games")).to_be_visible()
+        await _go_offline(opened, page, offline=False)
+        await expect(page.get_by_text("You’re back online. What waited is sent.")).to_be_visible()
+        assert await _status(openmeet, event, ida) is AttendanceStatus.ATTENDING
+
+
+async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Deployment) -> None:
+    """From the list that was open before; what is undone meanwhile is never sent."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        host = await _arrive(page, openmeet, "Hanna")
+        async with openmeet.db.transaction() as tx:
+            event = await event_by(tx, host, title="Repair café")
+            guests = [await person(tx, name) for name in ("Nora", "Priya")]
+            for guest in guests:
+                await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+            await tx.execute(
+                "update events set starts_at = :at, ends_at = :end, over_at = :end where id = :id",
+                at=tx.now,
+                end=tx.now + DAY,
+                id=event.id,
+            )
+        await _keep(page, f"/events/{event.slug}/check-in")
+        await _go_offline(opened, page, offline=True)
+        await page.get_by_role("button", name="Check in Nora").click()
+        await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
+        await page.get_by_role("button", name="Check in Priya").click()
+        await expect(page.get_by_text("Waiting to send: Check in Priya")).to_be_visible()
+        await page.get_by_role("button", name="Undo: Check in Priya").click()
+        await expect(page.get_by_text("Waiting to send: Check in Priya")).to_have_count(0)
+        await _go_offline(opened, page, offline=False)
+        await expect(page.get_by_text("You’re back online. What waited is sent.")).to_be_visible()
+        assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
+        assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+
+
+async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
+    """Neither pages nor what waited."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        await _arrive(page, openmeet, "Otto")
+        await _keep(page, "/home")
+        await page.get_by_role("button", name="Sign out").first.click()
+        await page.wait_for_url(lambda url: "/home" not in url)
+        assert not await page.evaluate("caches.open('kept').then((cache) => cache.keys()).then((all) => all.length)")

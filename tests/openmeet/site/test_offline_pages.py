@@ -1,0 +1,43 @@
+"""What makes the site installable: the manifest, the service worker, and the pages that a browser is asked to keep."""
+
+import re
+
+from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+
+
+async def test_the_manifest_names_icons_that_are_there(make_sqlite, clock):
+    """In the language of the reader; each icon is a picture of this release."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        manifest = (await browser.get("/manifest.webmanifest", headers={"accept-language": "de"})).json()
+        assert manifest["lang"] == "de"
+        assert {icon["sizes"] for icon in manifest["icons"]} == {"any", "192x192", "512x512"}
+        for icon in manifest["icons"]:
+            answer = await browser.get(icon["src"])
+            assert (answer.status_code, answer.headers["content-type"]) == (200, icon["type"])
+
+
+async def test_the_service_worker_knows_the_files_of_this_release(make_sqlite, clock):
+    """It is asked for again each time, since its address never changes."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        worker = await browser.get("/service-worker.js")
+        assert worker.headers["cache-control"] == "no-cache"
+        files = re.findall(r'"(/static/[^"]+)"', worker.text)
+        assert len(files) == 6
+        for path in files:
+            assert (await browser.get(path)).status_code == 200
+
+
+async def test_home_names_what_to_keep_for_when_there_is_no_connection(make_sqlite, clock):
+    """The week, tickets of events one goes to, check-in lists of those one hosts; nothing of others."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ida@example.org", "Ida")
+        async with site.db.transaction() as tx:
+            theirs = await event_by(tx, await person(tx, "Ana"))
+        await browser.post(f"/events/{theirs.slug}/answer", data={"reply": "going"})
+        home = (await browser.get("/home")).text
+    kept = re.search(r'data-keep="([^"]*)"', home)
+    assert kept is not None
+    assert kept[1].split() == ["/my/calendar?view=week", f"/events/{theirs.slug}/ticket"]
