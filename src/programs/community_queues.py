@@ -1,6 +1,6 @@
 """Each community's queue. An embedded one has a database of its own, because its writes come in bursts."""
 
-from groundwork.clock import Clock
+from groundwork.clock import DAY, SECOND, Clock
 from groundwork.database.open_ import SQLITE
 from groundwork.database.transaction import Database
 from groundwork.queue.contract import Queue
@@ -32,6 +32,7 @@ async def queue_over(name: str, settings: Settings, tables: Database | None, clo
             clock=clock,
             name=settings.broker_name,
             connections=settings.database_connections,
+            keep_seconds=settings.deleted_kept_days * DAY / SECOND if settings.deleted_kept_days else None,
         )
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}BROKER_URL: {error}."]) from None

@@ -159,7 +159,7 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
 
 def erasing_of(platform: Platform) -> Erasing:
     async def elsewhere(did: Did) -> None:
-        await dead_letters.erase(platform.queue, did)
+        await dead_letters.erase(platform.db, platform.here.erasure_keys, platform.queue, did)
         async with platform.installation.transaction() as tx:
             await cursors.erase(tx, did)
 

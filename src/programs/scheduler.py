@@ -100,6 +100,9 @@ CHORES: dict[str, Chore] = {
     "old_dead_letters": Chore(
         3600, lambda platform: dead_letters.forget_buried(platform.queue, _buried_before(platform))
     ),
+    "erased_dead_letters": Chore(
+        3600, lambda platform: dead_letters.forget_erased(platform.db, platform.here.erasure_keys, platform.queue)
+    ),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.pass_on(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),

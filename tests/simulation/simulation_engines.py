@@ -127,6 +127,9 @@ class RecordedQueue:
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._queue.discard_dead(letter_ids)
 
+    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
+        return await self._queue.forget(partition, is_over)
+
     async def depth(self) -> Depth:
         return await self._queue.depth()
 

@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from at_network.did_resolver import DidResolver, DidSettings
@@ -281,14 +282,17 @@ class Deployment:
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
                 JobKind.REFRESH_IDENTITY: one_by_one(
                     identity_refresh.identity_handler(
-                        self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
+                        self.db,
+                        self.network,
+                        Erasing(here.erasure_keys, partial(self._erase_elsewhere, here.erasure_keys)),
+                        here.believed,
                     )
                 ),
             },
         )
 
-    async def _erase_elsewhere(self, did: Did) -> None:
-        await dead_letters.erase(self.queue, did)
+    async def _erase_elsewhere(self, keys: Sequence[bytes], did: Did) -> None:
+        await dead_letters.erase(self.db, keys, self.queue, did)
         async with self.installation.transaction() as tx:
             await cursors.erase(tx, did)
 

@@ -1,6 +1,6 @@
 """Contract of a message queue, for both drivers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -104,6 +104,12 @@ class Queue(Protocol):
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         """Delete dead letters; returns how many there were."""
+        ...
+
+    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
+        """Delete the dead letters of a partition, and of what waits the bodies that are over, where the driver can single them
+        out; in a broker they expire. Returns how many there were.
+        """
         ...
 
     async def depth(self) -> Depth:

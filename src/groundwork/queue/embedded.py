@@ -6,7 +6,7 @@ would stay blocked for ever.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.durable_write import write_durably
@@ -65,6 +65,10 @@ TAKE_DEAD = """
     delete from queue_dead_letters where position in :positions
     returning position, partition_by, routing_key, message_id, body
 """
+
+WAITING = "select position, body from queue_messages where partition_by = :partition"
+FORGET = "delete from queue_messages where position = :position"
+FORGET_DEAD = "delete from queue_dead_letters where partition_by = :partition returning position"
 
 DEPTH = """
     select (select waiting from queue_counters) as waiting,
@@ -150,6 +154,19 @@ class EmbeddedQueue:
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._database.write(lambda writer: len(writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))))
+
+    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
+        def work(writer: Writer) -> int:
+            _count(writer)
+            rows = writer.fetch(WAITING, partition=partition)
+            over = [{"position": row["position"]} for row in rows if is_over(bytes(row["body"]))]
+            writer.execute_many(FORGET, over)
+            _count(writer, waiting=-len(over))
+            writer.execute(PROMOTE, now=self._clock.now(), partition=partition)
+            writer.after_commit(self._news.set)
+            return len(over) + len(writer.fetch(FORGET_DEAD, partition=partition))
+
+        return await self._database.write(work)
 
     async def try_round_trip(self) -> None:
         await write_durably(self._database, "groundwork.queue")

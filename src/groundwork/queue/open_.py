@@ -37,11 +37,12 @@ async def open_queue(
     max_waiting: int = 1_000_000,
     name: str = "openmeet",
     connections: int = CONNECTIONS,
+    keep_seconds: float | None = None,
 ) -> Queue:
     """The queue that a URL names.
 
     ``database_url``, ``schema`` and ``connections`` (the most) are for the tables of an embedded queue, ``name`` is the
-    prefix on a broker. ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such
+    prefix on a broker and ``keep_seconds`` how long messages stay there. ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such
     a URL, or its library is not installed.
     """
     if url == EMBEDDED:
@@ -52,6 +53,6 @@ async def open_queue(
             rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
         except ModuleNotFoundError as missing:
             raise ValueError("amqp:// needs the extra: pip install 'openmeet[rabbitmq]'") from missing
-        queue: Queue = rabbitmq.RabbitQueue(url, clock, name=name, max_waiting=max_waiting)
+        queue: Queue = rabbitmq.RabbitQueue(url, clock, name=name, max_waiting=max_waiting, keep_seconds=keep_seconds)
         return queue
     raise ValueError("a queue's URL is embedded: or begins with amqp:// or amqps://")

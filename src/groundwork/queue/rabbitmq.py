@@ -10,6 +10,8 @@
   connection is lost the broker delivers again, and ``attempts`` counts that too.
 - Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was delivered too often.
   Listing takes them out and puts them back, so only one process should list at a time.
+- A message that waits for ``keep_seconds`` becomes a dead letter, and one that a worker buried is deleted after as long, also
+  while no program of ours runs.
 - AMQP does not tell what other workers hold: ``depth`` counts what is ready and what this process holds.
 """
 
@@ -18,7 +20,7 @@ import functools
 import itertools
 import os
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -63,13 +65,21 @@ class RabbitQueue:
     """One queue of a broker. Connects when first used, and again when the connection was lost."""
 
     def __init__(
-        self, url: str, clock: Clock, *, name: str = "openmeet", buckets: int = 8, max_waiting: int = 1_000_000
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        name: str = "openmeet",
+        buckets: int = 8,
+        max_waiting: int = 1_000_000,
+        keep_seconds: float | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._name = name
         self._buckets = buckets
         self._max_waiting = max_waiting
+        self._keep_seconds = keep_seconds
         self._connection: AbstractConnection | None = None
         self._publishing: AbstractChannel | None = None
         self._consuming: AbstractChannel | None = None
@@ -148,6 +158,13 @@ class RabbitQueue:
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
         return await self._take_dead(letter_ids, publish=False)
+
+    async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - what waits cannot be read out of its order
+        async with self._broker(), self._dead_messages() as found:
+            theirs = [message for letter, message in found if letter.message.partition == partition]
+            for message in theirs:
+                await message.ack()
+        return len(theirs)
 
     async def depth(self) -> Depth:
         async with self._broker():
@@ -308,6 +325,7 @@ class RabbitQueue:
             message.body,
             headers={"partition": message.partition, "message": message.message_id, "published_at": published_at},
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            expiration=self._keep_seconds,
         )
 
     def _route(self, message: Message) -> str:

@@ -181,6 +181,14 @@ async def test_a_dead_letter_is_discarded(queue: Queue):
     await nothing_comes(queue)
 
 
+async def test_dead_letters_of_a_partition_are_forgotten(queue: Queue):
+    """And no others."""
+    await bury(queue, 3)
+    assert await queue.forget("did:plc:1", lambda _body: True) == 1
+    assert [letter.message.partition for letter in await queue.dead_letters(10)] == ["did:plc:0", "did:plc:2"]
+    assert await queue.forget("did:plc:1", lambda _body: True) == 0
+
+
 async def test_depth_counts_what_waits(queue: Queue, clock: HandClock):
     assert await queue.depth() == (await queue.depth())
     empty = await queue.depth()

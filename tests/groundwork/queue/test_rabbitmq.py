@@ -16,6 +16,7 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
+from tests.system.tour.watching import eventually
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
@@ -274,3 +275,29 @@ async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker,
     await first.close()
     (inherited,) = await take(second, 1)
     assert inherited.message == message(1)
+
+
+async def test_what_nobody_takes_expires(clock: HandClock):
+    """What waits becomes a dead letter, what a worker buried is deleted: no program of ours needs to run."""
+    name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
+    queue = RabbitQueue(BROKER, clock, name=name, buckets=2, keep_seconds=0.05)
+    try:
+        await queue.publish([message(n) for n in range(3)])
+
+        async def has_dead(count: int) -> bool:
+            return (await queue.depth()).dead == count
+
+        await eventually(lambda: has_dead(3))
+        assert (await queue.depth()).waiting == 0
+        assert {letter.reason for letter in await queue.dead_letters(9)} == {"the broker gave up: expired"}
+        await queue.discard_dead([letter.letter_id for letter in await queue.dead_letters(9)])
+        slow = RabbitQueue(BROKER, clock, name=name, buckets=2, keep_seconds=60.0)
+        await slow.publish([message(7)])
+        (delivery,) = await take(slow, 1)
+        await slow.close()
+        (delivery,) = await take(queue, 1)
+        await queue.bury(delivery, "wrong")
+        await eventually(lambda: has_dead(0))
+    finally:
+        await queue.delete()
+        await queue.close()

@@ -1,13 +1,14 @@
 """A deleted account leaves only hashes: every table of the tenant is searched for its content."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from at_protocol.data import cbor
 from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.repository import hosting
-from groundwork.clock import SECOND, HandClock
+from groundwork.clock import DAY, SECOND, HandClock
 from groundwork.database.transaction import Database, Engine
 from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
@@ -32,7 +33,7 @@ from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReaso
 from openmeet.network.publishing.decision import Withhold
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen
-from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.message import RecordMessage, decode, encode
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_leases, publications
@@ -41,7 +42,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import INSTANCE, Deployment
-from tests.openmeet.ingestion.network import did, event, rsvp
+from tests.openmeet.ingestion.network import did, event, rev, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
 from tests.simulation.oracle import EVENT, RSVP
 
@@ -229,15 +230,55 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
     assert (await statuses(db))[user_id] == "attending"
 
 
-async def test_dead_letters_of_the_account_are_forgotten_and_no_others(make_database: MakeDatabase, clock: HandClock):
+async def test_dead_letters_of_the_account_are_forgotten_and_no_others(
+    db: Database, make_database: MakeDatabase, clock: HandClock
+):
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     for number in range(250):
         await queue.publish([Message("event.create", did(number % 2), b"x", f"m{number}")])
     for _ in range(125):
         for delivery in await queue.lease(10, 60):
             await queue.bury(delivery, "wrong")
-    assert await dead_letters.erase(queue, did(1)) == 125
+    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 125
     assert {letter.message.partition for letter in await queue.dead_letters(1000)} == {did(0)}
+
+
+async def test_what_waits_of_a_deleted_account_is_deleted_and_what_it_wrote_since_is_not(
+    db: Database, make_database: MakeDatabase, clock: HandClock
+):
+    """Also while the workers are stopped; the next message of the account is delivered in its turn."""
+    queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
+    late = from_microseconds(clock.now() + DAY, 5)
+    young = replace(event(1, "tea", 1), rev=late)
+    for one in (event(1, "tea", 1, "Cinnamon"), event(1, "cake", 2), young, event(2, "tea", 1)):
+        await queue.publish([Message("event.update", one.did, encode(one), f"{one.did}-{one.rev}")])
+    (leased, _) = await queue.lease(2, 60)
+    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 0
+    async with db.transaction() as tx:
+        await erase_here(tx, KEYS, did(1))
+    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 2
+    await queue.ack([leased])
+    assert (await queue.depth()).waiting == 2
+    assert [decode(one.message.body).rev for one in await queue.lease(9, 60)] == [late]
+
+
+async def test_a_message_that_fails_after_the_erasure_does_not_stay(
+    db: Database, make_database: MakeDatabase, clock: HandClock
+):
+    """On RabbitMQ it waited in the broker; what somebody else wrote, and what the account wrote since, stays."""
+    queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
+    young = replace(event(1, "tea", 1), rev=from_microseconds(clock.now() + DAY, 5))
+    async with db.transaction() as tx:
+        await erase_here(tx, KEYS, did(1))
+    for one in (event(1, "tea", 1, "Cinnamon"), young, event(2, "tea", 1)):
+        await queue.publish([Message("event.update", one.did, encode(one), f"{one.did}-{one.rev}")])
+        for leased in await queue.lease(9, 60):
+            await queue.bury(leased, "wrong")
+    await queue.publish([Message("event.update", did(1), b"no record", "unreadable")])
+    for leased in await queue.lease(9, 60):
+        await queue.bury(leased, "wrong")
+    assert await dead_letters.forget_erased(db, KEYS, queue) == 2
+    assert [decode(one.message.body).rev for one in await queue.dead_letters(9)] == [young.rev, rev(1)]
 
 
 async def nothing_else(_did: object) -> None:

@@ -9,11 +9,12 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_each
-from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
+from groundwork.database.transaction import Database, ForeignKeyViolated, Reader, Transaction, TransactionConflict
 from groundwork.errors import Explanation, Failure, packed, reason_of, unpacked
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
+from openmeet.network.records import repository_state
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.records.reader import shortened
 from openmeet.network.records.reasons import RecordReason
@@ -63,13 +64,42 @@ async def discard(queue: Queue, letter_ids: Sequence[str]) -> int:
     return await queue.discard_dead(letter_ids)
 
 
-async def erase(queue: Queue, did: str) -> int:
-    """Delete the dead letters about a deleted DID; return how many."""
+async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> int:
+    """Delete dead letters about a deleted DID, and its waiting records as far as the queue can single them out; return how many.
+
+    Records that are younger than the erasure stay: the DID may be in use again.
+    """
+    async with db.reader() as reader:
+        erased = (await repository_state.barriers(reader, keys, {did})).get(did, "")
+    return await queue.forget(did, lambda body: "" < _rev(body) <= erased)
+
+
+async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> int:
+    """Delete dead letters about what was erased since they were sent: some fail after the erasure. Return how many.
+
+    A DID that came back since has newer ones, which stay.
+    """
     found, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
-        found += await queue.discard_dead([one.letter_id for one in letters if one.message.partition == did])
+        async with db.reader() as reader:
+            erased = await repository_state.barriers(reader, keys, {one.message.partition for one in letters})
+        gone = [
+            one.letter_id
+            for one in letters
+            if (rev := erased.get(one.message.partition)) is not None and _rev(one.message.body) <= rev
+        ]
+        found += await queue.discard_dead(gone)
         after = letters[-1].letter_id
     return found
+
+
+def _rev(body: bytes) -> str:
+    """The rev of a record; empty for a hint about a DID, and for what cannot be decoded."""
+    try:
+        message = decode(body)
+    except Malformed:
+        return ""
+    return message.rev if isinstance(message, RecordMessage) else ""
 
 
 async def forget_buried(queue: Queue, before: Instant | None) -> int:

@@ -1,0 +1,24 @@
+"""The ledger of deletions that the settings name, and a database that is older than it."""
+
+from groundwork.clock import SECOND
+from groundwork.database.transaction import Database
+from openmeet.domain.erasure.ledger import ErasureLedger
+from openmeet.network.ingestion import ledger_catch_up
+from openmeet.network.ingestion.ledger_catch_up import BroughtBack
+from openmeet.settings import Settings
+
+
+def ledger_of(settings: Settings) -> ErasureLedger:
+    """All communities share one file: ids are random."""
+    path = settings.erasure_ledger or settings.data_directory / "erasures.jsonl"
+    return ErasureLedger(path.absolute())
+
+
+def grace_of(settings: Settings) -> int:
+    """The grace period in microseconds."""
+    return int(settings.erasure_grace * SECOND)
+
+
+async def catch_up(settings: Settings, db: Database) -> BroughtBack:
+    """Before anybody uses a database: nobody whom the ledger knows as deleted comes back with a backup."""
+    return await ledger_catch_up.catch_up(db, ledger_of(settings), grace_of(settings))
