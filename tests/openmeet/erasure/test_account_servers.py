@@ -10,7 +10,7 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HOUR, HandClock
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Unavailable
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import JobState
@@ -27,12 +27,12 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.erasure_requests import ErasureStage
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.emails.account_deletion import deletion_composer
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT
-from openmeet.network.repositories.custodial import as_administration
+from openmeet.network.repositories.custodial import as_administration, make_account
 from openmeet.network.repositories.custodial_deletion import LOOKS_AGAIN, MOST_TRIES, custodial_deletion_handler
 from openmeet.outbox.emails import Due
 from openmeet.outbox.kinds import JobKind
@@ -236,6 +236,65 @@ async def test_an_account_with_a_handle_that_was_given_up_is_deleted(deployment:
     assert (await deployment.identity(ana)).did == kept
     assert await is_there(deployment, kept)
     assert not await is_there(deployment, given_up)
+
+
+async def agreed(deployment: Deployment, handle: str, user_id: UserId | None = None) -> UserId:
+    """A person who wants a custodial account with this handle, or another one than before; it is asked for."""
+    async with deployment.db.transaction() as tx:
+        ana = user_id or await users.create_person(tx, display_name="Ana", email="ana@example.org")
+        await identities.agree(tx, ana, handle=handle)
+    await deployment.deliver_jobs()
+    return ana
+
+
+async def test_a_handle_that_is_chosen_again_has_the_account_that_was_made_for_it(deployment: Deployment) -> None:
+    """Its creation was not answered, another handle was chosen, and then the first one again, before it was deleted."""
+    deployment.proxy.loses = lambda request: request.path.endswith("createAccount")
+    ana = await agreed(deployment, "ana.town.test")
+    deployment.proxy.loses = lambda _request: False
+    async with deployment.db.reader() as reader:
+        (key,) = await reader.fetch("select public_key from recovery_keys")
+    for handle in ("anna.town.test", "ana.town.test"):
+        async with deployment.db.transaction() as tx:
+            await identities.agree(tx, ana, handle=handle)
+        with pytest.raises(Unavailable):
+            await make_account(deployment.db, deployment.network, deployment.keeper, ana)
+    for _ in range(LOOKS_AGAIN + 2):
+        deployment.clock.turn(HOUR)
+        await deployment.deliver_jobs()
+    identity = await deployment.identity(ana)
+    assert identity.handle == "ana.town.test"
+    assert await is_there(deployment, identity.did)
+    document = await deployment.network.http.request("GET", f"{deployment.plc_url}/{identity.did}/data")
+    assert key["public_key"] in document.json()["rotationKeys"]
+    async with deployment.db.reader() as reader:
+        (used,) = await reader.fetch("select public_key, did from recovery_keys")
+    assert (used["public_key"], used["did"]) == (key["public_key"], identity.did)
+
+
+async def test_after_a_refused_handle_another_one_waits_for_nothing(deployment: Deployment) -> None:
+    """No account was made, so there is none to delete first: taken, or not allowed."""
+    await deployment.account("cleo")
+    ana = await agreed(deployment, "cleo.town.test")
+    await agreed(deployment, "admin.town.test", ana)
+    await agreed(deployment, "anna.town.test", ana)
+    assert (await deployment.identity(ana)).handle == "anna.town.test"
+    async with deployment.db.reader() as reader:
+        kinds = await reader.fetch("select kind from outbox_jobs where kind = 'delete_custodial_account'")
+        job = await jobs.find(reader, JobKind.CUSTODIAL_ACCOUNT, ana)
+    assert kinds == []
+    assert job.state is JobState.COMPLETED
+
+
+async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment, tmp_path: Path) -> None:
+    """Its owner is somebody else."""
+    await deployment.account("cleo")
+    ana = await agreed(deployment, "cleo.town.test")
+    await actions.begin(deployment.db, ana, DAY)
+    deployment.clock.turn(2 * DAY)
+    assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
+    async with deployment.db.reader() as reader:
+        assert await reader.fetch("select subject from outbox_jobs where kind = 'delete_custodial_account'") == []
 
 
 async def made_late(deployment: Deployment, handle: str, email: str) -> str:

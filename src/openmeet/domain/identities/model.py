@@ -63,7 +63,10 @@ NOT_ASKED = Consent(is_given=False, asked_at=None, answered_at=None, handle="", 
 
 @dataclass(frozen=True, slots=True)
 class CustodialAccount:
-    """The custodial account of a user. Stored before the request to the PDS, so that the request can be repeated."""
+    """The custodial account of a user. Stored before the request to the PDS, so that the request can be repeated.
+
+    ``handle``: empty while no request is open, because the PDS refused the latest one.
+    """
 
     user_id: UserId
     handle: str

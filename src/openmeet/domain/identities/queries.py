@@ -288,7 +288,8 @@ async def custodial_of(reader: Reader, user_ids: Collection[UserId]) -> list[str
         return []
     rows = await reader.fetch(
         "select did as subject from identities where user_id in :ids and kind = 'custodial'"
-        " union select handle as subject from custodial_accounts where user_id in :ids and did is null order by 1",
+        " union select handle as subject from custodial_accounts where user_id in :ids and did is null"
+        " and handle <> '' order by 1",
         ids=list(user_ids),
     )
     return [row["subject"] for row in rows]
@@ -300,6 +301,15 @@ async def put_custodial_account(
     """Store the request to the PDS; an existing account is unchanged."""
     await tx.execute(
         PUT_ACCOUNT, user_id=user_id, handle=handle, email=email, sealed_password=sealed_password, now=tx.now
+    )
+
+
+async def note_refused(tx: Transaction, account: CustodialAccount) -> None:
+    """The PDS refused the handle and made no account: no request is open, so the handle is empty."""
+    await tx.execute(
+        "update custodial_accounts set handle = '' where user_id = :user_id and handle = :handle and did is null",
+        user_id=account.user_id,
+        handle=account.handle,
     )
 
 

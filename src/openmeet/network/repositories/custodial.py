@@ -87,50 +87,74 @@ def custodial_account_handler(db: Database, network: NetworkClients, keeper: Kee
 
 async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
     """Create the account if it is still wanted and does not exist. Raises Refused if the handle is taken."""
-    account = await _fix(db, network, keeper, user_id)
-    if account is None:
+    fixed = await _fix(db, network, keeper, user_id)
+    if fixed is None:
         return
+    account = fixed.account
     async with db.reader() as reader:
         recovery_key = await recovery_key_queries.unused(reader, user_id)
-    tokens, handle = await _ask(network, keeper, account, recovery_key)
+    try:
+        tokens, handle = await _ask(network, keeper, account, recovery_key)
+    except HandleTaken:
+        if fixed.is_first or await _is_elses(network, keeper, account):
+            # No account came of it, so another handle needs to wait for nothing.
+            async with db.transaction() as tx:
+                await queries.note_refused(tx, account)
+        raise
     async with db.transaction() as tx:
         session = new_password_session(network, keeper.pds_url, tokens)
         await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
 
 
-async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
+class HandleTaken(Refused):
+    """The server says that the handle is taken, or does not allow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FixedRequest:
+    """The parameters of a request. ``is_first``: none with them was sent before."""
+
+    account: CustodialAccount
+    is_first: bool
+
+
+async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> _FixedRequest | None:
     """Store the parameters of the request; None if there is nothing to create.
 
     Raises Unavailable when another handle was chosen after a request that was not answered: the account that it may have made
-    has the same address, and is deleted first.
+    has the same address, and is deleted first. It has the same password and recovery key as well: if its person chooses its
+    handle again before that, it is found by them.
     """
-    is_given_up = False
+    is_first = is_given_up = False
     async with db.transaction() as tx:
         consent = await queries.consent(tx, user_id)
         if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
             return None
         known = await queries.custodial_account(tx, user_id)
         if known is None or (known.did is None and known.handle != consent.handle):
-            if known is not None:
+            if known is not None and known.handle:
                 # Their server may have made that one although it did not answer.
                 await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, known.handle, int(tx.now))
                 is_given_up = True
             # Undeliverable on purpose: nobody reads the account's e-mail until its person takes it over.
-            address = f"{user_id}@{keeper.mail_domain}"
+            address = f"{user_id}@{keeper.mail_domain}" if known is None else known.email
+            sealed = None if known is None else known.sealed_password
             await queries.put_custodial_account(
                 tx,
                 user_id,
                 handle=consent.handle,
                 email=address,
-                sealed_password=seal_password(network, address, secrets.token_urlsafe(32)),
+                sealed_password=sealed or seal_password(network, address, secrets.token_urlsafe(32)),
             )
+            is_first = not is_given_up
             # Nobody takes over the repository of a group: its recovery key would stay here for good.
-            if (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON:
+            is_person = (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON
+            if is_person and await recovery_key_queries.unused(tx, user_id) is None:
                 await recovery_keys.make(tx, network, user_id)
         account = await queries.custodial_account(tx, user_id)
     if is_given_up:
         raise Unavailable(IdentityReason.MAY_STILL_BE_MADE, after_seconds=60.0)
-    return account
+    return None if account is None else _FixedRequest(account, is_first)
 
 
 async def _ask(
@@ -151,9 +175,23 @@ async def _ask(
         answer = await client.procedure("com.atproto.server.createAccount", body)
     except (Refused, InvalidInput) as refused:
         if refused.name in _TAKEN:
-            raise Refused(RepositoryReason.HANDLE_TAKEN, name="HandleNotAvailable", handle=account.handle) from None
+            raise HandleTaken(RepositoryReason.HANDLE_TAKEN, name="HandleNotAvailable", handle=account.handle) from None
         raise
     return _tokens(answer), account.handle
+
+
+async def _is_elses(network: NetworkClients, keeper: Keeper, account: CustodialAccount) -> bool:
+    """Whether somebody else's account has this handle by now, so that an earlier request of ours made none.
+
+    A handle that leads nowhere may be one that the server is still working on.
+    """
+    client = XrpcClient(network.http, network.clock, keeper.pds_url)
+    try:
+        await client.query("com.atproto.identity.resolveHandle", {"handle": account.handle})
+    except (NotFound, Refused, InvalidInput):
+        return False
+    password = unseal_password(network, account)
+    return await _session_if_made(network, keeper, account, password) is None
 
 
 async def _session_if_made(
