@@ -161,8 +161,8 @@ class Settings:
     )
     erasure_ledger: Path | None = setting(
         None,
-        what="The file that lists deleted accounts, and requests for it, by numbers without names, for `openmeet people erase-again`"
-        " after a restore. Keep it outside of everything that is backed up and restored together with the database; default:"
+        what="The file that lists deleted accounts, and requests for it, by numbers without names: every role reads it at its start,"
+        " so that a restored backup brings nobody back. Keep it outside of everything that is backed up and restored together with the database; default:"
         " `erasures.jsonl` in the data directory, which is right only if that directory is never restored",
     )
 

@@ -5,7 +5,7 @@ community's database is away, or where none of several answers.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -42,16 +42,23 @@ def away_gauge(metrics: Metrics) -> Gauge:
     return metrics.gauge("databases_away", "Whether a community's database does not answer", ["tenant"])
 
 
+Prepare = Callable[[Settings, Database], Awaitable[object]]
+
+
+async def _as_it_is(_settings: Settings, _db: Database) -> None:
+    """Nothing is to be done."""
+
+
 @asynccontextmanager
 async def open_databases(
-    settings: Mapping[str, Settings], clock: Clock, metrics: Metrics
+    settings: Mapping[str, Settings], clock: Clock, metrics: Metrics, prepare: Prepare = _as_it_is
 ) -> AsyncIterator[Mapping[str, Stores]]:
     """Open the database and the queue of every community, migrated, by community name; closed at the end of the block.
 
-    One that cannot be reached is opened later, in the background. Raises the first error if none can be reached;
+    ``prepare``: what is done with each database before anybody uses it; one with which that fails is opened later. One that cannot be reached is opened later, in the background. Raises the first error if none can be reached;
     Refused and ValueError for wrong settings.
     """
-    opening = _Opening(clock, away_gauge(metrics), asyncio.Lock())
+    opening = _Opening(clock, away_gauge(metrics), asyncio.Lock(), prepare)
     async with AsyncExitStack() as stack:
         queues = await asyncio.gather(*(opening.try_queue(*one) for one in settings.items()), return_exceptions=True)
         tried = await asyncio.gather(
@@ -87,8 +94,9 @@ async def open_databases(
 class _Opening:
     """One community's opening; migrations run one at a time, because Alembic allows only one."""
 
-    def __init__(self, clock: Clock, away: Gauge, turn: asyncio.Lock) -> None:
+    def __init__(self, clock: Clock, away: Gauge, turn: asyncio.Lock, prepare: Prepare) -> None:
         self.away = away
+        self._prepare = prepare
         self._clock = clock
         self._turn = turn
 
@@ -112,7 +120,13 @@ class _Opening:
         async with self._turn:
             await migrate(url, schema, "openmeet")
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await open_database(url, schema=schema, clock=self._clock, connections=settings.database_connections)
+            db = await open_database(url, schema=schema, clock=self._clock, connections=settings.database_connections)
+        try:
+            await self._prepare(settings, db)
+        except BaseException:
+            await db.close()
+            raise
+        return db
 
     async def until_there(
         self, name: str, settings: Settings, late: LateDatabase, late_queue: LateDatabase | None

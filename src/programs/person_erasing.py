@@ -1,17 +1,19 @@
 """Wiring of the deletion of people, for the scheduler and the operator's command."""
 
 from groundwork.database.transaction import Database
-from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.network.ingestion.person_erasure import PersonErasing, discard_logs
+from programs.erasure_ledger import grace_of, ledger_of
 from programs.outbox_dispatcher import erasing_of
 from programs.platform import Platform
 
 
 def person_erasing(platform: Platform) -> PersonErasing:
-    settings = platform.settings
-    ledger = settings.erasure_ledger or settings.data_directory / "erasures.jsonl"
     return PersonErasing(
-        erasing_of(platform), ErasureLedger(ledger.absolute()), platform.pictures, other_databases(platform)
+        erasing_of(platform),
+        ledger_of(platform.settings),
+        platform.pictures,
+        other_databases(platform),
+        grace_of(platform.settings),
     )
 
 

@@ -36,6 +36,7 @@ from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases
 from programs.community_queues import queue_over
+from programs.erasure_ledger import catch_up
 from programs.platform_settings import named, read_installation_settings
 from programs.running import run_command
 from programs.shared import Shared, open_shared
@@ -93,11 +94,12 @@ class Installation:
 async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Installation]:
     """Migrate and open everything; ``settings``: by the community's name, the default one first.
 
-    A community whose database does not answer is included and refuses until it does, unless none answers.
+    A community whose database does not answer is included and refuses until it does, unless none answers. A database that was
+    restored from a backup first learns who was deleted since.
     """
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(open_shared(settings, clock))
-        databases = await stack.enter_async_context(open_databases(settings, clock, shared.metrics))
+        databases = await stack.enter_async_context(open_databases(settings, clock, shared.metrics, catch_up))
         platforms = [
             await stack.enter_async_context(_open_site(name, one, shared, databases[name]))
             for name, one in settings.items()

@@ -178,7 +178,8 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
         await identities.withdraw(tx, user_id)
         await mirroring.withdraw(tx, user_id)
-        await _leave_time(tx, asked)
+        if asked.stage is not ErasureStage.ERASING:
+            await _leave_time(tx, asked)
 
 
 async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:

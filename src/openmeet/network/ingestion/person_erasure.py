@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import Instant, to_datetime
+from groundwork.clock import DAY, Instant
 from groundwork.database.deleted_pages import discard_deleted
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries as merges
-from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.chat import mirroring
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.erasure import account_rows, actions
@@ -23,7 +21,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import account_deletion
+from openmeet.network.ingestion import account_deletion, ledger_catch_up
 from openmeet.network.ingestion.account_deletion import Erasing
 
 _AT_A_TIME = 100
@@ -32,17 +30,19 @@ _AT_A_TIME = 100
 @dataclass(frozen=True, slots=True)
 class PersonErasing:
     """``ledger``: what survives a restore. ``pictures``: the blob store. ``other_databases``: beside the community's, those
-    in which something of a person may have been, such as that of the queue.
+    in which something of a person may have been, such as that of the queue. ``grace``: of requests, in microseconds.
     """
 
     erasing: Erasing
     ledger: ErasureLedger
     pictures: BlobStore
     other_databases: Sequence[Database] = ()
+    grace: int = 14 * DAY
 
 
 async def take_due(db: Database, erasing: PersonErasing) -> int:
     """Go on with every request that has reached its next stage; returns how many accounts were deleted."""
+    await ledger_catch_up.catch_up(db, erasing.ledger, erasing.grace)
     try:
         await actions.end_soon(db)
     except Exception as failure:  # noqa: BLE001 - as below
@@ -73,7 +73,9 @@ async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Ins
         asked = await erasure_requests.find(reader, user_id)
     if asked is None:
         return False  # they signed in while others were deleted
-    if asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now:
+    # Also what was interrupted, or came back with a backup: upcoming events are not to go without a word.
+    is_over = asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now
+    if is_over or asked.stage is ErasureStage.ERASING:
         await actions.end(db, asked)
         async with db.reader() as reader:
             asked = await erasure_requests.find(reader, user_id)
@@ -194,38 +196,19 @@ async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> Erase
         if user_id in people:
             continue  # whoever they were merged into was deleted since; a merge would withdraw what is left to do
         try:
-            merged += await _merge_one_again(db, user_id, into)
+            merged += await ledger_catch_up.merge_again(db, user_id, into)
         except Exception as failure:  # noqa: BLE001 - as above
             log.error("account.merge_failed", user_id=user_id, exc_info=failure)
             failed.append(user_id)
     requested = withdrawn = 0
     for user_id in erasing.ledger.requests():
-        requested += await _request_again(db, user_id, grace)
+        requested += await ledger_catch_up.request_again(db, user_id, grace)
     for user_id, withdrawn_at in erasing.ledger.withdrawals().items():
-        withdrawn += await _withdraw_again(db, user_id, withdrawn_at)
+        withdrawn += await ledger_catch_up.withdraw_again(db, user_id, withdrawn_at)
     await discard_files(db, erasing)
     async with db.transaction() as tx:
         postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), besides=people)
     return ErasedAgain(erased, merged, postponed, tuple(dict.fromkeys(failed)), requested, withdrawn)
-
-
-async def _request_again(db: Database, user_id: UserId, grace: int) -> bool:
-    """Ask for the deletion of somebody whose request is younger than the backup, with a new grace period."""
-    async with db.transaction() as tx:
-        there = await users.by_id(tx, user_id)
-        if there is None or there.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
-            return False
-        await actions.request(tx, user_id, grace)
-    return True
-
-
-async def _withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) -> bool:
-    """Withdraw a request of the backup that was withdrawn since."""
-    async with db.transaction() as tx:
-        asked = await erasure_requests.find(tx, user_id)
-        if asked is None or asked.stage is ErasureStage.ERASING or to_datetime(asked.requested_at) > withdrawn_at:
-            return False
-        return await erasure_requests.cancel(tx, user_id)
 
 
 async def _erase_one_again(db: Database, erasing: PersonErasing, user_id: UserId) -> bool:
@@ -237,19 +220,3 @@ async def _erase_one_again(db: Database, erasing: PersonErasing, user_id: UserId
         asked = await erasure_requests.put(tx, user_id, Instant(tx.now))
     await actions.end(db, asked)
     return await erase(db, erasing, user_id) is not None
-
-
-async def _merge_one_again(db: Database, user_id: UserId, into: UserId) -> bool:
-    """Merge accounts again that are apart in the backup. One whose other account is younger than the backup stays as it
-    is: it has everything that there is.
-    """
-
-    async def work(tx: Transaction) -> bool:
-        there = await users.by_id(tx, user_id)
-        other = await users.by_id(tx, into)
-        if there is None or other is None or 0 in {there.created_at, other.created_at}:
-            return False
-        await merge(tx, user_id, into)
-        return True
-
-    return await db.batch(work, key=user_id)
