@@ -10,6 +10,8 @@ from at_protocol.oauth.permissions import ATPROTO, Transition
 
 RESOURCE_PATH = "/.well-known/oauth-protected-resource"
 SERVER_PATH = "/.well-known/oauth-authorization-server"
+# Initiating User Registration via OpenID Connect, section 3.
+PROMPTS = "prompt_values_supported"
 # The URL length that every browser and proxy accepts.
 _MAX_ADDRESS = 2_000
 
@@ -28,6 +30,7 @@ class ServerMetadata:
     dpop_algorithms: tuple[str, ...]
     auth_methods: tuple[str, ...]
     protected_resources: tuple[str, ...] | None
+    prompts: tuple[str, ...] = ()
 
 
 def describe_server(issuer: str, resource: str) -> dict[str, object]:
@@ -47,7 +50,7 @@ def describe_server(issuer: str, resource: str) -> dict[str, object]:
         "response_modes_supported": ["query", "fragment"],
         "grant_types_supported": [client_metadata.AUTHORIZATION_CODE, client_metadata.REFRESH_TOKEN],
         "code_challenge_methods_supported": [pkce.METHOD],
-        "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+        PROMPTS: ["none", "login", "consent", "select_account", "create"],
         "token_endpoint_auth_methods_supported": ["none", client_metadata.PRIVATE_KEY_JWT],
         "token_endpoint_auth_signing_alg_values_supported": list(client_metadata.ASSERTION_ALGORITHMS),
         "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
@@ -121,6 +124,7 @@ def parse_server(document: object, issuer: str, *, is_development: bool = False)
         tuple(_texts(document, "dpop_signing_alg_values_supported")),
         tuple(_texts(document, "token_endpoint_auth_methods_supported")),
         None if resources is None else tuple(_texts(document, "protected_resources")),
+        tuple(_texts(document, PROMPTS)) if PROMPTS in document else (),
     )
 
 

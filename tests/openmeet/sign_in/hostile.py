@@ -14,13 +14,17 @@ from groundwork.http.server import serving
 
 @dataclass
 class Hostile:
-    """``subject`` is whom its tokens are said to be for; ``status`` is what its token endpoint answers otherwise."""
+    """``subject`` is whom its tokens are said to be for; ``status`` is what its token endpoint answers otherwise.
+
+    ``leaves_out``: a field that it does not say of itself.
+    """
 
     url: str = ""
     subject: str = ""
     status: int = 200
     server: dict[str, object] = field(default_factory=dict)
     resource: dict[str, object] = field(default_factory=dict)
+    leaves_out: str = ""
     asked: int = 0
     sent: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
@@ -39,7 +43,9 @@ class Hostile:
 
     async def tell_server(self, _request: Request) -> Response:
         self.asked += 1
-        return JSONResponse({**describe_server(self.url, self.url), **self.server})
+        said = {**describe_server(self.url, self.url), **self.server}
+        said.pop(self.leaves_out, None)
+        return JSONResponse(said)
 
     async def take(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}

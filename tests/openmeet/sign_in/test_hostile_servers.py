@@ -165,3 +165,37 @@ async def test_document_that_points_inside_is_not_followed(
     await servers.close()
     await guarded.close()
     assert hostile.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("next_path", "prompts", "asked", "is_proof"),
+    [
+        ("/settings/delete", ["none", "login"], "login", True),
+        ("/", ["none", "login"], None, False),
+        ("/settings/delete", ["none"], None, False),
+        ("/settings/delete", None, None, False),
+    ],
+)
+async def test_only_a_server_that_was_told_to_ask_proves_who_is_there(
+    deployment: Deployment,
+    hostile: Hostile,
+    next_path: str,
+    prompts: list[str] | None,
+    asked: str | None,
+    is_proof: bool,
+):
+    """For deleting the account. A server that does not say that it knows the request would ignore it."""
+    hostile.subject = ANA
+    hostile.server = {"prompt_values_supported": prompts} if prompts else {}
+    if prompts is None:
+        hostile.leaves_out = "prompt_values_supported"
+    async with (
+        door_with(deployment, deployment.db, {ANA: document(ANA, hostile.url)}) as door,
+        door.browser() as browser,
+    ):
+        await door.leave(browser, ANA, next_path=next_path)
+        (pushed,) = [form for path, form in hostile.sent if path == "/oauth/par"]
+        assert pushed.get("prompt") == asked
+        assert (await come_back(browser, hostile)).status_code == 303
+        answer = await browser.post("/settings/delete", data={"confirm": ANA})
+        assert answer.status_code == (303 if is_proof else 400)

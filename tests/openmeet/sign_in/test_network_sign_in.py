@@ -333,3 +333,23 @@ async def test_newer_session_ends_the_one_before(door: Door):
     async with door.db.reader() as reader:
         found = await session_queries.find(reader, identity.did)
     assert found is not None
+
+
+async def test_a_silent_sign_in_is_no_proof_for_deleting_the_account(door: Door):
+    """Whoever sits at a browser that is signed in at the account server is let in there without a question. On the way to
+    that page the server is told to ask.
+    """
+    await door.deployment.account("ana")
+    proof = {"confirm": "ana.town.test"}
+    async with door.browser() as browser:
+        await door.let_in(browser, "ana")
+        shown = (await browser.get("/settings/delete")).text
+        assert "may have let you in without asking for your password" in shown
+        assert 'name="confirm"' not in shown
+        refused = await browser.post("/settings/delete", data=proof)
+        assert (refused.status_code, "without asking" in refused.text) == (400, True)
+        left = await browser.post("/sign-out", data={"next": "/settings/delete"})
+        assert left.headers["location"] == "/sign-in?next=%2Fsettings%2Fdelete"
+        await door.let_in(browser, "ana", next_path="/settings/delete?from=mail")
+        assert 'name="confirm"' in (await browser.get("/settings/delete")).text
+        assert (await browser.post("/settings/delete", data=proof)).status_code == 303

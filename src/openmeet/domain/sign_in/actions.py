@@ -21,6 +21,7 @@ from openmeet.domain.sign_in.model import (
     Challenge,
     ChallengeId,
     OpenedSession,
+    SessionStrength,
     SessionTransport,
 )
 from openmeet.domain.sign_in.reasons import SignInReason
@@ -192,18 +193,18 @@ async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> boo
 
 
 async def open_session(
-    tx: Transaction, user_id: UserId, kind: SessionTransport, *, is_by_app_password: bool = False
+    tx: Transaction, user_id: UserId, kind: SessionTransport, *, strength: SessionStrength = SessionStrength.FULL
 ) -> OpenedSession:
     """Open a session for a user who was authenticated; a requested deletion of their account is off.
 
-    ``is_by_app_password``: or perhaps by one. It belongs to a program, so the session proves nothing where the person
-    themselves has to decide. Raises Refused (``BeingDeleted``) if the deletion has begun.
+    ``strength``: what the session proves where the person themselves has to decide. Raises Refused (``BeingDeleted``) if the
+    deletion has begun.
     """
     keeps_account = await erasure_requests.cancel(tx, user_id)
     token = secrets.token_urlsafe(32)
     life = SESSION_LIFE if kind is SessionTransport.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
-    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at, is_by_app_password)
+    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at, strength)
     return OpenedSession(token, user_id, expires_at, keeps_account)
 
 

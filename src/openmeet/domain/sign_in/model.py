@@ -43,6 +43,18 @@ class SessionTransport(StrEnum):
     API = "api"
 
 
+class SessionStrength(StrEnum):
+    """What the sign-in of a session proves about who is there.
+
+    ``FULL``: the person showed a code or a password at that moment. ``APP_PASSWORD``: it may belong to a program.
+    ``SILENT``: their account server was not told to ask, and may have let in whoever sits at a browser that is signed in there.
+    """
+
+    FULL = "full"
+    APP_PASSWORD = "app_password"  # noqa: S105 - the name of a kind
+    SILENT = "silent"
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """A requested code. ``display_name`` is what a new user wants to be called; empty if they have not said.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities.session_queries import is_at_servers
-from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionTransport
+from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
 # More than anybody reads; ending all of them at once is another act.
@@ -150,19 +150,20 @@ async def insert_session(
     user_id: UserId,
     kind: SessionTransport,
     expires_at: Instant,
-    is_by_app_password: bool,
+    strength: SessionStrength,
 ) -> None:
     await tx.execute(
         """
-        insert into sessions (token_hash, user_id, kind, created_at, expires_at, is_by_app_password)
-        values (:token_hash, :user_id, :kind, :now, :expires_at, :is_by_app_password)
+        insert into sessions (token_hash, user_id, kind, created_at, expires_at, is_by_app_password, is_silent)
+        values (:token_hash, :user_id, :kind, :now, :expires_at, :is_by_app_password, :is_silent)
         """,
         token_hash=token_hash,
         user_id=user_id,
         kind=kind.value,
         now=tx.now,
         expires_at=expires_at,
-        is_by_app_password=int(is_by_app_password),
+        is_by_app_password=int(strength is SessionStrength.APP_PASSWORD),
+        is_silent=int(strength is SessionStrength.SILENT),
     )
 
 
@@ -241,18 +242,23 @@ async def still_open(reader: Reader, token_hashes: Collection[bytes]) -> set[byt
 
 @dataclass(frozen=True, slots=True)
 class SessionProof:
-    """When somebody last proved who they are, and whether that was with an app password."""
+    """When somebody last proved who they are, and how well."""
 
     proven_at: Instant
-    is_by_app_password: bool
+    strength: SessionStrength
 
 
 async def proof_of(reader: Reader, token_hash: bytes) -> SessionProof | None:
     """The proof with which this session was opened; None if there is none."""
     row = await reader.fetch_one(
-        "select created_at, is_by_app_password from sessions where token_hash = :token_hash", token_hash=token_hash
+        "select created_at, is_by_app_password, is_silent from sessions where token_hash = :token_hash",
+        token_hash=token_hash,
     )
-    return None if row is None else SessionProof(Instant(row["created_at"]), bool(row["is_by_app_password"]))
+    if row is None:
+        return None
+    strength = SessionStrength.SILENT if row["is_silent"] else SessionStrength.FULL
+    strength = SessionStrength.APP_PASSWORD if row["is_by_app_password"] else strength
+    return SessionProof(Instant(row["created_at"]), strength)
 
 
 async def drop_session(tx: Transaction, token_hash: bytes) -> None:

@@ -31,4 +31,5 @@ class UserReason(Reason):
     PROOF_EXPIRED = "user.proof_expired"
     SIGN_IN_TO_DELETE = "user.sign_in_to_delete"
     APP_PASSWORD_IS_NO_PROOF = "user.app_password_is_no_proof"
+    SILENT_SIGN_IN_IS_NO_PROOF = "user.silent_sign_in_is_no_proof"
     APP_PASSWORD_ADDS_NOTHING = "user.app_password_adds_nothing"

@@ -56,6 +56,7 @@ from openmeet.network.repositories.sign_in import FIELD, Named, ServerOrigin, te
 
 LIFE = 10 * MINUTE
 _SECRET_BYTES = 32
+LOGIN = "login"  # value of ``prompt`` (OpenID Connect Core 1.0, section 3.1.2.1)
 
 
 class AuthorizationPurpose(StrEnum):
@@ -91,7 +92,10 @@ class NotLetIn(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOptions:
-    """The request: for whom (``user_id`` of the signed-in user, when linking), from which page, and with which features."""
+    """The request: for whom (``user_id`` of the signed-in user, when linking), from which page, and with which features.
+
+    ``asks_login``: the server is to ask for the password, also somebody who is signed in there.
+    """
 
     purpose: AuthorizationPurpose
     named: Named
@@ -99,6 +103,7 @@ class AuthorizationOptions:
     browser: str
     user_id: UserId | None = None
     feature: Feature | None = None
+    asks_login: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,8 @@ class ComingBack:
 class AuthorizedAccount:
     """A proven account: its verified handle (or ``""``), its PDS, and the session to store.
 
-    ``session``: None if the stored session is alive and has more permissions.
+    ``session``: None if the stored session is alive and has more permissions. ``asked_login``: the server was told to ask for
+    the password, and says of itself that it does.
     """
 
     did: Did
@@ -126,6 +132,7 @@ class AuthorizedAccount:
     purpose: AuthorizationPurpose
     user_id: UserId | None
     next_path: str
+    asked_login: bool
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -144,6 +151,7 @@ class Pending(msgspec.Struct, frozen=True):
     browser_hash: bytes
     next_path: str
     user_id: str
+    asked_login: bool = False
 
 
 async def begin(db: Database, network: NetworkClients, wish: AuthorizationOptions) -> str:
@@ -160,6 +168,7 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
     scope = scope_for(*features, *([wish.feature] if wish.feature is not None else []))
     client = await oauth_client_keys.client_for_new_session(db, network)
     key = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
+    asks_login = wish.asks_login and LOGIN in server.prompts
     state, verifier = secrets.token_urlsafe(_SECRET_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     parameters = {
         "response_type": "code",
@@ -169,6 +178,8 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
         "code_challenge": pkce.challenge_of(verifier),
         "code_challenge_method": pkce.METHOD,
         **({"login_hint": hint} if hint else {}),
+        # Pushed by us, so the browser cannot leave it out.
+        **({"prompt": LOGIN} if asks_login else {}),
     }
     request_uri = await network.oauth.push(server, client, key, parameters)
     pending = Pending(
@@ -185,6 +196,7 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
         browser_hash=_hash(wish.browser),
         next_path=wish.next_path,
         user_id=wish.user_id or "",
+        asked_login=asks_login,
     )
     async with db.transaction() as tx:
         state_hash = _hash(state)
@@ -252,6 +264,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         pending.purpose,
         UserId(pending.user_id) if pending.user_id else None,
         pending.next_path,
+        pending.asked_login,
     )
 
 

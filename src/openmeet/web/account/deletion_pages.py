@@ -17,6 +17,7 @@ from openmeet.domain.erasure.preview import what_happens
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in
+from openmeet.domain.sign_in.model import SessionStrength
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
@@ -135,8 +136,10 @@ async def _must_be_fresh(reader: Reader, request: Request, token: str) -> None:
     proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
     if proof is None:
         raise Forbidden(UserReason.SIGN_IN_TO_DELETE, name="ProofExpired")
-    if proof.is_by_app_password:
+    if proof.strength is SessionStrength.APP_PASSWORD:
         raise Forbidden(UserReason.APP_PASSWORD_IS_NO_PROOF, name="ProofTooWeak")
+    if proof.strength is SessionStrength.SILENT:
+        raise Forbidden(UserReason.SILENT_SIGN_IN_IS_NO_PROOF, name="ProofTooWeak")
     if proof.proven_at < services(request).clock.now() - PROOF_LASTS:
         raise Forbidden(UserReason.PROOF_EXPIRED, name="ProofExpired")
 
@@ -185,7 +188,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "most_listed": MOST_LISTED,
         "typed": typed,
         "found": found,
-        "is_by_app_password": proof is not None and proof.is_by_app_password,
+        "strength": SessionStrength.FULL if proof is None else proof.strength,
         "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,
     }
     return page(request, "account/deletion.html", context, status=status, headers={"cache-control": "no-store"})

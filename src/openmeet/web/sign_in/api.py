@@ -8,7 +8,7 @@ from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, model
-from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionTransport
+from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
@@ -98,7 +98,10 @@ async def open_session(request: Request) -> Response:
         proven = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
         async with db.transaction() as tx:
             session = await actions.open_session(
-                tx, proven.user_id, SessionTransport.API, is_by_app_password=proven.may_be_app_password
+                tx,
+                proven.user_id,
+                SessionTransport.API,
+                strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
             )
     else:
         raise InvalidInput("", SignInReason.CODE_OR_PASSWORD_NEEDED)

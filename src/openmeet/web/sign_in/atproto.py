@@ -5,6 +5,7 @@ that somebody else began.
 """
 
 import secrets
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -16,6 +17,8 @@ from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.services import services
 
 _BROWSER = "openmeet_authorizing"
+# Deleting the account (``account/deletion_pages.py``).
+_PAGES_WITH_PROOF = frozenset({"/settings/delete"})
 
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
@@ -30,6 +33,11 @@ def is_offered(connection: HTTPConnection) -> bool:
     """Whether this site can send people to their PDS."""
     found = services(connection).network
     return found is not None and found.app is not None
+
+
+def needs_proof(next_path: str) -> bool:
+    """Whether a sign-in leads to a page that asks for a fresh proof of who is there."""
+    return urlsplit(next_path).path in _PAGES_WITH_PROOF
 
 
 def browser_secret(connection: HTTPConnection) -> str:

@@ -13,7 +13,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
 from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
-from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret
+from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, needs_proof
 from openmeet.web.sign_in.atproto_pages import begin
 from openmeet.web.site.forms import local_path, must_be_ours, read_form
 from openmeet.web.site.services import services
@@ -52,7 +52,14 @@ async def _answer(request: Request, typed: str, next_path: str) -> Response:
     secret = browser_secret(request)
     try:
         url = await begin(
-            request, AuthorizationOptions(AuthorizationPurpose.SIGN_IN, read_name(typed), local_path(next_path), secret)
+            request,
+            AuthorizationOptions(
+                AuthorizationPurpose.SIGN_IN,
+                read_name(typed),
+                local_path(next_path),
+                secret,
+                asks_login=needs_proof(local_path(next_path)),
+            ),
         )
     except InvalidInput as wrong:
         raise InvalidInput("handle", wrong.why) from None

@@ -27,7 +27,7 @@ from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
-from openmeet.domain.sign_in.model import OpenedSession, SessionTransport
+from openmeet.domain.sign_in.model import OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
@@ -47,7 +47,7 @@ from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
 from openmeet.web.sign_in import limits
-from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, network_of
+from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.forms import Typed, local_path, read_form
@@ -92,7 +92,14 @@ async def begin_sign_in(request: Request) -> Response:
     try:
         named = read_name(typed.get("identifier", ""))
         return await depart(
-            request, AuthorizationOptions(AuthorizationPurpose.SIGN_IN, named, next_path, browser_secret(request))
+            request,
+            AuthorizationOptions(
+                AuthorizationPurpose.SIGN_IN,
+                named,
+                next_path,
+                browser_secret(request),
+                asks_login=needs_proof(next_path),
+            ),
         )
     except Failure as wrong:
         status, problem = problem_of(wrong)
@@ -195,7 +202,12 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
         whose = await sign_in_with_did(tx, proven.did, handle=proven.handle, pds_url=proven.pds_url)
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
-        session = await actions.open_session(tx, whose.user_id, SessionTransport.BROWSER)
+        session = await actions.open_session(
+            tx,
+            whose.user_id,
+            SessionTransport.BROWSER,
+            strength=SessionStrength.FULL if proven.asked_login else SessionStrength.SILENT,
+        )
         user = await by_id(tx, whose.user_id)
     _give_back_later(network, request, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany, Why
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import CodeResult
-from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionTransport
+from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.actions import Profile, check_name
@@ -155,7 +155,10 @@ async def sign_in_with_handle(request: Request) -> Response:
         return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(
-            tx, proven.user_id, SessionTransport.BROWSER, is_by_app_password=proven.may_be_app_password
+            tx,
+            proven.user_id,
+            SessionTransport.BROWSER,
+            strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
         )
     return signed_in(request, session, await _finished(request, proven.user_id, next_path))
 

@@ -16,7 +16,7 @@ from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
-from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionTransport
+from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.reasons import UserReason
 from openmeet.settings import Settings
@@ -94,7 +94,7 @@ async def must_not_be_by_app_password(connection: HTTPConnection) -> None:
     """
     async with database_of(connection).reader() as reader:
         proof = await queries.proof_of(reader, model.hash_token(cookie_token(connection)))
-    if proof is not None and proof.is_by_app_password:
+    if proof is not None and proof.strength is SessionStrength.APP_PASSWORD:
         raise Forbidden(UserReason.APP_PASSWORD_ADDS_NOTHING, name="ProofTooWeak")
 
 
