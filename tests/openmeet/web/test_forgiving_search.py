@@ -37,6 +37,8 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 async def found(site: Site, words: str) -> list[str]:
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"q": words})).text
+    # Where nothing was found, other events are offered.
+    page, _, _ = page.partition('id="others"')
     return [unescape(title) for title in re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', page)]
 
 

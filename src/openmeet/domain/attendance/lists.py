@@ -228,6 +228,21 @@ async def for_hosts(
     return [attendee_of(row) for row in rows]
 
 
+async def asking(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
+    """People who ask to join one of these events, whoever has waited longest first."""
+    if not event_ids:
+        return []
+    rows = await reader.fetch(
+        f"""
+        select {_COLUMNS}, a.event_id from attendances a join users u on u.id = a.user_id
+         where a.event_id in :wanted and a.status = 'pending' order by a.answered_at, a.id limit :limit
+        """,
+        wanted=sorted(event_ids),
+        limit=limit,
+    )
+    return [(EventId(row["event_id"]), attendee_of(row)) for row in rows]
+
+
 async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId]) -> list[Attendee]:
     """Those of these RSVPs that belong to this event."""
     if not ids:

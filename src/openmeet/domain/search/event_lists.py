@@ -80,6 +80,23 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
     return [event_of(row) for row in rows]
 
 
+async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """Coming events that this person hosts and that people ask to join; what ends soonest first."""
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")} from events e
+         where {_HOSTING} and {_COMING_UP} and e.deleted_at is null and e.removed_at is null
+           and e.is_draft = 0 and e.status <> 'cancelled'
+           and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending')
+         order by coalesce(e.starts_at, {UNDATED}), e.id limit :limit
+        """,
+        user_id=user_id,
+        now=reader.now,
+        limit=limit,
+    )
+    return [event_of(row) for row in rows]
+
+
 async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> set[EventId]:
     """Those of these events that the person has answered, or was invited to."""
     if not event_ids:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import (
     history,
     host_decisions,
@@ -50,6 +52,10 @@ _TABS = {
 }
 
 
+# Pages with a decision in place, to which it leads back.
+_BACK: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
+
+
 def routes() -> list[Route]:
     return [
         Route("/events/{slug}/attendees", show, methods=["GET"]),
@@ -72,6 +78,11 @@ async def decide(request: Request) -> Response:
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         act, tab = str(form.get("act", "")), str(form.get("tab", ""))
+        # The buttons of a row name their act and their person, whatever else is ticked.
+        if only := str(form.get("only", "")):
+            act, _, chosen = only.partition(":")
+            ids = [AttendanceId(chosen)]
+        back = str(form.get("next", ""))
     async with database_of(request).transaction() as tx:
         done = DecisionCounts()
         if act == "approve_all":
@@ -84,10 +95,16 @@ async def decide(request: Request) -> Response:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
         return await _page(request, Typed({}, {"": gettext("Select somebody first.")}), status=400)
+    if back in _BACK:
+        return _decided(_BACK[back].format(slug=quote(slug)), act, done)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
+    return _decided(_back(slug, tab=tab, **removed), act, done)
+
+
+def _decided(path: str, act: str, done: DecisionCounts) -> Response:
     if act == "remove":
-        return go(_back(slug, tab=tab, **removed), flash="answers_declined", numbers=(done.removed,))
-    return go(_back(slug, tab=tab), flash="answers_approved", numbers=(done.seated, done.waiting))
+        return go(path, flash="answers_declined", numbers=(done.removed,))
+    return go(path, flash="answers_approved", numbers=(done.seated, done.waiting))
 
 
 async def add(request: Request) -> Response:
@@ -202,6 +219,11 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "q": q,
         "asking": numbers[_S.PENDING],
         "people": [lists.shown(one, names, limits_of(event, registration_settings)) for one in shown],
+        # The colour of an address must not tell whose it is.
+        "tones": {
+            one.attendance_id: tone_of(one.attendance_id if one.is_unanswered_invitation else one.user_id)
+            for one in shown
+        },
         "more": more,
         "counts": counts,
         "removed": lists.shown(gone[0], names) if gone else None,

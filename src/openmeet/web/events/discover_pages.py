@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
+from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
@@ -23,8 +24,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover
-from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, ListedFace, face_of
+from openmeet.web.events.cards import day_cards, facts_of
+from openmeet.web.events.listing import EventCard, ListedDay, ListedFace, card_of, face_of, short_when
 from openmeet.web.events.words import further_dates
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
@@ -50,7 +51,18 @@ class NamedLink:
     is_square: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OtherEvent:
+    """An event to look at instead."""
+
+    card: EventCard
+    when: str
+
+
 MAP: Final = "map"
+_MOST_OTHERS: Final = 3
+# Drawn above "nothing matches"; the same for every search, so that it tells nothing about one.
+_NOTHING: Final = Cover(Motif.MUSIC, 0x2B7E_1516_28AE_D2A6)
 
 
 def routes() -> list[Route]:
@@ -66,6 +78,7 @@ async def show_discover(request: Request) -> Response:
     groups: list[list[ListedDay]] = []
     events: list[Event] = []
     named: list[NamedLink] = []
+    others: list[OtherEvent] = []
     forgiven = more = ""
     shown = Typed(typed)
     public_url, viewer_id = services(request).settings.public_url, caller.user_id if caller else None
@@ -113,6 +126,8 @@ async def show_discover(request: Request) -> Response:
             if len(found) > PAGE_SIZE:
                 cursor = event_lists.pack(search.position_in(wanted, events[-1]))
                 more = discover.path_of(typed | ({"q": forgiven} if forgiven else {}), view, after=cursor)
+            if any(typed.values()) and not events and after is None:
+                others = await _others(request, reader, wanted.viewer)
     asked = query.asked_again(typed)
     is_search = any(typed.values())
     # Private results have no feed: feed readers have no session.
@@ -136,6 +151,8 @@ async def show_discover(request: Request) -> Response:
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
+        "others": others,
+        "picture": _NOTHING.path,
         "chips": discover.chips(typed, now, zone, view=view),
         "collage": discover.collage(groups) if not (caller or is_search or after or view) else [],
         "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
@@ -149,6 +166,13 @@ async def show_discover(request: Request) -> Response:
         "places": choices,
     }
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
+
+
+async def _others(request: Request, reader: Reader, viewer: UserId | None) -> list[OtherEvent]:
+    """What to look at instead, where a search found nothing: the next events of the front page."""
+    found = await front_page.coming(reader, viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
+    facts = await facts_of(reader, services(request).settings.public_url, viewer, found)
+    return [OtherEvent(card_of(one, facts), short_when(one)) for one in found]
 
 
 async def _named(reader: Reader, known: KnownNames, wanted: search.SearchQuery) -> list[NamedLink]:

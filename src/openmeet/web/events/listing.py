@@ -166,6 +166,11 @@ def face_of(user_id: UserId, name: str) -> ListedFace:
     return ListedFace(next((char for char in name if char.isalnum()), "·").upper(), tone_of(user_id))
 
 
+def places_left(event: Event, counts: RsvpCounts) -> int | None:
+    """How many more people it has places for; None without a limit."""
+    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
+
+
 def _going_words(event: Event, counts: RsvpCounts) -> str:
     """``5 going, 19 places left``; empty where there is nothing to say."""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
@@ -174,8 +179,8 @@ def _going_words(event: Event, counts: RsvpCounts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = 0 if event.content.capacity is None else event.content.capacity - counts.seats
-    if free <= 0:
+    free = places_left(event, counts)
+    if not free:
         return going
     left = ngettext("%(number)s place left", "%(number)s places left", free)
     return f"{going}, {left}" if going else left

@@ -1,8 +1,8 @@
-"""The event page, my events."""
+"""The event page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,36 +24,31 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
-from openmeet.domain.search import event_lists, suggestions
-from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.search import suggestions
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.i18n.catalogue import lazy
-from openmeet.i18n.formatting import ZONES
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
-from openmeet.web.events import answer_view, badges, co_hosts_pages, listing, new_links, structured_data, view
+from openmeet.web.attendance.asking import asking_to_join
+from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
 from openmeet.web.events.answer_view import PageFacts
 from openmeet.web.events.card_picture import card_of
-from openmeet.web.events.cards import day_cards, facts_of
+from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, within
 from openmeet.web.events.view_conflicts import meanwhile
 from openmeet.web.events.words import must_be_here, paths_of_hosts
 from openmeet.web.media.urls import record_picture
-from openmeet.web.site.caller import caller_of, caller_or_none
-from openmeet.web.site.forms import Typed
+from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -70,53 +65,9 @@ class RelatedEvent:
     when: str
 
 
-_TABS = {
-    Mine.GOING: lazy("Going"),
-    Mine.HOSTING: lazy("Hosting"),
-    Mine.WAITING: lazy("Waiting"),
-    Mine.DRAFTS: lazy("Drafts"),
-    Mine.PAST: lazy("Past"),
-}
-
-# Why the list is empty, and the next step.
-_EMPTY = {
-    Mine.GOING: {
-        "heading": lazy("Nothing planned yet"),
-        "text": lazy("Events you’re going to or interested in show up here."),
-        "path": "/",
-        "action": lazy("See what is coming up"),
-    },
-    Mine.HOSTING: {
-        "heading": lazy("You host nothing at the moment"),
-        "text": lazy("Events you host show up here, with who is coming."),
-        "path": "/events/new",
-        "action": lazy("Create an event"),
-    },
-    Mine.DRAFTS: {
-        "heading": lazy("You have no drafts"),
-        "text": lazy("Events you haven’t published yet show up here."),
-        "path": "/events/new",
-        "action": lazy("Begin one"),
-    },
-    Mine.WAITING: {
-        "heading": lazy("You are on no waitlist"),
-        "text": lazy("Events you’re on the waitlist for show up here."),
-        "path": "/",
-        "action": lazy("See what is coming up"),
-    },
-    Mine.PAST: {
-        "heading": lazy("Nothing is over yet"),
-        "text": lazy("Events you hosted or went to stay here."),
-        "path": "/",
-        "action": lazy("See what is coming up"),
-    },
-}
-
-
 def routes() -> list[Route]:
     return [
         Route("/events/{slug}", show_event, methods=["GET"]),
-        Route("/my/events", show_mine, methods=["GET"]),
     ]
 
 
@@ -138,40 +89,6 @@ async def show_event(request: Request) -> Response:
         must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "events/event.html", context)
-
-
-async def show_mine(request: Request) -> Response:
-    caller = caller_of(request)
-    asked = request.query_params.get("which", "")
-    after = event_lists.unpack(request.query_params.get("after", ""))
-    async with database_of(request).reader() as reader:
-        counts = await event_lists.counts_of_mine(reader, caller.user_id)
-        first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
-        which = Mine(asked) if asked in set(_TABS) else first
-        found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
-        groups = await day_cards(
-            reader, services(request).settings.public_url, caller.user_id, found[:PAGE_SIZE], with_sync=True
-        )
-        asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
-        me = await user_by_id(reader, caller.user_id)
-        reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
-    more = ""
-    if len(found) > PAGE_SIZE:
-        cursor = event_lists.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
-        more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
-    context = {
-        "groups": groups,
-        "more": more,
-        "which": which.value,
-        "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
-        "empty": _EMPTY[which],
-        "asked_to_host": asked_to_host,
-        "asks_zone": me is not None and me.time_zone is None,
-        "zones": ZONES,
-        "zone_typed": Typed({"time_zone": "UTC"}),
-        "is_reading": bool(reading),
-    }
-    return page(request, "events/my_events.html", context)
 
 
 async def _event_context(
@@ -261,6 +178,10 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "bar": bar,
+            "asking": await asking_to_join(reader, [event], registration_settings)
+            if is_hosting and counts.unconfirmed
+            else [],
+            "places_left": listing.places_left(event, counts),
             "related": await _related(reader, request, event, viewer),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),

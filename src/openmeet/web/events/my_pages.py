@@ -1,0 +1,157 @@
+"""My events: what somebody goes to, hosts, waits for, drafted and had; above what they host, what needs them."""
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.lists import counts_shown
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.place_words import place_words
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.search import event_lists
+from openmeet.domain.search.event_lists import Mine
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.formatting import ZONES
+from openmeet.web.attendance.asking import AskingRow, asking_to_join
+from openmeet.web.events import co_hosts_pages
+from openmeet.web.events.cards import day_cards, facts_of
+from openmeet.web.events.listing import EventCard, card_of, short_when
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed
+from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+PAGE_SIZE = 30
+# Events of one person that people ask to join at the same time: nobody hosts more, and a link leads to all requests.
+_MOST_ASKED = 50
+
+_TABS = {
+    Mine.GOING: lazy("Going"),
+    Mine.HOSTING: lazy("Hosting"),
+    Mine.WAITING: lazy("Waiting"),
+    Mine.DRAFTS: lazy("Drafts"),
+    Mine.PAST: lazy("Past"),
+}
+
+# Why the list is empty, and the next step.
+_EMPTY = {
+    Mine.GOING: {
+        "heading": lazy("Nothing planned yet"),
+        "text": lazy("Events you’re going to or interested in show up here."),
+        "path": "/",
+        "action": lazy("See what is coming up"),
+    },
+    Mine.HOSTING: {
+        "heading": lazy("You host nothing at the moment"),
+        "text": lazy("Events you host show up here, with who is coming."),
+        "path": "/events/new",
+        "action": lazy("Create an event"),
+    },
+    Mine.DRAFTS: {
+        "heading": lazy("You have no drafts"),
+        "text": lazy("Events you haven’t published yet show up here."),
+        "path": "/events/new",
+        "action": lazy("Begin one"),
+    },
+    Mine.WAITING: {
+        "heading": lazy("You are on no waitlist"),
+        "text": lazy("Events you’re on the waitlist for show up here."),
+        "path": "/",
+        "action": lazy("See what is coming up"),
+    },
+    Mine.PAST: {
+        "heading": lazy("Nothing is over yet"),
+        "text": lazy("Events you hosted or went to stay here."),
+        "path": "/",
+        "action": lazy("See what is coming up"),
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NextHosted:
+    """The next event that somebody hosts. ``capacity``: 0 for no limit. ``is_soon``: its check-in is open."""
+
+    card: EventCard
+    path: str
+    when: str
+    going: int
+    capacity: int
+    is_soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What stands above the list of what somebody hosts."""
+
+    asking: list[AskingRow]
+    next: NextHosted | None
+
+
+def routes() -> list[Route]:
+    return [Route("/my/events", show_mine, methods=["GET"])]
+
+
+async def show_mine(request: Request) -> Response:
+    caller = caller_of(request)
+    asked = request.query_params.get("which", "")
+    after = event_lists.unpack(request.query_params.get("after", ""))
+    async with database_of(request).reader() as reader:
+        counts = await event_lists.counts_of_mine(reader, caller.user_id)
+        first = next((tab for tab in _TABS if counts[tab]), Mine.GOING)
+        which = Mine(asked) if asked in set(_TABS) else first
+        found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        groups = await day_cards(
+            reader, services(request).settings.public_url, caller.user_id, found[:PAGE_SIZE], with_sync=True
+        )
+        asked_to_host, _ = await co_hosts_pages.asked_of(reader, caller.user_id, services(request).code_key)
+        dashboard = (
+            await _dashboard(request, reader, caller.user_id) if which is Mine.HOSTING and after is None else None
+        )
+        me = await user_by_id(reader, caller.user_id)
+        reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
+    more = ""
+    if len(found) > PAGE_SIZE:
+        cursor = event_lists.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
+        more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
+    context = {
+        "hosting": dashboard,
+        "groups": groups,
+        "more": more,
+        "which": which.value,
+        "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
+        "empty": _EMPTY[which],
+        "asked_to_host": asked_to_host,
+        "asks_zone": me is not None and me.time_zone is None,
+        "zones": ZONES,
+        "zone_typed": Typed({"time_zone": "UTC"}),
+        "is_reading": bool(reading),
+    }
+    return page(request, "events/my_events.html", context)
+
+
+async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> Hosting:
+    asking = await asking_to_join(reader, await event_lists.with_requests(reader, viewer, _MOST_ASKED))
+    hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, 1)
+    return Hosting(asking, await _next(request, reader, viewer, hosted[0]) if hosted else None)
+
+
+async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
+    facts = await facts_of(reader, services(request).settings.public_url, viewer, [event])
+    counts = (await counts_shown(reader, [event.id]))[event.id]
+    return NextHosted(
+        card_of(event, facts),
+        f"/events/{quote(event.slug)}",
+        f"{short_when(event)} · {place_words(event)}",
+        counts.going,
+        event.content.capacity or 0,
+        event.starts_at is not None and event.starts_at < reader.now + DAY,
+    )
