@@ -13,6 +13,7 @@ from openmeet.web.account import (
     profile_api,
     profile_pages,
     publishing_api,
+    start_pages,
     suggestion_pages,
     taking_over_pages,
     tokens_api,
@@ -81,6 +82,7 @@ from openmeet.web.events import (
     picture_pages,
     place_field,
     search_feeds,
+    share_pages,
 )
 from openmeet.web.events import create_api as create_events_api
 from openmeet.web.events import new_pages as new_event_pages
@@ -184,6 +186,7 @@ def pages() -> list[Route]:
         *profile_pages.routes(),
         *account_settings_pages.routes(),
         *suggestion_pages.routes(),
+        *start_pages.routes(),
         *matrix_pages.routes(),
         *tokens_pages.routes(),
         *notification_list_pages.routes(),
@@ -207,6 +210,7 @@ def pages() -> list[Route]:
         *check_in_pages.routes(),
         *guests_pages.routes(),
         *calendar_file.routes(),
+        *share_pages.routes(),
         *discover_pages.routes(),
         *map_pages.routes(),
         *events_pages.routes(),

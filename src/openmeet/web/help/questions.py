@@ -116,7 +116,7 @@ QUESTIONS: Final = (
         lazy("How do I get events into my calendar?"),
         (
             lazy(
-                "Open the event and choose “Download for your calendar”. That is a copy: later changes don’t reach it."
+                "Open the event, choose “Add to calendar” and pick yours. That is a copy: later changes don’t reach it."
             ),
             lazy(
                 "To follow changes, [subscribe to your own calendar](/settings/calendars). It has all events you’re going to and stays up to date."

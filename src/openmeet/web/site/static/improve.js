@@ -226,6 +226,16 @@ for (const input of document.querySelectorAll("[data-copied-by]")) {
   });
 }
 
+// Where the device has a way to share, a tap opens it. Links lead to the page with all ways otherwise.
+for (const control of document.querySelectorAll("[data-share]")) {
+  if (!navigator.share) continue;
+  control.hidden = false;
+  control.addEventListener("click", (event) => {
+    event.preventDefault();
+    navigator.share({ title: control.dataset.shareTitle, url: control.dataset.share }).catch(() => undefined);
+  });
+}
+
 // A page that is made for paper has a button for it.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;

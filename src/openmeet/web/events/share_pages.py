@@ -1,0 +1,108 @@
+"""Sharing an event: its address, a QR code, e-mail; and ways into a calendar. A page, so that it works without scripts.
+
+The forms of Google's and Outlook's links are theirs; the links carry what this reader may know, and nothing is sent before
+they are followed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.clock import HOUR, Instant, to_datetime
+from groundwork.errors import NotFound
+from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.model import SEATED
+from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.events import seeing, time_words
+from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.events.structured_data import address_of
+from openmeet.web.events.words import must_be_here
+from openmeet.web.media.qr_code import picture_of
+from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+# Calendars need an end; an event without one takes as long as one in our own calendar files.
+_LENGTH: Final = 2 * HOUR
+# Longer texts make addresses that browsers and mail programs cut.
+_MOST_TEXT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarLinks:
+    """Addresses that open a filled-in form of a calendar on the web."""
+
+    google: str
+    outlook: str
+
+
+def routes() -> list[Route]:
+    return [Route("/events/{slug}/share", show, methods=["GET"])]
+
+
+async def show(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
+        if (
+            event is None
+            or (event.is_hidden and event.author_id != viewer)
+            or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine))
+        ):
+            raise NotFound(EventReason.NO_SUCH_EVENT)
+        must_be_here(event)
+        is_going = mine is not None and mine.status in SEATED
+        private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+    address = address_of(event, services(request).settings.public_url)
+    when = time_words.tagged(event)
+    context = {
+        "event": event,
+        "address": address,
+        "is_private": event.visibility is Visibility.PRIVATE,
+        "picture": picture_of(address),
+        "mail": _mail(event, address),
+        "calendars": _calendars(event, private, address),
+        "when": when,
+    }
+    return page(request, "events/share.html", context)
+
+
+def _mail(event: Event, address: str) -> str:
+    body = gettext("Do you want to come along? %(address)s", address=address)
+    return "mailto:?" + urlencode({"subject": event.title, "body": body}, quote_via=quote)
+
+
+def _calendars(event: Event, private: PrivateDetails, address: str) -> CalendarLinks | None:
+    """None before the event has a date."""
+    if event.starts_at is None or event.is_draft:
+        return None
+    ends_at = event.ends_at or Instant(event.starts_at + _LENGTH)
+    text = f"{event.content.description[:_MOST_TEXT]}\n\n{address}".strip()
+    place = ", ".join(private.place.lines)
+    times = [to_datetime(at).strftime("%Y%m%dT%H%M%SZ") for at in (event.starts_at, ends_at)]
+    google = {"action": "TEMPLATE", "text": event.title, "dates": "/".join(times), "details": text, "location": place}
+    outlook = {
+        "path": "/calendar/action/compose",
+        "rru": "addevent",
+        "subject": event.title,
+        "startdt": to_datetime(event.starts_at).isoformat(),
+        "enddt": to_datetime(ends_at).isoformat(),
+        "body": text,
+        "location": place,
+    }
+    return CalendarLinks(
+        "https://calendar.google.com/calendar/render?" + urlencode(google),
+        "https://outlook.live.com/calendar/0/deeplink/compose?" + urlencode(outlook, quote_via=quote),
+    )

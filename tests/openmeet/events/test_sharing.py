@@ -1,0 +1,78 @@
+"""The page to share an event: its address, a QR code, ways into a calendar; for everybody who may see the event."""
+
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from openmeet.domain.attendance.model import RsvpReply
+from tests.openmeet.site_under_test import ORIGIN, event_by, person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+def _link(page: str, host: str) -> dict[str, list[str]]:
+    """What the link to this host carries."""
+    (address,) = [
+        unescape(part.split('"')[0]) for part in page.split('href="')[1:] if part.startswith(f"https://{host}/")
+    ]
+    return parse_qs(urlsplit(address).query)
+
+
+async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
+    """The times are instants, so that they are right in every zone."""
+    async with site.db.transaction() as tx:
+        event = await event_by(
+            tx,
+            await person(tx, "Ana"),
+            title="Tea & cake",
+            starts="2026-07-04T18:00",
+            ends="2026-07-04T20:00",
+            venue_name="Library",
+        )
+    async with site.browser() as browser:
+        shown = (await browser.get(f"/events/{event.slug}")).text
+        assert f'href="/events/{event.slug}/share#calendar"' in shown
+        page = (await browser.get(f"/events/{event.slug}/share")).text
+    assert f'value="{ORIGIN}/events/{event.slug}"' in page
+    assert "<svg" in page.partition('class="ticket-picture')[2]
+    google = _link(page, "calendar.google.com")
+    assert google["text"] == ["Tea & cake"]
+    assert google["dates"] == ["20260704T160000Z/20260704T180000Z"]
+    assert google["location"][0].startswith("Library")
+    assert _link(page, "outlook.live.com")["startdt"] == ["2026-07-04T16:00:00+00:00"]
+
+
+async def test_the_address_that_only_guests_may_know_is_in_no_link(site):
+    """Until one is going."""
+    async with site.db.transaction() as tx:
+        event = await event_by(
+            tx, await person(tx, "Ana"), venue_name="Back room", street="Secret street 9", place_audience="attendees"
+        )
+    async with site.browser() as browser:
+        path = f"/events/{event.slug}/share"
+        assert "Secret street" not in (await browser.get(path)).text
+        await sign_up(browser, "ben@example.org", "Ben")
+        await browser.post(f"/events/{event.slug}/answer", data={"reply": RsvpReply.GOING.value})
+        assert "Secret+street" in (await browser.get(path)).text
+
+
+async def test_a_private_event_is_shared_by_nobody_who_may_not_see_it(site):
+    """And who may see it reads that its link lets nobody else in."""
+    async with site.browser() as ana, site.browser() as stranger:
+        await sign_up(ana, "ana@example.org", "Ana")
+        made = await ana.post(
+            "/events/new",
+            data={
+                "title": "Quiet",
+                "starts": "2026-07-04T18:00",
+                "time_zone": "Europe/Berlin",
+                "visibility": "private",
+            },
+        )
+        path = urlsplit(made.headers["location"]).path + "/share"
+        assert "Sharing the link doesn’t let anyone else in." in (await ana.get(path)).text
+        assert (await stranger.get(path)).status_code == 404
