@@ -189,6 +189,9 @@ async def choose_name(request: Request) -> Response:
                 caller.user_id,
                 Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),
             )
+    # Whoever came for something goes on with it; anybody else is asked what they like.
+    if next_path in {"/", "/home"}:
+        return go("/welcome/start", flash="welcome")
     return go(next_path, flash="welcome")
 
 

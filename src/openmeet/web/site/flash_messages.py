@@ -216,6 +216,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "arrivals_decided": lazy("Done, each in the log."),
     "policy_saved": lazy("Saved. It applies from now on."),
     "links_revoked": lazy("Links in e-mails you already have no longer work."),
+    "started": lazy("You’re set. We’ll tell you about new events like these."),
     "welcome": lazy("Welcome! Others now see you by this name."),
     "publishing_on": lazy("We’re syncing your public events and answers now."),
     "publishing_off": lazy("Your events stay on this site. You can change that under Settings."),

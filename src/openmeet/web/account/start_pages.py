@@ -1,0 +1,90 @@
+"""The first minutes of a new person: their town, what they like, whom to follow. All of it can be skipped."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import InvalidForm, Refused, Unavailable
+from groundwork.ui.tones import tone_of
+from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import membership_queries
+from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.saved_searches import actions as saved_searches
+from openmeet.domain.search import query
+from openmeet.domain.users.model import Caller
+from openmeet.web.search import places
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import EMPTY, Typed, local_path, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/welcome/start"
+
+# Each is a saved search, of which a person has a limited number.
+MOST_TOPICS: Final = 5
+_MOST_GROUPS: Final = 6
+
+
+def routes() -> list[Route]:
+    return [Route(PATH, show, methods=["GET"]), Route(PATH, start, methods=["POST"])]
+
+
+async def show(request: Request) -> Response:
+    return await _show(request, EMPTY)
+
+
+async def start(request: Request) -> Response:
+    """Keep a search for each topic, near the town; follow the groups that are ticked."""
+    caller = caller_of(request)
+    typed = await read_form(request)
+    topics = [one for one in Category if typed.get(f"topics.{one.value}")]
+    slugs = [GroupSlug(name.removeprefix("groups.")) for name in typed if name.startswith("groups.")][:_MOST_GROUPS]
+    wanted: dict[str, str] = dict.fromkeys(query.FIELDS, "")
+    try:
+        wanted = places.add_point(request, wanted | {"near": typed.get("near", "").strip()})
+        async with database_of(request).transaction() as tx:
+            await _keep(tx, caller, wanted, topics[:MOST_TOPICS])
+            for slug in slugs:
+                await groups.follow(tx, caller, slug)
+    except InvalidForm as wrong:
+        return await _show(request, typed_again(typed, wrong), status=400)
+    except Unavailable as later:
+        return await _show(request, Typed(typed, {"near": later.why}), status=503)
+    except Refused as refused:
+        return await _show(request, Typed(typed, {"": refused.why}), status=422)
+    chosen = bool(topics or wanted["near"] or slugs)
+    return go(local_path(typed.get("next", "/home")), flash="started" if chosen else "")
+
+
+async def _keep(tx: Transaction, caller: Caller, wanted: dict[str, str], topics: list[Category]) -> None:
+    if not topics and wanted["near"]:
+        await saved_searches.save(tx, caller, wanted)
+    for topic in topics:
+        await saved_searches.save(tx, caller, wanted | {"category": topic.value})
+
+
+async def _show(request: Request, typed: Typed, *, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)
+    rows = [
+        {
+            "slug": one.group.slug,
+            "name": one.group.details.name,
+            "members": one.members,
+            "tone": tone_of(one.group.id),
+        }
+        for one in listed
+        if one.role is None
+    ]
+    context = {
+        "typed": typed,
+        "topics": [(one.value, CATEGORY_WORDS[one]) for one in Category],
+        "groups": rows,
+        "next_path": local_path(typed.value("next") or request.query_params.get("next", "/home")),
+    }
+    return page(request, "account/welcome_start.html", context, status=status)

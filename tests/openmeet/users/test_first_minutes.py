@@ -1,0 +1,59 @@
+"""The page for a new person: town, topics, groups; what is chosen is kept, and all of it can be skipped."""
+
+import pytest
+
+from openmeet.domain.groups import membership_queries
+from openmeet.domain.saved_searches import queries as saved
+from openmeet.domain.users.queries import by_email
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+async def _searches(site) -> list[str]:
+    async with site.db.reader() as reader:
+        ida = await by_email(reader, "ida@example.org")
+        return sorted(one.asked for one in await saved.of_person(reader, ida.id))
+
+
+async def test_topics_become_searches_and_groups_are_followed(site):
+    """At most five topics: each is one of the limited number of saved searches."""
+    async with site.db.transaction() as tx:
+        group = await group_by(tx, await person(tx, "Ana"))
+    async with site.browser() as browser:
+        await sign_up(browser, "ida@example.org", "Ida")
+        page = (await browser.get("/welcome/start")).text
+        assert "Welcome, Ida" in page
+        assert f'name="groups.{group.slug}"' in page
+        chosen = {f"topics.{one}": "yes" for one in ("music", "food", "games", "books", "film", "sports")}
+        done = await browser.post("/welcome/start", data={**chosen, f"groups.{group.slug}": "yes", "next": "/home"})
+        assert (done.status_code, done.headers["location"]) == (303, "/home")
+        assert "You’re set." in (await browser.get("/home")).text
+    assert len(await _searches(site)) == 5
+    async with site.db.reader() as reader:
+        ida = await by_email(reader, "ida@example.org")
+        followed = await membership_queries.followed_by(reader, ida.id, limit=10)
+    assert [one.group.id for one in followed] == [group.id]
+
+
+async def test_whoever_chooses_nothing_goes_on(site):
+    """Nothing is kept, and the address to go on to is one of this site."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ida@example.org", "Ida")
+        done = await browser.post("/welcome/start", data={"next": "https://evil.test/"})
+        assert done.headers["location"] == "/"
+    assert await _searches(site) == []
+
+
+async def test_a_new_person_without_a_name_is_asked_what_they_like_next(site):
+    """Unless they came for something: then they go on with that."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ida@example.org", "Ida")
+        home = await browser.post("/welcome", data={"display_name": "Ida K", "next": "/home"})
+        event = await browser.post("/welcome", data={"display_name": "Ida K", "next": "/events/x"})
+    assert home.headers["location"] == "/welcome/start"
+    assert event.headers["location"] == "/events/x"
