@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
+from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
@@ -22,6 +23,7 @@ from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.check_in import tickets
 from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.qr_code import picture_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
@@ -102,7 +104,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
     context = {
         "event": event,
         "code": code,
-        "picture": tickets.picture_of(address),
+        "picture": picture_of(address),
         "cover": thumbnail(event.content),
         "tone": cover_of(event.title, event.content.categories).tone,
         "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
@@ -143,6 +145,10 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         "closed": rules.why_check_in_is_closed(event, now),
         "counts": counts,
         "people": people,
+        # The colour of an address must not tell whose it is.
+        "tones": {
+            one.attendance_id: tone_of(one.attendance_id if one.is_named_by_address else one.user_id) for one in people
+        },
         "is_cut": len(rows) == _SHOWN,
         "holder": by_id.get(AttendanceId(holder)),
         "done": by_id.get(AttendanceId(done)),

@@ -59,6 +59,7 @@ function say({ waiting, kept, sent }) {
     button.textContent = waits ? offlineHere : button.dataset.before;
     button.classList.toggle("chosen", waits);
   }
+  for (const badge of document.querySelectorAll("[data-offline-badge]")) badge.hidden = false;
   list(kept);
 }
 
