@@ -35,7 +35,7 @@ async def test_an_event_is_shared_by_its_address_and_by_calendars(site):
         )
     async with site.browser() as browser:
         shown = (await browser.get(f"/events/{event.slug}")).text
-        assert f'href="/events/{event.slug}/share#calendar"' in shown
+        assert f'href="/events/{event.slug}/share#into-calendar"' in shown
         page = (await browser.get(f"/events/{event.slug}/share")).text
     assert f'value="{ORIGIN}/events/{event.slug}"' in page
     assert "<svg" in page.partition('class="ticket-picture')[2]
