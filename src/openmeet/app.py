@@ -23,7 +23,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.i18n.reasons.messages import explain
-from openmeet.routes import open_pages, operations, pages, pictures
+from openmeet.routes import VISITED_BY_MANY, open_pages, operations, pages, pictures
 from openmeet.tenants.configured import ProgramHealth, ready
 from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
@@ -35,6 +35,7 @@ from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import static_files
+from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
 from openmeet.web.site.forms import must_be_ours
 from openmeet.web.site.language import by_request
@@ -165,12 +166,16 @@ def _counted(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Ro
 
 def _page(route: Route) -> Route:
     endpoint: Endpoint = route.endpoint
+    is_kept = route.path in VISITED_BY_MANY
 
     async def answer(request: Request) -> Response:
         await spend_on_page(request)
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
             must_be_ours(request, services(request).settings.public_url)
+        if is_kept and caller_or_none(request) is None:
+            site = services(request)
+            return await site.kept_pages.answer(request, site.tenant.database, site.clock, endpoint)
         return await answered(request, endpoint(request))
 
     return Route(route.path, answer, methods=list(route.methods or ()))

@@ -1,5 +1,7 @@
 """Every route: the pages, the pictures and the operations of the JSON API, in the order in which they are matched."""
 
+from typing import Final
+
 from starlette.routing import Route
 
 from openmeet.web.account import (
@@ -174,6 +176,11 @@ def open_pages() -> list[Route]:
         *sitemap.routes(),
         *offline_pages.open_routes(),
     ]
+
+
+# Pages that links from elsewhere lead to: kept for visitors who are not signed in (``web/site/page_cache.py``). They say the
+# same to each of them, and hold nothing that is made for one request.
+VISITED_BY_MANY: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
 
 
 def pages() -> list[Route]:

@@ -56,6 +56,9 @@ class LateDatabase:
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         return await self.opened.read(work)
 
+    async def state(self) -> str:
+        return await self.opened.state()
+
     async def write(self, work: Callable[[Writer], T], /) -> T:
         return await self.opened.write(work)
 

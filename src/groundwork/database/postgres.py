@@ -277,6 +277,12 @@ class PostgresDatabase:
     async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:
         return await (at_once(self, work) if key is None else in_turn(self, key, work))
 
+    async def state(self) -> str:
+        # Two equal snapshots show the same rows: they name every transaction that is not visible.
+        async with self.reader() as reader:
+            row = await reader.fetch_one("select cast(pg_current_snapshot() as text) as snapshot")
+        return "" if row is None else str(row["snapshot"])
+
     async def write(self, work: Callable[[Writer], T], /) -> T:
         for attempt in range(_RETRIES):
             try:

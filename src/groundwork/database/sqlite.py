@@ -167,6 +167,10 @@ class SqliteDatabase:
         value: T = await self._short_reads.ask(work)
         return value
 
+    async def state(self) -> str:
+        # Of the connection of short reads alone: it writes nothing itself, so every commit counts (sqlite.org/pragma.html).
+        return str(await self.read(lambda reader: _one(reader, "pragma data_version")))
+
     async def write(self, work: Callable[[Writer], T], /) -> T:
         require_none_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -185,6 +189,11 @@ class SqliteDatabase:
         await self._readers.close()
         self._writer.stop()
         await self._writer.ended
+
+
+def _one(reader: PlainReader, sql: str) -> object:
+    row = reader.fetch_one(sql)
+    return None if row is None else row[0]
 
 
 def _give_up(done: "asyncio.Future[None]") -> None:

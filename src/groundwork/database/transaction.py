@@ -113,6 +113,12 @@ class Database(Protocol):
         """
         ...
 
+    async def state(self) -> str:
+        """Names what is committed now. Two equal answers of this object mean that every reader opened in between saw the same
+        rows; after a commit the answer differs. It may also differ without one.
+        """
+        ...
+
     async def write(self, work: Callable[[Writer], T], /) -> T:
         """Run ``work`` in a transaction of its own, in one hop; returns its value after the commit is durable.
 

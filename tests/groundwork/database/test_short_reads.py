@@ -90,3 +90,29 @@ async def test_after_closing_it_is_refused(make_sqlite):
     await database.close()
     with pytest.raises(DatabaseUnavailable):
         await database.read(lambda _: 1)
+
+
+async def test_the_state_differs_after_each_commit_and_only_then(make_database: MakeDatabase):
+    db = await make_database()
+    async with db.transaction() as tx:
+        await tx.execute("create table rooms (id bigint primary key)")
+
+    async def add(number: int, *, fails: bool = False) -> None:
+        async with db.transaction() as tx:
+            await tx.execute("insert into rooms (id) values (:id)", id=number)
+            if fails:
+                raise ZeroDivisionError
+
+    before = await db.state()
+    async with db.reader() as reader:
+        assert len(await reader.fetch("select id from rooms")) == 0
+        assert await db.state() == before
+    for number in range(5):
+        await add(number)
+        after = await db.state()
+        assert after != before
+        before = after
+    with pytest.raises(ZeroDivisionError):
+        await add(9, fails=True)
+    async with db.reader() as reader:
+        assert len(await reader.fetch("select id from rooms")) == 5

@@ -30,7 +30,7 @@ class ReadOnly:
 
     def __init__(self, database: Database) -> None:
         self.engine = database.engine
-        self.reader, self.read = database.reader, database.read
+        self.reader, self.read, self.state = database.reader, database.read, database.state
 
     def transaction(self) -> NoReturn:
         raise Refused

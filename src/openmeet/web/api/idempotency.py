@@ -91,6 +91,9 @@ class _Joined:
     async def read(self, _work: Callable[..., Any], /) -> NoReturn:
         raise RuntimeError("a request that carries a key reads in its transaction")
 
+    async def state(self) -> NoReturn:
+        raise RuntimeError("a request that carries a key sees what it writes itself")
+
     async def write(self, _work: Callable[..., Any], /) -> NoReturn:
         raise RuntimeError("a request that carries a key writes in its transaction")
 

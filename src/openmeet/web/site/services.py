@@ -26,6 +26,7 @@ from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.page_cache import PageCache
 from openmeet.web.site.reasons import SiteReason
 
 
@@ -65,6 +66,8 @@ class Services:
     dev_mailbox: FolderMailbox | None = None
     # The open streams of conversations.
     live_rooms: LiveRooms = field(default_factory=LiveRooms)
+    # The pages of visitors who are not signed in.
+    kept_pages: PageCache = field(default_factory=PageCache)
     # Settings that were already warned about, each once.
     warned_of: set[str] = field(default_factory=set)
 

@@ -1,0 +1,282 @@
+"""Pages kept for visitors: never older than the last commit, never another person's, bounded."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from groundwork.clock import MINUTE, HandClock
+from groundwork.database.transaction import Database
+from openmeet.domain.users import actions as users
+from openmeet.web.site.page_cache import PageCache
+from openmeet.web.site.services import Services
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, sign_up, site_on
+
+EVENT = {
+    "title": "Walk",
+    "starts": "2026-07-04T18:00",
+    "time_zone": "UTC",
+    "visibility": "public",
+    "description": "Bring shoes. " * 200,
+}
+
+
+@pytest.fixture
+async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_database("openmeet"), clock)
+
+
+@pytest.fixture
+async def ana(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        yield browser
+
+
+async def made_event(ana: httpx.AsyncClient) -> str:
+    return (await ana.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
+
+
+async def group_and_series(ana: httpx.AsyncClient) -> list[str]:
+    group = await ana.post(
+        "/groups/new",
+        data={
+            "name": "Chess",
+            "join_policy": "open",
+            "visibility": "public",
+            "promotion_level": "public",
+            "time_zone": "UTC",
+            "submission": "k",
+        },
+    )
+    series = await ana.post(
+        "/events/new", data=EVENT | {"repeats": "FREQ=WEEKLY;BYDAY=SA", "ends_how": "never", "submission": "s"}
+    )
+    assert (group.status_code, series.status_code) == (303, 303), series.text
+    return [answer.headers["location"].partition("?")[0] for answer in (group, series)]
+
+
+def kept_by(site: Site) -> PageCache:
+    services: Services = site.app.state.services
+    return services.kept_pages
+
+
+async def fresh(site: Site, path: str) -> str:
+    """The page as it would be without the cache."""
+    async with site.browser() as visitor:
+        visitor.cookies.set("another", "cookie")
+        return (await visitor.get(path)).text
+
+
+async def test_after_every_change_the_next_visitor_sees_it(site: Site, ana: httpx.AsyncClient) -> None:
+    walk = await made_event(ana)
+    async with site.browser() as visitor, site.browser() as ben:
+        await sign_up(ben, "ben@example.org", "Ben")
+        changes = [
+            (ana, f"{walk}/edit", EVENT | {"title": "Long walk"}, "Long walk"),
+            (ben, f"{walk}/answer", {"reply": "going"}, "Ben"),
+            (ben, f"{walk}/answer", {"reply": "declined"}, "Long walk"),
+            (ana, f"{walk}/cancel", {"reason": "Storm"}, "Storm"),
+            (ana, f"{walk}/reinstate", {}, "Long walk"),
+        ]
+        for who, path, form, expected in changes:
+            for shown in ("/", walk):
+                first = (await visitor.get(shown)).text
+                assert (await visitor.get(shown)).text == first == await fresh(site, shown)
+            done = await who.post(path, data=form)
+            assert done.status_code == 303, (path, done.text)
+            for shown in ("/", walk):
+                assert (await visitor.get(shown)).text == await fresh(site, shown), (path, shown)
+            assert expected in (await visitor.get(walk)).text, path
+        deleted = await ana.post(f"{walk}/delete", data={"reason": ""})
+        assert deleted.status_code == 303, deleted.text
+        assert (await visitor.get(walk)).status_code in {404, 410}
+        assert walk not in (await visitor.get("/")).text
+
+
+async def test_nothing_on_a_kept_page_is_made_for_one_request(site: Site, ana: httpx.AsyncClient) -> None:
+    """Rendered twice, each is the same to the byte: what is random or personal would go to everybody."""
+    me = (await ana.get("/settings/profile")).text
+    paths = ["/", await made_event(ana), *await group_and_series(ana)]
+    async with site.db.reader() as reader:
+        row = await reader.fetch_one("select id from users where display_name = 'Ana'")
+    assert me
+    assert row is not None
+    for path in [*paths, f"/people/{row['id']}"]:
+        assert await fresh(site, path) == await fresh(site, path), path
+        async with site.browser() as visitor:
+            once, again = [await visitor.get(path) for _ in range(2)]
+        assert (once.status_code, once.text) == (200, again.text), path
+        dropped = {"vary", "content-length", "content-encoding", "x-request-id"}
+        assert {k: v for k, v in once.headers.items() if k not in dropped} == {
+            k: v for k, v in again.headers.items() if k not in dropped
+        }
+
+
+async def test_nobody_sees_the_page_of_somebody_who_is_signed_in(site: Site, ana: httpx.AsyncClient) -> None:
+    walk = await made_event(ana)
+    assert "/sign-out" in (await ana.get(walk)).text
+    async with site.browser() as visitor:
+        for _ in range(2):
+            assert "/sign-out" not in (await visitor.get(walk)).text
+    assert "/sign-out" in (await ana.get(walk)).text
+
+
+async def test_each_language_and_each_search_has_its_own(site: Site, ana: httpx.AsyncClient) -> None:
+    await made_event(ana)
+    async with site.browser() as visitor:
+        for _ in range(2):
+            assert '<html lang="de"' in (await visitor.get("/", headers={"accept-language": "de"})).text
+            assert '<html lang="en"' in (await visitor.get("/", headers={"accept-language": "en"})).text
+            assert "Walk" in (await visitor.get("/?q=walk")).text
+            assert "Walk" not in (await visitor.get("/?q=chess")).text
+
+
+async def test_it_is_compressed_for_those_who_accept_it(site: Site, ana: httpx.AsyncClient) -> None:
+    walk = await made_event(ana)
+    async with site.browser() as visitor:
+        for _ in range(3):
+            folded = await visitor.get(walk, headers={"accept-encoding": "gzip"})
+            plain = await visitor.get(walk, headers={"accept-encoding": "identity"})
+            assert folded.headers["content-encoding"] == "gzip"
+            assert "content-encoding" not in plain.headers
+            assert "Accept-Encoding" in folded.headers["vary"]
+            assert folded.text == plain.text
+
+
+async def test_words_about_the_time_go_on(site: Site, ana: httpx.AsyncClient, clock: HandClock) -> None:
+    walk = await made_event(ana)
+    async with site.browser() as visitor:
+        before = (await visitor.get(walk)).text
+        clock.turn(400 * 24 * 60 * MINUTE)
+        after = (await visitor.get(walk)).text
+    assert "This event is over" not in before
+    assert "This event is over" in after
+
+
+class Rendering:
+    """Counts its calls; each takes until ``goes_on`` is set."""
+
+    def __init__(self, **answer: object) -> None:
+        self.calls = 0
+        self.began, self.goes_on = asyncio.Event(), asyncio.Event()
+        self._answer = answer
+
+    async def __call__(self, _: Request) -> Response:
+        self.calls += 1
+        self.began.set()
+        await self.goes_on.wait()
+        return HTMLResponse(f"<p>{self.calls}</p>", **self._answer)  # type: ignore[arg-type]
+
+
+def request_for(path: str = "/", query: str = "", **headers: str) -> Request:
+    fields = [(name.encode(), text.encode()) for name, text in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": fields}
+    return Request(scope | {"server": ("openmeet.test", 80), "scheme": "http", "root_path": ""})
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def test_many_who_come_at_once_wait_for_one_rendering(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    db = await make_sqlite("openmeet")
+    cache, rendering = PageCache(), Rendering()
+    async with AsyncExitStack() as stack:
+        tasks = [asyncio.create_task(cache.answer(request_for(), db, clock, rendering)) for _ in range(50)]
+        stack.callback(lambda: [task.cancel() for task in tasks])
+        await rendering.began.wait()
+        rendering.goes_on.set()
+        assert {(await task).body for task in tasks} == {b"<p>1</p>"}
+    assert rendering.calls == 1
+
+
+async def test_those_who_waited_share_a_rendering_although_others_write_all_the_time(
+    db: Database, clock: HandClock
+) -> None:
+    """The first page was begun before they came, so it may be too old for them; the second is not, whatever is committed next."""
+    cache, calls = PageCache(), 0
+
+    async def busy(_: Request) -> Response:
+        nonlocal calls
+        calls += 1
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(10)))
+        async with db.transaction() as tx:
+            await users.create_person(tx, display_name="Ana")
+        return HTMLResponse(f"<p>{calls}</p>")
+
+    await asyncio.gather(*(cache.answer(request_for(), db, clock, busy) for _ in range(50)))
+    assert calls <= 2
+
+
+async def test_a_commit_while_it_is_rendered_makes_it_an_old_one(make_database: MakeDatabase, clock: HandClock) -> None:
+    db = await make_database("openmeet")
+    cache, rendering = PageCache(), Rendering()
+    first = asyncio.create_task(cache.answer(request_for(), db, clock, rendering))
+    await rendering.began.wait()
+    async with db.transaction() as tx:
+        await users.create_person(tx, display_name="Ana")
+    rendering.goes_on.set()
+    assert (await first).body == b"<p>1</p>"
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>2</p>"
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>2</p>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "query", "headers"),
+    [
+        ({"status_code": 404}, "", {}),
+        ({"headers": {"set-cookie": "a=b"}}, "", {}),
+        ({}, "", {"cookie": "openmeet_flash=saved"}),
+        ({}, "q=" + "a" * 300, {}),
+    ],
+)
+async def test_what_is_for_one_visitor_is_not_kept(
+    db: Database, clock: HandClock, answer: dict[str, object], query: str, headers: dict[str, str]
+) -> None:
+    cache, rendering = PageCache(), Rendering(**answer)
+    rendering.goes_on.set()
+    for _ in range(2):
+        await cache.answer(request_for("/", query, **headers), db, clock, rendering)
+    assert rendering.calls == 2
+
+
+async def test_a_failure_is_not_kept(db: Database, clock: HandClock) -> None:
+    async def fails(_: Request) -> Response:
+        raise TimeoutError
+
+    cache, rendering = PageCache(), Rendering()
+    rendering.goes_on.set()
+    with pytest.raises(TimeoutError):
+        await cache.answer(request_for(), db, clock, fails)
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>1</p>"
+
+
+async def test_strangers_cannot_fill_it(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    db = await make_sqlite("openmeet")
+    cache = PageCache(max_bytes=100_000)
+    rendered: list[str] = []
+
+    async def large(request: Request) -> Response:
+        rendered.append(request.url.query)
+        return HTMLResponse("x" * 9_000)
+
+    for number in range(200):
+        await cache.answer(request_for("/", f"q={number}"), db, clock, large)
+        await cache.answer(request_for("/", "q=0", **{"accept-encoding": "gzip"}), db, clock, large)
+    # What is asked for again and again stays; of the others the last ten at most.
+    assert len(rendered) == 200
+    for number in range(180):
+        await cache.answer(request_for("/", f"q={number + 1}"), db, clock, large)
+    assert len(rendered) == 380
+
+
+async def test_sites_keep_their_own(make_database: MakeDatabase, clock: HandClock) -> None:
+    one, other = site_on(await make_database("openmeet"), clock), site_on(await make_database("openmeet"), clock)
+    assert kept_by(one) is not kept_by(other)
