@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Final
 
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, MINUTE, Instant, SystemClock
 from groundwork.database.transaction import Database
 from openmeet.domain.calendars.entries import all_of, conflicts
 from openmeet.domain.calendars.model import Span
@@ -15,11 +15,14 @@ from tests.bench.figure import Figure
 from tests.bench.figure import check as holds
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
+from tests.openmeet.site_under_test import signed_in, site_on
 from tests.parts import is_here
 
 ROUNDS: Final = 300
+WARM_UP: Final = 20
 CALENDAR_MS: Final = 20
 SEARCH_MS: Final = 50
+HOME_MS: Final = 50
 MONTH: Final = 31 * DAY
 
 
@@ -48,7 +51,8 @@ async def _figures(where: str, there: Crowd) -> list[Figure]:
         ]
 
     months = figures(await _measured(there.db, there.me), CALENDAR_MS)
-    return months + figures(await search.measured(there), SEARCH_MS)
+    home = figures({"home of a person with 500 events, the whole page": await _home(there.db, there.me)}, HOME_MS)
+    return months + home + figures(await search.measured(there), SEARCH_MS)
 
 
 async def _measured(db: Database, me: UserId) -> dict[str, float]:
@@ -85,3 +89,14 @@ async def _conflicts(db: Database, me: UserId) -> float:
             await conflicts(reader, me, spans)
         samples.append(perf_counter() - begun)
     return percentile(samples, 0.99) * 1_000
+
+
+async def _home(db: Database, me: UserId) -> float:
+    samples = []
+    async with signed_in(site_on(db, SystemClock(), pages_per_minute=0), me) as browser:
+        for _ in range(ROUNDS):
+            begun = perf_counter()
+            answer = await browser.get("/home")
+            samples.append(perf_counter() - begun)
+            holds(answer.status_code == 200, f"home was answered with {answer.status_code}")
+    return percentile(samples[WARM_UP:], 0.99) * 1_000
