@@ -89,7 +89,7 @@ class NextHosted:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class HostDashboard:
     """What stands above the list of what somebody hosts."""
 
     asking: list[AskingRow]
@@ -138,10 +138,10 @@ async def show_mine(request: Request) -> Response:
     return page(request, "events/my_events.html", context)
 
 
-async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> Hosting:
+async def _dashboard(request: Request, reader: Reader, viewer: UserId) -> HostDashboard:
     asking = await asking_to_join(reader, await event_lists.with_requests(reader, viewer, _MOST_ASKED))
     hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, 1)
-    return Hosting(asking, await _next(request, reader, viewer, hosted[0]) if hosted else None)
+    return HostDashboard(asking, await _next(request, reader, viewer, hosted[0]) if hosted else None)
 
 
 async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
