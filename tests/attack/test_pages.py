@@ -42,7 +42,7 @@ async def test_a_zone_that_is_none_is_named(make_sqlite: MakeDatabase, clock: Ha
     async with site_on(await make_sqlite("openmeet"), clock).browser() as browser:
         answer = await browser.post("/events/new", data={**_FORM, "time_zone": zone})
     assert answer.status_code == 400
-    assert "We do not know this time zone" in answer.text
+    assert "We don’t know this time zone" in answer.text
 
 
 async def test_an_event_in_any_script_is_made_and_found(make_sqlite: MakeDatabase, clock: HandClock) -> None:

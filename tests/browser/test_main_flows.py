@@ -251,7 +251,7 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
         await page.get_by_role("button", name="Take the place: Board games").click()
         await page.get_by_role("heading", name="You’re going").wait_for()
         await page.get_by_role("link", name="Notifications, 1 unread").click()
-        assert await page.get_by_text("A place became free, and it is held for you").is_visible()
+        assert await page.get_by_text("A place is held for you at").is_visible()
 
 
 @SCRIPT
@@ -316,12 +316,12 @@ async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet
         box = await table.bounding_box()
         assert box is not None
         assert box["height"] < 1_100, "sixteen kinds in about one screen"
-        await page.get_by_role("radio", name="Changes by mail: daily").check()
+        await page.get_by_role("radio", name="Changes by e-mail: daily").check()
         await page.get_by_role("checkbox", name="Reminders: on the News page").uncheck()
         await page.get_by_role("button", name="Save").click()
         await page.get_by_text("Saved. It applies from now on.").wait_for()
-        assert await page.get_by_role("radio", name="Changes by mail: daily").is_checked()
-        assert not await page.get_by_role("radio", name="Changes by mail: immediately").is_checked()
+        assert await page.get_by_role("radio", name="Changes by e-mail: daily").is_checked()
+        assert not await page.get_by_role("radio", name="Changes by e-mail: immediately").is_checked()
         assert not await page.get_by_role("checkbox", name="Reminders: on the News page").is_checked()
 
 

@@ -43,11 +43,11 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         title = event.title or gettext("an event")
         about = [title, time_words.start_words(event)]
         if one.is_for_series:
-            about.append(gettext("This is for every coming date of the series, also for those that are made later."))
+            about.append(gettext("This applies to every coming date of the series, including dates added later."))
         parts = [
             gettext("%(name)s asks you to host an event together on %(site)s:", name=name, site=site_name),
             "\n".join(about),
-            emails.link(gettext("Look at it, and say yes or no"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
+            emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
             gettext("You don’t host anything until you say yes. If you do nothing, we won’t write again."),
             emails.closing(never),
         ]

@@ -46,7 +46,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 group=group.details.name,
                 site=site_name,
             ),
-            emails.link(gettext("Look at it, and say yes or no"), f"{public_url}/groups/invitations/{token}"),
+            emails.link(gettext("View and answer"), f"{public_url}/groups/invitations/{token}"),
             gettext(
                 "The link works once, for two weeks. You don’t join the group until you say yes; if you do nothing, we won’t write again. If you say no there, the group never writes to this address again."
             ),
@@ -87,15 +87,14 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
         if group.keeping.backup_admin_id == group.succession.successor_id:
             happening = gettext(
-                "You own the group %(group)s on %(site)s and have not been there for a while. %(name)s, your chosen successor, is about to take over.",
+                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, your chosen successor, is about to take over.",
                 group=title,
                 site=site_name,
                 name=name,
             )
         else:
             happening = gettext(
-                "You own the group %(group)s on %(site)s and have not been there for a while. %(name)s, who is in it, asks"
-                " to take over.",
+                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, a member, asks to take over.",
                 group=title,
                 site=site_name,
                 name=name,
@@ -103,7 +102,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         page = f"{public_url}/groups/{quote(group.slug)}/ownership"
         parts = [
             happening,
-            emails.link(gettext("If you want to keep it, sign in and say so"), page),
+            emails.link(gettext("To keep it, sign in and say so"), page),
             gettext("If you do nothing, it passes to them on %(day)s. You stay an admin and can undo this.", day=day),
         ]
         return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")

@@ -47,8 +47,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
             emails.link(gettext("Confirm it here"), page),
             gettext("The link works for a day. An answer that isn’t confirmed is deleted."),
             gettext(
-                "If it was not you who answered on %(site)s, somebody mistyped their address: there is nothing you need"
-                " to do.",
+                "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
                 site=site_name,
             ),
             emails.closing(never),

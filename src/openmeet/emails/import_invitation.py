@@ -71,7 +71,7 @@ def text_of(host: str, event: Event | None, group: Group | None, message: str, s
         "Your address was on a list from %(name)s. This is the only e-mail about it. You’re on no list before you say yes. If you do nothing, you get nothing more.",
         name=name,
     )
-    return f"{invites}\n{when}{said}\n{emails.link(gettext('Look at it, and say yes or no'), link)}\n\n{about}\n"
+    return f"{invites}\n{when}{said}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"
 
 
 def title_of(event: Event | None, group: Group | None) -> str:

@@ -89,7 +89,7 @@ async def _email(tx: Transaction, head: EmailContext, due: Due, to: EmailRecipie
     closing = to.closing
     if to.is_guest:
         without_account = gettext(
-            "You answered on %(site)s without an account. Keep this mail: its link is the way to your answer.",
+            "You answered on %(site)s without an account. Keep this e-mail: its link leads to your answer.",
             site=head.site_name,
         )
         closing = f"{without_account}\n\n{to.closing}"

@@ -89,7 +89,7 @@ _TOPIC_WORDS: Mapping[NotificationTopic, LazyText] = {
 
 def stop_words(topic: NotificationTopic) -> str:
     """The words of a link that unsubscribes from a topic."""
-    return gettext("Stop mail about %(topic)s", topic=_TOPIC_WORDS[topic])
+    return gettext("Stop e-mails about %(topic)s", topic=_TOPIC_WORDS[topic])
 
 
 def search_subject(search_id: str) -> str:
@@ -109,10 +109,10 @@ def stopped_words(link: EmailLink) -> str:
     if link.subject.startswith(_ROOM):
         return pgettext("what is stopped", "everything about one chat")
     if link.subject == EVERYTHING:
-        return pgettext("what is stopped", "all mail about what you answered")
+        return pgettext("what is stopped", "all e-mails about your answers")
     if link.subject == DIGEST:
         return pgettext("what is stopped", "the daily digest")
-    return pgettext("what is stopped", "mail about %(topic)s", topic=_TOPIC_WORDS[NotificationTopic(link.subject)])
+    return pgettext("what is stopped", "e-mails about %(topic)s", topic=_TOPIC_WORDS[NotificationTopic(link.subject)])
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:

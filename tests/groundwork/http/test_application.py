@@ -41,7 +41,7 @@ FAILURES = {
     "form": InvalidForm({"name": "A name is needed.", "home_town": "There is no such town."}),
     "signed-out": NotSignedIn("Sign in first."),
     "expired": NotSignedIn("The session has ended.", name="ExpiredToken"),
-    "forbidden": Forbidden("Only hosts may do this."),
+    "forbidden": Forbidden("Only hosts can do this."),
     "absent": NotFound("There is no such event."),
     "record-absent": NotFound("There is no such record.", name="RecordNotFound"),
     "conflict": Conflict("It has changed since."),

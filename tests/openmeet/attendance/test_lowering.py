@@ -123,7 +123,7 @@ async def test_a_program_is_asked_with_the_numbers_as_well(site: Site) -> None:
         assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")
         assert asked.json()["detail"] == (
             "2 people have a place beyond that limit. They keep it, and nobody moves up until there is room again."
-            " 1 waiting party is larger than that, so there can be no places for them."
+            " 1 party on the waitlist is larger than that and can’t get places."
             " Send it again with confirmLowerLimit=true if that is right."
         )
         kept = (await api.get(path)).json()

@@ -91,12 +91,12 @@ async def test_who_subscribed_sees_that_it_takes_too_much_and_starts_it_again(si
             change_services(site.app, workers=strict)
             await browser.post(path, data={"act": "refresh"})
             mine = (await browser.get("/settings/calendars")).text
-            assert "takes more work than we can give" in mine
+            assert "takes too long to read" in mine
             assert "Choir practice" in (await browser.get("/my/calendar?on=2026-03-07")).text
             elsewhere.body = CHOIR.format(extra="smaller")
             change_services(site.app, workers=pool)
             await browser.post(path, data={"act": "refresh"})
-            assert "takes more work" not in (await browser.get("/settings/calendars")).text
+            assert "takes too long" not in (await browser.get("/settings/calendars")).text
     finally:
         await strict.close()
 

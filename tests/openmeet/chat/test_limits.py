@@ -67,7 +67,7 @@ async def test_changes_have_a_pace_in_a_room_and_a_limit_everywhere(talk, clock)
     assert 429 not in answered
     refused = await talk.ask(*acts[0])
     assert refused.status_code == 429
-    assert refused.json()["detail"] == "That was very much in a short time. Wait a moment, then try again."
+    assert refused.json()["detail"] == "That was a lot in a short time. Wait a moment, then try again."
     assert int(refused.headers["retry-after"]) > 0
     for _ in range(2):
         clock.turn(10 * SECOND)

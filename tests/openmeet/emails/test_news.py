@@ -181,7 +181,7 @@ async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "No place after all: Board games"
     for words in (text_of(mail), html_of(mail)):
-        assert "The host has lowered the number of places since" in words
+        assert "Now there are fewer places, and it’s gone." in words
         assert "You’re on the waitlist" in words
 
 
@@ -427,7 +427,7 @@ async def test_an_invitation_to_a_series_is_one_letter_that_names_the_other_date
         await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert "You are invited to one more date of this series, too" in " ".join(text_of(mail).split())
+    assert "You’re also invited to one more date of this series" in " ".join(text_of(mail).split())
     assert any("/mail/answer/" in link for link in links_of(mail))
 
 

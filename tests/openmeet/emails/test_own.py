@@ -35,7 +35,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     async with post.site.browser() as program:
         path = link_to(mail, "/mail/stop/")
-        assert "Stop all mail about what you answered?" in (await program.get(path)).text
+        assert "Stop all e-mails about your answers?" in (await program.get(path)).text
         await program.post(path, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
     async with post.db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))

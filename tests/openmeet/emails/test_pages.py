@@ -79,7 +79,7 @@ async def test_the_person_is_asked_before_anything_stops(post, evening):
     ben, _, _, mail = evening
     async with post.site.browser() as browser:
         asked = await browser.get(link_to(mail, "/mail/stop/"))
-    assert h1_of(asked.text) == "Stop mail about changed and cancelled events?"
+    assert h1_of(asked.text) == "Stop e-mails about changed and cancelled events?"
     async with post.db.reader() as reader:
         assert Channel.EMAIL in (await preferences.of_person(reader, ben.user_id))[NotificationTopic.CHANGES]
 

@@ -6,7 +6,7 @@ from openmeet.outbox.emails import OutgoingEmail
 SITE = "https://meet.example"
 TEXT = """Ana <b> invites you to Tea & Cake.
 
-Look at it, and say yes or no:
+View and answer:
 https://meet.example/arrivals/abc
 
 Win a prize:
@@ -15,7 +15,7 @@ https://evil.example/x
 Sign in:
 https://meet.example.evil.example/x
 
-Stop mail about your own answers:
+Stop e-mails about your own answers:
 https://meet.example/mail/stop/def
 """
 
@@ -23,10 +23,10 @@ https://meet.example/mail/stop/def
 def test_only_links_of_the_site_become_links() -> None:
     assert paragraphs(TEXT, SITE) == [
         Paragraph(("Ana <b> invites you to Tea & Cake.",)),
-        Paragraph((), "https://meet.example/arrivals/abc", "Look at it, and say yes or no", is_main=True),
+        Paragraph((), "https://meet.example/arrivals/abc", "View and answer", is_main=True),
         Paragraph(("Win a prize:", "https://evil.example/x")),
         Paragraph(("Sign in:", "https://meet.example.evil.example/x")),
-        Paragraph((), "https://meet.example/mail/stop/def", "Stop mail about your own answers"),
+        Paragraph((), "https://meet.example/mail/stop/def", "Stop e-mails about your own answers"),
     ]
 
 

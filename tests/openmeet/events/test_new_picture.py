@@ -45,7 +45,7 @@ async def test_every_date_of_a_new_series_has_it(ana):
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"title": ""}, "title"), ({"alt": " "}, "Say what is in the picture"), ({"preview": "yes"}, "")],
+    [({"title": ""}, "title"), ({"alt": " "}, "Describe the picture"), ({"preview": "yes"}, "")],
 )
 async def test_it_outlasts_what_is_wrong_elsewhere(ana, wrong, said):
     answer = await ana.post("/events/new", data=ONCE | WORDS | wrong, files=FILE)

@@ -41,7 +41,7 @@ async def test_the_page_shows_what_they_host_for_everybody_and_nothing_else(site
         me = await caller(site, "ana@example.org")
         path = f"/people/{me.user_id}"
         own = (await ana.get(path)).text
-        assert "Nobody but you sees this page" in own
+        assert "Only you see this page until" in own
         for address in (path, *(f"{path}.{kind}" for kind in ("ics", "atom", "json")), f"/api{path}"):
             assert (await nobody.get(address)).status_code == 404
         async with site.db.transaction() as tx:

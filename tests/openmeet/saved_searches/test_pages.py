@@ -1,4 +1,4 @@
-"""Kept searches on pages and by the API."""
+"""Saved searches on pages and by the API."""
 
 import re
 
@@ -29,7 +29,7 @@ async def test_a_search_is_kept_from_its_results_silenced_and_removed(site: Site
         for act, words in (
             ("off", "Silent: no notifications"),
             ("on", "News since"),
-            ("remove", "You keep no"),
+            ("remove", "You have no saved searches"),
         ):
             assert (await ana.post("/my/searches", data={"act": act, "search": search})).status_code == 303
             assert words in (await ana.get("/my/searches")).text

@@ -274,9 +274,9 @@ async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: Ha
         assert "Every Tuesday" in shown
         assert "8 dates" in shown
         for does, words in (
-            ("accept", "A series, by your word"),
+            ("accept", "You say it’s a series"),
             ("undo", "Yes, it is a series"),
-            ("refuse", "Single events"),
+            ("refuse", "You say they’re single events"),
         ):
             done = await browser.post(f"/my/series/found/{one.id}", data={"does": does})
             assert done.status_code == 303

@@ -228,12 +228,12 @@ async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, 
     assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
     assert "Tue 3 June 2031" in shown
     assert f"{path}/dates/" not in shown
-    assert "A date has a page from 5 years before it on." in shown
+    assert "A date gets its page 5 years ahead." in shown
     assert "when you change or cancel it" not in shown
     assert "when you change or cancel it" in (await ana.get(f"{path}?from=2031-06-01T00:00:00Z")).text
     refused = await ben.get(f"{path}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, "from Saturday 30 May 2026 on" in refused.text) == (404, True)
-    assert "A date has a page" not in (await ben.get(path)).text
+    assert "A date gets its page" not in (await ben.get(path)).text
 
 
 async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
@@ -316,9 +316,7 @@ async def test_the_scope_is_asked_after_the_edit_with_its_consequences(ana, ben,
     assert h1_of(asked.text) == "Which dates?"
     assert "Practice</del> <ins>" in asked.text
     assert "1 date changes, 1 answer kept, 1 person notified, none by e-mail." in asked.text
-    assert (
-        "8 dates change, 8 answers kept, 1 person notified, none by e-mail. A new series takes over here." in asked.text
-    )
+    assert "8 dates change, 8 answers kept, 1 person notified, none by e-mail. A new series starts here." in asked.text
     assert (
         "9 dates change, 9 answers kept, 1 person notified, none by e-mail. Past dates stay as they were." in asked.text
     )

@@ -100,8 +100,8 @@ async def test_what_a_page_says_is_what_is_done(practice_db: Database, clock: Ha
         for name in (first, second):
             form = {"act": "cancel", f"date_{name}": "yes"}
             said[name] = (await browser.post(f"/series/{series.slug}/manage", data=form)).text
-        assert "1 answer so far. 3 people get one message." in said[first]
-        assert "Nobody has answered so far. 2 people get one message." in said[second]
+        assert "1 answer so far. 3 people get one message each." in said[first]
+        assert "Nobody has answered so far. 2 people get one message each." in said[second]
         cancelling = (await browser.get(f"/series/{series.slug}/cancel")).text
         assert (
             "Cancelling the series e-mails 3 people once. Cancelling a date e-mails only the people going to it."

@@ -32,7 +32,7 @@ async def test_a_range_of_plain_days_includes_its_last_day(client, ana):
         (
             {"fromDate": "2026-03-03", "toDate": "2046-03-03"},
             "toDate",
-            "More than 500 dates lie in between: do it piece by piece.",
+            "There are more than 500 dates in between. Do it in several steps.",
         ),
     ],
 )

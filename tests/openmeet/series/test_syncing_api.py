@@ -188,7 +188,7 @@ async def test_the_page_shows_and_saves_the_same(site: Site):
         stale = await browser.post(f"/events/{slug}/publishing", data={**inputs_of(page.text), "publishes": "nothing"})
         assert stale.status_code == 412
         wrong = await browser.post(f"/events/{slug}/publishing", data={"publishes": "everything"})
-        assert (wrong.status_code, "Choose what the network gets." in wrong.text) == (400, True)
+        assert (wrong.status_code, "Choose what other apps get." in wrong.text) == (400, True)
 
 
 async def test_preferences_by_api_and_page_are_the_same(site: Site):

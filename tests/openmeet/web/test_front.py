@@ -109,7 +109,7 @@ async def test_a_site_may_show_more_or_less(make_database: MakeDatabase, clock: 
             shown = {title for title in EVERYTHING if title in text or f"/{title.lower().replace(' ', '-')}-" in text}
             assert shown == set(stand), path
         assert "By a stranger" in (await nobody.get("/?q=by")).text
-        assert ("Look at everything" in (await nobody.get("/")).text) is (choice == "nothing")
+        assert ("Include events from other apps" in (await nobody.get("/")).text) is (choice == "nothing")
     clock.turn(HOUR)
     await tasks.announce_public_events(site.db, trust.shown_in(choice, ""))
     async with site.db.reader() as reader:

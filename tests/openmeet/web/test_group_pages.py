@@ -94,7 +94,7 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     them = await user_id(site, "ben@example.org")
     await press(ana, f"{path}/requests", one=f"decline {them}")
     declined = await text_of(ben, path)
-    assert "Decided on Sunday 1 March 2026 by Ana. You may ask again." in declined
+    assert "Decided on Sunday 1 March 2026 by Ana. You can ask again." in declined
     await press(ben, f"{path}/join", answer="Caro-Kann")
     await press(ana, f"{path}/requests", **{"decision": "approve", f"ask-{them}": "on"})
     assert "You are in" in await text_of(ben, path)
@@ -116,7 +116,7 @@ async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
     await press(ana, f"{path}/members/{them}", act="remove")
     await press(ben, f"{path}/join")
     await press(ana, f"{path}/members/{them}", act="ban")
-    assert "You cannot join this group" in await text_of(ben, path)
+    assert "You can’t join this group" in await text_of(ben, path)
     assert (await ben.post(f"{path}/join", data={"answer": ""})).status_code == 422
     assert "Ben" in await text_of(ana, f"{path}/members?which=banned")
     assert (await ben.get(f"{path}/members?which=banned")).status_code == 403

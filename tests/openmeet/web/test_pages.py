@@ -363,8 +363,8 @@ async def test_news_say_from_when_to_when_and_why(site, browser):
         await event_hosting.cancel(tx, host, event.slug, "The roof leaks")
     page = (await browser.get("/notifications")).text
     assert (
-        "was moved to Sunday 5 July 2026, 19:00 Berlin time (UTC+2);"
-        " it was Saturday 4 July 2026, 18:00 Berlin time (UTC+2)." in page
+        "was moved to Sunday 5 July 2026, 19:00 Berlin time (UTC+2)."
+        " It was Saturday 4 July 2026, 18:00 Berlin time (UTC+2)." in page
     )
     assert "is cancelled: The roof leaks" in page
 
@@ -477,14 +477,14 @@ async def test_the_form_offers_countries_and_remembers_the_last(browser):
     """A newcomer's is empty, and says what an empty one means; after the first event it is that one's."""
     await sign_up(browser, "ana@example.org", "Ana")
     shown = await browser.get("/events/new")
-    assert "other apps do not see the place" in shown.text
+    assert "other apps don’t see the place" in shown.text
     assert '<option value="Austria">AT</option>' in shown.text
     values = inputs_of(shown.text)
     assert values["country"] == ""
     typed = {"title": "Tea", "starts": "2027-12-04T18:00", "time_zone": "Europe/Vienna", "country": "Atlantis"}
     refused = await browser.post("/events/new", data={**values, **typed})
     assert refused.status_code == 400
-    assert "do not know this country" in refused.text
+    assert "don’t know this country" in refused.text
     made = await browser.post("/events/new", data={**values, **typed, "country": "Austria"})
     assert made.status_code == 303
     assert inputs_of((await browser.get("/events/new")).text)["country"] == "Austria"

@@ -47,12 +47,12 @@ SCOPE_WORDS: Final = {
         "Change your profile, notifications, saved searches and calendar subscriptions; report, block and mute for you"
     ),
     TokenScope.PUBLISHING: lazy(
-        "Say yes or no for you to publishing what is public of yours, where anyone can read it and copies may remain"
+        "Agree or refuse, for you, to publish your public events and answers, where anyone can read them and copies may remain"
     ),
     TokenScope.WEBHOOKS: lazy("Register addresses that receive events"),
     TokenScope.MODERATION: lazy("Moderate this site, where you are a moderator"),
     TokenScope.CALENDAR_ADDRESS: lazy("See, renew and close the secret addresses of your calendar and of your groups’"),
-    TokenScope.CHAT_READ: lazy("Read the chats that you may read"),
+    TokenScope.CHAT_READ: lazy("Read the chats you can read"),
     TokenScope.CHAT_WRITE: lazy("Write in chats for you, and keep order in those that you host"),
     TokenScope.OPERATING: lazy("See the state of the synchronisation, if you operate this site"),
 }

@@ -97,8 +97,8 @@ def describe(impact: CapacityImpact) -> str:
     if impact.stuck:
         sentences.append(
             ngettext(
-                "%(number)s waiting party is larger than that, so there can be no places for them.",
-                "%(number)s waiting parties are larger than that, so there can be no places for them.",
+                "%(number)s party on the waitlist is larger than that and can’t get places.",
+                "%(number)s parties on the waitlist are larger than that and can’t get places.",
                 impact.stuck,
             )
         )

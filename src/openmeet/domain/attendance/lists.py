@@ -39,7 +39,7 @@ STATUS_WORDS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.PENDING: lazy("waits for the host"),
     AttendanceStatus.WAITLISTED: lazy("on the waitlist"),
     AttendanceStatus.INVITED: lazy("invited"),
-    AttendanceStatus.REJECTED: lazy("turned down"),
+    AttendanceStatus.REJECTED: lazy("declined"),
     AttendanceStatus.ATTENDED: lazy("checked in"),
 }
 

@@ -155,25 +155,25 @@ def empty_of(typed: Mapping[str, str]) -> Empty:
     if near and within < MAX_WITHIN:
         wider = min(MAX_WITHIN, within * 4)
         return Empty(
-            gettext("Nothing that near"),
-            gettext("No event that fits is within %(distance)s km.", distance=within),
+            gettext("Nothing that close"),
+            gettext("There’s no matching event within %(distance)s km.", distance=within),
             "/?" + asked_again(typed, within=str(wider)),
-            gettext("Look within %(distance)s km", distance=wider),
+            gettext("Search within %(distance)s km", distance=wider),
         )
     if _of(typed, "from") or _of(typed, "to"):
         return Empty(
             gettext("Nothing on these days"),
-            gettext("No event that fits starts between these dates."),
+            gettext("No matching event starts between these dates."),
             "/?" + asked_again(typed, **{"from": "", "to": ""}),
-            gettext("Look at all coming dates"),
+            gettext("See all coming dates"),
         )
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
     if narrowing:
         return Empty(
             gettext("The filters leave nothing"),
-            gettext("No coming event fits all of them."),
+            gettext("No coming event matches all of them."),
             "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], "")),
-            gettext("Look without the filters"),
+            gettext("Search without filters"),
         )
     return Empty(
         gettext("Nothing matches"),

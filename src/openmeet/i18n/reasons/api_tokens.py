@@ -13,6 +13,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api_token.scope_needed": mark("Choose at least one thing that the token may do."),
     "api_token.lifetime_out_of_range": mark("A token works for 1 to %(most)s days, or until you revoke it."),
     "api_token.name_too_long": mark("At most %(most)s characters."),
-    "api_token.too_many_tokens": mark("You have %(most)s tokens. Revoke one that you do not use first."),
+    "api_token.too_many_tokens": mark("You have %(most)s tokens. First revoke one you don’t use."),
     "api_token.no_such_token": mark("You have no such token."),
 }

@@ -13,7 +13,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "atproto.no_such_picture": mark("There is no such picture."),
     "atproto.not_a_date": mark("This event is not a date of one of your series."),
     "atproto.no_such_event": mark("There is no such event."),
-    "atproto.level_needed": mark("Choose what the network gets."),
+    "atproto.level_needed": mark("Choose what other apps get."),
     "atproto.dates_needed": mark("Choose which dates are published."),
     "atproto.cannot_change_record": mark("%(problem)s You can delete it, or change it with the app that wrote it."),
     "atproto.nothing_written": mark("%(problem)s Nothing was saved. What you typed is still below."),

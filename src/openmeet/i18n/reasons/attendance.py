@@ -8,7 +8,7 @@ from openmeet.i18n.reasons.message import Message, mark, plural
 MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.no_such_event": mark("There is no such event."),
     "attendance.event_removed": mark("This event has been removed."),
-    "attendance.not_welcome": mark("You cannot answer to this event."),
+    "attendance.not_welcome": mark("You can’t answer this event."),
     "attendance.no_such_answer": mark("There is no such answer."),
     "attendance.date_of_series": mark("A date of a series can’t be a draft. Cancel it, or delete it."),
     "attendance.already_answered": mark(
@@ -17,13 +17,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.event_cancelled": mark("This event is cancelled."),
     "attendance.answer_rejected": mark("You have declined this answer. Bring it back first."),
     "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
-    "attendance.name_needed": mark("Write the name."),
+    "attendance.name_needed": mark("Enter the name."),
     "attendance.name_too_long": mark("A name has at most %(most)s characters."),
     "attendance.host_cannot_be_removed": mark(
         "You host this event. To stay away yourself, say that you are not going."
     ),
     "attendance.not_a_date": mark("This event is not a date of a series."),
-    "attendance.takes_no_answers": mark("This event takes no answers any more."),
+    "attendance.takes_no_answers": mark("This event no longer takes answers."),
     "attendance.too_many_invitations": mark(
         "An event sends at most %(most)s invitations a day. Pass on its address instead."
     ),
@@ -73,13 +73,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
     "attendance.name_or_email_needed": mark("Give a name, or an address."),
     "attendance.person_needed": mark("Say who should be removed."),
-    "attendance.party_needed": mark("Write how many people come, as a number."),
+    "attendance.party_needed": mark("Enter how many people come, as a number."),
     "attendance.limit_below_places": mark("%(text)s Send it again with %(label)s=true if that is right."),
-    "attendance.answer_on_page": mark("The host asks something. Answer on the page of this date."),
+    "attendance.answer_on_page": mark("The host has questions. Answer them on the page of this date."),
     "attendance.limit_below_places_asked": mark("%(text)s Save again if that is right."),
-    "attendance.places_out_of_range": mark("Enter a whole number from 1 to %(most)s, or nothing for no limit."),
+    "attendance.places_out_of_range": mark("Enter a whole number from 1 to %(most)s, or leave it empty for no limit."),
     "attendance.hours_out_of_range": mark(
-        "Enter hours before the start, from 0 to %(most)s, or nothing for no deadline."
+        "Enter hours before the start, from 0 to %(most)s, or leave it empty for no deadline."
     ),
     "attendance.max_party_out_of_range": mark("Enter a number from 1 to %(most)s."),
     "attendance.held_one_way": mark(

@@ -24,5 +24,5 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.no_such_date_or_time": mark("There is no such date or time."),
     "calendar.reads_no_calendars": mark("This site reads no other calendars at the moment."),
     "calendar.no_such_address": mark("This calendar has no such address any more."),
-    "calendar.address_unreadable": mark("Its address cannot be read any more; add it again."),
+    "calendar.address_unreadable": mark("We can’t read its address any more. Add it again."),
 }

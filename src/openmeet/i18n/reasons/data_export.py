@@ -27,7 +27,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.not_empty": mark("There is a site in that database already; name an empty one."),
     "data_export.not_an_export": mark("This is not an export. An export has one JSON object on each line."),
     "data_export.rows_in_a_circle": mark("Rows of %(label)s refer to each other in a circle."),
-    "data_export.incomplete": mark("The export is not whole: its end is missing, or rows are."),
+    "data_export.incomplete": mark("The export is incomplete: its end or some rows are missing."),
     "data_export.line_too_long": mark("A line of an export has at most %(most)s MB."),
     "data_export.unknown_line": mark("Line %(number)s does not belong to an export."),
     "data_export.unknown_table": mark("%(table)s does not belong in an export."),

@@ -17,7 +17,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "failure.remote_failed": mark("The other server failed."),
     "failure.remote_slow": mark("The other server did not answer in time."),
     "failure.not_asked": mark("The other server keeps failing, so it is not called for a while."),
-    "failure.unavailable": mark("A service that is needed does not respond."),
+    "failure.unavailable": mark("A service we need isn’t responding."),
     "failure.server_said": mark("%(host)s says: %(words)s"),
     "failure.answered_with_status": mark("%(host)s answered with status %(status)s."),
     "failure.answer_too_long": mark("%(host)s sent more than %(most)s bytes."),

@@ -7,7 +7,7 @@ from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     "guest_rsvp.no_such_event": mark("There is no such event."),
-    "guest_rsvp.no_guests": mark("This event takes answers of people with an account only."),
+    "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(
         "Several e-mails went to this address already. Open the newest, or try again in an hour."
     ),

@@ -8,7 +8,7 @@ from openmeet.i18n.reasons.message import Message, mark
 MESSAGES: Final[Mapping[str, Message]] = {
     "identity.not_your_account": mark("This account is not yours here."),
     "identity.kept_here": mark("We keep this repository for you. Stop publishing instead, or take it over."),
-    "identity.recovery_key_waits": mark("Its recovery key waits for you, and would be gone. Keep it first."),
+    "identity.recovery_key_waits": mark("Its recovery key is still here and would be lost. Save it first."),
     "identity.last_way_in": mark(
         "It is the only way you have to sign in here. Join an e-mail address to this account first."
     ),

@@ -7,7 +7,7 @@ from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.too_long": mark("A rule has at most %(most)s characters."),
-    "recurrence.empty": mark("The rule is empty; write FREQ=WEEKLY, or leave it out."),
+    "recurrence.empty": mark("The rule is empty. Write FREQ=WEEKLY, or leave it out."),
     "recurrence.frequency_missing": mark("The rule does not say how often: FREQ is missing."),
     "recurrence.too_frequent": mark(
         "FREQ=%(frequency)s is not taken; for several times a day use FREQ=DAILY with BYHOUR."
@@ -27,7 +27,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.nth_weekday_too_high": mark("A month has at most five of each weekday."),
     "recurrence.part_not_allowed": mark("%(rule_part)s does not go with FREQ=%(frequency)s."),
     "recurrence.position_alone": mark("BYSETPOS chooses among what another BY… part names; add one."),
-    "recurrence.too_many_a_day": mark("The rule names %(number)s times a day; at most %(most)s are taken."),
+    "recurrence.too_many_a_day": mark("The rule names %(number)s times a day. At most %(most)s are possible."),
     "recurrence.too_many_steps": mark(
         "The rule has more dates than we compute at once. Ask for a shorter time, or simplify the rule."
     ),
@@ -43,7 +43,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "recurrence.year_out_of_range": mark("The year must be between %(first)s and %(last)s."),
     "recurrence.not_a_number": mark("%(member)s takes whole numbers only."),
-    "recurrence.list_needed": mark("%(member)s must be a list with something in it."),
+    "recurrence.list_needed": mark("%(member)s must be a list with at least one entry."),
     "recurrence.malformed_day": mark(
         'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}; day is one of mo, tu, we, th, fr, sa, su.'
     ),
@@ -58,8 +58,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "recurrence.weekday_expected": mark("firstDayOfWeek must be one of mo, tu, we, th, fr, sa, su."),
     "recurrence.malformed_count": mark("COUNT=%(text)s is not a number."),
     "recurrence.unknown_weekday": mark("“%(text)s” is not a weekday."),
-    "recurrence.member_unknown": mark("A rule has no member “%(text)s”."),
-    "recurrence.member_of_day_unknown": mark("A day of byDay has no member “%(text)s”."),
+    "recurrence.member_unknown": mark("A rule has no field “%(text)s”."),
+    "recurrence.member_of_day_unknown": mark("A day of byDay has no field “%(text)s”."),
     "recurrence.malformed_number": mark("%(rule_part)s=%(text)s is not a number from %(least)s to %(most)s."),
     "recurrence.malformed_signed_number": mark(
         "%(rule_part)s=%(text)s is not a number from −%(most)s to −%(least)s or %(least)s to %(most)s."

@@ -10,7 +10,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.cannot_block_oneself": mark("You can’t block yourself."),
     "safety.no_such_person": mark("There is no such person."),
     "safety.not_blocked": mark("You haven’t blocked or muted this person."),
-    "safety.cannot_mute_oneself": mark("You cannot mute yourself."),
+    "safety.cannot_mute_oneself": mark("You can’t mute yourself."),
     "safety.no_such_person_or_group": mark("There is no such person or group."),
     "safety.not_muted": mark("You have not muted this."),
     "safety.no_such_page": mark("There is no such page."),

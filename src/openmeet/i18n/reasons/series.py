@@ -10,12 +10,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.no_such_series": mark("There is no such series."),
     "series.no_such_date": mark("There is no such date."),
     "series.no_such_date_of_series": mark("This series has no such date."),
-    "series.key_reused": mark(
-        "This key has made a series already, with something else in it. Take a new key for another series."
-    ),
-    "series.makes_no_new_dates": mark("This series makes no new dates at the moment."),
+    "series.key_reused": mark("This key has already created a different series. Use a new key for another series."),
+    "series.makes_no_new_dates": mark("This series gets no new dates for now."),
     "series.no_page_yet": mark(
-        "This date has a page from %(day)s on: dates can be opened %(years)s years ahead, and no further."
+        "This date gets its page on %(day)s. Dates can be opened at most %(years)s years ahead."
     ),
     "series.changed_since_opened": mark("This series was changed since you opened it."),
     "series.settings_changed": mark("This was changed since you opened it. Look again, and save."),
@@ -27,26 +25,24 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.host_only": mark("Only the host of this series can change it."),
     "series.host_publishes": mark("Only the host of this series can publish it from their repository."),
     "series.host_hands_over": mark("Only the host of a series can hand it over."),
-    "series.kept_elsewhere": mark("This series is kept elsewhere; change it where it was written."),
+    "series.kept_elsewhere": mark("This series is stored elsewhere. Change it there."),
     "series.last_date_before_first": mark("The last date comes before the first."),
-    "series.range_too_long": mark("More than %(most)s dates lie in between: do it piece by piece."),
+    "series.range_too_long": mark("There are more than %(most)s dates in between. Do it in several steps."),
     "series.date_taken": mark("The series has a date at that time already."),
     "series.date_over": mark("That time is over."),
-    "series.date_too_far_ahead": mark("A date can be %(years)s years ahead, and no further."),
-    "series.moved_too_far_ahead": mark("A date can be moved %(years)s years ahead, and no further."),
+    "series.date_too_far_ahead": mark("A date can be at most %(years)s years ahead."),
+    "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
     "series.not_detected": mark("There is no such series among your events."),
     "series.rule_of_all_dates": mark("A rule belongs to all dates: choose these and following, or all."),
     "series.date_needed": mark("Say which date was edited."),
     "series.other_group": mark("The series and the event belong to different groups."),
     "series.no_such_event": mark("There is no such event."),
     "series.event_of_other_host": mark("Only the host can do this."),
-    "series.event_is_draft": mark("This event is a draft; publish it first."),
+    "series.event_is_draft": mark("This event is a draft. Publish it first."),
     "series.event_in_series": mark("This event is a date of a series already."),
-    "series.event_without_date": mark("This event has no date yet; give it one first."),
-    "series.detected_events_gone": mark("None of these events is there any more."),
-    "series.other_host_now": mark(
-        "Somebody else hosts this series by now: ask them to hand it back before you undo it."
-    ),
+    "series.event_without_date": mark("This event has no date yet. Give it one first."),
+    "series.detected_events_gone": mark("None of these events exist any more."),
+    "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
     "series.account_needed": mark("Choose one of your accounts."),
     "series.not_your_account": mark("This account is not yours here."),
     "series.account_for_new_records": mark(
@@ -58,12 +54,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.offer_needs_group": mark("It belongs to a group where you can’t create events."),
     "series.no_picture": mark("This series has no picture yet."),
     "series.several_times_a_day": mark("This series meets several times a day: change its rule instead."),
-    "series.only_weekly_moves": mark(
-        "Moving every date to another day is only clear for weekly series: change the rule instead."
-    ),
-    "series.cannot_announce": mark(
-        "Only an event for those who are invited, in no group, can be announced with name and time alone."
-    ),
+    "series.only_weekly_moves": mark("Only weekly series can move all dates to another day. Change the rule instead."),
+    "series.cannot_announce": mark("Only an invitation-only event outside a group can show its name and time alone."),
     "series.nothing_to_undo": mark("There is nothing to undo: that works for ten minutes after a change, and once."),
     "series.changed_again": mark("The series was changed again since. Only the last change can be undone."),
     "series.date_changed_since": mark("%(date)s has been changed since. Undoing would lose that."),
@@ -75,12 +67,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.skipped_time": mark("There is no such time on that day; write %(instead)s."),
     "series.action_needed": mark("Choose what happens to the dates."),
     "series.range_incomplete": mark("A range has a first and a last date."),
-    "series.too_many_dates_chosen": mark(
-        "With the dates that you ticked these are more than %(most)s: do it piece by piece."
-    ),
+    "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
     "series.dates_needed": mark("Choose dates first."),
     "series.changed_while_open": mark(
-        "The series was changed since you opened this form. What you typed is kept; look it over and go on."
+        "The series was changed after you opened this form. What you typed is still here. Look it over and continue."
     ),
     "series.rule_needed": mark("A series repeats. To end it, give it a last day, or cancel or delete it."),
     "series.how_often_needed": mark("Choose how often it repeats."),

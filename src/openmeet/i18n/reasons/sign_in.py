@@ -6,8 +6,8 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    "sign_in.email_needed": mark("Write your e-mail address."),
-    "sign_in.malformed_email": mark("This does not look like an e-mail address; it should be like ana@example.org."),
+    "sign_in.email_needed": mark("Enter your e-mail address."),
+    "sign_in.malformed_email": mark("This doesn’t look like an e-mail address. It should be like ana@example.org."),
     "sign_in.codes_used_up": mark("Too many wrong codes for this address today. Try again tomorrow."),
     "sign_in.codes_used_up_open_link": mark(
         "Too many wrong codes for this address today. Open the link in our e-mail instead, in the browser where you asked for it."
@@ -22,11 +22,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.true_or_false_needed": mark("Say true or false."),
     "sign_in.code_or_password_needed": mark("Send either challengeId and code, or handle and password."),
     "sign_in.no_password_sign_in": mark("This site does not take passwords."),
-    "sign_in.no_network_sign_in": mark("This site does not let people in by their own server."),
+    "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
     "sign_in.no_such_document": mark("There is no such document."),
-    "sign_in.handle_needed": mark("Write your handle."),
-    "sign_in.password_needed": mark("Write your password."),
+    "sign_in.handle_needed": mark("Enter your name, like ana.example.org."),
+    "sign_in.password_needed": mark("Enter your password."),
     "sign_in.try_again_later": mark("%(problem)s Try again in a while."),
-    "sign_in.server_refuses_us": mark("Your server does not take us: %(problem)s"),
-    "sign_in.begin_again_later": mark("%(problem)s Begin again in a while."),
+    "sign_in.server_refuses_us": mark("Your server didn’t let us in: %(problem)s"),
+    "sign_in.begin_again_later": mark("%(problem)s Start again in a while."),
 }

@@ -25,7 +25,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.no_recovery_key": mark("No recovery key waits for you here."),
     "user.not_your_account": mark("This account is not yours here."),
     "user.account_needed": mark("Choose one of your accounts."),
-    "user.no_account_kept": mark("We keep no account for you."),
+    "user.no_account_kept": mark("We don’t keep an account for you."),
     "user.no_such_account": mark("There’s no such account here."),
     "user.being_deleted": mark("This account is being deleted. You can sign up again in a few minutes."),
     "user.wrong_confirmation": mark(
@@ -45,5 +45,5 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "You signed in with an app password. To add another way to sign in, first sign in with a code by e-mail, at your"
         " account server, or with your account’s own password."
     ),
-    "user.nothing_lost": mark("%(problem)s Nothing is lost: do it again in a while."),
+    "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a while."),
 }

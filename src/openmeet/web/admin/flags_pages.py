@@ -26,7 +26,7 @@ FOLLOWS: Final = {
     Flag.EVENTS_IN: (
         lazy("Every repository that is known here is read, so that nothing is missing."),
         lazy(
-            "New and changed events from elsewhere are passed over. What is here stays, and what is deleted there goes."
+            "New and changed events from elsewhere are ignored. What’s here stays. What’s deleted there is deleted here, too."
         ),
     ),
     Flag.RSVPS_IN: (

@@ -26,7 +26,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
-    "publishes": lazy("What the network gets"),
+    "publishes": lazy("What other apps get"),
     "answers": lazy("Answers"),
     "policy": lazy("Dates of the series"),
     "scope": lazy("For which dates"),

@@ -14,7 +14,7 @@ from openmeet.web.attendance.forms import MODE_WORDS
 _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.PAGE: lazy("on the page"),
     ChangeChannel.API: lazy("by an app"),
-    ChangeChannel.MAIL: lazy("by a link in a mail"),
+    ChangeChannel.MAIL: lazy("by a link in an e-mail"),
     ChangeChannel.NETWORK: lazy("by a record in their repository"),
     ChangeChannel.HOST: lazy("as host"),
     ChangeChannel.GROUP: lazy("automatically, because they left the event’s group"),

@@ -67,17 +67,16 @@ _ADVICE = {
         "The address leads to something else now. Look up the calendar’s address again and add that."
     ),
     FeedFailure.TOO_LARGE: lazy(
-        "This calendar is larger than we can read. Share fewer years of it at the other side, then choose “Read now”."
+        "This calendar is larger than we can read. Share fewer years of it there, then choose “Read now”."
     ),
     FeedFailure.TOO_MUCH_WORK: (
         lazy(
-            "Reading this calendar takes more work than we can give to one. Remove long series or old years from it at the other"
-            " side, then choose “Read now”."
+            "This calendar takes too long to read. Remove long series or old years from it there, then choose “Read now”."
         )
     ),
     FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),
 }
-_FILE_ADVICE = lazy("Its later dates take too much work to compute. Choose “Remove” and add a smaller file.")
+_FILE_ADVICE = lazy("Its later dates take too long to work out. Choose “Remove” and add a smaller file.")
 
 
 def routes() -> list[Route]:

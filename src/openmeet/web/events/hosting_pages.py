@@ -36,8 +36,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 # The form now carries the newest revision, so sending it again is a decision and not the same conflict.
 _CHANGED_MEANWHILE = lazy(
-    "This event was changed since you opened this form. What you typed is kept, and beside each field that differs"
-    ' stands how it is now. Save again to have it your way, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
+    "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
+    ' current version beside them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
     " (in a new tab)."
 )
 

@@ -79,7 +79,7 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
     if one.note == BY_CLOCK:
         return {
             GroupLogAction.SUCCESSION_ASKED: gettext("started the waiting time until %(name)s takes over", name=them),
-            GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s does not take over", name=them),
+            GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s isn’t taking over", name=them),
         }.get(one.act, _new_role(one, them))
     match one.act:
         case GroupLogAction.ROLE_CHANGED if one.after is not None:
@@ -98,7 +98,7 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
                 else gettext("changed who is next")
             )
         case GroupLogAction.INVITED:
-            return gettext("invited %(note)s by mail", note=one.note)
+            return gettext("invited %(note)s by e-mail", note=one.note)
         case GroupLogAction.ADDRESS_CHANGED:
             return gettext("chose the address %(note)s", note=one.note)
         case GroupLogAction.DID_FOLLOWED:

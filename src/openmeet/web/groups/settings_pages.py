@@ -37,9 +37,9 @@ LABELS = {
     "country": lazy("Country"),
     "time_zone": lazy("Time zone"),
     "join_policy": lazy("How people join"),
-    "join_question": lazy("A question to those who ask"),
+    "join_question": lazy("A question for people who ask to join"),
     "visibility": lazy("Who sees it"),
-    "promotion_level": lazy("What the network gets of its events"),
+    "promotion_level": lazy("What other apps get of its events"),
     "address": lazy("Address"),
     "did": lazy("Person"),
 }

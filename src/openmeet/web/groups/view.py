@@ -66,7 +66,7 @@ _MINE: Final[Mapping[GroupRole, LazyText | None]] = {
     GroupRole.PENDING: lazy("You asked to join"),
     GroupRole.DECLINED: lazy("Your request was declined"),
     GroupRole.LEFT: None,
-    GroupRole.BANNED: lazy("You cannot join this group"),
+    GroupRole.BANNED: lazy("You can’t join this group"),
 }
 
 
@@ -268,7 +268,7 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
         )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
         return gettext(
-            "Decided on %(group)s by %(decided_by)s. You may ask again.",
+            "Decided on %(group)s by %(decided_by)s. You can ask again.",
             group=day_words(mine.decided_at, group),
             decided_by=names[mine.decided_by],
         )
@@ -326,7 +326,7 @@ ROLE_CHIPS: Final[Mapping[GroupRole, LazyText]] = {
     GroupRole.ADMIN: lazy("Admin"),
     GroupRole.MODERATOR: lazy("Moderator"),
     GroupRole.PENDING: lazy("Asked to join"),
-    GroupRole.DECLINED: lazy("Turned down"),
+    GroupRole.DECLINED: lazy("Declined"),
     GroupRole.BANNED: lazy("Banned"),
     GroupRole.LEFT: lazy("Left"),
 }

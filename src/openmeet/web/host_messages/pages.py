@@ -37,7 +37,7 @@ CHOICES = {
     Addressees.ATTENDED: lazy("People who were there (checked in)"),
 }
 _STATES = {
-    MessageState.SCHEDULED: lazy("waits for its time"),
+    MessageState.SCHEDULED: lazy("will be sent later"),
     MessageState.SENT: lazy("sent"),
     MessageState.CALLED_OFF: lazy("not sent"),
 }

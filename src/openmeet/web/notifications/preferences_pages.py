@@ -66,7 +66,7 @@ _TOPICS = (
     (
         lazy("What you host and run"),
         (
-            (NotificationTopic.ANSWERS, lazy("Answers"), lazy("Somebody answers to an event that you host.")),
+            (NotificationTopic.ANSWERS, lazy("Answers"), lazy("Somebody answers an event that you host.")),
             (NotificationTopic.REQUESTS, lazy("Requests"), lazy("Somebody asks to join a group that you run.")),
         ),
     ),
@@ -98,7 +98,7 @@ _TOPICS = (
             (
                 NotificationTopic.SEARCHES,
                 lazy("Searches"),
-                lazy("An event is new, or changed, so that it fits a search that you keep."),
+                lazy("A new or changed event matches one of your saved searches."),
             ),
         ),
     ),

@@ -104,7 +104,7 @@ async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
         group = await by_group_id(reader, GroupId(meant.subject.id))
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
-            return gettext("A group that you do not see")
+            return gettext("A group you can’t see")
     elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
         return gettext("Someone you haven’t met here")
     return meant.title or gettext("Somebody who is gone")

@@ -191,7 +191,7 @@ def _pin_view(pin: Pin, drawing: Drawing, asked: str) -> PinView:
         return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
     closer = map_drawing.fitting([one.position for one in pin.events], drawing.size)
     view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
-    return PinView(pin, label, gettext("%(number)s events: look closer", number=number), _at(view, asked))
+    return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, asked))
 
 
 def _controls(view: MapView, size: MapSize, asked: str) -> list[MapControl]:

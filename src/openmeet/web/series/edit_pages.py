@@ -295,9 +295,7 @@ def _counted(counted: EditConsequences) -> str:
     sentences = [", ".join(words) + ".", impact]
     if counted.scope != "this":
         sentences.append(
-            gettext("Past dates stay as they were.")
-            if counted.scope == "all"
-            else gettext("A new series takes over here.")
+            gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")
         )
     return " ".join(filter(None, sentences))
 

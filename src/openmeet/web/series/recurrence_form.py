@@ -215,8 +215,7 @@ def _of_skipped_hours(meaning: Meaning) -> Iterator[str]:
     }
     if len(meaning.skipped_hours) > 1:
         yield gettext(
-            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s, and likewise in"
-            " later years.",
+            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s. Later years are the same.",
             **when,
         )
     else:

@@ -40,7 +40,7 @@ def _answers_approved(approved: int, waitlisted: int) -> str:
 
 def _answers_declined(declined: int) -> str:
     if not declined:
-        return gettext("Nothing to decline any more.")
+        return gettext("There was nothing left to decline.")
     return gettext("%(declined)s declined. We’re telling them.", declined=declined)
 
 
