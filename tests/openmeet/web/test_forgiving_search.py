@@ -76,6 +76,40 @@ async def test_what_is_found_is_not_mended_and_what_is_like_nothing_stays_unfoun
     assert "Nothing matches" in nothing
 
 
+async def test_programs_and_feeds_find_what_the_page_finds(site: Site) -> None:
+    async with site.browser() as anybody:
+        said = (await anybody.get("/api/events", params={"q": "philosohpy"})).json()
+        exact = (await anybody.get("/api/events", params={"q": "philosophy"})).json()
+        nothing = (await anybody.get("/api/events", params={"q": "xylophone"})).json()
+        feed = (await anybody.get("/events.json", params={"q": "philosohpy"})).json()
+        other_app = (await anybody.get("/xrpc/net.openmeet.listEvents", params={"q": "philosohpy"})).json()
+    assert [one["title"] for one in said["events"]] == ["Philosophy café"]
+    assert (said["searchedFor"], exact["searchedFor"], nothing["searchedFor"]) == ("philosophy", None, None)
+    assert exact["events"] == said["events"]
+    assert nothing["events"] == []
+    assert [one["title"] for one in feed["items"]] == ["Philosophy café"]
+    assert len(other_app["events"]) == 1
+
+
+async def test_a_mended_search_goes_on_page_by_page(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        for number in range(3):
+            await event_by(tx, bo, title=f"Chess evening {number}")
+    titles: list[str] = []
+    cursor: str | None = ""
+    async with site.browser() as anybody:
+        while cursor is not None:
+            asked = {"q": "ches evenning", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+            said = (await anybody.get("/api/events", params=asked)).json()
+            titles += [one["title"] for one in said["events"]]
+            cursor = said["cursor"]
+        page = (await anybody.get("/api/events", params={"q": "evening", "limit": "2"})).json()
+        last = await anybody.get("/api/events", params={"q": "evening", "limit": "2", "cursor": page["cursor"]})
+    assert sorted(titles) == ["Chess evening 0", "Chess evening 1", "Chess evening 2"]
+    assert (len(last.json()["events"]), last.json()["searchedFor"]) == (1, None)
+
+
 async def test_hosts_and_groups_are_found_by_name(site: Site) -> None:
     assert await named(site, "lindq") == ["Ana Lindqvist"]
     assert await named(site, "ana lindqvist") == ["Ana Lindqvist"]

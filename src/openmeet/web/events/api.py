@@ -30,7 +30,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
-from openmeet.domain.search import event_lists, query, search
+from openmeet.domain.search import event_lists, forgiving, query, search
 from openmeet.domain.search.event_lists import EventCursor, Mine
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserKind
@@ -69,6 +69,12 @@ class EventList(msgspec.Struct, rename="camel"):
 
     events: list[EventDetail]
     cursor: str | None
+
+
+class FoundEvents(EventList, rename="camel"):
+    """``searchedFor``: the words that were searched for where no event has those of ``q``; otherwise null."""
+
+    searched_for: str | None = None
 
 
 class AttendeeOutput(msgspec.Struct, rename="camel"):
@@ -111,9 +117,11 @@ async def list_events(request: Request) -> Response:
     wanted = query.wanted_of(typed, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await search.coming(reader, wanted, after, limit + 1)
-        cursor = event_lists.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
-        return json_response(EventList(await details_of(reader, request, found[:limit]), cursor))
+        found = await forgiving.coming(database_of(request), reader, wanted, after, limit + 1)
+        events = found.events
+        cursor = event_lists.pack(search.position_in(found.wanted, events[limit - 1])) if len(events) > limit else None
+        searched = " ".join(found.wanted.words) if found.is_mended else None
+        return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
 
 async def _list_by_uri(request: Request, uri: str) -> Response:
@@ -280,9 +288,13 @@ OPERATIONS = (
         "listEvents",
         "Coming public events, soonest first; with words, those with them in the title before the others",
         list_events,
-        {200: EventList},
+        {200: FoundEvents},
         parameters=(
-            Parameter("q", "Words, or beginnings of words, that all occur in title, description, tags or place"),
+            Parameter(
+                "q",
+                "Words, or beginnings of words, that all occur in title, description, tags or place. Endings and typing errors"
+                " are forgiven where nothing has them as they are",
+            ),
             Parameter("from", "First day, YYYY-MM-DD, in each event’s own time zone"),
             Parameter("to", "Last day, YYYY-MM-DD, included"),
             Parameter("uri", "The at-uri of a record: only the event that it stands for, whenever that is"),

@@ -16,7 +16,7 @@ from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
-from openmeet.domain.search import event_lists, front_page, query, search
+from openmeet.domain.search import event_lists, forgiving, front_page, query, search
 from openmeet.domain.search.known_names import KnownNames, known_names
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
@@ -100,20 +100,16 @@ async def show_discover(request: Request) -> Response:
             except InvalidForm as wrong:
                 shown = typed_again(shown.values, wrong)
         if wanted is not None:
-            found = await (
-                search.coming(reader, wanted, after, PAGE_SIZE + 1)
-                if any(typed.values())
-                else front_page.coming(
+            if wanted.words and after is None:
+                named = await _named(reader, await known_names(database_of(request), reader), wanted)
+            if any(typed.values()):
+                answer = await forgiving.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
+                found, wanted = answer.events, answer.wanted
+                forgiven = " ".join(wanted.words) if answer.is_mended else ""
+            else:
+                found = await front_page.coming(
                     reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True
                 )
-            )
-            if wanted.words and after is None:
-                known = await known_names(database_of(request), reader)
-                named = await _named(reader, known, wanted)
-                if not found and (words := known.forgiven(wanted.words)) is not None:
-                    forgiven = " ".join(words)
-                    wanted = replace(wanted, words=tuple(words))
-                    found = await search.coming(reader, wanted, None, PAGE_SIZE + 1)
             events = found[:PAGE_SIZE]
             further = await further_dates(reader, events)
             distances = map_pages.distances(events, wanted.near) if wanted.near is not None else {}
@@ -142,7 +138,7 @@ async def show_discover(request: Request) -> Response:
         "found_words": "" if after else _found_words(len(events), has_more=bool(more)),
         "more": more,
         "named": named,
-        "forgiven": forgiven if events else "",
+        "forgiven": forgiven,
         "is_search": is_search,
         "view": view,
         "list_path": discover.path_of(typed, ""),

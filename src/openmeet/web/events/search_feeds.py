@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import front_page, search
+from openmeet.domain.search import forgiving, front_page
 from openmeet.domain.search import query as searches
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
@@ -55,11 +55,10 @@ async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, I
     wanted = searches.wanted_of(typed)
     async with database_of(request).reader() as reader:
         is_search = any(typed.values())
-        found = await (
-            search.coming(reader, wanted, None, MOST)
-            if is_search
-            else front_page.coming(reader, None, shown_of(request), None, MOST)
-        )
+        if is_search:
+            found = (await forgiving.coming(database_of(request), reader, wanted, None, MOST)).events
+        else:
+            found = await front_page.coming(reader, None, shown_of(request), None, MOST)
         changed = feeds.changed_at(found, reader.now)
     public_url = services(request).settings.public_url
     asked = searches.asked_again(typed)

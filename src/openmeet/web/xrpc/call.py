@@ -9,7 +9,7 @@ from starlette.requests import Request
 from at_network.service_callers import ServiceCallers
 from at_protocol.syntax.did import Did
 from at_protocol.xrpc.parameters import Parameter
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import NotSignedIn
 from groundwork.http.application import add_header, client_address
 from groundwork.rate_limit.contract import Limit, LimitState, headers_of, spend
@@ -31,6 +31,7 @@ class LexiconCall:
     None: the public view.
     """
 
+    db: Database
     reader: Reader
     parameters: Mapping[str, Parameter]
     viewer: UserId | None

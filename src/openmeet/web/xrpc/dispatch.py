@@ -74,9 +74,10 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
             parameters = decode_parameters(catalog, f"{OWN_AUTHORITY}.{query.name}", request.url.query)
         except Malformed as error:
             raise InvalidInput("", XrpcReason.INVALID_PARAMETERS, problem=error.why) from None
-        async with database_of(request).reader() as reader:
+        db, public_url = database_of(request), services(request).settings.public_url
+        async with db.reader() as reader:
             viewer = await viewer_of(reader, who)
-            found = await query.answer(LexiconCall(reader, parameters, viewer, services(request).settings.public_url))
+            found = await query.answer(LexiconCall(db, reader, parameters, viewer, public_url))
         headers = {"cache-control": "public, no-cache" if who.did is None else "private, no-cache"}
         response = Response(msgspec.json.encode(found), 200, headers, "application/json")
         return answer_unless_known(request, response)

@@ -12,7 +12,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_of_own_group, is_public
 from openmeet.domain.events.vocabulary import Category, normalised
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search import event_lists, search
+from openmeet.domain.search import event_lists, forgiving, search
 from openmeet.domain.search.event_lists import UNDATED, EventCursor, position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import EventOrigin, SearchQuery
@@ -34,8 +34,9 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot express)."""
     wanted = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    found = await search.coming(call.reader, wanted, after, limit + 1)
-    cursor = event_lists.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
+    answer = await forgiving.coming(call.db, call.reader, wanted, after, limit + 1)
+    found = answer.events
+    cursor = event_lists.pack(search.position_in(answer.wanted, found[limit - 1])) if len(found) > limit else None
     return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
 
 
