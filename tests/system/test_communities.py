@@ -134,7 +134,7 @@ async def test_a_flag_of_one_leaves_the_other_as_it_is(both: Installation) -> No
     """Switched at run time; what was passed over meanwhile is read when it is on again."""
     assert await both.command("flags", "off", "events-in", "--why", "A test", "--tenant", "village") == (
         0,
-        "events-in is off; everything that runs acts by it within 5 seconds.\n",
+        "events-in is off; it takes effect everywhere within 5 seconds.\n",
     )
 
     async def passed_over() -> str | None:

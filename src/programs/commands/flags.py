@@ -82,7 +82,7 @@ def _switch(flag: Flag, why: str, tenant: str, settings_file: Path | None, *, is
         is_changed = await switch_flag(platform.db, platform.installation, flag, is_on=is_on, changed_by=by, why=why)
         word = "on" if is_on else "off"
         if is_changed:
-            typer.echo(f"{flag.value} is {word}; everything that runs acts by it within {MAX_AGE // SECOND} seconds.")
+            typer.echo(f"{flag.value} is {word}; it takes effect everywhere within {MAX_AGE // SECOND} seconds.")
         else:
             typer.echo(f"{flag.value} was {word} already.")
 

@@ -42,7 +42,7 @@ async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Si
         asked = await browser.post(page, data={**form, "capacity": "3", "description": "Kept words"})
         assert asked.status_code == 400
         assert "2 people have a place beyond that limit. They keep it, and nobody moves up" in asked.text
-        assert "1 waiting party is larger than that" in asked.text
+        assert "1 party on the waitlist is larger than that" in asked.text
         assert "Kept words" in asked.text
         again = inputs_of(asked.text)
         # Another number is another question.

@@ -65,7 +65,7 @@ async def test_an_unknown_zone_is_pointed_out_and_chosen(make_database: MakeData
         address = sent.headers["location"]
         page = (await browser.get(address)).text
         assert "2 events</strong>" not in page
-        assert "2 events name no time zone, or one that we do not know." in page
+        assert "2 events have no time zone, or one that we don’t know." in page
         assert "Its time zone ‘Nowhere/Land’ is unknown, so its times are read as Europe/Lisbon time." in page
         assert "Its time zone ‘Ours’ is unknown, so its times are read as +01:00 time." in page
         wrong = await browser.post(address, data={"act": "zone", "time_zone": "Nowhere/Land"})

@@ -87,7 +87,7 @@ async def test_dates_are_cancelled_brought_back_and_removed_after_the_effect_was
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     asked = await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="The hall is closed")
     assert "1 answer so far." in asked
-    assert "1 person is notified" in asked
+    assert "1 person gets one message" in asked
     assert (await dates(site, series))[SECOND] == "cancelled"
     assert "The hall is closed" in (await ana.get(path)).text
     await confirmed(ana, path, {"act": "reinstate", "first": FIRST, "last": THIRD})
