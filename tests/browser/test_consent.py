@@ -67,13 +67,13 @@ async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
     assert await sideways(page) <= 0
     assert await small_targets(page) == []
     assert await running.plc_operations() == before
-    await page.get_by_label("Your handle").fill("greta-games.test")
+    await page.get_by_label("Your account name").fill("greta-games.test")
     await page.get_by_role("radio", name="Yes, sync what is public").check()
     await page.get_by_role("button", name="Save my choice").click()
-    chip = page.get_by_text("on your PDS ✓")
+    chip = page.get_by_text("Synced", exact=True)
     while not await chip.count():
         await page.reload()
-    await page.get_by_text("Its address on the network").click()
+    await page.get_by_text("Its address in other apps").click()
     uri = await page.get_by_text("at://did:plc:").inner_text()
     did, collection, rkey = uri.removeprefix("at://").split("/")
     async with httpx.AsyncClient() as client:
@@ -98,7 +98,7 @@ async def test_a_no_leaves_no_trace_outside_and_is_not_asked_again(running):
     await page.get_by_role("button", name="Create event").click()
     await expect(page.get_by_role("heading", level=1, name="Chess")).to_be_visible()
     assert not await page.get_by_role("heading", name="in other apps").count()
-    chip = page.get_by_text("only here")
+    chip = page.get_by_text("Only here")
     while not await chip.count():
         await page.reload()
     assert await running.plc_operations() == before

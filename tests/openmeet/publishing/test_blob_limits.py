@@ -96,7 +96,7 @@ async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deploy
     event = await with_picture(deployment, ana)
     await deployment.deliver_publications()
     ((entry,), words) = await listed(deployment, event)
-    assert words == "on your PDS ✓"
+    assert words == "Synced"
     assert (server.refused, len(server.taken), server.asked) == ([], 1, 1)
     assert entry["content"]["size"] == server.taken[0] <= 90_000
     did = (await deployment.identity(ana.user_id)).did
@@ -118,7 +118,7 @@ async def test_a_limit_that_is_only_shown_is_learnt(deployment: Deployment, stat
     event = await with_picture(deployment, ana)
     await deployment.deliver_publications()
     ((entry,), words) = await listed(deployment, event)
-    assert words == "on your PDS ✓"
+    assert words == "Synced"
     assert entry["content"]["size"] <= 60_000
     assert 1 <= len(server.refused) <= 8
     before = len(server.refused)
@@ -136,7 +136,7 @@ async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_wh
     await deployment.deliver_publications()
     shown, words = await listed(deployment, event)
     assert shown == []
-    assert words.startswith("on your PDS ✓, without its picture: your server takes files of at most ")
+    assert words.startswith("Synced, without its picture: your server takes files of at most ")
     assert await deployment.deliver_publications() == 0
     assert server.taken == []
     async with deployment.db.reader() as reader:
@@ -146,7 +146,7 @@ async def test_where_nothing_is_small_enough_the_record_goes_without_and_says_wh
     await renamed(deployment, ana, event)
     await deployment.deliver_publications()
     shown, words = await listed(deployment, event)
-    assert (len(shown), words) == (1, "on your PDS ✓")
+    assert (len(shown), words) == (1, "Synced")
 
 
 @pytest.mark.parametrize("limit", [400_000, 60_000, 20_000])

@@ -22,9 +22,9 @@ from tests.openmeet.ingestion.network import HERE as INSTANCE
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.site_under_test import site_on
 
-WAITING = "waiting for your PDS"
-HERE = "only here"
-ON_ITS_WAY_BACK = "being removed from your account"
+WAITING = "Syncing"
+HERE = "Only here"
+ON_ITS_WAY_BACK = "Being removed from your account"
 
 
 async def seen_by(deployment: Deployment, who: Caller, path: str) -> httpx.Response:
@@ -104,14 +104,14 @@ async def test_what_another_app_wrote_is_not_only_here(deployment: Deployment):
     assert found is not None
     ana = Caller(user_id, "Ana")
     page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
-    assert page.count("on the network ✓</span>") == 2
+    assert page.count("Synced</span>") == 2
     assert HERE not in page
     assert "Publish it" not in page
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
         await actions.answer(tx, ana, found.slug, RsvpReply.INTERESTED)
     page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
-    assert page.count("changed only here</span>") == 2
+    assert page.count("Changed only here</span>") == 2
 
 
 async def test_who_wants_no_events_published_waits_for_nothing(deployment: Deployment):
@@ -147,7 +147,7 @@ async def test_what_is_changed_in_another_apps_event_is_changed_only_here(deploy
         await event_hosting.revise(tx, ana, found.slug, details(title="Tea at ours"))
     await deployment.deliver_publications()
     page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
-    assert "changed only here" in page
+    assert "Changed only here" in page
     assert WAITING not in page
     settings = (await seen_by(deployment, ana, f"/events/{found.slug}/publishing")).text
     assert "What another app wrote stays there until you delete it there." in settings

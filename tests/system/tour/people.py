@@ -169,9 +169,9 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect("Repair café" in home.text, "Emil's event is listed here")
 
     async def said() -> bool:
-        return "only here" in (await cast.emil.open(path)).text
+        return "Only here" in (await cast.emil.open(path)).text
 
-    tell.expect(await eventually(said), "and its page says “only here”")
+    tell.expect(await eventually(said), "and its page says “Only here”")
     await asyncio.sleep(1.5)  # longer than the publisher sleeps: it had its chance
     tell.expect(await exported_dids(stage) == {cast.dora_did}, "no account and no PLC operation for him")
     names = [
@@ -186,9 +186,9 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
 async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
     async def settled() -> str | None:
         text = (await cast.dora.open(cast.event_page)).text
-        return text if "on your PDS" in text else None
+        return text if "Synced" in text else None
 
-    tell.expect(await eventually(settled), "her page says “on your PDS”")
+    tell.expect(await eventually(settled), "her page says “Synced”")
 
     def everything_from_the_first_write_on(request: web.Request) -> bool:
         # Reads too: else reading the record back, and not the echo, might settle the debt.
@@ -205,9 +205,7 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
     await eventually(lost)
     tell.got(f"{stage.proxy.lost} reply lost; the PDS has acted on the request")
-    tell.expect(
-        await eventually(settled), "while nothing else gets through, by the echo alone, the page says “on your PDS”"
-    )
+    tell.expect(await eventually(settled), "while nothing else gets through, by the echo alone, the page says “Synced”")
     stage.proxy.loses = lambda _request: False
     rkey = cast.event_uri.rsplit("/", 1)[1]
     read = await query(stage.pds_url, "com.atproto.repo.getRecord", repo=cast.dora_did, collection=EVENT, rkey=rkey)

@@ -216,7 +216,7 @@ TEXTS: Final = {
     "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
     "kind": "event_changed",
     "state": "published",
-    "words": "on your PDS ✓",
+    "words": "Synced",
     "joinQuestion": "Which game do you like best?",
     "answer": "Carcassonne",
     "refused": "EventOver",

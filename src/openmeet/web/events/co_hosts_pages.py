@@ -189,7 +189,7 @@ _WORDS = {
     CoHostState.ACCEPTED: lazy("hosts it, too"),
     CoHostState.DECLINED: lazy("said no"),
     CoHostState.LEFT: lazy("left"),
-    CoHostState.REMOVED: lazy("taken away"),
+    CoHostState.REMOVED: lazy("removed"),
 }
 _WORDS_OF_SERIES = {
     **_WORDS,

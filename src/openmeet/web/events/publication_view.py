@@ -55,7 +55,7 @@ def event_status(event: Event, standing: PublicationStatus, now: Instant, *, has
 
 
 def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
-    """The status of an event's record; "only here" if none is to be published."""
+    """The status of an event's record; "Only here" if none is to be published."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
     found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:

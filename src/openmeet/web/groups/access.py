@@ -59,7 +59,7 @@ class GroupAccess:
         if self.may(GroupPermission.SEE_MEMBERS):
             found.append(Tab(f"{self.path}/members", gettext("Members")))
         if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
-            found.append(Tab(f"{self.path}/network", gettext("Network")))
+            found.append(Tab(f"{self.path}/network", gettext("Other apps")))
         if self.may(GroupPermission.APPROVE):
             found.append(Tab(f"{self.path}/requests", gettext("Requests"), self.counts.get(GroupRole.PENDING, 0)))
         if self.may(GroupPermission.INVITE):
