@@ -141,7 +141,7 @@ async def test_the_page_asks_and_does_it(deployment: Deployment, button: str, sa
             browser.cookies.set("openmeet_session", session.token)
             shown[who.user_id] = (await browser.get(path)).text
         assert "Deleted in another app" not in shown[ben.user_id]
-        assert "other apps show it" not in shown[ben.user_id]
+        assert "Other apps show this event" not in shown[ben.user_id]
         assert "at://" not in shown[ben.user_id] + shown[ana.user_id]
         for words in ("Deleted in another app", "Publish it again", "Keep it only here", "Cancel it"):
             assert words in shown[ana.user_id]

@@ -271,7 +271,7 @@ async def test_a_directory_that_does_not_answer_hides_no_key(home: Home):
     browser = await home.taken_over()
     change_services(home.door.app, publishing=Publishing(network, home.deployment.keeper))
     page = await browser.get(PATH)
-    assert "did not answer" in page.text
+    assert "isn’t answering" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text
     await away.close()
 
