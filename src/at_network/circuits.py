@@ -1,4 +1,4 @@
-"""Circuit breakers, one per server: a server that fails repeatedly is not called for a while, whoever asks.
+"""Circuit breakers, one per server: a server that fails repeatedly is not called for a while, no matter who asks.
 
 A circuit is *closed* while calls succeed; *open* after several consecutive failures: no calls until ``open_until``;
 then *half open*: one call probes, and closes it or opens it for twice as long. A server that answers two accounts with

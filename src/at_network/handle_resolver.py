@@ -128,7 +128,7 @@ class HandleResolver:
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
     async def ask_both_ways(self, handle: Handle) -> Ways:
-        """Resolve a handle by DNS and by HTTPS, each reported by itself: for somebody who is setting one of them up."""
+        """Resolve a handle by DNS and by HTTPS, each reported on its own: for somebody who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
             return Ways(None, None)
         by_https = asyncio.create_task(_outcome(self._from_https(handle)))

@@ -47,7 +47,7 @@ async def bring(move: Migration) -> MigrationResult:
     brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
     await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
-        # Something was written at the old server meanwhile; it is little, but its blobs must not be missing either.
+        # Something was written at the old server in between; it is little, but its blobs must not be missing either.
         brought = await copy.bring_repository(move.old, move.new, move.folder, move.on_progress)
         await copy.bring_blobs(move.old, move.new, move.on_progress, outcome)
     outcome.records = brought.records

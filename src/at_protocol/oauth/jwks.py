@@ -1,6 +1,6 @@
 """Key sets of clients (JWKS, RFC 7517): public keys by their ``kid``.
 
-Keys on unsupported curves are skipped. A set with a private key is refused: its owner published it by mistake, and whoever
+Keys on unsupported curves are skipped. A set with a private key is refused: its owner published it by mistake, and anyone who
 read it can sign with it.
 """
 

@@ -5,7 +5,7 @@ from its content alone. Nothing here does I/O: if the source lacks a node, :clas
 and calls again.
 
 Every node is checked on the way down against its parent's constraints (level, range of keys), so reading a foreign tree with
-this module verifies it: whoever consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
+this module verifies it: code that consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
 """
 
 from bisect import bisect_left, bisect_right

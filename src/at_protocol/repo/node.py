@@ -160,7 +160,7 @@ def _expect(block: bytes, at: int, literal: bytes) -> int:
 def parse_node(block: bytes, cid: Cid) -> Node:
     """Parse a node, with all rules of a single node checked.
 
-    ``cid`` is trusted to be the block's hash: whoever fetched the block has verified that (``car``, a store of our own).
+    ``cid`` is trusted to be the block's hash: the code that fetched the block has verified that (``car``, a store of our own).
 
     Raises Malformed if the bytes are not the canonical encoding of a valid node.
     """

@@ -149,7 +149,7 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
 def glance(data: bytes) -> Glance:
     """Summarize a frame without checking it: more than ten times as fast as reading it.
 
-    Only for deciding to skip a frame; whoever acts on a frame reads it with :func:`decode`. Raises Malformed if not even this
+    Only for deciding to skip a frame; code that acts on a frame reads it with :func:`decode`. Raises Malformed if not even this
     is possible.
     """
     if len(data) > MAX_FRAME_BYTES:

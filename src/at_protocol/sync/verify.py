@@ -1,7 +1,7 @@
 """Verification of one message by a consumer, step by step, with a named reason for each rejection.
 
 Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows the last seen
-state of the repository. Records are returned as bytes: an invalid record is skipped by whoever indexes it and does not
+state of the repository. Records are returned as bytes: an invalid record is skipped by the code that indexes it and does not
 invalidate the commit.
 """
 
