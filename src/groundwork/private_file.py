@@ -21,7 +21,7 @@ def write_once(path: Path, content: bytes) -> None:
     """Write the file unless it exists: of several programs at once the first one wins."""
     draft = _draft(path, content)
     with contextlib.suppress(FileExistsError):
-        os.link(draft, path)  # unlike a rename this never replaces a file that another process has written meanwhile
+        os.link(draft, path)  # unlike a rename this never replaces a file that another process has written in between
     draft.unlink()
 
 

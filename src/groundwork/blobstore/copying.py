@@ -16,7 +16,7 @@ AT_ONCE = 8
 
 @dataclass
 class Copied:
-    """Progress of a copy: values and bytes sent, values that were there already, values deleted meanwhile."""
+    """Progress of a copy: values and bytes sent, values that were there already, values deleted in between."""
 
     sent: int = 0
     sent_bytes: int = 0

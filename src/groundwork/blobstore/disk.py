@@ -47,7 +47,7 @@ class DiskUpload:
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Create the file, unless the upload has been discarded meanwhile."""
+        """Create the file, unless the upload has been discarded in between."""
         with self._lock:
             if not self._is_discarded:
                 self._file = self._path.open("xb")
@@ -202,7 +202,7 @@ def _read_at(path: Path, start: int, size: int) -> bytes:
 
 
 def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:
-    """Files below a folder, listing one folder at a time; files deleted meanwhile are skipped."""
+    """Files below a folder, listing one folder at a time; files deleted in between are skipped."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Named locks shared by the processes on one PostgreSQL database, on a few connections of their own.
 
-Connections are opened when a lock is asked for and closed when none has been for a while. Whoever waits for a lock
+Connections are opened when a lock is asked for and closed when none has been for a while. A caller that waits for a lock
 waits here and holds no connection of the main pool. A lock ends with its connection, so the lock of a dead process is
 free at once. Waiters get it in the order in which they came. Source: PostgreSQL, 13.3.5 Advisory Locks.
 """
@@ -88,7 +88,7 @@ class AdvisoryLocks:
                 )
             except BaseException as failure:
                 await asyncio.shield(self._drop(connection))
-                # The server may have closed a pooled connection meanwhile: another one is tried while there is time.
+                # The server may have closed a pooled connection in between: another one is tried while there is time.
                 if not isinstance(failure, _LOST):
                     raise
                 await asyncio.sleep(min(_NONE_LEFT_SECONDS, left))

@@ -193,7 +193,7 @@ async def _together(
                     # is lost as well.
                     lost_with = member
                     break
-    except Exception as failure:  # noqa: BLE001 - an edge: it is handed to those whom it concerns
+    except Exception as failure:  # noqa: BLE001 - an edge: it is handed to the callers that it concerns
         if lost_with is None:
             # There is no connection, which concerns everything that waits; or no commit, which also concerns work that
             # was refused because of what it had read.
@@ -222,7 +222,7 @@ async def _part(tx: PartedTransaction, member: _Member, *, has_savepoint: bool) 
         async with tx.part(has_savepoint=has_savepoint) as part:
             work = _marked(member.work, part)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
-    except Exception as failure:  # noqa: BLE001 - an edge: whoever brought the work gets it
+    except Exception as failure:  # noqa: BLE001 - an edge: the caller that brought the work gets it
         member.failure = failure
 
 
@@ -232,7 +232,7 @@ async def _alone(db: PartedDatabase, member: _Member) -> None:
         async with db.transaction(keeps_plans=True) as tx:
             work = _marked(member.work, tx)
             member.value = await asyncio.get_running_loop().create_task(work, context=member.context)
-    except Exception as failure:  # noqa: BLE001 - an edge: whoever brought the work gets it
+    except Exception as failure:  # noqa: BLE001 - an edge: the caller that brought the work gets it
         member.failure = failure
     _tell(member)
 

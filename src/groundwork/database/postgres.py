@@ -307,7 +307,7 @@ class PostgresDatabase:
             return value
 
     async def _connect(self, begin: str) -> Connection:
-        """A connection in a new transaction; connections that the server has closed meanwhile are skipped."""
+        """A connection in a new transaction; connections that the server has closed in between are skipped."""
         for _ in range(self._pool.get_max_size()):
             try:
                 return await self._connect_once(begin)
@@ -332,7 +332,7 @@ class PostgresDatabase:
 
     async def _drop(self, connection: Connection) -> None:
         """Remove it from the pool. A closed connection belongs to the pool again and cannot be terminated a second
-        time; nor can it be given back to a pool that was terminated meanwhile.
+        time; nor can it be given back to a pool that was terminated in between.
         """
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()

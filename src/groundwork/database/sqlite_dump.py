@@ -1,7 +1,7 @@
 """Dump of an SQLite file: copied page by page as one snapshot while others write, then read from the copy.
 
 The copy holds one snapshot while it runs (some hundred megabytes a second); without that, every commit would restart
-the copy, and on a busy server it would never end. Writes meanwhile stay in the write-ahead log.
+the copy, and on a busy server it would never end. Writes made during the copy stay in the write-ahead log.
 """
 
 import asyncio

@@ -107,7 +107,7 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         """Run ``work`` over one consistent state in one hop: for a few rows, because on SQLite other short reads wait
-        meanwhile.
+        in between.
 
         Longer reads take a reader.
         """

@@ -113,7 +113,7 @@ def _asked(run: str) -> Iterator[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Runs of letters and digits of one kind of script; a symbol such as an emoji is one by itself."""
+    """Runs of letters and digits of one kind of script; a symbol such as an emoji is one on its own."""
     run = ""
     for char in text:
         kind = unicodedata.category(char)

@@ -54,7 +54,7 @@ def compressed(app: ASGIApp) -> ASGIApp:
     """The same application with gzip responses where the client accepts it; pictures, archives and event streams stay
     plain.
 
-    Not compressed are responses to requests that another site made a signed-in browser send: whoever can choose part of
+    Not compressed are responses to requests that another site made a signed-in browser send: anyone who can choose part of
     a response and see its compressed length could guess the secrets in it (BREACH, CVE-2013-3587).
     """
     compressing = GZipMiddleware(app, minimum_size=MIN_BYTES, compresslevel=_PAGE_LEVEL)

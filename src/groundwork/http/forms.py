@@ -22,7 +22,7 @@ MAX_FIELDS = 100
 @dataclass(frozen=True, slots=True)
 class Typed:
     """Content of a shown form: the texts in its fields, their problems, and what somebody else changed them to
-    meanwhile.
+    in between.
 
     A problem is a reason or a sentence, Markup where a link says what to do. ``others`` has only the fields that differ.
     """

@@ -1,6 +1,6 @@
 """Joined writes: everything written to a connection in one iteration of the event loop leaves in one system call.
 
-uvicorn writes the head and the body of a response separately, and every WebSocket message by itself; uvloop sends each
+uvicorn writes the head and the body of a response separately, and every WebSocket message on its own; uvloop sends each
 at once. A system call costs more than making a small response, so a firehose that sends sixteen frames of one commit to
 a hundred subscribers would spend most of its time in them.
 """

@@ -187,7 +187,7 @@ COUNT = """
      group by kind, state
 """
 
-# Each priority by itself, so that an index gives the first ones however many are due.
+# Each priority on its own, so that an index gives the first ones however many are due.
 _BY_PRIORITY: Final = " union all ".join(
     f"""
         select * from (

@@ -179,7 +179,7 @@ class EmbeddedQueue:
         return Depth(row["waiting"], row["dead"], None if row["oldest_at"] is None else Instant(row["oldest_at"]))
 
     async def close(self) -> None:
-        await self._database.close()  # leases end by themselves
+        await self._database.close()  # leases end on their own
 
     def _add(self, writer: Writer, messages: Sequence[Message], *, bounded: bool = True) -> None:
         if not messages:

@@ -263,7 +263,7 @@ class RabbitQueue:
     async def _arrived(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> None:
         tag = message.delivery_tag
         if tag is None or channel is not self._consuming:
-            return  # of a channel that was lost meanwhile: the broker delivers it again
+            return  # of a channel that was lost in between: the broker delivers it again
         self._incoming[tag] = message
         attempts = message.headers.get("x-delivery-count", 0)
         published_at = Instant(_number(message.headers.get("published_at")))
@@ -274,7 +274,7 @@ class RabbitQueue:
         item = self._leases.find(delivery)
         if item is None:
             return
-        # Settled here first, so that no other caller gets it meanwhile.
+        # Settled here first, so that no other caller gets it in between.
         self._leases.settle(delivery)
         self._news.set()
         await self._incoming.pop(item.tag).ack()

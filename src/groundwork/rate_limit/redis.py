@@ -2,7 +2,7 @@
 
 A window is a hash of the points used and its end, changed by one script, so that concurrent processes never exceed the
 limit. The caller's clock decides the end; Redis only expires keys that are no longer used. While Redis cannot be
-reached, each process counts by itself: too wide a limit for a while is better than a server that answers nobody.
+reached, each process counts on its own: too wide a limit for a while is better than a server that answers nobody.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Metrics of one program. Names are ``<prefix>_<noun>_<unit>``; labels come from closed sets only.
 
-Each program has a registry of its own, so that several in one process do not mix. Within a program, whoever measures a
+Each program has a registry of its own, so that several in one process do not mix. Within a program, the module that measures a
 metric declares it; repeated declarations (one per tenant) return the same metric. The names are listed in
 ``docs/metrics.md``; a test compares it with what a registry holds.
 """

@@ -191,7 +191,7 @@ class WorkerPool:
         return ended
 
     async def _take(self) -> Worker:
-        """The most recently used worker, or a new one. Raises Unavailable, also where the pool closes meanwhile."""
+        """The most recently used worker, or a new one. Raises Unavailable, also where the pool closes while one starts."""
         while self._idle:
             worker, _ = self._idle.pop()
             if worker.is_alive:

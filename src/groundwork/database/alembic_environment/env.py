@@ -11,7 +11,7 @@ def refuse_broken_references(
     heads: object,  # noqa: ARG001
     run_args: object,  # noqa: ARG001
 ) -> None:
-    """Raise ValueError if a revision leaves rows whose foreign key finds nothing: on SQLite keys are off meanwhile."""
+    """Raise ValueError if a revision leaves rows whose foreign key finds nothing: on SQLite keys are off while it runs."""
     connection = ctx.connection
     if connection is None or connection.dialect.name != "sqlite":
         return
