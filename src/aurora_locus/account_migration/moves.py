@@ -26,7 +26,7 @@ class MoveStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountMove:
-    """A migration. ``problem`` is the last failure in the words of whoever refused; empty when there is none."""
+    """A migration. ``problem`` is the last failure in the words of the side that refused; empty when there is none."""
 
     did: Did
     target: str
@@ -115,7 +115,7 @@ async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: BearerTokens) -> N
 async def note(
     tx: Transaction, move: AccountMove, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int
 ) -> bool:
-    """Store the copy's progress; False when the migration was restarted or cancelled meanwhile."""
+    """Store the copy's progress; False when the migration was restarted or cancelled in between."""
     return (
         await tx.execute(
             _NOTE,
@@ -159,7 +159,7 @@ async def again(tx: Transaction, did: Did) -> int | None:
 
 
 async def give_up(tx: Transaction, move: AccountMove) -> bool:
-    """Delete the migration; False when it advanced meanwhile."""
+    """Delete the migration; False when it advanced in between."""
     return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 

@@ -71,7 +71,7 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
         activation.deactivate(w, registry.repositories, account.did, delete_after)
 
     await registry.db.write(work)
-    # Whoever deactivates may just have migrated: check now where the account lives.
+    # Anyone who deactivates may just have migrated: check now where the account lives.
     await hosting_status.look(registry, account.did)
 
 

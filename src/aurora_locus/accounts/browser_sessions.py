@@ -193,7 +193,7 @@ def sign_in(
 
     Returns the browser's new identifiers: always a new session, and a new browser identifier if the one presented
     belongs to another session. ``valid_after`` is the account's value when the password was checked. Raises NotSignedIn
-    if sessions were ended since: a password that was reset meanwhile opens nothing.
+    if sessions were ended since: a password that was reset since opens nothing.
     """
     row = w.fetch_one(_VALID_AFTER, did=did)
     if row is None or row["tokens_valid_after"] != valid_after:

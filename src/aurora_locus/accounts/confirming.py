@@ -43,6 +43,6 @@ def require_confirmed(w: Writer, did: Did) -> None:
     if row is not None and row.awaits == Awaits.CONFIRMATION:
         raise Refused(
             "Confirm the e-mail address first: ask for a code with requestEmailConfirmation and give it to confirmEmail. "
-            "The account is then shown by itself.",
+            "The account then shows up automatically.",
             name="InvalidRequest",
         )

@@ -1,7 +1,7 @@
 """The e-mails that this server sends, and their delivery: never within a request, at most twice.
 
 A job names the e-mail; content and recipient are read when it is sent, and an e-mail whose token was used or replaced
-meanwhile is no longer sent.
+in between is no longer sent.
 """
 
 from aurora_locus.accounts import sign_in_links

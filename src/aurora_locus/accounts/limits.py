@@ -24,7 +24,7 @@ WRONG_PASSWORDS = Limit("wrong_passwords", 100, 86400)
 # The administrator password opens everything: few guesses per address, whichever endpoint is tried.
 OPERATOR_SIGN_IN = Limit("operator_sign_in", 10, 5 * 60)
 OPERATOR_GUESSES = Limit("operator_guesses", 100, 86400)
-# Each account gets few such e-mails whoever asks; this bounds the accounts per address.
+# Each account gets few such e-mails, no matter who asks; this bounds the accounts per address.
 SIGN_IN_LINK = Limit("sign_in_link", 100, 5 * 60)
 # Anyone may reserve a key, and each is stored for a month.
 RESERVE_KEY = Limit("reserve_signing_key", 20, 5 * 60)

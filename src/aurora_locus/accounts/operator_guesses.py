@@ -14,7 +14,7 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
 
-# Name of whoever knows the password from the settings.
+# Name of the person who knows the password from the settings.
 OWN_NAME = "admin"
 
 # Programs on the server's machine share one source; a local user needs no password to read the settings.

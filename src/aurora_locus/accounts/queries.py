@@ -146,7 +146,7 @@ async def repository_was_here(reader: Reader, did: Did) -> bool:
 
 
 def require_not_kept(w: Writer, handle: Handle, did: Did, quarantine: int) -> None:
-    """Refuse, in the transaction that takes a handle, one that was released meanwhile and is reserved for its last
+    """Refuse, in the transaction that takes a handle, one that was released in between and is reserved for its last
     owner.
     """
     if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - quarantine) is not None:
@@ -276,7 +276,7 @@ def set_password(w: Writer, did: Did, password_hash: str) -> None:
 
 
 def renew_hash(w: Writer, did: Did, *, old: str, new: str) -> None:
-    """Replace the hash of the same password, unless the password was changed meanwhile."""
+    """Replace the hash of the same password, unless the password was changed in between."""
     w.execute(_RENEW_HASH, did=did, old=old, new=new)
 
 

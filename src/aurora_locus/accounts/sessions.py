@@ -128,7 +128,7 @@ def open_session(
     *,
     is_takendown: bool = False,
 ) -> TokenPair:
-    """Create a session in the caller's transaction. Raises NotSignedIn if the app password was revoked meanwhile.
+    """Create a session in the caller's transaction. Raises NotSignedIn if the app password was revoked in between.
 
     That of an account that was taken down can do little, and cannot be refreshed while the account is.
     """
@@ -141,7 +141,7 @@ def open_session(
 
 def open_proven(w: Writer, tokens: SessionTokenSigner, proof: ProvenAccount) -> TokenPair:
     """Create a session after the password was verified. Raises NotSignedIn if sessions were ended since then:
-    a password that was reset meanwhile must not open one more.
+    a password that was reset in between must not open one more.
     """
     account = proof.account
     row = w.fetch_one(_VALID_AFTER, did=account.did)

@@ -150,5 +150,5 @@ async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[t
 
 
 def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
-    """Delete a temporary blob unless it was referred to or uploaded again meanwhile; returns whether it was deleted."""
+    """Delete a temporary blob unless it was referred to or uploaded again in between; returns whether it was deleted."""
     return w.execute(_DROP_TEMPORARY, did=did, cid=bytes(cid), older_than=older_than) == 1

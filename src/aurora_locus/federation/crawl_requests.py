@@ -1,6 +1,6 @@
 """Crawl requests to relays: on start, and while new writes are not being read.
 
-At most one per relay in twenty minutes, whoever asks and however often the process restarts; with exponential back-off and
+At most one per relay in twenty minutes, no matter who asks and however often the process restarts; with exponential back-off and
 jitter after failures, so that a relay which comes back is not flooded by every server at once.
 """
 

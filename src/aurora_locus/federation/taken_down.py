@@ -35,7 +35,7 @@ class TakenDown:
         self._read_at = now
 
     def hides(self, line: JetstreamLine) -> bool:
-        """Whether an event has a record that is taken down, by itself or with its account."""
+        """Whether an event has a record that is taken down, on its own or with its account."""
         if line.rkey is None or line.collection is None:
             return False
         return line.did in self._accounts or (line.did, line.collection, line.rkey) in self._records

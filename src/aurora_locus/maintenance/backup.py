@@ -1,6 +1,6 @@
 """Make one backup: a snapshot of the database, every blob that its rows refer to, the keys; verified before it counts.
 
-Meanwhile no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is written last: an
+While it runs no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is written last: an
 interrupted backup has none and is removed by the next. A backup is verified by restoring a database from it and checking all
 of it (``proof``).
 """

@@ -1,7 +1,7 @@
 """Rotation of the server's rotation key: every identity that names the old one names the new one instead, in its place.
 
 The new key is stored, sealed, before the first identity is changed, and replaces the old one after the last: after an
-interruption it is run again and continues. The server is stopped meanwhile, because it signs with one key only.
+interruption it is run again and continues. The server is stopped while it runs, because it signs with one key only.
 """
 
 from collections.abc import Callable

@@ -109,7 +109,7 @@ ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """An action about to be done: by whom, why, and because of which report, if any."""
+    """An action about to be done: who does it, why, and because of which report, if any."""
 
     by: PdsOperator
     reason: str = ""

@@ -2,7 +2,7 @@
 
 Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare the caller's
 expectations with the current state, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
-the numbered event; answer only when that is durable. A head moved meanwhile by another process is noticed by the statement
+the numbered event; answer only when that is durable. A head that another process has moved is noticed by the statement
 that moves it, and the work is repeated on the new one when it is this process's turn (``turns``).
 """
 

@@ -1,7 +1,7 @@
 """Import a whole repository from a CAR (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
 
 A worker process checks the file and plans the import (``import_check``). Blocks are staged in short transactions, unreachable until the end, and so are the index rows of new paths if the repository is
-deactivated, as in a migration: its index is not visible meanwhile (``import_running``). One transaction then moves the head
+deactivated, as in a migration: its index is not visible while it runs (``import_running``). One transaction then moves the head
 and changes the rest of the index, which must fit the two seconds of a transaction and is therefore bounded. A failed import's
 staged rows are deleted at once, after a crash at the next start or periodically (``import_sweep``).
 """

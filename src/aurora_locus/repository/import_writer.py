@@ -65,7 +65,7 @@ def begin(w: Writer, before: Head, made: Commit) -> None:
 
 
 def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
-    """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned meanwhile."""
+    """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned in between."""
     did, rev = made.did, made.rev
     _go_on(w, made)
     w.execute_many(
@@ -75,7 +75,7 @@ def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> 
 
 
 def stage_records(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
-    """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if it was abandoned meanwhile."""
+    """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if it was abandoned in between."""
     _go_on(w, made)
     _write_records(w, _ADD_RECORDS, made, changes)
 

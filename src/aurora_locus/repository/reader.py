@@ -182,7 +182,7 @@ async def list_forms(
 
     rows, blocks = await db.read(lambda r: work(r, forms.has))
     page = _page(forms, rows, blocks)
-    if page is None:  # evicted from the cache meanwhile
+    if page is None:  # evicted from the cache in between
         rows, blocks = await db.read(lambda r: work(r, lambda _: False))
         page = _page(forms, rows, blocks)
     if page is None:

@@ -52,7 +52,7 @@ class Whole:
 async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Committed:
     """Replace the repository's content, under a new commit; the caller holds its lock and has read ``head``.
 
-    Raises Unavailable if it was written meanwhile.
+    Raises Unavailable if it was written in between.
     """
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(tid.parse_tid(head.rev))
@@ -64,7 +64,7 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
             lambda w: _store(w, repositories, head, made, whole),
         )
     except StaleHead:
-        raise Unavailable(f"The repository {head.did} was written meanwhile; try again.") from None
+        raise Unavailable(f"The repository {head.did} was changed in between. Try again.") from None
     finally:
         repositories.nodes.clear()  # a node read with other bytes must not stay cached
     return Committed(made.cid, rev)

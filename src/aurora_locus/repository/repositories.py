@@ -117,7 +117,7 @@ class Repositories:
 
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
-        """Yield the head and keep everything below it readable for the block, whatever is committed meanwhile."""
+        """Yield the head and keep everything below it readable for the block, whatever is committed while it runs."""
         export = uuid4().hex
         # Under the lock, so that it is not the head of a commit whose blocks are being removed.
         async with self.locks.hold(did):

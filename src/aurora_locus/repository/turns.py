@@ -51,7 +51,7 @@ class RepositoryTurns:
 
     @asynccontextmanager
     async def take(self, did: Did) -> AsyncIterator[None]:
-        """Wait for the turn: nobody else commits to this repository meanwhile. Raises Unavailable on time-out."""
+        """Wait for the turn: until it ends nobody else commits to this repository. Raises Unavailable on time-out."""
         if self._locks is None:
             yield
             return

@@ -1,6 +1,6 @@
 """The second factor between password and session, for accounts that have one.
 
-A signed ticket, valid for ten minutes and this browser, carries the proof of the password. It opens nothing by itself.
+A signed ticket, valid for ten minutes and this browser, carries the proof of the password. It opens nothing on its own.
 """
 
 import hmac

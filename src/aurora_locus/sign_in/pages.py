@@ -137,7 +137,7 @@ async def prove(request: Request) -> Response:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, account.did)
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
-        # The passkey of a signed-in person is two factors by itself.
+        # The passkey of a signed-in person is two factors on its own.
         if not (factors.passkeys and form.get("passkey")):
             await check_password(request, form, account.did, even_if_closed=True)
         if factors.are_set:

@@ -23,7 +23,7 @@ _HEADINGS = {
     403: "You can’t do this here",
     404: "There is nothing here",
     405: "This address does something else",
-    409: "It has changed meanwhile",
+    409: "It has changed since",
     413: "That’s too much at once",
     422: "That’s not possible",
     429: "Wait a moment",

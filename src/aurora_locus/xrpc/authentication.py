@@ -38,7 +38,7 @@ class Need(StrEnum):
     MODERATOR = "moderator"
     """The host's administration, or the configured moderation service with a token for this one method."""
     ADMIN = "admin"
-    """The host's administration: whoever knows its password."""
+    """The host's administration: anyone who knows its password."""
 
 
 @dataclass(frozen=True, slots=True)

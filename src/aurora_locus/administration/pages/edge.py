@@ -97,7 +97,7 @@ async def end(request: Request) -> None:
 
 
 def deed_of(request: Request) -> Deed:
-    """The submitted action: by whom, why, because of which report. Raises InvalidForm without a reason."""
+    """The submitted action: who does it, why, because of which report. Raises InvalidForm without a reason."""
     form = posted(request)
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
