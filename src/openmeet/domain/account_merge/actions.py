@@ -105,7 +105,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is OwnershipProof.DID:
-        # Check again under the locks: the DID or address may have been unlinked, or merged elsewhere, meanwhile.
+        # Check again under the locks: the DID or address may have been unlinked, or merged elsewhere, since.
         if await _holder(tx, claim) != caller:
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:

@@ -62,7 +62,7 @@ ROOMS: Final[tuple[Reassign, ...]] = (
 async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Holding, ...]:
     """Reassign everything of ``from_user`` to ``to_user`` and delete ``from_user``; returns what it held.
 
-    A user who is already gone has nothing left to merge. Raises TransactionConflict (somebody changed it meanwhile:
+    A user who is already gone has nothing left to merge. Raises TransactionConflict (somebody changed it in between:
     retry) and Refused (``TwoRepositories``).
     """
     if from_user == to_user or not await _lock(tx, from_user, to_user):

@@ -142,7 +142,7 @@ async def note_merged(tx: Transaction, from_user: UserId, to_user: UserId) -> No
 
 
 async def merged(reader: Reader, limit: int) -> list[tuple[UserId, UserId]]:
-    """Merged accounts that the ledger may not have noted, oldest first: who was merged into whom."""
+    """Merged accounts that the ledger may not have noted, oldest first: which was merged into which."""
     rows = await reader.fetch(
         "select user_id, into_user_id from merged_accounts order by merged_at, user_id limit :limit", limit=limit
     )

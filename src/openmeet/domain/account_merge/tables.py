@@ -362,7 +362,7 @@ async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId
 
 
 async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Reassign sessions: both accounts were proven. Whoever signs in keeps the account: a requested deletion is off."""
+    """Reassign sessions: both accounts were proven. Anyone who signs in keeps the account: a requested deletion is off."""
     for user_id in (from_user, to_user):
         await erasure_requests.cancel(tx, user_id)
     await hand_over(tx, "sessions", "user_id", from_user, to_user)

@@ -142,7 +142,7 @@ EXCEPTIONS: Final = {
     # Opening a date of a series materializes it; that is invisible to others, so it counts as a read.
     "openSeriesDate": TokenScope.READ,
     "checkConflicts": TokenScope.READ,
-    # Whoever may act for a user may report for them.
+    # Anyone who may act for a user may report for them.
     "reportEvent": TokenScope.PROFILE,
     "reportSeries": TokenScope.PROFILE,
     "reportGroup": TokenScope.PROFILE,
@@ -151,7 +151,7 @@ EXCEPTIONS: Final = {
     "listWithheld": TokenScope.MODERATION,
     "listModerationLog": TokenScope.MODERATION,
     "getModerationPolicy": TokenScope.MODERATION,
-    # Whoever knows the secret address reads the calendar without a token, so showing it needs more than ``read``.
+    # Anyone who knows the secret address reads the calendar without a token, so showing it needs more than ``read``.
     "showMyFeed": TokenScope.CALENDAR_ADDRESS,
     "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,

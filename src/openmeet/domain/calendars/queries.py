@@ -165,7 +165,7 @@ async def delete(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> b
 async def put_dates(
     tx: Transaction, calendar_id: CalendarId, user_id: UserId, dates: Sequence[ReadDate], until: Instant
 ) -> None:
-    """Replace the calendar's dates. Does nothing if the calendar was removed meanwhile."""
+    """Replace the calendar's dates. Does nothing if the calendar was removed in between."""
     known = await tx.execute(
         "update subscribed_calendars set dates_until = :until where id = :id", until=until, id=calendar_id
     )

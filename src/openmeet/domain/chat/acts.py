@@ -1,4 +1,4 @@
-"""What moderators did in a room: who, to whom, why; and what authors said against it. Entries are never changed; undoing is an entry of its own."""
+"""What moderators did in a room: who did it, to which person, why; and what authors said against it. Entries are never changed; undoing is an entry of its own."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,7 +32,7 @@ class ModerationAct(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomAct:
-    """One entry. ``user_id``: whom it is about; ``by_user_id`` None: the program."""
+    """One entry. ``user_id``: who it is about; ``by_user_id`` None: the program."""
 
     id: str
     room_id: RoomId

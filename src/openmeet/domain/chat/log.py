@@ -1,6 +1,6 @@
 """The log of a room: everything that happens in it, numbered without gaps in the order of the commits.
 
-Each entry wakes whoever follows the room: callbacks of this process after the commit, other processes by a notification of
+Each entry wakes everything that follows the room: callbacks of this process after the commit, other processes by a notification of
 PostgreSQL on the channel of the tenant. Both carry ``room:number`` and are hints: numbers are compared, and readers look every
 two seconds anyway.
 """

@@ -38,7 +38,7 @@ _JOIN_READERS: Final = """
      where user_id = :to_user
        and exists (select 1 from chat_readers o where o.room_id = chat_readers.room_id and o.user_id = :from_user)
 """
-# Whoever is shut out stays so.
+# People who are shut out stay so.
 _DROP_LIFTED: Final = """
     delete from chat_sanctions
      where user_id = :to_user and (lifted_at is not null or until < :now) and exists (

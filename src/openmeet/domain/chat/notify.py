@@ -87,7 +87,7 @@ async def _notify_next(db: Database, room_id: RoomId) -> bool:
 
 
 async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
-    """Notify everybody whom an entry concerns, a page of people per transaction. A second run notifies nobody twice."""
+    """Notify everybody that an entry concerns, a page of people per transaction. A second run notifies nobody twice."""
     if entry.message_id is None or entry.kind not in log.NEWS_KINDS:
         return
     if entry.kind is LogKind.REMOVED:
@@ -139,7 +139,7 @@ def _is_news(one: ChatMessage, now: Instant) -> bool:
 
 
 async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:
-    """Whom the message itself addresses; the strongest reason counts."""
+    """Who the message itself addresses; the strongest reason counts."""
     found: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         found = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)

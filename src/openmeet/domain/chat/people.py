@@ -35,7 +35,7 @@ class RoomMember:
 
 @dataclass(frozen=True, slots=True)
 class RoomMembers:
-    """People whom the reader may see by name. ``others``: how many others are in the room; None: more than are counted.
+    """People that the reader may see by name. ``others``: how many others are in the room; None: more than are counted.
 
     ``after``: the folded name and the id of the last one where there are more.
     """
@@ -187,7 +187,7 @@ _VIEWER = "cast(:viewer as text)"
 def _is_named() -> str:
     """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates``: 0 or 1.
 
-    Hosts and whoever wrote here are named to everybody; members and followers to those inside the group; who answered
+    Hosts and people who wrote here are named to everybody; members and followers to those inside the group; who answered
     publicly to those who see who comes, as on the page of the event.
     """
     return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
@@ -271,7 +271,7 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
 
 
 async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> list[UserId]:
-    """People whom ``members`` names to this reader and who are called so: by handle, or by a name that only one has.
+    """People that ``members`` names to this reader and who are called so: by handle, or by a name that only one has.
 
     ``names`` are folded, see ``texts.name_key``.
     """
@@ -298,7 +298,7 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
             handles[name_key(row["handle"])] = UserId(row["id"])
         if row["display_name"] and name_key(row["display_name"]) in wanted:
             called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
-    # Whoever is hidden must not make a name ambiguous either: that would tell that they are here.
+    # Hidden people must not make a name ambiguous either: that would tell that they are here.
     named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )

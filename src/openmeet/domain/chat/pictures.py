@@ -1,4 +1,4 @@
-"""Pictures in messages: uploaded first, then sent with a message; readable by whoever may read that message.
+"""Pictures in messages: uploaded first, then sent with a message; readable by everyone who may read that message.
 
 They are re-encoded as pictures of events are (``domain.media``), and stored under keys that no public address serves. A message
 lists its pictures; ``chat_pictures`` says which message the stored files belong to. Files of a message that is gone are deleted

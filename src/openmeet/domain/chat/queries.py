@@ -56,7 +56,7 @@ class ReplyLine:
 class ShownMessage:
     """A message as one person sees it. ``message.body`` is empty where it was removed.
 
-    ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody whom the reader blocks or mutes.
+    ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody that the reader blocks or mutes.
     ``mentions_me``; ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
     """
 
@@ -367,7 +367,7 @@ async def _before_joining(
 
 
 async def _apart(reader: Reader, authors: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Whom the reader has blocked or muted: they do not read them."""
+    """Who the reader has blocked or muted: they do not read them."""
     if viewer is None or not authors:
         return set()
     rows = await reader.fetch(

@@ -93,7 +93,7 @@ async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
 
 
 async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
-    """Make the row of somebody who has access; whoever is there keeps theirs."""
+    """Make the row of somebody who has access; a row that is there stays."""
     if await reading_of(tx, room, person) is not None:
         return
     because = await tx.fetch_one(
@@ -138,7 +138,7 @@ _NEAR = """
 
 
 async def unread_counts(reader: Reader, person: UserId) -> UnreadCounts:
-    """Over the rooms that they may read and have not muted, without what people say whom they blocked or muted.
+    """Over the rooms that they may read and have not muted, without what people say that they blocked or muted.
 
     Of rooms that they have never entered those of events, series and groups that they answered or joined count. Every page asks this, and mostly nothing is new: the first statement finds that out, before anybody asks for access.
     """

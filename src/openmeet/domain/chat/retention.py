@@ -1,4 +1,4 @@
-"""What ends by itself: earlier and removed texts, signals, and messages beyond the time that their room keeps them."""
+"""What ends on its own: earlier and removed texts, signals, and messages beyond the time that their room keeps them."""
 
 from typing import Final
 

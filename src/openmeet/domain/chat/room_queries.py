@@ -1,4 +1,4 @@
-"""SQL of rooms, and whom they could belong to."""
+"""SQL of rooms, and who they could belong to."""
 
 import json
 from collections.abc import Collection, Mapping

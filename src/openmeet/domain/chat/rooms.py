@@ -135,7 +135,7 @@ async def access_before_opening(reader: Reader, target: RoomTarget, person: User
 async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tuple[Room, bool]:
     """The room of the target, and whether it is new. ``target`` comes from ``target_of``.
 
-    Opened by whoever may write in it; a date's room, hosts' rooms and further channels by hosts; a direct room by the person or
+    Opened by anyone who may write in it; a date's room, hosts' rooms and further channels by hosts; a direct room by the person or
     by a host to somebody who answered. Raises NotFound, Forbidden, InvalidForm (``name``), Refused (``TooManyChannels``).
     """
     there = await room_at(tx, target)

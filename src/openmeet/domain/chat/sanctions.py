@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller, UserId
 MAX_REPORT_WORDS: Final = 2_000
 # Reports by different people that hide a newcomer's message until somebody looked.
 _REPORTS_THAT_HOLD: Final = 2
-# Whoever said fewer messages that stayed is a newcomer.
+# Anyone who said fewer messages that stayed is a newcomer.
 _NEWCOMER: Final = 10
 
 

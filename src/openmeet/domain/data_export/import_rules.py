@@ -1,6 +1,6 @@
 """Validation of a personal data import: rows of the user, and rows about events or groups that others own here.
 
-The document may have been edited by whoever submits it, so every row is checked by the rules of this site.
+The document may have been edited by the person who submits it, so every row is checked by the rules of this site.
 """
 
 import json

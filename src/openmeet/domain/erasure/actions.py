@@ -65,7 +65,7 @@ _OWN_SERIES: Final = "select id from event_series where user_id = :id and delete
 
 
 async def find(reader: Reader, who: str) -> User | None:
-    """The person or guest with this e-mail address, or whoever has this DID or handle, also without an account here.
+    """The person or guest with this e-mail address, or the person with this DID or handle, also without an account here.
 
     Raises Refused for what names nobody: accounts whose handle is not known, or not proven, are stored without one.
     """
@@ -136,12 +136,12 @@ async def end_soon(db: Database, user_id: UserId | None = None) -> None:
 
 
 class _CameBack(Exception):
-    """They signed in meanwhile: there is no request any more."""
+    """They have signed in since: there is no request any more."""
 
 
 @asynccontextmanager
 async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
-    """A transaction during which their request stays: whoever signs in waits for it. Raises _CameBack."""
+    """A transaction during which their request stays: a sign-in waits for it. Raises _CameBack."""
     async with db.transaction() as tx:
         if not await erasure_requests.lock(tx, user_id):
             raise _CameBack
@@ -151,7 +151,7 @@ async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
 async def end(db: Database, asked: ErasureRequest) -> None:
     """Hand over or cancel what they host, end their answers and memberships, and retract their records.
 
-    Stops where it is if they sign in meanwhile. Raises Unavailable: nothing is left out, so the next turn goes on.
+    Stops where it is if they sign in while it runs. Raises Unavailable: nothing is left out, so the next turn goes on.
     """
     try:
         await _end_all(db, asked)
@@ -189,7 +189,7 @@ async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:
     if await unsettled(tx, asked.user_id):
         due_at = max(due_at, Instant(tx.now + needed))
         await erasure_requests.move(tx, asked.user_id, due_at)
-    # Each request has its own: whoever signs in and asks again is told again.
+    # Each request has its own: anyone who signs in and asks again is told again.
     mailed_at = Instant(max(tx.now, due_at - needed // 2))
     await enqueue_emails(tx, DELETION_MAIL, [(asked.user_id, str(asked.requested_at), mailed_at)])
 
@@ -205,7 +205,7 @@ async def _end_series(db: Database, user_id: UserId) -> None:
 
 
 async def _end_event(db: Database, user_id: UserId, event_id: EventId, series_id: SeriesId | None = None) -> None:
-    """Hand over or cancel one event; the date of a series (``series_id``) goes with all of it to whoever gets it."""
+    """Hand over or cancel one event; the date of a series (``series_id``) goes with all of it to the person who gets it."""
     try:
         async with _step(db, user_id) as tx:
             if series_id is None or not await series_ownership.pass_to_heir(tx, series_id, user_id):

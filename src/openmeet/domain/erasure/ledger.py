@@ -106,7 +106,7 @@ class ErasureLedger:
         return list(found)
 
     def merged(self) -> list[tuple[UserId, UserId]]:
-        """Who was merged into whom, in order."""
+        """Which account was merged into which, in order."""
         return [
             (UserId(line.user_id), UserId(line.merged_into)) for line in self._lines() if line.merged_into is not None
         ]

@@ -93,7 +93,7 @@ WITHDRAWN_ANSWERS: Final = f"""
     select a.id from attendances a
      where {_WRITTEN} and a.status in ('declined', 'rejected') and a.answered_at < :before order by a.id limit :limit
 """
-# Addresses of people whom hosts invited.
+# Addresses of people that hosts invited.
 _INVITED: Final = f"(invited_as is not null and invited_as not in ('', '{REMOVED_ADDRESS}'))"
 OLD_INVITED: Final = f"""
     select a.id from attendances a join events e on e.id = a.event_id

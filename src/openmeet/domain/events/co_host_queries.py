@@ -225,7 +225,7 @@ async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None
 
 
 async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
-    """The co-host to whom the event is offered."""
+    """The co-host that the event is offered to."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from event_co_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
         id=event_id,

@@ -81,7 +81,7 @@ class Field:
     has changed, without its value, which may be private; None: nobody is told. ``stored``: its columns in ``events``;
     None: it is in the JSON column ``extra``. ``in_record``: for each input its key in the object that
     we add to records (``network.records.extension``); none: it has a place in the community's Lexicon, or is in no
-    record. ``audience``: the field that says who sees it; empty: whoever sees the event.
+    record. ``audience``: the field that says who sees it; empty: everyone who sees the event.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Private details of an event: THE decision about who sees the exact address, the join link and the entry instructions.
 
 Page, API, e-mails, calendar files, social cards and JSON-LD show what is decided here. Records, feeds, search and
-notifications contain only what everybody may know (``Event.place``), whoever reads them. Pure.
+notifications contain only what everybody may know (``Event.place``), no matter who reads them. Pure.
 """
 
 from dataclasses import dataclass

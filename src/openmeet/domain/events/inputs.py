@@ -153,7 +153,7 @@ def _parse_address(text: str, name: str, problems: Problems) -> str:
 
 
 def web_address(*, is_shown: bool = True) -> Kind[str]:
-    """A link that a browser may follow; empty, and null in responses: none. ``is_shown``: to whoever sees the field."""
+    """A link that a browser may follow; empty, and null in responses: none. ``is_shown``: to everyone who sees the field."""
     shown = str | None if is_shown else None
     return Kind(_parse_address, str, json=str, shown=shown, show=lambda text: text or None)
 

@@ -113,7 +113,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir(tx: Transaction, event: Event) -> bool:
-    """Transfer a locked event to whoever gets it when its owner is gone, and notify them; False where there is nobody."""
+    """Transfer a locked event to the person who gets it when its owner is gone, and notify them; False where there is nobody."""
     heir = await heir_of(tx, event)
     if heir is None:
         return False

@@ -197,7 +197,7 @@ async def latest_country(reader: Reader, author_id: UserId) -> str:
 
 
 async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
-    """The event, locked until the transaction ends: whoever counts or assigns seats holds this lock.
+    """The event, locked until the transaction ends: code that counts or assigns seats holds this lock.
 
     An update that changes nothing takes the row lock on PostgreSQL and returns the newest row; SQLite has one writer.
     """
@@ -368,7 +368,7 @@ async def set_status_before(tx: Transaction, event_id: EventId, status: EventSta
 
 
 async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, EventStatus]]) -> None:
-    """Store the status of each before its cancellation, for reinstating; each counts as cancelled by itself."""
+    """Store the status of each before its cancellation, for reinstating; each counts as cancelled on its own."""
     for status in sorted({status for _, status in statuses}):
         await tx.execute(
             "update events set status_before = :status, is_cancelled_with_series = 0 where id in :ids",

@@ -255,7 +255,7 @@ def has_date(table: str, fits: Callable[[str], str]) -> str:
     return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
 
 
-# Of the same group, and no less open than the one shown: whoever sees that one may know of these.
+# Of the same group, and no less open than the one shown: everyone who sees that one may know of these.
 _MORE = f"""
     select e.id, count(*) as number
       from events e join events {_DATE} on {_DATE}.series_id = e.series_id

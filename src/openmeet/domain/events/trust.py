@@ -1,7 +1,7 @@
 """Which events appear in unsolicited lists: THE rule for events from the network (design, section 5.12).
 
 Search shows everything public. Front page, its feed, the sitemap and notifications show events made here. From the
-network they show events by people who signed in here or whom a group follows, and events near a configured point,
+network they show events by people who signed in here or are followed by a group, and events near a configured point,
 unless the site chose to show everything, or nothing, of the network. Pending and hidden events are excluded before
 both.
 """
@@ -76,7 +76,7 @@ async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPa
 
 
 def announced_sources(event: Event) -> tuple[str, ...]:
-    """Whom or what somebody may have blocked or muted, so that they are not notified of this event."""
+    """The people and groups that somebody may have blocked or muted, so that they are not notified of this event."""
     series_id = event.place_in_series.series_id if event.place_in_series else None
     return tuple(filter(None, (event.author_id, event.group.id if event.group else None, series_id)))
 

@@ -29,7 +29,7 @@ class Mode(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the link. Private: the host and invited people; in a group, its members."""
+    """Who may see it. Unlisted: anyone who has the link. Private: the host and invited people; in a group, its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"

@@ -61,7 +61,7 @@ class Mails:
 async def decide(
     tx: Transaction, caller: Caller, slug: GroupSlug, people: Sequence[UserId], *, lets_in: bool
 ) -> list[Membership]:
-    """Approve or decline several requests; those decided meanwhile stay as they are.
+    """Approve or decline several requests; those already decided stay as they are.
 
     Raises NotFound, Forbidden.
     """
@@ -334,7 +334,7 @@ async def forget_did(tx: Transaction, did: str) -> None:
 async def _below(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
 ) -> Membership:
-    """The membership of somebody whom the caller outranks, in the group, which this locks."""
+    """The membership of somebody that the caller outranks, in the group, which this locks."""
     group, mine = await lock_for(tx, caller, slug, action)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:

@@ -141,7 +141,7 @@ async def log(
     after: GroupRole | None = None,
     note: str = "",
 ) -> None:
-    """Append a log entry: what was done, to whom and by whom."""
+    """Append a log entry: what was done, to which person and by which."""
     await tx.execute(
         """
         insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, note, created_at)

@@ -53,7 +53,7 @@ class JoinPolicy(StrEnum):
 
 
 class GroupVisibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the link. Private: its members."""
+    """Who may see it. Unlisted: anyone who has the link. Private: its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"

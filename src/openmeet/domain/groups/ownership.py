@@ -158,7 +158,7 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """Return the group to the owner from whom it was taken over. Raises NotFound, Refused."""
+    """Return the group to the owner that it was taken over from. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
     after = await _pass_on(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)

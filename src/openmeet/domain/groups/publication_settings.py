@@ -47,7 +47,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """Give the group its own repository, kept by us: from now on its records are there, whoever owns it.
+    """Give the group its own repository, kept by us: from now on its records are there, no matter who owns it.
 
     ``handle``: checked (``network.repositories.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
     """

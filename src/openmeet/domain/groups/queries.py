@@ -170,7 +170,7 @@ async def by_submission(reader: Reader, creator: UserId, submission_key: str) ->
 
 
 async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
-    """The group, locked until the transaction ends: whoever changes a membership in it holds this lock."""
+    """The group, locked until the transaction ends: code that changes a membership in it holds this lock."""
     row = await tx.fetch_one(f"update groups set id = id where id = :id returning {columns_of('groups')}", id=group_id)
     return group_of(row) if row else None
 

@@ -30,7 +30,7 @@ FORGET_FORMER_OF: Mapping[Engine, str] = {
 
 
 async def by_record(reader: Reader, uri: str) -> Group | None:
-    """The group with this record, whoever's; None for superseded records."""
+    """The group with this record, no matter whose; None for superseded records."""
     row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.external_id = :uri", uri=uri)
     return group_of(row) if row else None
 

@@ -21,7 +21,7 @@ GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
 # Long enough to find the e-mail the next morning.
 LINK_LIFE: Final = DAY
 
-# Requests per address, whoever sends them: more would be a nuisance to its owner.
+# Requests per address, no matter who sends them: more would be a nuisance to its owner.
 EMAILS_PER_HOUR: Final = 5
 
 

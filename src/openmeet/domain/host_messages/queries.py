@@ -30,11 +30,11 @@ class Addressees(StrEnum):
 
 
 STATUSES: Final = {
-    # Includes those already checked in: whoever came early also needs to hear of a change.
+    # Includes those already checked in: people who came early also need to hear of a change.
     Addressees.GOING: (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED),
     Addressees.INTERESTED: (AttendanceStatus.INTERESTED,),
     Addressees.WAITING: (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING),
-    # Whoever was checked in.
+    # People who were checked in.
     Addressees.ATTENDED: (AttendanceStatus.ATTENDED,),
 }
 

@@ -1,6 +1,6 @@
 """Video call links in events of other programs, and the dial-in lines of their descriptions.
 
-Such a link is a key: whoever has it is in the call. It is removed from the public text and stored for attendees.
+Such a link is a key: anyone who has it is in the call. It is removed from the public text and stored for attendees.
 """
 
 import re

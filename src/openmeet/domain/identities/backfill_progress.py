@@ -1,7 +1,7 @@
 """Progress of a repository's backfill, shown to its owner from sign-in until everything is imported.
 
 One row per DID that signed in, updated in the transaction of every applied batch, so its count is exact. An interrupted
-backfill resumes by itself; the row says why it is delayed.
+backfill resumes on its own; the row says why it is delayed.
 """
 
 from collections.abc import Sequence

@@ -403,6 +403,6 @@ def handles_in(text: str) -> tuple[str, ...]:
 
 
 async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
-    """Users with an account here whom the text mentions and who were not mentioned ``before``."""
+    """Users with an account here that the text mentions and that were not mentioned ``before``."""
     known = set(handles_in(before))
     return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])

@@ -1,4 +1,4 @@
-"""SQL of repository sessions: one row per DID, with its version and the lease of whoever refreshes it."""
+"""SQL of repository sessions: one row per DID, with its version and the lease of the process that refreshes it."""
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
@@ -37,7 +37,7 @@ OF_USER = f"""
      where did in (select did from identities where user_id = :user_id) order by did
 """
 
-# Custodial accounts sign in again by themselves, so users cannot sign those out.
+# Custodial accounts sign in again on their own, so users cannot sign those out.
 _AT_SERVERS = """exists (
         select 1 from identities si join repository_sessions ss on ss.did = si.did
          where si.user_id = {person} and si.kind = 'connected' and ss.needs_login = 0)"""
@@ -64,7 +64,7 @@ NEEDS_LOGIN = """
 """
 
 # Users who publish, and repositories with pending publications: their tokens must work when they are needed. Custodial
-# accounts sign in again by themselves.
+# accounts sign in again on their own.
 TO_KEEP_ALIVE = """
     select s.did from repository_sessions s join identities i on i.did = s.did
      where i.kind = 'connected' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'

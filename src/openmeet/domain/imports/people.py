@@ -47,7 +47,7 @@ from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
 
-# The number of people whom one invitation reaches; a list is for one event, not for mass mailing.
+# The number of people that one invitation reaches; a list is for one event, not for mass mailing.
 MOST_INVITED = 1_000
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
@@ -137,7 +137,7 @@ async def keep(
 
     ``chosen``: by line, whether a row is included; other rows are decided by status (``guest_list.means_no``).
 
-    Raises NotFound, Conflict (the columns were changed meanwhile), and what ``understood_list`` raises.
+    Raises NotFound, Conflict (the columns were changed in between), and what ``understood_list`` raises.
     """
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
@@ -208,7 +208,7 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
         raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
-        # Outlasts the list, which goes some time after its use, or with the account of whoever imported it.
+        # Outlasts the list, which goes some time after its use, or with the account of the person who imported it.
         await left_alone.decline(tx, key, person.target, person.email)
 
 

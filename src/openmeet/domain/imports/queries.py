@@ -181,7 +181,7 @@ async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: L
 
 
 async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, last_import: LastImport) -> bool:
-    """Note an imported event; False if this UID was imported meanwhile."""
+    """Note an imported event; False if this UID was imported in between."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :last_import, :now)"
         " on conflict (user_id, uid) do nothing",
@@ -219,7 +219,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
 
 
 async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
-    """Add contacts of whom only the name is known."""
+    """Add contacts with only a known name."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
         " on conflict (what, target, name) do nothing",

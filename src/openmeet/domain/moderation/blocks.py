@@ -71,7 +71,7 @@ async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId
 
 
 async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserId, set[UserId]]:
-    """Whom each of these users has blocked or muted: they do not read them."""
+    """Who each of these users has blocked or muted: they do not read them."""
     if not viewers:
         return {}
     rows = await reader.fetch(
@@ -235,7 +235,7 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Block]:
-    """Users whom a user has blocked, newest first. Not paged: people make these themselves."""
+    """Users that a user has blocked, newest first. Not paged: people make these themselves."""
     rows = await reader.fetch(
         f"""
         select b.blocked_id, u.display_name, b.created_at

@@ -2,7 +2,7 @@
 
 At most one e-mail per user and subject is open (a constraint); later notifications join it until it is sent. The
 handler closes it at the first delivery attempt. From then on its contents are fixed, so that a retry sends the same
-text, and later notifications open another. Whoever adds notifications holds the lock on the subject's row, which
+text, and later notifications open another. Code that adds notifications holds the lock on the subject's row, which
 prevents deadlocks.
 """
 

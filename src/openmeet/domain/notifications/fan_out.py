@@ -30,7 +30,7 @@ _BEGINNING: Final = ""
 
 
 class FanOutSubject(Protocol):
-    """An event, series or group of whose change many people are notified. Its row is locked meanwhile."""
+    """An event, series or group of whose change many people are notified. Its row is locked while they are notified."""
 
     @property
     def id(self) -> str: ...

@@ -182,7 +182,7 @@ class NotificationKind(Generic[P]):
 
     ``still_true``: looked at when it is mailed. ``may_read``: looked at whenever it is shown, in addition to whether
     the reader sees the event or group. ``is_mailed``: whether it is worth an e-mail at all. ``merged``: of several
-    about one subject in one e-mail, what is said. ``has_author``: it comes from somebody whom the recipient may block
+    about one subject in one e-mail, what is said. ``has_author``: it comes from somebody that the recipient may block
     or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
     calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the least time between two e-mails about
     one subject, in microseconds.

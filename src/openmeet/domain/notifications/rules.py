@@ -15,7 +15,7 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 # How long notifications of one user about one subject are bundled.
 BUNDLED_FOR = 30 * MINUTE
 
-# Whoever has read a message by then gets no e-mail about it.
+# Anyone who has read a message by then gets no e-mail about it.
 TALK_WAITS_FOR = 10 * MINUTE
 
 # The minimum time between a reminder in a digest and the start.
@@ -88,7 +88,7 @@ def after_quiet(hours: Hours, at: Instant) -> Instant:
     if start == end or not is_quiet:
         return at
     ends_on = local.date() + timedelta(days=1) if clock >= end else local.date()
-    # If clocks were put back meanwhile, the computed end may be in the past: then quiet hours are over.
+    # If clocks were put back in between, the computed end may be in the past: then quiet hours are over.
     return max(at, instant_of(local.combine(ends_on, end), hours.time_zone))
 
 

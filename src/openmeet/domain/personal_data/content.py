@@ -23,7 +23,7 @@ _HOSTED = "subject_id in (select id from events where author_id = :id and origin
 
 
 def _of_content(*, is_free_text: bool, has_audience: bool | None = None) -> str:
-    """Columns of an event's content: what its host wrote, or chose; for whom the host chose, or whoever sees the event."""
+    """Columns of an event's content: what its host wrote, or chose; for people the host chose, or everyone who sees the event."""
     return " ".join(
         name
         for field in FIELDS
@@ -209,7 +209,7 @@ SERIES: Final = (
             personal(ColumnAudience.HOSTS, "invited_as"),
             plain("series_id created_at"),
         ),
-        not_exported="whom hosts invite to later dates; invitations themselves are with the answers",
+        not_exported="people that hosts invite to later dates; invitations themselves are with the answers",
     ),
     StoredTable(
         "event_series_offers",

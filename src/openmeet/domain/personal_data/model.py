@@ -112,7 +112,7 @@ class StoredTable:
 
 
 def plain(names: str) -> StoredColumns:
-    """Nothing personal by itself: states, numbers, instants, settings."""
+    """Nothing personal on its own: states, numbers, instants, settings."""
     return StoredColumns(tuple(names.split()), ColumnContent.PLAIN, ColumnAudience.EVENT)
 
 

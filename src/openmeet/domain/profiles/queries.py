@@ -51,7 +51,7 @@ async def host(reader: Reader, user_id: UserId) -> User | None:
 
 
 async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
-    """Those of these users whom ``host`` would find, ordered by id."""
+    """Those of these users that ``host`` would find, ordered by id."""
     if not user_ids:
         return []
     rows = await reader.fetch(

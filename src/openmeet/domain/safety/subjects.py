@@ -167,7 +167,7 @@ def _of_person(person: UserId) -> Meant:
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 
 # Hosts of public events; members of a common group; attendees of the viewer's events, and hosts of events that the
-# viewer answered or is invited to; non-private attendees of a common event; users whom the viewer knew when blocking
+# viewer answered or is invited to; non-private attendees of a common event; users that the viewer knew when blocking
 # them.
 _MAY_KNOW: Final = f"""
     select 1 as found from users u where u.id = :person and (

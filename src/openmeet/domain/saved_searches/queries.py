@@ -134,7 +134,7 @@ async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch |
 
 
 async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on: bool) -> SavedSearch | None:
-    """Switch on or off; None if the user has no such search. Switching on starts anew: events made meanwhile are not
+    """Switch on or off; None if the user has no such search. Switching on starts anew: events made in between are not
     announced.
     """
     row = await tx.fetch_one(

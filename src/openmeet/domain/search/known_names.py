@@ -1,7 +1,7 @@
 """Words and names of what is coming up: finds hosts and series by name, and mends typing errors and word endings.
 
 Read from the next public events, at most every ten minutes and only for searches. It knows no more than the lists show;
-whoever uses a name from it asks again whether it may be shown.
+code that uses a name from it asks again whether it may be shown.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Search for public events by words, days, place and kind; local and network events in one order.
 
 Events with all words in the title come first, then those with them elsewhere, each by start. Nothing in this order
-depends on other events, so a cursor stays valid whatever is added meanwhile.
+depends on other events, so a cursor stays valid whatever is added in between.
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,6 @@
 """Events suggested to one person, each with its reason; and events like another one.
 
-Computed for the page from what is stored anyway: whom the person follows, where they went, and what those events were
+Computed for the page from what is stored anyway: who the person follows, where they went, and what those events were
 about. Nothing is kept, and nothing leaves the server. Every statement reads a bounded number of rows, by an index.
 """
 

@@ -71,7 +71,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
     reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     with_it = await date_queries.cancelled_with_series(tx, series.id)
-    # Dates cancelled by themselves keep their reason, and stay cancelled when the series resumes.
+    # Dates cancelled on their own keep their reason, and stay cancelled when the series resumes.
     going = [one for one in coming if not one.is_cancelled or one.id in with_it]
     changed, news = await _cancel(tx, series, going, reason, tells=tells)
     if is_again and not changed and reason == series.status_reason:

@@ -1,7 +1,7 @@
 """Impact of an edit before it is saved: how many people get a notification, and how many an e-mail.
 
 Uses the same rules as ``series.notify`` and ``notifications``: attendees of a date whose description alone changed get
-no e-mail, and channels switched off deliver nothing. Counted by the database, since the series is locked meanwhile,
+no e-mail, and channels switched off deliver nothing. Counted by the database, since the series is locked while they are counted,
 however many follow it.
 """
 

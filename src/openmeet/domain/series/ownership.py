@@ -54,7 +54,7 @@ _IN_GROUP = """ and exists (select 1 from group_members m
 async def candidates(
     reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MOST_CANDIDATES
 ) -> list[tuple[UserId, str]]:
-    """People to whom the series can be offered, by name; in a group, those who may make events there.
+    """People that the series can be offered to, by name; in a group, those who may make events there.
 
     ``after``: name and id of the last one before the page.
     """
@@ -174,7 +174,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> bool:
-    """Transfer this owner's series to whoever gets it when they are gone; False where there is nobody, or it is not
+    """Transfer this owner's series to the person who gets it when they are gone; False where there is nobody, or it is not
     theirs.
     """
     series = await queries.lock(tx, series_id)

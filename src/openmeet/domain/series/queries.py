@@ -183,7 +183,7 @@ async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
 
 
 async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
-    """The series, locked until the transaction ends: whoever stores, moves or counts its dates holds this lock.
+    """The series, locked until the transaction ends: code that stores, moves or counts its dates holds this lock.
 
     Always taken before any lock on an event.
     """

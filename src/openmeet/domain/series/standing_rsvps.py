@@ -200,7 +200,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
     for series_id in series_ids:
         async with db.transaction() as tx:
             await _go_no_more(tx, series_id, user_id)
-    # After the standing RSVPs: a date stored meanwhile is no longer answered by them.
+    # After the standing RSVPs: a date stored later is no longer answered by them.
     async with db.reader() as reader:
         event_ids = await reevaluation.answered(reader, user_id)
     ended = 0

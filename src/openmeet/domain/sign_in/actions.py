@@ -140,7 +140,7 @@ async def _let_in(
         user_id = await users.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
-        # Whoever signs up accepts e-mail at this address again.
+        # Anyone who signs up accepts e-mail at this address again.
         await left_alone.opt_in(tx, key, challenge.email)
     else:
         user_id = user.id

@@ -1,6 +1,6 @@
-"""Guests: people without an account, who answered by e-mail with a confirmed address or whom a host entered by name.
+"""Guests: people without an account, who answered by e-mail with a confirmed address or were entered by name by a host.
 
-A guest is a row of ``users`` without sign-in. Whoever signs up with the same confirmed address becomes the user of that
+A guest is a row of ``users`` without sign-in. Anyone who signs up with the same confirmed address becomes the user of that
 row, so their RSVPs are kept. An address belongs to a person or to a guest, never to both.
 """
 
@@ -83,7 +83,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def become_person(tx: Transaction, email: str, display_name: str) -> UserId | None:
-    """Whoever proved this address signs up: the guest becomes a person. None if there is no such guest."""
+    """The person who proved this address signs up: the guest becomes a person. None if there is no such guest."""
     known = await by_email(tx, email)
     if known is None:
         return None

@@ -86,7 +86,7 @@ async def insert(
 
 
 async def insert_shadows(tx: Transaction, ids: Sequence[UserId]) -> None:
-    """Insert shadow accounts, of whom only a DID is known."""
+    """Insert shadow accounts: only their DID is known."""
     await fetch_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
 
 
@@ -201,7 +201,7 @@ async def language_of(reader: Reader, user_id: UserId) -> str | None:
 
 
 async def language_at(reader: Reader, email: str) -> str | None:
-    """``language_of`` whoever has this address."""
+    """``language_of`` the person with this address."""
     row = await reader.fetch_one(
         "select language from users where email = :email union all select language from guests where email = :email",
         email=email,
