@@ -156,7 +156,7 @@ class Homeserver:
 
     def _wait(self, user: str, until: Instant) -> None:
         if len(self._not_before) >= _MAX_WAITING_USERS:
-            self._not_before.clear()  # the server states its limits again to whoever still exceeds them
+            self._not_before.clear()  # the server states its limits again to a client that still exceeds them
         self._not_before[user] = until
 
 

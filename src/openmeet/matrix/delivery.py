@@ -78,7 +78,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
 
 
 class _Passing:
-    """One entry on its way. ``inside``: ghosts that are in the room; whoever joins is added."""
+    """One entry on its way. ``inside``: ghosts that are in the room; ghosts that join are added."""
 
     def __init__(
         self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: set[str], entry: ChatLogEntry

@@ -43,7 +43,7 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
         case content.IncomingRedaction():
             await _redaction(tx, bridge, room, who, read)
         case content.IncomingMembership():
-            # Whoever leaves by themselves is let go; any other change by others is compared with access here.
+            # Somebody who leaves is let go; any other change by others is compared with access here.
             return not (read.membership == "leave" and read.user_id == read.sender)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
@@ -71,7 +71,7 @@ async def _message(tx: Transaction, room: Room, who: Caller | None, read: conten
     except Failure:
         return False
     await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
-    # What waits for a moderator here is not to be read there meanwhile.
+    # What waits for a moderator here is not to be read there before that.
     await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
 
@@ -79,7 +79,7 @@ async def _message(tx: Transaction, room: Room, who: Caller | None, read: conten
 async def _guest_message(
     tx: Transaction, room: Room, read: content.IncomingMessage, answered: ChatMessageId | None
 ) -> bool:
-    """Somebody without an account here, whom hosts invited."""
+    """Somebody without an account here that hosts invited."""
     if not room.matrix_guests or room.is_closed:
         return False
     entry = await log.next_entry(tx, room.id)

@@ -1,7 +1,7 @@
 """Who is in a mirrored room, and what they may do there: derived from access here, each time again.
 
-Whoever may write is invited, whoever lost access is removed, whoever is banned here is banned there; moderators get power 50.
-Whoever may only read stays, without the power to write. Any other membership or power is put back.
+People who may write are invited, those who lost access are removed, those banned here are banned there; moderators get power 50.
+Somebody who may only read stays, without the power to write. Any other membership or power is put back.
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ async def _settle_account(
         stays = who.access is not Access.NONE if who is not None else room.allows_guests
         if not stays:
             await keeper.kick(matrix_room, user)
-    # Whoever left by themselves is not asked again.
+    # Somebody who left is not asked again.
     elif may_enter and who is not None and who.wants_invitations and member.changed_by != user:
         await _invite(bridge, matrix_room, user)
 

@@ -1,6 +1,6 @@
 """Pictures of messages, to the homeserver and from there.
 
-They are passed on from public rooms only: a homeserver gives a file to each of its accounts that knows its address, whoever is in
+They are passed on from public rooms only: a homeserver gives a file to each of its accounts that knows its address, no matter who is in
 the room. From there they come like uploads: bounded, decoded in a worker process, encoded again. What is no picture stays a line.
 """
 
@@ -192,7 +192,7 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
 async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, caption: str) -> None:
     await room_queries.lock(tx, message.room_id)
     now_there = await message_queries.by_id(tx, message.id)
-    # Taken back, or changed by who wrote it, meanwhile: the stored file waits for nothing, and is deleted.
+    # Taken back, or changed by its author, in between: the stored file is not needed and is deleted.
     if now_there is None or now_there.is_removed or now_there.pictures or now_there.revision != message.revision:
         return
     shown = MessagePicture(stored.key, "", stored.width, stored.height)

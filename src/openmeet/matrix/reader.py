@@ -233,7 +233,7 @@ async def _apply_all(
             await _apply(tx, bridge, piece)
     async with bridge.db.transaction() as tx:
         if not await store.move_cursor(tx, holder, cursor, following):
-            raise LeaseLost("another process has read meanwhile")
+            raise LeaseLost("another process has read in between")
         for piece in pieces[-1:]:
             await _apply(tx, bridge, piece)
         await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"join {one}" for one in invites])

@@ -351,7 +351,7 @@ async def give_cursor_back(tx: Transaction, holder: str) -> None:
 
 
 async def move_cursor(tx: Transaction, holder: str, before: SyncCursor, since: str) -> bool:
-    """Store the next cursor; False where another process has read meanwhile."""
+    """Store the next cursor; False where another process has read in between."""
     moved = await tx.execute(
         "update matrix_cursor set since = :since, epoch = epoch + 1 where id = 1 and holder = :holder and epoch = :epoch",
         since=since,

@@ -118,7 +118,7 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
 
 
 async def open_dead_letter(queue: Queue, letter_id: str) -> Opened:
-    """Raises NotFound if it was retried or discarded meanwhile."""
+    """Raises NotFound if it was retried or discarded in between."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
         found = next((one for one in letters if one.letter_id == letter_id), None)

@@ -76,7 +76,7 @@ def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset
 
 
 async def _publish(delivering: Delivering, tenant: str, messages: Sequence[Message]) -> None:
-    """Retry until the queue has confirmed: meanwhile the buffer fills, and reading stops."""
+    """Retry until the queue has confirmed: until then the buffer fills, and reading stops."""
     wait = delivering.backoff.first_seconds
     while True:
         try:

@@ -68,7 +68,7 @@ def counter_of(metrics: Metrics) -> Counter:
 
 
 async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: asyncio.Event) -> None:
-    """Follow these DIDs until ``stop`` is set; meanwhile delete labels of labelers that the settings no longer name."""
+    """Follow these DIDs until ``stop`` is set, and delete labels of labelers that the settings no longer name."""
     async with labelling.db.transaction() as tx:
         gone = await labels.drop_others(tx, chosen)
     works = [_forget(labelling, one, stop) for one in gone]
@@ -252,7 +252,7 @@ class _Labeller:
             wait = min(wait * 2, own.backoff.longest_seconds)
 
     async def _keep(self, cursor: int, found: Sequence[NetworkLabel]) -> None:
-        """Retry until the database has stored them: meanwhile the buffer fills, and reading stops."""
+        """Retry until the database has stored them: until then the buffer fills, and reading stops."""
         own = self._labelling
         while True:
             try:

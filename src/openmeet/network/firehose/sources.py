@@ -1,4 +1,4 @@
-"""Sources, and interests of tenants: which frames concern whom, decided before anything is decoded or verified.
+"""Sources, and interests of tenants: which frames concern which tenant, decided before anything is decoded or verified.
 
 A tenant is interested in collections, and in single DIDs. A DID with a calendar record is followed from then on,
 because a chain of commits can only be checked without gaps.

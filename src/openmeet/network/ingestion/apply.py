@@ -34,7 +34,7 @@ async def apply(
 
     ``counts_waiting``: pending RSVPs of events in the batch are counted with them; a caller that leaves them pending
     must have them counted later. Raises TransactionConflict if the accounts of somebody concerned were merged
-    meanwhile: retry.
+    in between: retry.
     """
     readings = [read(message, tx.now) for message in messages]
     batch = await begin(tx, here, readings)
@@ -55,7 +55,7 @@ async def apply(
         await remote_series.fill(tx, batch.freed_dates, batch.appeared)
         await _go_on(tx, here, readings, outcomes)
     except ForeignKeyViolated as gone:
-        raise TransactionConflict("somebody was joined with another row of theirs meanwhile") from gone
+        raise TransactionConflict("somebody was joined with another row of theirs in between") from gone
     of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
     for place, reading in enumerate(readings):
         if place not in outcomes:

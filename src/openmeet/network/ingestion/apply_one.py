@@ -205,7 +205,7 @@ async def _put_series(
 async def _put_of_group(
     tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, owned: LeasedPublication | None, *, is_echo: bool
 ) -> IngestResult:
-    """A group of others, or statements about membership: these count whoever wrote them."""
+    """A group of others, or statements about membership: these count no matter who wrote them."""
     message = reading.message
     standing = RecordState.RAW if reading.reason else RecordState.MAPPED
     subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid

@@ -283,7 +283,7 @@ async def take_listed(
 async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
     """All of our collections were read: gaps are closed, and older messages are history.
 
-    False if an older message meanwhile changed what was found unchanged; one that is being applied at this moment is
+    False if an older message changed in between what was found unchanged; one that is being applied at this moment is
     waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
     version would stay for good.
     """

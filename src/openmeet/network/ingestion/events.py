@@ -266,7 +266,7 @@ async def _owned_again(
 ) -> LeasedPublication | None:
     """The record of an event made here was deleted by another app, and is back: it is ours to write and to delete again.
 
-    Only edits made here meanwhile are merged with it.
+    Only edits made here since are merged with it.
     """
     if event.origin is not RecordOrigin.HERE:
         return None

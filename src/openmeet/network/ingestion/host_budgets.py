@@ -1,6 +1,6 @@
 """Request budget per host and minute for single records, shared by all programs and tenants.
 
-Whoever writes RSVPs in thousands decides how often we call, and whom; the called server must not suffer for it.
+Somebody who writes RSVPs in thousands decides how often we call which server; that server must not suffer for it.
 Requests over the budget are due later (``TooMany``), and jobs for other hosts go first.
 """
 

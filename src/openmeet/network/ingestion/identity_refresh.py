@@ -56,10 +56,10 @@ def identity_handler(
             network.dids.recheck(did)
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
-                # Its subject is the DID, which is erased. A job enqueued meanwhile has another revision, and stays.
+                # Its subject is the DID, which is erased. A job enqueued since has another revision, and stays.
                 await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=job.revision)
                 if not is_gone:
-                    # Re-created meanwhile: messages received since then were erased with the rest.
+                    # Re-created in between: messages received since then were erased with the rest.
                     await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
 
     return handle

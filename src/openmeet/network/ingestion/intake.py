@@ -82,7 +82,7 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
 async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
     """A DID's document was read: count it for its host from now on, and end its wait on a host that the operator named.
 
-    An author with too many events meanwhile waits for a moderator.
+    An author with too many events by then waits for a moderator.
     """
     is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
     if is_waited_for and origin_of(pds_url) in believed:

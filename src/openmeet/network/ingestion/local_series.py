@@ -2,7 +2,7 @@
 
 A changed rule in a date's record is an edit of the series from that date on. It is read only while event records carry
 rules (``Flag.NATIVE_RECURRENCE``), and only if we wrote the rule: our mark says so. A record without a rule means no
-change: most apps do not know these fields. Edits made here meanwhile are kept, and a rule that cannot be applied is
+change: most apps do not know these fields. Edits made here in between are kept, and a rule that cannot be applied is
 listed for the host.
 """
 

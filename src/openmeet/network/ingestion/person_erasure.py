@@ -86,9 +86,9 @@ async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Ins
 
 async def erase(db: Database, erasing: PersonErasing, user_id: UserId) -> ErasureReport | None:
     """Delete everything personal of somebody whose time has come, or go on with it. None if nobody asks for it any more:
-    they signed in meanwhile, or are deleted already.
+    they have signed in since, or are deleted already.
     """
-    # Whoever was merged into them a moment ago is deleted with them, also after a restore.
+    # Somebody who was merged into them a moment ago is deleted with them, also after a restore.
     await note_merges(db, erasing.ledger)
     async with db.transaction() as tx:
         if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
@@ -165,7 +165,7 @@ async def note_requests(db: Database, ledger: ErasureLedger) -> None:
 @dataclass(frozen=True, slots=True)
 class ErasedAgain:
     """How many accounts were deleted, or merged, again; ``postponed``: how many other requests have a new grace period.
-    ``failed``: of whom that could not be done; the log says why. ``requested``: how many requests are younger than the backup
+    ``failed``: people for whom that could not be done; the log says why. ``requested``: how many requests are younger than the backup
     and were made again; ``withdrawn``: how many of the backup had been withdrawn since.
     """
 
@@ -178,7 +178,7 @@ class ErasedAgain:
 
 
 async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> ErasedAgain:
-    """After a restore: delete and merge everybody again whom the ledger lists, also those who were guests or strangers in
+    """After a restore: delete and merge everybody again that the ledger lists, also those who were guests or strangers in
     the backup. Other requests of the backup get a new grace period (microseconds): their people may have signed in since.
 
     Nobody waits for one who fails; a repetition does what is left.
@@ -194,7 +194,7 @@ async def erase_again(db: Database, erasing: PersonErasing, grace: int) -> Erase
             failed.append(user_id)
     for user_id, into in erasing.ledger.merged():
         if user_id in people:
-            continue  # whoever they were merged into was deleted since; a merge would withdraw what is left to do
+            continue  # the account that they were merged into was deleted since; a merge would withdraw what is left to do
         try:
             merged += await ledger_catch_up.merge_again(db, user_id, into)
         except Exception as failure:  # noqa: BLE001 - as above

@@ -206,7 +206,7 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: M
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
-    """The series of this record, unless it was removed meanwhile."""
+    """The series of this record, unless it was removed in between."""
     known = await queries.by_record_uri(tx, uri)
     series = None if known is None else await queries.lock(tx, known.id)
     return series if series is not None and series.is_read_only and series.deleted_at is None else None

@@ -110,7 +110,7 @@ async def _take(
 async def _take_alone(
     db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | Failed]:
-    """The outcome of one record that failed by itself, or with its pending RSVPs."""
+    """The outcome of one record that failed on its own, or with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
             return await db.batch(partial(_apply_without_waiting, here, message, along))

@@ -64,7 +64,7 @@ async def process(
 ) -> list[Settled]:
     """Apply a batch in order, in one transaction; one result each.
 
-    If that fails it is split (``retry``): what fails by itself is quarantined and refused, all others are applied.
+    If that fails it is split (``retry``): what fails on its own is quarantined and refused, all others are applied.
     """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]

@@ -158,7 +158,7 @@ async def edit(
     """Change the fields of an event that differ from what the form showed; everything else stays.
 
     ``version``: the CID that the form was opened with; empty: any version. Raises Conflict if the record changed
-    meanwhile.
+    in between.
     """
     agent = await agent_for(db, network, identity)
     uri = own_uri(identity, EVENT, rkey)

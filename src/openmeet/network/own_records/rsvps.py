@@ -82,7 +82,7 @@ async def read_own(db: Database, network: NetworkClients, identity: Identity, rk
 async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: str, choice: str) -> None:
     """Change an RSVP there; fields of other apps stay.
 
-    Raises Conflict if it changed meanwhile, InvalidInput if RSVPs are not public (any longer).
+    Raises Conflict if it changed in between, InvalidInput if RSVPs are not public (any longer).
     """
     agent = await agent_for(db, network, identity)
     uri, token = own_uri(identity, RSVP, rkey), _token(choice)

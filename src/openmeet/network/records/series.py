@@ -368,7 +368,7 @@ def read_link(record: Mapping[str, object]) -> LinkRead | None:
 
 def _sentence(series: Series, url: str) -> str:
     if series.status is SeriesStatus.ACTIVE and series.timing.pattern.rule is not None:
-        # A record has one text, whoever causes it to be written.
+        # A record has one text, no matter who causes it to be written.
         with speaking(SOURCE):
             return f"{describe(series.timing.pattern)}. All dates: {url}"
     return f"One date of a series. All dates: {url}"

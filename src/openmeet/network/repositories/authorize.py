@@ -92,7 +92,7 @@ class NotLetIn(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOptions:
-    """The request: for whom (``user_id`` of the signed-in user, when linking), from which page, and with which features.
+    """The request: who it is for (``user_id`` of the signed-in user, when linking), from which page, and with which features.
 
     ``asks_login``: the server is to ask for the password, also somebody who is signed in there.
     """

@@ -1,6 +1,6 @@
 """Cache of people's credentials, for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
 
-Entries are sealed like the row that they repeat: whoever reads the cache (a Redis without a password) gets ciphertext.
+Entries are sealed like the row that they repeat: anyone who reads the cache (a Redis without a password) gets ciphertext.
 An entry counts only for the version that the row has, so sign-out, a refresh elsewhere and a lost cache all fall back
 to the database.
 """

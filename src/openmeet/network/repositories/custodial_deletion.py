@@ -63,7 +63,7 @@ async def _made_for_nobody(db: Database, client: XrpcClient, keeper: Keeper, job
     """The account with this handle if it is one that we asked for, for somebody who was deleted here since or chose another
     handle before it was made. Raises Unavailable while the server may still be making it.
 
-    Its address says for whom (``custodial.make_account``): the handle may be another person's by now.
+    Its address says who it was made for (``custodial.make_account``): the handle may be another person's by now.
     """
     handle = job.subject
     try:

@@ -32,7 +32,7 @@ handle:      {handle}
 public key:  {public}
 private key: {private}
 
-Whoever has the private key can take over the identity, whatever its server says or does. Keep this
+Anyone who has the private key can take over the identity, whatever its server says or does. Keep this
 file offline, in more than one place, and give it to nobody.
 
 {site} made the key together with the account, and had it sealed until you said that you have

@@ -6,7 +6,7 @@ sent refresh is stored even if the request that wanted it is gone. A process tha
 the store has spent the session's token: its lease ends, the next worker tries the old token, and if the server allows
 no second use the person signs in again. Nothing else is lost.
 
-An ended session is marked so; a custodial account signs in again by itself, everybody else is asked to
+An ended session is marked so; a custodial account signs in again on its own, everybody else is asked to
 (``NotSignedIn``). An unreachable server ends no session.
 """
 
@@ -164,7 +164,7 @@ async def _spend(
         )
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
-        # Its person signed out meanwhile: the token that was revoked may be the one that this refresh replaced.
+        # Its person signed out in between: the token that was revoked may be the one that this refresh replaced.
         await give_back(db, network, replace(session.stored, sealed=sealed))
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     if not is_stored:
@@ -264,7 +264,7 @@ def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN) from None
 
 
-# Best effort: tokens of an unreachable server expire by themselves.
+# Best effort: tokens of an unreachable server expire on their own.
 REVOKE_SECONDS = 5.0
 
 
