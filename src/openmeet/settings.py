@@ -183,7 +183,7 @@ class Settings:
     network_shown: Literal["nothing", "familiar", "everything"] = setting(
         "familiar",
         what="What of the network stands on the front page, in its feed, the sitemap and news: nothing, familiar (by people who"
-        " signed in here or whom a group follows) or everything; searches show everything anyway",
+        " signed in here or are followed by a group) or everything; searches show everything anyway",
     )
 
     network_near: str = setting(

@@ -117,7 +117,7 @@ _UNREAD: Final = """
 
 
 async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> dict[RoomId, _Unread]:
-    """Without one\u2019s own and what people say whom the viewer blocked or muted."""
+    """Without one\u2019s own, and without what people say that the viewer blocked or muted."""
     if not rooms:
         return {}
     rows = await reader.fetch(

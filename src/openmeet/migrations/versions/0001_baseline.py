@@ -22,7 +22,7 @@ def _cells(row: str) -> str:
 
 
 # Each word has its period of 16 days before it: ``1298=tea`` is ``tea`` in an event that starts in period 1298. So a search
-# reads what has its words there and then, not all that ever had them. The grain of two days (``s=``) stands by itself.
+# reads what has its words there and then, not all that ever had them. The grain of two days (``s=``) stands on its own.
 _POSTGRESQL = f"""
 create index events_by_words on events using gin (array_to_tsvector(string_to_array(ltrim(
   replace(rtrim(search_words) || ' m=' || mode || ' o=' || origin || {_cells("")},

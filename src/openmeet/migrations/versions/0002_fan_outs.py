@@ -1,4 +1,4 @@
-"""One table for what is left of fan-outs, whoever hears of them."""
+"""One table for what is left of fan-outs, no matter who hears of them."""
 
 from groundwork.database.revision import execute
 

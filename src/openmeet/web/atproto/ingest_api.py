@@ -138,7 +138,7 @@ async def take_back_rsvp(request: Request) -> Response:
 
 
 async def _process(request: Request, collections: Collection[Nsid]) -> Response:
-    # A record that is nested too deep is refused by itself, with its reason.
+    # A record that is nested too deep is refused on its own, with its reason.
     sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
         raise Forbidden(AtprotoReason.VOUCHING_NEEDS_SCOPE, scope=ServiceScope.VOUCH, name="InsufficientScope")

@@ -150,7 +150,7 @@ async def send(find: Find, request: Request) -> Response:
             room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
             new = NewMessage(
                 text="" if signal else typed.get("text", ""),
-                # A signal beside a draft is sent by itself: the draft keeps its key.
+                # A signal beside a draft is sent on its own: the draft keeps its key.
                 client_id=f"{submission}-{signal}" if signal and submission else submission or None,
                 about=typed.get("about") or None,
                 reply_to=ChatMessageId(typed["reply_to"]) if typed.get("reply_to") and not signal else None,

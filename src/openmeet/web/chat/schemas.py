@@ -169,7 +169,7 @@ class PollShown(msgspec.Struct, rename="camel"):
 class ChatMessageShown(msgspec.Struct, rename="camel"):
     """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed. ``authorId`` is null for
     notices and Matrix guests (``matrixSender``). ``removedBy``: ``author`` or ``moderator``. ``isHeld``: waits for a moderator.
-    ``isFolded``: by somebody whom the caller blocks or mutes. ``mentions``: ids of people.
+    ``isFolded``: by somebody that the caller blocks or mutes. ``mentions``: ids of people.
     """
 
     id: str

@@ -93,7 +93,7 @@ async def answer(request: Request) -> Response:
 
 
 async def show_ticket(request: Request) -> Response:
-    """The ticket, for whoever has the link: guests have no other way to it."""
+    """The ticket, for anyone who has the link: guests have no other way to it."""
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)

@@ -66,7 +66,7 @@ async def _drawn(cover: Cover, facts: CardFacts) -> bytes:
         drawing = asyncio.get_running_loop().run_in_executor(_DRAWING, card, cover, facts)
         _waiting[key] = drawing
         drawing.add_done_callback(lambda _: _waiting.pop(key, None))
-    # Whoever gives up leaves it to the others who wait for the same card.
+    # Anyone who gives up leaves it to the others who wait for the same card.
     return await asyncio.shield(_waiting[key])
 
 

@@ -1,6 +1,6 @@
 """Metadata of a public event's page: schema.org JSON-LD, and link previews.
 
-Only for public events, and only what everybody may know, whoever views the page: this gets copied.
+Only for public events, and only what everybody may know, no matter who views the page: this gets copied.
 """
 
 from typing import Any

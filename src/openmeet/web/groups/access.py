@@ -81,7 +81,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
 
 
 async def see_as_stranger(reader: Reader, request: Request) -> Group:
-    """The public view of the group in the path, whoever asks. Raises NotFound."""
+    """The public view of the group in the path, no matter who asks. Raises NotFound."""
     group, _ = await actions.visible(reader, slug_of(request), None)
     return group
 

@@ -68,7 +68,7 @@ class OnTheNetwork:
 
 
 async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
-    """For whoever may see the group."""
+    """For everyone who may see the group."""
     group, on = seen.group, await switches(reader)
     speaker = speaker_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)

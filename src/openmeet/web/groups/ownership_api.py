@@ -37,7 +37,7 @@ class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class OwnershipOutput(msgspec.Struct, rename="camel"):
-    """The owner, the member to whom the ownership is offered, and who takes it over at ``passesOnAt`` unless the owner
+    """The owner, the member that the ownership is offered to, and who takes it over at ``passesOnAt`` unless the owner
     returns.
 
     ``arrangement`` is shown to the owner.

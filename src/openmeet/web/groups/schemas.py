@@ -93,7 +93,7 @@ class GroupList(msgspec.Struct, rename="camel"):
 
 
 class MembershipOutput(msgspec.Struct, rename="camel"):
-    """The caller's membership: requested when, decided by whom."""
+    """The caller's membership: requested when, decided by which person."""
 
     role: RoleName
     answer: str

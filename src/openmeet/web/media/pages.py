@@ -1,4 +1,4 @@
-"""Serve pictures: immutable bytes, to whoever has the URL, and never as anything but an image."""
+"""Serve pictures: immutable bytes, to anyone who has the URL, and never as anything but an image."""
 
 import re
 

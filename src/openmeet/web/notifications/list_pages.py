@@ -28,7 +28,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """The list. The page marks it as read by itself; without scripts a button does."""
+    """The list. The page marks it as read on its own; without scripts a button does."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         cursor = request.query_params.get("before", "")

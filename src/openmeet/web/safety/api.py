@@ -47,7 +47,7 @@ class ReportList(msgspec.Struct, rename="camel"):
 
 
 class BlockOutput(msgspec.Struct, rename="camel"):
-    """A user whom the caller has blocked."""
+    """A user that the caller has blocked."""
 
     person_id: str
     display_name: str

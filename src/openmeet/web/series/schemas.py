@@ -447,7 +447,7 @@ class OfferedList(msgspec.Struct, rename="camel"):
 
 
 class OfferOutput(msgspec.Struct, rename="camel"):
-    """The user to whom the series is offered, and since when."""
+    """The user that the series is offered to, and since when."""
 
     user_id: str
     created_at: str

@@ -1,4 +1,4 @@
-"""Sign-in through one's own PDS: whether the site offers it, and the browser's cookie meanwhile.
+"""Sign-in through one's own PDS: whether the site offers it, and the browser's cookie until it ends.
 
 A browser that goes to another server gets a secret by which it is recognized on return: nobody can finish a sign-in
 that somebody else began.

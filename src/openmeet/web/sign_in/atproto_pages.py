@@ -1,7 +1,7 @@
 """OAuth sign-in at one's own PDS, in a browser: departure and callback.
 
 The content security policy forbids forms that lead to another site, redirects included, so departure is a page of its
-own: it names the destination and goes there by itself. The callback always redirects, so that the URL with the code is
+own: it names the destination and goes there on its own. The callback always redirects, so that the URL with the code is
 never displayed.
 """
 
@@ -238,7 +238,7 @@ async def _finish_for(
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
         if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
-            # New records go there from now on: whoever links an account wants to use it.
+            # New records go there from now on: anyone who links an account wants to use it.
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
     flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"

@@ -89,7 +89,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
 
 
 async def must_not_be_by_app_password(connection: HTTPConnection) -> None:
-    """Raises Forbidden if this page's session was opened with an app password: whoever has one must not add their own way to
+    """Raises Forbidden if this page's session was opened with an app password: anyone who has one must not add their own way to
     sign in, which would prove more.
     """
     async with database_of(connection).reader() as reader:

@@ -93,7 +93,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     mine = await attendance.find(reader, event.id, webhook.user_id)
     if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
         return None
-    # Deliveries contain only what everybody may know, whoever registered the webhook: they are copied and passed on.
+    # Deliveries contain only what everybody may know, no matter who registered the webhook: they are copied and passed on.
     private = private_details(event, None, is_going=False, now=reader.now)
     surroundings = await links.around(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
