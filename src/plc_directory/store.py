@@ -94,7 +94,7 @@ def _store(w: Writer, did: Did, acceptance: Acceptance, head: Cid | None) -> Non
     else:
         moved = w.execute(_MOVE_HEAD, did=did, head=new, expected=str(head))
     if moved != 1:
-        raise Conflict("Another operation of this DID was accepted meanwhile. Read the log and try again.")
+        raise Conflict("Another operation of this DID was accepted first. Read the log and try again.")
     for cid in acceptance.nullified:
         w.execute(_NULLIFY, did=did, cid=str(cid))
     numbered = w.fetch_one(_NEXT)

@@ -19,7 +19,7 @@ FEW_CONNECTIONS = "3"
 FEWER_CONNECTIONS = "2"
 
 
-# Whoever signs up with this address runs the site: everyone here can read its e-mail in the development mailbox.
+# Anyone who signs up with this address runs the site: everyone here can read its e-mail in the development mailbox.
 OPERATOR = "operator@example.test"
 
 

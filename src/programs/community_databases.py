@@ -140,7 +140,7 @@ class _Opening:
                 if late_queue is not None and not late_queue.is_open.is_set():
                     await self._open_late_queue(name, settings, late_queue)
                 late.open_as(await self.try_(settings))
-            except Exception as failure:  # noqa: BLE001 - the edge of one community: the others are served meanwhile
+            except Exception as failure:  # noqa: BLE001 - the edge of one community: the others go on being served
                 if tries % _REPORTED_EVERY == 0:
                     _report(name, failure)
         self.away.labels(name).set(0)

@@ -22,7 +22,7 @@ else:
 
 VERSION = metadata.version("openmeet")
 
-# M_MMAP_THRESHOLD of mallopt(3): larger blocks are mapped by themselves, and setting it keeps glibc from raising it.
+# M_MMAP_THRESHOLD of mallopt(3): larger blocks are mapped on their own, and setting it keeps glibc from raising it.
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 4 << 20
 

@@ -35,7 +35,7 @@ def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFil
 
 @app.command()
 def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """Remove a moderator whom this command added."""
+    """Remove a moderator that this command added."""
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:

@@ -75,7 +75,7 @@ def erase(
         erasing = person_erasing(platform)
         report = await erase_person(platform.db, erasing, person.id)
         if report is None:
-            raise Refused(f"{who} signed in meanwhile and keeps the account, or was deleted by the scheduler.")
+            raise Refused(f"{who} has signed in and keeps the account, or was deleted by the scheduler.")
         async with platform.db.reader() as reader:
             stays = await account_rows.still_naming(reader, person.id)
         _print(who, report, stays, as_json=as_json)
@@ -86,7 +86,7 @@ def erase(
 
 @app.command(name="erase-again")
 def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
-    """After a restore: delete everybody again whom the ledger lists. Requests from before the backup get a new grace
+    """After a restore: delete everybody again that the ledger lists. Requests from before the backup get a new grace
     period: their people may have signed in since.
     """
 

@@ -30,7 +30,7 @@ from programs.demo.town import CLUBS, CONVERSATIONS, COUNTRY, GATHERINGS, PEOPLE
 
 EVENTS: Final = 220
 WEEKS: Final = 6
-# Events of one transaction: short enough that the pages answer meanwhile, and that a busy machine ends it in time.
+# Events of one transaction: short enough that the pages keep answering, and that a busy machine ends it in time.
 _CHUNK: Final = 4
 
 

@@ -234,7 +234,7 @@ GATHERINGS: Final = (
     Gathering(
         "Silent book club",
         "books",
-        "An hour of reading side by side, then whoever likes stays for tea.",
+        "An hour of reading side by side, then anyone who likes stays for tea.",
         "17:00",
         120,
         20,

@@ -62,7 +62,7 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         yield wrong(
             _ABOUT,
             f"Frame {seen.frames}: {seen.wrong[0]}",
-            "Relays drop such frames. Run openmeet pds verify on the server, or tell whoever writes its software.",
+            "Relays drop such frames. Run openmeet pds verify on the server, or tell the people who write its software.",
         )
     elif seen.last is None:
         yield note(_ABOUT, f"connects, and was silent for {SILENCE_SECONDS:.0f} s: has anything been written here?")
