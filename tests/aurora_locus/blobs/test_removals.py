@@ -241,7 +241,7 @@ async def test_sweeping_races_writing(
     assert left == {object_name(ada.did, cid) for cid in standing.values()}
 
 
-async def test_failure_of_the_store_leaves_the_removal_owed(
+async def test_failure_of_the_store_leaves_the_removal_pending(
     ada: Hosted, db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
     """The store is away when the file should go: it goes later."""

@@ -108,7 +108,7 @@ async def test_accounts_are_searched_by_address(deployment: Deployment) -> None:
     assert {one["did"] for one in page["accounts"] + rest["accounts"]} >= {person.did for person in people}
 
 
-async def test_letter_of_the_host_is_owed_sent_and_forgotten(deployment: Deployment) -> None:
+async def test_an_email_of_the_host_is_enqueued_sent_and_forgotten(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     body = {
         "recipientDid": ana.did,

@@ -41,7 +41,7 @@ class _Payer:
             raise self.failures.pop(0)
 
 
-async def test_paid_once(db: Database):
+async def test_delivered_once(db: Database):
     handler = _Payer()
     await enqueue(db)
     assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
@@ -60,7 +60,7 @@ async def test_newer_revision_is_due_again(db: Database):
     assert handler.paid == [("s", 1), ("s", 2)]
 
 
-async def test_revision_owed_while_paying_is_not_lost(db: Database):
+async def test_a_revision_enqueued_during_delivery_is_not_lost(db: Database):
     await enqueue(db)
 
     async def pay(_job: Job) -> None:
@@ -70,7 +70,7 @@ async def test_revision_owed_while_paying_is_not_lost(db: Database):
     assert (await found(db)).state is JobState.DUE
 
 
-async def test_what_is_owed_for_later_while_paying_waits_until_then(db: Database, clock: HandClock):
+async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Database, clock: HandClock):
     """A payer that has to come back says when, by owing it once more."""
     await enqueue(db)
     later = Instant(clock.now() + HOUR)

@@ -34,7 +34,7 @@ async def owed(tenant: Tenant) -> list[str]:
     return [one.subject for one in found if one is not None]
 
 
-async def test_a_new_community_is_owed_what_others_heard(make_database: MakeDatabase, clock: HandClock):
+async def test_a_new_community_receives_what_others_heard(make_database: MakeDatabase, clock: HandClock):
     """Every author whom the installation knows is read for it once; the others are owed nothing by its coming."""
     installation, town, village = await hearing(make_database)
     seated = await delivery.seat(installation, [town, village])

@@ -73,7 +73,7 @@ async def test_what_concerns_nobody_is_not_decoded(bench: Bench):
     assert (await bench.queue.depth()).waiting == 0
 
 
-async def test_account_met_in_the_middle_of_its_history_is_owed_a_read(bench: Bench):
+async def test_an_account_met_in_the_middle_of_its_history_is_read(bench: Bench):
     frames = captured_frames()
     bench.interested_in(*everybody())
     async with Relay(frames, sequences(frames)) as relay:

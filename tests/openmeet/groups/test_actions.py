@@ -173,7 +173,7 @@ async def test_an_invitation_ends(db, clock, how):
             await administration.accept(tx, ben, link.id)
 
 
-async def test_an_invitation_by_mail_is_owed_and_carries_a_link_that_works(db):
+async def test_an_invitation_by_mail_is_enqueued_and_carries_a_link_that_works(db):
     ana, group = await club(db)
     async with db.transaction() as tx:
         mails = await administration.invite_by_mail(tx, KEY, ana, group.slug, "Ben <ben@example.org>, BEN@example.org")

@@ -114,7 +114,7 @@ async def state(db: Database, kind: PublicationKind, subject: str) -> Publicatio
         return (await publications.states(reader, kind, [subject]))[subject].state
 
 
-async def test_their_edit_of_a_group_is_adopted_and_owed_nothing(db: Database):
+async def test_their_edit_of_a_group_is_adopted_and_enqueues_nothing(db: Database):
     _, group, record = await group_out(db)
     edited = said(GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
     assert await take(db, edited) == [IngestResult.APPLIED]

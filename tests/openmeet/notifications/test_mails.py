@@ -67,7 +67,7 @@ async def test_news_about_another_subject_are_another_mail(db, ana):
     assert len(await owed(db)) == 2
 
 
-async def test_the_same_news_again_owe_nothing(db, ana):
+async def test_the_same_news_again_enqueue_nothing(db, ana):
     """Invariant 10: one mail per person, kind, subject and revision, however often it is told."""
     for _ in range(3):
         await tell(db, [ana, ana], kinds.EVENT_CANCELLED)
@@ -130,7 +130,7 @@ async def test_the_digest_collects_a_day(db, ana, clock):
     assert [one.subject_id for one in later] == ["tea"]
 
 
-async def test_shadow_accounts_and_people_without_an_address_are_owed_no_mail(db):
+async def test_shadow_accounts_and_people_without_an_address_get_no_mail(db):
     async with db.transaction() as tx:
         shadow = await users.create_shadow(tx)
         unreachable = await users.create_person(tx, display_name="Ben")

@@ -105,12 +105,12 @@ async def written_at(deployment: Deployment, did: Did) -> dict[str, str]:
 
 
 async def consent_comes_back(
-    deployment: Deployment, who: Caller, change: Awaitable[object], *, is_paid_between: bool
+    deployment: Deployment, who: Caller, change: Awaitable[object], *, is_delivered_between: bool
 ) -> None:
     """Withdrawn, something is changed, and given again; every debt is paid in the end."""
     for step in (withdraw(deployment, who), change, agree(deployment, who)):
         await step
-        if is_paid_between:
+        if is_delivered_between:
             deployment.clock.turn(MINUTE)
             await deployment.deliver_publications()
     for _ in range(3):
@@ -119,25 +119,29 @@ async def consent_comes_back(
         await deployment.listen(who.user_id)
 
 
-@pytest.mark.parametrize("is_paid_between", [True, False])
-async def test_an_event_changed_without_consent_is_published_as_it_is(deployment: Deployment, *, is_paid_between: bool):
+@pytest.mark.parametrize("is_delivered_between", [True, False])
+async def test_an_event_changed_without_consent_is_published_as_it_is(
+    deployment: Deployment, *, is_delivered_between: bool
+):
     cleo = await deployment.connected("cleo")
     event = await deployment.event(cleo, title="Chess")
     await deployment.deliver_publications()
     (uri,) = await records(deployment, cleo, EVENT)
     change = deployment.revise(cleo, event.slug, title="Go")
-    await consent_comes_back(deployment, cleo, change, is_paid_between=is_paid_between)
+    await consent_comes_back(deployment, cleo, change, is_delivered_between=is_delivered_between)
     assert {one: record["name"] for one, record in (await records(deployment, cleo, EVENT)).items()} == {uri: "Go"}
 
 
-@pytest.mark.parametrize("is_paid_between", [True, False])
-async def test_a_series_changed_without_consent_is_published_as_it_is(deployment: Deployment, *, is_paid_between: bool):
+@pytest.mark.parametrize("is_delivered_between", [True, False])
+async def test_a_series_changed_without_consent_is_published_as_it_is(
+    deployment: Deployment, *, is_delivered_between: bool
+):
     await turn(deployment, Flag.SERIES_LEXICON)
     ana, series = await make(deployment)
     ((uri, before),) = (await records(deployment, ana, SERIES)).items()
     assert "exdate" not in before
     change = leave_out(deployment, ana, series, "2026-03-14T18:00:00")
-    await consent_comes_back(deployment, ana, change, is_paid_between=is_paid_between)
+    await consent_comes_back(deployment, ana, change, is_delivered_between=is_delivered_between)
     ((same, after),) = (await records(deployment, ana, SERIES)).items()
     assert (same, after["exdate"]) == (uri, ["2026-03-14T18:00:00"])
 
@@ -147,8 +151,8 @@ async def leave_out(deployment: Deployment, owner: Caller, series: Series, date:
         await cancel_dates.remove_dates(tx, await series_actions.lock_own(tx, owner, series.slug), [date])
 
 
-@pytest.mark.parametrize("is_paid_between", [True, False])
-async def test_a_group_and_its_members_are_published_as_they_are(deployment: Deployment, *, is_paid_between: bool):
+@pytest.mark.parametrize("is_delivered_between", [True, False])
+async def test_a_group_and_its_members_are_published_as_they_are(deployment: Deployment, *, is_delivered_between: bool):
     """What a member says and what the group says of them name the group's record where it is after both have agreed again."""
     await turn(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     cleo, ben = await deployment.connected("cleo"), await deployment.connected("ben")
@@ -157,8 +161,10 @@ async def test_a_group_and_its_members_are_published_as_they_are(deployment: Dep
     await show(deployment, ben, group)
     (before,) = await records(deployment, cleo, GROUP)
     change = revise(deployment, cleo, group, name="Go club")
-    await consent_comes_back(deployment, cleo, change, is_paid_between=is_paid_between)
-    await consent_comes_back(deployment, ben, deployment.deliver_publications(), is_paid_between=is_paid_between)
+    await consent_comes_back(deployment, cleo, change, is_delivered_between=is_delivered_between)
+    await consent_comes_back(
+        deployment, ben, deployment.deliver_publications(), is_delivered_between=is_delivered_between
+    )
     ((uri, record),) = (await records(deployment, cleo, GROUP)).items()
     assert (uri, record["name"]) == (before, "Go club")
     ((_, statement),) = (await records(deployment, ben, MEMBERSHIP)).items()

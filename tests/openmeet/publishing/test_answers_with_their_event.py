@@ -124,7 +124,7 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
     assert row["record_uri"] == uri
 
 
-async def test_taking_back_ends_where_nothing_is_owed_any_more(deployment: Deployment):
+async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: Deployment):
     """While an answer is being taken back its event is public again, and then gone: nothing is left that nobody here knows of."""
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")

@@ -151,9 +151,9 @@ async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(deploymen
 
 
 @pytest.mark.parametrize("is_deleted", [True, False])
-@pytest.mark.parametrize("is_paid_between", [True, False])
+@pytest.mark.parametrize("is_delivered_between", [True, False])
 async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
-    deployment: Deployment, *, is_deleted: bool, is_paid_between: bool
+    deployment: Deployment, *, is_deleted: bool, is_delivered_between: bool
 ):
     """The copy left her record as it was. Her app's word is later than her answer here, and the stream tells of both at last."""
     cleo, event, _ = await answered(deployment)
@@ -170,7 +170,7 @@ async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
     await read_later(deployment, cleo)
     expected = "declined" if is_deleted else "attending"
     assert await statuses(deployment) == [expected]
-    if is_paid_between:
+    if is_delivered_between:
         await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
     await settle(deployment, cleo)

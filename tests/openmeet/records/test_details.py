@@ -53,7 +53,7 @@ def test_an_edit_keeps_what_others_put_there():
     assert emptied[DETAILS_KEY] == {"seatColour": "red", "$type": DETAILS_KEY}
 
 
-def test_the_same_details_owe_nothing():
+def test_the_same_details_enqueue_nothing():
     record = write_event(replace(OURS, details=SAID), None)
     assert is_up_to_date(replace(OURS, details=SAID), record)
     assert not is_up_to_date(replace(OURS, details=replace_tags(SAID, ())), record)

@@ -434,7 +434,7 @@ async def test_only_the_host(db: Database) -> None:
             await actions.lock_own(tx, ana, series.slug, expected_revision=7)
 
 
-async def test_private_dates_owe_nothing_to_the_network(db: Database) -> None:
+async def test_private_dates_enqueue_nothing_for_the_network(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx, visibility=Visibility.PRIVATE)
         found = await dates(tx, series)

@@ -52,7 +52,7 @@ async def test_coming_dates_show_it_but_for_those_with_one_of_their_own(practice
             await pictures.describe(tx, ana, series.slug, "Nothing")
 
 
-async def test_its_record_and_those_of_its_dates_are_owed_again(practice_db):
+async def test_its_record_and_those_of_its_dates_are_enqueued_again(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, picture=OLD)
         before = await dates(tx, series)

@@ -250,7 +250,7 @@ async def test_an_act_on_the_half_that_was_split_off_comes_first(practice_db: Da
         assert refused.value.name == "ChangedSince"
 
 
-async def test_a_date_cancelled_by_itself_makes_the_next_one_owe_the_record(practice_db: Database) -> None:
+async def test_after_a_cancelled_date_the_record_of_the_next_is_enqueued(practice_db: Database) -> None:
     """On its event's page, as in the series: the next that takes place is published."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)

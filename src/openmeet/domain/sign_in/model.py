@@ -47,7 +47,7 @@ class SessionStrength(StrEnum):
     """What the sign-in of a session proves about who is there.
 
     ``FULL``: the person showed a code or a password at that moment. ``APP_PASSWORD``: it may belong to a program.
-    ``SILENT``: their account server was not told to ask, and may have let in whoever sits at a browser that is signed in there.
+    ``SILENT``: their account server was not told to ask, and may have let in anyone at a browser that is signed in there.
     """
 
     FULL = "full"

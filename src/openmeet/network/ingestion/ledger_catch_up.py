@@ -1,7 +1,7 @@
 """Whom a restored backup brought back: what the ledger of deletions knows and the database does not.
 
 A backup is older than the ledger. Every role looks before it does anything else, and the scheduler at every turn, so that
-nobody who was deleted is seen again and no request is forgotten, whoever restored what. Deleting the rows is left to the
+nobody who was deleted is seen again and no request is forgotten, no matter who restored what. Deleting the rows is left to the
 scheduler (``person_erasure.take_due``): until then those people are hidden, signed out and cannot sign in.
 """
 
@@ -54,7 +54,7 @@ async def brought_back(db: Database, ledger: ErasureLedger) -> BroughtBack:
     deleted = set(people)
     return BroughtBack(
         [one for one in people if one in there and (one not in asked or asked[one].stage is not ErasureStage.ERASING)],
-        # With whoever was deleted since, they are deleted: a merge would withdraw what is left to do.
+        # They are deleted with the account that was deleted since: a merge would withdraw what is left to do.
         [(one, into) for one, into in merged if {one, into} <= there and one not in deleted],
         [one for one in requests if one in there and one not in asked and one not in just_withdrawn],
         [

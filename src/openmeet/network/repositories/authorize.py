@@ -292,7 +292,7 @@ async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
 async def revoke_tokens(
     network: NetworkClients, server: ServerMetadata, client: OAuthClientIdentity, key: p256.P256PrivateKey, token: str
 ) -> None:
-    """Revoke tokens. If the server does not take the request, they expire by themselves."""
+    """Revoke tokens. If the server does not take the request, they expire on their own."""
     try:
         await network.oauth.revoke(server, client, key, token)
     except Failure as failure:
