@@ -180,7 +180,7 @@ TEXTS: Final = {
     "held": "0195a1c2-7b3d-7e4f-8a90-1b2c3d4e5f60",
     "note": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     "description": "Bring a game, or play one of ours.",
-    "q": "games",
+    **dict.fromkeys(("q", "searchedFor"), "games"),
     **dict.fromkeys(("sentence", "sentenceBefore", "sentenceAfter"), "Every Tuesday at 18:00"),
     **dict.fromkeys(("statusReason", "reason"), "The library is closed that day."),
     **dict.fromkeys(("field", "fields", "differsIn", "keepsOwn"), "title"),
