@@ -89,7 +89,7 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
         await migrate.finish(move, token, delete_after=asked.delete_after)
     state.is_finished = True
     _keep(asked, state)
-    say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to again, there.")
+    say(f"Done. {state.handle} is at {state.new} now; sign in to your apps again there.")
 
 
 async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> MigrationServer:

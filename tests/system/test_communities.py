@@ -151,7 +151,7 @@ async def test_a_flag_of_one_leaves_the_other_as_it_is(both: Installation) -> No
     assert status == 0, said
     await both.village.arrival(uri)
     _, history = await both.command("flags", "history")
-    assert history == "Nobody has switched anything.\n"
+    assert history == "No flag has been switched yet.\n"
 
 
 async def test_a_command_for_nobody_says_who_there_is(both: Installation) -> None:

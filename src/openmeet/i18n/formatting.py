@@ -108,6 +108,11 @@ def clock(moment: datetime) -> str:
     return format_time(moment, "HH:mm", locale=current().locale)
 
 
+def day_and_time(day_words: str, moment: datetime) -> str:
+    """``Sat 4 July, 18:00``; in German ``Sa., 4. Juli, 18:00 Uhr``."""
+    return gettext("%(day)s, %(time)s", day=day_words, time=clock(moment))
+
+
 @cache
 def _city_in(zone: str, locale: str) -> str:
     city = zone.rpartition("/")[2].replace("_", " ")

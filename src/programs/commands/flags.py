@@ -71,7 +71,7 @@ def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
         for one in found:
             say(f"{one['at']}  {one['flag']:20}{'on ' if one['on'] else 'off'}  {one['by']}  {one['why']}".rstrip())
         if not found:
-            typer.echo("Nobody has switched anything.")
+            typer.echo("No flag has been switched yet.")
 
     run_on_platform(settings_file, tenant, show)
 

@@ -361,7 +361,7 @@ async def _must_be_somebodys(platform: Platform, did: Did, *, otherwise: str = "
     except InvalidInput as unknown:
         raise InvalidInput("did", f"{unknown.why} {_COMPARE}", name=unknown.name) from unknown
     except (RemoteFailed, RemoteSlow) as away:
-        typer.echo(f"Whether {did} exists could not be looked up: {away.why} {otherwise}", err=True)
+        typer.echo(f"Could not check whether {did} exists: {away.why} {otherwise}", err=True)
 
 
 # Where the key that programs read is not the word for people.

@@ -128,6 +128,7 @@ def test_dates_and_numbers_are_german() -> None:
         assert formatting.day(at) == "Donnerstag, 24. Dezember 2026"
         assert formatting.short_day(at) == "Do., 24. Dezember"
         assert formatting.span(at, at.replace(hour=21)) == "Donnerstag, 24. Dezember 2026, 18:05–21:05 Uhr"
+        assert formatting.day_and_time("Do., 24. Dezember", at) == "Do., 24. Dezember, 18:05 Uhr"
         assert formatting.zone_of_series("Europe/Vienna") == "Ortszeit Wien"
         assert languages.name_of("fr") == "Französisch"
         assert formatting.weekdays()[0] == ("Montag", "Mo")

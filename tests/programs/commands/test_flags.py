@@ -56,4 +56,4 @@ def test_a_flag_is_switched_with_a_reason_or_not_at_all(tmp_path: Path):
         refused = openmeet(environment, "off", "events-in", *silent)
         assert refused.returncode in {1, 2}
         assert "why" in refused.stderr.lower()
-    assert openmeet(environment, "history").stdout == "Nobody has switched anything.\n"
+    assert openmeet(environment, "history").stdout == "No flag has been switched yet.\n"

@@ -80,7 +80,7 @@ async def test_where_nobody_can_tell_the_publisher_finds_out(tmp_path: Path):
     """The directory is away: what is asked for is owed, and said."""
     status, words, owed = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "read", KNOWN)
     assert (status, owed) == (0, [KNOWN])
-    assert f"Whether {KNOWN} exists could not be looked up" in words
+    assert f"Could not check whether {KNOWN} exists" in words
 
 
 async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Path):
@@ -93,6 +93,6 @@ async def test_nothing_is_compared_where_one_of_the_dids_is_nobodys(tmp_path: Pa
         assert "0 repositories compared, 0 without a difference\n1 repository not compared" in words
     status, words, _ = await said(tmp_path, f"http://127.0.0.1:{free_port()}", "reconcile", UNKNOWN)
     assert status == 0
-    assert f"Whether {UNKNOWN} exists could not be looked up" in words
+    assert f"Could not check whether {UNKNOWN} exists" in words
     assert "It is tried anyway." in words
     assert f"{UNKNOWN}  was not read" in words

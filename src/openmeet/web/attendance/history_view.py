@@ -46,7 +46,7 @@ def lines_of(
             else names.get(one.actor_id) or gettext("somebody")
         )
         by = f"{who}, {_CHANNELS[one.through]}" if who else _CHANNELS[one.through]
-        found.append(HistoryLine(f"{formatting.short_day(local)}, {formatting.clock(local)}", _what(one), str(by)))
+        found.append(HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _what(one), str(by)))
     return found
 
 

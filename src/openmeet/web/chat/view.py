@@ -254,7 +254,7 @@ def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
 
 def choice_words(date_: str, now: Instant, zone: str) -> str:
     """A date of the series with its time: ``Thu 26 November, 18:00``."""
-    return f"{heading_words(date_, now, zone)}, {formatting.clock(original_of(date_))}"
+    return formatting.day_and_time(heading_words(date_, now, zone), original_of(date_))
 
 
 def _reply_words(reply: ReplyLine) -> str:

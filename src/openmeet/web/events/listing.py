@@ -108,7 +108,7 @@ def short_when(event: Event) -> str:
         return str(time_words.TO_BE_ANNOUNCED)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     day = formatting.short_day(starts)
-    return day if event.is_all_day else f"{day}, {formatting.clock(starts)}"
+    return day if event.is_all_day else formatting.day_and_time(day, starts)
 
 
 def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:

@@ -77,4 +77,4 @@ def when_words(line: AgendaOccurrence) -> str:
     """``Tue 3 March, 18:00``; of a whole day the day alone."""
     starts = local_of(line.details.starts_at, line.details.time_zone)
     day = formatting.short_day(starts)
-    return day if line.details.is_all_day else f"{day}, {formatting.clock(starts)}"
+    return day if line.details.is_all_day else formatting.day_and_time(day, starts)

@@ -63,7 +63,7 @@ class ActivityRow:
 
 def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(one.created_at, group.details.time_zone)
-    when = formatting.time_tag(one.created_at, f"{formatting.short_day(at)} {at.year}, {formatting.clock(at)}")
+    when = formatting.time_tag(one.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
     is_by_clock = one.note == BY_CLOCK
     who = gettext("Automatically") if is_by_clock else names[one.acted_by]
     return ActivityRow(when, who, _what(one, names), is_by_clock)

@@ -229,7 +229,8 @@ async def _page(request: Request, reader: Reader, typed: Typed, *, status: int =
 def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice:
     starts = local_of(line.details.starts_at, line.details.time_zone)
     is_this_year = starts.year == local_of(now, line.details.time_zone).year
-    words = f"{formatting.short_day(starts)}{'' if is_this_year else f' {starts.year}'}, {formatting.clock(starts)}"
+    day = f"{formatting.short_day(starts)}{'' if is_this_year else f' {starts.year}'}"
+    words = formatting.day_and_time(day, starts)
     return DateChoice(
         field=f"{_DATE}{line.original_date}",
         name=line.original_date,
@@ -278,7 +279,7 @@ def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
 
 def _day_words(name: str) -> str:
     at = parse_local(name, "date")
-    return f"{formatting.short_day(at)} {at.year}, {formatting.clock(at)}"
+    return formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at)
 
 
 def _path(series: Series) -> str:

@@ -139,7 +139,7 @@ async def _add_page(request: Request, reader: Reader, series: Series, typed: Typ
 def _when(event: Event) -> str:
     assert event.starts_at is not None  # noqa: S101  # only such are offered
     starts = local_of(event.starts_at, event.time_zone)
-    return f"{formatting.short_day(starts)} {starts.year}, {formatting.clock(starts)}"
+    return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)
 
 
 def _slug(request: Request) -> SeriesSlug:

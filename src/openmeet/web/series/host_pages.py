@@ -174,7 +174,7 @@ async def _own(request: Request) -> Series:
 
 def _when(line: AgendaOccurrence) -> str:
     starts = local_of(line.details.starts_at, line.details.time_zone)
-    return f"{formatting.short_day(starts)} {starts.year}, {formatting.clock(starts)}"
+    return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)
 
 
 def _path(series: Series) -> str:

@@ -200,7 +200,7 @@ def _meaning(
         return None, [], []
     dates = [f"{formatting.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
     if not _is_of_days(typed):
-        dates = [f"{day}, {formatting.clock(one.starts)}" for day, one in zip(dates, meaning.dates, strict=True)]
+        dates = [formatting.day_and_time(day, one.starts) for day, one in zip(dates, meaning.dates, strict=True)]
     return meaning, dates, [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
 
 

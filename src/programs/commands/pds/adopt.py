@@ -63,7 +63,7 @@ def main(
             if as_json:
                 print_json(_document(found, settings, None))
             if found.damaged:
-                raise Refused("Mend what is damaged, or remove those accounts with the old server.")
+                raise Refused("Repair what is damaged, or remove those accounts with the old server.")
             return
         with _progress("taking over", is_shown=not as_json) as progress:
             await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)

@@ -30,7 +30,7 @@ def main(
     try:
         name = parse_handle(handle.strip().removeprefix("@").lower())
     except Malformed as error:
-        raise typer.BadParameter(f"{handle} is no handle: {error.why}.") from None
+        raise typer.BadParameter(f"{handle} is not a handle: {error.why}.") from None
 
     async def run(db: Database, _settings: PdsSettings) -> None:
         def release(w: Writer) -> None:
