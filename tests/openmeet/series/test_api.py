@@ -199,8 +199,8 @@ async def test_a_date_too_far_ahead_says_from_when_on_it_has_a_page(client, ana)
     made = await make(client, ana)
     refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, refused.json()["title"]) == (404, "TooFarAhead")
-    assert "from Saturday 30 May 2026 on" in refused.json()["detail"]
-    assert "5 years ahead" in refused.json()["detail"]
+    assert "on Saturday 30 May 2026" in refused.json()["detail"]
+    assert "at most 5 years ahead" in refused.json()["detail"]
     absent = await client.post(f"/api/series/{made['slug']}/dates/2031-06-04T18:00:00")
     assert (absent.status_code, absent.json()["title"]) == (404, "NotFound")
 

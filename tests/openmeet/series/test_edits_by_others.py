@@ -300,7 +300,7 @@ async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db
         await sign_up(bens, "ben@example.org", "Ben")
         assert "Publish the changes" in (await anas.get(path)).text
         waiting = (await bens.get(path)).text
-        assert "they wait until Ana publishes them" in waiting
+        assert "Other apps see them once Ana publishes them" in waiting
         assert "Publish the changes" not in waiting
         assert "wait for Ana" not in (await strangers.get(path)).text
         assert (await bens.post(f"{path}/publish")).status_code == 403
