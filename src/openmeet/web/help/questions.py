@@ -75,7 +75,7 @@ QUESTIONS: Final = (
         (
             lazy("When an event is full, you can join the waitlist. The event page shows your position."),
             lazy(
-                "When a place gets free, the first person on the list gets it, or has some hours to take it. We e-mail you either way."
+                "When a place becomes free, the first person on the list gets it, or has some hours to take it. We e-mail you either way."
             ),
             lazy("If a place is held for you, the page says until when. After that it goes to the next person."),
             lazy("A group that answered together needs enough places for everyone."),
@@ -170,7 +170,7 @@ QUESTIONS: Final = (
         lazy("How do I take my data with me, or leave?"),
         (
             lazy(
-                "[Download everything of yours](/settings/data) as one file: events, answers, groups, chats and pictures."
+                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. It says where to find your pictures."
             ),
             lazy(
                 "[Delete your account](/settings/delete): you see what happens first, and nothing is deleted before you confirm it."

@@ -37,7 +37,11 @@ def main(
                 made = await import_repository(repositories, whose, received, workers.charged_to())
             finally:
                 await workers.close()
-        say("Nothing to do: the repository already has this state." if made is None else f"Imported as revision {made.rev}.")
+        say(
+            "Nothing to do: the repository already has this state."
+            if made is None
+            else f"Imported as revision {made.rev}."
+        )
 
     run_on_repositories(settings_file, run)
 
