@@ -54,6 +54,9 @@ _OF_CATEGORY: Final = {
     Category.TECHNOLOGY: Motif.TILES,
 }
 
+# The same by name, for the script that draws the cover while a title is typed.
+MOTIFS: Final = {category.value: motif.value for category, motif in _OF_CATEGORY.items()}
+
 # The tones of ``tokens.css`` that suit a motif. Each has a palette in ``drawing``.
 _TONES: Final = {
     Motif.ART: (4, 6, 2, 8),

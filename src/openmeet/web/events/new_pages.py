@@ -1,8 +1,10 @@
 """Create an event, also before signing in: the form is stored as a draft and returns afterwards."""
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -10,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import SECOND
+from groundwork.clock import SECOND, Instant
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance import registration
+from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
@@ -20,7 +23,7 @@ from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, Category
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.sign_in.model import hash_token
@@ -30,6 +33,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver import deliver_now
 from openmeet.outbox.publications import PublicationKind
+from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, new_picture, place_field
 from openmeet.web.events.forms import LABELS, fold_words
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
@@ -98,10 +102,18 @@ async def show_new(request: Request) -> Response:
     # One form makes one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
+    if kept is None:
+        values["starts"] = _first_start(services(request).clock.now(), zone)
     values[place_field.ZONE] = values["time_zone"]
     # The user's known zone may differ from the event's, but no zone is wrong for nearly everybody.
     asks_zone = zone == "UTC" and kept is None
     return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
+
+
+def _first_start(now: Instant, zone: str) -> str:
+    """What the form proposes: a week from now, at the next full hour."""
+    soon = wall_time.local_of(now, zone).replace(tzinfo=None) + timedelta(days=7, hours=1)
+    return soon.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 async def create(request: Request) -> Response:
@@ -338,9 +350,23 @@ def form_page(
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+        "cover": _cover(event, typed),
+        "draws_cover": (event is None or event.content.picture is None) and not typed.value("picture_key"),
+        "motifs": json.dumps(MOTIFS),
         "has_picture": event is not None and event.content.picture is not None,
     }
     return page(request, "events/form.html", context, status=status)
+
+
+def _cover(event: Event | None, typed: Typed) -> str:
+    """Path of the picture beside the form: an upload, or the cover that the title has."""
+    if typed.value("picture_key"):
+        return f"/media/{typed.value('picture_key')}/large"
+    if event is not None and event.content.picture is not None:
+        return f"/media/{event.content.picture.key}/large"
+    chosen = [one for one in Category if typed.value(f"categories.{one.value}")]
+    named = [Category(one) for one in typed.value("categories").split(",") if one in set(Category)]
+    return cover_of(typed.value("title"), chosen or named).path
 
 
 def _action(event: Event | None, series_path: str) -> str:

@@ -174,6 +174,26 @@ for (const input of document.querySelectorAll("input[data-suggest]")) {
   });
 }
 
+// The cover beside the form of an event is the one that the title will have (openmeet/domain/covers/model.py).
+for (const picture of document.querySelectorAll("img[data-cover-of]")) {
+  if (!crypto.subtle) continue;
+  const title = document.getElementById(picture.dataset.coverOf);
+  const motifs = JSON.parse(picture.dataset.motifs);
+  let timer;
+  const draw = async () => {
+    const chosen = title.form.querySelector('input[name^="categories."]:checked');
+    const motif = motifs[chosen?.name.slice("categories.".length)] ?? "art";
+    const words = new TextEncoder().encode(`${title.value.trim().toLowerCase().normalize("NFC")}|${motif}|0`);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", words)).subarray(0, 8);
+    picture.src = `/covers/${motif}-${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}.svg`;
+  };
+  title.form.addEventListener("input", ({ target }) => {
+    if (target !== title && !target.name.startsWith("categories.")) return;
+    clearTimeout(timer);
+    timer = setTimeout(draw, 400);
+  });
+}
+
 // Towns for the event form come while one types; choosing one fills in its region, country and time zone.
 for (const answer of document.querySelectorAll("[data-town-choices]")) {
   const form = answer.closest("form");
