@@ -12,9 +12,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_words
-from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
-from openmeet.domain.attendance.answer_words import AnswerFigures
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.answer_state import AnswerState, bar_of
 from openmeet.domain.events import time_words
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.place_words import place_words
@@ -32,6 +30,7 @@ from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of, days, short_when
+from openmeet.web.events.waiting import READ_WAITING, rows_of
 from openmeet.web.events.words import further_dates
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of
@@ -40,41 +39,17 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # Few of each: the lists behind the links have all.
-MOST_WAITING: Final = 4
 MOST_OF_GROUPS: Final = 4
 MOST_IN_WEEK: Final = 6
 MOST_HOSTED: Final = 3
 MOST_SUGGESTED: Final = 6
 
-# Dates of groups that the person has answered already, and invitations that can no longer be answered, are left out:
-# more are read than shown.
+# Dates of groups that the person has answered already are left out: more are read than shown.
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
-_READ_WAITING: Final = 6 * MOST_WAITING
-_WAITING: Final = frozenset({AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.NEEDS_DECISIONS})
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
 _SOON: Final = (lazy("Today"), lazy("Tomorrow"))
-
-
-@dataclass(frozen=True, slots=True)
-class HomeButton:
-    """A reply or, with ``path``, a link. ``spoken``: the label for screen readers, with the event's name."""
-
-    words: str
-    spoken: str
-    reply: str = ""
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRow:
-    """An event that waits for this person, and what they can do about it."""
-
-    card: EventCard
-    sentence: str
-    when: str
-    buttons: tuple[HomeButton, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +93,7 @@ async def show_home(request: Request) -> Response:
         now = reader.now
         coming = await event_lists.mine(reader, viewer, Mine.UPCOMING, None, 1 + MOST_IN_WEEK)
         hosted = await event_lists.mine(reader, viewer, Mine.HOSTING, None, MOST_HOSTED)
-        waiting = await event_lists.waiting_for(reader, viewer, _READ_WAITING)
+        waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
         of_groups = await _of_groups(reader, viewer)
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
@@ -137,13 +112,12 @@ async def show_home(request: Request) -> Response:
             list(every.values()),
             further=await further_dates(reader, listed),
         )
-    waiting = [event for event in waiting if bar_of(facts.cases[event.id]).state in _WAITING][:MOST_WAITING]
     here = (me.time_zone if me else None) or "UTC"
     ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
     context = {
         "greeting": _greeting(now, here, caller.display_name),
         "next": _next(ahead[0], facts, now) if ahead else None,
-        "waiting": [_waiting_row(event, facts) for event in waiting],
+        "waiting": rows_of(waiting, facts),
         "groups": days(of_groups, facts, now),
         "suggested": days(suggested, facts, now),
         "for_you": [_suggested(one, facts, names) for one in for_you],
@@ -229,27 +203,6 @@ def _ahead(event: Event, now: Instant) -> str:
     if number < len(_SOON):
         return str(_SOON[number])
     return ngettext("In %(number)s day", "In %(number)s days", number)
-
-
-def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
-    case = facts.cases[event.id]
-    bar = bar_of(case)
-    card = card_of(event, facts)
-    sentence = answer_words.sentence_of(bar, case, AnswerFigures(host=card.host))
-    if bar.state is AnswerState.INVITED:
-        sentence = gettext("%(host)s invites you.", host=card.host)
-    path = f"/events/{quote(event.slug)}"
-    buttons = []
-    for action in (bar.primary, bar.second):
-        if action is None or (action is AnswerAction.EDIT):
-            continue
-        words = answer_words.label_of(bar, action, case.people_asking)
-        spoken = f"{words}: {card.title}"
-        if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.is_state:
-            buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
-        elif action is AnswerAction.DECIDE:
-            buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))
-    return WaitingRow(card, sentence, short_when(event), tuple(buttons))
 
 
 def _week_row(event: Event, facts: ListedFacts) -> WeekRow:

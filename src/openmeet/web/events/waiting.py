@@ -1,0 +1,76 @@
+"""Events that wait for somebody, as rows with the answer in place: on home, and above the news."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
+from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import Event
+from openmeet.domain.search import event_lists
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.events.cards import facts_of
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of, short_when
+
+# Few: the lists behind the links have all. Invitations that can no longer be answered are left out, so more are read.
+MOST_WAITING: Final = 4
+READ_WAITING: Final = 6 * MOST_WAITING
+_WAITING: Final = frozenset({AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.NEEDS_DECISIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class HomeButton:
+    """A reply or, with ``path``, a link. ``spoken``: the label for screen readers, with the event's name."""
+
+    words: str
+    spoken: str
+    reply: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """An event that waits for this person, and what they can do about it."""
+
+    card: EventCard
+    sentence: str
+    when: str
+    buttons: tuple[HomeButton, ...]
+
+
+async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
+    """What waits for this person, the most urgent first."""
+    events = await event_lists.waiting_for(reader, viewer, READ_WAITING)
+    return rows_of(events, await facts_of(reader, public_url, viewer, events)) if events else []
+
+
+def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
+    """Those of these events that can be answered now."""
+    waiting = [event for event in events if bar_of(facts.cases[event.id]).state in _WAITING]
+    return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
+
+
+def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
+    case = facts.cases[event.id]
+    bar = bar_of(case)
+    card = card_of(event, facts)
+    sentence = answer_words.sentence_of(bar, case, AnswerFigures(host=card.host))
+    if bar.state is AnswerState.INVITED:
+        sentence = gettext("%(host)s invites you.", host=card.host)
+    path = f"/events/{quote(event.slug)}"
+    buttons = []
+    for action in (bar.primary, bar.second):
+        if action is None or (action is AnswerAction.EDIT):
+            continue
+        words = answer_words.label_of(bar, action, case.people_asking)
+        spoken = f"{words}: {card.title}"
+        if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.is_state:
+            buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
+        elif action is AnswerAction.DECIDE:
+            buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))
+    return WaitingRow(card, sentence, short_when(event), tuple(buttons))

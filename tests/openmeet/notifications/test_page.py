@@ -1,0 +1,63 @@
+"""The page of notifications: what is for the reader to do stands on top, and what is alike is one row."""
+
+import re
+
+import pytest
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions, invitations
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.users.model import Caller
+from openmeet.domain.users.queries import by_email
+from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite, clock):
+    return site_on(await make_sqlite("openmeet", clock=clock), clock)
+
+
+async def _signed_up(site, browser) -> Caller:
+    await sign_up(browser, "ana@example.org", "Ana")
+    async with site.db.reader() as reader:
+        user = await by_email(reader, "ana@example.org")
+    return Caller(user.id, "Ana")
+
+
+async def test_answers_to_one_event_are_one_row(site):
+    """The newest is shown, the others are folded; an answer of another kind is a row of its own."""
+    async with site.browser() as browser:
+        ana = await _signed_up(site, browser)
+        async with site.db.transaction() as tx:
+            event = await event_by(tx, ana, title="Tea")
+            for name in ("Ben", "Cleo", "Dan"):
+                await attendance.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING)
+        page = (await browser.get("/notifications")).text
+    rows = re.findall(r'<li class="is-unread">.*?</li>', page, re.DOTALL)
+    assert len(rows) == 1
+    assert "and 2 more like it" in rows[0]
+    assert all(name in rows[0] for name in ("Ben", "Cleo", "Dan"))
+    assert rows[0].index("Dan") < rows[0].index("and 2 more"), "the newest is not folded"
+    assert 'class="thumbnail"' in rows[0]
+
+
+async def test_what_waits_for_the_reader_is_answered_on_the_page(site):
+    """An invitation to answer, and requests to decide about; what asks for nothing is not among them."""
+    async with site.browser() as browser:
+        ana = await _signed_up(site, browser)
+        async with site.db.transaction() as tx:
+            ben = await person(tx, "Ben")
+            theirs = await event_by(tx, ben, title="Choir")
+            await invitations.invite(tx, ben, theirs.slug, "ana@example.org")
+            mine = await event_by(tx, ana, title="Supper")
+            asks = RegistrationSettings(needs_approval=True)
+            await host_decisions.change_registration_settings(tx, ana, mine.slug, asks)
+            await attendance.answer(tx, ben, mine.slug, RsvpReply.GOING)
+        page = (await browser.get("/notifications")).text
+        needs = page.partition('class="needs"')[2].partition("</section>")[0]
+        assert f'action="/events/{theirs.slug}/answer"' in needs
+        assert f'href="/events/{mine.slug}/attendees?tab=asking"' in needs
+        await browser.post(f"/events/{theirs.slug}/answer", data={"reply": "going"})
+        page = (await browser.get("/notifications")).text
+        assert f'action="/events/{theirs.slug}/answer"' not in page
