@@ -12,6 +12,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
+from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
@@ -185,6 +186,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "tone": tone_of(group.id),
         "initial": initial_of(group.details.name),
         "picture": await _picture_of(reader, seen),
+        "cover": cover_of(group.details.name, ()).path,
         "public_url": public_url,
         "visibility_words": VISIBILITY_WORDS[group.details.visibility],
         "members": seen.members,

@@ -6,7 +6,10 @@ never displayed.
 """
 
 import asyncio
-from urllib.parse import urlencode, urlsplit
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,6 +27,9 @@ from groundwork.errors import (
     Why,
 )
 from openmeet.domain.account_merge.actions import sign_in_with_did
+from openmeet.domain.events import seeing, time_words
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
@@ -46,6 +52,7 @@ from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
+from openmeet.web.media.covers import thumbnail
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
 from openmeet.web.site import session as edge
@@ -69,6 +76,19 @@ HEADINGS = {
     Trouble.OTHER_ACCOUNT: lazy("That was another account"),
     Trouble.NOT_THEIRS: lazy("We stopped this sign-in"),
 }
+
+
+# /events/{slug} and the pages below it; not the form for a new one.
+_EVENT_PATH: Final = re.compile(r"/events/(?!new(?:[?#]|$))([^/?#]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    """The event for which somebody signs in."""
+
+    title: str
+    when: str
+    picture: str
 
 
 def routes() -> list[Route]:
@@ -104,7 +124,7 @@ async def begin_sign_in(request: Request) -> Response:
     except Failure as wrong:
         status, problem = problem_of(wrong)
         shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
-        return start_page(request, shown, next_path, is_new=False, status=status)
+        return await start_page(request, shown, next_path, is_new=False, status=status)
 
 
 def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
@@ -182,8 +202,8 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     return network, network.app
 
 
-def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
-    """The page with all ways to sign in."""
+async def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
+    """The page with all ways to sign in. Whoever comes for a public event sees that it is kept in mind."""
     context = {
         "typed": typed,
         "next_path": next_path,
@@ -191,8 +211,26 @@ def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, 
         "with_network": is_offered(request),
         "with_password": services(request).network is not None,
         "is_again": bool(request.query_params.get("again")),
+        "event": await _event_of(request, next_path),
     }
     return page(request, "sign_in/start.html", context, status=status)
+
+
+async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
+    """The event that this address is about, if everybody may see it."""
+    found = _EVENT_PATH.match(next_path)
+    if found is None:
+        return None
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(unquote(found[1])))
+        if (
+            event is None
+            or event.is_gone
+            or event.is_hidden
+            or not await seeing.may_see(reader, event, None, is_invited=False)
+        ):
+            return None
+    return ShownEvent(event.title, time_words.tagged(event), thumbnail(event.content))
 
 
 async def _finish_sign_in(request: Request, network: NetworkClients, proven: AuthorizedAccount) -> Response:

@@ -55,14 +55,14 @@ async def show_sign_in(request: Request) -> Response:
     # A signed-in user may have to enter the password of their handle again, to restore the repository session.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
-    return start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
+    return await start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
 
 
 async def show_sign_up(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
     if caller_or_none(request):
         return go(next_path)
-    return start_page(request, EMPTY, next_path, is_new=True)
+    return await start_page(request, EMPTY, next_path, is_new=True)
 
 
 async def ask_code(request: Request) -> Response:
@@ -142,17 +142,17 @@ async def sign_in_with_handle(request: Request) -> Response:
     if not password:
         problems["password"] = SignInReason.PASSWORD_NEEDED  # a sentence
     if problems or services(request).network is None:
-        return start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
+        return await start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
     try:
         proven = await sign_in(request, handle, password)
     except NotSignedIn as refused:
-        return start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
+        return await start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
     except (InvalidInput, NotFound) as wrong:
-        return start_page(request, Typed(shown, {"handle": wrong.why}), next_path, is_new=False, status=400)
+        return await start_page(request, Typed(shown, {"handle": wrong.why}), next_path, is_new=False, status=400)
     except TooMany as limit:
-        return start_page(request, Typed(shown, {"password": limit.why}), next_path, is_new=False, status=429)
+        return await start_page(request, Typed(shown, {"password": limit.why}), next_path, is_new=False, status=429)
     except (RemoteFailed, RemoteSlow) as away:
-        return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
+        return await start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(
             tx,
@@ -225,11 +225,11 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
         except InvalidForm as wrong:
             problems |= wrong.problems
     if problems:
-        return start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
+        return await start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
     try:
         await spend_on(request, limits.CODES)
     except TooMany as limit:
-        return start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
+        return await start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
     browser = browser_secret(request)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path, browser=browser)
