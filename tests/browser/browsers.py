@@ -41,6 +41,9 @@ CHROMIUM = {
 _PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 
+# What the browser says where a page wants a service worker and ``context`` lets it have none.
+NO_WORKER = "Service Worker registration blocked by Playwright"
+
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 
