@@ -165,8 +165,8 @@ async def sideways(page: Page) -> int:
 
 
 async def small_targets(page: Page) -> list[str]:
-    """Controls lower than 44 pixels; links inside running text are excepted (WCAG 2.5.8, "inline"), titles of cards that are pressed as a whole, and bars of a month,
-    whose day is a target of that height and lists them ("equivalent"; they have 24).
+    """Controls lower than 44 pixels; links inside running text are excepted (WCAG 2.5.8, "inline"), titles of cards that are
+    pressed as a whole, and bars of a month, whose day is a target of that height and lists them ("equivalent"; they have 24).
     """
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
