@@ -15,6 +15,7 @@ from openmeet.domain.erasure import actions
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.personal_data.model import ColumnContent, OnErasure
 from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
+from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.person_erasure import discard_files, erase
 from tests.databases import MakeDatabase
@@ -219,6 +220,27 @@ async def test_nothing_planted_is_left(
     kept = await on_disk(db) if engine == "sqlite" else await dumped(db, request.getfixturevalue("postgres_url"))
     assert b"chat_messages" in kept
     assert MARK.encode() not in kept.replace(f"{MARK}-chat_messages-external_id".encode(), b"")
+
+
+async def test_the_row_that_stays_says_nothing(db: Database, tmp_path: Path) -> None:
+    """Every personal column of it, also those that hold a number, is as in the row of somebody who never chose anything."""
+    async with db.transaction() as tx:
+        goes = (await person(tx, "Ana")).user_id
+        nobody = await users.create_shadow(tx, display_name="")
+        personal = TABLES["users"].names_of(ColumnContent.PERSONAL)
+        await tx.execute(
+            "update users set bio = 'chess', time_zone = 'Asia/Tokyo', language = 'de', seen_at = 1, claimed_at = 1,"
+            " week_start = 6, wants_suggestions = 0, shows_about = 1, shows_groups = 1 where id = :id",
+            id=goes,
+        )
+        asked = await actions.request(tx, goes, 0)
+    assert await erase(db, erasing_in(tmp_path), asked.user_id) is not None
+    async with db.reader() as reader:
+        left, empty = [
+            await reader.fetch_one(f"select {', '.join(personal)} from users where id = :id", id=who)
+            for who in (goes, nobody)
+        ]
+    assert dict(left) == dict(empty)
 
 
 async def on_disk(db: Database) -> bytes:

@@ -222,8 +222,9 @@ MODERATION: Final = (
     ),
     StoredTable(
         "moderation_log",
-        "Every action of a moderator. The database refuses changes. The reason is a moderator’s free text, which nobody can"
-        " remove: the console asks never to name who reported something.",
+        "Every action of a moderator. The database refuses changes. Of a deleted account it has the id, which leads to an empty row,"
+        " or the DID if the action concerned a network account. The reason is a moderator’s free text, which nobody can remove: the"
+        " console asks never to name who reported something.",
         "",
         Retention.AUDIT,
         OnErasure.KEEP,

@@ -26,7 +26,7 @@ class Retention(StrEnum):
     GUEST = "until 90 days after the last event (`OPENMEET_ADDRESSES_KEPT_DAYS`)"
     RECORD = "as long as the record is in the network"
     SHORT = "until it expires or is done, and up to 30 days longer"
-    AUDIT = "for ever: it proves what was done"
+    AUDIT = "as long as the site runs: it proves what was done"
     SITE = "as long as the site runs"
 
 
