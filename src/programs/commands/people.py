@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from groundwork.clock import SECOND
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Refused, Unavailable
 from openmeet.domain.chat.mirroring import is_withdrawing
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.model import ErasureReport
@@ -70,10 +70,16 @@ def erase(
             else:
                 say(f"{who} is hidden now and will be deleted at {due}, unless they sign in before")
             return
-        await actions.end(platform.db, asked)
-        await _wait_for_records(platform, person.id, wait)
         erasing = person_erasing(platform)
-        report = await erase_person(platform.db, erasing, person.id)
+        try:
+            await actions.end(platform.db, asked)
+            await _wait_for_records(platform, person.id, wait)
+            report = await erase_person(platform.db, erasing, person.id)
+        except Unavailable as failure:
+            raise Unavailable(
+                f"{failure.why} The deletion of {who} has begun, and they are hidden: the scheduler goes on with it within ten"
+                " minutes. Or run this command again."
+            ) from failure
         if report is None:
             raise Refused(f"{who} has signed in and keeps the account, or was deleted by the scheduler.")
         async with platform.db.reader() as reader:

@@ -1,10 +1,12 @@
 """``openmeet people``: an operator deletes an account or a guest and reads what went; on both engines."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import asyncpg
 import pytest
 from tests.databases import PostgresDatabases
 from tests.openmeet.site_under_test import event_by, person
@@ -22,6 +24,7 @@ from openmeet.domain.users import erasure_requests, guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.actions import create_shadow
 from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.person_erasure import take_due
 from programs.person_erasing import person_erasing
 from programs.platform import Platform
 
@@ -83,6 +86,24 @@ async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
     again = erase(environment, "erase", "ana@example.org", "--yes", "--now")
     assert (again.returncode, again.stdout) == (1, "")
     assert "Nobody here has the e-mail address, handle or DID ana@example.org" in again.stderr
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite locks no single row
+async def test_a_busy_database_says_that_the_deletion_goes_on(environment: dict[str, str], platform: Platform) -> None:
+    """Another program holds the row of an event of theirs for too long."""
+    async with platform.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        tea = await event_by(tx, ana, starts="2099-01-01T18:00", ends="2099-01-01T20:00")
+    other = await asyncpg.connect(environment["OPENMEET_DATABASE_URL"])
+    async with other.transaction():
+        await other.execute("select id from events where id = $1 for update", tea.id)
+        said = await asyncio.to_thread(erase, environment, "erase", "ana@example.org", "--yes", "--now", "--wait", "0")
+    await other.close()
+    assert said.returncode == 1
+    assert "The deletion of ana@example.org has begun" in said.stderr
+    assert await take_due(platform.db, person_erasing(platform)) == 1
+    async with platform.db.reader() as reader:
+        assert (await users.by_id(reader, ana.user_id)).display_name == ""
 
 
 async def test_a_guest_is_found_by_their_address(environment: dict[str, str], platform: Platform) -> None:
