@@ -198,11 +198,15 @@ def _print(who: str, report: ErasureReport, stays: Mapping[str, int], *, as_json
             say(f"  {uri}")
     typer.echo("Not kept by person, or not only, so not searched:")
     for table in elsewhere:
-        typer.echo(f"  {table.name}: {table.after_deletion}")
+        typer.echo(f"  {table.name}: {_first_sentence(table.name)}: {table.after_deletion}")
     typer.echo("docs/privacy.md says what each table holds, how long, and why.")
 
 
 def _print_rows(heading: str, rows: Mapping[str, int]) -> None:
     typer.echo(heading)
     for name, number in sorted(rows.items()):
-        typer.echo(f"  {number:6}  {name}: {TABLES[name].holds.partition('. ')[0].rstrip('.')}")
+        typer.echo(f"  {number:6}  {name}: {_first_sentence(name)}")
+
+
+def _first_sentence(table: str) -> str:
+    return TABLES[table].holds.partition(". ")[0].rstrip(".")

@@ -11,10 +11,10 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.transaction import CheckViolated, Database, Engine, Transaction
-from openmeet.domain.erasure import actions
+from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.personal_data.model import ColumnContent, OnErasure
-from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
+from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES, staying
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.person_erasure import discard_files, erase
@@ -216,6 +216,11 @@ async def test_nothing_planted_is_left(
         if MARK in (value.decode("latin-1") if isinstance(value, bytes) else str(value))
     }
     assert left == STAYS
+    async with db.reader() as reader:
+        named = await account_rows.still_naming(reader, goes)
+    # Whatever still has the number of the empty row is among what the document says.
+    passed_on = {table.name for table in ALL_TABLES if table.on_erasure is OnErasure.PASS_ON}
+    assert set(named) - passed_on <= {table.name for table in staying()}
     assert report.deleted["notifications"] >= 1
     kept = await on_disk(db) if engine == "sqlite" else await dumped(db, request.getfixturevalue("postgres_url"))
     assert b"chat_messages" in kept

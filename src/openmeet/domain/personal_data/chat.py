@@ -152,6 +152,7 @@ CHAT_TABLES: Final = (
             plain("room_id of_site at lifted_at"),
         ),
         PersonExport.READABLE,
+        stays_nevertheless="sanctions of others that they decided stay, with the number of the empty row",
     ),
     StoredTable(
         "chat_edits",

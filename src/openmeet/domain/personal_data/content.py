@@ -93,6 +93,7 @@ EVENTS: Final = (
         ),
         PersonExport.READABLE,
         export_rows=_OWN,
+        stays_nevertheless="co-hosts whom they invited stay, with the number of the empty row",
     ),
     StoredTable(
         "co_host_publications",
@@ -210,6 +211,7 @@ SERIES: Final = (
             plain("series_id created_at"),
         ),
         not_exported="people that hosts invite to later dates; invitations themselves are with the answers",
+        stays_nevertheless="people whom they invited stay invited, with the number of the empty row",
     ),
     StoredTable(
         "event_series_offers",
@@ -296,6 +298,7 @@ ANSWERS: Final = (
             plain("id attendance_id event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,
+        stays_nevertheless="what they decided about answers of others stays with those, with the number of the empty row",
     ),
     StoredTable(
         "registration_settings",

@@ -80,6 +80,7 @@ GROUPS: Final = (
             ),
         ),
         PersonExport.IMPORTED,
+        stays_nevertheless="members whom they let in stay, with the number of the empty row",
     ),
     StoredTable(
         "group_followers",
@@ -105,6 +106,7 @@ GROUPS: Final = (
             plain("group_id created_at"),
         ),
         not_exported="the group’s, no matter who added it",
+        stays_nevertheless="accounts that they chose for the group stay, with the number of the empty row",
     ),
     StoredTable(
         "group_invitations",
@@ -146,6 +148,7 @@ GROUPS: Final = (
             plain("id group_id created_at removed_at"),
         ),
         PersonExport.READABLE,
+        stays_nevertheless="that they removed an announcement of somebody else stays, with the number of the empty row",
     ),
     StoredTable(
         "group_calendar_feeds",
