@@ -112,3 +112,27 @@ async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deplo
         await page.get_by_role("button", name="Sign out").first.click()
         await page.wait_for_url(lambda url: "/home" not in url)
         assert not await page.evaluate("caches.open('kept').then((cache) => cache.keys()).then((all) => all.length)")
+
+
+async def test_deleting_the_account_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
+    """Neither pages, nor who was here, nor what waited."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        await _arrive(page, openmeet, "Olga")
+        await _keep(page, "/home")
+        await page.goto("/settings/delete")
+        await page.get_by_label("Your e-mail address").fill("olga@example.org")
+        await page.get_by_role("button", name="Delete my account").click()
+        await page.get_by_text("Your account is hidden and will be deleted.").wait_for()
+        assert not await page.evaluate("caches.open('kept').then((cache) => cache.keys()).then((all) => all.length)")
+        left = await page.evaluate(
+            """() => new Promise((done, fails) => {
+                const opening = indexedDB.open("openmeet");
+                opening.onerror = fails;
+                opening.onsuccess = () => {
+                    const asked = opening.result.transaction("state").objectStore("state").getAllKeys();
+                    asked.onsuccess = () => done(asked.result);
+                };
+            })"""
+        )
+        assert left == []

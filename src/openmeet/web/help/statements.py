@@ -46,7 +46,7 @@ PRIVACY: Final = (
         "**What we keep:** your e-mail address and name, the events, answers, groups and messages that you write, and your settings."
     ),
     lazy(
-        "**What we keep briefly:** the network address of a visit, against abuse, and the time and device of each sign-in. You see your sign-ins in [your settings](/settings/sessions)."
+        "**What we keep briefly:** the network address of a visit, against abuse, and when each browser or app signed in. You see your sign-ins in [your settings](/settings/sessions)."
     ),
     lazy(
         "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s settings say. Other guests never see your e-mail address."
@@ -60,7 +60,7 @@ PRIVACY: Final = (
     lazy(
         "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your account](/settings/delete). You can also object, and complain to a data protection authority."
     ),
-    lazy("**How long:** until you delete it. Backups and what the law requires are kept for a limited time."),
+    lazy("**How long:** until you delete it. If you delete your account, it is hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."),
 )
 
 ACCESSIBILITY: Final = (

@@ -8,7 +8,7 @@ const AN_HOUR = 3_600_000;
 // Names of pages that are kept as they were last seen, and of forms that wait for a connection.
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
 const QUEUED_PATHS = /^\/events\/[^/]+\/(answer|check-in|check-in\/undo)$/;
-const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$/;
+const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$|^\/settings\/delete$/;
 
 addEventListener("install", (event) => {
   skipWaiting();
