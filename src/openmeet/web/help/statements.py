@@ -60,7 +60,9 @@ PRIVACY: Final = (
     lazy(
         "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your account](/settings/delete). You can also object, and complain to a data protection authority."
     ),
-    lazy("**How long:** until you delete it. If you delete your account, it is hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."),
+    lazy(
+        "**How long:** until you delete it. If you delete your account, it is hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."
+    ),
 )
 
 ACCESSIBILITY: Final = (
