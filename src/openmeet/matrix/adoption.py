@@ -19,7 +19,7 @@ from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import LogKind, Room, RoomId, RoomKind, RoomNotice, RoomSubject, SubjectKind
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.matrix.bridge import Bridge
-from openmeet.matrix.calls import JsonObject, MatrixUser, events_of
+from openmeet.matrix.calls import JsonObject, MatrixUser
 from openmeet.matrix.names import is_room_id
 
 _OWN_POWER: Final = 100
@@ -194,8 +194,9 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
         kept = {user: level for user, level in users.items() if user != old.user_id}
         changed = {**levels, "users": {**kept, keeper.user_id: _OWN_POWER}}
         await old.set_state(matrix_room, "m.room.power_levels", changed)
-    newest = events_of((await keeper.messages(matrix_room, "", limit=1)).get("chunk"))
-    at = newest[0].get("origin_server_ts") if newest else 0
+    # Of the event that gave the power: the newest message could be one that names a time in the future, and hide what follows.
+    raised = next((one for one in await keeper.state(matrix_room) if one.get("type") == "m.room.power_levels"), {})
+    at = raised.get("origin_server_ts")
     return Instant(at * 1_000 if isinstance(at, int) else 0)
 
 

@@ -6,6 +6,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
 from groundwork.sealing import Sealer
 from groundwork.workers.pool import WorkerPool
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.matrix.calls import Homeserver, MatrixUser
 from openmeet.matrix.names import PREFIX, keeper
 
@@ -13,7 +14,7 @@ from openmeet.matrix.names import PREFIX, keeper
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """One community's bridge. ``names``: display names that this process has set, by localpart. ``pictures`` and ``workers``: without
-    them pictures are told as words.
+    them pictures are told as words. ``picture_bytes``: of the largest that is fetched.
     """
 
     db: Database
@@ -24,6 +25,7 @@ class Bridge:
     language: str
     pictures: BlobStore | None = None
     workers: WorkerPool | None = None
+    picture_bytes: int = MAX_UPLOAD_BYTES
     names: dict[str, str] = field(default_factory=dict)
 
     @property

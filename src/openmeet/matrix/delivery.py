@@ -128,7 +128,7 @@ class _Passing:
             shows = bool(message.pictures) and await pictures.are_passed_on(reader, self._bridge, message.room_id)
         ghost = await self._enter(who)
         if shows and not text:
-            return await pictures.send(
+            event = await pictures.send(
                 self._bridge,
                 ghost,
                 self._matrix_room,
@@ -137,6 +137,10 @@ class _Passing:
                 heading=heading,
                 reply_to=reply_to,
             )
+            if event is not None:
+                return event
+            # The homeserver takes none of its pictures: then they are told.
+            shows = False
         if message.pictures and not shows:
             text = "\n".join(filter(None, [text, self._told(message)]))
         made = content.message(message.id, message.revision, text, reply_to=reply_to, heading=heading)
@@ -214,7 +218,9 @@ class _Passing:
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
         """The text, with the names of mentioned people who did not consent left out."""
-        rows = await reader.fetch("select user_id from chat_mentions where message_id = :id", id=message.id)
+        rows = await reader.fetch(
+            "select user_id from chat_mentions where message_id = :id and is_called = 0", id=message.id
+        )
         names = await store.names_kept_here(reader, [UserId(row["user_id"]) for row in rows])
         keys = {name_key(name) for name in names}
         with speaking(self._bridge.language):

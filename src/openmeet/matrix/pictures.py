@@ -17,14 +17,16 @@ from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.messages import write_message
 from openmeet.domain.chat.model import ChatMessage, LogKind, MessagePicture, RoomId, with_pictures
 from openmeet.domain.chat.pictures import StoredPicture, blob_key
-from openmeet.domain.media.pictures import CONTENT_TYPE, MAX_UPLOAD_BYTES, Size
+from openmeet.domain.media.pictures import CONTENT_TYPE, Size
 from openmeet.matrix import content, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser
 from openmeet.matrix.content import OutgoingPicture
 
-# Of one room: more stay lines.
+# Of one room, also those that could not be fetched or shown: more stay lines.
 _MOST_A_DAY: Final = 200
+# The token is wrong, or the homeserver took too long: another time it may succeed.
+_LATER: Final = frozenset({401, 408})
 
 
 async def are_passed_on(reader: Reader, bridge: Bridge, room: RoomId) -> bool:
@@ -111,7 +113,9 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 async def _uploaded(
     bridge: Bridge, ghost: MatrixUser, message: ChatMessage, one: MessagePicture
 ) -> tuple[str, int] | None:
-    """The address of a picture over there, uploaded before or now, and its size; None where the file is gone here."""
+    """The address of a picture over there, uploaded before or now, and its size; None where the file is gone here, or the
+    homeserver will never take it.
+    """
     blobs = bridge.pictures
     assert blobs is not None, "are_passed_on has said so"  # noqa: S101 - for the type checker
     at = blob_key(one.key, Size.LARGE)
@@ -127,7 +131,13 @@ async def _uploaded(
         )
     if row is not None:
         return str(row["uri"]), size
-    uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
+    try:
+        uri = await ghost.upload(b"".join([piece async for piece in blobs.read(at)]), CONTENT_TYPE)
+    except RemoteFailed as failed:
+        # The words that it came with are passed on without it.
+        if not _never_succeeds(failed):
+            raise
+        return None
     async with bridge.db.transaction() as tx:
         await tx.execute(
             "insert into matrix_pictures (message_id, picture_key, uri) values (:message, :key, :uri) on conflict do nothing",
@@ -147,6 +157,8 @@ async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
     read = content.incoming(event)
     if message is None or not isinstance(read, content.IncomingMessage) or read.picture is None:
         return
+    if not await _may_try(bridge, message.room_id):
+        return
     stored = await _stored(bridge, message, read.picture.uri)
     if stored is None:
         return
@@ -155,18 +167,14 @@ async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
 
 
 async def _line_of(reader: Reader, room: RoomId, event_id: str) -> ChatMessage | None:
-    """The message with this event, unless it was removed or has its picture, or the room has had enough of them today."""
+    """The message with this event, unless it was removed or has its picture."""
     row = await reader.fetch_one(
         """
         select m.id from chat_messages m where m.room_id = :room and m.external_id = :event and m.removed_at is null
            and not exists (select 1 from chat_pictures p where p.message_id = m.id)
-           and (select count(*) from chat_pictures p join chat_messages c on c.id = p.message_id
-                 where c.room_id = :room and c.external_id is not null and p.created_at > :since) < :most
         """,
         room=room,
         event=event_id,
-        since=Instant(reader.now - DAY),
-        most=_MOST_A_DAY,
     )
     return None if row is None else await message_queries.by_id(reader, row["id"])
 
@@ -176,17 +184,46 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
         return None
     author = person(message.user_id) if message.user_id else QuotaHolder(f"matrix:{message.matrix_sender}")
     try:
-        body = await bridge.keeper.download(uri, MAX_UPLOAD_BYTES)
+        body = await bridge.keeper.download(uri, bridge.picture_bytes)
         return await chat_pictures.keep(
-            bridge.db, bridge.pictures, bridge.workers.charged_to(author), message.user_id, body
+            bridge.db,
+            bridge.pictures,
+            bridge.workers.charged_to(author),
+            message.user_id,
+            body,
+            most_bytes=bridge.picture_bytes,
         )
     except (AnswerTooLarge, InvalidForm, TooLarge):
         return None
     except RemoteFailed as failed:
-        # The homeserver does not have it, or not any more.
-        if failed.status not in {403, 404}:
+        if not _never_succeeds(failed):
             raise
         return None
+
+
+def _never_succeeds(failed: RemoteFailed) -> bool:
+    """Whether the homeserver refuses this file for good: it is gone, too large, or nothing that it takes. Our token, which an operator
+    renews, is no such reason.
+    """
+    return failed.status is not None and 400 <= failed.status < 500 and failed.status not in _LATER
+
+
+async def _may_try(bridge: Bridge, room: RoomId) -> bool:
+    """Count one more picture of a room, whatever becomes of it; False where it has had enough of them today."""
+    async with bridge.db.transaction() as tx:
+        counted = await tx.execute(
+            """
+            update chat_rooms
+               set matrix_pictures_tried = case when matrix_pictures_since <= :before then 1 else matrix_pictures_tried + 1 end,
+                   matrix_pictures_since = case when matrix_pictures_since <= :before then :now else matrix_pictures_since end
+             where id = :room and (matrix_pictures_since <= :before or matrix_pictures_tried < :most)
+            """,
+            room=room,
+            now=tx.now,
+            before=Instant(tx.now - DAY),
+            most=_MOST_A_DAY,
+        )
+    return bool(counted)
 
 
 async def _show(tx: Transaction, message: ChatMessage, stored: StoredPicture, caption: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from groundwork.clock import DAY, SystemClock
 from openmeet.domain.chat import messages, mirroring
 from openmeet.domain.chat.model import NewMessage
 from openmeet.domain.events.model import Event
@@ -92,6 +93,37 @@ async def test_a_room_goes_on_with_the_people_in_it(
     assert await run(town, old, applies=True) == {}
 
 
+async def test_a_clock_that_is_ahead_over_there_hides_nothing(
+    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    """Events say their time themselves: one of next year is no reason to read nothing until then."""
+    guest: MatrixAccount = await synapse.account(fresh("guest"))
+    event, room = await old_event(town, old, "Chess", room_version="10", invite=[guest.user_id])
+    await guest.join(room)
+    in_a_year = (SystemClock().now() + 365 * DAY) // 1_000
+    await old._call(
+        "PUT",
+        "v3/rooms",
+        room,
+        "send",
+        "m.room.message",
+        "ahead",
+        query={"ts": str(in_a_year)},
+        body={"msgtype": "m.text", "body": "From the future"},
+    )
+    await run(town, old, applies=True)
+    await town.read()
+    await guest.say(room, "Who is here?", "1")
+    await town.read()
+    async with town.db.reader() as reader:
+        rows = await reader.fetch(
+            "select m.body from chat_messages m join chat_rooms r on r.id = m.room_id where r.event_id = :id"
+            " order by m.number",
+            id=event.id,
+        )
+    assert "Who is here?" in [row["body"] for row in rows]
+
+
 async def test_a_room_is_adopted_after_an_interruption(
     town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +134,10 @@ async def test_a_room_is_adopted_after_an_interruption(
         raise ConnectionResetError
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(town.bridge.keeper), "messages", is_away)
+        # The older bot has looked before.
+        looked = old.state
+        broken.setattr(type(town.bridge.keeper), "state", is_away)
+        broken.setattr(old, "state", looked)
         with pytest.raises(ConnectionResetError):
             await run(town, old, applies=True)
     assert await stored(town, event) == ("", None, 0)

@@ -11,10 +11,14 @@ from PIL import Image
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
+from groundwork.clock import DAY
+from groundwork.errors import RemoteFailed
 from openmeet.domain.chat import message_queries, messages, mirroring, pictures
 from openmeet.domain.chat.model import ChatMessage, NewMessage, NewPicture
 from openmeet.domain.users.model import Caller
 from openmeet.matrix import content
+from openmeet.matrix import pictures as bridge_pictures
+from openmeet.matrix.calls import MatrixUser
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.parts import needs
@@ -150,6 +154,42 @@ async def test_a_picture_from_there_is_shown_here_and_what_is_none_stays_a_line(
         assert (await pictures.readable(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
     # Nothing of it goes back.
     assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
+
+
+async def test_what_cannot_be_shown_counts_as_much(
+    shown: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else somebody could have files without end fetched and decoded."""
+    monkeypatch.setattr(bridge_pictures, "_MOST_A_DAY", 2)
+    room = await shown.matrix_room()
+    good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
+    for number, url in enumerate((bad, bad, good)):
+        await account.say(room, f"{number}.png", f"{number}", msgtype="m.image", url=url)
+        await shown.read()
+    assert (await shown.texts())[-3:] == [f"\N{PAPERCLIP} {number}.png" for number in range(3)]
+    shown.clock.turn(DAY)
+    await account.say(room, "next.png", "next", msgtype="m.image", url=good)
+    await shown.read()
+    assert (await shown.texts())[-1] == ""
+
+
+async def test_words_arrive_without_a_picture_that_the_homeserver_refuses(
+    shown: MirroredTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a refusal never ends: nothing else of the room may wait for it, and what was sent is known and can be redacted."""
+    refused = RemoteFailed("Too large", name="M_TOO_LARGE", status=413)
+
+    async def upload_fails(*_: object) -> str:
+        raise refused
+
+    monkeypatch.setattr(MatrixUser, "upload", upload_fails)
+    said = await send(shown, shown.ben, "Look", "The lake")
+    await send(shown, shown.ben, "", "The hut")
+    await shown.deliver()
+    assert [text for _, text in await shown.seen()] == ["Look", "\N{PAPERCLIP} Picture: The hut"]
+    await shown.take_back(shown.ben, said)
+    await shown.deliver()
+    assert [text for _, text in await shown.seen()] == ["\N{PAPERCLIP} Picture: The hut"]
 
 
 def test_addresses_of_files_are_no_paths() -> None:

@@ -34,7 +34,11 @@ CHAT_TABLES: Final = (
         (
             person(ColumnAudience.HOSTS, "with_user_id"),
             personal(ColumnAudience.EVENT, "name about"),
-            unexported(plain("matrix_room_id matrix_state matrix_error matrix_from")),
+            unexported(
+                plain(
+                    "matrix_room_id matrix_state matrix_error matrix_from matrix_pictures_tried matrix_pictures_since"
+                )
+            ),
             plain(
                 "id kind event_id series_id group_id position audience history slow_seconds holds_messages retention last_number told_number"
                 " last_said_at matrix_guests revision opened_at closed_at closed_by created_at updated_at"
@@ -100,7 +104,7 @@ CHAT_TABLES: Final = (
         _OWN,
         Retention.PARENT,
         OnErasure.DELETE,
-        (person(ColumnAudience.ATTENDEES, "user_id", unique_with="message_id"), plain("message_id")),
+        (person(ColumnAudience.ATTENDEES, "user_id", unique_with="message_id"), plain("message_id is_called")),
         not_exported="part of other people’s messages",
     ),
     StoredTable(

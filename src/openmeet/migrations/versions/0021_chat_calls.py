@@ -1,0 +1,12 @@
+"""Mentions of many at once in chats, and pictures from Matrix that were tried in a room within a day, shown or not."""
+
+from groundwork.database.revision import execute
+
+revision = "0021"
+down_revision = "0020"
+
+
+def upgrade() -> None:
+    execute("alter table chat_mentions add column is_called integer not null default 0")
+    execute("alter table chat_rooms add column matrix_pictures_tried integer not null default 0")
+    execute("alter table chat_rooms add column matrix_pictures_since bigint not null default 0")
