@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import typer
 
@@ -83,6 +84,19 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
             await places.close()
 
 
+def show_streams(platform: Platform, live_rooms: LiveRooms) -> None:
+    """How many live streams of chats this process has open for a community, and how many it would take."""
+    name, metrics = platform.tenant.name, platform.metrics
+    open_now = metrics.gauge("live_streams", "Live streams of chats that are open", ["tenant"])
+    open_now.labels(name).set_function(partial(_count, live_rooms))
+    most = metrics.gauge("live_streams_limit", "How many live streams of chats one process keeps open", ["tenant"])
+    most.labels(name).set(platform.settings.live_streams)
+
+
+def _count(live_rooms: LiveRooms) -> float:
+    return live_rooms.count
+
+
 async def site(
     platform: Platform,
     health: ProgramHealth | None = None,
@@ -97,6 +111,8 @@ async def site(
     # The default community's operators run the installation; names of other communities are shown to nobody else.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
+    live_rooms = live_rooms or LiveRooms()
+    show_streams(platform, live_rooms)
     services = Services(
         platform.settings,
         platform.tenant,
@@ -111,7 +127,7 @@ async def site(
         engines=Engines(platform.installation, platform.queue, platform.here, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
-        live_rooms=live_rooms or LiveRooms(),
+        live_rooms=live_rooms,
         places=places,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
     )

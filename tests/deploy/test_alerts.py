@@ -26,9 +26,11 @@ from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
 from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
+from openmeet.web.site.live_rooms import LiveRooms
 from programs import gauges
 from programs.gauges import ProgramGauges
 from programs.platform import Platform
+from programs.web import show_streams
 from tests.deploy.promql import Scrape, evaluate, scrape
 from tests.openmeet.ingestion.network import did, event, rev
 from tests.parts import ROOT, needs
@@ -175,6 +177,13 @@ async def _lose_the_homeserver(here: Installation) -> None:
     read_at.labels("default").set(here.clock.now() / SECOND - 10 * MINUTES)
 
 
+async def _follow_chats(here: Installation) -> None:
+    live = LiveRooms()
+    show_streams(here.platform, live)
+    for number in range(here.platform.settings.live_streams - 1):
+        live.take_place(str(number), here.platform.settings.live_streams)
+
+
 async def _fall_silent(here: Installation) -> None:
     async with here.platform.installation.transaction() as tx:
         await cursors.add_source(tx, "wss://pds.example", cursor=0)
@@ -227,6 +236,7 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "RecordsOverdue": _owe_a_record,
     "RecordsConflict": _conflict,
     "JobsFailed": _give_up,
+    "LiveStreamsFull": _follow_chats,
     "MatrixDelayed": _hold_up_a_room,
     "MatrixNotRead": _lose_the_homeserver,
     "SourceQuiet": _fall_silent,
