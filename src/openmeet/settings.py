@@ -24,6 +24,8 @@ from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits
 
 PREFIX = "OPENMEET_"
+# What pages read of an upload.
+_LARGEST_PICTURE = 12_000_000
 _LEAST_WORKER_MEMORY = 256 * 1024**2
 
 
@@ -153,6 +155,16 @@ class Settings:
         90,
         what="For how many days after an event names of guests, answers to questions and imported lists of people are kept; 0: for"
         " ever",
+    )
+    chat_kept_days: int = setting(
+        0,
+        what="For how many days messages in chats are kept at most; hosts can choose less for a chat; 0: for ever",
+    )
+    chat_messages_per_hour: int = setting(
+        300, what="How many messages one person may write in chats in an hour", least=1
+    )
+    chat_picture_bytes: Bytes = setting(
+        _LARGEST_PICTURE, what="The largest picture that a message in a chat can show, at most 12 MB"
     )
 
     erasure_grace: Seconds = setting(
@@ -374,9 +386,11 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         )
     found += [
         f"{PREFIX}{name.upper()} cannot be negative."
-        for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days")
+        for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days", "chat_kept_days")
         if getattr(settings, name) < 0
     ]
+    if not 0 < settings.chat_picture_bytes <= _LARGEST_PICTURE:
+        found.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {_LARGEST_PICTURE}.")
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     if settings.proxies_name_tenant and not settings.trusted_proxy_hops:

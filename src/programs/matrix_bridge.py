@@ -48,6 +48,7 @@ async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
             language=settings.language,
             pictures=platform.pictures,
             workers=platform.workers,
+            picture_bytes=settings.chat_picture_bytes,
         )
     finally:
         await http.close()

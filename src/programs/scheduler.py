@@ -87,7 +87,9 @@ CHORES: dict[str, Chore] = {
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
     "chat_access": Chore(5, lambda platform: chat_readers.follow_changes(platform.db)),
     "ended_chats": Chore(3600, lambda platform: chat_rooms.archive_ended(platform.db)),
-    "expired_chat": Chore(3600, lambda platform: forget_expired_messages(platform.db)),
+    "expired_chat": Chore(
+        3600, lambda platform: forget_expired_messages(platform.db, platform.settings.chat_kept_days)
+    ),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),

@@ -4,10 +4,11 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import export
+from openmeet.domain.chat import export, reactions
+from openmeet.domain.chat.model import MessageKind
 from openmeet.domain.chat.sanctions import SanctionKind, sanction
 from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 
 @pytest.fixture
@@ -65,3 +66,23 @@ async def test_one_file_has_a_bounded_number_of_messages(db, monkeypatch):
         for number in range(5):
             await say(tx, ana, room, f"{number}")
     assert [one.message.body for one in await exported(db, room, ana)] == ["0", "1", "2"]
+
+
+async def test_polls_have_their_results(make_database, clock, tmp_path):
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        details = {"choices": ["Tea", "Cake"], "several": False}
+        poll = await say(tx, ana, room, "Which?", kind=MessageKind.POLL, details=details)
+        await reactions.vote(tx, ben, poll.id, [1])
+    async with signed_in(site, ana.user_id) as browser:
+        file = (await browser.get(f"/chat/rooms/{room.id}/export")).json()
+    (line,) = file["messages"]
+    assert line["poll"] == {
+        "choices": [{"text": "Tea", "votes": 0, "isDate": False}, {"text": "Cake", "votes": 1, "isDate": False}],
+        "several": False,
+        "endsAt": None,
+    }

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import sys
 from collections.abc import AsyncIterator
 
 import httpx
@@ -15,7 +16,7 @@ from groundwork.errors import Unavailable
 from groundwork.http.server import Serving, serving
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat import messages, rooms
+from openmeet.domain.chat import messages, readers, rooms
 from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.moderation.blocks import block
@@ -23,6 +24,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.sign_in.queries import drop_session
 from openmeet.domain.users.model import Caller
+from openmeet.web.site import live_rooms
 from openmeet.web.site.live_rooms import PER_READER, LiveRooms, LiveSource
 from openmeet.web.site.live_streams import MOST_WAITING, LiveStream, StreamCredential
 from tests.databases import MakeDatabase
@@ -89,6 +91,27 @@ async def test_what_is_said_reaches_open_pages_in_order(scene: Scene) -> None:
     await scene.say(ben, "Two")
     await page.until(lambda: len(page.entries) == 2)
     assert [entry[:4] for entry in page.entries] == [[2, "said", "One", False], [3, "said", "Two", True]]
+
+
+async def test_other_rooms_are_counted_and_the_open_one_is_not(scene: Scene) -> None:
+    ana, ben, cleo = scene.people
+    async with scene.db.transaction() as tx:
+        other = await event_by(tx, ana, title="Supper")
+        await attendance.answer(tx, ben, other.slug, RsvpReply.GOING, RsvpRequest())
+        target = await rooms.target_of(tx, RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, other.id))
+        supper, _ = await rooms.open_room(tx, ana, target)
+        await readers.mark_read(tx, ben, supper.id, 1)
+    page, outsider = scene.open(ben, 1), scene.open(cleo, 1)
+    await page.until_number(1)
+    await scene.say(ana, "Here")
+    async with scene.db.transaction() as tx:
+        for text in ("There", "@Ben?"):
+            await messages.send(tx, ana, supper.id, NewMessage(text))
+    await page.until(lambda: any(frame.startswith(b"event: rooms") for frame in page.sent))
+    told = [frame for frame in page.sent if frame.startswith(b"event: rooms")]
+    assert told[-1] == b'event: rooms\ndata: {"messages":2,"mentions":1,"rooms":1}'
+    await outsider.until_number(2)
+    assert not any(b"event: rooms" in frame for frame in outsider.sent)
 
 
 async def test_streams_cut_at_random_get_every_number_once(scene: Scene, subtests) -> None:
@@ -272,6 +295,52 @@ async def test_two_processes_of_one_database(scene: Scene) -> None:
     await here.until(lambda: here.numbers == said)
     await second.look(scene.db)
     await there.until(lambda: there.numbers == said)
+
+
+OTHER_PROCESS = """
+import asyncio, sys
+from groundwork.clock import HandClock, Instant
+from groundwork.database.open_ import open_database
+from openmeet.domain.chat import messages
+from openmeet.domain.chat.model import NewMessage
+from openmeet.domain.users.model import Caller
+
+async def main(url, schema, now, person, room):
+    db = await open_database(url, schema=schema, clock=HandClock(Instant(int(now))))
+    for text in ("One", "Two"):
+        async with db.transaction() as tx:
+            await messages.send(tx, Caller(person, ""), room, NewMessage(text))
+    await db.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_another_process_is_heard_without_looking(
+    scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it commits reaches open pages of this one by its notification alone, for there is no look."""
+    monkeypatch.setattr(live_rooms, "LOOK_SECONDS", 3_600.0)
+    ana, ben, _ = scene.people
+    async with scene.db.reader() as reader:
+        (row,) = await reader.fetch("select current_schema() as schema")
+    scene.source = LiveSource(scene.db, postgres_url, row["schema"])
+    connected = asyncio.Event()
+    heard = scene.live._notified
+
+    def notified(payload: str) -> None:
+        heard(payload)
+        connected.set()
+
+    monkeypatch.setattr(scene.live, "_notified", notified)
+    page = scene.open(ben, 1)
+    await connected.wait()
+    arguments = (postgres_url, row["schema"], str(scene.clock.now()), ana.user_id, scene.room)
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", OTHER_PROCESS, *arguments)
+    assert await other.wait() == 0
+    await page.until(lambda: len(page.entries) == 2)
+    assert [entry[2] for entry in page.entries] == ["One", "Two"]
 
 
 async def test_one_person_has_so_many_streams(scene: Scene) -> None:

@@ -160,3 +160,25 @@ async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
     assert (stranger.status_code, guest.status_code) == (404, 200)
     assert "Cleopatra" not in stranger.text
     assert "Ben and the hosts" in guest.text
+
+
+async def test_a_page_without_scripts_looks_again_by_itself_and_has_no_field_then(talk):
+    page = await talk.as_ben.get(talk.path)
+    assert "refresh" not in page.headers
+    assert f"{talk.path}?follow=yes" in page.text
+    following = await talk.as_ben.get(f"{talk.path}?follow=yes")
+    assert following.headers["refresh"] == "30"
+    assert "<textarea" not in following.text
+    assert "Stop and write" in following.text
+    refused = await talk.as_ben.post(f"{talk.path}?follow=yes", data={"text": ""})
+    assert "refresh" not in refused.headers
+
+
+async def test_a_chat_says_how_long_it_is_kept(make_database, clock):
+    site = site_on(await make_database("openmeet", clock=clock), clock, chat_kept_days=60)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await room_of(tx, ana, about(event))
+    async with signed_in(site, ana.user_id) as browser:
+        assert "Messages are deleted after 60 days." in (await browser.get(f"/events/{event.slug}/chat")).text

@@ -12,7 +12,7 @@ from PIL import Image
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, HandClock
-from groundwork.errors import InvalidForm, NotFound
+from groundwork.errors import InvalidForm, NotFound, TooLarge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, pictures, sanctions
@@ -295,6 +295,30 @@ async def test_files_of_somebody_who_may_not_write_are_not_stored(talk):
     assert (await talk.as_cara.post(talk.path, data=form(), files=files)).status_code in {403, 404}
     async with talk.site.db.reader() as reader:
         assert await reader.fetch("select key from chat_pictures order by key") == []
+
+
+async def unread_body() -> AsyncIterator[bytes]:
+    """A body that nobody may begin to read."""
+    raise AssertionError
+    yield b""
+
+
+async def test_nothing_of_an_upload_is_read_before_access_is_asked(talk):
+    """The outsider is refused although the body never comes."""
+    async with talk.site.browser() as program:
+        headers = await api_session(program, "cara@example.org", "Cara")
+        upload = f"/api/chat/rooms/{talk.room.id}/pictures"
+        typed = {**headers, "content-type": "application/json", "content-length": "9000000"}
+        refused = await program.post(upload, headers=typed, content=unread_body())
+        assert refused.status_code == 404
+    form_of_files = {"content-type": "multipart/form-data; boundary=x", "content-length": "9000000"}
+    refused = await talk.as_cara.post(talk.path, headers=form_of_files, content=unread_body())
+    assert refused.status_code in {403, 404}
+
+
+async def test_a_picture_over_the_limit_of_the_community_is_refused(talk):
+    with pytest.raises(TooLarge):
+        await pictures.keep(talk.site.db, talk.store, WORKERS, talk.ana.user_id, photo(), most_bytes=100)
 
 
 async def test_a_program_uploads_first_and_sends_then(talk):

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import readers, room_queries, rooms
+from openmeet.domain.chat import readers, retention, room_queries, rooms
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings, archive_ended
@@ -72,3 +72,22 @@ async def test_messages_end_with_the_time_of_their_room(db, clock):
     async with db.reader() as reader:
         left = await reader.fetch("select m.body, l.kind from chat_messages m join chat_log l on l.message_id = m.id")
     assert [(row["body"], row["kind"]) for row in left] == [("New", "said")]
+
+
+async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monkeypatch):
+    """Whatever hosts chose for the chat, and however many there are."""
+    monkeypatch.setattr(retention, "_ROWS", 2)
+    async with db.transaction() as tx:
+        ana, _, _, room = await town(tx)
+        for number in range(5):
+            await say(tx, ana, room, f"Old {number}")
+    clock.turn(6 * DAY)
+    async with db.transaction() as tx:
+        await say(tx, ana, room, "New")
+    assert await forget_expired_messages(db, 7) == 0
+    clock.turn(2 * DAY)
+    assert await forget_expired_messages(db) == 0
+    assert await forget_expired_messages(db, 7) == 5
+    async with db.reader() as reader:
+        left = await reader.fetch("select body from chat_messages")
+    assert [row["body"] for row in left] == ["New"]

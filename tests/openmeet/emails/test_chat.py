@@ -6,7 +6,7 @@ import re
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, TooMany
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import KEY_BYTES, Sealer
@@ -18,6 +18,7 @@ from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, NotificationLevel, RoomKind
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from openmeet.domain.chat.queries import shown as shown_messages
 from openmeet.domain.chat.rooms import RoomFilter, RoomSettings
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.notifications import links
@@ -406,3 +407,39 @@ async def test_a_mention_waits_for_somebody_who_never_signed_in_here(post, talk)
     async with post.db.reader() as reader:
         (mine,) = await rooms.my_rooms(reader, cleo.user_id, RoomFilter(), limit=5)
     assert (mine.room.id, mine.mentioned, mine.last_message_id) == (room.id, 1, one.id)
+
+
+async def test_hosts_are_called_by_everyone_who_writes(post, talk):
+    """Again within ten minutes it is a plain word."""
+    event, room, ana, ben, cleo = talk
+    await says(post, ben, room, "@hosts where is the door?")
+    await says(post, ben, room, "@hosts?")
+    assert await lines(post, ana) == [f"Ben mentions you in {event.title}: @hosts where is the door?"]
+    assert await lines(post, cleo) == []
+    post.site.clock.turn(HOUR)
+    await says(post, ben, room, "@gastgeber!")
+    assert len(await lines(post, ana)) == 2
+
+
+async def test_a_host_calls_everyone_once_an_hour(post, talk):
+    event, room, ana, ben, cleo = talk
+    await says(post, ben, room, "@everyone hello")
+    assert await lines(post, cleo) == []
+    async with post.db.transaction() as tx:
+        await readers.choose_notifications(tx, cleo, room.id, NotificationLevel.ALL, None)
+        dora = await person(tx, "Dora")
+    one = await says(post, ana, room, "@everyone we start at 8")
+    said = f"Ana mentions you in {event.title}: @everyone we start at 8"
+    assert await lines(post, ben) == await lines(post, cleo) == [said]
+    assert await lines(post, ana) == await lines(post, dora) == []
+    async with post.db.transaction() as tx:
+        assert (await readers.unread_counts(tx, cleo.user_id)).mentions == 1
+        # Whom it called would tell who is here.
+        (shown,) = await shown_messages(tx, [one], ben.user_id)
+        assert shown.mentions == ()
+    with pytest.raises(TooMany) as refused:
+        await says(post, ana, room, "@everyone and bring tea")
+    assert refused.value.name == "EveryoneTooOften"
+    post.site.clock.turn(HOUR)
+    await says(post, ana, room, "@everyone and bring tea")
+    assert len(await lines(post, ben)) == 2

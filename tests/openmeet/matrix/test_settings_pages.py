@@ -7,7 +7,9 @@ import pytest
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import mirroring
+from openmeet.domain.chat.message_queries import by_ids
 from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.queries import shown
 from tests.openmeet.chat.talking import about, room_of
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
@@ -82,3 +84,33 @@ async def test_without_a_homeserver_there_is_nothing_of_it(site, talk):
         assert "Matrix" not in (await host.get("/settings")).text
         assert (await host.get("/settings/matrix")).status_code == 404
         assert (await host.post("/settings/matrix", data={"act": "pass_on"})).status_code == 404
+
+
+@pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
+async def test_the_first_message_in_a_mirrored_chat_asks_and_what_stays_is_marked(site, talk):
+    """Whoever leaves the question as it is has said no; a later form does not ask again."""
+    ana, ben, room, path = talk
+    chat = path.removesuffix("/settings")
+    async with site.db.transaction() as tx:
+        await mirroring.switch_on(tx, ana, room.id, is_confirmed=True)
+    async with signed_in(site, ben.user_id) as guest:
+        form = (await guest.get(chat)).text
+        assert "Copies remain with others" in form
+        assert "Pass them on as “Ben”" in form
+        sent = await guest.post(chat, data={"submission": "1", "text": "Hello", "mirror": "keep_here"})
+        assert sent.status_code == 303
+        page = (await guest.get(chat)).text
+        assert "data-asks" not in page
+        assert "Only here" in page
+        # From a page that was open before.
+        await guest.post(chat, data={"submission": "2", "text": "Again", "mirror": "pass_on"})
+    async with signed_in(site, ana.user_id) as host:
+        await host.post(chat, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})
+    async with site.db.reader() as reader:
+        found = {who.user_id: await mirroring.person(reader, who.user_id) for who in (ana, ben)}
+        rows = await reader.fetch("select id from chat_messages where kind = 'text' order by number")
+        stored = await by_ids(reader, [row["id"] for row in rows])
+        marked = {one.message.body: one.is_only_here for one in await shown(reader, list(stored.values()), None)}
+    assert found[ben.user_id].consent is MatrixConsent.NONE
+    assert found[ana.user_id].consent is MatrixConsent.NAME_AND_WORDS
+    assert marked == {"Hello": True, "Again": True, "Welcome": False}

@@ -1,13 +1,14 @@
 """The messages of a room as a file for its hosts: a page at a time, with access asked before each."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
-from openmeet.domain.chat.model import Access, ChatMessage, RoomId
+from openmeet.domain.chat.model import Access, ChatMessage, MessageKind, RoomId
+from openmeet.domain.chat.queries import votes_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId, unnamed
 
@@ -19,10 +20,13 @@ _MOST_PRIVATE: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ExportedMessage:
-    """A message, and who said it: by name, or by number who answered privately. ``text`` is empty where it was removed."""
+    """A message, and who said it: by name, or by number who answered privately. ``text`` is empty where it was removed. ``votes``:
+    how many there are for each choice of a poll.
+    """
 
     message: ChatMessage
     name: str
+    votes: Mapping[int, int]
 
 
 async def pages(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[list[ExportedMessage]]:
@@ -53,6 +57,7 @@ async def _page(
     )
     found = [message_of(row) for row in rows]
     names = await shown_names(reader, [one.user_id for one in found if one.user_id is not None])
+    votes = await votes_of(reader, [one.id for one in found if one.kind is MessageKind.POLL])
     order = {user_id: place for place, user_id in enumerate(numbers, 1)}
     return [
         ExportedMessage(
@@ -62,6 +67,7 @@ async def _page(
             else names.get(one.user_id, unnamed())
             if one.user_id is not None
             else one.matrix_sender or "",
+            votes.get(one.id, {}),
         )
         for one in found
     ]

@@ -14,7 +14,7 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, No
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.chat import log, message_queries, people, pictures, queries, room_queries
+from openmeet.domain.chat import group_mentions, log, message_queries, people, pictures, queries, room_queries
 from openmeet.domain.chat.access import access_in, access_to_each, must_reach
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.headings import checked_heading, takes_signals
@@ -52,7 +52,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     """Store a message; False beside it if this ``client_id`` has sent it before.
 
     Raises NotFound, Forbidden (``ReadOnly``, ``Muted``, ``RoomClosed``), InvalidForm (``text``, ``about``, ``replyTo``,
-    ``clientId``, ``pictures``, ``alt``), Conflict (``ClientIdReused``), TooMany (``SlowMode``).
+    ``clientId``, ``pictures``, ``alt``), Conflict (``ClientIdReused``), TooMany (``SlowMode``, ``EveryoneTooOften``).
     """
     client_id = checked_client_id(new.client_id)
     room = await room_queries.lock(tx, room_id)
@@ -74,6 +74,8 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     if found is not Access.MODERATE:
         await _check_pace(tx, room, caller.user_id)
     is_held = await _waits(tx, room, found, caller.user_id, body)
+    calls = () if is_signal else await group_mentions.called(tx, room, caller.user_id, found, body)
+    details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
     one = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),
@@ -84,7 +86,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
         client_id=client_id,
         kind=new.kind,
         body=body,
-        details=with_pictures(new.details, shown),
+        details=with_pictures(details, shown),
         about=about,
         reply_to=new.reply_to,
         external_id=None,
@@ -189,7 +191,8 @@ async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Co
     """
     reached = await people.named_among(tx, room, given, one.user_id)
     named = [person for person in dict.fromkeys(given) if person in reached]
-    named += await people.people_named(tx, room, mentioned_names(one.body), one.user_id)
+    names = [name for name in mentioned_names(one.body) if not group_mentions.is_group_mention(name)]
+    named += await people.people_named(tx, room, names, one.user_id)
     added = []
     for person in list(dict.fromkeys(named))[:MAX_MENTIONS]:
         made = await tx.execute(

@@ -5,7 +5,6 @@
 
 import hmac
 import secrets
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -20,7 +19,7 @@ from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import candidates, must_have
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
-from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
+from openmeet.domain.chat.model import Access, Room, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
@@ -225,6 +224,7 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
     """Keep what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
+    before = await person(tx, caller.user_id)
     await _make_row(tx, caller.user_id)
     changed = await tx.execute(
         "update matrix_people set consent = :consent, answered_at = :now"
@@ -233,8 +233,17 @@ async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent
         now=tx.now,
         user=caller.user_id,
     )
-    if changed and consent is MatrixConsent.NONE:
+    passed_on = before is not None and before.consent is not MatrixConsent.NONE
+    if changed and passed_on and consent is MatrixConsent.NONE:
         await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
+
+
+async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
+    """Whether somebody writes in a mirrored room who has not said yet whether their words are passed on."""
+    if room.matrix_state != MirrorState.ON:
+        return False
+    known = await person(reader, user_id)
+    return known is None or known.answered_at is None
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
@@ -262,23 +271,6 @@ async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
     """Everything was taken back: nothing is kept of the user that spoke for them, if their account was deleted."""
     over = "('completed', 'leased')"  # the job that leads here is leased
     await tx.execute(_FORGET_DELETED.format(over=over) + " and user_id = :user", user=user_id)
-
-
-async def only_here(reader: Reader, room: RoomId, messages: Collection[ChatMessageId]) -> set[ChatMessageId]:
-    """Those of the messages of a mirrored room that are not passed on: their writers did not consent, or not in time."""
-    if not messages:
-        return set()
-    rows = await reader.fetch(
-        """
-        select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
-         where m.room_id = :room and m.id in :ids and m.external_id is null and m.removed_at is null
-           and not exists (select 1 from matrix_people p where p.user_id = m.user_id
-                              and p.consent = 'name_and_words' and p.answered_at <= m.said_at)
-        """,
-        room=room,
-        ids=sorted(set(messages)),
-    )
-    return {ChatMessageId(row["id"]) for row in rows}
 
 
 async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:

@@ -14,6 +14,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import log, message_queries, room_queries, webhooks
 from openmeet.domain.chat.access import access_of_each, related
+from openmeet.domain.chat.group_mentions import page_of_called
 from openmeet.domain.chat.model import (
     Access,
     ChatLogEntry,
@@ -93,6 +94,8 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
     if entry.kind is LogKind.REMOVED:
         await _notify_removed(db, entry, entry.message_id)
         return
+    if entry.kind is not LogKind.EDITED:
+        await _notify_called(db, entry, entry.message_id)
     after: UserId | None = None
     is_first = True
     while is_first or after is not None:
@@ -103,11 +106,26 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
                 return
             wanted: dict[UserId, NotificationKind[ChatNews]] = {}
             if entry.kind is not LogKind.EDITED:
-                wanted, after = await _followers(tx, room, after)
+                wanted, after = await _followers(tx, room, one, after)
             if is_first:
                 wanted |= await _addressed(tx, room, one, is_edit=entry.kind is LogKind.EDITED)
             await _notify(tx, room, one, wanted)
         is_first = False
+
+
+async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
+    """Notify the hosts, or everyone, whom a message calls, a page of people per transaction."""
+    after: UserId | None = None
+    is_first = True
+    while is_first or after is not None:
+        is_first = False
+        async with db.transaction() as tx:
+            room = await room_queries.lock(tx, entry.room_id)
+            one = await message_queries.by_id(tx, message_id)
+            if room is None or one is None or not _is_news(one, tx.now):
+                return
+            called, after = await page_of_called(tx, room, one, after)
+            await _notify(tx, room, one, dict.fromkeys(called, kinds.CHAT_MENTION))
 
 
 async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
@@ -148,7 +166,8 @@ async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: b
         if answered is not None and answered.user_id is not None:
             found[answered.user_id] = kinds.CHAT_REPLY
     rows = await reader.fetch(
-        "select user_id from chat_mentions where message_id = :message order by user_id", message=one.id
+        "select user_id from chat_mentions where message_id = :message and is_called = 0 order by user_id",
+        message=one.id,
     )
     return found | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
 
@@ -162,10 +181,10 @@ async def _people_of(reader: Reader, room: Room) -> list[UserId]:
 
 
 async def _followers(
-    reader: Reader, room: Room, after: UserId | None
+    reader: Reader, room: Room, one: ChatMessage, after: UserId | None
 ) -> tuple[dict[UserId, NotificationKind[ChatNews]], UserId | None]:
     """The next people who are notified of every message, by the level of this room or because they want to know what is unread
-    in all of theirs; and the last of them where there are more.
+    in all of theirs; and the last of them where there are more. Whom the message calls with others was notified of that.
     """
     rows = await reader.fetch(
         """
@@ -174,10 +193,13 @@ async def _followers(
            and (c.level = 'all' or c.level = 'usual' and exists (
                   select 1 from notification_preferences p
                    where p.user_id = c.user_id and p.topic = :topic and p.is_on = 1))
+           and not exists (select 1 from chat_mentions q
+                            where q.message_id = :message and q.user_id = c.user_id and q.is_called = 1)
          order by c.user_id limit :limit
         """,
         room=room.id,
         after=after or "",
+        message=one.id,
         topic=NotificationTopic.ROOMS.value,
         limit=_PEOPLE,
     )

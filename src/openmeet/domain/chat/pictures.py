@@ -73,15 +73,21 @@ def words_of(body: str, pictures: Sequence[MessagePicture]) -> str:
 
 
 async def keep(
-    db: Database, store: BlobStore, workers: ChargedPool, user_id: UserId | None, body: bytes
+    db: Database,
+    store: BlobStore,
+    workers: ChargedPool,
+    user_id: UserId | None,
+    body: bytes,
+    *,
+    most_bytes: int = MAX_UPLOAD_BYTES,
 ) -> StoredPicture:
     """Re-encode a picture in a worker process and store it until it is sent. ``user_id`` None: it came from Matrix.
 
     The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes. Raises
     InvalidForm (``picture``), TooLarge, Unavailable.
     """
-    if len(body) > MAX_UPLOAD_BYTES:
-        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1_000_000)
+    if len(body) > most_bytes:
+        raise TooLarge(MediaReason.TOO_LARGE, most=most_bytes // 1_000_000)
     made: Prepared = await workers.run(partial(prepare, body))
     key = SentPictureKey(secrets.token_hex(16))
     for size, bytes_ in made.bodies.items():

@@ -56,6 +56,7 @@ class ReplyLine:
 class ShownMessage:
     """A message as one person sees it. ``message.body`` is empty where it was removed.
 
+    ``is_only_here``: the room is mirrored to Matrix, and this is not passed on.
     ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody that the reader blocks or mutes.
     ``mentions_me``; ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
     """
@@ -70,6 +71,7 @@ class ShownMessage:
     is_pinned: bool
     is_folded: bool
     is_erased_author: bool
+    is_only_here: bool
     votes: Mapping[int, int]
     my_votes: frozenset[int]
 
@@ -261,6 +263,7 @@ async def shown(
     reactions = await _reactions(reader, ids, viewer)
     mentions = await _mentions(reader, ids)
     pinned = {row["message_id"] for row in await reader.fetch(_PINNED, ids=ids)}
+    kept_here = await _only_here(reader, ids)
     votes, mine = await _votes(reader, [one.id for one in messages if one.kind is MessageKind.POLL], viewer)
     return [
         ShownMessage(
@@ -273,6 +276,7 @@ async def shown(
             is_mine=viewer is not None and one.user_id == viewer,
             is_pinned=one.id in pinned,
             is_folded=one.user_id in apart,
+            is_only_here=one.id in kept_here,
             is_erased_author=one.user_id in names and names[one.user_id].is_erased,
             votes=votes.get(one.id, {}),
             my_votes=frozenset(mine.get(one.id, ())),
@@ -401,13 +405,40 @@ async def _reactions(
 
 async def _mentions(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, list[UserId]]:
     rows = await reader.fetch(
-        "select message_id, user_id from chat_mentions where message_id in :ids order by message_id, user_id",
+        "select message_id, user_id from chat_mentions where message_id in :ids and is_called = 0 order by message_id, user_id",
         ids=sorted(ids),
     )
     found: dict[ChatMessageId, list[UserId]] = {}
     for row in rows:
         found.setdefault(ChatMessageId(row["message_id"]), []).append(UserId(row["user_id"]))
     return found
+
+
+async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
+    """Those of some messages of mirrored rooms that are not passed on: their writers did not consent, or not in time, or only
+    after they were settled; polls never are.
+    """
+    rows = await reader.fetch(
+        """
+        select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
+         where m.id in :ids and m.kind in ('text', 'poll') and m.external_id is null and m.removed_at is null and m.held_at is null
+           and not exists (select 1 from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
+                            where l.message_id = m.id and s.event_id is not null)
+           and (m.kind = 'poll'
+                or m.number <= (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0)
+                or not exists (select 1 from matrix_people p where p.user_id = m.user_id
+                                  and p.consent = 'name_and_words' and p.answered_at <= m.said_at))
+         order by m.id
+        """,
+        ids=sorted(ids),
+    )
+    return {ChatMessageId(row["id"]) for row in rows}
+
+
+async def votes_of(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, dict[int, int]]:
+    """How many votes there are for each choice of some polls."""
+    counts, _ = await _votes(reader, ids, None)
+    return counts
 
 
 async def _votes(

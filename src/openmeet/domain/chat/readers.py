@@ -137,8 +137,9 @@ _NEAR = """
     union select r.id from group_members m join chat_rooms r on r.group_id = m.group_id where m.user_id = :person"""
 
 
-async def unread_counts(reader: Reader, person: UserId) -> UnreadCounts:
-    """Over the rooms that they may read and have not muted, without what people say that they blocked or muted.
+async def unread_counts(reader: Reader, person: UserId, *, beside: RoomId | None = None) -> UnreadCounts:
+    """Over the rooms that they may read and have not muted, without what people say that they blocked or muted; ``beside``: but for
+    this room.
 
     Of rooms that they have never entered those of events, series and groups that they answered or joined count. Every page asks this, and mostly nothing is new: the first statement finds that out, before anybody asks for access.
     """
@@ -146,11 +147,12 @@ async def unread_counts(reader: Reader, person: UserId) -> UnreadCounts:
         f"""
         select r.id from ({_NEAR}) near join chat_rooms r on r.id = near.room_id
           left join chat_readers c on c.room_id = r.id and c.user_id = :person
-         where r.closed_at is null and r.last_number > coalesce(c.read_number, 0)
+         where r.closed_at is null and r.last_number > coalesce(c.read_number, 0) and r.id <> :beside
            and (c.muted_until is null or c.muted_until <= :now) and coalesce(c.level, 'usual') <> 'none'
          order by coalesce(r.last_said_at, r.created_at) desc, r.id limit {_MOST_ROOMS_COUNTED}
         """,
         person=person,
+        beside=beside or "",
         now=reader.now,
     )
     found = await access_to_each(reader, [RoomId(row["id"]) for row in moved], person)

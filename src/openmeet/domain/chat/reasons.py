@@ -34,6 +34,7 @@ class ChatReason(Reason):
     NOTHING_TO_RESTORE = "chat.nothing_to_restore"
     TAKEN_BACK_BY_AUTHOR = "chat.taken_back_by_author"
     SLOW_MODE = "chat.slow_mode"
+    EVERYONE_TOO_OFTEN = "chat.everyone_too_often"
     TOO_FAST = "chat.too_fast"
     ROOM_TOO_BUSY = "chat.room_too_busy"
     TOO_MANY_CHANGES = "chat.too_many_changes"

@@ -7,9 +7,11 @@ from groundwork.database.transaction import Database
 from openmeet.domain.chat.model import SIGNAL_KEPT
 
 _ROWS: Final = 1_000
+# Of an hourly run: what a community has kept for years ends over hours, and others write meanwhile.
+_ROUNDS: Final = 50
 _EXPIRED: Final = """
     select m.id from chat_messages m join chat_rooms r on r.id = m.room_id
-     where (r.retention = 'year' and m.said_at < :year) or (r.retention = '90_days' and m.said_at < :quarter)
+     where m.said_at < :tenant or (r.retention = 'year' and m.said_at < :year) or (r.retention = '90_days' and m.said_at < :quarter)
         or (r.retention = '30_days_after_date' and m.said_at < :month and (
               r.event_id is not null and exists (
                 select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
@@ -27,10 +29,20 @@ _RELEASE_PICTURES: Final = """
 """
 
 
-async def forget_expired_messages(db: Database) -> int:
+async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
     """Delete what has ended, at most a thousand rows of a kind at a time, with entries in the log and index words; returns how
-    many messages.
+    many messages. ``kept_days``: after which the community keeps none, whatever hosts chose; 0: no limit.
     """
+    forgotten = 0
+    for _ in range(_ROUNDS):
+        count = await _forget_round(db, kept_days)
+        forgotten += count
+        if count < _ROWS:
+            break
+    return forgotten
+
+
+async def _forget_round(db: Database, kept_days: int) -> int:
     async with db.reader() as reader:
         now = reader.now
         signals = await reader.fetch(
@@ -40,6 +52,7 @@ async def forget_expired_messages(db: Database) -> int:
         )
         expired = await reader.fetch(
             _EXPIRED,
+            tenant=Instant(now - kept_days * DAY) if kept_days else Instant(0),
             year=Instant(now - 365 * DAY),
             quarter=Instant(now - 90 * DAY),
             month=Instant(now - 30 * DAY),

@@ -38,6 +38,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "Slow mode is on. You can write again in %(seconds)s seconds.",
         by="seconds",
     ),
+    "chat.everyone_too_often": plural(
+        "Everyone here was called within the last hour. Wait %(minutes)s minute, or leave out @everyone.",
+        "Everyone here was called within the last hour. Wait %(minutes)s minutes, or leave out @everyone.",
+        by="minutes",
+    ),
     "chat.too_fast": mark("You are writing very fast. Wait a moment, then send it again."),
     "chat.room_too_busy": mark("A lot of people are writing here. Wait a moment, then send it again."),
     "chat.too_many_changes": mark("That was a lot in a short time. Wait a moment, then try again."),

@@ -10,6 +10,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.chat import export
 from openmeet.domain.chat.access import must_have
 from openmeet.domain.chat.model import Access, RoomId
+from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
@@ -18,8 +19,26 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
+class ExportedChoice(msgspec.Struct, rename="camel"):
+    """A choice of a poll. ``date``: whether it is a date of the series."""
+
+    text: str
+    votes: int
+    is_date: bool
+
+
+class ExportedPoll(msgspec.Struct, rename="camel"):
+    """A poll with its results. ``endsAt`` is null where its author ends it."""
+
+    choices: list[ExportedChoice]
+    several: bool
+    ends_at: str | None
+
+
 class ChatExportLine(msgspec.Struct, rename="camel"):
-    """A message. ``name``: of its author; a number for somebody who answered privately. ``text`` is empty where it was removed."""
+    """A message. ``name``: of its author; a number for somebody who answered privately. ``text`` is empty where it was removed. ``poll``: null for what is
+    none.
+    """
 
     id: str
     number: int
@@ -32,6 +51,7 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
     edited_at: str | None
     is_removed: bool
     pictures: list[ChatPictureShown]
+    poll: ExportedPoll | None
 
 
 class ChatExport(msgspec.Struct, rename="camel"):
@@ -77,4 +97,16 @@ def _line(one: export.ExportedMessage) -> ChatExportLine:
         edited_at=None if message.edited_at is None else iso(message.edited_at),
         is_removed=message.is_removed,
         pictures=pictures_shown(message.pictures),
+        poll=_poll(one),
     )
+
+
+def _poll(one: export.ExportedMessage) -> ExportedPoll | None:
+    found = poll_in(one.message.details)
+    if found is None:
+        return None
+    choices = [
+        ExportedChoice(choice.text, one.votes.get(number, 0), choice.date is not None)
+        for number, choice in enumerate(found.choices)
+    ]
+    return ExportedPoll(choices, found.several, None if found.ends_at is None else iso(found.ends_at))

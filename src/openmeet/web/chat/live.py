@@ -1,7 +1,7 @@
 """The live stream of a conversation: ``text/event-stream`` for its page, whose session is in the cookie.
 
-Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``again`` (reload the
-page), ``out``. Their id is ``room:number``; ``Last-Event-ID`` or ``after`` resumes behind it.
+Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``rooms`` (what is
+unread in other rooms; without an id), ``again`` (reload the page), ``out``. Their id is ``room:number``; ``Last-Event-ID`` or ``after`` resumes behind it.
 """
 
 import asyncio

@@ -1,8 +1,6 @@
 """Rooms on pages: the list of one's rooms, a conversation, writing in it, and who is in it."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -14,17 +12,16 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
 from groundwork.ui.tones import tone_of
-from openmeet.domain.chat import headings, messages, people, queries, readers, rooms
+from openmeet.domain.chat import messages, people, queries, readers, rooms
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import (
-    MAX_TEXT,
     Access,
     ChatMessageId,
     HistoryMode,
     MessageKind,
     NewMessage,
-    Room,
     RoomKind,
+    RoomRetention,
     Signal,
 )
 from openmeet.domain.chat.people import RoomMember
@@ -37,19 +34,24 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat import moderation_pages, places, poll_pages, room_settings, view
 from openmeet.web.chat.export_api import export_room
-from openmeet.web.chat.pictures import PictureField, TakenPictures, empty_fields, read_message_form, take
+from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_search import day_of, found_in_room, start_of
+from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _ROOMS_SHOWN: Final = 40
 _BESIDE: Final = 30
 _PEOPLE_BESIDE: Final = 6
 _LONGEST_NUMBER: Final = 16
+# Without scripts a page can load itself anew.
+_FOLLOW: Final = "follow"
+_REFRESH_SECONDS: Final = "30"
 
 # Every page with a conversation, and what it is about.
 BASES: Final[dict[str, Find]] = {
@@ -114,36 +116,23 @@ async def show_room(find: Find, request: Request) -> Response:
     return await _room_page(find, request)
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What somebody wanted to send, and why it was not."""
-
-    text: str
-    about: str
-    reply_to: str
-    submission: str
-    problem: str
-    status: int
-    pictures: Sequence[PictureField]
-
-
 async def send(find: Find, request: Request) -> Response:
     """Open the room if nobody has, and say it there."""
     caller = caller_of(request)
-    sent = await read_message_form(request)
+    async with database_of(request).reader() as reader:
+        place = await find(reader, request)
+    # A form with pictures has megabytes: of somebody who may not write it is not read. What follows tells them why.
+    sent = await read_message_form(request) if place.access >= Access.WRITE else SentForm({})
     typed = sent.typed
     signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
     submission = typed.get("submission", "")
     taken = TakenPictures()
     try:
-        async with database_of(request).reader() as reader:
-            place = await find(reader, request)
         # Nobody writes in a room that is not there: until it is opened only the person is counted.
         await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
         if place.room is None:
             await spend_on_opening(request, caller.user_id)
-        # Files of somebody who may not write are not looked at; what follows tells them why.
-        if not signal and place.access >= Access.WRITE:
+        if not signal:
             taken = await take(request, caller.user_id, sent)
             taken.require()
         async with database_of(request).transaction() as tx:
@@ -158,6 +147,8 @@ async def send(find: Find, request: Request) -> Response:
                 kind=MessageKind.SIGNAL if signal else MessageKind.TEXT,
                 pictures=taken.ready,
             )
+            if not signal:
+                await answer_question(tx, caller, room, typed.get("mirror", ""))
             one, _ = await messages.send(tx, caller, room, new)
             await readers.move_mark(tx, room, caller.user_id, one.number)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
@@ -167,7 +158,7 @@ async def send(find: Find, request: Request) -> Response:
             problem, status = explain(refused.why), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
         # A key that was used for other words would refuse these for ever.
         submission = secrets.token_urlsafe(16) if isinstance(refused, Conflict) else submission
-        written = _Written(
+        written = WrittenMessage(
             typed.get("text", ""),
             typed.get("about", ""),
             typed.get("reply_to", ""),
@@ -210,12 +201,12 @@ async def show_people(find: Find, request: Request) -> Response:
         "others": found.others if found else 0,
         "has_uncounted": found is not None and found.others is None,
         "has_more": found is not None and found.after is not None,
-        "facts": facts_of(place),
+        "facts": facts_of(place, services(request).settings.chat_kept_days),
     }
     return page(request, "chat/people.html", context)
 
 
-async def _room_page(find: Find, request: Request, written: _Written | None = None) -> Response:
+async def _room_page(find: Find, request: Request, written: WrittenMessage | None = None) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
@@ -229,20 +220,29 @@ async def _room_page(find: Find, request: Request, written: _Written | None = No
             context |= await found_in_room(reader, place, place.room, viewer, request.query_params)
             return page(request, "chat/found.html", context)
         context |= await _conversation(reader, request, place, viewer)
-        context["write"] = await _write_form(reader, request, place, viewer, written)
+        follows = written is None and request.query_params.get(_FOLLOW) == "yes"
+        context["write"] = (
+            None
+            if follows
+            else await write_form(reader, request, place, viewer, written, date_asked=_date_asked(request))
+        )
+        context["is_current"] = not set(request.query_params) - {"with", _FOLLOW}
         context["pins"] = await _pins(reader, place, viewer)
-        context["facts"] = facts_of(place)
+        context["facts"] = facts_of(place, services(request).settings.chat_kept_days)
         context["beside"] = None
         if place.room is not None and viewer is not None:
             found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
             context["beside"] = {"people": [person_row(one, place) for one in found.people], "others": found.others}
-    return page(request, "chat/room.html", context, status=written.status if written else 200)
+    context["follows"] = follows
+    # A page that loads itself anew has no field to write in: nothing that is typed is lost.
+    headers = {"refresh": _REFRESH_SECONDS} if follows else None
+    return page(request, "chat/room.html", context, status=written.status if written else 200, headers=headers)
 
 
 async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
     """The rows of the page, and where it goes on."""
     room = place.room
-    about = _date_asked(request) or (place.heading if not request.query_params else None)
+    about = _date_asked(request) or (place.heading if not set(request.query_params) - {_FOLLOW} else None)
     wanted = _wanted(request, place, about)
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
@@ -317,58 +317,6 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
     }
 
 
-async def _write_form(
-    reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None, written: _Written | None
-) -> view.WriteForm | None:
-    room = place.room
-    if viewer is None or place.access < Access.WRITE or (room is not None and room.is_closed):
-        return None
-    about = written.about if written else _date_asked(request) or place.heading
-    if about is None and room is not None:
-        about = await headings.usual_heading(reader, room)
-    reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
-    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone going")
-    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
-        label = gettext("Message the hosts")
-    if place.target.kind is RoomKind.DIRECT and place.query:
-        label = gettext("Write an answer")
-    return view.WriteForm(
-        action=place.page(),
-        room=f"{place.path}?{place.query}",
-        submission=written.submission if written else secrets.token_urlsafe(16),
-        label=label,
-        max_length=MAX_TEXT,
-        text=written.text if written else "",
-        about=about or "",
-        reply_to=reply_to,
-        problem=written.problem if written else "",
-        signals=[(one.value, str(words)) for one, words in view.SIGNALS.items()]
-        if place.is_under_way(reader.now)
-        else (),
-        hint=gettext("The people in this room will see your name.")
-        if room is None or not await _has_written(reader, room, viewer, place.access)
-        else "",
-        pictures=written.pictures if written else empty_fields(),
-        poll=place.page("poll"),
-    )
-
-
-async def _replied(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:
-    if not message:
-        return None
-    try:
-        one, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
-    except NotFound:
-        return None
-    found = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
-    return {"id": one.id, "name": found.name, "words": view.line_of(found).removeprefix(f"{found.name}: ")}
-
-
-async def _has_written(reader: Reader, room: Room, viewer: UserId, found: Access) -> bool:
-    own = MessageFilter(person=viewer)
-    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, found=found)).messages)
-
-
 async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
     """One's rooms, for the list beside a conversation and the page of its own."""
     asked = request.query_params if request.url.path == "/chat" else {}
@@ -421,8 +369,10 @@ def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
     }
 
 
-def facts_of(place: ChatPlace) -> list[str]:
-    """Who can read a conversation, from when, and when it closes."""
+def facts_of(place: ChatPlace, kept_days: int) -> list[str]:
+    """Who can read a conversation, from when, when it closes, and how long it is kept. ``kept_days``: at most, on this site; 0: for
+    ever.
+    """
     room = place.room
     found = {
         RoomKind.SERIES: gettext(
@@ -439,4 +389,10 @@ def facts_of(place: ChatPlace) -> list[str]:
         facts.append(gettext("New people see messages from the day they join."))
     elif place.target.kind not in {RoomKind.HOSTS, RoomKind.DIRECT}:
         facts.append(gettext("New people can read what was said before."))
+    if room is not None and room.retention is RoomRetention.AFTER_DATE:
+        facts.append(gettext("Messages are deleted 30 days after the date."))
+    chosen = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
+    days = min((each for each in (chosen, kept_days) if each), default=0)
+    if days:
+        facts.append(gettext("Messages are deleted after %(days)s days.", days=str(days)))
     return facts

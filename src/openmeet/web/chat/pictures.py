@@ -27,9 +27,10 @@ from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import read_form
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# Two large photos, or four of the usual size.
+# Two of the largest that a community can allow, or four of the usual size.
 FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
 PATH: Final = "/chat/pictures"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
@@ -92,16 +93,20 @@ class ChatPictureUploaded(msgspec.Struct, rename="camel"):
 
 async def upload(request: Request) -> Response:
     """For who may write in the room now. Raises NotFound, Forbidden, InvalidForm (``picture``), TooLarge, TooMany."""
-    caller, wanted, room = caller_of(request), await read_json(request, ChatPictureWanted), room_id(request)
+    caller, room = caller_of(request), room_id(request)
+    # Before megabytes are read and parsed for somebody who may not send them.
     async with database_of(request).reader() as reader:
         await must_write(reader, await room_queries.by_id(reader, room), caller.user_id)
+    await spend_on_picture(request, caller.user_id)
+    wanted = await read_json(request, ChatPictureWanted)
     made = await _keep(request, caller.user_id, wanted.image)
     return json_response(ChatPictureUploaded(made.key, made.width, made.height), 201)
 
 
 async def _keep(request: Request, person: UserId, body: bytes) -> StoredPicture:
-    await spend_on_picture(request, person)
-    return await pictures.keep(database_of(request), store_of(request), workers_of(request, person), person, body)
+    most = services(request).settings.chat_picture_bytes
+    workers = workers_of(request, person)
+    return await pictures.keep(database_of(request), store_of(request), workers, person, body, most_bytes=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +175,7 @@ async def take(request: Request, person: UserId, sent: SentForm) -> TakenPicture
         if body:
             kept = ""
             try:
+                await spend_on_picture(request, person)
                 kept = (await _keep(request, person, body)).key
             except InvalidForm as wrong:
                 problem = " ".join(explain(why) for why in wrong.problems.values())

@@ -26,7 +26,7 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-_PER_PERSON: Final = (Limit("chat_minute", 20, 60), Limit("chat_hour", 300, 3_600))
+_A_MINUTE: Final = Limit("chat_minute", 20, 60)
 _IN_ROOM: Final = Limit("chat_burst", 5, 10)
 _ROOM: Final = Limit("chat_room", 50, 1)
 # Edits, reactions and votes: each is pushed to everybody who has the chat open.
@@ -100,7 +100,8 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
 
     Raises TooMany.
     """
-    charges = [(limit, str(person)) for limit in _PER_PERSON]
+    an_hour = Limit("chat_hour", services(request).settings.chat_messages_per_hour, 3_600)
+    charges = [(limit, str(person)) for limit in (_A_MINUTE, an_hour)]
     if room is not None:
         charges.append((_IN_ROOM, f"{room}/{person}"))
     await _spend(request, charges, ChatReason.TOO_FAST)

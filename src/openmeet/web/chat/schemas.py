@@ -170,6 +170,7 @@ class ChatMessageShown(msgspec.Struct, rename="camel"):
     """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed. ``authorId`` is null for
     notices and Matrix guests (``matrixSender``). ``removedBy``: ``author`` or ``moderator``. ``isHeld``: waits for a moderator.
     ``isFolded``: by somebody that the caller blocks or mutes. ``mentions``: ids of people.
+    ``isOnlyHere``: the room is mirrored to Matrix, and this message is not passed on.
     """
 
     id: str
@@ -189,6 +190,7 @@ class ChatMessageShown(msgspec.Struct, rename="camel"):
     is_mine: bool
     is_pinned: bool
     is_folded: bool
+    is_only_here: bool
     reply: ReplyShown | None
     reactions: list[ReactionShown]
     mentions: list[str]
@@ -372,6 +374,7 @@ def message_shown(one: ShownMessage) -> ChatMessageShown:
         is_mine=one.is_mine,
         is_pinned=one.is_pinned,
         is_folded=one.is_folded,
+        is_only_here=one.is_only_here,
         reply=ReplyShown(reply.id, reply.number, reply.user_id, reply.name, reply.text, reply.is_removed)
         if reply
         else None,

@@ -100,6 +100,7 @@ class MessageView:
     is_signal: bool = False
     is_readonly: bool = False
     is_notice: bool = False
+    is_only_here: bool = False
     removed: str = ""
     note: str = ""
     quote: Quote | None = None
@@ -139,8 +140,18 @@ class RoomRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorQuestion:
+    """Asked with the first message in a mirrored room: ``server`` is where the words would go, ``name`` under which name."""
+
+    server: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteForm:
-    """The form below a conversation. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written."""
+    """The form below a conversation. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written.
+    ``names``: where the people are that can be mentioned; ``calls``: words that mention many.
+    """
 
     action: str
     room: str
@@ -155,6 +166,9 @@ class WriteForm:
     hint: str = ""
     pictures: Sequence[PictureField] = ()
     poll: str = ""
+    asks: MirrorQuestion | None = None
+    names: str = ""
+    calls: Sequence[str] = ()
 
 
 async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage]) -> set[UserId]:
@@ -214,6 +228,7 @@ def message_view(
         is_signal=message.kind is MessageKind.SIGNAL,
         is_readonly=not may_write,
         is_notice=message.kind is MessageKind.NOTICE,
+        is_only_here=one.is_only_here,
         removed=_removed_words(one),
         note=gettext("Waits for a moderator") if message.is_held else "",
         quote=quote,

@@ -38,6 +38,7 @@ from openmeet.web.site.live_streams import (
     reload_frame,
     retry_frame,
 )
+from openmeet.web.site.live_unread import UnreadWatch
 
 # Changes of access send no notification, so they are looked for: an answer, a role, a setting, the end of a session.
 LOOK_SECONDS: Final = 2.0
@@ -65,6 +66,7 @@ class LiveRooms:
         self._bell: log.RoomBell | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._unread = UnreadWatch()
 
     @property
     def count(self) -> int:
@@ -92,7 +94,7 @@ class LiveRooms:
         if self._is_closing:
             stream.end(retry_frame())
         if self._task is None or self._task.done():
-            self._bell = log.RoomBell(self._ring)
+            self._bell = log.RoomBell(self._heard)
             self._task = asyncio.create_task(self._feed(source), name="live rooms")
         self._ring(stream.room)
 
@@ -111,7 +113,12 @@ class LiveRooms:
             self._rooms.pop(stream.room, None)
         stream.place.give_back()
         if not self._rooms:
+            self._unread.clear()
             self._wake.set()
+
+    def _heard(self, room: RoomId, number: int) -> None:
+        self._unread.stir(room)
+        self._ring(room, number)
 
     def _ring(self, room: RoomId, _number: int = 0) -> None:
         if room in self._rooms:
@@ -121,10 +128,11 @@ class LiveRooms:
     def _notified(self, payload: str) -> None:
         place = log.notified(payload)
         if place is None:
+            self._unread.stir(None)
             self._rung.update(self._rooms)
             self._wake.set()
         else:
-            self._ring(*place)
+            self._heard(*place)
 
     async def _feed(self, source: LiveSource) -> None:
         """Until no stream is open."""
@@ -177,6 +185,8 @@ class LiveRooms:
                 one.push(reload_frame(one.room, one.number))
         for room in list(self._rooms):
             await self._feed_or_end(database, room)
+        async with database.reader() as reader:
+            await self._unread.tell(reader, [one for each in self._rooms.values() for one in each])
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
         """A failure in one room ends its streams, which reload their page, and no others."""

@@ -10,6 +10,7 @@ from typing import Final
 from groundwork.clock import Instant
 from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
+from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.users.model import UserId
 
 # A comment keeps proxies from closing a silent connection.
@@ -83,7 +84,7 @@ class LiveStream:
     """One open stream. ``entered``: the number of the room when they came, where the history begins there. ``number``: of the last
     entry that was handed out. ``credential`` None: nobody is signed in. ``is_catching_up``: what it missed is still being handed
     out, as fast as the reader takes it. ``found`` and ``hidden``: their access and the people they blocked or muted when it was
-    last looked; where that changes, they reload the page.
+    last looked; where that changes, they reload the page. ``unread``: what they were last told of their other rooms.
     """
 
     room: RoomId
@@ -99,6 +100,7 @@ class LiveStream:
     is_catching_up: bool = True
     found: Access | None = None
     hidden: Collection[UserId] | None = None
+    unread: UnreadCounts | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _polled_at: float = 0.0
     _is_poll_due: bool = False

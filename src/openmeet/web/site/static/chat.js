@@ -218,6 +218,7 @@ async function send(event) {
       keep();
       form.querySelector(".write-reply")?.remove();
       form.querySelector("[name=reply_to]")?.remove();
+      if (!isSignal) form.querySelector("[data-asks]")?.remove();
       adopt(page);
       if (!isSignal) adoptPictures(page);
       toEnd();
@@ -245,6 +246,67 @@ text?.addEventListener("keydown", (event) => {
   }
 });
 
+// Names: what follows an @ is looked for among the people here. Tab leads from the field to the names.
+
+const NAME_BEFORE = /(?<![\w@./])@([\p{L}\p{N}._-]{1,30})$/u;
+const names = form?.querySelector("[data-names]");
+let askedFor = "";
+let namesTimer;
+
+function nameTyped() {
+  return NAME_BEFORE.exec(text.value.slice(0, text.selectionStart))?.[1] ?? "";
+}
+
+function hideNames() {
+  askedFor = "";
+  names.hidden = true;
+  names.replaceChildren();
+}
+
+async function offerNames() {
+  const typed = nameTyped();
+  if (!typed) return hideNames();
+  if (typed === askedFor) return;
+  askedFor = typed;
+  const calls = names.dataset.calls.split(" ").filter((one) => one.startsWith(`@${typed.toLowerCase()}`));
+  let found = [];
+  try {
+    const address = new URL(names.dataset.names, location.href);
+    address.searchParams.set("q", typed);
+    const answer = await fetch(address, { headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    found = answer.ok ? [...page.querySelectorAll(".person-row bdi")].map((one) => one.textContent) : [];
+  } catch {
+    // Without a connection names can still be typed.
+  }
+  if (typed !== nameTyped()) return;
+  const offered = [...calls, ...found.map((one) => `@${one.replace(/\s+/gu, "")}`)];
+  names.replaceChildren(...[...new Set(offered)].slice(0, 6).map((one) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "button small quiet", textContent: one });
+    button.addEventListener("click", () => choose(one));
+    return button;
+  }));
+  names.hidden = !names.children.length;
+}
+
+function choose(name) {
+  const end = text.selectionStart;
+  const start = end - (NAME_BEFORE.exec(text.value.slice(0, end))?.[0].length ?? 0);
+  text.setRangeText(`${name} `, start, end, "end");
+  hideNames();
+  text.focus();
+  keep();
+}
+
+if (names) {
+  text.addEventListener("input", () => {
+    clearTimeout(namesTimer);
+    namesTimer = setTimeout(offerNames, 200);
+  });
+  form.addEventListener("keydown", (event) => event.key === "Escape" && hideNames());
+  form.addEventListener("submit", hideNames);
+}
+
 // Whoever sees the page has read it.
 const mark = document.querySelector("form[data-mark]");
 async function markRead() {
@@ -256,6 +318,44 @@ async function markRead() {
 if (mark) {
   document.addEventListener("visibilitychange", markRead);
   markRead();
+}
+
+// What arrives while it is looked at is read, too. Not every reader says so at the same moment.
+let readTo = 0;
+let readTimer;
+function readLive(number) {
+  if (!rows.dataset.read) return;
+  readTo = Math.max(readTo, number);
+  clearTimeout(readTimer);
+  if (document.visibilityState === "visible") readTimer = setTimeout(sayRead, 1_500 + Math.random() * 2_000);
+}
+
+function sayRead() {
+  if (!readTo || document.visibilityState !== "visible") return;
+  const body = new URLSearchParams({ number: readTo });
+  readTo = 0;
+  fetch(rows.dataset.read, { method: "POST", body, redirect: "manual" }).catch(() => {});
+}
+document.addEventListener("visibilitychange", () => readTo && readLive(readTo));
+
+// Other chats: their list, and the number beside their link.
+let othersTimer;
+function showOthers() {
+  clearTimeout(othersTimer);
+  othersTimer = setTimeout(async () => {
+    const answer = await fetch(location.pathname + location.search, { headers: { accept: "text/html" } }).catch(() => undefined);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const list = document.querySelector("nav.rooms > ul");
+    const freshList = page.querySelector("nav.rooms > ul");
+    if (list && freshList && !list.contains(document.activeElement)) list.replaceWith(freshList);
+    const links = [...page.querySelectorAll("a[href='/chat']")];
+    document.querySelectorAll("a[href='/chat']").forEach((link, index) => {
+      const count = links[index]?.querySelector(".count");
+      link.querySelector(".count")?.remove();
+      if (count) link.append(" ", count);
+    });
+  }, 300);
 }
 
 // Live
@@ -279,9 +379,13 @@ function follow(after) {
     const isNew = !document.getElementById(`m${told.message.number}`);
     const placed = put(told.html);
     if (isNew && placed && !placed.matches(".own")) announce(told.message);
+    if (isNew) readLive(told.number);
+    // Answers quote it, and must not go on saying what it no longer says.
+    else if (document.querySelector(`.quote-line a[href="#m${told.message.number}"]`)) read().catch(() => {});
   };
   for (const name of ["message", "edited", "removed", "reactions"]) stream.addEventListener(name, row);
   for (const name of ["again", "room", "pins"]) stream.addEventListener(name, () => read().catch(() => {}));
+  stream.addEventListener("rooms", showOthers);
   stream.addEventListener("out", () => {
     stream.close();
     location.reload();

@@ -1,0 +1,117 @@
+"""Mentions of many at once: ``@hosts`` by everyone who may write, ``@everyone`` by those who moderate the room.
+
+A message keeps whom it calls in its details. Who that is is looked up when people are notified, a page at a time, and stored with
+the mentions by name; unlike those they are shown to nobody, because they would tell who is in the room.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Final
+
+from groundwork.clock import HOUR, MINUTE, SECOND, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import TooMany
+from openmeet.domain.chat.access import access_of_each, people, related
+from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId, RoomKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import mentioned_names
+from openmeet.domain.users.model import UserId
+
+
+class GroupMention(StrEnum):
+    """Whom a message calls."""
+
+    HOSTS = "hosts"
+    EVERYONE = "everyone"
+
+
+# What people write, in the languages of the site.
+WORDS: Final = {
+    "hosts": GroupMention.HOSTS,
+    "gastgeber": GroupMention.HOSTS,
+    "everyone": GroupMention.EVERYONE,
+    "alle": GroupMention.EVERYONE,
+}
+_EVERYONE_AGAIN: Final = HOUR
+_HOSTS_AGAIN: Final = 10 * MINUTE
+# In these all people hear of every message.
+_SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
+# Messages that are looked through for an earlier call: more in an hour are beyond the limits of writing.
+_LOOKED_AT: Final = 2_000
+_PAGE: Final = 500
+
+
+async def called(reader: Reader, room: Room, person: UserId, found: Access, body: str) -> tuple[GroupMention, ...]:
+    """Whom a new message calls. Who may not call everyone writes a plain word, and so does who called the hosts a moment ago.
+
+    Raises TooMany (``EveryoneTooOften``) where everyone was called within the hour.
+    """
+    wanted = {WORDS[name] for name in mentioned_names(body) if name in WORDS}
+    if not wanted or room.kind in _SMALL:
+        return ()
+    made = []
+    if GroupMention.EVERYONE in wanted and found is Access.MODERATE:
+        last = await _last_call(reader, room.id, GroupMention.EVERYONE, None, _EVERYONE_AGAIN)
+        if last is not None:
+            left = -(-(last + _EVERYONE_AGAIN - reader.now) // SECOND)
+            minutes = -(-left // 60)
+            raise TooMany(ChatReason.EVERYONE_TOO_OFTEN, after_seconds=left, name="EveryoneTooOften", minutes=minutes)
+        made.append(GroupMention.EVERYONE)
+    if GroupMention.HOSTS in wanted and not await _last_call(reader, room.id, GroupMention.HOSTS, person, _HOSTS_AGAIN):
+        made.append(GroupMention.HOSTS)
+    return tuple(made)
+
+
+async def _last_call(
+    reader: Reader, room: RoomId, whom: GroupMention, person: UserId | None, within: int
+) -> Instant | None:
+    row = await reader.fetch_one(
+        """
+        select max(m.said_at) as last from (
+          select said_at, user_id, details from chat_messages where room_id = :room order by number desc limit :most) m
+         where m.said_at > :since and m.details like :call and m.user_id = coalesce(cast(:person as text), m.user_id)
+        """,
+        room=room,
+        most=_LOOKED_AT,
+        since=Instant(reader.now - within),
+        # Our own JSON; quotes in what people write are escaped there.
+        call=f'%"calls": [%"{whom}"%',
+        person=person,
+    )
+    return row["last"] if row else None
+
+
+def calls_of(one: ChatMessage) -> frozenset[GroupMention]:
+    """Whom a stored message calls."""
+    listed = one.details.get("calls")
+    return frozenset(GroupMention(call) for call in listed) if isinstance(listed, list) else frozenset()
+
+
+def is_group_mention(name: str) -> bool:
+    """Whether a folded name calls many and nobody by name."""
+    return name in WORDS
+
+
+async def page_of_called(
+    tx: Transaction, room: Room, one: ChatMessage, after: UserId | None
+) -> tuple[Collection[UserId], UserId | None]:
+    """The next people whom a message calls and who may read it, stored as mentioned; and the last one looked at where there are more."""
+    calls = calls_of(one)
+    if not calls:
+        return (), None
+    only_hosts = GroupMention.EVERYONE not in calls
+    whom = f"(select distinct h.user_id from {related()} h where h.because = 'hosting')" if only_hosts else people()
+    rows = await tx.fetch(
+        f"select p.user_id from chat_rooms r, {whom} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
+        room=room.id,
+        after=after or "",
+        limit=_PAGE,
+    )
+    listed = [UserId(row["user_id"]) for row in rows]
+    reached = await access_of_each(tx, room, listed)
+    found = [who for who in listed if reached.get(who, Access.NONE) is not Access.NONE and who != one.user_id]
+    await tx.execute_many(
+        "insert into chat_mentions (message_id, user_id, is_called) values (:message, :person, 1) on conflict do nothing",
+        [{"message": one.id, "person": who} for who in found],
+    )
+    return found, listed[-1] if len(listed) == _PAGE else None

@@ -1,0 +1,118 @@
+"""The form below a conversation: what it answers, what it offers, and what it asks with a first message."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound
+from openmeet.domain.chat import headings, mirroring, queries, room_queries
+from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, Room, RoomId, RoomKind
+from openmeet.domain.chat.queries import MessageFilter
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.chat import view
+from openmeet.web.chat.pictures import PictureField, empty_fields
+from openmeet.web.chat.places import ChatPlace
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMessage:
+    """What somebody wanted to send, and why it was not."""
+
+    text: str
+    about: str
+    reply_to: str
+    submission: str
+    problem: str
+    status: int
+    pictures: Sequence[PictureField]
+
+
+async def write_form(
+    reader: Reader,
+    request: Request,
+    place: ChatPlace,
+    viewer: UserId | None,
+    written: WrittenMessage | None,
+    *,
+    date_asked: str | None,
+) -> view.WriteForm | None:
+    room = place.room
+    if viewer is None or place.access < Access.WRITE or (room is not None and room.is_closed):
+        return None
+    about = written.about if written else date_asked or place.heading
+    if about is None and room is not None:
+        about = await headings.usual_heading(reader, room)
+    reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
+    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone going")
+    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+        label = gettext("Message the hosts")
+    if place.target.kind is RoomKind.DIRECT and place.query:
+        label = gettext("Write an answer")
+    return view.WriteForm(
+        action=place.page(),
+        room=f"{place.path}?{place.query}",
+        submission=written.submission if written else secrets.token_urlsafe(16),
+        label=label,
+        max_length=MAX_TEXT,
+        text=written.text if written else "",
+        about=about or "",
+        reply_to=reply_to,
+        problem=written.problem if written else "",
+        signals=[(one.value, str(words)) for one, words in view.SIGNALS.items()]
+        if place.is_under_way(reader.now)
+        else (),
+        hint=gettext("The people in this room will see your name.")
+        if room is None or not await _has_written(reader, room, viewer, place.access)
+        else "",
+        pictures=written.pictures if written else empty_fields(),
+        poll=place.page("poll"),
+        asks=await _mirror_question(reader, request, room),
+        names=place.page("people"),
+        calls=_calls(place),
+    )
+
+
+def _calls(place: ChatPlace) -> tuple[str, ...]:
+    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+        return ()
+    if place.access is Access.MODERATE:
+        return gettext("@hosts"), gettext("@everyone")
+    return (gettext("@hosts"),)
+
+
+async def _mirror_question(reader: Reader, request: Request, room: Room | None) -> view.MirrorQuestion | None:
+    server, caller = services(request).settings.matrix_server_name, caller_of(request)
+    if not server or room is None or not await mirroring.is_to_be_asked(reader, room, caller.user_id):
+        return None
+    return view.MirrorQuestion(server, caller.display_name)
+
+
+async def _replied(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:
+    if not message:
+        return None
+    try:
+        one, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
+    except NotFound:
+        return None
+    found = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
+    return {"id": one.id, "name": found.name, "words": view.line_of(found).removeprefix(f"{found.name}: ")}
+
+
+async def _has_written(reader: Reader, room: Room, viewer: UserId, found: Access) -> bool:
+    own = MessageFilter(person=viewer)
+    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, found=found)).messages)
+
+
+async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:
+    """What somebody chose beside their first message in a mirrored room; an older page answers no second time."""
+    consent = {"pass_on": MatrixConsent.NAME_AND_WORDS, "keep_here": MatrixConsent.NONE}.get(answer)
+    room = await room_queries.by_id(tx, room_id)
+    if consent is not None and room is not None and await mirroring.is_to_be_asked(tx, room, caller.user_id):
+        await mirroring.answer_consent(tx, caller, consent)
