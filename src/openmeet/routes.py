@@ -121,6 +121,7 @@ from openmeet.web.imports import pages as imports_pages
 from openmeet.web.media import covers
 from openmeet.web.media import pages as media_pages
 from openmeet.web.moderation import api as moderation_api
+from openmeet.web.moderation import chat_api as moderation_chat_api
 from openmeet.web.moderation import chat_pages as moderation_chat_pages
 from openmeet.web.moderation import pages as moderation_pages
 from openmeet.web.notifications import list_api
@@ -330,4 +331,5 @@ def operations() -> list[ApiOperation]:
         *deletion_pages.OPERATIONS,
         *safety_api.OPERATIONS,
         *moderation_api.OPERATIONS,
+        *moderation_chat_api.OPERATIONS,
     ]

@@ -45,6 +45,9 @@ TEXTS: Final = {
     "reporterId": _PERSON,
     **dict.fromkeys(("at", "since", "thereSince"), _AT),
     **dict.fromkeys(("before", "after"), "hidden"),
+    "removedText": "See https://spam.example",
+    "removalReason": "Advertising",
+    "objection": "That was my own event.",
     # Who.
     **dict.fromkeys(("personId", "actorId", "userId", "userIds", "ownerId", "hostId", "decidedBy"), _PERSON),
     **dict.fromkeys(("displayName", "hostName"), "Ana"),

@@ -26,6 +26,7 @@ _REFERENCES = "#/components/schemas/{name}"
 
 # Every variable path segment.
 PATH_WORDS: Final = {
+    "message": "The id of a message of chat",
     "key": "The id of a picture",
     "size": "large or small",
     "number": "The number of a place at GeoNames",

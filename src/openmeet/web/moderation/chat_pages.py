@@ -28,7 +28,9 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import key_of, picture_views, served
 from openmeet.web.chat.requests import removal_sealer
+from openmeet.web.moderation import chat_decisions
 from openmeet.web.moderation.access import moderator_of, position_of
+from openmeet.web.moderation.chat_decisions import SiteDecision
 from openmeet.web.moderation.pages import tabs_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -97,26 +99,9 @@ async def decide(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
-            one, room = await messages.moderated(tx, moderator, message, of_site=True)
-            match act:
-                case "remove":
-                    await messages.remove(tx, moderator, message, reason, sealer, of_site=True)
-                case "restore":
-                    await messages.restore(tx, moderator, message, sealer, of_site=True)
-                case "dismiss":
-                    await sanctions.dismiss_reports(tx, moderator, message, of_site=True)
-                case "uphold":
-                    await objections.uphold(tx, moderator, message, reason, of_site=True)
-                case "ban" if one.user_id is not None:
-                    await sanctions.sanction(
-                        tx, moderator, room.id, one.user_id, SanctionKind.BAN, reason=reason, of_site=True
-                    )
-                case "unban" if one.user_id is not None:
-                    await sanctions.lift(
-                        tx, moderator, room.id, one.user_id, reason, kind=SanctionKind.BAN, of_site=True
-                    )
-                case _:
-                    raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+            if act not in set(SiteDecision):
+                raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+            await chat_decisions.decide(tx, moderator, message, SiteDecision(act), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
         return await _show_message(request, typed_again(typed, wrong), 400)
     except Refused as refused:

@@ -1,0 +1,235 @@
+"""Messages of chat that wait for the community’s moderators, as JSON: the list, one message with its context, and decisions.
+
+Like the pages, it shows what was reported to them and a few messages around it, and nothing else.
+"""
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from groundwork.sealing import Sealer
+from openmeet.domain.chat import messages, objections, queries
+from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.message_queries import around, by_ids
+from openmeet.domain.chat.model import ChatMessageId
+from openmeet.domain.chat.objections import Removal, SiteReport
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
+from openmeet.domain.chat.sanctions import SanctionKind, sanctions_in
+from openmeet.domain.moderation.model import ReportReason
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.api.pagination import CURSOR, limit_of
+from openmeet.web.chat.requests import removal_sealer
+from openmeet.web.moderation.access import moderator_of, position_of
+from openmeet.web.moderation.chat_decisions import SiteDecision, decide
+from openmeet.web.site.tenant_routing import database_of
+
+_PAGE: Final = 25
+_MOST: Final = 100
+# Messages before and after the reported one.
+_AROUND: Final = 5
+
+
+class SiteReportShown(msgspec.Struct, rename="camel"):
+    """A report to the moderators of the site. Who made it stays unknown."""
+
+    reason: ReportReason
+    words: str
+    created_at: str
+    is_open: bool
+
+
+class WaitingMessage(msgspec.Struct, rename="camel"):
+    """A message that waits. ``room``: the name of its chat. ``since``: of the first report or the objection. ``objection``: what its
+    author says against a removal by the site; null for nothing.
+    """
+
+    message_id: str
+    room: str
+    since: str
+    reports: list[SiteReportShown]
+    objection: str | None
+
+
+class WaitingMessages(msgspec.Struct, rename="camel"):
+    """A page, the longest waiting first; ``cursor`` is null on the last."""
+
+    messages: list[WaitingMessage]
+    cursor: str | None
+
+
+class ContextMessage(msgspec.Struct, rename="camel"):
+    """A message near the reported one, or that one itself. ``text`` is empty where it was removed."""
+
+    id: str
+    number: int
+    author_id: str | None
+    author_name: str
+    said_at: str
+    text: str
+    is_removed: bool
+
+
+class ReportedMessage(msgspec.Struct, rename="camel"):
+    """A reported message with ``context`` around it. ``removedText``: what it said, for 30 days. ``removedBySite``: the moderators of
+    the site removed it, and only they bring it back. ``isAuthorBanned``: by them, from this chat.
+    """
+
+    message_id: str
+    room_id: str
+    room: str
+    context: list[ContextMessage]
+    reports: list[SiteReportShown]
+    removed_text: str
+    removed_by_site: bool
+    removal_reason: str | None
+    objection: str | None
+    is_author_banned: bool
+
+
+class ChatDecision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """``act``: ``remove`` and ``ban`` need a reason, which the author is told; ``restore`` and ``unban`` undo them. ``dismiss``: nothing
+    is wrong with it. ``uphold``: after an objection, it stays removed.
+    """
+
+    act: SiteDecision
+    reason: str = ""
+
+
+async def list_waiting(request: Request) -> Response:
+    most = limit_of(request, _PAGE, _MOST)
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        after = position_of(request.query_params.get("cursor", ""))
+        found = await objections.waiting_for_site(
+            reader, limit=most + 1, after=None if after is None else (after[0], ChatMessageId(after[1]))
+        )
+        ids = [message for message, _ in found[:most]]
+        stored = await by_ids(reader, ids)
+        rooms = await rooms_by_ids(reader, {one.room_id for one in stored.values()})
+        addresses = await addresses_of(reader, list(rooms.values()), None)
+        reports = await objections.reports_to_site(reader, ids)
+        removals = await objections.removals_of(reader, ids)
+    shown = [
+        WaitingMessage(
+            message,
+            addresses[stored[message].room_id].name if stored[message].room_id in addresses else "",
+            iso(since),
+            [_report(one) for one in reports.get(message, []) if one.is_open],
+            _objection(removals.get(message)) if stored[message].removed_by_site else None,
+        )
+        for message, since in found[:most]
+    ]
+    last = found[most - 1] if len(found) > most else None
+    return json_response(WaitingMessages(shown, f"{last[1]}:{last[0]}" if last else None))
+
+
+async def show_reported(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await _reported(reader, _id(request), removal_sealer(request))
+    return json_response(found)
+
+
+async def decide_reported(request: Request) -> Response:
+    wanted, sealer = await read_json(request, ChatDecision), removal_sealer(request)
+    async with database_of(request).transaction() as tx:
+        found = await _decided(tx, request, wanted, sealer)
+    return json_response(found)
+
+
+async def _decided(tx: Transaction, request: Request, wanted: ChatDecision, sealer: Sealer) -> ReportedMessage:
+    moderator = await moderator_of(tx, request)
+    await decide(tx, moderator, _id(request), wanted.act, wanted.reason, sealer)
+    return await _reported(tx, _id(request), sealer)
+
+
+async def _reported(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -> ReportedMessage:
+    """Raises NotFound where the message was not reported to the community's moderators."""
+    reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
+    message = (await by_ids(reader, [message_id])).get(message_id)
+    if message is None or not (reports or message.removed_by_site):
+        raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+    rooms = await rooms_by_ids(reader, [message.room_id])
+    addresses = await addresses_of(reader, list(rooms.values()), None)
+    near = await queries.shown(reader, await around(reader, message, _AROUND), None)
+    text, _ = await messages.sealed_content(reader, message_id, sealer)
+    removal = (await objections.removals_of(reader, [message_id])).get(message_id)
+    banned = message.user_id is not None and any(
+        one.kind is SanctionKind.BAN and one.of_site
+        for one in await sanctions_in(reader, message.room_id, message.user_id)
+    )
+    return ReportedMessage(
+        message_id=message.id,
+        room_id=message.room_id,
+        room=addresses[message.room_id].name if message.room_id in addresses else "",
+        context=[
+            ContextMessage(
+                one.id,
+                one.number,
+                one.message.user_id,
+                one.name,
+                iso(one.message.said_at),
+                one.message.body,
+                one.message.is_removed,
+            )
+            for one in near
+        ],
+        reports=[_report(one) for one in reports],
+        removed_text=text,
+        removed_by_site=message.removed_by_site,
+        removal_reason=removal.reason if removal else None,
+        objection=_objection(removal) if message.removed_by_site else None,
+        is_author_banned=banned,
+    )
+
+
+def _report(one: SiteReport) -> SiteReportShown:
+    return SiteReportShown(one.reason, one.words, iso(one.at), one.is_open)
+
+
+def _objection(removal: Removal | None) -> str | None:
+    return removal.objection if removal is not None and not removal.is_decided else None
+
+
+def _id(request: Request) -> ChatMessageId:
+    return ChatMessageId(request.path_params["message"])
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/moderation/chat",
+        "listReportedChat",
+        "Messages of chat that were reported to the moderators of the site, and objections; for moderators",
+        list_waiting,
+        {200: WaitingMessages},
+        parameters=(CURSOR, Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)),
+        failures=(403,),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/moderation/chat/{message}",
+        "showReportedChat",
+        "One of them, with what was said around it; for moderators",
+        show_reported,
+        {200: ReportedMessage},
+        failures=(403, 404),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/moderation/chat/{message}",
+        "decideReportedChat",
+        "Remove it, bring it back, dismiss its reports, keep it removed, ban its author from that chat; for moderators",
+        decide_reported,
+        {200: ReportedMessage},
+        ChatDecision,
+        failures=(403, 404, 422),
+    ),
+)

@@ -1,0 +1,48 @@
+"""Decisions of the community’s moderators about a message that was reported to them, by page and by JSON."""
+
+from enum import StrEnum
+
+from groundwork.database.transaction import Transaction
+from groundwork.errors import NotFound
+from groundwork.sealing import Sealer
+from openmeet.domain.chat import messages, objections, sanctions
+from openmeet.domain.chat.model import ChatMessageId
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.users.model import Caller
+
+
+class SiteDecision(StrEnum):
+    """What they can decide."""
+
+    REMOVE = "remove"
+    RESTORE = "restore"
+    DISMISS = "dismiss"
+    UPHOLD = "uphold"
+    BAN = "ban"
+    UNBAN = "unban"
+
+
+async def decide(
+    tx: Transaction, moderator: Caller, message: ChatMessageId, act: SiteDecision, reason: str, sealer: Sealer
+) -> None:
+    """Decide about a message, or about its author’s place in that chat. ``moderator``: who was checked to be one.
+
+    Raises NotFound where nothing was reported to them, or nobody can be banned; InvalidForm, InvalidInput, Refused.
+    """
+    one, room = await messages.moderated(tx, moderator, message, of_site=True)
+    match act:
+        case SiteDecision.REMOVE:
+            await messages.remove(tx, moderator, message, reason, sealer, of_site=True)
+        case SiteDecision.RESTORE:
+            await messages.restore(tx, moderator, message, sealer, of_site=True)
+        case SiteDecision.DISMISS:
+            await sanctions.dismiss_reports(tx, moderator, message, of_site=True)
+        case SiteDecision.UPHOLD:
+            await objections.uphold(tx, moderator, message, reason, of_site=True)
+        case SiteDecision.BAN | SiteDecision.UNBAN if one.user_id is None:
+            raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+        case SiteDecision.BAN if one.user_id is not None:
+            await sanctions.sanction(tx, moderator, room.id, one.user_id, SanctionKind.BAN, reason=reason, of_site=True)
+        case SiteDecision.UNBAN if one.user_id is not None:
+            await sanctions.lift(tx, moderator, room.id, one.user_id, reason, kind=SanctionKind.BAN, of_site=True)
