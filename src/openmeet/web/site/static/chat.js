@@ -5,11 +5,14 @@ const form = document.querySelector("form[data-write]");
 const said = document.querySelector("[data-live-said]");
 const RUN_MS = 10 * 60_000;
 
+// What looks by itself needs no link for it.
+document.querySelector("[data-without-script]")?.remove();
+
 // What was typed is kept in this browser until it is sent, for each room.
 const draft = form ? `openmeet:draft:${form.dataset.write}` : "";
 const text = form?.elements.text;
 const state = document.getElementById("write-state");
-const hint = state?.textContent ?? "";
+let hint = state?.textContent ?? "";
 if (text) {
   try {
     text.value ||= localStorage.getItem(draft) ?? "";
@@ -214,6 +217,8 @@ async function send(event) {
     const answer = await fetch(form.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok && answer.redirected) {
+      hint = page.getElementById("write-state")?.textContent ?? "";
+      tell("");
       if (!isSignal && text.value === words) text.value = "";
       keep();
       form.querySelector(".write-reply")?.remove();
