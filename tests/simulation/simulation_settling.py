@@ -6,7 +6,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion import tasks
 from openmeet.network.repositories import circuits
-from openmeet.outbox.publications import PublicationKind, try_again
+from openmeet.outbox.publications import PublicationKind, retry_now
 from tests.simulation.announced import Held
 from tests.simulation.oracle import expect
 from tests.simulation.simulation_journal import Journal
@@ -123,7 +123,7 @@ async def _help(simulation: "Simulation") -> None:
         if row["state"] == "blocked" and person.sort is Sort.CONNECTED:
             await simulation.sign_in(person)
         async with simulation.deployment.db.transaction() as tx:
-            await try_again(tx, kind=PublicationKind(row["kind"]), subject_id=row["subject_id"])
+            await retry_now(tx, kind=PublicationKind(row["kind"]), subject_id=row["subject_id"])
     for did in sorted({row["subject"].split("/")[2] for row in late}):
         # What came too late is taken away with their session, too.
         for person in simulation.people.values():

@@ -90,7 +90,7 @@ async def find(reader: Reader, did: Did) -> AccountMove | None:
 async def begin(
     tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: BearerTokens
 ) -> bool:
-    """Start a migration in place of an earlier one; False while one is in its final stage."""
+    """Write the row of a migration in its first stage, in place of an earlier one; False while one is in its final stage."""
     session = _sealed(sealer, did, tokens)
     begun = await tx.execute(
         _BEGIN, did=did, target=target, handle=handle, revision=revision, session=session, now=tx.now

@@ -34,7 +34,7 @@ async def show_move(request: Request) -> Response:
 
 
 async def change_move(request: Request) -> Response:
-    """Start, enter the code, retry, cancel."""
+    """The buttons of the migration page: start, send a code, enter it, retry, cancel."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

@@ -87,8 +87,8 @@ async def forget(db: Database, before: Instant) -> None:
     await db.write(lambda w: w.execute(_FORGET, before=before))
 
 
-def none_runs(w: Writer) -> None:
-    """In a restored database: mark the backup that was running as not running."""
+def fail_running(w: Writer) -> None:
+    """In a restored database: mark the backup that was running as failed."""
     w.execute(_NONE_RUNS, now=w.now)
 
 

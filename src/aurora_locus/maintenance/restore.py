@@ -170,7 +170,7 @@ async def _settle_secrets(db: Database, manifest: Manifest, target: RestoreTarge
         if text and not (target.secrets or {}).get(name):
             secret = decode(text)
             await db.write(lambda w, p=purpose, s=secret: server_keys.put(w, sealer, p, s))  # type: ignore[misc]  # defaults bind now
-    await db.write(history.none_runs)
+    await db.write(history.fail_running)
     return sealer
 
 

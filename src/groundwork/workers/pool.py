@@ -43,20 +43,20 @@ class ChargedPool:
     """A pool, and whose quotas its jobs are charged to."""
 
     pool: "WorkerPool"
-    handlers: tuple[QuotaHolder, ...]
+    holders: tuple[QuotaHolder, ...]
 
     async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
         """``WorkerPool.run``, charged to these holders."""
-        return await self.pool.run(job, handlers=self.handlers, limits=limits)
+        return await self.pool.run(job, holders=self.holders, limits=limits)
 
     def require_quota(self) -> None:
         """Raises TooMany where a quota is used up, before a file is received in vain."""
-        self.pool.require_quota(self.handlers)
+        self.pool.require_quota(self.holders)
 
 
 @dataclass(eq=False, slots=True)
 class _Turn:
-    handlers: Sequence[QuotaHolder]
+    holders: Sequence[QuotaHolder]
     granted: asyncio.Future[None]
 
 
@@ -103,7 +103,7 @@ class WorkerPool:
         return [worker.pid for worker in (*self._busy, *(one for one, _ in self._idle))]
 
     async def run(
-        self, job: Callable[[], T], *, handlers: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
+        self, job: Callable[[], T], *, holders: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
     ) -> T:
         """Run a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of
         one.
@@ -111,7 +111,7 @@ class WorkerPool:
         Raises JobStopped where it exceeded its limits, TooMany where a holder's quota or share of the queue is used up,
         Unavailable where the queue is full, and what the job raises. Cancelling the caller kills the job.
         """
-        ended = await self._ended(job, tuple(handlers), limits or self.limits.job)
+        ended = await self._ended(job, tuple(holders), limits or self.limits.job)
         if ended.stopped is not None:
             raise JobStopped(ended.stopped)
         if ended.error is not None:
@@ -119,13 +119,13 @@ class WorkerPool:
         value: T = ended.value
         return value
 
-    def require_quota(self, handlers: Sequence[QuotaHolder]) -> None:
-        """Raises TooMany where one of these quotas is used up."""
-        self._quota.check(handlers, self._clock())
+    def require_quota(self, holders: Sequence[QuotaHolder]) -> None:
+        """Raises TooMany if one of these holders has used up their quota."""
+        self._quota.check(holders, self._clock())
 
-    def charged_to(self, *handlers: QuotaHolder) -> ChargedPool:
+    def charged_to(self, *holders: QuotaHolder) -> ChargedPool:
         """The same pool, for jobs whose CPU time is charged to the quotas of these holders."""
-        return ChargedPool(self, handlers)
+        return ChargedPool(self, holders)
 
     async def close(self) -> None:
         """End every process, also those that are starting. Running jobs are stopped."""
@@ -146,12 +146,10 @@ class WorkerPool:
         for worker in ending:
             await asyncio.to_thread(worker.wait)
 
-    async def _ended(
-        self, job: Callable[[], object], handlers: Sequence[QuotaHolder], limits: JobLimits
-    ) -> FinishedJob:
+    async def _ended(self, job: Callable[[], object], holders: Sequence[QuotaHolder], limits: JobLimits) -> FinishedJob:
         try:
-            self._quota.check(handlers, self._clock())
-            await self._turn(handlers)
+            self._quota.check(holders, self._clock())
+            await self._turn(holders)
         except (TooMany, Unavailable) as refused:
             self._count("quota" if isinstance(refused, TooMany) else "queue_full")
             raise
@@ -166,8 +164,8 @@ class WorkerPool:
             raise
         finally:
             now = self._clock()
-            self._quota.charge(handlers, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
-            self._release(handlers)
+            self._quota.charge(holders, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
+            self._release(holders)
         if self._is_closed and ended.stopped is not None:
             raise _stopping()
         self._count(ended.stopped.value if ended.stopped is not None else "raised" if ended.error else "done")
@@ -234,20 +232,20 @@ class WorkerPool:
         for worker in retired:
             _end(worker)
 
-    async def _turn(self, handlers: Sequence[QuotaHolder]) -> None:
+    async def _turn(self, holders: Sequence[QuotaHolder]) -> None:
         """Wait until a process is free for these holders. Raises TooMany, Unavailable."""
         if self._is_closed:
             raise _stopping()
-        if not self._waiting and self._may_run(handlers):
-            self._begin(handlers)
+        if not self._waiting and self._may_run(holders):
+            self._begin(holders)
             return
-        waiting_of = Counter(handler.key for turn in self._waiting for handler in turn.handlers)
-        if any(waiting_of[handler.key] >= MOST_WAITING * handler.weight for handler in handlers):
+        waiting_of = Counter(holder.key for turn in self._waiting for holder in turn.holders)
+        if any(waiting_of[holder.key] >= MOST_WAITING * holder.weight for holder in holders):
             why = "Several of your files are being read already. Wait until that is done, then send the next one."
             raise TooMany(why, after_seconds=_RETRY_SECONDS, name="TooManyAtOnce")
         if len(self._waiting) >= self.limits.queue:
             raise _too_busy()
-        turn = _Turn(handlers, asyncio.get_running_loop().create_future())
+        turn = _Turn(holders, asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
         self._grant()
         try:
@@ -257,28 +255,26 @@ class WorkerPool:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             elif turn.granted.done() and not turn.granted.cancelled():
-                self._release(handlers)  # its turn came in the same moment
+                self._release(holders)  # its turn came in the same moment
             if isinstance(error, TimeoutError):
                 raise _too_busy() from None
             raise
 
-    def _may_run(self, handlers: Sequence[QuotaHolder]) -> bool:
+    def _may_run(self, holders: Sequence[QuotaHolder]) -> bool:
         """Whether a process is free, and is not the last one that these holders would take from everybody else."""
         own = max(1, self.limits.processes - 1)
-        return self._running < self.limits.processes and all(
-            self._running_of[handler.key] < own for handler in handlers
-        )
+        return self._running < self.limits.processes and all(self._running_of[holder.key] < own for holder in holders)
 
-    def _begin(self, handlers: Sequence[QuotaHolder]) -> None:
+    def _begin(self, holders: Sequence[QuotaHolder]) -> None:
         self._running += 1
-        self._running_of.update(handler.key for handler in handlers)
+        self._running_of.update(holder.key for holder in holders)
 
-    def _release(self, handlers: Sequence[QuotaHolder]) -> None:
+    def _release(self, holders: Sequence[QuotaHolder]) -> None:
         self._running -= 1
-        for handler in handlers:
-            self._running_of[handler.key] -= 1
-            if not self._running_of[handler.key]:
-                del self._running_of[handler.key]
+        for holder in holders:
+            self._running_of[holder.key] -= 1
+            if not self._running_of[holder.key]:
+                del self._running_of[holder.key]
         self._grant()
 
     def _grant(self) -> None:
@@ -286,9 +282,9 @@ class WorkerPool:
         for turn in list(self._waiting):
             if self._running >= self.limits.processes:
                 return
-            if self._may_run(turn.handlers) and not turn.granted.done():
+            if self._may_run(turn.holders) and not turn.granted.done():
                 self._waiting.remove(turn)
-                self._begin(turn.handlers)
+                self._begin(turn.holders)
                 turn.granted.set_result(None)
 
     def _count(self, outcome: str) -> None:

@@ -37,9 +37,9 @@ class Quota:
         # key: (seconds used and not refilled yet, time of that value)
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def check(self, handlers: Sequence[QuotaHolder], now: float) -> None:
+    def check(self, holders: Sequence[QuotaHolder], now: float) -> None:
         """Raises TooMany where a quota is used up. ``now`` and all times are of one monotonic clock."""
-        wait = max((self._wait(handler, now) for handler in handlers), default=0.0)
+        wait = max((self._wait(holder, now) for holder in holders), default=0.0)
         if wait > 0:
             minutes = max(1, round(wait / 60))
             raise TooMany(
@@ -48,20 +48,20 @@ class Quota:
                 name="ReadingAllowanceUsedUp",
             )
 
-    def charge(self, handlers: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
+    def charge(self, holders: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
         """Charge what a job took."""
-        for handler in handlers:
-            self._used[handler.key] = (self._left_over(handler, now) + cpu_seconds, now)
-            self._used.move_to_end(handler.key)
+        for holder in holders:
+            self._used[holder.key] = (self._left_over(holder, now) + cpu_seconds, now)
+            self._used.move_to_end(holder.key)
         while len(self._used) > _MOST_KEYS:
             self._used.popitem(last=False)
 
-    def _left_over(self, handler: QuotaHolder, now: float) -> float:
-        used, at = self._used.get(handler.key, (0.0, now))
-        return max(0.0, used - (now - at) * self._allowance * handler.weight / WINDOW_SECONDS)
+    def _left_over(self, holder: QuotaHolder, now: float) -> float:
+        used, at = self._used.get(holder.key, (0.0, now))
+        return max(0.0, used - (now - at) * self._allowance * holder.weight / WINDOW_SECONDS)
 
-    def _wait(self, handler: QuotaHolder, now: float) -> float:
+    def _wait(self, holder: QuotaHolder, now: float) -> float:
         """Seconds until a tenth of the quota is available; 0 where it is not used up."""
-        allowance = self._allowance * handler.weight
-        over = self._left_over(handler, now) - allowance
+        allowance = self._allowance * holder.weight
+        over = self._left_over(holder, now) - allowance
         return 0.0 if over < 0 else (over + allowance / 10) * WINDOW_SECONDS / allowance

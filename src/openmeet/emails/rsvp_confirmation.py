@@ -73,7 +73,7 @@ async def _email(tx: Transaction, head: EmailContext, due: Due, to: EmailRecipie
     if event.id not in await seen_by(tx, [event], user_id):
         return None
     registration_settings = await registration_settings_of(tx, event)
-    stands = stands_words(event, registration_settings, mine, await before(tx, mine), tx.now)
+    stands = answer_sentence(event, registration_settings, mine, await before(tx, mine), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=mine.is_seated)
     title = one_line(event.title)
     place = [one_line(line) for line in seen.place.lines]
@@ -137,7 +137,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
     return compose
 
 
-def stands_words(
+def answer_sentence(
     event: Event, registration_settings: RegistrationSettings, mine: Attendance | None, before: int, now: Instant
 ) -> str:
     """The sentence of the answer bar for somebody who answered; empty without an RSVP. ``before``: people on the

@@ -110,7 +110,7 @@ MOVE = f"""
      where {_HELD} and state in (:from_a, :from_b)
 """
 
-# ``looks_again`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget``).
+# ``looks_again`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget_record``).
 RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
@@ -151,7 +151,9 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
 
 
-async def fix(tx: Transaction, leased: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes) -> int | None:
+async def store_before_sending(
+    tx: Transaction, leased: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes
+) -> int | None:
     """Store what will be sent.
 
     Returns the writes of this record in the past hour without a local edit, this one included; None when the lease is
@@ -207,7 +209,7 @@ async def confirm(
     )
 
 
-async def move(
+async def set_state(
     tx: Transaction,
     leased: LeasedPublication,
     state: PublicationState,

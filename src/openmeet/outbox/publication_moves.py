@@ -21,7 +21,7 @@ from openmeet.outbox.publications import (
     enqueue_edits,
     enqueue_retractions,
     forget_unsent,
-    look_again,
+    recheck,
 )
 
 # Account merge.
@@ -134,7 +134,7 @@ async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequ
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
     )
-    await look_again(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
+    await recheck(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
 
 
 async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
@@ -250,7 +250,7 @@ ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id
 
 
 async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Retract a record at its owner's request; it is not sent again before ``publications.try_again``, or before they
+    """Retract a record at its owner's request; it is not sent again before ``publications.retry_now``, or before they
     consent to publishing again.
     """
     tx.after_commit(wake_dispatchers)
@@ -265,7 +265,7 @@ async def recall_record(
     did, uri = record
     await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
     await recall(tx, kind=kind, subject_id=subject_id)
-    await publications.look_again(tx, kind=kind, subject_ids=[subject_id])
+    await publications.recheck(tx, kind=kind, subject_ids=[subject_id])
 
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:

@@ -1,7 +1,8 @@
 """Publications: one row per record that is in a person's repository or may have to be, with declared states.
 
 Domain code calls ``enqueue`` in the transaction of the edit; pages read ``states``. What was sent, when and under which
-key is in ``publication_leases``, what the network reports in ``publication_echoes``. Revisions say what is due, not clocks.
+key is in ``publication_leases``, what the network reports in ``publication_echoes``. A row is out of date when its revision is above
+the one sent; times only say when to try.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,14 +48,14 @@ class PublicationState(StrEnum):
 
     WITHHELD = "withheld"  # visibility, settings, consent, not connected
     WAITING = "waiting"  # its subject is not published yet, or an account of its person is not yet read
-    DUE = "due"
+    DUE = "due"  # to be decided and carried out now
     SENDING = "sending"  # leased
     PUBLISHED = "published"
-    RETRYING = "retrying"
-    BLOCKED = "blocked"  # needs a login
+    RETRYING = "retrying"  # failed; tried again after a wait
+    BLOCKED = "blocked"  # we may not write there: its person must sign in again, grant access or reactivate the account
     REFUSED = "refused"  # invalid, too large; the reason is kept
-    CONFLICTED = "conflicted"
-    RETRACTING = "retracting"
+    CONFLICTED = "conflicted"  # changed elsewhere, or written too often; its owner decides
+    RETRACTING = "retracting"  # its record is being deleted
     RETRACTED = "retracted"
 
 
@@ -244,7 +245,7 @@ STATES = """
 """
 
 # A retraction that has started is finished first; then the row is decided again.
-TRY_AGAIN = """
+RETRY_NOW = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
            reason = '', is_recalled = 0
      where kind = :kind and subject_id = :subject_id
@@ -259,7 +260,7 @@ DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
            changed_at = case when {LEASED} then changed_at else :now end,
            looks_again = case when {LEASED} then 1 else looks_again end"""
 
-TRY_ALL_OF = f"""
+RECHECK_BLOCKED = f"""
     update publications
        set {DUE_OR_MARKED},
            attempts = case when {LEASED} then attempts else 0 end, reason = case when {LEASED} then reason else '' end
@@ -269,13 +270,13 @@ TRY_ALL_OF = f"""
 
 _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
-_LOOK_AGAIN = f"""
+_RECHECK = f"""
     update publications set {DUE_OR_MARKED}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
-LOOK_AGAIN = _LOOK_AGAIN.format("in :subject_ids")
-LOOK_AGAIN_AT_ALL_OF = f"update publications set {DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
-LOOK_AGAIN_AT_KIND = f"""
+RECHECK = _RECHECK.format("in :subject_ids")
+RECHECK_ALL_OF = f"update publications set {DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
+RECHECK_KIND = f"""
     update publications set {DUE_OR_MARKED}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {LEASED})
 """
@@ -316,7 +317,9 @@ def enqueue_write(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """The SQL write of ``enqueue``, to be executed in one batch with the edit."""
+    """The statement of ``enqueue``, to be executed in one batch with the edit; wakes the dispatchers after the commit. It leaves
+    superseded records alone: for a kind without them, or for a first revision.
+    """
     tx.after_commit(wake_dispatchers)
     # From here on the record can be traced by its subject, to the PDS and back (``record.published``,
     # ``record.came_back``).
@@ -415,7 +418,7 @@ async def enqueue_retractions(
 async def look_at_superseded(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
-        former = _LOOK_AGAIN.format(f"in ({_SUPERSEDED} {chosen})")
+        former = _RECHECK.format(f"in ({_SUPERSEDED} {chosen})")
         await tx.execute(former, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
@@ -426,27 +429,25 @@ async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[st
         return found
     names = {f"s{number}": subject_id for number, subject_id in enumerate(found)}
     rows = await reader.fetch(STATES.format(", ".join(f":{name}" for name in names)), kind=kind, **names)
-    found.update((row["subject_id"], _standing(row)) for row in rows)
+    found.update((row["subject_id"], _status_of(row)) for row in rows)
     return found
 
 
-async def try_again(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
+async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
     """Make a publication due now at a person's request, also if they retracted it or deleted its record in another app.
     False if nothing waits.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
+    return await tx.execute(RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def wake_all_of(tx: Transaction, user_id: str) -> int:
+async def recheck_blocked_of(tx: Transaction, user_id: str) -> int:
     """Make a person's blocked publications due, because they consented, connected an account or signed in again."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
+    return await tx.execute(RECHECK_BLOCKED, user_id=user_id, now=tx.now)
 
 
-async def look_again(
-    tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False
-) -> None:
+async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
     """Make publications due, because something that the decision about them depends on has changed.
 
     Also for rows that the PDS refused or that are in conflict: an earlier version may have to be deleted. ``is_edit``:
@@ -455,27 +456,27 @@ async def look_again(
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
-        await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
+        await tx.execute(RECHECK, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
         await look_at_superseded(tx, kind, ":some", some=some)
 
 
-async def look_again_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """``look_again`` for any number in one statement. ``chosen``: a trusted subselect of their subject ids."""
+async def recheck_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
+    """``recheck`` for any number in one statement. ``chosen``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
+    await tx.execute(_RECHECK.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await look_at_superseded(tx, kind, f"({chosen})", **parameters)
 
 
-async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:
-    """``look_again`` for everything of a person: their publishing settings changed."""
+async def recheck_all_of(tx: Transaction, user_id: str) -> None:
+    """``recheck`` for everything of a person: their publishing settings changed."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(LOOK_AGAIN_AT_ALL_OF, user_id=user_id, now=tx.now)
+    await tx.execute(RECHECK_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def look_again_at_all(tx: Transaction, kind: PublicationKind) -> None:
-    """``look_again`` for every record of a kind: publishing of that kind was switched on."""
+async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
+    """``recheck`` for every record of a kind: publishing of that kind was switched on."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(LOOK_AGAIN_AT_KIND, kind=kind, now=tx.now)
+    await tx.execute(RECHECK_KIND, kind=kind, now=tx.now)
 
 
 async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
@@ -486,7 +487,7 @@ async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: 
     )
 
 
-def _standing(row: Row) -> PublicationStatus:
+def _status_of(row: Row) -> PublicationStatus:
     return PublicationStatus(
         PublicationState(row["state"]),
         row["revision"],

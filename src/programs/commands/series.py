@@ -42,7 +42,7 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
             if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await enqueue_series(tx)
-            await publications.look_again_at_all(tx, PublicationKind.EVENT)
+            await publications.recheck_kind(tx, PublicationKind.EVENT)
         say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)

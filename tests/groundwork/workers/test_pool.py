@@ -168,9 +168,9 @@ async def test_what_else_stops_a_job(pool: WorkerPool, job: object, reason: Stop
 
 async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
     """While one person keeps a process busy and has more waiting, another one passes."""
-    spinning = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), handlers=ANA)) for _ in range(3)]
+    spinning = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(3)]
     await busy(pool, 1)
-    assert await pool.run(partial(jobs.add, 1, 1), handlers=BEN) == 2
+    assert await pool.run(partial(jobs.add, 1, 1), holders=BEN) == 2
     assert (pool.running, pool.waiting) == (1, 2)
     for task in spinning:
         task.cancel()
@@ -180,10 +180,10 @@ async def test_nobody_takes_every_process(pool: WorkerPool) -> None:
 
 async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> None:
     """TooMany says when to come back."""
-    tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), handlers=ANA)) for _ in range(1 + MOST_WAITING)]
+    tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MOST_WAITING)]
     await busy(pool, 1)
     with pytest.raises(TooMany) as refused:
-        await pool.run(jobs.pid, handlers=ANA)
+        await pool.run(jobs.pid, holders=ANA)
     assert refused.value.after_seconds > 0
     for task in tasks:
         task.cancel()
@@ -193,12 +193,12 @@ async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> N
 async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
     """Unavailable says when to come back, whoever asks."""
     tasks = [
-        asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), handlers=[QuotaHolder(f"person:{number}")]))
+        asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=[QuotaHolder(f"person:{number}")]))
         for number in range(2 + 6)
     ]
     await busy(pool, 2)
     with pytest.raises(Unavailable) as refused:
-        await pool.run(jobs.pid, handlers=BEN)
+        await pool.run(jobs.pid, holders=BEN)
     assert refused.value.after_seconds
     for task in tasks:
         task.cancel()
@@ -212,13 +212,13 @@ async def test_an_allowance_is_used_up_and_comes_back() -> None:
     pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])
     try:
         with pytest.raises(JobStopped):
-            await pool.run(jobs.spin, handlers=ANA, limits=QUICK)
+            await pool.run(jobs.spin, holders=ANA, limits=QUICK)
         pool._quota.charge(ANA, 1.0, now[0])
         with pytest.raises(TooMany) as refused:
-            await pool.run(jobs.pid, handlers=ANA)
-        assert await pool.run(jobs.pid, handlers=BEN)
+            await pool.run(jobs.pid, holders=ANA)
+        assert await pool.run(jobs.pid, holders=BEN)
         now[0] += refused.value.after_seconds
-        assert await pool.run(jobs.pid, handlers=ANA)
+        assert await pool.run(jobs.pid, holders=ANA)
     finally:
         await pool.close()
 

@@ -76,5 +76,5 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
             )
         where = f"seed {seed} step {step}"
         assert not rules.are_exceeded(LIMITS, held), where
-        assert not rules.next_up(LIMITS, held, waits, lets_past=False), where
+        assert not rules.next_up(LIMITS, held, waits, allows_overtaking=False), where
         assert not wrong, where

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.registration import RegistrationQuestion, Regist
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
-from openmeet.emails.rsvp_confirmation import stands_words
+from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -212,7 +212,7 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
         assert (await says(tx, dora, event)).status is S.ATTENDING
         assert (await says(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
-        assert "Answer again with fewer people" in stands_words(lowered, registration_settings, mine, 0, tx.now)
+        assert "Answer again with fewer people" in answer_sentence(lowered, registration_settings, mine, 0, tx.now)
         assert [number for number, _ in fields_of(lowered, registration_settings, mine).parties] == ["1", "2", "3"]
         with pytest.raises(InvalidForm):
             await says(tx, four, event)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import actions, publication
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
@@ -84,7 +84,7 @@ def test_answers_go_out_only_where_everything_does(level, kind, chosen, tells):
     for record in RECORDS:
         event = replace(an_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
         everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
-        assert may_answers_be_public(event) is (everything and record.takes_answers), record
+        assert are_rsvps_publishable(event) is (everything and record.takes_answers), record
 
 
 async def test_statements_choose_as_the_table_does(make_database):
@@ -113,7 +113,7 @@ async def test_statements_choose_as_the_table_does(make_database):
                 event = await by_id(tx, made.id)
                 assert event.record == record
                 assert bool(row["goes"]) is (reach_of(event) is not NOTHING), event
-                assert bool(row["whole"]) is may_answers_be_public(event), event
+                assert bool(row["whole"]) is are_rsvps_publishable(event), event
 
 
 SECRETS = ("zugzwang", "Hauptstraße", "join.example", "endgame", "3 €")
@@ -170,7 +170,7 @@ async def test_a_minimal_record_has_name_time_note_and_link_and_nothing_else(db)
         "openmeet.lexicon.origin",
     }
     assert minimal["description"] == "More about it on its page: https://meet.example/events/x"
-    assert (reach_of(event), may_answers_be_public(event)) == (MINIMAL, False)
+    assert (reach_of(event), are_rsvps_publishable(event)) == (MINIMAL, False)
 
 
 async def test_cutting_down_takes_out_what_was_ours_and_leaves_what_is_others(db):

@@ -211,7 +211,9 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         body = cbor.encode({"name": "Nutmeg"})
         held = await publication_leases.take_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body)
+        await publication_leases.store_before_sending(
+            tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
+        )
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
@@ -384,7 +386,9 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         await publications.enqueue(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
         held = await publication_leases.take_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0")
+        await publication_leases.store_before_sending(
+            tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"
+        )
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]

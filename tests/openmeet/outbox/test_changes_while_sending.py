@@ -23,11 +23,11 @@ Change = Callable[[Transaction, UserId], Awaitable[object]]
 Outcome = Callable[[Transaction, LeasedPublication], Awaitable[object]]
 
 CHANGES: dict[str, Change] = {
-    "of it": lambda tx, _: publications.look_again(tx, kind=KIND, subject_ids=["e"]),
-    "of all of a person": publications.look_again_at_all_of,
-    "of all of a kind": lambda tx, _: publications.look_again_at_all(tx, KIND),
-    "a selection": lambda tx, _: publications.look_again_where(tx, kind=KIND, chosen="select 'e'"),
-    "a new yes": publications.wake_all_of,
+    "of it": lambda tx, _: publications.recheck(tx, kind=KIND, subject_ids=["e"]),
+    "of all of a person": publications.recheck_all_of,
+    "of all of a kind": lambda tx, _: publications.recheck_kind(tx, KIND),
+    "a selection": lambda tx, _: publications.recheck_where(tx, kind=KIND, chosen="select 'e'"),
+    "a new yes": publications.recheck_blocked_of,
     "read": lambda tx, user_id: publication_echoes.wake_waiting_of(tx, user_id, KIND),
     "switched on": lambda tx, _: publication_echoes.wake_switched_off(tx, KIND),
 }
@@ -38,7 +38,7 @@ def _confirm(tx: Transaction, held: LeasedPublication) -> Awaitable[object]:
 
 
 def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:
-    return lambda tx, held: publication_leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+    return lambda tx, held: publication_leases.set_state(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
 OUTCOMES: dict[str, Outcome] = {
@@ -101,7 +101,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
     """The mark is of one lease: the next payer decides from what is, and nothing is owed after."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
-        await publications.look_again_at_all_of(tx, user_id)
+        await publications.recheck_all_of(tx, user_id)
         await OUTCOMES[outcome](tx, held)
     again = await _leased_again(database)
     assert again is not None
@@ -114,8 +114,10 @@ async def test_a_failed_try_waits_for_its_time(database: Database):
     """The server is away: that something changed makes nobody ask it sooner, and the next try looks anyway."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
-        await publications.look_again_at_all_of(tx, user_id)
-        assert await publication_leases.move(tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True)
+        await publications.recheck_all_of(tx, user_id)
+        assert await publication_leases.set_state(
+            tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True
+        )
         standing = (await publications.states(tx, KIND, ["e"]))["e"]
     assert standing.state is PublicationState.RETRYING
     assert await _leased_again(database) is None

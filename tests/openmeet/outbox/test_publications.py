@@ -88,7 +88,7 @@ async def test_rows_that_are_not_leased_are_not_moved_by_handlers(
         await place(tx, state)
         late = await held(tx)
         if GRAPH.allows(PublicationState.SENDING, following):
-            assert not await publication_leases.move(tx, late, following)
+            assert not await publication_leases.set_state(tx, late, following)
     assert await state_of(db) is state
 
 
@@ -101,10 +101,10 @@ async def test_handlers_move_leased_rows_along_the_graph_only(
         await place(tx, leased)
         row = await held(tx)
         if GRAPH.allows(leased, following):
-            assert await publication_leases.move(tx, row, following)
+            assert await publication_leases.set_state(tx, row, following)
         else:
             with pytest.raises(ImpossibleMove):
-                await publication_leases.move(tx, row, following)
+                await publication_leases.set_state(tx, row, following)
             following = leased
     assert await state_of(db) is following
 
@@ -215,8 +215,8 @@ async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Da
     async with db.transaction() as tx:
         second = (await publication_leases.take(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
-        assert not await publication_leases.move(tx, first, PublicationState.REFUSED)
-        assert await publication_leases.move(tx, second, PublicationState.PUBLISHED)
+        assert not await publication_leases.set_state(tx, first, PublicationState.REFUSED)
+        assert await publication_leases.set_state(tx, second, PublicationState.PUBLISHED)
     assert await state_of(db) is PublicationState.PUBLISHED
 
 
@@ -242,12 +242,16 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
         await place(tx, PublicationState.SENDING)
         row = await held(tx)
         counted = [
-            await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"") for _ in range(6)
+            await publication_leases.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
+            for _ in range(6)
         ]
     assert counted == [1, 2, 3, 4, 5, 6]
     clock.turn(HOUR + 1)
     async with db.transaction() as tx:
-        assert await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"") == 1
+        assert (
+            await publication_leases.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
+            == 1
+        )
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
@@ -300,7 +304,12 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         user_id = await place(tx, PublicationState.DUE, uri=None)
         other = await users.create_person(tx, display_name="Ben")
         row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
-        assert await publication_leases.fix(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff") == 1
+        assert (
+            await publication_leases.store_before_sending(
+                tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff"
+            )
+            == 1
+        )
         assert await publication_leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
         found = await publication_leases.find_by_uri(tx, URI)
         assert found is not None
@@ -310,9 +319,9 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await publication_echoes.attach(
             tx, kind=PublicationKind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
         )
-        await publications.try_again(tx, kind=PublicationKind.EVENT, subject_id="e")
-        await publications.wake_all_of(tx, user_id)
-        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
+        await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
+        await publications.recheck_blocked_of(tx, user_id)
+        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
         await publication_moves.recall_all_of(tx, user_id)
         await publication_moves.allow_all_of(tx, user_id)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)

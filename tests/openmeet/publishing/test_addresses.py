@@ -20,7 +20,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
@@ -254,7 +254,7 @@ async def test_a_key_that_another_app_has_taken_is_left_to_a_person(deployment: 
     await app.procedure("com.atproto.repo.deleteRecord", named)
     await settle(deployment, ana)
     async with deployment.db.transaction() as tx:
-        await try_again(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+        await retry_now(tx, kind=PublicationKind.EVENT, subject_id=event.id)
     await settle(deployment, ana)
     standing = await deployment.standing(PublicationKind.EVENT, event.id)
     assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])

@@ -116,7 +116,7 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
             await publication_leases.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await settle.forget(deployment.publisher, publication_leases.as_retracting(one))
+        await settle.forget_record(deployment.publisher, publication_leases.as_retracting(one))
     deployment.clock.turn(10 * MINUTE)
     await pay_all(deployment)
     async with deployment.db.reader() as reader:

@@ -30,7 +30,7 @@ from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details, open_deployment
 from tests.openmeet.publishing.test_lent_accounts import host_beside
@@ -325,7 +325,7 @@ def watch(deployment: Deployment) -> list[RecordMessage]:
 
 async def publish_if_kept(history: History) -> None:
     async with history.deployment.db.transaction() as tx:
-        await try_again(tx, kind=PublicationKind.EVENT, subject_id=history.event.id)
+        await retry_now(tx, kind=PublicationKind.EVENT, subject_id=history.event.id)
 
 
 async def check(history: History, heard: list[RecordMessage]) -> None:

@@ -33,7 +33,7 @@ async def test_an_answer_is_followed_from_click_to_ingestion(deployment: Deploym
         await deployment.deliver_publications()
         await deployment.listen(cleo.user_id)
         async with deployment.db.transaction() as tx:
-            await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
+            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
         assert (
             await deployment.deliver_publications()
         )  # it stands there as it should: nothing is written, and nothing said

@@ -21,7 +21,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_any_history import START, watch
@@ -158,7 +158,7 @@ async def test_series_and_groups_keep_their_addresses(
         await agree(deployment, played.owner)
         await played.revise(sync_enabled=True)
         async with deployment.db.transaction() as tx:
-            await try_again(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
+            await retry_now(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
         await played.settle()
         for kind, collection, subject_id in (
             (PublicationKind.SERIES, SERIES, played.series.id),

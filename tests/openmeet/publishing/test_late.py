@@ -18,7 +18,7 @@ from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.agents import agent_for_user
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_moves import recall
-from openmeet.outbox.publications import PublicationKind, try_again
+from openmeet.outbox.publications import PublicationKind, retry_now
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
 from tests.simulation.proxy import never
@@ -319,7 +319,7 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
         await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
-        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
     assert await deployment.proxy.deliver() == [400]
     await settle(deployment, cleo)
@@ -349,7 +349,7 @@ async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_s
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         for answer in answers:
-            await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+            await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
     assert set(await deployment.proxy.deliver()) == {400}
     await settle(deployment, cleo)

@@ -27,7 +27,7 @@ from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.in_flight import forget_old
 from openmeet.outbox.publication_moves import recall
-from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_late import (
@@ -272,7 +272,7 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     await pay_all(deployment)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with deployment.db.transaction() as tx:
-        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     assert await deployment.proxy.deliver() == [200]
     deployment.clock.turn(SECOND)
@@ -374,7 +374,7 @@ async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_co
     await settle(deployment, cleo)
     await write_something(deployment, cleo)
     async with deployment.db.transaction() as tx:
-        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await send_into_the_void(deployment)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).uri == uri

@@ -121,7 +121,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: De
     async def looked_at_again() -> None:
         async with deployment.db.transaction() as tx:
             for kind in PublicationKind:
-                await publications.look_again_at_all(tx, kind)
+                await publications.recheck_kind(tx, kind)
 
     async def edited() -> None:
         async with deployment.db.transaction() as tx:
@@ -135,7 +135,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: De
     async def taken_back() -> None:
         async with deployment.db.transaction() as tx:
             await actions.withdraw(tx, cleo.user_id)
-            await publications.wake_all_of(tx, cleo.user_id)
+            await publications.recheck_blocked_of(tx, cleo.user_id)
 
     async def vanished() -> None:
         async with deployment.db.transaction() as tx:
@@ -249,7 +249,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     work = await second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, account)
-        await publications.try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deliver_publications(deployment)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     assert list(await everything_in(deployment, work)) == [

@@ -13,7 +13,7 @@ from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import PublicationConsent
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.publications import PublicationKind, PublicationState, look_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from tests.openmeet.deployment import Deployment, details
 
 
@@ -266,7 +266,7 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(deployment: Dep
     await edit(deployment, record, note="mine")
     async with deployment.db.transaction() as tx:
         await publication_consent.change(tx, cleo.user_id, PublicationConsent(writes_answers=False))
-        await look_again(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+        await recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await deployment.listen(cleo.user_id)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
     await settle(deployment, cleo)

@@ -194,7 +194,7 @@ async def test_what_does_not_move_after_all_is_written_where_it_was(
 
 def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool) -> None:
     """The event is decided when its former record has been deleted, or that record when the event has taken it back."""
-    decide, forget, come_back = deliver.decide, settle.forget, settle.keep_in_repository
+    decide, forget, come_back = deliver.decide, settle.forget_record, settle.keep_in_repository
     second = PublicationKind.EVENT if is_deleted_first else PublicationKind.FORMER_EVENT
     is_done = asyncio.Event()
 
@@ -214,5 +214,5 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
         is_done.set()
 
     monkeypatch.setattr(deliver, "decide", decide_in_turn)
-    monkeypatch.setattr(settle, "forget", forget_noted)
+    monkeypatch.setattr(settle, "forget_record", forget_noted)
     monkeypatch.setattr(settle, "keep_in_repository", come_back_noted)

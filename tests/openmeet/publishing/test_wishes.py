@@ -251,7 +251,7 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     )
     _, ben, event, answer = await answered(deployment)
     async with deployment.db.transaction() as tx:
-        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await pay_all(deployment)
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
     await pay_all(deployment)

@@ -11,7 +11,7 @@ _MARK = "::"
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises InvalidInput for an unknown sort order or an invalid cursor."""
+    """A page of all invite codes, by age or by usage. Raises InvalidInput for an unknown sort order or an invalid cursor."""
     sort, limit, cursor = call.parameters["sort"], call.parameters["limit"], call.parameters.get("cursor")
     if sort not in _SORTS:
         raise InvalidInput("sort", "Codes are sorted by recent or by usage.")

@@ -72,10 +72,10 @@ async def answer(
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people) and InvalidForm (a registration field is missing or wrong).
     """
-    begun = await save.of_answer(tx, slug, caller.user_id)
-    if begun is None:
+    locked = await save.lock_for_reply(tx, slug, caller.user_id)
+    if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
-    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
+    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     act = OF_REPLY[reply]
     # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
     takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
@@ -83,31 +83,31 @@ async def answer(
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
-    if begun.is_unwelcome and act is not AttendanceAction.DECLINE:
+    if locked.is_unwelcome and act is not AttendanceAction.DECLINE:
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     standing = Eligibility(
-        is_host=caller.user_id in begun.hosts,
+        is_host=caller.user_id in locked.hosts,
         is_member=await is_member(tx, event, registration_settings, caller.user_id),
     )
     rules.must_be_open(event, registration_settings, mine, act, standing, tx.now)
     details = merge_details(
         event,
         registration_settings,
-        mine or await _standing_details(tx, event, registration_settings, caller),
+        mine or await _details_of_last_date(tx, event, registration_settings, caller),
         rsvp_request,
         is_going=act is AttendanceAction.GOING,
     )
     room = act is AttendanceAction.GOING and await save.has_room(
-        tx, event, registration_settings, mine, details, known=begun.seats
+        tx, event, registration_settings, mine, details, known=locked.seats
     )
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
-    mine = await queries.by_id(tx, mine.id) if mine is not None and begun.seats.has_expired_offers else mine
+    mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
     decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
     save.must_keep_seat(mine, decided, details, room=room, now=tx.now)
     if mine is not None and not save.changed(mine, decided, details):
         return mine
     tells = notifies_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
-    news = await news_of_hosts(tx, event, begun.hosts, caller.user_id, decided.status) if tells else ()
+    news = await news_of_hosts(tx, event, locked.hosts, caller.user_id, decided.status) if tells else ()
     saved = await save.put(
         tx,
         RsvpChange(
@@ -122,8 +122,8 @@ async def answer(
             answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
         ),
         enqueues_first=True,
-        has_webhooks=begun.has_webhooks,
-        last_number=begun.seats.last_number,
+        has_webhooks=locked.has_webhooks,
+        last_number=locked.seats.last_number,
         along=[*(news or ()), *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ())],
     )
     if mine is not None and (
@@ -133,8 +133,8 @@ async def answer(
     ):
         await save.enqueue(tx, saved)
     if news is None:
-        await notify_hosts(tx, event, begun.hosts, caller.user_id, saved.status)
-    if save.frees(mine, saved):
+        await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
@@ -155,23 +155,23 @@ async def apply_from_network(
     private event, and everybody can write a record (invariant 3). There is one decision per person and event, so a
     repeated message neither takes a seat away nor gives a second one.
     """
-    begun = await save.of_record(tx, event_id, user_id)
+    locked = await save.lock_for_record(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
-    if begun is None:
+    if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person was joined with another row of theirs")
-    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
+    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
-    act = AttendanceAction.NETWORK_NOT_GOING if begun.is_unwelcome else OF_RECORD[answer]
+    act = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
-    standing = Eligibility(is_host=user_id in begun.hosts, is_member=is_in_group, is_foreign=is_foreign)
+    standing = Eligibility(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
     details = replace(save.details_of(mine), mode=save.mode_of_record(event, mine))
     if mine is None or mine.record_uri != record_uri:
-        await queries.release_records(tx, {record_uri})
+        await queries.detach_records(tx, {record_uri})
     asks_for_room = TABLE[act][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
@@ -181,9 +181,9 @@ async def apply_from_network(
     room = (
         asks_for_room
         and not is_apart
-        and await save.has_room(tx, event, registration_settings, mine, details, known=begun.seats)
+        and await save.has_room(tx, event, registration_settings, mine, details, known=locked.seats)
     )
-    if mine is not None and begun.seats.has_expired_offers:
+    if mine is not None and locked.seats.has_expired_offers:
         mine = await queries.by_id(tx, mine.id)
     decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
@@ -209,10 +209,10 @@ async def apply_from_network(
         if is_apart and saved.status is AttendanceStatus.PENDING:
             await notify_of_foreign(tx, event)
         elif event.author_id != user_id:
-            await notify_hosts(tx, event, begun.hosts, user_id, saved.status)
+            await notify_hosts(tx, event, locked.hosts, user_id, saved.status)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    if save.frees(mine, saved):
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
 
@@ -252,12 +252,12 @@ async def restore_reply(
         ),
     )
     await save.enqueue(tx, saved, edited_at=answered_at)
-    if save.frees(mine, saved):
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved.revision
 
 
-async def withdraw_unrecorded(tx: Transaction, attendance_id: AttendanceId) -> None:
+async def withdraw_after_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
     """Withdraw an RSVP whose record was deleted after it was given; the deletion became known only now."""
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
@@ -319,7 +319,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
         ),
         along=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
     )
-    if save.frees(mine, saved):
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
@@ -354,7 +354,7 @@ async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
     await waitlist.fill_several(tx, events)
 
 
-async def decide_records_again(tx: Transaction, event_id: EventId) -> None:
+async def recheck_rsvp_records(tx: Transaction, event_id: EventId) -> None:
     """Enqueue the RSVP records of an event whose own record, audience or existence changed.
 
     The handler of each job decides what is published.
@@ -363,11 +363,11 @@ async def decide_records_again(tx: Transaction, event_id: EventId) -> None:
 
 
 async def decide_all_records_again(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """``decide_records_again`` for several events."""
+    """``recheck_rsvp_records`` for several events."""
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
-        await publications.look_again_where(tx, kind=kind, chosen=chosen, event_ids=list(event_ids))
+        await publications.recheck_where(tx, kind=kind, chosen=chosen, event_ids=list(event_ids))
 
 
 async def note_record(
@@ -379,17 +379,19 @@ async def note_record(
     being public.
     """
     mine = await queries.by_id(tx, attendance_id)
-    if mine is not None and not await _is_anothers(tx, mine, uri, about, is_about):
-        await queries.release_records(tx, {uri})
+    if mine is not None and not await _has_other_effective_record(tx, mine, uri, about, is_about):
+        await queries.detach_records(tx, {uri})
         await queries.set_record(tx, attendance_id, uri)
     event = None if mine is None else await event_by_id(tx, mine.event_id)
     if event is not None and (
-        event.record_uri != about or event.deleted_at is not None or not rules.may_answers_be_public(event)
+        event.record_uri != about or event.deleted_at is not None or not rules.are_rsvps_publishable(event)
     ):
-        await publications.look_again(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
+        await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
 
 
-async def _is_anothers(reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout) -> bool:
+async def _has_other_effective_record(
+    reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout
+) -> bool:
     """Whether another record of the same person about the same event record counts; only that person may delete it."""
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
@@ -422,7 +424,7 @@ async def is_member(
     return await role_in(reader, event.group.id, user_id) in INSIDE
 
 
-async def _standing_details(
+async def _details_of_last_date(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
     """The person's last response details in the same series, so that nobody fills in the same form every week."""

@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import network_rsvps, queries, reevaluation
-from openmeet.domain.attendance.actions import decide_records_again, event_changed
+from openmeet.domain.attendance.actions import event_changed, recheck_rsvp_records
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
@@ -31,7 +31,7 @@ async def revise(
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
-        await decide_records_again(tx, event.id)
+        await recheck_rsvp_records(tx, event.id)
         await network_rsvps.recheck(tx, [event])
         await reevaluation.recheck(tx, [event])
     told = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
@@ -50,7 +50,7 @@ async def cancel(
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await deleted_records.keep_here(tx, event)
-        await decide_records_again(tx, event.id)
+        await recheck_rsvp_records(tx, event.id)
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_CANCELLED)
 
 
@@ -60,7 +60,7 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
     """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
-    await decide_records_again(tx, event.id)
+    await recheck_rsvp_records(tx, event.id)
     return event
 
 
@@ -75,7 +75,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     """``events.actions.delete``; attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
-    await decide_records_again(tx, event.id)
+    await recheck_rsvp_records(tx, event.id)
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
 
 

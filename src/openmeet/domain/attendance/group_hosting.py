@@ -79,9 +79,9 @@ async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
 async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, RSVPs and memberships are published."""
     event_ids = await events.ids_in_group(tx, group_id)
-    await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
+    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
     answers = await queries.ids_of_group(tx, group_id)
-    await publications.look_again(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
+    await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
     await look_at_members(tx, group_id)
     await enqueue_attributions(tx, group_id)
 

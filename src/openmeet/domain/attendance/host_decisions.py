@@ -191,7 +191,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         # They came without having replied: they agreed neither to be listed nor to a record.
         details = replace(details, is_private=True)
     saved = await put(tx, event, mine.user_id, mine, there, details, caller)
-    if save.frees(mine, saved):
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
 

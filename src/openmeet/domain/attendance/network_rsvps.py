@@ -103,7 +103,7 @@ async def apply_each(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> set[Pair
             changed[mine.id] = (mine, after)
         if mine.record_uri != rsvp.record_uri:
             moved[mine.id] = rsvp.record_uri
-    await queries.release_records(tx, {one.record_uri for one in new.values() if one.record_uri} | {*moved.values()})
+    await queries.detach_records(tx, {one.record_uri for one in new.values() if one.record_uri} | {*moved.values()})
     await queries.insert_each(tx, list(new.values()))
     await queries.set_records(tx, moved)
     await _save(tx, [*new.values()], [*changed.values()])
@@ -151,7 +151,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
     """Save the changed RSVPs (before, after) and their history."""
     await queries.save_many(tx, [after for _, after in changed])
-    lines = [(before, after) for before, after in changed if save.is_history(before, after)]
+    lines = [(before, after) for before, after in changed if save.belongs_in_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 
@@ -213,7 +213,7 @@ def _changed(
 
 
 def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[EventId]) -> bool:
-    return before.event_id in with_lines and save.would_free(before, after)
+    return before.event_id in with_lines and save.may_move_waitlist_if_saved(before, after)
 
 
 async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence[Attendance]) -> None:
@@ -369,7 +369,7 @@ def comparing_handler(db: Database) -> JobHandler:
 async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
     """Check the next RSVPs; returns whose the last one is, None at the end. The publisher checks consent."""
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
-    await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
+    await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == PIECE else None
 

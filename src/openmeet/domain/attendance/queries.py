@@ -348,8 +348,8 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
 
 
-async def release_records(tx: Transaction, uris: Collection[str]) -> None:
-    """Detach RSVPs from these records: under the same URI there is another event now."""
+async def detach_records(tx: Transaction, uris: Collection[str]) -> None:
+    """Clear these record URIs wherever they are: another RSVP has the record now."""
     if uris:
         await tx.execute("update attendances set record_uri = null where record_uri in :uris", uris=sorted(uris))
 

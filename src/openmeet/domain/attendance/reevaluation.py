@@ -22,7 +22,7 @@ from openmeet.outbox.kinds import JobKind
 
 async def end(
     tx: Transaction,
-    begun: LockedEvent,
+    locked: LockedEvent,
     user_id: UserId,
     *,
     through: ChangeChannel,
@@ -32,7 +32,7 @@ async def end(
     """Set an RSVP to "not going"; returns whether that changed it. ``publishes``: enqueue its record, so that none says
     that they come.
     """
-    event, mine, registration_settings = begun.event, begun.mine, begun.registration_settings
+    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
     if mine is None:
         return False
     decided = rules.decide(
@@ -62,7 +62,7 @@ async def end(
     )
     if publishes:
         await save.enqueue(tx, saved)
-    if save.frees(mine, saved):
+    if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
     return True
 
@@ -103,10 +103,10 @@ async def answered(reader: Reader, user_id: UserId) -> list[EventId]:
 
 async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """End the RSVP if the person no longer sees the event; returns whether it was ended."""
-    begun = await save.of_record(tx, event_id, user_id)
-    if begun is None or begun.mine is None or await seeing.may_see(tx, begun.event, user_id, is_invited=True):
+    locked = await save.lock_for_record(tx, event_id, user_id)
+    if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, is_invited=True):
         return False
-    return await end(tx, begun, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
+    return await end(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
 
 _COMING_ANSWERS = """
@@ -124,9 +124,9 @@ async def end_upcoming_rsvps(
     """
     ended = 0
     for event_id in await _coming_answers(tx, user_id, host):
-        begun = await save.of_record(tx, event_id, user_id)
-        if begun is not None:
-            ended += await end(tx, begun, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
+        locked = await save.lock_for_record(tx, event_id, user_id)
+        if locked is not None:
+            ended += await end(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
 
 

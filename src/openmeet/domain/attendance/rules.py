@@ -38,11 +38,11 @@ class Decided:
 
 
 def is_invited(mine: Attendance | None) -> bool:
-    """Whether this RSVP lets its person see a private event (``events.rules.may_see``)."""
+    """Whether this RSVP, any but a rejected one, lets its person see a private event (``events.seeing``)."""
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
 
 
-def may_answers_be_public(event: Event) -> bool:
+def are_rsvps_publishable(event: Event) -> bool:
     """Whether RSVPs to the event may be public: only if the event is fully public and takes public RSVPs.
 
     An event from a foreign repository is public with its record, even where it asks not to be listed.
@@ -100,17 +100,17 @@ def decide(
     NotFound.
     """
     outcome = TABLE[act][mine.status if mine else None]
-    as_it_is = Decided(mine.status, mine.pending_for) if mine else None
+    unchanged = Decided(mine.status, mine.pending_for) if mine else None
     match outcome:
-        case AttendanceTransition.KEEP if as_it_is is not None:
-            return as_it_is
-        case AttendanceTransition.ACCEPT_OFFER if mine is not None and as_it_is is not None:
+        case AttendanceTransition.KEEP if unchanged is not None:
+            return unchanged
+        case AttendanceTransition.ACCEPT_OFFER if mine is not None and unchanged is not None:
             # An offer is for the party that it was made to; there may be no room for a larger one (invariant 4).
-            return Decided(AttendanceStatus.ATTENDING) if has_room else as_it_is
+            return Decided(AttendanceStatus.ATTENDING) if has_room else unchanged
         case AttendanceTransition.SEAT_IF_UNKNOWN if (
-            as_it_is is not None and as_it_is.pending_for is not PendingFor.UNKNOWN_STATUS
+            unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN_STATUS
         ):
-            return as_it_is
+            return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
             apart = _pending_for(event, registration_settings, mine, act, standing, now)
             return Decided(AttendanceStatus.PENDING, apart) if apart else _placed(has_room=has_room)
@@ -200,7 +200,7 @@ OFFER_LIFE = DAY
 SHORTEST_OFFER = 30 * MINUTE
 
 # How long before the start smaller parties may pass larger ones.
-LAST_CALL = DAY
+OVERTAKING_FROM = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,15 +290,15 @@ def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
 
 def is_last_call(event: Event, now: Instant) -> bool:
     """Whether the start is so near that an empty seat would stay empty."""
-    return event.starts_at is not None and event.starts_at - now <= LAST_CALL
+    return event.starts_at is not None and event.starts_at - now <= OVERTAKING_FROM
 
 
 def next_up(
-    limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, lets_past: bool
+    limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, allows_overtaking: bool
 ) -> list[Attendance]:
     """The parties of the waitlist that get seats now, in its order. A party that can never fit holds up nobody.
 
-    ``lets_past``: smaller parties may pass larger ones that do not fit.
+    ``allows_overtaking``: smaller parties may pass larger ones that do not fit.
     """
     chosen: list[Attendance] = []
     stuck: set[AnswerMode] = set()
@@ -309,7 +309,7 @@ def next_up(
         if fits(limits, held, one.party, one.mode):
             held = held.plus(one.party, one.mode)
             chosen.append(one)
-        elif lets_past:
+        elif allows_overtaking:
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
             # Only this mode is full: people of the other mode do not wait for it.
@@ -319,8 +319,10 @@ def next_up(
     return chosen
 
 
-def passes_nobody(limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None) -> bool:
-    """Whether somebody who takes a seat now passes nobody. ``first``: the first of each waitlist, who do not fit."""
+def overtakes_nobody(
+    limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None
+) -> bool:
+    """Whether somebody who takes a seat now passes nobody. ``first``: the head of each mode’s waitlist; none of them fits now."""
     how = mode or AnswerMode.IN_PERSON
     others = SeatLimits(limits.total)
     return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)

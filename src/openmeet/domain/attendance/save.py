@@ -68,8 +68,8 @@ class SeatUsage:
     last_number: int
 
 
-async def of_event(tx: Transaction, event_id: EventId) -> SeatUsage:
-    """Capacity as of now, for a decision."""
+async def seats_of_event(tx: Transaction, event_id: EventId) -> SeatUsage:
+    """Seats in use now, for a decision."""
     return usage_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
 
 
@@ -87,8 +87,8 @@ def usage_of(row: Row) -> SeatUsage:
 _OWN = [name.strip() for name in queries.COLUMNS.split(",")]
 _SETTINGS = [name.strip() for name in registration.COLUMNS.split(",")]
 
-# Events without a limit may have very many RSVPs, so their seats are not counted. The query names this four times and
-# evaluates it once.
+# Events without a limit may have very many RSVPs, so their seats are not counted. Materialised, because it is referenced
+# several times.
 _LIMITED = """
     with limited as materialized (
         select l.id from events l
@@ -99,7 +99,7 @@ _LIMITED = """
                               and (s.limit_in_person is not null or s.limit_online is not null))))"""
 
 
-def _beginning(column: str) -> str:
+def _lock_sql(column: str) -> str:
     # Settings of an event precede those of its series. One row per co-host, or one row without any.
     return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
@@ -118,12 +118,12 @@ def _beginning(column: str) -> str:
 """
 
 
-_BEGINNINGS = {column: _beginning(column) for column in ("slug", "id")}
+_LOCK_SQL = {column: _lock_sql(column) for column in ("slug", "id")}
 
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """A locked event with the person's RSVP so far, the settings that apply, capacity (zeros where nothing is limited)
+    """A locked event with the person's RSVP so far, the settings that apply, seats in use (zeros where nothing is limited)
     and all hosts.
 
     ``has_webhooks``: whether any webhook is on. ``is_unwelcome``: as in ``moderation.blocks``.
@@ -138,20 +138,20 @@ class LockedEvent:
     is_unwelcome: bool
 
 
-async def of_answer(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
+async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
     """Lock an event for an RSVP of this person; None where there is no such event."""
     return await _of(tx, "slug", slug, user_id)
 
 
-async def of_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
-    """The same for an RSVP record of theirs."""
+async def lock_for_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
+    """Lock an event for an RSVP record of this person."""
     return await _of(tx, "id", event_id, user_id)
 
 
 async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
     # A separate statement, so that everything is read after the lock is held.
-    rows = await tx.fetch(_BEGINNINGS[column], event=name, user_id=user_id, now=tx.now)
+    rows = await tx.fetch(_LOCK_SQL[column], event=name, user_id=user_id, now=tx.now)
     if not rows:
         return None
     row = rows[0]
@@ -180,17 +180,17 @@ async def has_room(
 ) -> bool:
     """Whether the whole party fits now without passing the waitlist; the person's own seats count as free.
 
-    ``known``: capacity, if read since the event was locked. Expires late offers first: their seats are for the first on
+    ``known``: seats in use, if read since the event was locked. Expires late offers first: their seats are for the first on
     the waitlist.
     """
     limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
         return True
-    now = known or await of_event(tx, event.id)
+    now = known or await seats_of_event(tx, event.id)
     if now.has_expired_offers:
         await waitlist.end_offers(tx, event)
         await waitlist.fill(tx, event, registration_settings)
-        now = await of_event(tx, event.id)
+        now = await seats_of_event(tx, event.id)
         # Their own offer may have expired: the seat is somebody else's now (invariant 4). Or they are next, and it is
         # held for them.
         mine = mine and await queries.by_id(tx, mine.id)
@@ -202,8 +202,10 @@ async def has_room(
             return True
     if not rules.fits(limits, held, details.party, details.mode):
         return False
-    lets_past = rules.is_last_call(event, tx.now) or not now.has_waitlist
-    return lets_past or rules.passes_nobody(limits, held, await waitlist.first(tx, event.id, limits), details.mode)
+    allows_overtaking = rules.is_last_call(event, tx.now) or not now.has_waitlist
+    return allows_overtaking or rules.overtakes_nobody(
+        limits, held, await waitlist.first(tx, event.id, limits), details.mode
+    )
 
 
 def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails) -> bool:
@@ -231,7 +233,7 @@ def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails)
     )
 
 
-def is_history(before: Attendance, after: Attendance) -> bool:
+def belongs_in_history(before: Attendance, after: Attendance) -> bool:
     """Whether the change belongs in the history of the RSVP; webhooks are called for those changes."""
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
@@ -376,7 +378,7 @@ async def put(
         )
         return after
     saved = await queries.save(tx, after)
-    if is_history(mine, saved):
+    if belongs_in_history(mine, saved):
         await history.keep(
             tx,
             event,
@@ -424,12 +426,12 @@ def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None 
     )
 
 
-def frees(before: Attendance | None, after: Attendance) -> bool:
+def may_move_waitlist(before: Attendance | None, after: Attendance) -> bool:
     """Whether the waitlist may move after this change: seats were freed, or its order changed."""
-    return before is not None and before.revision != after.revision and would_free(before, after)
+    return before is not None and before.revision != after.revision and may_move_waitlist_if_saved(before, after)
 
 
-def would_free(before: Attendance, after: Attendance) -> bool:
+def may_move_waitlist_if_saved(before: Attendance, after: Attendance) -> bool:
     """The same of a change that is not saved yet."""
     held = before.party if before.is_seated or before.offered_until is not None else 0
     holds = after.party if after.is_seated or after.offered_until is not None else 0

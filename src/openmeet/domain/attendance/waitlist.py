@@ -22,7 +22,7 @@ from openmeet.outbox.kinds import JobKind
 # More than any waitlist has; bounds what one transaction does.
 MAX_AT_ONCE = 10_000
 
-# How many waitlisted people one transaction handles; how far back it looks for a smaller party that may pass bigger
+# How many waitlisted parties one transaction handles; how far back it looks for a smaller party that may pass bigger
 # ones.
 LOOKED_AT = 500
 
@@ -33,7 +33,7 @@ _MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event: Event, registration_settings: RegistrationSettings) -> int:
-    """Give free seats to the waitlist in its order; returns how many people moved up. A job does what exceeds one
+    """Give free seats to the waitlist in its order; returns how many parties got or were offered a place. A job does what exceeds one
     transaction.
 
     Seats are offered, and held until the offer expires. People who cannot be asked (known only by a DID) get them at
@@ -53,7 +53,7 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     if limits.total is not None and held.total >= limits.total:
         return 0
     waitlists = await _by_mode(tx, event.id, limits, LOOKED_AT)
-    chosen = rules.next_up(limits, held, rules.in_order(waitlists), lets_past=rules.is_last_call(event, tx.now))
+    chosen = rules.next_up(limits, held, rules.in_order(waitlists), allows_overtaking=rules.is_last_call(event, tx.now))
     if not chosen:
         return 0
     silent = await queries.unreachable(tx, [one.user_id for one in chosen])
@@ -166,7 +166,7 @@ async def full_among(
         event_id
         for event_id in in_doubt
         if not any(
-            rules.passes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
+            rules.overtakes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
             for mode in free[event_id]
         )
     )
@@ -220,7 +220,7 @@ async def waiting(
     with_offered: bool = False,
     party_up_to: int | None = None,
 ) -> list[Attendance]:
-    """The waitlist in order; of one mode, or all. People with an offer are no longer on it."""
+    """The waitlist in order; of one mode, or all. Without parties that were offered a place, unless ``with_offered``."""
     rows = await reader.fetch(
         f"""
         select {queries.COLUMNS} from attendances

@@ -95,7 +95,7 @@ async def needs_confirmation(reader: Reader, room: RoomId) -> bool:
 async def switch_on(
     tx: Transaction, caller: Caller, room_id: RoomId, *, is_confirmed: bool, guests: bool = False
 ) -> None:
-    """Mirror the room from now on; what was said before stays here. A second time changes ``guests`` alone.
+    """Mirror the room to Matrix from now on; what was said before stays here. A second time changes ``guests`` alone.
 
     Raises NotFound, Forbidden (``NotAModerator``), Refused (``NeverMirrored``, ``ConfirmationNeeded``).
     """

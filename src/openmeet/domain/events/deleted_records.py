@@ -52,7 +52,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
         user_id=after.author_id,
         revision=after.revision,
     )
-    await publications.try_again(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
 

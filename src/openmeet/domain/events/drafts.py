@@ -114,7 +114,7 @@ async def take_back(tx: Transaction, event: Event) -> Event:
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
-    await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=[after.id])
+    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=[after.id])
     return after
 
 

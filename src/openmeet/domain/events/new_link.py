@@ -16,7 +16,7 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Give the event a new link. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
+    """Give the event a new link; the old one ends. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
     (``PublicEvent``).
     """
     event = await actions.lock_for_host(tx, caller, slug, expected_revision)

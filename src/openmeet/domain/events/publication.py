@@ -57,7 +57,7 @@ async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
         await publications.enqueue(
             tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
         )
-    await publications.look_again(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
 
 
 async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
@@ -67,7 +67,7 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
         tx, kind=PublicationKind.GROUP_EVENT, subjects=[(row["id"], row["speaker"], row["revision"]) for row in rows]
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
-    await publications.look_again(
+    await publications.recheck(
         tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True
     )
 
@@ -198,7 +198,7 @@ def may_be_published(table: str) -> str:
 
 
 def is_cut_down(table: str) -> str:
-    """SQL condition under which a public event is published only in part, or without RSVPs."""
+    """SQL condition under which a public event is not published in full: not at all, only in part, or without RSVPs."""
     return (
         f"({table}.record_wanted = 0 or {table}.record_answers = 0 or {table}.record_detail <> 'full' or exists"
         f" (select 1 from groups pg where pg.id = {table}.group_id and pg.promotion_level <> 'public'))"

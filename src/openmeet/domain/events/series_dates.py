@@ -329,7 +329,7 @@ async def look_at_published(tx: Transaction, series_id: str) -> None:
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
-    await publications.look_again(
+    await publications.recheck(
         tx, kind=publications.PublicationKind.EVENT, subject_ids=[row["id"] for row in rows], is_edit=True
     )
 

@@ -51,8 +51,8 @@ async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
         group_id=group_id,
     )
     ids = [row["id"] for row in rows]
-    await publications.look_again(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, is_edit=True)
-    await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, is_edit=True)
 
 
 class Share(IntEnum):

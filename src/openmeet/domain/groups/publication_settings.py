@@ -40,7 +40,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     await queries.put_member(tx, saved)
     if is_public:
         # Includes statements that they had retracted earlier.
-        await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
+        await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
     else:
         await _retract_membership(tx, group, saved)
     return saved
@@ -114,7 +114,7 @@ async def _ask_elsewhere(tx: Transaction, group: Group, mine: Membership | None,
     asking = replace(standing, sync_enabled=True, requested_at=tx.now, network_role=None)
     before = None if mine is None else mine.role
     saved = await put(tx, asking, GroupRole.PENDING, GroupLogAction.ASKED, by=user_id, before=before)
-    await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=saved.id)
+    await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=saved.id)
     return saved
 
 

@@ -132,7 +132,7 @@ async def change(
     )
     if row is None or (expected_revision == 0 and row["revision"] != 1):
         raise PreconditionFailed(IdentityReason.CHANGED_SINCE_OPENED)
-    await publications.look_again_at_all_of(tx, user_id)
+    await publications.recheck_all_of(tx, user_id)
     return await of_user(tx, user_id)
 
 

@@ -77,7 +77,7 @@ def hides_event(table: str) -> str:
 
 
 async def put(tx: Transaction, label: NetworkLabel) -> bool:
-    """Store a label or its negation; False if a newer one is known. Expired labels are ignored."""
+    """Store a label or its negation; False if a newer one is known. An expired label counts as its negation."""
     expires_at = label.expires_at
     if expires_at is not None and expires_at <= tx.now and not label.is_negated:
         # It replaces an older one in force, and is not in force itself.

@@ -173,7 +173,9 @@ async def _events(reader: Reader, clauses: Sequence[str], order: str, values: di
 
 
 async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: UserId | None) -> dict[GroupId, Instant]:
-    """Start of each group's next event that the viewer may see in lists; groups without one are left out."""
+    """Start of each group's next or current event, if not cancelled, that the viewer may see in lists; groups without one are
+    left out.
+    """
     if not group_ids:
         return {}
     inside = (

@@ -243,7 +243,7 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
     """
     if series.is_read_only:
         await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
-        await publications.look_again(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
+        await publications.recheck(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
     else:
         await publications.enqueue(
             tx, kind=PublicationKind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision

@@ -9,7 +9,7 @@ from typing import Final
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance.actions import decide_all_records_again, decide_records_again
+from openmeet.domain.attendance.actions import decide_all_records_again, recheck_rsvp_records
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.content import Content
@@ -92,7 +92,7 @@ async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record:
         return before
     must_fit(before, record)
     saved = await events.save_edit(tx, caller, replace(before, record=record))
-    await decide_records_again(tx, saved.id)
+    await recheck_rsvp_records(tx, saved.id)
     return saved
 
 
@@ -169,8 +169,8 @@ async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: 
     for event in some:
         if force:
             agreed = await events.agree_to_record(tx, caller, event.slug)
-            await publications.try_again(tx, kind=PublicationKind.EVENT, subject_id=agreed.id)
-    await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
+            await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id=agreed.id)
+    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
 
 
 # By author, read from event records, deleted ones included.

@@ -91,7 +91,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
         await series_dates.enqueue_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # The record of a past date describes one date; the record of the next date carries the rule now.
-            await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
+            await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 
     return await db.batch(work)

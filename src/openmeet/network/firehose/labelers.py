@@ -86,7 +86,7 @@ async def follow_labeller(labelling: Labelling, did: Did, stop: asyncio.Event) -
 
 
 async def expire_due(labelling: Labelling) -> int:
-    """Expired labels hide nothing any longer; return how many subjects changed."""
+    """End all labels that have expired, and notify webhooks of their events; returns how many subjects changed."""
     expired = 0
     while True:
         async with labelling.db.transaction() as tx:

@@ -81,7 +81,7 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
         fields = await _differing_row(db, here, did, uri, is_kept=owned is None and not is_dry_run)
     if owned is not None and fields and not is_dry_run:
         async with db.transaction() as tx:
-            await publications.look_again(tx, kind=owned.kind, subject_ids=[owned.subject_id], is_edit=True)
+            await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id], is_edit=True)
     return fields
 
 

@@ -27,7 +27,7 @@ from openmeet.network.records import links as going_on
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import ours_as_read, own_links, publishable
-from openmeet.network.records.extension import says_details
+from openmeet.network.records.extension import has_details
 from openmeet.network.records.group import group_part
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.own_entries import Earlier
@@ -150,7 +150,7 @@ async def remove(
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
-            await attendance.decide_records_again(tx, event.id)
+            await attendance.recheck_rsvp_records(tx, event.id)
         return
     if owned is not None and owned.state is PublicationState.RETRACTING:
         await events.forget_record(tx, EventId(owned.subject_id), uri)
@@ -222,7 +222,7 @@ async def _stay(tx: Transaction, version: Version, former: SupersededRecord, own
         return
     await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
     if owned.is_pending:
-        await publications.look_again(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
+        await publications.recheck(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
 
 
 async def owned_by_event(
@@ -333,7 +333,7 @@ async def _sides(
     # If another app has removed our mark, the sentence that we added is known from our last version.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))
-    if not says_details(_record(version.body)):
+    if not has_details(_record(version.body)):
         theirs = saying_as(theirs, base)
     return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
 

@@ -41,8 +41,8 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 async def enqueue_series(tx: Transaction) -> int:
     """Enqueue every series made here for publication, including those from before series records existed; return how many."""
     await enqueue_selected(tx, kind=PublicationKind.SERIES, chosen=OWN_SERIES)
-    await publications.look_again_at_all(tx, PublicationKind.SERIES)
-    await publications.look_again_at_all(tx, PublicationKind.FORMER_SERIES)
+    await publications.recheck_kind(tx, PublicationKind.SERIES)
+    await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)
     return int(row["n"]) if row else 0
 
@@ -61,14 +61,14 @@ async def switch(
         await publication_echoes.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # Dates that represent their series now carry the rule, or no longer carry it.
-        await publications.look_again_at_all(tx, PublicationKind.EVENT)
+        await publications.recheck_kind(tx, PublicationKind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
         await enqueue_series(tx)
     if is_on and flag is Flag.DETECTION:
         await jobs.enqueue_selected(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
         await jobs.enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
-        await publications.look_again_at_all(tx, kind)
+        await publications.recheck_kind(tx, kind)
     if is_on and flag in _IN:
         await jobs.enqueue_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
         # Known ones are among them, and are enqueued once.

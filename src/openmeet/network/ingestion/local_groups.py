@@ -195,7 +195,7 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
         # Retract what exceeds the present publish level.
-        await publications.look_again(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
+        await publications.recheck(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class ReconcileOptions:
 def reconcile_handler(
     db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The handler of ``JobKind.RECONCILE``; the subject is the DID."""
+    """The handler of ``JobKind.RECONCILE``: compares one repository with what is stored. The subject of a job is its DID."""
 
     async def handle(job: Job) -> None:
         await reconcile(db, network, here, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))

@@ -37,7 +37,7 @@ AT_ONCE: Final = 4
 
 
 def stored_as(cid: str, size: Size) -> str:
-    """The storage key of a size of it."""
+    """The storage key of a record’s picture, by its CID, in one size."""
     return f"record-pictures/{cid}-{size.value}.jpg"
 
 
@@ -110,6 +110,6 @@ class RecordPictures:
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound(IngestionReason.OTHER_BYTES)
             # Counted for its author: the visitor of the page has not sent it.
-            made = await self._workers.run(partial(prepare, answer.body), handlers=[QuotaHolder(f"did:{did}")])
+            made = await self._workers.run(partial(prepare, answer.body), holders=[QuotaHolder(f"did:{did}")])
         for size, body in made.bodies.items():
             await put(self.store, stored_as(cid, size), body)

@@ -107,7 +107,7 @@ async def _give_way(
         return False
     await publication_echoes.give_up_revision(tx, owned)
     if is_deleted:
-        await attendance.withdraw_unrecorded(tx, mine.id)
+        await attendance.withdraw_after_late_deletion(tx, mine.id)
     else:
         await rsvps.take_over(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

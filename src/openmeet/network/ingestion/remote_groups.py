@@ -337,7 +337,7 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
         )
     else:
         await queries.put_member(tx, without)
-    await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
 
 
 async def _note(tx: Transaction, mine: Membership, stated: MembershipStatement) -> None:

@@ -57,7 +57,7 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
     if owned is not None and owned.kind in local_records.KINDS:
         await local_records.take_over(tx, here, version, owned)
     elif owned is not None:
-        await publications.look_again(tx, kind=owned.kind, subject_ids=[owned.subject_id])
+        await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id])
     elif known.collection in GROUP_COLLECTIONS:
         await remote_groups.take_over(tx, did, uri, known.cid, read_group(known.collection, record))
     elif known.collection in SERIES_COLLECTIONS:

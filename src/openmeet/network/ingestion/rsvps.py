@@ -304,7 +304,7 @@ async def _outlasts(
         # A version known only from a read may turn out to be older.
         await _keep(tx, owned, mine.status.value, effective, read, side)
     if side is MergeSide.OURS:
-        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
+        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
     return side is MergeSide.OURS
 
 

@@ -23,7 +23,7 @@ from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Conflict, InvalidInput, NotFound
-from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.by_record import events_with
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import Form, form_of, written
@@ -210,7 +210,7 @@ async def _known(
         here_too = await events_with(reader, [*subjects.values(), *leaving])
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
     slugs = {uri: event.slug for uri, event in shown.items()}
-    about = {uri: event.title for uri, event in shown.items() if may_answers_be_public(event)}
+    about = {uri: event.title for uri, event in shown.items() if are_rsvps_publishable(event)}
     found = []
     for text, one in at_server.items():
         last = known.get(text)

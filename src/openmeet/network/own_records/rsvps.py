@@ -15,7 +15,7 @@ from at_protocol.syntax.handle import parse_handle
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Conflict, InvalidInput, NotFound
-from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_record_uri, by_slug
 from openmeet.domain.identities.model import Identity
@@ -118,7 +118,7 @@ async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | Non
     if not is_ours or len(words) != 3 or words[1] != "events":
         return None
     event = await by_slug(reader, EventSlug(unquote(words[2])))
-    if event is None or event.is_gone or event.record_uri is None or not may_answers_be_public(event):
+    if event is None or event.is_gone or event.record_uri is None or not are_rsvps_publishable(event):
         raise InvalidInput("event", OwnRecordReason.NO_EVENT_RECORD)
     return parse_at_uri(event.record_uri)
 
@@ -138,7 +138,7 @@ async def _by_uri(network: NetworkClients, text: str) -> AtUri:
 async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
     async with db.reader() as reader:
         event = await by_record_uri(reader, str(subject))
-    if event is not None and not may_answers_be_public(event):
+    if event is not None and not are_rsvps_publishable(event):
         raise InvalidInput("event", OwnRecordReason.ANSWERS_NOT_PUBLIC)
 
 

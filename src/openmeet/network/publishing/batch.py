@@ -151,7 +151,9 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
-            writes = await leases.fix(tx, one.leased, one.sent, did=one.draft.identity.did, body=one.written.body)
+            writes = await leases.store_before_sending(
+                tx, one.leased, one.sent, did=one.draft.identity.did, body=one.written.body
+            )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
             elif writes is not None:

@@ -1,4 +1,4 @@
-"""Handle publication jobs: lease what is due, decide from the present, write or retract, store the state.
+"""Deliver one leased publication: decide from the present, write or retract, store the state. ``schedule`` leases.
 
 Two short transactions per record, with the network call between them. A worker that dies leaves a row with key, CID and
 bytes: the next one reads back before it sends again.
@@ -42,7 +42,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
     LEASE_SECONDS,
-    LOOK_AGAIN_AFTER,
+    RECHECK_AFTER,
     Publisher,
 )
 from openmeet.network.publishing.repositories import repository_to_clear
@@ -53,7 +53,7 @@ from openmeet.network.repositories.sessions import note_refused
 from openmeet.outbox import publication_leases
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState, look_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from openmeet.outbox.reasons import PublicationReason
 
 # Errors of servers that do not serve an account (any longer): these are not about the record.
@@ -67,7 +67,7 @@ _MAX_INGESTION_ROUNDS = 8
 
 
 async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
-    """Deliver the publication of a request right after its commit; False if that takes too long (it stays enqueued)."""
+    """Deliver a publication while the request that caused it waits; False if that takes too long (it stays enqueued)."""
     async with publisher.db.transaction() as tx:
         before = await _written_first(tx, kind, subject_id)
         leased = [
@@ -130,18 +130,18 @@ async def _carry_out(publisher: Publisher, leased: LeasedPublication) -> None:
         case AwaitPermission(why):
             await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await settle.forget(publisher, leased)
+            await settle.forget_record(publisher, leased)
         case MoveBack(uri):
             await settle.keep_in_repository(publisher, leased, uri)
         case _ if is_retracting:
-            await _start_over(publisher, leased)
+            await _resume_publishing(publisher, leased)
         case AwaitSwitch():
-            due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await settle.release(
                 publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
             )
         case Wait(why, until):
-            due_at = until or Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
+            due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await settle.release(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, leased, decision)
@@ -157,11 +157,13 @@ async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Pu
         await _session_refused(publisher, decision.identity, refused)
 
 
-async def _start_over(publisher: Publisher, leased: LeasedPublication) -> None:
-    """It may be public again: go on from what the PDS has. The echo of the delete must still find the RSVP here."""
+async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) -> None:
+    """The retraction is no longer wanted: finish it if the record is still the one that we know, then decide again. The
+    echo of the delete must find the RSVP here.
+    """
     there = None if leased.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
-        await settle.forget(publisher, leased, there)
+        await settle.forget_record(publisher, leased, there)
     elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
         # An unanswered delete may still be in flight; its effect would look like a deletion by somebody else.
         await _retract(publisher, leased)
@@ -169,7 +171,7 @@ async def _start_over(publisher: Publisher, leased: LeasedPublication) -> None:
         await settle.release(publisher, leased, PublicationState.DUE, reason=None)
         return
     async with publisher.db.transaction() as tx:
-        await look_again(tx, kind=leased.kind, subject_ids=[leased.subject_id])
+        await recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
 
 
 async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> None:
@@ -179,7 +181,7 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
     first; one that its author wrote in another app keeps its publication.
     """
     if leased.uri is None or leased.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await settle.forget(publisher, leased)
+        await settle.forget_record(publisher, leased)
         return
     async with publisher.db.reader() as reader:
         event = (
@@ -190,14 +192,14 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
     if event is not None and event.is_record_of_author:
         await settle.release(publisher, leased, PublicationState.DUE, reason=None)
     else:
-        await _start_over(publisher, leased)
+        await _resume_publishing(publisher, leased)
 
 
 async def _withhold(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
     """It may not be public: retract what may have been published."""
     if leased.uri is None or leased.did is None:
         if leased.state is PublicationState.RETRACTING:
-            await settle.forget(publisher, leased)
+            await settle.forget_record(publisher, leased)
         else:
             await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         return
@@ -231,7 +233,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
     except Failure as failure:
         await _settle_failure(publisher, retracting, failure)
     else:
-        await settle.forget(publisher, retracting, gone)
+        await settle.forget_record(publisher, retracting, gone)
 
 
 async def _waits_for_ingestion(

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
@@ -76,7 +76,7 @@ _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) -> Decision:
     """The decision about a publication, as of now."""
-    wanted = await _wanted(reader, leased)
+    wanted = await _decide_without_flags(reader, leased)
     if (
         wanted in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
         and leased.may_exist_remotely
@@ -93,10 +93,10 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
     return DoNothing() if flag in _RARELY_ON else AwaitSwitch()
 
 
-async def _wanted(reader: Reader, leased: LeasedPublication) -> Decision:
+async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> Decision:
     """The decision if all flags were on."""
     consent = await identity_queries.consent(reader, UserId(leased.user_id))
-    wishes = await publication_consent.of_user(reader, UserId(leased.user_id))
+    preferences = await publication_consent.of_user(reader, UserId(leased.user_id))
     match leased.kind:
         case PublicationKind.EVENT:
             event = await queries.by_id(reader, EventId(leased.subject_id))
@@ -111,36 +111,40 @@ async def _wanted(reader: Reader, leased: LeasedPublication) -> Decision:
             if event.record_deleted_at is not None:
                 # Nothing is written until its host decides; checking again finds changes that nobody announced.
                 return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
-            is_withheld = event.is_hidden and await _is_withheld(reader, event)
-            if is_withheld and not leased.may_exist_remotely:
+            is_hidden_by_moderators = event.is_hidden and await _is_withheld(reader, event)
+            if is_hidden_by_moderators and not leased.may_exist_remotely:
                 return Withhold(PublicationReason.UNDER_REVIEW)
             if not event.record.is_wanted:
                 why = PublicationReason.KEPT_OFF
-                return KeepEditsLocal(why) if _is_anothers(event, leased) and not leased.is_recalled else Withhold(why)
+                return (
+                    KeepEditsLocal(why)
+                    if _is_only_another_apps(event, leased) and not leased.is_recalled
+                    else Withhold(why)
+                )
             if reach_of(event) is PublishLevel.NOTHING:
                 if event.is_record_of_author and not leased.is_recalled:
                     return DoNothing()
                 return Withhold(_kept_here(event))
-            if not consent.is_given or not wishes.writes_events:
+            if not consent.is_given or not preferences.writes_events:
                 why = PublicationReason.NO_EVENTS if consent.is_given else PublicationReason.NOT_AGREED
-                return KeepEditsLocal(why) if _is_anothers(event, leased) else Withhold(why)
+                return KeepEditsLocal(why) if _is_only_another_apps(event, leased) else Withhold(why)
             if leased.is_recalled:
                 return Withhold(PublicationReason.RECALLED)
-            if is_withheld:
+            if is_hidden_by_moderators:
                 # A published record belongs to its author, who alone retracts it: it is hidden here, stays there and is
                 # not written again.
                 return DoNothing()
             if not event.is_published_by_policy:
                 return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
             if event.needs_author_approval:
-                if reach_of(event) is PublishLevel.MINIMAL and await _says_too_much(reader, event):
+                if reach_of(event) is PublishLevel.MINIMAL and await _exceeds_minimum(reader, event):
                     return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
                 return DoNothing()
-            return await _to_its_home(reader, event, leased)
+            return await _target_of_event(reader, event, leased)
         case PublicationKind.SERIES:
-            return await _decide_series(reader, leased, agreed=consent.is_given and wishes.writes_events)
+            return await _decide_series(reader, leased, agreed=consent.is_given and preferences.writes_events)
         case PublicationKind.RSVP:
-            return await _decide_rsvp(reader, leased, wishes, agreed=consent.is_given)
+            return await _decide_rsvp(reader, leased, preferences, agreed=consent.is_given)
         case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, leased)
         case PublicationKind.FORMER_GROUP:
@@ -155,12 +159,12 @@ async def _wanted(reader: Reader, leased: LeasedPublication) -> Decision:
             return await group_eligibility.decide_group_event(reader, leased)
 
 
-def _is_anothers(event: Event, leased: LeasedPublication) -> bool:
+def _is_only_another_apps(event: Event, leased: LeasedPublication) -> bool:
     """Whether another app wrote the record and we never wrote to it: only its author may delete it."""
     return event.is_record_of_author and not leased.was_sent
 
 
-async def _to_its_home(reader: Reader, event: Event, leased: LeasedPublication) -> Decision:
+async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublication) -> Decision:
     """An existing record stays where it is; a new one of a group goes into the group's own repository, if it has one.
 
     A record from before an ownership transfer does not belong to this publication: it stays in the other repository.
@@ -193,7 +197,7 @@ async def _to_its_home(reader: Reader, event: Event, leased: LeasedPublication) 
     return PublishEvent(event, identity)
 
 
-async def _says_too_much(reader: Reader, event: Event) -> bool:
+async def _exceeds_minimum(reader: Reader, event: Event) -> bool:
     """Whether the published record contains more than may be public now: then it is retracted without consent."""
     known = None if event.record_uri is None else await seen.find(reader, event.record_uri)
     record = None if known is None or known.body is None else cbor.decode(known.body)
@@ -227,7 +231,7 @@ def _kept_here(event: Event) -> PublicationReason:
 
 
 async def _decide_rsvp(
-    reader: Reader, leased: LeasedPublication, wishes: PublicationConsent, *, agreed: bool
+    reader: Reader, leased: LeasedPublication, preferences: PublicationConsent, *, agreed: bool
 ) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(leased.subject_id))
     if attendance is None:
@@ -237,13 +241,13 @@ async def _decide_rsvp(
         return Withhold(PublicationReason.EVENT_DELETED)
     if event.is_blank:
         return Withhold(PublicationReason.EVENT_BLANK)
-    if not may_answers_be_public(event):
+    if not are_rsvps_publishable(event):
         return Withhold(PublicationReason.NO_ANSWERS_TO_EVENT)
     if attendance.is_private:
         return Withhold(PublicationReason.PRIVATE_ANSWER)
     if not agreed:
         return Withhold(PublicationReason.NOT_AGREED)
-    if not wishes.writes_answers:
+    if not preferences.writes_answers:
         return Withhold(PublicationReason.NO_ANSWERS)
     if leased.is_recalled:
         return Withhold(PublicationReason.RECALLED)
@@ -251,7 +255,7 @@ async def _decide_rsvp(
         return DoNothing()
     if attendance.skips_record:
         return DoNothing()
-    token = told(attendance.status, wishes)
+    token = told(attendance.status, preferences)
     match token:
         case Silence.UNDECIDED:
             return DoNothing()
@@ -296,7 +300,9 @@ async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bo
     if former is None:
         return DoNothing()
     is_event = former.kind is PublicationKind.EVENT
-    goes_on_at, why_not = await (_event if is_event else _series)(reader, former.subject_id, leased.subject_id)
+    goes_on_at, why_not = await (_successor_of_event if is_event else _successor_of_series)(
+        reader, former.subject_id, leased.subject_id
+    )
     if why_not or not agreed or leased.is_recalled:
         if former.is_authors:
             return DoNothing()
@@ -315,7 +321,7 @@ async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bo
     return PublishPlain(identity, _collection(former.kind), None, write)
 
 
-async def _event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:
+async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:
     """Where the event's present record is, and why its superseded record must go, if so."""
     event = await queries.by_id(reader, EventId(event_id))
     if event is None or event.deleted_at is not None:
@@ -325,13 +331,15 @@ async def _event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, P
     match reach_of(event):
         case PublishLevel.NOTHING:
             return None, PublicationReason.NOT_FOR_EVERYBODY
-        case PublishLevel.MINIMAL if not await _says_little(reader, uri):
+        case PublishLevel.MINIMAL if not await _is_minimal(reader, uri):
             return None, PublicationReason.SAYS_TOO_MUCH
         case _:
             return event.record_uri, None
 
 
-async def _series(reader: Reader, series_id: str, _uri: str) -> tuple[str | None, PublicationReason | None]:
+async def _successor_of_series(
+    reader: Reader, series_id: str, _uri: str
+) -> tuple[str | None, PublicationReason | None]:
     series = await series_queries.by_id(reader, SeriesId(series_id))
     if series is None or series.deleted_at is not None:
         return None, PublicationReason.SERIES_DELETED
@@ -340,7 +348,7 @@ async def _series(reader: Reader, series_id: str, _uri: str) -> tuple[str | None
     return series.record_uri, None
 
 
-async def _says_little(reader: Reader, uri: str) -> bool:
+async def _is_minimal(reader: Reader, uri: str) -> bool:
     known = await seen.find(reader, uri)
     record = None if known is None or known.body is None else cbor.decode(known.body)
     return not isinstance(record, dict) or says_little(record)

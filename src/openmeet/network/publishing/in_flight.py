@@ -1,4 +1,4 @@
-"""Writes in flight: stored before they are sent (``publication_leases.fix``), removed when the row has the answer."""
+"""Writes in flight: stored before they are sent (``publication_leases.store_before_sending``), removed when the row has the answer."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -22,7 +22,7 @@ LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
 MAX_WRITES_PER_HOUR = 5
 # A waiting RSVP is woken when its event is published; this delay is for a missed wake-up.
-LOOK_AGAIN_AFTER = 10 * MINUTE
+RECHECK_AFTER = 10 * MINUTE
 # A job is due again when ingestion has applied what was found; this delay is for a message that was already known.
 INGESTED_AFTER = 30 * SECOND
 # A create costs three points of the hourly budget of a repository, an update two.

@@ -116,8 +116,9 @@ async def settle(
     return True
 
 
-async def forget(publisher: Publisher, leased: LeasedPublication, gone: RecordMessage | None = None) -> None:
-    """We deleted the record from the repository; the domain table no longer refers to it.
+async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: RecordMessage | None = None) -> None:
+    """The publication has no record any more: we deleted it, found it gone, or may no longer write there. Clear where it was,
+    and decide again.
 
     ``gone`` has the rev of the deletion: older messages still on their way would otherwise look like somebody's new
     record.
@@ -130,7 +131,7 @@ async def forget(publisher: Publisher, leased: LeasedPublication, gone: RecordMe
             return
         if leased.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(leased.subject_id), leased.uri)
-            await attendance_actions.decide_records_again(tx, EventId(leased.subject_id))
+            await attendance_actions.recheck_rsvp_records(tx, EventId(leased.subject_id))
         elif leased.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(leased.subject_id), None)
         elif leased.kind is PublicationKind.RSVP:
@@ -146,7 +147,7 @@ async def forget(publisher: Publisher, leased: LeasedPublication, gone: RecordMe
         after = await leases.find(tx, leased.kind, leased.subject_id)
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | AwaitSwitch | Wait):
             # From now on it may be public again, or be in another repository.
-            await publications.look_again(tx, kind=leased.kind, subject_ids=[leased.subject_id])
+            await publications.recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
     if leased.kind is PublicationKind.RSVP and leased.uri is not None:
         publisher.count_rsvp("delete", "")
     log.info("record.retracted", uri=leased.uri)
@@ -166,7 +167,7 @@ async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, ur
             tx, kind=leased.kind, subject_id=leased.subject_id, user_id=leased.user_id, revision=leased.revision
         )
         # If the former record has been deleted, this row still belongs to the subject: it is decided again.
-        await leases.move(tx, leased, PublicationState.DUE)
+        await leases.set_state(tx, leased, PublicationState.DUE)
 
 
 async def release(
@@ -179,9 +180,9 @@ async def release(
     failed: bool = False,
     is_round: bool = False,
 ) -> None:
-    """Release the row in another state; no effect if the lease has passed to another worker."""
+    """End the lease and set this state; no effect if another worker has the lease by now."""
     async with publisher.db.transaction() as tx:
-        await leases.move(tx, leased, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
+        await leases.set_state(tx, leased, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
 
 
 async def try_later(

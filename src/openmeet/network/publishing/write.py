@@ -98,7 +98,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
         await upload(client, draft.picture.blob)
     sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
-        writes = await leases.fix(tx, leased, sent, did=draft.identity.did, body=written.body)
+        writes = await leases.store_before_sending(tx, leased, sent, did=draft.identity.did, body=written.body)
     if writes is None:
         return  # the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:

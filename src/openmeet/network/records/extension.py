@@ -75,8 +75,8 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
     record[key] = known
 
 
-def says_details(record: Mapping[str, Any]) -> bool:
-    """Whether the record has the object at all. An app that rewrites a record and does not know us leaves it out without intent."""
+def has_details(record: Mapping[str, Any]) -> bool:
+    """Whether the record has our details. If not, an app that does not know them may have dropped them when it rewrote the record."""
     return any(isinstance(record.get(key), Mapping) for key in DETAILS_KEYS)
 
 

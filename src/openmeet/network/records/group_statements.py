@@ -66,7 +66,7 @@ class GroupStatement:
 
 
 def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-    """The member's statement."""
+    """The membership record of a member; keeps foreign fields and ``createdAt`` of ``previous``."""
     return _written(MEMBERSHIP, {"group": group_uri}, now, previous)
 
 

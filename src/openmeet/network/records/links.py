@@ -33,7 +33,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     await seen.move_answers(
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, event_id)], uri
     )
-    await attendance.decide_records_again(tx, event_id)
+    await attendance.recheck_rsvp_records(tx, event_id)
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
@@ -54,13 +54,13 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     if gone is not None:
         if gone.kind is PublicationKind.EVENT:
             await events.count_retraction(tx, EventId(gone.subject_id))
-        await publications.look_again(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
+        await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """A repository was deleted with its account: remove the successions of its records, and the references to them."""
     for gone in await publication_moves.forget_of(tx, did):
-        await publications.look_again(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
+        await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
@@ -82,7 +82,7 @@ async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str,
     # Nothing is left of the superseded record: the record under this key is the current one of its subject again.
     await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     former = [one.uri for one in await publication_moves.of(tx, kind, subject_id)]
-    await publications.look_again(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
+    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
 
 
 async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:
@@ -120,7 +120,7 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
     elif kind is PublicationKind.MEMBERSHIP:
         did = None if uri is None else parse_at_uri(uri).authority
         await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
-        await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+        await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
@@ -139,7 +139,7 @@ async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that names the group: members' statements, acceptances, events."""
     await publication.look_at_members(tx, group_id)
     former = await record_queries.former_records(tx, group_id)
-    await publications.look_again(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
     events_of = await queries.ids_in_group(tx, group_id)
-    await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
     await enqueue_attributions(tx, group_id)

@@ -192,7 +192,7 @@ def routes() -> list[Route]:
 
 
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For users who may change the event. Raises NotFound, Forbidden."""
+    """What a merge did to the event’s record, for users who may change the event. Raises NotFound, Forbidden."""
     event, found = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
     return MergedRecordView("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))

@@ -165,7 +165,7 @@ async def sync(request: Request) -> Response:
             series = await record_settings.series_of(tx, caller, wanted.slug)
             if wanted.force:
                 series = await record_settings.agree(tx, caller, series.slug)
-                await publications.try_again(tx, kind=PublicationKind.SERIES, subject_id=series.id)
+                await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             some = await record_settings.published_dates(tx, series)
         else:
             some = [event]
@@ -234,8 +234,8 @@ async def sync_answers(request: Request) -> Response:
             raise NotFound(AtprotoReason.NO_SUCH_EVENT)
         hosts = await may_host(tx, event, caller)
         if mine is not None:
-            await publications.try_again(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
-            await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
+            await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
+            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
         asked = await network_rsvps.compare_answers(tx, event) if hosts else None
         standing = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given

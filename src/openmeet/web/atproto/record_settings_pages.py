@@ -65,7 +65,7 @@ async def save(request: Request) -> Response:
                 for_all = record if typed.get("scope") == "series" else None
                 await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
                 if typed.get("rule_again") == "yes":
-                    await publications.try_again(tx, kind=PublicationKind.SERIES, subject_id=series.id)
+                    await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             event = await record_settings.change_event(tx, caller, event.slug, record)
     except (InvalidForm, Refused, PreconditionFailed) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})

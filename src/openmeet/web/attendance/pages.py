@@ -23,7 +23,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
-from openmeet.emails.rsvp_confirmation import stands_words
+from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
@@ -50,7 +50,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/answer", show, methods=["GET"]),
         Route("/events/{slug}/answer", answer, methods=["POST"]),
         Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
-        Route("/events/{slug}/answer/unpublish", take_back, methods=["POST"]),
+        Route("/events/{slug}/answer/unpublish", unpublish, methods=["POST"]),
     ]
 
 
@@ -115,11 +115,11 @@ async def publish(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publications.try_again(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
+        await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", flash="answer_tried")
 
 
-async def take_back(request: Request) -> Response:
+async def unpublish(request: Request) -> Response:
     """Retract the RSVP's record from the repository; the RSVP stays."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
@@ -160,7 +160,7 @@ async def _page(
         "typed": typed,
         "wanted": reply if reply in set(RsvpReply) else "",
         "takes_answers": takes_answers,
-        "stands": stands_words(
+        "stands": answer_sentence(
             event, registration_settings, mine, await waitlist.before(reader, mine) if mine else 0, reader.now
         ),
         "history": lines_of(changes, names, caller.user_id, event.time_zone),

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
-from openmeet.domain.attendance.rules import may_answers_be_public
+from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import Consent, IdentityKind
@@ -37,7 +37,7 @@ async def sharing_of(
     reader: Reader, event: Event, mine: Attendance | None, viewer: UserId, agreement: Consent
 ) -> AnswerSharing:
     """The line for a signed-in person."""
-    if not may_answers_be_public(event):
+    if not are_rsvps_publishable(event):
         return AnswerSharing(SharingState.STAYS_HERE)
     if mine is not None and mine.is_private:
         return AnswerSharing(SharingState.HOSTS_ONLY)

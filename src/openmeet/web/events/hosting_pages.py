@@ -166,7 +166,7 @@ async def publish_again(request: Request) -> Response:
         raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
     async with database_of(request).transaction() as tx:
         event = await events.agree_to_record(tx, caller_of(request), event.slug)
-        await publications.try_again(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
+        await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
         standing = (await publications.states(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]

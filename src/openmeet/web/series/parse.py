@@ -42,7 +42,7 @@ _TIMES = {"starts_local": "starts", "ends_local": "ends", "time_zone": "time_zon
 
 
 def rule_of(wanted: RuleInput) -> Rule | None:
-    """RFC 5545 text, an object, or none. Raises RuleRefused."""
+    """Parse a recurrence rule given as RFC 5545 text or as an object; None for none. Raises RuleRefused."""
     match wanted:
         case None:
             return None

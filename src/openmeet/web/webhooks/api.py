@@ -196,7 +196,7 @@ def id_of(request: Request) -> WebhookId:
 
 
 def sealer_of(request: Request) -> Sealer:
-    """Seals the secrets; Unavailable if the site was started without it."""
+    """The sealer for webhook secrets. Raises Unavailable if this site sends no webhooks."""
     outgoing = services(request).outgoing
     if outgoing is None:
         raise Unavailable(WebhookReason.CALLS_NO_ADDRESSES)

@@ -74,7 +74,7 @@ class XrpcCaller:
 
 
 def service_callers(settings: Settings, network: NetworkClients) -> ServiceCallers:
-    """Verifies service tokens for this site; used ones are remembered where all processes see them."""
+    """The verifier of service tokens for this site; used tokens are remembered where all processes see them."""
     return ServiceCallers(
         audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
         resolve=network.dids.resolve,

@@ -42,7 +42,7 @@ def group_url(slug: str, public_url: str) -> str:
 
 
 async def event_at(call: LexiconCall, parameter: str) -> Event:
-    """The event in the parameter, if the caller may see it. Raises NotFound (``EventNotFound``)."""
+    """The event that a parameter names by URL or record URI, if the caller may see it. Raises NotFound (``EventNotFound``)."""
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
         raise NotFound(XrpcReason.NO_SUCH_EVENT, name="EventNotFound")
@@ -80,7 +80,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
-    """The series at this URL, if this user may see it."""
+    """The series that this page URL or record URI names, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         series = await queries.find(reader, uri)
