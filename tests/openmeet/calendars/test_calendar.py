@@ -457,7 +457,7 @@ async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
     clock.turn(REFRESH_EVERY + HOUR)
     narrow = WorkerPool(PoolLimits(cpu_seconds_per_person=0.000_001))
     try:
-        await narrow.run(jobs.pid, handlers=[by_person(ana.user_id)])
+        await narrow.run(jobs.pid, holders=[by_person(ana.user_id)])
         assert await tasks.refresh_due(db, outgoing, narrow, "UTC") == 0
     finally:
         await narrow.close()

@@ -165,9 +165,9 @@ async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sql
     asked: list[str] = []
     run = pool.run
 
-    async def counted(job, *, handlers=(), limits=None):
-        asked.append(handlers[0].key)
-        return await run(job, handlers=handlers, limits=limits)
+    async def counted(job, *, holders=(), limits=None):
+        asked.append(holders[0].key)
+        return await run(job, holders=holders, limits=limits)
 
     pool.run = counted  # type: ignore[method-assign]
     try:

@@ -96,7 +96,7 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
                         file.write(piece)
                 size = file.tell()
             whole = await network.workers.run(
-                partial(read_whole, path, tuple(collections)), handlers=[_WHOLE_READS], limits=limits_of(size)
+                partial(read_whole, path, tuple(collections)), holders=[_WHOLE_READS], limits=limits_of(size)
             )
             try:
                 verify_commit(whole.commit, did=did, key=_key_of(document))
