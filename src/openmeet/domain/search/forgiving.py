@@ -11,7 +11,7 @@ from openmeet.domain.search.search import SearchQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ForgivenSearch:
     """``wanted``: what was searched for in the end. ``is_mended``: with other words than those typed."""
 
     events: list[Event]
@@ -19,16 +19,18 @@ class Found:
     is_mended: bool = False
 
 
-async def coming(db: Database, reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> Found:
+async def coming(
+    db: Database, reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int
+) -> ForgivenSearch:
     """``search.coming``, forgiving. A cursor of a mended search continues it, though it does not say so."""
     found = await search.coming(reader, wanted, after, limit)
     if found or not wanted.words:
-        return Found(found, wanted)
+        return ForgivenSearch(found, wanted)
     if after is not None and await search.coming(reader, wanted, None, 1):
-        return Found([], wanted)
+        return ForgivenSearch([], wanted)
     mended = (await known_names(db, reader)).forgiven(wanted.words)
     if mended is None:
-        return Found([], wanted)
+        return ForgivenSearch([], wanted)
     nearest = replace(wanted, words=tuple(mended))
     found = await search.coming(reader, nearest, after, limit)
-    return Found(found, nearest, is_mended=True) if found else Found([], wanted)
+    return ForgivenSearch(found, nearest, is_mended=True) if found else ForgivenSearch([], wanted)
