@@ -201,9 +201,7 @@ class PdsSettings:
         "empty: each does apart.",
     )
     redis_scratch_password: Secret = setting(Secret(""), what="Its password.")
-    bsky_app_view_url: str = setting(
-        "", what="App view that answers app.bsky methods; empty: the one that each caller names."
-    )
+    bsky_app_view_url: str = setting("", what="App view that answers app.bsky methods; empty: the one a caller names.")
     bsky_app_view_did: str = setting("", what="Its DID.")
     bsky_app_view_cdn_url_pattern: str = setting(
         "", what="Where it serves pictures, with %s for size, DID and CID; empty: people's own pictures come from here."

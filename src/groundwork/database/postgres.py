@@ -62,14 +62,9 @@ CONNECTIONS = 8
 _ACQUIRE_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 _NONE_LEFT_SECONDS = 0.2
-
 _TOO_LONG = "the transaction was open for too long; nothing was saved"
-
-
 _KEEPS_PLANS = "set local plan_cache_mode to force_generic_plan"
-
 _PART_ENDED = RuntimeError("this part of the transaction has ended")
-
 # How a connection that cannot be used again is closed.
 _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 

@@ -317,9 +317,7 @@ def enqueue_write(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """The statement of ``enqueue``, to be executed in one batch with the edit; wakes the dispatchers after the commit. It leaves
-    superseded records alone: for a kind without them, or for a first revision.
-    """
+    """The statement of ``enqueue``, for one batch with the edit; superseded records are left alone."""
     tx.after_commit(wake_dispatchers)
     # From here on the record can be traced by its subject, to the PDS and back (``record.published``,
     # ``record.came_back``).
