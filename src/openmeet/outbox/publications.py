@@ -51,7 +51,7 @@ class PublicationState(StrEnum):
     DUE = "due"  # to be decided and carried out now
     SENDING = "sending"  # leased
     PUBLISHED = "published"
-    RETRYING = "retrying"  # failed; tried again after a wait
+    RETRYING = "retrying"  # tried again later: it failed, or its server is not called
     BLOCKED = "blocked"  # we may not write there: its person must sign in again, grant access or reactivate the account
     REFUSED = "refused"  # invalid, too large; the reason is kept
     CONFLICTED = "conflicted"  # changed elsewhere, or written too often; its owner decides
@@ -260,7 +260,7 @@ DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
            changed_at = case when {LEASED} then changed_at else :now end,
            looks_again = case when {LEASED} then 1 else looks_again end"""
 
-RECHECK_BLOCKED = f"""
+RECHECK_UNPUBLISHED = f"""
     update publications
        set {DUE_OR_MARKED},
            attempts = case when {LEASED} then attempts else 0 end, reason = case when {LEASED} then reason else '' end
@@ -439,10 +439,10 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     return await tx.execute(RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def recheck_blocked_of(tx: Transaction, user_id: str) -> int:
-    """Make a person's blocked publications due, because they consented, connected an account or signed in again."""
+async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
+    """Recheck what is not published of a person: they consented, connected an account, signed in again or are shown again."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(RECHECK_BLOCKED, user_id=user_id, now=tx.now)
+    return await tx.execute(RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
 
 
 async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False) -> None:

@@ -320,7 +320,7 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
             tx, kind=PublicationKind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
         )
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
-        await publications.recheck_blocked_of(tx, user_id)
+        await publications.recheck_unpublished_of(tx, user_id)
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
         await publication_moves.recall_all_of(tx, user_id)
         await publication_moves.allow_all_of(tx, user_id)

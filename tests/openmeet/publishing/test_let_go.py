@@ -135,7 +135,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(deployment: De
     async def taken_back() -> None:
         async with deployment.db.transaction() as tx:
             await actions.withdraw(tx, cleo.user_id)
-            await publications.recheck_blocked_of(tx, cleo.user_id)
+            await publications.recheck_unpublished_of(tx, cleo.user_id)
 
     async def vanished() -> None:
         async with deployment.db.transaction() as tx:

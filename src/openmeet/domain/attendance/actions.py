@@ -341,29 +341,24 @@ async def event_changed(
 async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
     """Fill the seats that became free when locked dates of a series changed. ``changed``: pairs of (before, after)."""
     freed = [
-        then
-        for now, then in changed
-        if (now.content.capacity, now.status, now.is_gone) != (then.content.capacity, then.status, then.is_gone)
+        after
+        for before, after in changed
+        if (before.content.capacity, before.status, before.is_gone)
+        != (after.content.capacity, after.status, after.is_gone)
     ]
     await waitlist.fill_several(tx, freed)
 
 
 async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
     """Locked events are restored: enqueue their RSVP records and fill free seats."""
-    await decide_all_records_again(tx, [event.id for event in events])
+    await recheck_rsvp_records(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 
 
-async def recheck_rsvp_records(tx: Transaction, event_id: EventId) -> None:
-    """Enqueue the RSVP records of an event whose own record, audience or existence changed.
-
-    The handler of each job decides what is published.
+async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """Recheck the RSVP records of events whose own record, audience or existence changed. What is published is decided when
+    each is leased.
     """
-    await decide_all_records_again(tx, [event_id])
-
-
-async def decide_all_records_again(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """``recheck_rsvp_records`` for several events."""
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
@@ -399,7 +394,7 @@ async def _has_other_effective_record(
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """The RSVP no longer has a record: it was deleted on request."""
+    """The RSVP no longer has a record, for whatever reason."""
     await queries.set_record(tx, attendance_id, None)
 
 

@@ -31,7 +31,7 @@ async def revise(
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
-        await recheck_rsvp_records(tx, event.id)
+        await recheck_rsvp_records(tx, [event.id])
         await network_rsvps.recheck(tx, [event])
         await reevaluation.recheck(tx, [event])
     told = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
@@ -50,7 +50,7 @@ async def cancel(
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await deleted_records.keep_here(tx, event)
-        await recheck_rsvp_records(tx, event.id)
+        await recheck_rsvp_records(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_CANCELLED)
 
 
@@ -60,7 +60,7 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
     """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
-    await recheck_rsvp_records(tx, event.id)
+    await recheck_rsvp_records(tx, [event.id])
     return event
 
 
@@ -75,7 +75,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     """``events.actions.delete``; attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
-    await recheck_rsvp_records(tx, event.id)
+    await recheck_rsvp_records(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
 
 

@@ -416,7 +416,7 @@ async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> Non
     await fetch_each(tx, FORGET_STRANGERS, rows)
     await fetch_each(tx, FORGET_RECORDS, rows)
     for start in range(0, len(rows), _AT_A_TIME):
-        await actions.decide_all_records_again(tx, sorted(event_ids)[start : start + _AT_A_TIME])
+        await actions.recheck_rsvp_records(tx, sorted(event_ids)[start : start + _AT_A_TIME])
 
 
 # Databases limit the number of bound parameters per statement.

@@ -180,7 +180,7 @@ async def has_room(
 ) -> bool:
     """Whether the whole party fits now without passing the waitlist; the person's own seats count as free.
 
-    ``known``: seats in use, if read since the event was locked. Expires late offers first: their seats are for the first on
+    ``known``: seats in use, if read since the event was locked. Ends expired offers first: their seats are for the first on
     the waitlist.
     """
     limits = rules.limits_of(event, registration_settings)
@@ -404,7 +404,7 @@ def details_of(mine: Attendance | None) -> ResponseDetails:
 
 
 def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
-    """Mode of an RSVP that comes from a record: records do not have one."""
+    """The mode of a reply by record, which names none: that of the RSVP so far, else in person; None unless hybrid."""
     if event.content.mode is not Mode.HYBRID:
         return None
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON

@@ -65,7 +65,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
         await queries.connect(
             tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
         )
-    await publications.recheck_blocked_of(tx, user_id)
+    await publications.recheck_unpublished_of(tx, user_id)
     return user_id
 
 
@@ -88,7 +88,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
         )
     else:
         raise Conflict(IdentityReason.ACCOUNT_OF_ANOTHER_PERSON)
-    await publications.recheck_blocked_of(tx, user_id)
+    await publications.recheck_unpublished_of(tx, user_id)
 
 
 async def erase(tx: Transaction, did: str) -> None:
@@ -104,7 +104,7 @@ async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_moves.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
-        await publications.recheck_blocked_of(tx, user_id)
+        await publications.recheck_unpublished_of(tx, user_id)
     else:
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)
 
@@ -134,7 +134,7 @@ async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: st
         # user.
         await queries.take_over(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
     await session_queries.put(tx, session)
-    await publications.recheck_blocked_of(tx, user_id)
+    await publications.recheck_unpublished_of(tx, user_id)
 
 
 async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> list[str]:

@@ -106,7 +106,7 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
     if step.after is SubjectVisibility.HIDDEN:
         await reevaluation.end_upcoming_rsvps(tx, person)
     if step.before is SubjectVisibility.FIRST_EVENT and step.after is not SubjectVisibility.HIDDEN:
-        await publications.recheck_blocked_of(tx, person)
+        await publications.recheck_unpublished_of(tx, person)
         row = await tx.fetch_one(
             "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
             " and deleted_at is null order by created_at desc, id desc limit 1",
@@ -123,7 +123,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -
         return
     await notify_webhooks(tx, [event])
     if step.after is not SubjectVisibility.HIDDEN:
-        await publications.recheck_blocked_of(tx, event.author_id)
+        await publications.recheck_unpublished_of(tx, event.author_id)
     if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody here was told that it is held.
         return

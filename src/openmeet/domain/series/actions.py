@@ -15,7 +15,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
-from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
+from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import STARTS, new_slug
@@ -221,7 +221,7 @@ async def apply(
     await date_queries.place(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
-    await decide_all_records_again(tx, [one.id for one in (*vanishing, *shown_otherwise)])
+    await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await network_rsvps.recheck(tx, shown_otherwise)
     await reevaluation.recheck(tx, shown_otherwise)
     # A date that the rule no longer names has a start of its own.
@@ -304,7 +304,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await calendar_uids.remember(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
     gone = await take_dates_away(tx, going)
-    await decide_all_records_again(tx, [one.id for one in gone])
+    await recheck_rsvp_records(tx, [one.id for one in gone])
     await notify.notify_people(
         tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED)
     )

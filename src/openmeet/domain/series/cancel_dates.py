@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
+from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
@@ -113,7 +113,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
         if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
     ]
     gone = await take_dates_away(tx, going)
-    await decide_all_records_again(tx, [event.id for event in gone])
+    await recheck_rsvp_records(tx, [event.id for event in gone])
     # A removed date may be added again: its name is free for that.
     await date_queries.forget_places(tx, [event.id for event in gone])
     news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, tells=tells)

@@ -9,7 +9,7 @@ from typing import Final
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance.actions import decide_all_records_again, recheck_rsvp_records
+from openmeet.domain.attendance.actions import recheck_rsvp_records
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.content import Content
@@ -92,7 +92,7 @@ async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record:
         return before
     must_fit(before, record)
     saved = await events.save_edit(tx, caller, replace(before, record=record))
-    await recheck_rsvp_records(tx, saved.id)
+    await recheck_rsvp_records(tx, [saved.id])
     return saved
 
 
@@ -117,7 +117,7 @@ async def change_series(
         for one in coming:
             must_fit(one, record)
         changed = await set_records(tx, coming, record)
-        await decide_all_records_again(tx, [one.id for one in changed])
+        await recheck_rsvp_records(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
     if after.policy is not series.policy:
         await series_dates.look_at_published(tx, series.id)

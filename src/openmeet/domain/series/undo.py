@@ -18,7 +18,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
-from openmeet.domain.attendance.actions import decide_all_records_again, seats_changed
+from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
 from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
@@ -334,7 +334,7 @@ async def _heard(tx: Transaction, act: Undo) -> FanOutProgress | None:
 
 async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
     await take_dates_away(tx, dates)
-    await decide_all_records_again(tx, [event.id for event in dates])
+    await recheck_rsvp_records(tx, [event.id for event in dates])
     await date_queries.forget_places(tx, [event.id for event in dates])
 
 
@@ -350,7 +350,7 @@ async def _restore(
     shown_otherwise = [
         again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
     ]
-    await decide_all_records_again(tx, [one.id for one in shown_otherwise])
+    await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
     await network_rsvps.recheck(tx, shown_otherwise)
     await reevaluation.recheck(tx, shown_otherwise)
     return pairs

@@ -31,7 +31,7 @@ async def of_event(
         await notify.of_deleted_record(tx, before, message.rev)
         await remote_series.leave(tx, before, batch.freed_dates)
     if owned is not None and owned.kind is PublicationKind.EVENT:
-        await attendance.recheck_rsvp_records(tx, EventId(owned.subject_id))
+        await attendance.recheck_rsvp_records(tx, [EventId(owned.subject_id)])
 
 
 async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:

@@ -150,7 +150,7 @@ async def remove(
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
-            await attendance.recheck_rsvp_records(tx, event.id)
+            await attendance.recheck_rsvp_records(tx, [event.id])
         return
     if owned is not None and owned.state is PublicationState.RETRACTING:
         await events.forget_record(tx, EventId(owned.subject_id), uri)

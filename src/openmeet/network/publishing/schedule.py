@@ -1,8 +1,8 @@
 """Delivery rounds, one at a time per server: a slow server delays no others, and a failing one is not called.
 
 Due rows are leased and grouped by server. While a server's round runs, no more of its rows are leased. If its circuit
-breaker is open (``at_network.circuits``), none are leased, and the rows stay as they are. If it is half open, one row
-is sent to test the server.
+breaker is open (``at_network.circuits``), none are leased, and the rows stay as they are. If it is half open,
+rows are tried one at a time until a call has tested the server.
 """
 
 import asyncio

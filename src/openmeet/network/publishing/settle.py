@@ -1,4 +1,4 @@
-"""Store the outcome of a write: each function is one short transaction and makes no network call."""
+"""Store the outcome of a write: each function that takes a ``publisher`` opens one short transaction and makes no network call."""
 
 import random
 
@@ -131,7 +131,7 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
             return
         if leased.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(leased.subject_id), leased.uri)
-            await attendance_actions.recheck_rsvp_records(tx, EventId(leased.subject_id))
+            await attendance_actions.recheck_rsvp_records(tx, [EventId(leased.subject_id)])
         elif leased.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(leased.subject_id), None)
         elif leased.kind is PublicationKind.RSVP:

@@ -33,7 +33,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     await seen.move_answers(
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, event_id)], uri
     )
-    await attendance.recheck_rsvp_records(tx, event_id)
+    await attendance.recheck_rsvp_records(tx, [event_id])
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:

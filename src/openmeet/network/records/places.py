@@ -117,12 +117,10 @@ def share_a_part(one: Venue, other: Venue) -> bool:
 
     They share name, street or point, or the town if one of them says no more than that.
     """
-    followers_to_notify_sql = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
-    if any(mine and mine == theirs for mine, theirs in followers_to_notify_sql):
+    parts = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
+    if any(mine and mine == theirs for mine, theirs in parts):
         return True
-    is_town = not any(mine for mine, _ in followers_to_notify_sql) or not any(
-        theirs for _, theirs in followers_to_notify_sql
-    )
+    is_town = not any(mine for mine, _ in parts) or not any(theirs for _, theirs in parts)
     return is_town and bool(one.locality) and one.locality == other.locality
 
 

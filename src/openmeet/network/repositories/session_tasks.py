@@ -32,7 +32,7 @@ async def follow(tx: Transaction, before: Identity, *, pds_url: str, status: str
             await queries.release_custodial(tx, before.did)
         log.info("session.account_moved", did=before.did)
     if status == ACTIVE and before.status != ACTIVE and before.can_write:
-        await publications.recheck_blocked_of(tx, before.user_id)
+        await publications.recheck_unpublished_of(tx, before.user_id)
 
 
 # A public client's refresh token lives two weeks unused; a confidential client's and a password session's live longer:

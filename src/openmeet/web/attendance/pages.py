@@ -33,7 +33,7 @@ from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The action that restores the previous RSVP; if there was none, the undo withdraws this one.
+# The reply that restores the previous RSVP; if there was none, the undo withdraws this one.
 _UNDOES = {
     AttendanceStatus.ATTENDING: RsvpReply.GOING,
     AttendanceStatus.WAITLISTED: RsvpReply.GOING,
@@ -111,7 +111,7 @@ async def answer(request: Request) -> Response:
 
 
 async def publish(request: Request) -> Response:
-    """Retry to publish the caller's RSVP after it was refused, differed or was retracted."""
+    """Publish the caller's RSVP again, also after it was refused, is in conflict, or they retracted it."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
