@@ -58,7 +58,7 @@ async def starts_and_joins(tmp_path: Path, comes: Callable[[], Awaitable[None]],
             await one.arrival(meanwhile)
         page = await hamlet.get("/")
         assert page.status_code == 503
-        assert "We cannot serve this at the moment" in page.text
+        assert "We can’t do this right now" in page.text
         async with httpx.AsyncClient(base_url=both.at, trust_env=False) as http:
             ready = (await http.get("/health/ready")).raise_for_status().json()
             metrics = (await http.get("/metrics")).text

@@ -92,7 +92,7 @@ async def test_after_closing_it_is_refused(make_sqlite):
         await database.read(lambda _: 1)
 
 
-async def test_the_state_differs_after_each_commit_and_only_then(make_database: MakeDatabase):
+async def test_the_state_differs_after_each_commit(make_database: MakeDatabase):
     db = await make_database()
     async with db.transaction() as tx:
         await tx.execute("create table rooms (id bigint primary key)")
@@ -106,7 +106,8 @@ async def test_the_state_differs_after_each_commit_and_only_then(make_database: 
     before = await db.state()
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from rooms")) == 0
-        assert await db.state() == before
+        if db.engine == "sqlite":  # PostgreSQL’s also differs when another database of the server is written
+            assert await db.state() == before
     for number in range(5):
         await add(number)
         after = await db.state()

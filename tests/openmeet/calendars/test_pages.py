@@ -280,7 +280,7 @@ async def test_the_page_asks_the_database_as_often_for_many_events_as_for_few(
             for path in views:
                 statements.clear()
                 assert (await browser.get(path)).status_code == 200
-                asked.append(len(statements))
+                asked.append(sorted(statements))
             monkeypatch.undo()
             async with site.db.transaction() as tx:
                 for number in range(40):
