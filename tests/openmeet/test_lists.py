@@ -74,6 +74,7 @@ BOUNDED = {
         "reactions": f"of at most {MAX_EMOJI_KINDS} kinds",
     },
     "/api/chat/rooms/{room}/sanctions/{person}": {"sanctions": "a mute and a ban"},
+    "/api/moderation/chat/{message}": {"context": "five before and after", "reports": "at most 100"},
     "/api/chat/rooms/{room}/export": {"messages": f"at most {export.MOST}"},
     "/api/events/{slug}/chat": {"rooms": "of the event, of the date and of the hosts"},
     "/api/series/{slug}/chat": {"rooms": "of the series and of the hosts"},

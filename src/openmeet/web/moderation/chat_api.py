@@ -77,8 +77,9 @@ class ContextMessage(msgspec.Struct, rename="camel"):
 
 
 class ReportedMessage(msgspec.Struct, rename="camel"):
-    """A reported message with ``context`` around it. ``removedText``: what it said, for 30 days. ``removedBySite``: the moderators of
-    the site removed it, and only they bring it back. ``isAuthorBanned``: by them, from this chat.
+    """A reported message with ``context`` around it and at most 100 ``reports``. ``removedText``: what it said, for 30 days.
+    ``removedBySite``: the moderators of the site removed it, and only they bring it back. ``isAuthorBanned``: by them, from
+    this chat.
     """
 
     message_id: str
@@ -181,7 +182,7 @@ async def _reported(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -
             )
             for one in near
         ],
-        reports=[_report(one) for one in reports],
+        reports=[_report(one) for one in reports[:_MOST]],
         removed_text=text,
         removed_by_site=message.removed_by_site,
         removal_reason=removal.reason if removal else None,
