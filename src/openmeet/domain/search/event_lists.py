@@ -82,12 +82,15 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
 
 async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
     """Coming events that this person hosts and that people ask to join; what ends soonest first."""
+    # By the events of this person: with ``or`` and ``exists`` PostgreSQL may begin with all requests, or all events.
     rows = await reader.fetch(
         f"""
         select {columns_of("e")} from events e
-         where {_HOSTING} and {_COMING_UP} and e.deleted_at is null and e.removed_at is null
+         where e.id in (select x.id from events x where x.author_id = :user_id union all
+                        select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted')
+           and {_COMING_UP} and e.deleted_at is null and e.removed_at is null
            and e.is_draft = 0 and e.status <> 'cancelled'
-           and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending')
+           and (select p.id from attendances p where p.event_id = e.id and p.status = 'pending' limit 1) is not null
          order by coalesce(e.starts_at, {UNDATED}), e.id limit :limit
         """,
         user_id=user_id,
