@@ -157,7 +157,7 @@ class ReadMark(msgspec.Struct, rename="camel"):
 
 
 class ChatRemoval(msgspec.Struct, rename="camel"):
-    """Why moderators removed a message of the caller, and what became of an objection."""
+    """Why one of the caller's messages was removed, and the outcome of their objection."""
 
     reason: str
     at: str

@@ -107,7 +107,7 @@ def _lines(text: str, size: int) -> list[str]:
 
 
 def _cut(text: str, size: int, weight: int) -> str:
-    """The text as far as it fits into a line, with an ellipsis."""
+    """The text, shortened with an ellipsis to fit on one line."""
     font, shown = _font(size, weight), text[:_MOST_LETTERS]
     if font.getlength(shown) <= _TEXT_WIDTH:
         return shown

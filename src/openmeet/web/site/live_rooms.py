@@ -117,7 +117,7 @@ class LiveRooms:
             self._wake.set()
 
     def _heard(self, room: RoomId, number: int) -> None:
-        self._unread.stir(room)
+        self._unread.note_changed(room)
         self._ring(room, number)
 
     def _ring(self, room: RoomId, _number: int = 0) -> None:
@@ -128,7 +128,7 @@ class LiveRooms:
     def _notified(self, payload: str) -> None:
         place = log.notified(payload)
         if place is None:
-            self._unread.stir(None)
+            self._unread.note_changed(None)
             self._rung.update(self._rooms)
             self._wake.set()
         else:
@@ -186,7 +186,7 @@ class LiveRooms:
         for room in list(self._rooms):
             await self._feed_or_end(database, room)
         async with database.reader() as reader:
-            await self._unread.tell(reader, [one for each in self._rooms.values() for one in each])
+            await self._unread.push_changed(reader, [one for each in self._rooms.values() for one in each])
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
         """A failure in one room ends its streams, which reload their page, and no others."""

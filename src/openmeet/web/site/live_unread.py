@@ -1,4 +1,4 @@
-"""What is unread in the other rooms of people who have a stream open: who is to be told, and how much it is."""
+"""Unread counts for people with an open live stream: of the rooms other than the one they have open."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -11,46 +11,46 @@ from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.live_streams import LiveStream
 
-# Rooms where something happened that are looked at together; after more, everybody is told.
-MOST_STIRRED: Final = 1_000
-# Counting costs a few statements for each person: of a large number the others wait for the next look.
+# Changed rooms that are remembered; above that, the counts of everybody with a stream are computed again.
+MOST_CHANGED_ROOMS: Final = 1_000
+# Counting takes a few statements per person, so the others wait for the next call.
 _COUNTED_AT_ONCE: Final = 50
 
 
 class UnreadWatch:
-    """Notes where something happens, and tells those whom it concerns about rooms other than the one they look at."""
+    """Remembers which rooms changed, and pushes new unread counts to the people in them."""
 
     def __init__(self) -> None:
-        self._stirred: set[RoomId] = set()
-        self._concerns_all = False
+        self._changed_rooms: set[RoomId] = set()
+        self._may_be_any = False
         self._waiting: dict[UserId, None] = {}
         self._looked_at: Instant | None = None
 
-    def stir(self, room: RoomId | None) -> None:
-        """Something happened in this room; None: anywhere."""
-        if room is None or len(self._stirred) >= MOST_STIRRED:
-            self._concerns_all = True
+    def note_changed(self, room: RoomId | None) -> None:
+        """Remember that this room changed; None: any room may have."""
+        if room is None or len(self._changed_rooms) >= MOST_CHANGED_ROOMS:
+            self._may_be_any = True
         else:
-            self._stirred.add(room)
+            self._changed_rooms.add(room)
 
     def clear(self) -> None:
-        """Nobody listens any more."""
-        self._stirred.clear()
+        """Forget everything: no stream is open any more."""
+        self._changed_rooms.clear()
         self._waiting.clear()
-        self._concerns_all = False
+        self._may_be_any = False
         self._looked_at = None
 
-    async def tell(self, reader: Reader, streams: Collection[LiveStream]) -> None:
-        """Push the counts to the streams for which they have changed."""
+    async def push_changed(self, reader: Reader, streams: Collection[LiveStream]) -> None:
+        """Push the counts to the streams whose counts changed."""
         open_: defaultdict[UserId, list[LiveStream]] = defaultdict(list)
         for one in streams:
             if one.person is not None and not one.has_ended:
                 open_[one.person].append(one)
-        stirred, self._stirred = self._stirred, set()
-        concerns_all, self._concerns_all = self._concerns_all, False
+        changed_rooms, self._changed_rooms = self._changed_rooms, set()
+        may_be_any, self._may_be_any = self._may_be_any, False
         since, self._looked_at = self._looked_at, reader.now
-        concerned = open_.keys() if concerns_all else await _concerned(reader, open_, stirred, since)
-        self._waiting.update(dict.fromkeys(concerned))
+        affected = open_.keys() if may_be_any else await _affected_people(reader, open_, changed_rooms, since)
+        self._waiting.update(dict.fromkeys(affected))
         for person in list(self._waiting)[:_COUNTED_AT_ONCE]:
             del self._waiting[person]
             counted: dict[RoomId, UnreadCounts] = {}
@@ -63,11 +63,16 @@ class UnreadWatch:
                     one.push(unread_frame(found))
 
 
-async def _concerned(
-    reader: Reader, open_: Mapping[UserId, Collection[LiveStream]], stirred: Collection[RoomId], since: Instant | None
+async def _affected_people(
+    reader: Reader,
+    open_: Mapping[UserId, Collection[LiveStream]],
+    changed_rooms: Collection[RoomId],
+    since: Instant | None,
 ) -> set[UserId]:
-    """Who is in a room where something happened that they do not look at, or has come to a room."""
-    elsewhere = sorted(room for room in stirred if any(one.room != room for each in open_.values() for one in each))
+    """People in a changed room other than the one they have open, and people who joined a room since."""
+    elsewhere = sorted(
+        room for room in changed_rooms if any(one.room != room for each in open_.values() for one in each)
+    )
     if not open_:
         return set()
     rows = await reader.fetch(
@@ -85,7 +90,7 @@ async def _concerned(
 
 
 def unread_frame(found: UnreadCounts) -> bytes:
-    """The frame with what is unread in the other rooms; it has no id, so that nothing resumes behind it."""
+    """The frame with what is unread in the other rooms; it has no id, because no stream resumes from it."""
     return (
         f'event: rooms\ndata: {{"messages":{found.messages},"mentions":{found.mentions},"rooms":{found.rooms}}}\n\n'
     ).encode()
