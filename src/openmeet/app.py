@@ -23,7 +23,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.i18n.reasons.messages import explain
-from openmeet.routes import VISITED_BY_MANY, open_pages, operations, pages, pictures
+from openmeet.routes import CACHED_FOR_VISITORS, open_pages, operations, pages, pictures
 from openmeet.tenants.configured import ProgramHealth, ready
 from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
@@ -166,16 +166,16 @@ def _counted(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Ro
 
 def _page(route: Route) -> Route:
     endpoint: Endpoint = route.endpoint
-    is_kept = route.path in VISITED_BY_MANY
+    is_cached = route.path in CACHED_FOR_VISITORS
 
     async def answer(request: Request) -> Response:
         await spend_on_page(request)
         await identify_by_cookie(request)
         if request.method in _UNSAFE:
             must_be_ours(request, services(request).settings.public_url)
-        if is_kept and caller_or_none(request) is None:
+        if is_cached and caller_or_none(request) is None:
             site = services(request)
-            return await site.kept_pages.answer(request, site.tenant.database, site.clock, endpoint)
+            return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
         return await answered(request, endpoint(request))
 
     return Route(route.path, answer, methods=list(route.methods or ()))

@@ -179,9 +179,9 @@ def open_pages() -> list[Route]:
     ]
 
 
-# Pages that links from elsewhere lead to: kept for visitors who are not signed in (``web/site/page_cache.py``). They say the
-# same to each of them, and hold nothing that is made for one request.
-VISITED_BY_MANY: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
+# Pages that shared links lead to, cached for visitors who are not signed in (``web/site/page_cache.py``). They are the same for
+# all of them, and contain nothing random.
+CACHED_FOR_VISITORS: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
 
 
 def pages() -> list[Route]:

@@ -168,7 +168,7 @@ class SqliteDatabase:
         return value
 
     async def state(self) -> str:
-        # Of the connection of short reads alone: it writes nothing itself, so every commit counts (sqlite.org/pragma.html).
+        # ``data_version`` counts commits of other connections (sqlite.org/pragma.html); that of short reads makes none.
         return str(await self.read(lambda reader: _one(reader, "pragma data_version")))
 
     async def write(self, work: Callable[[Writer], T], /) -> T:

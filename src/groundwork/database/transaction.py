@@ -114,8 +114,8 @@ class Database(Protocol):
         ...
 
     async def state(self) -> str:
-        """Names what is committed now. Two equal answers of this object mean that every reader opened in between saw the same
-        rows; after a commit the answer differs. It may also differ without one.
+        """A token of the committed contents. Two equal tokens of this object mean that every reader opened in between saw the
+        same rows; a commit changes it. It may also change without one.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Pages kept for visitors: never older than the last commit, never another person's, bounded."""
+"""Pages cached for visitors: never older than the last commit, never another person's, bounded."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -61,9 +61,9 @@ async def group_and_series(ana: httpx.AsyncClient) -> list[str]:
     return [answer.headers["location"].partition("?")[0] for answer in (group, series)]
 
 
-def kept_by(site: Site) -> PageCache:
+def cache_of(site: Site) -> PageCache:
     services: Services = site.app.state.services
-    return services.kept_pages
+    return services.page_cache
 
 
 async def fresh(site: Site, path: str) -> str:
@@ -99,8 +99,8 @@ async def test_after_every_change_the_next_visitor_sees_it(site: Site, ana: http
         assert walk not in (await visitor.get("/")).text
 
 
-async def test_nothing_on_a_kept_page_is_made_for_one_request(site: Site, ana: httpx.AsyncClient) -> None:
-    """Rendered twice, each is the same to the byte: what is random or personal would go to everybody."""
+async def test_cached_pages_contain_nothing_random(site: Site, ana: httpx.AsyncClient) -> None:
+    """Two renderings are the same to the byte: anything random or personal would be served to everybody."""
     me = (await ana.get("/settings/profile")).text
     paths = ["/", await made_event(ana), *await group_and_series(ana)]
     async with site.db.reader() as reader:
@@ -237,7 +237,7 @@ async def test_a_commit_while_it_is_rendered_makes_it_an_old_one(make_database: 
         ({}, "q=" + "a" * 300, {}),
     ],
 )
-async def test_what_is_for_one_visitor_is_not_kept(
+async def test_what_is_for_one_visitor_is_not_cached(
     db: Database, clock: HandClock, answer: dict[str, object], query: str, headers: dict[str, str]
 ) -> None:
     cache, rendering = PageCache(), Rendering(**answer)
@@ -247,7 +247,7 @@ async def test_what_is_for_one_visitor_is_not_kept(
     assert rendering.calls == 2
 
 
-async def test_a_failure_is_not_kept(db: Database, clock: HandClock) -> None:
+async def test_a_failure_is_not_cached(db: Database, clock: HandClock) -> None:
     async def fails(_: Request) -> Response:
         raise TimeoutError
 
@@ -277,6 +277,6 @@ async def test_strangers_cannot_fill_it(make_sqlite: MakeDatabase, clock: HandCl
     assert len(rendered) == 380
 
 
-async def test_sites_keep_their_own(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_each_site_has_its_own_cache(make_database: MakeDatabase, clock: HandClock) -> None:
     one, other = site_on(await make_database("openmeet"), clock), site_on(await make_database("openmeet"), clock)
-    assert kept_by(one) is not kept_by(other)
+    assert cache_of(one) is not cache_of(other)

@@ -1,8 +1,8 @@
-"""Pages of visitors who are not signed in, kept until the database changes.
+"""Cache of pages for visitors who are not signed in, valid until the next commit.
 
-A link that many people open at once is rendered once per commit, not once per person. A page is given again only while the
-database holds exactly what it held before the page was rendered (``Database.state``), so no visitor sees an event as it was
-before an edit. Words that depend on the time (“in 10 minutes”) may be a minute old.
+A link that many people open at once is rendered once per commit, not once per person. A page is served from the cache only
+while ``Database.state`` is what it was before the page was rendered, so nobody sees an event as it was before an edit.
+Texts that depend on the time (“in 10 minutes”) may be up to a minute old.
 """
 
 import asyncio
@@ -22,93 +22,99 @@ from groundwork.database.transaction import Database
 from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 from openmeet.i18n.catalogue import current
 
-# Of one site; a page of discover has 40 kB, and 6 kB more for the compressed one.
+# Per site. The front page has 40 kB, its compressed copy 6 kB.
 _MAX_BYTES: Final = 32_000_000
-# A longer search is somebody's own.
+# Longer searches are rarely asked for twice.
 _MAX_QUERY_BYTES: Final = 200
 
+# Path, query and language.
 _Key = tuple[str, bytes, str]
+# State of the database, and the minute.
 _State = tuple[str, int]
 
 
-@dataclass(slots=True)
-class _Kept:
+@dataclass(frozen=True, slots=True)
+class _CachedPage:
+    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: with gzip; None if it is small."""
+
     state: _State
     began: int
-    body: bytes
     headers: dict[str, str]
-    compressed: bytes | None = None
+    body: bytes
+    compressed: bytes | None
 
     @property
     def size(self) -> int:
         return len(self.body) + len(self.compressed or b"")
 
+    def response(self, request: Request) -> Response:
+        if self.compressed is None:
+            return Response(self.body, headers=self.headers)
+        headers = self.headers | {"vary": "Accept-Encoding"}
+        if not accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
+            return Response(self.body, headers=headers)
+        return Response(self.compressed, headers=headers | {"content-encoding": "gzip"})
+
 
 class PageCache:
-    """The pages of one site. The pages that were asked for least recently go first."""
+    """The cached pages of one site; the least recently used are dropped first."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._size = 0
         self._order = itertools.count()
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._pages: OrderedDict[_Key, _CachedPage] = OrderedDict()
         self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     async def answer(
         self, request: Request, db: Database, clock: Clock, render: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """The kept page, or ``render``'s. What is raised, sets a cookie or has another status than 200 is not kept."""
+        """The cached page, or the response of ``render``, which is cached if its status is 200 and it sets no cookie.
+
+        Raises what ``render`` raises.
+        """
         query = request.scope["query_string"]
-        # A cookie may name the visitor, or bring a message that is shown once.
+        # A cookie may identify the visitor, or carry a flash message.
         if request.method != "GET" or "cookie" in request.headers or len(query) > _MAX_QUERY_BYTES:
             return await render(request)
         key = (request.url.path, query, current().tag)
-        came = next(self._order)
-        kept = self._find(key, await _state(db, clock))
-        if kept is None:
-            lock = self._locks.setdefault(key, asyncio.Lock())
-            async with lock:
-                # Before the page is read: a commit in between means that nobody is given this one again.
-                state = await _state(db, clock)
-                kept = self._find(key, state, since=came)
-                if kept is None:
-                    began = next(self._order)
-                    response = await render(request)
-                    if response.status_code == 200 and "set-cookie" not in response.headers:
-                        self._keep(key, _Kept(state, began, bytes(response.body), _headers(response)))
-                    return response
-        return await self._given(request, kept)
+        arrived = next(self._order)
+        if (page := self._find(key, await _state(db, clock))) is not None:
+            return page.response(request)
+        # Several visitors at once wait for one rendering.
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            # Read before rendering: after a commit in between, the page is not served again.
+            state = await _state(db, clock)
+            if (page := self._find(key, state, arrived=arrived)) is not None:
+                return page.response(request)
+            began = next(self._order)
+            response = await render(request)
+            if response.status_code != 200 or "set-cookie" in response.headers:
+                return response
+            body = bytes(response.body)
+            compressed = await fold(body) if len(body) >= MIN_BYTES else None
+            page = _CachedPage(state, began, _headers(response), body, compressed)
+            self._store(key, page)
+            return page.response(request)
 
-    def _find(self, key: _Key, state: _State, *, since: float = math.inf) -> _Kept | None:
-        """The page if nothing was committed since, or if it was begun after ``since``, when its visitor was already waiting."""
-        kept = self._kept.get(key)
-        if kept is None or (kept.state != state and kept.began < since):
+    def _find(self, key: _Key, state: _State, *, arrived: float = math.inf) -> _CachedPage | None:
+        """The page if nothing was committed since. A visitor who ``arrived`` before its rendering began gets it in any case:
+        it is as new as one rendered for them.
+        """
+        page = self._pages.get(key)
+        if page is None or (page.state != state and page.began < arrived):
             return None
-        self._kept.move_to_end(key)
-        return kept
+        self._pages.move_to_end(key)
+        return page
 
-    async def _given(self, request: Request, kept: _Kept) -> Response:
-        if len(kept.body) < MIN_BYTES:
-            return Response(kept.body, headers=kept.headers)
-        headers = kept.headers | {"vary": "Accept-Encoding"}
-        if not accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
-            return Response(kept.body, headers=headers)
-        if kept.compressed is None:
-            kept.compressed = await fold(kept.body)
-            self._size += len(kept.compressed)
-            self._shrink()
-        return Response(kept.compressed, headers=headers | {"content-encoding": "gzip"})
-
-    def _keep(self, key: _Key, page: _Kept) -> None:
-        if (old := self._kept.pop(key, None)) is not None:
+    def _store(self, key: _Key, page: _CachedPage) -> None:
+        if (old := self._pages.pop(key, None)) is not None:
             self._size -= old.size
-        self._kept[key] = page
+        self._pages[key] = page
         self._size += page.size
-        self._shrink()
-
-    def _shrink(self) -> None:
-        while self._size > self._max_bytes and self._kept:
-            _, oldest = self._kept.popitem(last=False)
+        while self._size > self._max_bytes:
+            _, oldest = self._pages.popitem(last=False)
             self._size -= oldest.size
 
 

@@ -66,8 +66,8 @@ class Services:
     dev_mailbox: FolderMailbox | None = None
     # The open streams of conversations.
     live_rooms: LiveRooms = field(default_factory=LiveRooms)
-    # The pages of visitors who are not signed in.
-    kept_pages: PageCache = field(default_factory=PageCache)
+    # Pages for visitors who are not signed in.
+    page_cache: PageCache = field(default_factory=PageCache)
     # Settings that were already warned about, each once.
     warned_of: set[str] = field(default_factory=set)
 
