@@ -157,7 +157,7 @@ class ReadMark(msgspec.Struct, rename="camel"):
 
 
 class ChatRemoval(msgspec.Struct, rename="camel"):
-    """Why one of the caller's messages was removed, and the outcome of their objection."""
+    """Why one of the caller’s messages was removed, and the outcome of their objection."""
 
     reason: str
     at: str

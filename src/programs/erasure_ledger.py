@@ -20,5 +20,5 @@ def grace_of(settings: Settings) -> int:
 
 
 async def catch_up(settings: Settings, db: Database) -> BroughtBack:
-    """Before anybody uses a database: nobody whom the ledger knows as deleted comes back with a backup."""
+    """Apply the ledger of deletions before a database is used, in case it was restored from a backup."""
     return await ledger_catch_up.catch_up(db, ledger_of(settings), grace_of(settings))

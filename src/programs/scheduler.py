@@ -111,7 +111,7 @@ CHORES: dict[str, Chore] = {
     "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
-    # Between these looks, what happens wakes a room; this finds what was changed over there in between.
+    # Changes here wake a room at once; this finds what was changed on the Matrix side.
     "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
     "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),

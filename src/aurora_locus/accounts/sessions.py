@@ -93,7 +93,7 @@ async def prove(db: Database, passwords: Passwords, account: Account | None, pas
 
 
 def not_proven() -> NotSignedIn:
-    """The error for an unknown identifier and for a wrong password: the same, so that it tells nothing."""
+    """The error for an unknown identifier and for a wrong password: the same, so that it does not reveal which."""
     return NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
 
 

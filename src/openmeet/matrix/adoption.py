@@ -1,8 +1,8 @@
 """Rooms of an older installation, whose ids an import has kept with events and series, become the Matrix side of our chats.
 
 The older bot raises our keeper to its own power and steps back. Where it cannot, or the room is encrypted, a public event or series
-gets a fresh room, and the old one a notice if the bot can still write there. What was said before stays over there: like a mirror
-that a host switches on, it begins now.
+gets a fresh room, and the old one a notice if the bot can still write there. Earlier messages are not copied: mirroring starts
+now, as when a host switches it on.
 """
 
 from collections.abc import Callable

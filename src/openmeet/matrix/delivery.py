@@ -51,7 +51,7 @@ def room_handler(bridge: Bridge, count: Callable[[str], None]) -> JobHandler:
 
 
 async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], None]) -> None:
-    """Bring the room over there to what it is here. Raises what the homeserver raises; a repetition goes on from there."""
+    """Update the Matrix room to match ours. Raises what the homeserver raises; a retry continues where it stopped."""
     async with bridge.db.reader() as reader:
         room = await store.room(reader, room_id)
     if room is None or room.state is MirrorState.OFF:
@@ -278,12 +278,12 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 
 async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
-    """Who speaks over there for the message; None where it stays here."""
+    """The Matrix user who posts the message; None where it is not mirrored."""
     is_passed_on = message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
     if not is_passed_on or message.user_id is None:
         return None
     who = await store.speaker(reader, message.user_id)
-    # What was said before the yes stays here.
+    # Messages from before their consent are not mirrored.
     return who if who is not None and message.said_at >= who.consented_at else None
 
 
@@ -293,7 +293,7 @@ def _shown_name(bridge: Bridge, who: Speaker) -> str:
 
 
 async def _create(bridge: Bridge, room: MirroredRoom) -> str:
-    """Create the room over there, or find the one that an earlier try created."""
+    """Create the Matrix room, or find the one that an earlier try created."""
     keeper = bridge.keeper
     await keeper.prepare()
     matrix_room = await keeper.create_room(

@@ -21,7 +21,7 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: str, event: JsonObject) -> bool:
-    """Apply an event, once by its id. True where the room over there is to be compared with what it should be."""
+    """Apply an event, once by its id. True where the Matrix room is to be compared with what it should be."""
     read = content.incoming(event)
     if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
         return False

@@ -111,7 +111,7 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> None:
     try:
         await bridge.keeper.invite(matrix_room, account)
     except RemoteFailed as failed:
-        # Their server does not federate with ours, or they were banned over there a moment ago: nobody else waits for that.
+        # Their server does not federate with ours, or they were banned on Matrix a moment ago: nobody else waits for that.
         if failed.status != 403:
             raise
 

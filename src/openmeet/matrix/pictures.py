@@ -113,8 +113,8 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 async def _uploaded(
     bridge: Bridge, ghost: MatrixUser, message: ChatMessage, one: MessagePicture
 ) -> tuple[str, int] | None:
-    """The address of a picture over there, uploaded before or now, and its size; None where the file is gone here, or the
-    homeserver will never take it.
+    """The Matrix address of a picture, uploaded now if it was not before, and its size; None if our file is gone or the
+    homeserver will never accept it.
     """
     blobs = bridge.pictures
     assert blobs is not None, "are_passed_on has said so"  # noqa: S101 - for the type checker

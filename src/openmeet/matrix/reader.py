@@ -1,7 +1,7 @@
 """Reading from the homeserver: the keeper's /sync, applied to our rooms, with the cursor stored in the same transaction.
 
 One process of a community reads at a time, elected by a lease on the cursor's row. An event counts once, by its id. What
-its sender may not do here is undone over there by a job; what cannot be read is left out.
+its sender may not do here is undone on Matrix by a job; what cannot be read is left out.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """New events of one room over there, in order. ``room`` None: it is not mirrored, a direct chat with the keeper."""
+    """New events of one room on Matrix, in order. ``room`` None: it is not mirrored, a direct chat with the keeper."""
 
     matrix_room: str
     room: RoomId | None

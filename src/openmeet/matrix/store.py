@@ -90,7 +90,7 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
 
 
 async def room_of(reader: Reader, matrix_room_id: str) -> RoomId | None:
-    """The mirrored room with this id over there."""
+    """The mirrored room with this id on Matrix."""
     row = await reader.fetch_one(
         "select id from chat_rooms where matrix_room_id = :room and matrix_state = 'on'", room=matrix_room_id
     )

@@ -57,7 +57,7 @@ async def test_the_operators_own_text_replaces_the_general_one(make_sqlite, cloc
 async def test_the_status_says_what_is_late(site, clock):
     """A record that has been due for longer than retries take."""
     async with site.browser() as browser:
-        assert "Everything works" in (await browser.get("/status")).text
+        assert "Everything is on time" in (await browser.get("/status")).text
         async with site.db.transaction() as tx:
             ana = await person(tx, "Ana")
             event = await event_by(tx, ana)

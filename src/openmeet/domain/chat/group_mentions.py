@@ -19,7 +19,7 @@ from openmeet.domain.users.model import UserId
 
 
 class GroupMention(StrEnum):
-    """Whom a message calls."""
+    """A mention of several people at once."""
 
     HOSTS = "hosts"
     EVERYONE = "everyone"
@@ -34,7 +34,7 @@ WORDS: Final = {
 }
 _EVERYONE_AGAIN: Final = HOUR
 _HOSTS_AGAIN: Final = 10 * MINUTE
-# In these all people hear of every message.
+# Everybody in these rooms is notified of every message.
 _SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 # Messages that are looked through for an earlier call: more in an hour are beyond the limits of writing.
 _LOOKED_AT: Final = 2_000
@@ -42,7 +42,7 @@ _PAGE: Final = 500
 
 
 async def called(reader: Reader, room: Room, person: UserId, found: Access, body: str) -> tuple[GroupMention, ...]:
-    """Whom a new message calls. Who may not call everyone writes a plain word, and so does who called the hosts a moment ago.
+    """The group mentions of a new message. From people who may not use one, or who just mentioned the hosts, it is a plain word.
 
     Raises TooMany (``EveryoneTooOften``) where everyone was called within the hour.
     """
@@ -82,13 +82,13 @@ async def _last_call(
 
 
 def calls_of(one: ChatMessage) -> frozenset[GroupMention]:
-    """Whom a stored message calls."""
+    """The group mentions of a stored message."""
     listed = one.details.get("calls")
     return frozenset(GroupMention(call) for call in listed) if isinstance(listed, list) else frozenset()
 
 
 def is_group_mention(name: str) -> bool:
-    """Whether a folded name calls many and nobody by name."""
+    """Whether a folded name is a group mention, not a person's."""
     return name in WORDS
 
 

@@ -64,7 +64,7 @@ class MatrixPerson:
 
 @dataclass(frozen=True, slots=True)
 class MirrorStatus:
-    """How the mirror of a room stands. ``waiting``: entries of its log that are not passed on yet; ``error``: a reason's code."""
+    """Status of a room's mirror. ``waiting``: log entries that are not sent yet; ``error``: a reason code."""
 
     state: MirrorState
     matrix_room_id: str | None
@@ -128,7 +128,7 @@ async def begin(tx: Transaction, room_id: RoomId, *, guests: bool) -> None:
 
 
 async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
-    """Stop mirroring. People are removed over there, and what they have stays with them. Raises NotFound, Forbidden."""
+    """Stop mirroring. People are removed from the Matrix room and keep the copies that they have. Raises NotFound, Forbidden."""
     room = await room_queries.lock(tx, room_id)
     await must_have(tx, room_id, caller.user_id, Access.MODERATE)
     if room is not None and room.matrix_state == MirrorState.ON:
@@ -147,7 +147,7 @@ async def _set(tx: Transaction, room: RoomId, state: MirrorState, *, guests: boo
 
 
 async def status(reader: Reader, room_id: RoomId) -> MirrorStatus | None:
-    """How the mirror of the room stands; None where there is no such room."""
+    """Status of the room's mirror; None where there is no such room."""
     row = await reader.fetch_one(
         """
         select matrix_state, matrix_room_id, matrix_guests, matrix_error, last_number,
@@ -345,7 +345,7 @@ async def reconcile_rooms(db: Database) -> None:
 
 
 async def _make_row(tx: Transaction, user_id: UserId) -> None:
-    """The name of their user over there is random, so that it tells neither handle nor account; 80 bits."""
+    """Their Matrix user name is random (80 bits), so that it reveals neither handle nor account."""
     await tx.execute(
         "insert into matrix_people (user_id, localpart) values (:user, :localpart) on conflict (user_id) do nothing",
         user=user_id,

@@ -142,7 +142,7 @@ class RoomRetention(StrEnum):
 
 
 class NotificationLevel(StrEnum):
-    """What of a room a person hears of. ``USUAL`` follows their preferences."""
+    """Which messages of a room notify a person. ``USUAL`` follows their preferences."""
 
     USUAL = "usual"
     ALL = "all"

@@ -155,7 +155,7 @@ async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[M
 
 
 async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Nobody reads the pictures of these messages any more; a task deletes their files."""
+    """Mark the pictures of these messages as unused; a task deletes their files."""
     if messages:
         await tx.execute(
             "update chat_pictures set message_id = null, waits_until = null where message_id in :messages",

@@ -223,7 +223,7 @@ def _channel_name(text: str) -> str:
 async def change_settings(
     tx: Transaction, caller: Caller, room_id: RoomId, wanted: RoomSettings, *, if_revision: int | None = None
 ) -> Room:
-    """Change what is given. A new history counts from now on and is said in the room by its entry.
+    """Change the settings that are given. A new history setting applies from now on and appears in the room as an entry.
 
     Raises NotFound, Forbidden (``NotAModerator``), InvalidForm, Conflict (``RevisionChanged``), Refused (``NameTaken``).
     """

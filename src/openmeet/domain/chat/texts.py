@@ -75,7 +75,7 @@ def _has_controls(text: str) -> bool:
 
 
 def mentioned_names(text: str) -> list[str]:
-    """What stands after ``@``: handles, or names without their spaces; folded, each once."""
+    """The words after ``@``: handles, or names without their spaces; folded, each once."""
     return list(dict.fromkeys(name_key(found) for found in _MENTION.findall(text)))
 
 

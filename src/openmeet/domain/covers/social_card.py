@@ -1,4 +1,4 @@
-"""The picture that other services show beside a link to an event: 1200 × 630, its cover on the left, its facts on the right."""
+"""Preview image for links to an event (1200 × 630): its cover on the left, its facts on the right."""
 
 import io
 from dataclasses import dataclass

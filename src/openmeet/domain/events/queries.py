@@ -298,7 +298,7 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
 
 
 async def without_position(reader: Reader, limit: int) -> list[Event]:
-    """Events with a town and without a position, which nobody has looked up yet."""
+    """Events with a town and no position that were not looked up yet."""
     rows = await reader.fetch(
         f"""
         select {COLUMNS} from events

@@ -135,7 +135,7 @@ async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[Announ
 
 
 class AnnouncementNotice(msgspec.Struct, frozen=True):
-    """The text is read when people are notified: nobody hears of one that was removed."""
+    """The text is read when people are notified, so a removed announcement notifies nobody."""
 
     announcement_id: AnnouncementId
 

@@ -59,7 +59,7 @@ async def _nothing(_: Transaction, __: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FanOutAudience(Generic[S, N]):
-    """Who hears of a change. ``name`` is stored, and so is a ``notice``: what they are told.
+    """Recipients of a change. ``name`` is stored, and so is a ``notice``: what they are notified of.
 
     ``lock``: locks the subject; None if there is no such row any more. ``page``: the next people after a place in its
     order (at first an empty string), at most so many. ``lock_others``: locks the rows that the notifications are about,
@@ -123,7 +123,7 @@ async def is_any_left(reader: Reader, subject_id: str) -> bool:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Nobody notifies a deleted user, and who made a change is not notified of it under either account."""
+    """A deleted user is not notified, nor is the person who made the change, under either account."""
     await tx.execute(
         """
         update fan_outs set notice = replace(notice, :from_user, :to_user)

@@ -225,7 +225,7 @@ def _if_back(payload: DatesChanged, present: Present) -> bool:
 
 
 def _is_useful(payload: DatesChanged, present: Present) -> bool:
-    """A clean-up after the event keeps nobody away; for later dates it may still hold."""
+    """A date that is over concerns nobody, unless other dates changed with it."""
     return bool(payload.others) or not present.is_over
 
 

@@ -31,7 +31,7 @@ class Retention(StrEnum):
 
 
 class ColumnAudience(StrEnum):
-    """Who may see a column, beside the person that it is about and those who run the server."""
+    """Who may see a column, besides its person and the people who run the server."""
 
     EVERYONE = "everyone"
     EVENT = "everybody who may see the event, series or group"

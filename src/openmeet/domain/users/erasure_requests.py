@@ -130,8 +130,8 @@ async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:
 
 
 async def postpone(tx: Transaction, until: Instant, *, besides: Collection[UserId] = ()) -> int:
-    """Delete nobody before this instant ``besides`` these; returns for how many that is later. Requests of a restored
-    backup may have been cancelled since. Not those whose rows are being deleted.
+    """Postpone deletions to this instant, except those of ``besides`` and those that have begun; returns how many were
+    postponed. Requests in a restored backup may have been cancelled since.
     """
     waiting = await tx.fetch(
         "select user_id from account_erasures where due_at < :until and stage <> 'erasing'", until=until

@@ -14,7 +14,7 @@ MAX_BIO = 2000
 
 
 def unnamed() -> str:
-    """What stands for the name of somebody who has none; never stored."""
+    """Shown for a person without a name; never stored."""
     return gettext("Someone without a name")
 
 

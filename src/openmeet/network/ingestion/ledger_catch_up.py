@@ -1,8 +1,7 @@
-"""Whom a restored backup brought back: what the ledger of deletions knows and the database does not.
+"""Apply the ledger of deletions to a database restored from an older backup.
 
-A backup is older than the ledger. Every role looks before it does anything else, and the scheduler at every turn, so that
-nobody who was deleted is seen again and no request is forgotten, no matter who restored what. Deleting the rows is left to the
-scheduler (``person_erasure.take_due``): until then those people are hidden, signed out and cannot sign in.
+Every role does this when it opens the database, and the scheduler at every turn, so that deleted people stay deleted and no
+request is lost after a restore. Deleting the rows is left to the scheduler (``person_erasure.take_due``): until then those people are hidden, signed out and cannot sign in.
 """
 
 from collections.abc import Collection, Sequence

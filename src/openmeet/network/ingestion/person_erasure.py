@@ -85,7 +85,7 @@ async def _go_on(db: Database, erasing: PersonErasing, user_id: UserId, now: Ins
 
 
 async def erase(db: Database, erasing: PersonErasing, user_id: UserId) -> ErasureReport | None:
-    """Delete everything personal of somebody whose time has come, or go on with it. None if nobody asks for it any more:
+    """Delete everything personal of somebody whose grace period is over, or continue. None if the request was cancelled:
     they have signed in since, or are deleted already.
     """
     # Somebody who was merged into them a moment ago is deleted with them, also after a restore.

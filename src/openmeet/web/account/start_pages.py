@@ -1,4 +1,4 @@
-"""The first minutes of a new person: their town, what they like, whom to follow. All of it can be skipped."""
+"""Onboarding of a new person: town, topics and groups. Each step can be skipped."""
 
 from typing import Final
 

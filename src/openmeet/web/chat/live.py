@@ -105,7 +105,7 @@ async def open_stream(
 
 
 def _resumed(request: Request, room: RoomId, last: int) -> int:
-    """The number behind which the stream goes on; the room's last one if the reader names none."""
+    """The number after which the stream resumes; the room's last one if the client sends none."""
     of_room, _, number = request.headers.get("last-event-id", "").rpartition(":")
     if of_room != room:
         number = request.query_params.get("after", "")

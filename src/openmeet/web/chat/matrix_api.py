@@ -26,7 +26,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Whether the room is mirrored. ``guests``: whether people without an account here may be invited over there. ``confirmed``:
+    """Whether the room is mirrored. ``guests``: whether people without an account here may be invited on Matrix. ``confirmed``:
     needed where the room is not public, because the people who run the homeserver can read it.
     """
 
@@ -36,8 +36,8 @@ class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 
 
 class ChatMirrorShown(msgspec.Struct, rename="camel"):
-    """How the mirror of a room stands. ``roomId``: over there, null until it is made. ``federates``: whether other homeservers can
-    join. ``waiting``: how much is not passed on yet; ``lastError``: the code of what went wrong last, or empty.
+    """Status of a room's mirror. ``roomId``: on Matrix, null until it is created. ``federates``: whether other homeservers can
+    join. ``waiting``: how many entries are not sent yet; ``lastError``: the code of the last error, or empty.
     """
 
     EXAMPLE: ClassVar = {

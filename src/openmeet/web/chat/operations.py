@@ -313,7 +313,7 @@ OPERATIONS = (
         "GET",
         f"{_MESSAGE}/removal",
         "showChatRemoval",
-        "Why one of the caller's messages was removed, and the outcome of their objection",
+        "Why one of the caller’s messages was removed, and the outcome of their objection",
         moderation_api.show_removal,
         {200: ChatRemovalShown},
         failures=_SEEN,

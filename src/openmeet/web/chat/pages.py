@@ -117,7 +117,7 @@ async def show_room(find: Find, request: Request) -> Response:
 
 
 async def send(find: Find, request: Request) -> Response:
-    """Open the room if nobody has, and say it there."""
+    """Send the message, and create the room on first use."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
@@ -240,7 +240,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
 
 
 async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
-    """The rows of the page, and where it goes on."""
+    """The rows of the page, and the cursor of the next."""
     room = place.room
     about = _date_asked(request) or (place.heading if not set(request.query_params) - {_FOLLOW} else None)
     wanted = _wanted(request, place, about)
@@ -318,7 +318,7 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
 
 
 async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
-    """One's rooms, for the list beside a conversation and the page of its own."""
+    """A person's rooms, for the list beside a chat and for the page of all chats."""
     asked = request.query_params if request.url.path == "/chat" else {}
     which = asked.get("kind", "")
     kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())

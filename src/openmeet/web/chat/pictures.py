@@ -203,7 +203,7 @@ class MessagePictureView:
 
 
 def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tuple[MessagePictureView, ...]:
-    """``path``: below which address this reader gets them. What nobody described is said to be by its author."""
+    """``path``: prefix of their addresses for this reader. Without a description the author is named instead."""
     return tuple(
         MessagePictureView(
             f"{path}/{one.key}/{Size.SMALL}",

@@ -41,7 +41,7 @@ async def show_poll_form(find: Find, request: Request) -> Response:
 
 
 async def send_poll(find: Find, request: Request) -> Response:
-    """Open the room if nobody has, and ask there."""
+    """Post the poll, and create the room on first use."""
     caller, typed = caller_of(request), await read_form(request)
     try:
         async with database_of(request).reader() as reader:

@@ -111,7 +111,7 @@ async def change_settings(find: Find, request: Request) -> Response:
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:
-    """What the caller hears of a room. A mute with an end, set by a program, stays."""
+    """Set the caller's notification level for a room. A mute with an end, set by the API, stays."""
     typed = await read_form(request)
     chosen = next((one for one in NotificationLevel if one.value == typed.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)

@@ -180,7 +180,7 @@ async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage])
 
 
 def seen_by(one: ShownMessage, *, is_author: bool, is_folded: bool, hides_quote: bool) -> ShownMessage:
-    """A message that was read for nobody, as one of its readers sees it."""
+    """A message that was loaded without a viewer, as this viewer sees it."""
     reply = replace(one.reply, text="", is_removed=True) if hides_quote and one.reply is not None else one.reply
     return replace(one, is_mine=is_author, is_folded=is_folded, reply=reply)
 

@@ -1,4 +1,4 @@
-"""The picture that other services show beside a link to a public event."""
+"""Preview image for links to a public event."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""My events: what somebody goes to, hosts, waits for, drafted and had; above what they host, what needs them."""
+"""My events: going, hosting, waiting, drafts and past; above hosted events, what needs the host."""
 
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -90,7 +90,7 @@ class NextHosted:
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """What stands above the list of what somebody hosts."""
+    """The part above the list of hosted events: open requests and the next event."""
 
     asking: list[AskingRow]
     next: NextHosted | None

@@ -42,7 +42,7 @@ class TownChoice:
 
 @dataclass(frozen=True, slots=True)
 class TownField:
-    """What the form says beside the town. ``chosen``: the town whose fields were filled in; ``sets_zone``: its zone, too."""
+    """The message beside the town field. ``chosen``: the town whose fields were filled in; ``sets_zone``: its zone, too."""
 
     choices: tuple[TownChoice, ...] = ()
     chosen: TownChoice | None = None
@@ -63,7 +63,7 @@ def is_asked(typed: Mapping[str, str]) -> bool:
 
 
 async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], TownField]:
-    """The form with what its town filled in, and what stands beside it. A zone that somebody chose stays."""
+    """The form with the fields filled in from its town, and the message beside it. A chosen time zone is kept."""
     await spend_of(request)
     try:
         found = _found(request, typed)

@@ -1,4 +1,4 @@
-"""How the site is doing, in words for everyone: what waits for longer than it should."""
+"""Status of the site for everyone: e-mails and publications that are late."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,20 +9,20 @@ from groundwork.outbox.jobs import JobState
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 
-# Retries and short outages take minutes; what waits for longer is worth a sentence.
+# Retries and short outages take minutes.
 LATE: Final = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """``late_since``: when the oldest thing that still waits was due; None if nothing is late."""
+    """``late_since``: when the oldest item was due; None if nothing is late."""
 
     late_since: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
 class SiteHealth:
-    """``emails`` and ``sync``: what leaves the site. The pages themselves answer, or nobody reads this."""
+    """Status of ``emails`` and ``sync``. The pages work, or this one would not be read."""
 
     now: Instant
     emails: PartHealth
@@ -34,7 +34,7 @@ class SiteHealth:
 
 
 async def site_health(reader: Reader) -> SiteHealth:
-    """What waits for an operator is not counted: it is one person's, and operators have their own page."""
+    """Jobs and records that failed are not counted: they concern one person, and operators have their own page."""
     (mail,) = await reader.fetch(
         "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
         kind=JobKind.MAIL,
