@@ -22,7 +22,7 @@ class PartHealth:
 
 @dataclass(frozen=True, slots=True)
 class SiteHealth:
-    """Status of ``emails`` and ``sync``. The pages work, or this one would not be read."""
+    """Whether ``emails`` and ``sync`` are on time."""
 
     now: Instant
     emails: PartHealth
