@@ -1,11 +1,12 @@
-"""The catalogue of messages: ``python -m checks.messages`` extracts them and updates every language.
+"""The catalogues of messages: ``python -m checks.messages`` extracts them and updates every language of each server.
 
-The template (``openmeet.pot``) names no files or lines and is sorted, so that moving code does not change it.
+A template (``openmeet.pot``) names no files or lines and is sorted, so that moving code does not change it.
 """
 
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -16,9 +17,32 @@ from babel.messages.extract import extract_from_file, extract_python
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
-SOURCES: Final = Path("src/openmeet")
-LOCALES: Final = SOURCES / "i18n" / "locale"
-TEMPLATE: Final = LOCALES / "openmeet.pot"
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that has a catalogue; its domain is the name of its package."""
+
+    domain: str
+    name: str
+
+    @property
+    def sources(self) -> Path:
+        return Path("src") / self.domain
+
+    @property
+    def locales(self) -> Path:
+        return self.sources / "i18n" / "locale"
+
+    @property
+    def template(self) -> Path:
+        return self.locales / f"{self.domain}.pot"
+
+    @property
+    def languages(self) -> list[Path]:
+        return sorted(self.locales.glob(f"*/LC_MESSAGES/{self.domain}.po"))
+
+
+SERVERS: Final = (Server("openmeet", "OpenMeet"),)
 
 KEYWORDS: Final = {
     "_": None,
@@ -46,18 +70,18 @@ _CHANGING_HEADERS: Final = re.compile(
 )
 
 
-def extracted() -> Catalog:
-    """Every message of the sources. Raises jinja2.TemplateSyntaxError for a template that cannot be read."""
+def extracted(server: Server) -> Catalog:
+    """Every message of a server's sources. Raises jinja2.TemplateSyntaxError for a template that cannot be read."""
     catalog = Catalog(
-        project="OpenMeet", charset="utf-8", header_comment="# Messages of OpenMeet: made by make messages."
+        project=server.name, charset="utf-8", header_comment=f"# Messages of {server.name}: made by make messages."
     )
-    for message, context, comments in _messages():
+    for message, context, comments in _messages(server.sources):
         catalog.add(message, context=context, auto_comments=comments)
     return catalog
 
 
-def _messages() -> Iterator[tuple[str | tuple[str, ...], str | None, list[str]]]:
-    for path in sorted(SOURCES.rglob("*")):
+def _messages(sources: Path) -> Iterator[tuple[str | tuple[str, ...], str | None, list[str]]]:
+    for path in sorted(sources.rglob("*")):
         if path.suffix == ".py":
             if not _CALLS.search(path.read_bytes()):
                 continue
@@ -97,31 +121,34 @@ def _updated(path: Path, catalog: Catalog) -> bytes:
     return written(known)
 
 
-def _languages() -> list[Path]:
-    return sorted(LOCALES.glob("*/LC_MESSAGES/openmeet.po"))
+def _fresh() -> dict[Path, bytes]:
+    """What each file contains when it is up to date."""
+    fresh = {}
+    for server in SERVERS:
+        catalog = extracted(server)
+        fresh[server.template] = written(catalog)
+        fresh |= {path: _updated(path, catalog) for path in server.languages}
+    return fresh
 
 
 def problems() -> list[str]:
     """What is stale, one sentence each."""
     try:
-        catalog = extracted()
+        fresh = _fresh()
     except jinja2.TemplateSyntaxError as wrong:
         return [f"{wrong.filename}:{wrong.lineno}: {wrong.message}"]
-    fresh = {TEMPLATE: written(catalog), **{path: _updated(path, catalog) for path in _languages()}}
     stale = [path for path, text in fresh.items() if not path.exists() or path.read_bytes() != text]
     return [f"{path} is stale: run make messages" for path in stale]
 
 
 def main() -> int:
-    """Write the template and update the catalogue of every language."""
+    """Write the templates and update the catalogue of every language."""
     if sys.argv[1:] == ["--check"]:
         found = problems()
         print("\n".join(found))
         return 1 if found else 0
-    catalog = extracted()
-    TEMPLATE.write_bytes(written(catalog))
-    for path in _languages():
-        path.write_bytes(_updated(path, catalog))
+    for path, text in _fresh().items():
+        path.write_bytes(text)
     return 0
 
 

@@ -3,7 +3,7 @@
 The patterns of dates (Unicode LDML, part 4, "Date Format Patterns") are messages: German writes ``EEEE, d. MMMM y``.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -13,24 +13,19 @@ from babel.dates import (
     format_date,
     format_interval,
     format_time,
-    format_timedelta,
     get_day_names,
     get_month_names,
     get_timezone_location,
     get_timezone_name,
 )
-from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from groundwork.clock import Instant, to_datetime
+from groundwork.i18n import formatting
 from openmeet.i18n.catalogue import SOURCE, current, gettext, language, pgettext
 
-
-def iso(instant: Instant) -> str:
-    """For ``<time datetime>`` and JSON: UTC with ``Z``, no fraction unless there is one."""
-    moment = to_datetime(instant)
-    precision = "milliseconds" if instant % 1_000_000 else "seconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+iso = formatting.iso
+number = formatting.number
 
 
 def day(moment: datetime | date) -> str:
@@ -91,11 +86,6 @@ def first_weekday(zone: str) -> int:
 def month_of(number: int) -> str:
     """``January`` for 1 to ``December`` for 12."""
     return str(get_month_names("wide", "stand-alone", locale=current().locale)[number])
-
-
-def number(value: int) -> str:
-    """``1,000``."""
-    return str(format_decimal(value, locale=current().locale))
 
 
 def month_name(moment: datetime | date) -> str:
@@ -178,10 +168,7 @@ def date_words(instant: Instant) -> str:
 
 def ago(instant: Instant, now: Instant) -> str:
     """``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
-    apart = to_datetime(instant) - to_datetime(now)
-    if abs(apart) < timedelta(minutes=1):
-        return gettext("just now")
-    return format_timedelta(apart, add_direction=True, locale=current().locale)
+    return formatting.distance(instant, now) or gettext("just now")
 
 
 _REGIONS = frozenset(

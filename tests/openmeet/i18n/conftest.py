@@ -5,29 +5,31 @@ from pathlib import Path
 
 import pytest
 
+from groundwork.i18n import catalogue as shared
 from openmeet.i18n import catalogue
 
 AddLanguage = Callable[[str, str], None]
 
 
 @pytest.fixture
-def add_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddLanguage]:
+def add_language(tmp_path: Path) -> Iterator[AddLanguage]:
     """Write the catalogue of a language into an empty folder of languages: its tag, and the text of the ``.po`` file."""
     languages = tmp_path / "languages"
     languages.mkdir()
-    monkeypatch.setattr(catalogue, "LOCALES", languages)
+    before = catalogue.CATALOGUE.folder
 
-    def forget() -> None:
-        catalogue.available.cache_clear()
-        catalogue.language.cache_clear()
+    def read_from(folder: Path) -> None:
+        # It is frozen: nothing but a test changes it.
+        object.__setattr__(catalogue.CATALOGUE, "folder", folder)
+        shared._available.cache_clear()
+        shared._language.cache_clear()
 
     def add(tag: str, text: str) -> None:
         folder = languages / tag / "LC_MESSAGES"
         folder.mkdir(parents=True)
         (folder / "openmeet.po").write_text(text, "utf-8")
-        forget()
+        read_from(languages)
 
-    forget()
+    read_from(languages)
     yield add
-    monkeypatch.undo()
-    forget()
+    read_from(before)

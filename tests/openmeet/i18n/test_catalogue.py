@@ -5,8 +5,9 @@ import pytest
 from markupsafe import Markup
 
 from groundwork.errors import Explanation
+from groundwork.i18n import pseudo
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n import catalogue, names, pseudo
+from openmeet.i18n import catalogue, names
 from openmeet.i18n.catalogue import LazyText, gettext, language, lazy, negotiated, ngettext, speaking
 from openmeet.i18n.reasons.messages import explain
 from openmeet.i18n.templates import speak

@@ -12,6 +12,7 @@ import pytest
 from markupsafe import escape
 
 from groundwork.clock import HOUR, HandClock, Instant
+from groundwork.i18n import pseudo
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
@@ -38,7 +39,6 @@ from openmeet.domain.notifications.model import Repeats, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import words
 from openmeet.emails.render import TEMPLATES, EmailContext
-from openmeet.i18n import pseudo
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.outbox.emails import OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind

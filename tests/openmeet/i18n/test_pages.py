@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from openmeet.i18n import pseudo
+from groundwork.i18n import pseudo
 from openmeet.web.site.layout import environment
 from tests.databases import MakeDatabase
 from tests.openmeet.i18n.unmarked import bare, parsed, unmarked

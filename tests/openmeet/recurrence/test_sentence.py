@@ -7,7 +7,7 @@ from itertools import accumulate, combinations, islice, product
 
 import pytest
 
-from openmeet.i18n import pseudo
+from groundwork.i18n import pseudo
 from openmeet.i18n.catalogue import speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused

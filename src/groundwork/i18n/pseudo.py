@@ -1,7 +1,7 @@
 """The pseudo-locale: English with a mark around every message, which shows what is not in the catalogue.
 
 ``Save %(name)s`` becomes ``[Šàvë %(name)s]``. Parameters and HTML tags stay as they are. The language is no file and is
-never offered; a test or a setting chooses it by its tag.
+never offered; a test or a setting chooses it by its tag. The mirrored one is the same from right to left.
 """
 
 import gettext
@@ -10,6 +10,9 @@ from typing import Final
 
 # The usual tag of a pseudo-locale with accents.
 TAG: Final = "en-XA"
+# That of one which is written from right to left.
+MIRRORED: Final = "ar-XB"
+TAGS: Final = frozenset({TAG, MIRRORED})
 
 _LETTERS: Final = str.maketrans("AEIOUSaeiouscnyz", "ÀËÎÖÛŠàëîöûščñýž")
 

@@ -1,0 +1,42 @@
+"""Messages in templates: ``_()``, ``ngettext()`` and ``{% trans %}``, in the language current at rendering."""
+
+from collections.abc import Callable
+
+import jinja2
+import jinja2.runtime
+
+from groundwork.i18n.catalogue import Catalogue
+
+
+def speak(
+    templates: jinja2.Environment, catalogue: Catalogue, shown: Callable[[object], object] = lambda value: value
+) -> None:
+    """Let these templates speak the current language. They need the extension ``jinja2.ext.i18n``.
+
+    Parameters are escaped; the message itself may have tags. Every value that is shown, also as a parameter, passes ``shown``
+    first.
+    """
+    templates.policies["ext.i18n.trimmed"] = True
+    templates.finalize = shown
+    # The environment is made once; the language is looked up at each rendering.
+    functions = {name: _looked_up(catalogue, name) for name in ("gettext", "ngettext", "pgettext", "npgettext")}
+    templates.install_gettext_callables(newstyle=True, **functions)  # type: ignore[attr-defined]  # added by the extension
+    for name in functions:
+        templates.globals[name] = _with_shown(templates.globals[name], shown)  # type: ignore[arg-type]  # put there by the extension
+
+
+def _looked_up(catalogue: Catalogue, name: str) -> Callable[..., str]:
+    def look_up(*messages: object) -> str:
+        return str(getattr(catalogue.current().messages, name)(*messages))
+
+    return look_up
+
+
+def _with_shown(translated: Callable[..., str], shown: Callable[[object], object]) -> Callable[..., str]:
+    """The parameters of a message bypass ``finalize``, so they pass ``shown`` here."""
+
+    @jinja2.pass_context
+    def translate(context: jinja2.runtime.Context, *messages: object, **params: object) -> str:
+        return translated(context, *messages, **{name: shown(value) for name, value in params.items()})
+
+    return translate
