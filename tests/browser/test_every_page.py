@@ -43,7 +43,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.model import HAPPENING_WORDS
+from openmeet.domain.webhooks.model import HAPPENING_LABELS
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide, encode_edits
 from openmeet.outbox import left_alone
@@ -115,7 +115,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await host_decisions.change_registration_settings(tx, ana, open_event.slug, asked)
         await access.make(tx, ana, NewToken("The club's website, and its newsletter", frozenset(TokenScope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
-        kinds = frozenset(HAPPENING_WORDS)
+        kinds = frozenset(HAPPENING_LABELS)
         webhook, _ = await webhooks.register(
             tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
         )

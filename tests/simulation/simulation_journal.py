@@ -28,7 +28,7 @@ ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, a
 # Times are those of the clock of the simulation, which never stands still between two operations.
 PROMISES = """
     select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
-           is_recalled, was_lost, reason, edited_at, due_at
+           is_withdrawn, was_lost, reason, edited_at, due_at
       from publications where changed_at >= :since
 """
 RECORDS = "select uri as id, rev, said_rev, after_rev, standing, reason, cid, subject_uri from records where seen_at >= :since"

@@ -37,7 +37,7 @@ async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
     assert report.begun_anew > 0, "else no account was made again"
 
 
-# What single runs found is told as facts of their own, in the order that matters: test_recalls.py, test_edits_kept_here.py and
+# What single runs found is told as facts of their own, in the order that matters: test_withdrawals.py, test_edits_kept_here.py and
 # their neighbours.
 @pytest.mark.parametrize("seed", [5, 6, 8])
 async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):

@@ -98,8 +98,8 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
         raise RemoteFailed(f"{move.target} does not say what the identity should be.")
     own = [key for key in present.rotation_keys if key != ours and key not in theirs]
     names = ("alsoKnownAs", "verificationMethods", "services")
-    wishes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
-    operation = await own_identity.signed(registry, did, wishes, token)
+    changes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
+    operation = await own_identity.signed(registry, did, changes, token)
     await _signed(context, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
 
 

@@ -113,11 +113,11 @@ def _standing(account: Account) -> dict[str, object]:
     return {
         "account": account,
         "is_active": account.status is HostingStatus.ACTIVE,
-        "terms": [(value, _in_words(days), "") for value, days in _TERMS.items()],
+        "terms": [(value, _choice_label(days), "") for value, days in _TERMS.items()],
     }
 
 
-def _in_words(days: int | None) -> str:
+def _choice_label(days: int | None) -> str:
     if days is None:
         return "Keep everything until I come back"
     return (

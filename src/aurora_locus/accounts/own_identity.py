@@ -67,7 +67,7 @@ async def newest(registry: Registry, did: Did) -> Newest:
     return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 
-async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> PlcOperation:
+async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token: str | None) -> PlcOperation:
     """The operation that changes these fields, signed with the server's rotation key; consumes the e-mailed token.
 
     The token is consumed last, so that a refused request costs none. Raises InvalidInput, NotSignedIn for the token,
@@ -77,7 +77,7 @@ async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token:
     # The Lexicon of signPlcOperation has no name for it.
     given = require_token(token, missing="InvalidRequest")
     present = await newest(registry, did)
-    operation = signed_change(present.operation, present.cid, wishes, registry.rotation_key)
+    operation = signed_change(present.operation, present.cid, changes, registry.rotation_key)
     verdict = await registry.db.write(
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
     )

@@ -18,7 +18,7 @@ from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.handle import Handle
 from groundwork.errors import InvalidInput, Refused
 
-_WISHES = ("rotationKeys", "alsoKnownAs", "verificationMethods", "services")
+_CHANGEABLE = ("rotationKeys", "alsoKnownAs", "verificationMethods", "services")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
     return {"rotationKeys": [*keys], **credentials}
 
 
-def signed_change(newest: PlcOperation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> PlcOperation:
+def signed_change(newest: PlcOperation, prev: Cid, changes: Mapping[str, Any], key: PrivateKey) -> PlcOperation:
     """The operation that changes these fields and keeps the others, signed with the server's rotation key.
 
     Raises InvalidInput for fields that the directory would reject, Refused if our key cannot sign for this identity.
@@ -54,7 +54,7 @@ def signed_change(newest: PlcOperation, prev: Cid, wishes: Mapping[str, Any], ke
     if format_did_key(key.public) not in newest.rotation_keys:
         raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
     document: dict[str, Any] = {**plc_operation.to_json(newest), "prev": str(prev), "sig": ""}
-    document |= {name: wishes[name] for name in _WISHES if name in wishes}
+    document |= {name: changes[name] for name in _CHANGEABLE if name in changes}
     try:
         changed = plc_operation.parse_operation(document)
         if not isinstance(changed, PlcOperation):

@@ -63,7 +63,7 @@ def topic_term(topic: str) -> str:
     return f"{_TOPIC}{_form(topic)}"
 
 
-def wanted_words(query: str) -> tuple[str, ...]:
+def query_terms(query: str) -> tuple[str, ...]:
     """The terms of a folded query: each is a prefix of a word that must occur. Empty where the query has only
     punctuation.
 

@@ -68,13 +68,13 @@ class RateLimited(TooMany):
 
     def __init__(self, standing: LimitState, after_seconds: float) -> None:
         limit = standing.limit
-        allowed, wait = _time_words(limit.window_seconds), _time_words(math.ceil(after_seconds))
+        allowed, wait = _duration_label(limit.window_seconds), _duration_label(math.ceil(after_seconds))
         why = f"Too many requests: at most {limit.points:,} in {allowed}. Try again in {wait}."
         super().__init__(why, after_seconds=after_seconds, headers=headers_of(standing))
         self.standing = standing
 
 
-def _time_words(seconds: int) -> str:
+def _duration_label(seconds: int) -> str:
     """In the largest unit of which there are two, rounded up: a client that comes back then is not too early."""
     for words, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:

@@ -9,7 +9,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.i18n.formatting import date_words
+from openmeet.i18n.formatting import long_date
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
 
 # A person may have thousands: the page where they can still be deleted lists them all.
@@ -26,7 +26,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
             left = await actions.unsettled(reader, UserId(due.person))
         if asked is None or str(asked.requested_at) != due.subject_id or person is None or person.email is None:
             return None
-        date = date_words(asked.due_at)
+        date = long_date(asked.due_at)
         parts = [
             gettext(
                 "You asked us to delete your account at %(site)s. That happens on %(date)s.", site=site_name, date=date

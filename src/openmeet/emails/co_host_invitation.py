@@ -2,7 +2,7 @@
 
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
-from openmeet.domain.events import co_host_queries, time_words
+from openmeet.domain.events import co_host_queries, time_and_place
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
@@ -41,7 +41,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         never = left_alone.url_of(key, public_url, address)
         name = " ".join(((host and host.display_name) or unnamed()).split())
         title = event.title or gettext("an event")
-        about = [title, time_words.start_words(event)]
+        about = [title, time_and_place.start_label(event)]
         if one.is_for_series:
             about.append(gettext("This applies to every coming date of the series, including dates added later."))
         parts = [

@@ -40,7 +40,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
         when = ""
         if event.starts_at is not None:
             local = wall_time.local_of(event.starts_at, event.time_zone)
-            when = f"\n{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+            when = f"\n{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
         page = f"{public_url}/answers/confirm/{actions.token_of(key, asked.id)}"
         parts = [
             _SAYS[asked.saying.reply].filled(title=title) + when,

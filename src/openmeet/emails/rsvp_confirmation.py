@@ -2,9 +2,9 @@
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import answer_words, notify
+from openmeet.domain.attendance import answer_texts, notify
 from openmeet.domain.attendance.answer_state import AnswerCase, bar_of
-from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.queries import find as answer_of
@@ -15,10 +15,10 @@ from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.events.time_words import join_from_words
+from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import end_of, file_of
-from openmeet.emails.notifications.words import when_words
+from openmeet.emails.notifications.words import when_label
 from openmeet.emails.render import EmailContext
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext
@@ -77,11 +77,11 @@ async def _email(tx: Transaction, head: EmailContext, due: Due, to: EmailRecipie
     seen = await private_details_for(tx, event, user_id, is_going=mine.is_seated)
     title = one_line(event.title)
     place = [one_line(line) for line in seen.place.lines]
-    about = [title, when_words(event), *place]
+    about = [title, when_label(event), *place]
     more = []
     if seen.web_link:
         more.append(link(gettext("Join online"), seen.web_link))
-    elif later := join_from_words(event, seen):
+    elif later := join_from_label(event, seen):
         more.append(gettext("The link to join is shown behind the link below from %(when)s.", when=later))
     if seen.door_note and mine.is_seated:
         more.append(gettext("How to get in:") + f"\n{seen.door_note}")
@@ -125,7 +125,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
             title = one_line(event.title)
             parts = [
                 gettext("You’re not going. The file with this e-mail removes the entry from your calendar."),
-                f"{title}\n{when_words(event)}",
+                f"{title}\n{when_label(event)}",
                 link(gettext("Change your answer"), answer_url),
                 to.closing,
             ]
@@ -146,4 +146,4 @@ def answer_sentence(
     if mine is None:
         return ""
     case = AnswerCase(event, mine, now, registration_settings)
-    return answer_words.sentence_of(bar_of(case), case, AnswerFigures(waiting_before=before))
+    return answer_texts.sentence_of(bar_of(case), case, AnswerFigures(waiting_before=before))

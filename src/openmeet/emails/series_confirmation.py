@@ -9,7 +9,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
@@ -93,11 +93,11 @@ def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -
         "The file with this e-mail removes them from your calendar.",
         len(ended),
     )
-    return ["\n".join([no_more, *(f"- {time_words.start_words(one)}" for one in ended)]), taken_out, series]
+    return ["\n".join([no_more, *(f"- {time_and_place.start_label(one)}" for one in ended)]), taken_out, series]
 
 
 def _line(one: Event, mine: Attendance) -> str:
-    when = time_words.start_words(one)
+    when = time_and_place.start_label(one)
     return f"- {when}" if mine.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 

@@ -55,7 +55,7 @@ async def addressee_of(
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
     token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
-    words = gettext("Stop e-mails about your answers") if guest else stop_words(NotificationTopic.OWN_ANSWERS)
+    words = gettext("Stop e-mails about your answers") if guest else unsubscribe_label(NotificationTopic.OWN_ANSWERS)
     return EmailRecipient(user_id, address, guest is not None, stop_url, outbox_emails.link(words, stop_url))
 
 
@@ -66,7 +66,7 @@ _ROOM: Final = "room "
 # The subject of a link that stops every e-mail to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
 
-_TOPIC_WORDS: Mapping[NotificationTopic, LazyText] = {
+_TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.CHANGES: plazy("what e-mails are about", "changed and cancelled events"),
     NotificationTopic.WAITLIST: plazy("what e-mails are about", "places that become free, and what hosts decide"),
     NotificationTopic.REMINDERS: plazy("what e-mails are about", "what is coming up"),
@@ -87,9 +87,9 @@ _TOPIC_WORDS: Mapping[NotificationTopic, LazyText] = {
 }
 
 
-def stop_words(topic: NotificationTopic) -> str:
+def unsubscribe_label(topic: NotificationTopic) -> str:
     """The words of a link that unsubscribes from a topic."""
-    return gettext("Stop e-mails about %(topic)s", topic=_TOPIC_WORDS[topic])
+    return gettext("Stop e-mails about %(topic)s", topic=_TOPIC_LABELS[topic])
 
 
 def search_subject(search_id: str) -> str:
@@ -102,7 +102,7 @@ def room_subject(room_id: str) -> str:
     return f"{_ROOM}{room_id}"
 
 
-def stopped_words(link: EmailLink) -> str:
+def unsubscribed_topic(link: EmailLink) -> str:
     """What the link stops, in words: ``mail about …`` , the digest, one saved search, one chat, or everything."""
     if link.subject.startswith(_SEARCH):
         return pgettext("what is stopped", "news of one of your saved searches")
@@ -112,7 +112,7 @@ def stopped_words(link: EmailLink) -> str:
         return pgettext("what is stopped", "all e-mails about your answers")
     if link.subject == DIGEST:
         return pgettext("what is stopped", "the daily digest")
-    return pgettext("what is stopped", "e-mails about %(topic)s", topic=_TOPIC_WORDS[NotificationTopic(link.subject)])
+    return pgettext("what is stopped", "e-mails about %(topic)s", topic=_TOPIC_LABELS[NotificationTopic(link.subject)])
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:

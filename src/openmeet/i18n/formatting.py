@@ -115,7 +115,7 @@ def _zone_city(zone: str) -> str:
     return _city_in(zone, current().locale)
 
 
-def zone_words(moment: datetime, zone: str) -> str:
+def zone_label(moment: datetime, zone: str) -> str:
     """The zone beside a time: ``Berlin time (UTC+2)``, ``UTC``."""
     if zone == "UTC":
         return "UTC"
@@ -161,7 +161,7 @@ def time_tag(instant: Instant, words: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(iso(instant), words)
 
 
-def date_words(instant: Instant) -> str:
+def long_date(instant: Instant) -> str:
     """The day of an instant, such as ``4 July 2026``; for places where neither the time nor the zone matters."""
     return format_date(to_datetime(instant), pgettext("pattern of a date", "d MMMM y"), locale=current().locale)
 

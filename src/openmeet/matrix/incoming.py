@@ -10,7 +10,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.chat import headings, log, message_queries, messages, room_queries
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, MessageKind, NewMessage, Room, RoomId
-from openmeet.domain.chat.search_terms import index_words
+from openmeet.domain.chat.search_terms import search_index_terms
 from openmeet.domain.chat.texts import cleaned
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import gettext, speaking
@@ -103,7 +103,7 @@ async def _guest_message(
         removed_by=None,
         held_at=tx.now if room.holds_messages else None,
     )
-    await message_queries.insert(tx, entry, one, index_words(one))
+    await message_queries.insert(tx, entry, one, search_index_terms(one))
     await store.settle(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
 

@@ -14,9 +14,9 @@ from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import (
-    DUE_OR_MARKED,
+    DUE_OR_RECHECK,
     GRAPH,
-    LEASED,
+    MAYBE_LEASED,
     SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
@@ -24,16 +24,16 @@ from openmeet.outbox.publications import (
 from openmeet.outbox.reasons import PublicationReason
 
 # A row that is due or waits for a login may have to be retracted; an echo does not change that (invariant 3).
-_TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
+_TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_recheck = 1))"
 
 # The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last settled write.
 SETTLE_BY_ECHO = f"""
     update publications
-       set state = case when revision > chosen_revision or is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
+       set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
            earlier_cids = '',
            was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
-           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
@@ -102,7 +102,7 @@ GIVE_UP_KEY = f"""
 GIVE_UP_REVISION = f"""
     update publications
        set sent_revision = revision, due_at = :now, changed_at = :now,
-           state = case when uri is null then 'withheld' when is_recalled = 1 then 'due' else 'published' end
+           state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
        and (uri is not null or state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
@@ -113,7 +113,7 @@ ERASE = """
     update publications
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
-           sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, rounds = 0,
+           sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, merge_rounds = 0,
            reason = :reason
      where did = :did
 """
@@ -135,7 +135,7 @@ ADOPT = f"""
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
            sent_revision = revision, was_merged = 1, was_lost = 0, reason = '', leased_until = null, due_at = :now, changed_at = :now,
            state = case when state = 'withheld' then state
-                        when is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
+                        when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri
        and (state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
 """
@@ -245,11 +245,11 @@ async def attach(
 
 _SWITCHED_OFF: Final = f"""
     update publications
-       set due_at = case when {LEASED} then due_at else :now end, looks_again = case when {LEASED} then 1 else looks_again end
-     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {LEASED})
+       set due_at = case when {MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end
+     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
 """
 _WAITING_OF: Final = f"""
-    update publications set {DUE_OR_MARKED} where user_id = :user_id and kind = :kind and (state = 'waiting' or {LEASED})
+    update publications set {DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {MAYBE_LEASED})
 """
 
 

@@ -2,7 +2,7 @@
 
 Every statement names the lease number, so that the result of a handler whose lease ended changes nothing, and the
 states from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a
-decision depends on may change while it is carried out: then ``looks_again`` is set, and the row is due again when it is
+decision depends on may change while it is carried out: then ``needs_recheck`` is set, and the row is due again when it is
 settled.
 """
 
@@ -23,7 +23,7 @@ class LeasedPublication:
 
     ``chosen_*``: fixed for the write in flight (or the last one); ``base_*``: the last version that we and the PDS
     agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
-    ``ingestion.three_way_merge``. ``rounds``: swap conflicts since the last edit.
+    ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
     """
 
     kind: PublicationKind
@@ -42,12 +42,12 @@ class LeasedPublication:
     base_rev: str | None
     edits: bytes | None
     merged: bytes | None
-    rounds: int
+    merge_rounds: int
     attempts: int
     lease: int
     edited_at: Instant
     reason: Explanation | None
-    is_recalled: bool
+    is_withdrawn: bool
 
     @property
     def is_pending(self) -> bool:
@@ -66,8 +66,8 @@ class LeasedPublication:
 
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
-    chosen_revision, base_cid, base_body, base_rev, edits, merged, rounds, attempts, lease, edited_at, reason,
-    is_recalled"""
+    chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
+    is_withdrawn"""
 
 FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
@@ -83,7 +83,7 @@ FIX = """
            did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
            writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
            writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
-     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_recalled = 0
+     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_withdrawn = 0
     returning writes
 """
 
@@ -91,38 +91,38 @@ _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state 
 
 # Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo came first, the
 # row is settled already and this changes nothing.
-CONFIRM = f"""
+SET_PUBLISHED = f"""
     update publications
-       set state = case when revision > :revision or is_recalled = 1 or looks_again = 1 then 'due' else 'published' end,
+       set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
-           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = :reason, leased_until = null
+           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = :reason, leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
 
 
 MOVE = f"""
     update publications
-       set state = case when looks_again = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
-           due_at = case when looks_again = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
+       set state = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
+           due_at = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
            changed_at = :now, reason = :reason, leased_until = null,
-           attempts = attempts + :failed, rounds = rounds + :round
+           attempts = attempts + :failed, merge_rounds = merge_rounds + :round
      where {_HELD} and state in (:from_a, :from_b)
 """
 
-# ``looks_again`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget_record``).
-RETRACTED = f"""
+# ``needs_recheck`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget_record``).
+SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, edits = null, merged = null, was_merged = 0,
-           due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
+           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
      where {_HELD}
 """
 
 LEAVE = f"""
     update publications
-       set state = case when revision > :revision or looks_again = 1 then 'due' when uri is null then 'withheld' else 'published' end,
+       set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld' else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending'
 """
@@ -178,7 +178,7 @@ async def store_before_sending(
     return int(row["writes"])
 
 
-async def confirm(
+async def set_published(
     tx: Transaction,
     leased: LeasedPublication,
     *,
@@ -194,7 +194,7 @@ async def confirm(
     """
     return (
         await tx.execute(
-            CONFIRM,
+            SET_PUBLISHED,
             kind=leased.kind,
             subject_id=leased.subject_id,
             lease=leased.lease,
@@ -217,14 +217,14 @@ async def set_state(
     reason: Explanation | Reason | None = None,
     due_at: Instant | None = None,
     failed: bool = False,
-    round_: bool = False,
+    is_merge_round: bool = False,
 ) -> bool:
     """Return the row in another state; False when the lease is no longer ours.
 
     A row that waits for a retry stays so; where the row is to be decided again, a decided state leaves it due. Raises
     ImpossibleMove when the graph does not list the move.
     """
-    waits = failed or round_ or state is PublicationState.RETRACTING
+    waits = failed or is_merge_round or state is PublicationState.RETRACTING
     leased_as = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.SENDING
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
@@ -237,7 +237,7 @@ async def set_state(
         reason=packed(reason),
         now=tx.now,
         failed=int(failed),
-        round=int(round_),
+        round=int(is_merge_round),
         is_decided=int(not waits),
         from_a=leased_as,
         from_b=PublicationState.RETRACTING,
@@ -277,14 +277,14 @@ async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
     )
 
 
-async def retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
+async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
     """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch``.
 
     False if the lease is no longer ours.
     """
     is_settled = (
         await tx.execute(
-            RETRACTED,
+            SET_RETRACTED,
             kind=leased.kind,
             subject_id=leased.subject_id,
             lease=leased.lease,
@@ -322,12 +322,12 @@ def publication_of(row: Row) -> LeasedPublication:
         row["base_rev"],
         _bytes(row["edits"]),
         _bytes(row["merged"]),
-        row["rounds"],
+        row["merge_rounds"],
         row["attempts"],
         row["lease"],
         Instant(row["edited_at"]),
         unpacked(row["reason"]),
-        bool(row["is_recalled"]),
+        bool(row["is_withdrawn"]),
     )
 
 
@@ -353,7 +353,7 @@ _NOT_SHUT = """not exists (
 LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until, looks_again = 0
+           lease = lease + 1, leased_until = :until, needs_recheck = 0
      where {_READY}
        and (kind, subject_id) in (
            select kind, subject_id from publications where {_READY} and {_NOT_SHUT}
@@ -366,7 +366,7 @@ _ALIKE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
 LEASE_ALIKE = f"""
     update publications
-       set state = 'sending', lease = lease + 1, leased_until = :until, looks_again = 0
+       set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0
      where {_ALIKE}
        and (kind, subject_id) in (
            select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids and {_NOT_SHUT}
@@ -387,7 +387,7 @@ _NO_SERVER = ["-"]
 LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until, looks_again = 0
+           lease = lease + 1, leased_until = :until, needs_recheck = 0
      where kind = :kind and subject_id = :subject_id and {_READY}
     returning {COLUMNS}
 """

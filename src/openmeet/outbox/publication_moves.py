@@ -169,7 +169,7 @@ async def rename(
     new_kind, new_subject = to
     await tx.execute(
         "update publications set kind = :new_kind, subject_id = :new_subject, user_id = :user_id, revision = :revision,"
-        " state = 'due', due_at = :now, changed_at = :now, attempts = 0, rounds = 0, lease = lease + 1, leased_until = null"
+        " state = 'due', due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, lease = lease + 1, leased_until = null"
         " where kind = :kind and subject_id = :subject_id",
         kind=kind,
         subject_id=subject_id,
@@ -235,47 +235,47 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
 
 # A write in flight may still arrive, or come back as an echo or with somebody's edit: because of the mark the publisher
 # checks the row again then. Rows with the mark are never sent.
-_RECALL = """
+_WITHDRAW = """
     update publications
-       set is_recalled = 1, changed_at = :now,
+       set is_withdrawn = 1, changed_at = :now,
            state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
                         else state end,
            due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
                          else due_at end
 """
-RECALL_ALL_OF = f"{_RECALL} where user_id = :user_id"
-RECALL = f"{_RECALL} where kind = :kind and subject_id = :subject_id"
+WITHDRAW_ALL_OF = f"{_WITHDRAW} where user_id = :user_id"
+WITHDRAW = f"{_WITHDRAW} where kind = :kind and subject_id = :subject_id"
 
-ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
+ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 
 
-async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
+async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
     """Retract a record at its owner's request; it is not sent again before ``publications.retry_now``, or before they
     consent to publishing again.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
+    return await tx.execute(WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def recall_record(
+async def withdraw_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """``recall`` for a record (DID and URI) that another app wrote and that may have no publication yet."""
+    """``withdraw`` for a record (DID and URI) that another app wrote and that may have no publication yet."""
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     did, uri = record
     await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
-    await recall(tx, kind=kind, subject_id=subject_id)
+    await withdraw(tx, kind=kind, subject_id=subject_id)
     await publications.recheck(tx, kind=kind, subject_ids=[subject_id])
 
 
-async def recall_all_of(tx: Transaction, user_id: str) -> int:
+async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
     """Withdraw a person's consent: published records are retracted, others are not sent. Returns the number of rows."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
+    return await tx.execute(WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """Undo ``recall`` for everything of a person, because they consent (again). Returns the number of rows."""
+    """Undo ``withdraw`` for everything of a person, because they consent (again). Returns the number of rows."""
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 

@@ -113,7 +113,7 @@ _NOT_YET: Final = frozenset(
 class PublicationStatus:
     """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
 
-    ``is_recalled``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
+    ``is_withdrawn``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
     """
 
     state: PublicationState
@@ -124,7 +124,7 @@ class PublicationStatus:
     due_at: Instant
     changed_at: Instant
     was_merged: bool
-    is_recalled: bool = False
+    is_withdrawn: bool = False
 
     def state_for_programs(self, *, is_by_another_app: bool) -> str:
         """The state in JSON: ``IMPORTED`` where the record is another app's and unchanged here, so that nothing is
@@ -152,7 +152,7 @@ class PublicationStatus:
                 return RecordStatus.ON_THE_NETWORK()
             if not is_allowed or (self._is_kept_here and self.revision > self.sent_revision):
                 return RecordStatus.CHANGED_ONLY_HERE()
-        if self.is_recalled or not is_allowed:
+        if self.is_withdrawn or not is_allowed:
             return self._shown_unwanted()
         match self.state:
             case PublicationState.WITHHELD:
@@ -221,7 +221,7 @@ IF_NEWER = f"""
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, attempts = 0,
-           rounds = 0, writes = 0, was_lost = 0
+           merge_rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
 ENQUEUE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
@@ -240,45 +240,45 @@ ATTACH_RECORD = """
 """
 
 STATES = """
-    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_recalled
+    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
       from publications where kind = :kind and subject_id in ({})
 """
 
 # A retraction that has started is finished first; then the row is decided again.
 RETRY_NOW = """
-    update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
-           reason = '', is_recalled = 0
+    update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, writes = 0,
+           reason = '', is_withdrawn = 0
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
-            or (state in ('retracting', 'retracted') and is_recalled = 1) or (state = 'retracted' and was_lost = 1))
+            or (state in ('retracting', 'retracted') and is_withdrawn = 1) or (state = 'retracted' and was_lost = 1))
 """
 
 # A handler that runs now may have decided before this change: because of the mark it leaves the row due.
-LEASED = "state in ('sending', 'retracting')"
-DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
-           due_at = case when {LEASED} then due_at else :now end,
-           changed_at = case when {LEASED} then changed_at else :now end,
-           looks_again = case when {LEASED} then 1 else looks_again end"""
+MAYBE_LEASED = "state in ('sending', 'retracting')"
+DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
+           due_at = case when {MAYBE_LEASED} then due_at else :now end,
+           changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
+           needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end"""
 
 RECHECK_UNPUBLISHED = f"""
     update publications
-       set {DUE_OR_MARKED},
-           attempts = case when {LEASED} then attempts else 0 end, reason = case when {LEASED} then reason else '' end
+       set {DUE_OR_RECHECK},
+           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {LEASED} or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0))
 """
 
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {LEASED} or (state = 'retracted' and was_lost = 0)
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _RECHECK = f"""
-    update publications set {DUE_OR_MARKED}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
+    update publications set {DUE_OR_RECHECK}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 RECHECK = _RECHECK.format("in :subject_ids")
-RECHECK_ALL_OF = f"update publications set {DUE_OR_MARKED} where user_id = :user_id and {_DECIDED}"
+RECHECK_ALL_OF = f"update publications set {DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
 RECHECK_KIND = f"""
-    update publications set {DUE_OR_MARKED}
-     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {LEASED})
+    update publications set {DUE_OR_RECHECK}
+     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 # Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
@@ -495,5 +495,5 @@ def _status_of(row: Row) -> PublicationStatus:
         Instant(row["due_at"]),
         Instant(row["changed_at"]),
         was_merged=bool(row["was_merged"]),
-        is_recalled=bool(row["is_recalled"]),
+        is_withdrawn=bool(row["is_withdrawn"]),
     )

@@ -15,7 +15,7 @@ class PublicationReason(Reason):
     BEING_READ = "publication.being_read"
     NOT_ALLOWED = "publication.not_allowed"
     ACCOUNT_DELETED = "publication.account_deleted"
-    RECALLED = "publication.recalled"
+    WITHDRAWN = "publication.recalled"
     SIGN_IN_WITH_ACCOUNT = "publication.sign_in_with_account"
     OVERTAKEN = "publication.overtaken"
     MERGING = "publication.merging"

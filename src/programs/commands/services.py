@@ -6,7 +6,7 @@ import typer
 
 from groundwork.clock import Instant, to_datetime
 from openmeet.domain.api_tokens import service_tokens
-from openmeet.domain.api_tokens.scopes import SERVICE_WORDS, ServiceScope
+from openmeet.domain.api_tokens.scopes import SERVICE_DESCRIPTIONS, ServiceScope
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
@@ -15,7 +15,7 @@ app = noun("Credentials of programs that may call this installation.")
 
 May = Annotated[
     list[ServiceScope],
-    typer.Option("--may", help="; ".join(f"{scope} ({words})" for scope, words in SERVICE_WORDS.items())),
+    typer.Option("--may", help="; ".join(f"{scope} ({words})" for scope, words in SERVICE_DESCRIPTIONS.items())),
 ]
 
 

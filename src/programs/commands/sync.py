@@ -301,8 +301,8 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
     for one in done:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
-        lines += [f"{_words(found)}: mended" for found in one.repaired]
-        lines += [_words(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
+        lines += [f"{_line(found)}: mended" for found in one.repaired]
+        lines += [_line(found) + ("" if is_dry_run else ": not mended") for found in one.standing]
         lines += [f"{failed.uri}  put aside: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]
@@ -318,7 +318,7 @@ def _repositories(number: int) -> str:
     return "1 repository" if number == 1 else f"{number} repositories"
 
 
-def _words(found: RecordDiscrepancy) -> str:
+def _line(found: RecordDiscrepancy) -> str:
     fields = f" ({', '.join(found.fields)})" if found.fields else ""
     return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
 

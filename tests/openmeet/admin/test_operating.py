@@ -22,7 +22,7 @@ from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
 from openmeet.outbox.publications import PublicationKind
-from openmeet.web.admin.pages import RECORD_WORDS
+from openmeet.web.admin.pages import RECORD_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.site_under_test import api_session, change_services, h1_of, sign_up
@@ -210,9 +210,9 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
                 now=tx.now,
             )
     shown = (await bench.client.get("/operating")).text
-    assert len(set(RECORD_WORDS.values())) == len(PublicationKind)
+    assert len(set(RECORD_LABELS.values())) == len(PublicationKind)
     for kind in PublicationKind:
-        assert f"{RECORD_WORDS[kind]}, due" in shown, kind
+        assert f"{RECORD_LABELS[kind]}, due" in shown, kind
 
 
 async def test_a_letter_is_looked_at_and_delivered_again(bench: Bench):

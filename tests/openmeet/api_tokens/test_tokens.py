@@ -15,8 +15,8 @@ from openmeet.domain.api_tokens.scopes import (
     FOR_OPERATORS,
     FOR_SERVICES,
     FOR_SESSIONS,
-    SCOPE_WORDS,
-    SERVICE_WORDS,
+    SCOPE_DESCRIPTIONS,
+    SERVICE_DESCRIPTIONS,
     ServiceScope,
     TokenScope,
 )
@@ -68,9 +68,9 @@ def test_every_operation_has_its_scope():
         )
     names = {one.name for one in operations()}
     assert set(EXCEPTIONS) <= names, f"no such operations: {set(EXCEPTIONS) - names}"
-    assert set(SCOPE_WORDS) == set(TokenScope)
+    assert set(SCOPE_DESCRIPTIONS) == set(TokenScope)
     assert set(FOR_SERVICES) <= names, f"no such operations: {set(FOR_SERVICES) - names}"
-    assert set(SERVICE_WORDS) == set(ServiceScope)
+    assert set(SERVICE_DESCRIPTIONS) == set(ServiceScope)
 
 
 def test_a_word_without_a_line_is_open_to_no_token():

@@ -16,7 +16,7 @@ from openmeet.domain.attendance.answer_state import (
     GoingLeadsTo,
     bar_of,
 )
-from openmeet.domain.attendance.answer_words import AnswerFigures, badge_of, label_of, sentence_of
+from openmeet.domain.attendance.answer_texts import AnswerFigures, badge_of, label_of, sentence_of
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,

@@ -230,7 +230,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
         )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
+        rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, rsvp_request)
         text = await attendees_pages.written(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
@@ -245,7 +245,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         event = await event_by(tx, ana)
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
-            await actions.answer(tx, who, event.slug, GOING, RsvpRequest(replies={"q1": text}))
+            await actions.answer(tx, who, event.slug, GOING, RsvpRequest(form_responses={"q1": text}))
         head, *rows = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]

@@ -304,9 +304,9 @@ async def test_questions_deadline_and_approval(db, clock):
             await says(tx, ben, event, party=2)
         assert set(missing.value.problems) == {"q1", "guest_names"}
         with pytest.raises(InvalidForm):
-            await says(tx, ben, event, replies={"q1": "meat"})
-        saved = await says(tx, ben, event, party=2, guest_names=("Tom",), replies={"q1": "vegan"})
-        assert (saved.status, saved.replies, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
+            await says(tx, ben, event, form_responses={"q1": "meat"})
+        saved = await says(tx, ben, event, party=2, guest_names=("Tom",), form_responses={"q1": "vegan"})
+        assert (saved.status, saved.form_responses, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
         assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.DecisionCounts(1, 0)
         assert await stands(tx, event, ben) == "attending"
         # Whom the host wants is not asked about twice.
@@ -315,7 +315,7 @@ async def test_questions_deadline_and_approval(db, clock):
     clock.turn(event.starts_at - clock.now() - DAY)
     async with db.transaction() as tx:
         with pytest.raises(Refused) as late:
-            await says(tx, cleo, event, replies={"q1": "none"})
+            await says(tx, cleo, event, form_responses={"q1": "none"})
         assert late.value.name == "AnswersClosed"
         assert (await says(tx, ben, event, DECLINED)).status is S.DECLINED
 

@@ -32,7 +32,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 TIMES = RetentionTimes(30, 90)
 ASKED = RegistrationSettings(max_party=3, asks_names=True, questions=(RegistrationQuestion("q1", "Diet?"),))
-SAID = RsvpRequest(party=2, guest_names=("zqguestname",), replies={"q1": "zqallergy"})
+SAID = RsvpRequest(party=2, guest_names=("zqguestname",), form_responses={"q1": "zqallergy"})
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_texts_of_answers_go_after_the_event(db: Database, engine: Engine,
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
         await registration.put(tx, tea.id, ASKED)
         await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING, SAID)
-        await attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING, RsvpRequest(replies={"q1": "zqwithdrawn"}))
+        await attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING, RsvpRequest(form_responses={"q1": "zqwithdrawn"}))
         await attendance.answer(tx, cleo, tea.slug, RsvpReply.DECLINED)
         guest = await guests.make(tx, display_name="zqguest", email="zq@guests.example", language="de")
     clock.turn(32 * DAY)

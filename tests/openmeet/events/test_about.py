@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.domain.events import actions, queries, rules, time_words, vocabulary
+from openmeet.domain.events import actions, queries, rules, time_and_place, vocabulary
 from openmeet.domain.events.edits import details_in, length_of
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
 from openmeet.domain.events.values import Audience
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.web.events.forms import LABELS
 from tests.openmeet.site_under_test import details, person
 
@@ -95,8 +95,8 @@ def test_what_is_wrong_is_said_at_its_field(field, text):
 
 
 def test_closed_lists_have_words_for_every_value():
-    assert set(CATEGORY_WORDS) == set(Category)
-    assert set(ACCESS_WORDS) == set(AccessFeature)
+    assert set(CATEGORY_LABELS) == set(Category)
+    assert set(ACCESS_LABELS) == set(AccessFeature)
     assert set(FIELDS) <= set(LABELS)
 
 
@@ -114,16 +114,16 @@ def test_whole_days_last_from_midnight_to_the_midnight_after():
     said = details(all_day="yes", starts="2026-07-04T18:00", ends="2026-07-05")
     assert said.starts_local == "2026-07-04T00:00:00"
     assert said.ends_at - said.starts_at == 2 * DAY
-    assert time_words.days_of(said) == (date(2026, 7, 4), date(2026, 7, 5))
-    assert time_words.span_words(said) == "Saturday 4 July 2026 – Sunday 5 July 2026"
-    assert time_words.clock_words(said) == "Until Sun 5 July"
-    assert time_words.zone_words(said) == ""
+    assert time_and_place.days_of(said) == (date(2026, 7, 4), date(2026, 7, 5))
+    assert time_and_place.span_label(said) == "Saturday 4 July 2026 – Sunday 5 July 2026"
+    assert time_and_place.clock_label(said) == "Until Sun 5 July"
+    assert time_and_place.zone_label(said) == ""
 
 
 def test_one_day_needs_no_end():
     said = details(all_day="yes", starts="2026-07-04", ends="")
-    assert time_words.days_of(said) == (date(2026, 7, 4), date(2026, 7, 4))
-    assert time_words.clock_words(said) == "All day"
+    assert time_and_place.days_of(said) == (date(2026, 7, 4), date(2026, 7, 4))
+    assert time_and_place.clock_label(said) == "All day"
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-07-04", 24)])
@@ -136,7 +136,7 @@ def test_a_day_is_a_day_however_long_the_clocks_make_it(day, hours):
 def test_a_day_that_begins_at_no_midnight_is_no_mistake():
     """In Beirut the clocks go forward at midnight: the day begins at one o'clock, and is that day."""
     said = details(all_day="yes", starts="2026-03-29", ends="", time_zone="Asia/Beirut")
-    assert time_words.days_of(said) == (date(2026, 3, 29), date(2026, 3, 29))
+    assert time_and_place.days_of(said) == (date(2026, 3, 29), date(2026, 3, 29))
 
 
 def test_the_last_day_is_not_before_the_first():

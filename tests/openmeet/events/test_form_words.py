@@ -1,10 +1,10 @@
 """Summaries of the collapsed sections of the event form."""
 
-from openmeet.web.events.forms import fold_words
+from openmeet.web.events.forms import section_summaries
 
 
 def test_an_empty_form_says_what_holds_without_a_word():
-    words = fold_words({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
+    words = section_summaries({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
     assert words == {
         "clock": "Europe/Berlin",
         "address": "Nothing yet",
@@ -18,7 +18,7 @@ def test_an_empty_form_says_what_holds_without_a_word():
 
 def test_what_is_set_is_said():
     """Also what was ticked and not saved yet, and a number of places of which one is one."""
-    words = fold_words(
+    words = section_summaries(
         {
             "all_day": "yes",
             "time_zone": "America/New_York",
@@ -49,6 +49,6 @@ def test_what_is_set_is_said():
 
 
 def test_what_is_long_is_cut_between_words():
-    said = fold_words({"access_note": "word " * 40})["accessibility"]
+    said = section_summaries({"access_note": "word " * 40})["accessibility"]
     assert said.endswith("word …")
     assert len(said) <= 62

@@ -42,11 +42,11 @@ RECORDS = [
 ]
 
 
-def expected(level, kind, chosen, tells, record, *, is_published_by_policy=True, is_recalled=False):
+def expected(level, kind, chosen, tells, record, *, is_published_by_policy=True, is_withdrawn=False):
     cell = TABLE[level, kind][(Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE).index(chosen)]
     if cell in {"host", "owner"}:
         cell = MINIMAL if (record.is_announced if cell == "host" else tells) else NOTHING
-    if is_recalled or not is_published_by_policy or not record.is_wanted:
+    if is_withdrawn or not is_published_by_policy or not record.is_wanted:
         return NOTHING
     return min(cell, MINIMAL if record.detail is Detail.MINIMAL else FULL)
 
@@ -72,9 +72,9 @@ def test_the_table_has_every_cell():
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
     for record, owes, recalled in itertools.product(RECORDS, (True, False), (True, False)):
-        found = reach(chosen, group_of(level, kind, tells), record, is_published_by_policy=owes, is_recalled=recalled)
+        found = reach(chosen, group_of(level, kind, tells), record, is_published_by_policy=owes, is_withdrawn=recalled)
         assert found is expected(
-            level, kind, chosen, tells, record, is_published_by_policy=owes, is_recalled=recalled
+            level, kind, chosen, tells, record, is_published_by_policy=owes, is_withdrawn=recalled
         ), record
 
 

@@ -214,7 +214,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
         )
-        await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
+        await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
         await in_flight.look_now(tx, TEA)  # as if an earlier create had come late
@@ -389,7 +389,7 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"
         )
-        await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
+        await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]
     async with db.reader() as reader:

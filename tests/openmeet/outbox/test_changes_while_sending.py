@@ -34,7 +34,7 @@ CHANGES: dict[str, Change] = {
 
 
 def _confirm(tx: Transaction, held: LeasedPublication) -> Awaitable[object]:
-    return publication_leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
+    return publication_leases.set_published(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
 
 
 def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:

@@ -201,7 +201,9 @@ async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database
         user_id = await place(tx, PublicationState.SENDING)
         row = await held(tx)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
-        await publication_leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
+        await publication_leases.set_published(
+            tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb"
+        )
     assert await state_of(db) is PublicationState.DUE
 
 
@@ -310,7 +312,9 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
             )
             == 1
         )
-        assert await publication_leases.confirm(tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb")
+        assert await publication_leases.set_published(
+            tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb"
+        )
         found = await publication_leases.find_by_uri(tx, URI)
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
@@ -322,13 +326,13 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
         await publications.recheck_unpublished_of(tx, user_id)
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
-        await publication_moves.recall_all_of(tx, user_id)
+        await publication_moves.withdraw_all_of(tx, user_id)
         await publication_moves.allow_all_of(tx, user_id)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)
         await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
         row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
         assert await publication_leases.start_retracting(tx, row)
-        assert await publication_leases.retracted(tx, row, is_gone=True)
+        assert await publication_leases.set_retracted(tx, row, is_gone=True)
         await publication_leases.leave(tx, row)
         await publication_leases.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_counts.counts(tx)

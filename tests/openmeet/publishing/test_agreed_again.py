@@ -17,9 +17,9 @@ from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBE
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_answers_heard_late import HEARINGS, going, hear, settle, status, words_in
 from tests.openmeet.publishing.test_groups import found, let_in, records, records_in, revise, show, turn
-from tests.openmeet.publishing.test_recalls import agree, withdraw
 from tests.openmeet.publishing.test_series_records import make
 from tests.openmeet.publishing.test_where_they_answered import said_elsewhere
+from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
 # W: withdraws consent, A: agrees again, D: says "declined" here, T: says "interested" there, X: deletes that, H: it is heard here.
 ORDERS = (

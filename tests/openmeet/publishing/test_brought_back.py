@@ -9,7 +9,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_recalls import agree, delete, records, settle, withdraw
+from tests.openmeet.publishing.test_withdrawals import agree, delete, records, settle, withdraw
 
 
 async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:

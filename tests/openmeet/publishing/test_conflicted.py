@@ -5,7 +5,7 @@ from aiohttp import web
 
 from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.network.publishing.publisher import MAX_ROUNDS, MAX_WRITES_PER_HOUR
+from openmeet.network.publishing.publisher import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
 from openmeet.outbox.reasons import PublicationReason
@@ -54,7 +54,7 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     deployment.proxy.before = before
     await deployment.revise(cleo, event.slug, title="Coffee")
-    for _ in range(3 * MAX_ROUNDS):
+    for _ in range(3 * MAX_MERGE_ROUNDS):
         await deployment.deliver_publications()
         await deployment.ingest()
         deployment.clock.turn(61_000_000)
@@ -62,7 +62,7 @@ async def test_after_three_versions_that_came_between_we_stop(deployment: Deploy
         PublicationState.CONFLICTED,
         PublicationReason.CHANGED_TOO_OFTEN(),
     )
-    assert versions == MAX_ROUNDS + 1
+    assert versions == MAX_MERGE_ROUNDS + 1
     record = await deployment.record(standing.uri)
     assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "theirs stands, whole"
 

@@ -87,7 +87,7 @@ async def test_kept_here_only_it_stays_off_the_network_and_answers_count(deploym
     await deployment.revise(ana, event.slug, title="Coffee in the park")
     await settle(deployment, ana)
     standing = await deployment.standing(PublicationKind.EVENT, event.id)
-    assert (standing.state, standing.uri, standing.is_recalled) == (PublicationState.WITHHELD, None, True)
+    assert (standing.state, standing.uri, standing.is_withdrawn) == (PublicationState.WITHHELD, None, True)
     await gus.says(named, "notgoing")
     assert await gus.status(event) == "declined"
 

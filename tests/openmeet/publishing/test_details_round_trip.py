@@ -8,7 +8,7 @@ import pytest
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.values import Accessibility, Tickets
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, AccessFeature, Category
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import DETAILS_KEY
@@ -73,7 +73,13 @@ async def test_what_is_said_here_is_known_there(both: tuple[Writers, Writers]):
     async with site_on(there.deployment.db, there.deployment.clock).browser() as browser:
         page = unescape((await browser.get(f"/events/{event.slug}")).text)
         found = await browser.get("/api/events", params={"category": "games", "q": "cooperative"})
-    for words in ("https://tickets.example/tea", "5 €", ACCESS_WORDS[AccessFeature.STEP_FREE], "One step", "beginners"):
+    for words in (
+        "https://tickets.example/tea",
+        "5 €",
+        ACCESS_LABELS[AccessFeature.STEP_FREE],
+        "One step",
+        "beginners",
+    ):
         assert str(words) in page, words
     assert [one["slug"] for one in found.json()["events"]] == [event.slug]
 

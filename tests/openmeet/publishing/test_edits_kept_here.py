@@ -17,7 +17,7 @@ from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.test_lent_accounts import edit as edit_together
 from tests.openmeet.publishing.test_lent_accounts import with_co_host
-from tests.openmeet.publishing.test_recalls import agree, delete, edit, records, settle, withdraw
+from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, settle, withdraw
 
 
 async def shown(deployment: Deployment, event: Event) -> Event:

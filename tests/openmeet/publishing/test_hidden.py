@@ -9,7 +9,7 @@ from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_recalls import records, settle, withdraw
+from tests.openmeet.publishing.test_withdrawals import records, settle, withdraw
 
 
 async def hide(deployment: Deployment, event_id: str) -> None:

@@ -26,8 +26,8 @@ from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_any_history import START, watch
 from tests.openmeet.publishing.test_groups import found, now, records_in, turn
-from tests.openmeet.publishing.test_recalls import agree, withdraw
 from tests.openmeet.publishing.test_series_records import make
+from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
 ACTS = ("withdraw", "agree", "change", "delete elsewhere", "write elsewhere", "off", "pay", "hear", "lose", "kill")
 steps = st.lists(st.sampled_from(ACTS), min_size=4, max_size=12)

@@ -17,10 +17,10 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.agents import agent_for_user
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_moves import recall
+from openmeet.outbox.publication_moves import withdraw
 from openmeet.outbox.publications import PublicationKind, retry_now
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, settle
 from tests.simulation.proxy import never
 
 
@@ -316,7 +316,7 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
     (before,) = await records(deployment, RSVP)
     await write_something(deployment, cleo)
     async with deployment.db.transaction() as tx:
-        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
@@ -345,7 +345,7 @@ async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_s
     await write_something(deployment, cleo)
     async with deployment.db.transaction() as tx:
         for answer in answers:
-            await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+            await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         for answer in answers:

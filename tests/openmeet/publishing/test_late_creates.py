@@ -26,7 +26,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.in_flight import forget_old
-from openmeet.outbox.publication_moves import recall
+from openmeet.outbox.publication_moves import withdraw
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
@@ -37,7 +37,7 @@ from tests.openmeet.publishing.test_late import (
     send_into_the_void,
     write_something,
 )
-from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, settle
 from tests.patience import PATIENCE_SECONDS
 from tests.simulation.proxy import never
 
@@ -268,7 +268,7 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await send_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
-        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with deployment.db.transaction() as tx:
@@ -369,7 +369,7 @@ async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_co
         old = await seen.find(reader, uri)
     assert old is not None
     async with deployment.db.transaction() as tx:
-        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(deployment)
     await settle(deployment, cleo)
     await write_something(deployment, cleo)

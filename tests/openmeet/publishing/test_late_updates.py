@@ -10,7 +10,7 @@ from openmeet.outbox.in_flight import forget_old
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_late import her_app, pay_all, said, send_into_the_void, write_something
 from tests.openmeet.publishing.test_late_creates import cleo, deployment, on_one_engine
-from tests.openmeet.publishing.test_recalls import records, settle
+from tests.openmeet.publishing.test_withdrawals import records, settle
 
 __all__ = ["cleo", "deployment"]
 

@@ -243,7 +243,7 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     answer = await deployment.answer(cleo, hosted.slug)
     await deliver_publications(deployment)
     async with deployment.db.transaction() as tx:
-        await publication_moves.recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await publication_moves.withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deliver_publications(deployment)
     assert (await deployment.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     work = await second_account(deployment, cleo)

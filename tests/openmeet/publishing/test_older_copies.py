@@ -12,8 +12,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_recalls import delete, edit, records, settle
 from tests.openmeet.publishing.test_repositories_read_whole import answers, read_whole, write
+from tests.openmeet.publishing.test_withdrawals import delete, edit, records, settle
 
 NOTE = {"$type": "com.example.note", "text": "later"}
 

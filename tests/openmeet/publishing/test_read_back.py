@@ -416,7 +416,7 @@ async def test_a_series_record_that_was_deleted_elsewhere_leaves_the_series(depl
     after = await series_now(deployment, series)
     assert (after.deleted_at, after.record_uri, after.timing) == (None, None, series.timing)
     standing = await deployment.standing(PublicationKind.SERIES, series.id)
-    assert (standing.state, standing.is_recalled) == (PublicationState.RETRACTED, True)
+    assert (standing.state, standing.is_withdrawn) == (PublicationState.RETRACTED, True)
     assert len(await records(deployment, ana, EVENT)) == 1
     await edit_series(deployment, ana, series, description="Bring two cups.")
     await deliver_publications(deployment)

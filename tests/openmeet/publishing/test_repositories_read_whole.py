@@ -13,7 +13,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_recalls import delete, records, settle
+from tests.openmeet.publishing.test_withdrawals import delete, records, settle
 
 
 async def read_whole(deployment: Deployment, identity: Identity) -> None:

@@ -17,8 +17,8 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_edits_kept_here import revise, shown, tea_of_another_app
-from tests.openmeet.publishing.test_recalls import agree, delete, edit, records, settle, withdraw
 from tests.openmeet.publishing.test_wishes import wish
+from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, settle, withdraw
 
 
 async def connected_only(deployment: Deployment) -> Caller:

@@ -227,7 +227,7 @@ async def test_a_withdrawn_consent_stops_what_is_on_its_way(deployment: Deployme
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 3)
     async with deployment.db.transaction() as tx:
-        await tx.execute("update publications set is_recalled = 1")
+        await tx.execute("update publications set is_withdrawn = 1")
     await deployment.deliver_publications()
     assert await names(deployment, cleo) == []
     for one in made:

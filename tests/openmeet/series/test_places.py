@@ -41,7 +41,7 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         )
         registration_settings = await registration.of_events(tx, [first, second, third])
         assert [registration_settings[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
-        said = RsvpRequest(party=2, replies={"q1": "Vegan"})
+        said = RsvpRequest(party=2, form_responses={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:
         held = await date_queries.stored(tx, series.id)
@@ -97,9 +97,9 @@ async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
         )
         refused = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert {one.refused for one in refused} == {"AnswerNeeded"}
-        said = RsvpRequest(party=2, replies={"q1": "Vegan"}, is_private=True)
+        said = RsvpRequest(party=2, form_responses={"q1": "Vegan"}, is_private=True)
         await attendance.answer(tx, ben, first.slug, RsvpReply.GOING, said)
         taken = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]
     assert {one.status for one in taken} == {AttendanceStatus.ATTENDING}
-    assert {(one.party, one.replies["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}
+    assert {(one.party, one.form_responses["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}

@@ -115,13 +115,13 @@ async def test_forcing_takes_up_what_was_taken_back(site: Site):
         async with site.db.transaction() as tx:
             event = await by_slug(tx, EventSlug(slug))
             await tx.execute(
-                "update publications set is_recalled = 1, state = 'retracted' where subject_id = :id", id=event.id
+                "update publications set is_withdrawn = 1, state = 'retracted' where subject_id = :id", id=event.id
             )
         for force, expected in ((False, (PublicationState.DUE, True)), (True, (PublicationState.DUE, False))):
             await browser.post("/api/events/sync-bluesky", json={"slug": slug, "force": force}, headers=ana)
             async with site.db.reader() as reader:
                 standing = (await states(reader, PublicationKind.EVENT, [event.id]))[event.id]
-            assert (standing.state, standing.is_recalled) == expected
+            assert (standing.state, standing.is_withdrawn) == expected
 
 
 async def test_answers_are_looked_at_for_their_owner_and_for_hosts(site: Site):

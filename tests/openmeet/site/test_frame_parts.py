@@ -30,7 +30,7 @@ def request(**headers: str) -> Request:
     ],
 )
 def test_a_zone_is_named_beside_a_time(zone, words):
-    assert formatting.zone_words(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
+    assert formatting.zone_label(datetime(2026, 7, 4, 18, tzinfo=ZoneInfo(zone)), zone) == words
 
 
 @pytest.mark.parametrize(

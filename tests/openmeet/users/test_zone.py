@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.notifications.words import when_words
+from openmeet.emails.notifications.words import when_label
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
@@ -22,7 +22,7 @@ async def test_who_has_no_zone_is_asked_until_they_say(site: Site) -> None:
         ana = await person(tx, "Ana")
         await tx.execute("update users set bio = 'Plays chess' where id = :id", id=ana.user_id)
         event = await event_by(tx, ana)
-    assert when_words(event).endswith("Berlin time (UTC+2)")
+    assert when_label(event).endswith("Berlin time (UTC+2)")
     async with signed_in(site, ana.user_id) as browser:
         assert ASKED in (await browser.get("/my/events")).text
         assert "Not chosen yet" in (await browser.get("/settings/profile")).text

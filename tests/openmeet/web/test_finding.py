@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.database.words import wanted_words
+from groundwork.database.words import query_terms
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries
 from openmeet.domain.events.group_events import of_event
@@ -201,4 +201,4 @@ async def test_one_letter_is_no_mark_of_the_index(db):
 
 
 def test_of_many_short_beginnings_the_first_four_count():
-    assert wanted_words("a b cc jazz d e tea") == ("a", "b", "cc", "jazz", "d", "tea")
+    assert query_terms("a b cc jazz d e tea") == ("a", "b", "cc", "jazz", "d", "tea")

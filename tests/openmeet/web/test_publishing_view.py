@@ -90,7 +90,7 @@ async def test_what_was_recalled_is_being_taken_back(deployment: Deployment):
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await publication_moves.recall(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+        await publication_moves.withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
     assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
 
 

@@ -33,7 +33,7 @@ class TokenScope(StrEnum):
     CHAT_WRITE = "chat:write"
 
 
-SCOPE_WORDS: Final = {
+SCOPE_DESCRIPTIONS: Final = {
     TokenScope.READ: lazy(
         "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news"
     ),
@@ -69,7 +69,7 @@ class ServiceScope(StrEnum):
     FLAGS = "sync:flags"
 
 
-SERVICE_WORDS: Final = {
+SERVICE_DESCRIPTIONS: Final = {
     ServiceScope.PROCESS_EVENTS: "Apply records of events that it read from the network",
     ServiceScope.PROCESS_RSVPS: "Apply records of answers that it read from the network",
     ServiceScope.VOUCH: "Say of what it applies that it has checked the signatures",

@@ -103,7 +103,7 @@ async def answer(
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
     decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
-    save.must_keep_seat(mine, decided, details, room=room, now=tx.now)
+    save.require_room_for_change(mine, decided, details, room=room, now=tx.now)
     if mine is not None and not save.changed(mine, decided, details):
         return mine
     tells = notifies_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
@@ -169,7 +169,7 @@ async def apply_from_network(
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
     standing = Eligibility(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
-    details = replace(save.details_of(mine), mode=save.mode_of_record(event, mine))
+    details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.detach_records(tx, {record_uri})
     asks_for_room = TABLE[act][mine.status if mine else None] in {
@@ -231,7 +231,7 @@ async def restore_reply(
     if event is None or mine is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     registration_settings = await registration.of_event(tx, event)
-    act, details = OF_RECORD[rules.reply_meaning(status)], save.details_of(mine)
+    act, details = OF_RECORD[rules.reply_meaning(status)], save.stored_details(mine)
     room = act is AttendanceAction.NETWORK_GOING and await save.has_room(
         tx, event, registration_settings, mine, details
     )
@@ -311,7 +311,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
             mine.user_id,
             mine,
             decided,
-            save.details_of(mine),
+            save.stored_details(mine),
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,

@@ -1,6 +1,6 @@
 """The answer bar: which state it is in for one person now, and what it offers. Pure.
 
-Event page, lists, e-mails and API ask ``bar_of``; ``answer_words`` has the words. Replies are offered only where
+Event page, lists, e-mails and API ask ``bar_of``; ``answer_texts`` has the words. Replies are offered only where
 ``rules`` accepts them.
 """
 

@@ -82,7 +82,7 @@ async def approve(
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in found:
-        room = await save.has_room(tx, event, registration_settings, one, save.details_of(one))
+        room = await save.has_room(tx, event, registration_settings, one, save.stored_details(one))
         saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
     await notify_people(tx, event, seated, kinds.ANSWER_APPROVED)
@@ -139,7 +139,7 @@ async def _restore_status(
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        limits_are_kept = await save.has_room(tx, event, registration_settings, mine, save.details_of(mine))
+        limits_are_kept = await save.has_room(tx, event, registration_settings, mine, save.stored_details(mine))
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
@@ -179,14 +179,14 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         return mine
     rules.must_be_checking_in(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
-    room = await save.has_room(tx, event, registration_settings, mine, save.details_of(mine))
+    room = await save.has_room(tx, event, registration_settings, mine, save.stored_details(mine))
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     rules.decide(
         event, registration_settings, mine, AttendanceAction.CHECK_IN, standing=Eligibility(), has_room=room, now=tx.now
     )
     there = Decided(AttendanceStatus.ATTENDED)
-    details = save.details_of(mine)
+    details = save.stored_details(mine)
     if mine.status is AttendanceStatus.INVITED:
         # They came without having replied: they agreed neither to be listed nor to a record.
         details = replace(details, is_private=True)
@@ -285,7 +285,7 @@ async def apply(
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused, NotFound, as ``rules.decide``."""
     decided = rules.decide(event, DEFAULT, mine, act, standing=Eligibility(), has_room=has_room, now=tx.now)
-    details = save.details_of(mine)
+    details = save.stored_details(mine)
     return await put(tx, event, mine.user_id, mine, decided, details, caller, is_approved=is_approved)
 
 

@@ -103,7 +103,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
             return mine, False  # it is not known whether they come
         # They asked to come and waited for approval; the invitation is the approval.
         caller = Caller(one.invited_by, "")
-        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.details_of(mine))
+        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.stored_details(mine))
         let_in = await host_decisions.apply(
             tx, event, mine, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True
         )
@@ -114,7 +114,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
 
 
 async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
-    details = replace(save.details_of(mine), is_private=mine.is_private if mine else is_private)
+    details = replace(save.stored_details(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(
         event, DEFAULT, mine, AttendanceAction.INVITE, standing=Eligibility(), has_room=False, now=tx.now
     )

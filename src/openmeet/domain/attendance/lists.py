@@ -32,7 +32,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
 _BEFORE_THE_LINE: Final = -(2**62)
 
-STATUS_WORDS: Mapping[AttendanceStatus, LazyText] = {
+STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
     AttendanceStatus.INTERESTED: lazy("interested"),
     AttendanceStatus.DECLINED: lazy("not going"),
@@ -270,7 +270,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
 
     That holds after the host revokes the invitation or checks them in: otherwise that would reveal whose address it is.
     """
-    words = str(STATUS_WORDS[one.status])
+    words = str(STATUS_LABELS[one.status])
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
         words = gettext("a place is held")
     elif one.status is AttendanceStatus.WAITLISTED and is_too_large(limits, one):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
+import msgspec
+
 from groundwork.clock import Instant
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
@@ -95,8 +97,9 @@ class Attendance:
     ``party``: how many people come, including this one; ``guest_names`` has the others, where named. ``mode`` is None
     unless the event is hybrid. ``offered_until``: until when a seat is held for a waitlisted person to accept.
     ``approved_at``: the host approved; no approval is asked for again. ``is_private``: only hosts see the person, and
-    nothing is published. ``skips_record``: an existing record stays as it was. ``replies``: form responses by question
-    id; ``reply_words``: the questions as asked at the time, because hosts change and remove them.
+    nothing is published. ``skips_record``: an existing record stays as it was. ``form_responses``: what they answered to
+    the host’s questions, by question id; ``question_texts``: the questions as asked at the time, because hosts change and
+    remove them.
     """
 
     id: AttendanceId
@@ -117,8 +120,8 @@ class Attendance:
     is_private: bool = False
     skips_record: bool = False
     guest_names: tuple[str, ...] = ()
-    replies: Mapping[str, str] = field(default_factory=dict)
-    reply_words: Mapping[str, str] = field(default_factory=dict)
+    form_responses: Mapping[str, str] = field(default_factory=dict)
+    question_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_seated(self) -> bool:
@@ -129,14 +132,13 @@ class Attendance:
         return self.offered_until is not None and now < self.offered_until
 
 
-@dataclass(frozen=True, slots=True)
-class RsvpRequest:
+class RsvpRequest(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
     """The details that somebody gives with a reply; None leaves a field as it is."""
 
     party: int | None = None
     mode: AnswerMode | None = None
     guest_names: tuple[str, ...] | None = None
-    replies: Mapping[str, str] | None = None
+    form_responses: Mapping[str, str] | None = None
     is_private: bool | None = None
     skips_record: bool = False
 

@@ -136,7 +136,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
             continue
         decided = rules.without_record(mine)
         if decided.status is not mine.status:
-            details = save.details_of(mine)
+            details = save.stored_details(mine)
             after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
             if _moves_others(mine, after, with_lines):
                 left.add(uri)
@@ -197,7 +197,7 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
         return None
     if mine is not None:
         return _changed(known, event, rsvp, mine, decided) if is_foreign else None
-    details = replace(save.details_of(None), mode=save.mode_of_record(event, None))
+    details = replace(save.stored_details(None), mode=save.mode_for_record_reply(event, None))
     return save.new_rsvp(
         now, event, rsvp.user_id, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen
     )
@@ -207,7 +207,7 @@ def _changed(
     known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: Decided
 ) -> Attendance | None:
     """The RSVP with a changed reply; None if others may move up because of it."""
-    details = replace(save.details_of(mine), mode=save.mode_of_record(event, mine))
+    details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
     after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
     return None if _moves_others(mine, after, known.with_lines) else after
 

@@ -27,6 +27,7 @@ from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
+# ``replies`` are the form responses, ``reply_words`` the texts of their questions: exports have these names.
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
     " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
@@ -82,8 +83,8 @@ def attendance_of(row: Row) -> Attendance:
         is_private=bool(row["is_private"]),
         skips_record=bool(row["skips_record"]),
         guest_names=tuple(msgspec.json.decode(row["guest_names"])),
-        replies=msgspec.json.decode(row["replies"]),
-        reply_words=msgspec.json.decode(row["reply_words"]),
+        form_responses=msgspec.json.decode(row["replies"]),
+        question_texts=msgspec.json.decode(row["reply_words"]),
     )
 
 
@@ -334,8 +335,8 @@ def _values(one: Attendance) -> dict[str, object]:
         "is_private": int(one.is_private),
         "skips_record": int(one.skips_record),
         "guest_names": msgspec.json.encode(one.guest_names).decode(),
-        "replies": msgspec.json.encode(dict(one.replies)).decode(),
-        "reply_words": msgspec.json.encode(dict(one.reply_words)).decode(),
+        "replies": msgspec.json.encode(dict(one.form_responses)).decode(),
+        "reply_words": msgspec.json.encode(dict(one.question_texts)).decode(),
     }
 
 

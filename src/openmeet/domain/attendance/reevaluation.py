@@ -53,7 +53,7 @@ async def end(
             user_id,
             mine,
             decided,
-            save.details_of(mine),
+            save.stored_details(mine),
             source=RsvpSource.HERE,
             through=through,
             actor_id=actor_id,
@@ -166,7 +166,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, registration_settings, user_id, always=True),
         )
-        details = save.details_of(mine)
+        details = save.stored_details(mine)
         room = await save.has_room(tx, event, registration_settings, mine, details)
         decided = rules.decide(
             event,

@@ -37,10 +37,10 @@ class ResponseDetails:
     party: int
     mode: AnswerMode | None
     guest_names: tuple[str, ...]
-    replies: Mapping[str, str]
+    form_responses: Mapping[str, str]
     is_private: bool
     skips_record: bool = False
-    reply_words: Mapping[str, str] = field(default_factory=dict)
+    question_texts: Mapping[str, str] = field(default_factory=dict)
 
 
 _FEWER: Final = {
@@ -67,7 +67,7 @@ def merge_details(
     most = max(registration_settings.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, rsvp_request)
     there_are = most_together(limits_of(event, registration_settings), mode)
-    # People with seats keep them and get no further ones: ``save.must_keep_seat`` checks that.
+    # People with seats keep them and get no further ones: ``save.require_room_for_change`` checks that.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         problems["party"] = (
@@ -80,30 +80,30 @@ def merge_details(
     names = _names(rsvp_request, mine, party, problems)
     if is_going and registration_settings.asks_names and "party" not in problems and len(names) < party - 1:
         problems["guest_names"] = AttendanceReason.NAMES_MISSING
-    replies = dict(mine.replies) if mine else {}
-    words = dict(mine.reply_words) if mine else {}
-    if rsvp_request.replies is not None:
-        parsed = _replies(registration_settings, rsvp_request.replies, problems)
-        replies |= parsed
+    form_responses = dict(mine.form_responses) if mine else {}
+    words = dict(mine.question_texts) if mine else {}
+    if rsvp_request.form_responses is not None:
+        parsed = _replies(registration_settings, rsvp_request.form_responses, problems)
+        form_responses |= parsed
         words |= {question.id: question.words for question in registration_settings.questions if question.id in parsed}
     if is_going:
         for question in registration_settings.questions:
-            if question.is_required and not replies.get(question.id):
+            if question.is_required and not form_responses.get(question.id):
                 problems.setdefault(question.id, AttendanceReason.ANSWER_NEEDED)
     if problems:
         raise InvalidForm(problems)
     is_private = (
         rsvp_request.is_private if rsvp_request.is_private is not None else (mine is not None and mine.is_private)
     )
-    replies = {name: text for name, text in replies.items() if text}
+    form_responses = {name: text for name, text in form_responses.items() if text}
     return ResponseDetails(
         party,
         mode,
         names,
-        replies,
+        form_responses,
         is_private,
         rsvp_request.skips_record,
-        {name: text for name, text in words.items() if name in replies},
+        {name: text for name, text in words.items() if name in form_responses},
     )
 
 
@@ -166,12 +166,13 @@ class AttendeeDetails:
 
 
 def responses_shown(
-    registration_settings: RegistrationSettings, replies: Mapping[str, str], words: Mapping[str, str]
+    registration_settings: RegistrationSettings, form_responses: Mapping[str, str], words: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
     """Responses to the current questions in their order, then to changed and removed ones."""
     asked = {question.id: question.words for question in registration_settings.questions}
     found = [
-        FormResponse(name, words.get(name) or asked.get(name) or str(UNKNOWN), text) for name, text in replies.items()
+        FormResponse(name, words.get(name) or asked.get(name) or str(UNKNOWN), text)
+        for name, text in form_responses.items()
     ]
     place = {(question.id, question.words): number for number, question in enumerate(registration_settings.questions)}
     return tuple(sorted(found, key=lambda one: place.get((one.question_id, one.words), len(place))))

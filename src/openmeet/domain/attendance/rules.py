@@ -373,4 +373,4 @@ def must_be_checking_in(event: Event, now: Instant) -> None:
 
 def _check_in_times(event: Event, at: Instant) -> str:
     local = wall_time.local_of(at, event.time_zone)
-    return f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+    return f"{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"

@@ -53,7 +53,7 @@ def seats_table(event_id: str) -> str:
           from attendances where event_id = {event_id} and {HOLDS}) seats"""
 
 
-_NOW = f"select {COLUMNS} from {seats_table(':event_id')}"
+_SEAT_USAGE = f"select {COLUMNS} from {seats_table(':event_id')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class SeatUsage:
     last_number: int
 
 
-async def seats_of_event(tx: Transaction, event_id: EventId) -> SeatUsage:
+async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
     """Seats in use now, for a decision."""
-    return usage_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
+    return parse_seat_usage((await tx.fetch(_SEAT_USAGE, event_id=event_id, now=tx.now))[0])
 
 
-def usage_of(row: Row) -> SeatUsage:
+def parse_seat_usage(row: Row) -> SeatUsage:
     """Parse a row that has ``COLUMNS``."""
     held = {None: row["unsaid"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
     return SeatUsage(
@@ -140,15 +140,15 @@ class LockedEvent:
 
 async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
     """Lock an event for an RSVP of this person; None where there is no such event."""
-    return await _of(tx, "slug", slug, user_id)
+    return await _lock(tx, "slug", slug, user_id)
 
 
 async def lock_for_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
     """Lock an event for an RSVP record of this person."""
-    return await _of(tx, "id", event_id, user_id)
+    return await _lock(tx, "id", event_id, user_id)
 
 
-async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
+async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
     # A separate statement, so that everything is read after the lock is held.
     rows = await tx.fetch(_LOCK_SQL[column], event=name, user_id=user_id, now=tx.now)
@@ -162,7 +162,7 @@ async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Locke
         event,
         queries.attendance_of(own) if own["id"] is not None else None,
         registration.registration_settings_of(settings) if settings["subject_id"] is not None else DEFAULT,
-        usage_of(row),
+        parse_seat_usage(row),
         bool(row["has_webhooks"]),
         (event.author_id, *(UserId(one["co_host_id"]) for one in rows if one["co_host_id"] is not None)),
         bool(row["is_unwelcome"]),
@@ -186,15 +186,15 @@ async def has_room(
     limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
         return True
-    now = known or await seats_of_event(tx, event.id)
-    if now.has_expired_offers:
+    usage = known or await read_seat_usage(tx, event.id)
+    if usage.has_expired_offers:
         await waitlist.end_offers(tx, event)
         await waitlist.fill(tx, event, registration_settings)
-        now = await seats_of_event(tx, event.id)
+        usage = await read_seat_usage(tx, event.id)
         # Their own offer may have expired: the seat is somebody else's now (invariant 4). Or they are next, and it is
         # held for them.
         mine = mine and await queries.by_id(tx, mine.id)
-    held = now.held
+    held = usage.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
     if mine is not None and own:
         held = held.plus(-mine.party, mine.mode)
@@ -202,7 +202,7 @@ async def has_room(
             return True
     if not rules.fits(limits, held, details.party, details.mode):
         return False
-    allows_overtaking = rules.is_last_call(event, tx.now) or not now.has_waitlist
+    allows_overtaking = rules.is_last_call(event, tx.now) or not usage.has_waitlist
     return allows_overtaking or rules.overtakes_nobody(
         limits, held, await waitlist.first(tx, event.id, limits), details.mode
     )
@@ -216,8 +216,8 @@ def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails)
         mine.party,
         mine.mode,
         mine.guest_names,
-        dict(mine.replies),
-        dict(mine.reply_words),
+        dict(mine.form_responses),
+        dict(mine.question_texts),
         mine.is_private,
         mine.skips_record,
     ) != (
@@ -226,8 +226,8 @@ def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails)
         details.party,
         details.mode,
         details.guest_names,
-        dict(details.replies),
-        dict(details.reply_words),
+        dict(details.form_responses),
+        dict(details.question_texts),
         details.is_private,
         details.skips_record,
     )
@@ -238,7 +238,7 @@ def belongs_in_history(before: Attendance, after: Attendance) -> bool:
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
-def must_keep_seat(
+def require_room_for_change(
     mine: Attendance | None, decided: Decided, details: ResponseDetails, *, room: bool, now: Instant
 ) -> None:
     """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
@@ -281,8 +281,8 @@ def new_rsvp(
         is_private=details.is_private,
         skips_record=details.skips_record,
         guest_names=details.guest_names,
-        replies=details.replies,
-        reply_words=details.reply_words,
+        form_responses=details.form_responses,
+        question_texts=details.question_texts,
     )
 
 
@@ -309,8 +309,8 @@ def with_decision(
         is_private=details.is_private,
         skips_record=details.skips_record,
         guest_names=details.guest_names,
-        replies=details.replies,
-        reply_words=details.reply_words,
+        form_responses=details.form_responses,
+        question_texts=details.question_texts,
     )
 
 
@@ -394,16 +394,22 @@ async def put(
     return saved
 
 
-def details_of(mine: Attendance | None) -> ResponseDetails:
+def stored_details(mine: Attendance | None) -> ResponseDetails:
     """The stored details, for an action that changes only the status."""
     if mine is None:
         return ResponseDetails(1, None, (), {}, is_private=False)
     return ResponseDetails(
-        mine.party, mine.mode, mine.guest_names, mine.replies, mine.is_private, mine.skips_record, mine.reply_words
+        mine.party,
+        mine.mode,
+        mine.guest_names,
+        mine.form_responses,
+        mine.is_private,
+        mine.skips_record,
+        mine.question_texts,
     )
 
 
-def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
+def mode_for_record_reply(event: Event, mine: Attendance | None) -> AnswerMode | None:
     """The mode of a reply by record, which names none: that of the RSVP so far, else in person; None unless hybrid."""
     if event.content.mode is not Mode.HYBRID:
         return None

@@ -57,15 +57,15 @@ class AttendanceTransition(StrEnum):
     NO_ANSWER = "no_answer"  # refused: there is no RSVP to act on
 
 
-_KEEP, _SEAT, _ADMIT, _DOOR, _TAKE = (
+_KEEP, _SEAT, _APPROVE, _SEAT_NOW, _ACCEPT = (
     AttendanceTransition.KEEP,
     AttendanceTransition.SEAT,
     AttendanceTransition.APPROVE_AND_SEAT,
     AttendanceTransition.SEAT_OR_REFUSE,
     AttendanceTransition.ACCEPT_OFFER,
 )
-_CLEAR, _BACK = AttendanceTransition.SEAT_IF_UNKNOWN, AttendanceTransition.RESTORE_PREVIOUS
-_GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
+_IF_UNKNOWN, _RESTORE = AttendanceTransition.SEAT_IF_UNKNOWN, AttendanceTransition.RESTORE_PREVIOUS
+_ATTENDING, _INTERESTED, _DECLINED, _PENDING, _INVITED, _REJECTED = (
     AttendanceTransition.ATTENDING,
     AttendanceTransition.INTERESTED,
     AttendanceTransition.DECLINED,
@@ -73,7 +73,7 @@ _GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
     AttendanceTransition.INVITED,
     AttendanceTransition.REJECTED,
 )
-_DOWN, _THERE, _NONE = (
+_REFUSE_REJECTED, _REFUSE_CHECKED_IN, _NO_ANSWER = (
     AttendanceTransition.REFUSE_REJECTED,
     AttendanceTransition.REFUSE_CHECKED_IN,
     AttendanceTransition.NO_ANSWER,
@@ -94,27 +94,27 @@ COLUMNS: tuple[AttendanceStatus | None, ...] = (
 
 # fmt: off
 _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
-    #                        none      attending  interested  declined  pending  waitlisted  invited   rejected  attended
-    AttendanceAction.GOING:              (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _SEAT,   _TAKE,      _SEAT,    _DOWN,    _KEEP),
-    AttendanceAction.INTERESTED:         (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _DOWN,    _THERE),
-    AttendanceAction.DECLINE:            (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _THERE),
+    #                                     none         attending    interested declined     pending      waitlisted   invited      rejected          attended
+    AttendanceAction.GOING:              (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _SEAT,       _ACCEPT,     _SEAT,       _REFUSE_REJECTED, _KEEP),
+    AttendanceAction.INTERESTED:         (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _REFUSE_REJECTED, _REFUSE_CHECKED_IN),
+    AttendanceAction.DECLINE:            (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _REFUSE_CHECKED_IN),
     # A record says what its author wants; it undoes neither a rejection by the host nor a check-in.
-    AttendanceAction.NETWORK_GOING:      (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _CLEAR,  _KEEP,      _SEAT,    _KEEP,    _KEEP),
-    AttendanceAction.NETWORK_INTERESTED: (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _KEEP,    _KEEP),
-    AttendanceAction.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
-    AttendanceAction.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
-    AttendanceAction.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNKNOWN, _KEEP,       _SEAT,       _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_INTERESTED: (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_UNCLEAR:    (_PENDING,    _PENDING,    _PENDING,  _PENDING,    _KEEP,       _PENDING,    _PENDING,    _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
     # The invitation approves somebody who said yes and waits for approval.
-    AttendanceAction.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
-    AttendanceAction.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
-    AttendanceAction.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),
-    AttendanceAction.REMOVE:             (_NONE,    _OUT,      _OUT,       _OUT,     _OUT,    _OUT,       _OUT,     _KEEP,    _OUT),
-    AttendanceAction.RESTORE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _BACK,    _KEEP),
-    AttendanceAction.CHECK_IN:           (_NONE,    _DOOR,     _DOOR,      _DOOR,    _DOOR,   _DOOR,      _DOOR,    _DOWN,    _KEEP),
-    AttendanceAction.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _BACK),
-    AttendanceAction.MOVE_UP:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _GOING,     _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
+    AttendanceAction.ADD:                (_SEAT_NOW,   _KEEP,       _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _ACCEPT,     _SEAT_NOW,   _SEAT_NOW,        _KEEP),
+    AttendanceAction.APPROVE:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _APPROVE,         _KEEP),
+    AttendanceAction.REMOVE:             (_NO_ANSWER,  _REJECTED,   _REJECTED, _REJECTED,   _REJECTED,   _REJECTED,   _REJECTED,   _KEEP,            _REJECTED),
+    AttendanceAction.RESTORE:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _RESTORE,         _KEEP),
+    AttendanceAction.CHECK_IN:           (_NO_ANSWER,  _SEAT_NOW,   _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _REFUSE_REJECTED, _KEEP),
+    AttendanceAction.UNDO_CHECK_IN:      (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _KEEP,            _RESTORE),
+    AttendanceAction.MOVE_UP:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _ATTENDING,  _KEEP,       _KEEP,            _KEEP),
     # Somebody who lets an offer expire said neither yes nor no: nobody is notified, and a later yes is welcome.
-    AttendanceAction.LAPSE:              (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _INVITED,   _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.LAPSE:              (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _INVITED,    _KEEP,       _KEEP,            _KEEP),
 }
 # fmt: on
 

@@ -37,7 +37,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.notify import notify_author
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.search_terms import index_words
+from openmeet.domain.chat.search_terms import search_index_terms
 from openmeet.domain.chat.texts import checked_client_id, checked_text, has_link, mentioned_names
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
@@ -97,7 +97,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
         removed_by=None,
         held_at=tx.now if is_held else None,
     )
-    await message_queries.insert(tx, entry, one, index_words(one))
+    await message_queries.insert(tx, entry, one, search_index_terms(one))
     await pictures.attach(tx, one.id, shown)
     await _add_mentions(tx, room, one, new.mentions)
     return one, True
@@ -452,7 +452,7 @@ async def write_message(tx: Transaction, one: ChatMessage) -> None:
         removed_by=one.removed_by,
         by_site=int(one.removed_by_site),
         held_at=one.held_at,
-        words=index_words(one),
+        words=search_index_terms(one),
     )
 
 

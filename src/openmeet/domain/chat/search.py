@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.database.words import wanted_words
+from groundwork.database.words import query_terms
 from groundwork.errors import InvalidInput
 from openmeet.domain.chat.access import access_to_each, access_to_own, first_number
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
@@ -61,7 +61,7 @@ async def find_messages(
     """
     if wanted.person is not None and not _ID.fullmatch(wanted.person):
         raise InvalidInput("person", ChatReason.NO_SUCH_MEMBER)
-    words = wanted_words(folded(wanted.words))
+    words = query_terms(folded(wanted.words))
     if wanted.words and not words:
         return ChatFindings((), None)
     rooms = await _readable(reader, viewer, wanted.rooms)

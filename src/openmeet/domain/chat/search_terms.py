@@ -11,7 +11,7 @@ LINK_TERM = "l=1"
 PICTURE_TERM = "i=1"
 
 
-def index_words(one: ChatMessage) -> str:
+def search_index_terms(one: ChatMessage) -> str:
     """The column ``search_words``: empty for what is removed, held, or no text."""
     said = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
     is_found = not one.is_removed and not one.is_held and one.kind in {MessageKind.TEXT, MessageKind.POLL}

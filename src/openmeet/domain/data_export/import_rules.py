@@ -117,7 +117,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         party=party if isinstance(party, int) else None,
         mode=AnswerMode(str(mode)) if mode in set(AnswerMode) else None,
         guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
-        replies={str(name): str(reply_text) for name, reply_text in replies.items()}
+        form_responses={str(name): str(reply_text) for name, reply_text in replies.items()}
         if isinstance(replies, dict)
         else None,
         is_private=bool(row.get("is_private")),

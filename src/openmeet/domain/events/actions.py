@@ -407,7 +407,7 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
         raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
-    await publication_moves.recall_record(
+    await publication_moves.withdraw_record(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=event.id,

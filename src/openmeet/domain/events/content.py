@@ -295,7 +295,7 @@ def changed_fields(before: Content, after: Content) -> tuple[str, ...]:
     return tuple(name for name in differing(before, after) if name in _WORDS)
 
 
-def changed_words(name: str) -> str:
+def changed_field_label(name: str) -> str:
     """What notifications call a field that has changed; the name itself of one that is gone since."""
     return str(_WORDS.get(name, name))
 

@@ -66,7 +66,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
         user_id=after.author_id,
         revision=after.revision,
     )
-    await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
 

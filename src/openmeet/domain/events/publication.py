@@ -150,12 +150,12 @@ def reach(
     record: RecordSettings = USUAL_RECORD,
     *,
     is_published_by_policy: bool = True,
-    is_recalled: bool = False,
+    is_withdrawn: bool = False,
 ) -> PublishLevel:
     """The publication level: the narrowest of all limits. ``chosen``: the host's choice; ``is_published_by_policy``: the
-    series' policy publishes it; ``is_recalled``: its host retracted it.
+    series' policy publishes it; ``is_withdrawn``: its host retracted it.
     """
-    if is_recalled or not is_published_by_policy or not record.is_wanted:
+    if is_withdrawn or not is_published_by_policy or not record.is_wanted:
         return PublishLevel.NOTHING
     circle = circle_of(chosen, group)
     is_told = record.is_announced if group is None else group.announces_events

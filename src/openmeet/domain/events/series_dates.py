@@ -47,7 +47,7 @@ async def create_dates(
     made = [
         with_details(
             replace(
-                blank_event(tx.now, _address_words(details, place), author_id),
+                blank_event(tx.now, _slug_text(details, place), author_id),
                 content=details.content,
                 record=record,
                 place_in_series=place,
@@ -196,7 +196,7 @@ async def publish_by_policy(tx: Transaction, dates: Sequence[Event]) -> None:
     await _enqueue(tx, turned)
 
 
-def _address_words(details: Details, place: PlaceInSeries) -> str:
+def _slug_text(details: Details, place: PlaceInSeries) -> str:
     """Words for a date's slug: with its day, because all dates of a series share a title, and slugs are unique."""
     return f"{details.content.title[:30]} {place.original_date[:10]}"
 

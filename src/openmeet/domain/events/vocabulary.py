@@ -36,7 +36,7 @@ class Category(StrEnum):
     TECHNOLOGY = "technology"
 
 
-CATEGORY_WORDS: Final[Mapping[Category, LazyText]] = {
+CATEGORY_LABELS: Final[Mapping[Category, LazyText]] = {
     Category.ARTS: lazy("Arts"),
     Category.BOOKS: lazy("Books and writing"),
     Category.BUSINESS: lazy("Work and business"),
@@ -75,7 +75,7 @@ class AccessFeature(StrEnum):
     COMPANION_FREE = "companion_free"
 
 
-ACCESS_WORDS: Final[Mapping[AccessFeature, LazyText]] = {
+ACCESS_LABELS: Final[Mapping[AccessFeature, LazyText]] = {
     AccessFeature.STEP_FREE: lazy("Step-free access"),
     AccessFeature.ACCESSIBLE_TOILET: lazy("Accessible toilet"),
     AccessFeature.PARKING: lazy("Parking for disabled people"),

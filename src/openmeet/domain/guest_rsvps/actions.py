@@ -113,11 +113,15 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if asked.used_at is not None and before is not None:
         return event, known, before
-    rsvp_request = asked.saying.wishes
+    rsvp_request = asked.saying.details
     if known is None:
         # Somebody without an account has no public profile to show, whatever another client sends.
         rsvp_request = RsvpRequest(
-            rsvp_request.party, rsvp_request.mode, rsvp_request.guest_names, rsvp_request.replies, is_private=True
+            rsvp_request.party,
+            rsvp_request.mode,
+            rsvp_request.guest_names,
+            rsvp_request.form_responses,
+            is_private=True,
         )
     # A guest who comes gets a separate e-mail below; one who cancels gets the calendar cancellation like everybody
     # else.

@@ -25,12 +25,11 @@ LINK_LIFE: Final = DAY
 EMAILS_PER_HOUR: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class GuestRequest:
-    """The RSVP that a guest asks for."""
+class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
+    """The RSVP that a guest asks for, as stored in ``guest_rsvps.said``."""
 
     reply: RsvpReply
-    wishes: RsvpRequest  # the name is stored in the JSON of guest_rsvps.said
+    details: RsvpRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from icalendar import Component as Written
 from icalendar.prop import vText
 
 from openmeet.domain.events.values import MAX_CATEGORIES, MAX_PLACE_PART, NOWHERE, Venue
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS, MAX_TAG, MAX_TAGS, Category, normalised
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS, MAX_TAG, MAX_TAGS, Category, normalised
 from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
@@ -18,12 +18,12 @@ from openmeet.i18n.names import known_code
 FROM_NETWORK: Final = "From the network"
 
 # Files name topics in English, whatever language a reader speaks.
-_BY_WORDS: Final = {words.message: category for category, words in CATEGORY_WORDS.items()}
+_BY_WORDS: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
 
 
 def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
     """The values to write."""
-    return (*(CATEGORY_WORDS[one].message for one in categories), *tags)
+    return (*(CATEGORY_LABELS[one].message for one in categories), *tags)
 
 
 def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, ...]]:

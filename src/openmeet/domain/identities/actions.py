@@ -113,7 +113,7 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
     """Withdraw consent: nothing new is published, and published records are retracted."""
     before = await queries.consent(tx, user_id)
     await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
-    await publication_moves.recall_all_of(tx, user_id)
+    await publication_moves.withdraw_all_of(tx, user_id)
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:

@@ -62,7 +62,7 @@ class ReportReason(StrEnum):
     OTHER = "other"
 
 
-REASON_WORDS: Final = {
+REASON_LABELS: Final = {
     ReportReason.SPAM: lazy("Spam or advertising"),
     ReportReason.ABUSE: lazy("Harassment or bullying"),
     ReportReason.HATE: lazy("Hate"),

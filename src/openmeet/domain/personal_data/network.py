@@ -135,8 +135,8 @@ PUBLISHING: Final = (
             personal(ColumnAudience.EVERYONE, "chosen_body base_body edits merged"),
             plain(
                 "kind subject_id state revision sent_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
-                " attempts rounds writes writes_since due_at lease leased_until edited_at changed_at is_recalled was_lost"
-                " earlier_cids looks_again"
+                " attempts merge_rounds writes writes_since due_at lease leased_until edited_at changed_at is_withdrawn was_lost"
+                " earlier_cids needs_recheck"
             ),
         ),
         not_exported="records still to be written to the person’s network account",

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import queries as events
-from openmeet.domain.events import seeing, time_words
+from openmeet.domain.events import seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
@@ -132,7 +132,7 @@ def _of_event(event: Event) -> Meant:
         f"/events/{quote(event.slug)}",
         event.author_id,
         group_id=event.group.id if event.group else None,
-        when=time_words.span_words(event),
+        when=time_and_place.span_label(event),
         text=event.content.description,
         did=event.record_did or "",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from groundwork.database.words import has_beginning, topic_term, wanted_words
+from groundwork.database.words import has_beginning, query_terms, topic_term
 from groundwork.geo_points import HALF, NARROW, WIDE, Spot, cells, chord, spot
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.events.values import Mode
@@ -38,7 +38,7 @@ class SearchFacts:
 
 def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
     """The keys of a search: any match has one of them in ``keys_in``; empty if no criterion is selective enough."""
-    forms = sorted(wanted_words(folded(" ".join(wanted.words))), key=len)
+    forms = sorted(query_terms(folded(" ".join(wanted.words))), key=len)
     word = _beginning(forms[-1]) if forms else ""
     if len(word) >= _TELLING:
         return (word,)
@@ -70,7 +70,7 @@ def keys_in(facts: SearchFacts) -> list[str]:
 
 def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
     """Whether ``search.coming`` would find the event, apart from its visibility."""
-    forms = wanted_words(folded(" ".join(wanted.words)))
+    forms = query_terms(folded(" ".join(wanted.words)))
     return (
         bool(forms or not wanted.words)
         and all(has_beginning(facts.words, form) for form in forms)

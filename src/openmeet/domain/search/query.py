@@ -6,11 +6,11 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
-from groundwork.database.words import MAX_WORDS, wanted_words
+from groundwork.database.words import MAX_WORDS, query_terms
 from groundwork.errors import InvalidForm, Why
 from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category, normalised
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category, normalised
 from openmeet.domain.search.reasons import SearchReason
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
@@ -31,8 +31,8 @@ _MAX_TOPIC: Final = 40
 FIELDS: Final = (
     "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
 )  # fmt: skip
-MODE_WORDS: Final = {Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")}
-SOURCE_WORDS: Final = {
+MODE_LABELS: Final = {Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")}
+SOURCE_LABELS: Final = {
     EventOrigin.ALL.value: lazy("Everywhere"),
     EventOrigin.OPENMEET.value: lazy("Made here"),
     EventOrigin.ATPROTO.value: lazy("From other apps"),
@@ -61,9 +61,9 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQ
     last = _day(typed, "to", problems)
     if first and last and last < first:
         problems["to"] = SearchReason.LAST_DAY_BEFORE_FIRST
-    mode = _chosen(typed, "mode", MODE_WORDS, problems)
+    mode = _chosen(typed, "mode", MODE_LABELS, problems)
     source = _chosen(
-        {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_WORDS, problems
+        {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_LABELS, problems
     )
     wanted = SearchQuery(
         words=tuple(query.split()[:MAX_WORDS]),
@@ -84,7 +84,7 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQ
 def source_or_none(text: str) -> EventOrigin | None:
     """Origin filter for lists of groups or series; None for an unknown or missing one."""
     text = _ALIASES.get(text.strip(), text.strip())
-    return EventOrigin(text) if text in SOURCE_WORDS else None
+    return EventOrigin(text) if text in SOURCE_LABELS else None
 
 
 def kept_here(source: EventOrigin | None) -> bool | None:
@@ -100,7 +100,7 @@ def asked_again(typed: Mapping[str, str], **changes: str) -> str:
 
 def is_specific(wanted: SearchQuery) -> bool:
     """Whether it has words, a topic or a place: a search without them matches nearly every event."""
-    return bool(wanted_words(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
+    return bool(query_terms(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
 
 
 def name_of(typed: Mapping[str, str]) -> str:
@@ -112,13 +112,13 @@ def name_of(typed: Mapping[str, str]) -> str:
 def words_of(typed: Mapping[str, str]) -> str:
     """What this valid search looks for: ``jazz, Music, Online``; empty for everything."""
     words: Mapping[str, Mapping[str, LazyText]] = {
-        "category": {one.value: text for one, text in CATEGORY_WORDS.items()},
-        "access": {one.value: text for one, text in ACCESS_WORDS.items()},
-        "mode": MODE_WORDS,
-        "source": SOURCE_WORDS,
+        "category": {one.value: text for one, text in CATEGORY_LABELS.items()},
+        "access": {one.value: text for one, text in ACCESS_LABELS.items()},
+        "mode": MODE_LABELS,
+        "source": SOURCE_LABELS,
     }
     named = [
-        _near_words(typed) if name == "near" else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
+        _near_label(typed) if name == "near" else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
         for name in FIELDS
         if name != "within"
     ]
@@ -136,14 +136,14 @@ def is_point(near: str) -> bool:
     return _point(near.rpartition(AT)[2]) is not None
 
 
-def _near_words(typed: Mapping[str, str]) -> str:
+def _near_label(typed: Mapping[str, str]) -> str:
     return gettext("near %(place)s", place=near_name(typed)) if _of(typed, "near") else ""
 
 
 def empty_of(typed: Mapping[str, str]) -> Empty:
     """What to say where this valid search found nothing."""
     query = _of(typed, "q")
-    if query and not wanted_words(folded(query)):
+    if query and not query_terms(folded(query)):
         return Empty(
             gettext("Nothing to look for"),
             gettext("“%(query)s” has no letters or digits. Type a word.", query=query),

@@ -11,7 +11,7 @@ from typing import Literal
 
 from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
-from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_term, wanted_words
+from groundwork.database.words import TITLE, beginning_clause, is_in_title, query_terms, topic_term
 from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import event_of
@@ -66,13 +66,13 @@ class SearchQuery:
 
 def position_in(wanted: SearchQuery, event: Event) -> EventCursor:
     """The cursor after this event of ``coming``."""
-    forms = wanted_words(folded(" ".join(wanted.words)))
+    forms = query_terms(folded(" ".join(wanted.words)))
     return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
 async def coming(reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
     """Upcoming events. A ``first`` or ``since`` in the past includes past events: it was asked for."""
-    forms = wanted_words(folded(" ".join(wanted.words)))
+    forms = query_terms(folded(" ".join(wanted.words)))
     if not wanted.words:
         return await _part(reader, wanted, (), (), after, limit)
     if not forms:

@@ -35,12 +35,12 @@ AT_A_TIME: Final = 50
 _STANDING: Final = """
     select p.did, p.kind, p.subject_id
       from publications p join events e on p.kind = 'event' and e.id = p.subject_id
-     where p.user_id = :user_id and p.uri is not null and p.is_recalled = 0 and p.state not in ('retracting', 'retracted')
+     where p.user_id = :user_id and p.uri is not null and p.is_withdrawn = 0 and p.state not in ('retracting', 'retracted')
        and e.author_id = :user_id and e.origin = 'here' and e.deleted_at is null and e.removed_at is null
     union all
     select p.did, p.kind, p.subject_id
       from publications p join event_series s on p.kind = 'series' and s.id = p.subject_id
-     where p.user_id = :user_id and p.uri is not null and p.is_recalled = 0 and p.state not in ('retracting', 'retracted')
+     where p.user_id = :user_id and p.uri is not null and p.is_withdrawn = 0 and p.state not in ('retracting', 'retracted')
        and s.user_id = :user_id and s.is_read_only = 0 and s.deleted_at is null
 """
 COUNT: Final = f"select did, kind, count(*) as n from ({_STANDING}) as standing group by did, kind order by did, kind"

@@ -41,7 +41,7 @@ class Happening(StrEnum):
     PING = "ping"
 
 
-HAPPENING_WORDS: Final = {
+HAPPENING_LABELS: Final = {
     Happening.EVENT: lazy("An event is created, changed, cancelled, brought back or deleted"),
     Happening.SERIES: lazy("A series is created, changed, paused, cancelled, brought back or deleted"),
     Happening.ANSWER: lazy("Somebody answers, or their answer changes"),

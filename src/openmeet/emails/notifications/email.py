@@ -31,7 +31,7 @@ from openmeet.emails.notifications.chats import DECISIONS
 from openmeet.emails.notifications.present import Facts, facts_of, points
 from openmeet.emails.notifications.words import Point
 from openmeet.emails.render import TEMPLATES, EmailContext
-from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, stop_words
+from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
@@ -62,7 +62,7 @@ class Story:
     url: str
     join_url: str
     answer_url: str
-    answer_words: str
+    answer_texts: str
     is_shut_out: bool = False
     is_chat: bool = False
 
@@ -115,7 +115,7 @@ async def _email(
         return None
     first = stories[0]
     topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
-    stops = [(stop_words(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
     if never and any(point.kind is kinds.INVITED for story in stories for point in story.points):
         # A recipient without an account: the link unsubscribes from every kind of e-mail that they get.
         stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
@@ -237,7 +237,7 @@ async def _stories_of_chats(
                 answer_url=f"{head.public_url}{chat.path if is_decision else back}"
                 if has_account or not is_decision
                 else "",
-                answer_words=_words_of_link(one.kind, chat),
+                answer_texts=_words_of_link(one.kind, chat),
                 is_chat=True,
             )
             found[one.subject_id] = story
@@ -276,14 +276,14 @@ async def _story(
         event=event,
         title=one_line(event.title),
         points=said,
-        when=words.when_words(event),
+        when=words.when_label(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=geo_of(seen.place),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
-        answer_words=next((point.action for point in said if point.action), gettext("Change your answer")),
+        answer_texts=next((point.action for point in said if point.action), gettext("Change your answer")),
     )
 
 
@@ -292,7 +292,7 @@ def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Stor
     if event.is_over(facts.now):
         return []
     point = words.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
-    title, when = one_line(event.title), words.when_words(event)
+    title, when = one_line(event.title), words.when_label(event)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
 

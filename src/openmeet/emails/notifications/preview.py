@@ -38,13 +38,13 @@ async def message_mail(
         event=event,
         title=one_line(event.title),
         points=[words.point(kinds.HOST_MESSAGE, payload, present, names)],
-        when=words.when_words(event),
+        when=words.when_label(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=None,
         url=page,
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=page if takes_place else "",
-        answer_words=gettext("Change your answer"),
+        answer_texts=gettext("Change your answer"),
     )
     return EmailPreview(subject_of(story), story)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import jinja2
 
-from openmeet.domain.events import time_words
-from openmeet.domain.events.content import changed_words
+from openmeet.domain.events import time_and_place
+from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.conditions import Payload, Present
@@ -80,11 +80,11 @@ def point(
     return Point(kind, heading, text, _block(kind, "quote", context), action)
 
 
-def when_words(event: Event) -> str:
+def when_label(event: Event) -> str:
     """``Saturday 4 July 2026, 18:00–20:00, Berlin time (UTC+2)``."""
     if event.starts_at is None:
         return gettext("The date is to be announced")
-    return ", ".join(filter(None, (time_words.span_words(event), time_words.zone_words(event))))
+    return ", ".join(filter(None, (time_and_place.span_label(event), time_and_place.zone_label(event))))
 
 
 def _context(
@@ -144,7 +144,7 @@ def _day(when: When) -> str:
 
 
 def _zone(when: When) -> str:
-    return formatting.zone_words(wall_time.local_of(when.at, when.time_zone), when.time_zone)
+    return formatting.zone_label(wall_time.local_of(when.at, when.time_zone), when.time_zone)
 
 
 def _ended(text: str) -> str:
@@ -159,7 +159,7 @@ def _rule(repeats: Repeats) -> str:
 
 def _fields(names: Sequence[str]) -> str:
     """What changed, in words: ``title, description``."""
-    return ", ".join(map(changed_words, names))
+    return ", ".join(map(changed_field_label, names))
 
 
 def _environment() -> jinja2.Environment:

@@ -111,7 +111,7 @@ def explain(why: Why | None) -> str:
 
 def _sentence(code: str, params: Mapping[str, object]) -> str:
     message = MESSAGES[code]
-    words = {name: _words(value) for name, value in params.items()}
+    words = {name: _text_of_value(value) for name, value in params.items()}
     if isinstance(message, Plural):
         number = params[message.by]
         assert isinstance(number, int)  # noqa: S101  # the test of the table checks the parameter's name
@@ -119,7 +119,7 @@ def _sentence(code: str, params: Mapping[str, object]) -> str:
     return gettext(message, **words)
 
 
-def _words(value: object) -> str:
+def _text_of_value(value: object) -> str:
     """A parameter as text: numbers by locale, reasons and messages in the current language."""
     match value:
         case Explanation() | Reason():
@@ -129,6 +129,6 @@ def _words(value: object) -> str:
         case int():
             return str(format_decimal(value, locale=current().locale))
         case tuple():
-            return " ".join(map(_words, value))
+            return " ".join(map(_text_of_value, value))
         case _:
             return str(value)

@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events.content import EXTENDED, extension_of
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent, RecordOrigin
 from openmeet.domain.events.values import NOWHERE, Accessibility, EventLink, Tickets, Venue
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.network.records.places import share_a_part
 
 
@@ -348,9 +348,9 @@ def _shown(value: object) -> str:
         case Accessibility():
             return _shown((*value.features, *filter(None, (value.note,))))
         case AccessFeature():
-            return str(ACCESS_WORDS[value])
+            return str(ACCESS_LABELS[value])
         case Category():
-            return str(CATEGORY_WORDS[value])
+            return str(CATEGORY_LABELS[value])
         case _:
             return str(value)
 

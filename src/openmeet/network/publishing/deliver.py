@@ -245,7 +245,7 @@ async def _waits_for_ingestion(
     apply it, as long as it retries a message. Each round waits twice as long as the one before. Event records are not
     waited for: they may contain what must not be public.
     """
-    if retracting.kind is not PublicationKind.RSVP or retracting.rounds >= _MAX_INGESTION_ROUNDS:
+    if retracting.kind is not PublicationKind.RSVP or retracting.merge_rounds >= _MAX_INGESTION_ROUNDS:
         return False
     current = await get_record(client, uri)
     async with publisher.db.reader() as reader:
@@ -254,14 +254,14 @@ async def _waits_for_ingestion(
     if current is None or current.cid in known_cids:
         return False
     await publisher.enqueue([await in_flight.what_is_there(publisher, uri)])
-    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.rounds))
+    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await settle.release(
         publisher,
         retracting,
         PublicationState.RETRACTING,
         reason=PublicationReason.MERGING,
         due_at=due_at,
-        is_round=True,
+        is_merge_round=True,
     )
     return True
 

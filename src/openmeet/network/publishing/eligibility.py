@@ -80,7 +80,7 @@ async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) 
     if (
         wanted in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
         and leased.may_exist_remotely
-        and not leased.is_recalled
+        and not leased.is_withdrawn
     ):
         consent = await identity_queries.consent(reader, UserId(leased.user_id))
         # Their consent ended when they disconnected an account: they did not withdraw it, and were not asked again.
@@ -118,18 +118,18 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
                 why = PublicationReason.KEPT_OFF
                 return (
                     KeepEditsLocal(why)
-                    if _is_only_another_apps(event, leased) and not leased.is_recalled
+                    if _is_only_another_apps(event, leased) and not leased.is_withdrawn
                     else Withhold(why)
                 )
             if reach_of(event) is PublishLevel.NOTHING:
-                if event.is_record_of_author and not leased.is_recalled:
+                if event.is_record_of_author and not leased.is_withdrawn:
                     return DoNothing()
                 return Withhold(_kept_here(event))
             if not consent.is_given or not preferences.writes_events:
                 why = PublicationReason.NO_EVENTS if consent.is_given else PublicationReason.NOT_AGREED
                 return KeepEditsLocal(why) if _is_only_another_apps(event, leased) else Withhold(why)
-            if leased.is_recalled:
-                return Withhold(PublicationReason.RECALLED)
+            if leased.is_withdrawn:
+                return Withhold(PublicationReason.WITHDRAWN)
             if is_hidden_by_moderators:
                 # A published record belongs to its author, who alone retracts it: it is hidden here, stays there and is
                 # not written again.
@@ -249,8 +249,8 @@ async def _decide_rsvp(
         return Withhold(PublicationReason.NOT_AGREED)
     if not preferences.writes_answers:
         return Withhold(PublicationReason.NO_ANSWERS)
-    if leased.is_recalled:
-        return Withhold(PublicationReason.RECALLED)
+    if leased.is_withdrawn:
+        return Withhold(PublicationReason.WITHDRAWN)
     if event.removed_at is not None or event.record_deleted_at is not None:
         return DoNothing()
     if attendance.skips_record:
@@ -283,8 +283,8 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, agreed: b
         return Withhold(PublicationReason.NO_DATE_PUBLISHED)
     if not agreed:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_recalled:
-        return Withhold(PublicationReason.RECALLED)
+    if leased.is_withdrawn:
+        return Withhold(PublicationReason.WITHDRAWN)
     if series.needs_author_approval:
         return DoNothing()
     home = await target_repository(reader, UserId(leased.user_id), leased)
@@ -303,10 +303,10 @@ async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bo
     goes_on_at, why_not = await (_successor_of_event if is_event else _successor_of_series)(
         reader, former.subject_id, leased.subject_id
     )
-    if why_not or not agreed or leased.is_recalled:
+    if why_not or not agreed or leased.is_withdrawn:
         if former.is_authors:
             return DoNothing()
-        return Withhold(why_not or (PublicationReason.RECALLED if agreed else PublicationReason.NOT_AGREED))
+        return Withhold(why_not or (PublicationReason.WITHDRAWN if agreed else PublicationReason.NOT_AGREED))
     if goes_on_at is None or goes_on_at == leased.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
     identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")

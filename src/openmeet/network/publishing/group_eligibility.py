@@ -68,8 +68,8 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     speaker = speaker_of(group)
     if not (await identity_queries.consent(reader, speaker)).is_given:
         return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
-    if leased.is_recalled:
-        return Withhold(PublicationReason.RECALLED)
+    if leased.is_withdrawn:
+        return Withhold(PublicationReason.WITHDRAWN)
     identity = await repository_for(reader, speaker, leased.did if leased.may_exist_remotely else None)
     if identity is None:
         return (
@@ -91,7 +91,7 @@ async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bo
         return Withhold(PublicationReason.GROUP_DELETED)
     if not agreed:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_recalled or share_of(group) is Share.NOTHING:
+    if leased.is_withdrawn or share_of(group) is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_OFF_NETWORK)
     goes_on_at = group.network.record_uri
     if goes_on_at is None or goes_on_at == leased.subject_id:
@@ -167,8 +167,8 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     if not agreed:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_recalled:
-        return Withhold(PublicationReason.RECALLED)
+    if leased.is_withdrawn:
+        return Withhold(PublicationReason.WITHDRAWN)
     if not group.is_read_only and share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
     uri = group.network.record_uri

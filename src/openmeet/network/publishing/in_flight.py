@@ -44,7 +44,7 @@ _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
     """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``settle.settle``): another worker may have abandoned
+    After a success they stay in flight until the row is updated (``settle.mark_published``): another worker may have abandoned
     the key since.
     """
     try:

@@ -19,7 +19,7 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 LEASE_SECONDS = 60.0
-MAX_ROUNDS = 3
+MAX_MERGE_ROUNDS = 3
 MAX_WRITES_PER_HOUR = 5
 # A waiting RSVP is woken when its event is published; this delay is for a missed wake-up.
 RECHECK_AFTER = 10 * MINUTE

@@ -35,7 +35,7 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState
 
 
-async def confirm(
+async def store_published(
     publisher: Publisher,
     leased: LeasedPublication,
     *,
@@ -69,7 +69,9 @@ async def confirm(
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, leased, message):
             overtaken_by = await _newer(tx, message)
-        is_settled = await settle(tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks)
+        is_settled = await mark_published(
+            tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks
+        )
         if is_settled and answered is not None:
             await in_flight.answered(tx, answered)
     if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
@@ -79,7 +81,7 @@ async def confirm(
         await publisher.enqueue([overtaken_by])
 
 
-async def settle(
+async def mark_published(
     tx: Transaction,
     leased: LeasedPublication,
     *,
@@ -95,7 +97,7 @@ async def settle(
     False if the lease has passed to another worker.
     """
     await lock_row_of(tx, leased.kind, leased.subject_id)
-    if not await leases.confirm(tx, leased, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
+    if not await leases.set_published(tx, leased, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
         return False
     if leased.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(leased.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
@@ -127,7 +129,7 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
         if gone is not None:
             await note_gone(tx, gone)
         await lock_row_of(tx, leased.kind, leased.subject_id)
-        if not await leases.retracted(tx, leased, is_gone=gone is not None):
+        if not await leases.set_retracted(tx, leased, is_gone=gone is not None):
             return
         if leased.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(leased.subject_id), leased.uri)
@@ -178,11 +180,13 @@ async def release(
     reason: Explanation | Reason | None,
     due_at: Instant | None = None,
     failed: bool = False,
-    is_round: bool = False,
+    is_merge_round: bool = False,
 ) -> None:
     """End the lease and set this state; no effect if another worker has the lease by now."""
     async with publisher.db.transaction() as tx:
-        await leases.set_state(tx, leased, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
+        await leases.set_state(
+            tx, leased, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
+        )
 
 
 async def try_later(

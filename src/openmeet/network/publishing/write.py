@@ -18,7 +18,7 @@ from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied,
 from openmeet.network.publishing.in_flight import is_rev, message_of, note_answered, prove, rev_of, until_answered
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
-    MAX_ROUNDS,
+    MAX_MERGE_ROUNDS,
     MAX_WRITES_PER_HOUR,
     WRITE_COST,
     Publisher,
@@ -42,7 +42,7 @@ async def settle_earlier_send(publisher: Publisher, leased: LeasedPublication) -
     proven = await prove(parse_at_uri(leased.uri), publisher)
     if str(proven.cid) != leased.chosen_cid:
         return False
-    await settle.confirm(
+    await settle.store_published(
         publisher,
         leased,
         revision=leased.chosen_revision,
@@ -131,7 +131,7 @@ async def settle_stored(
 ) -> None:
     """The PDS has accepted a write of these bytes: store its response, or read back what it really has."""
     if stored.cid == sent.cid and stored.rev is not None and is_rev(stored.rev, publisher.network.clock.now()):
-        await settle.confirm(
+        await settle.store_published(
             publisher,
             leased,
             revision=leased.revision,
@@ -148,7 +148,7 @@ async def settle_stored(
     proven = await prove(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
-    await settle.confirm(
+    await settle.store_published(
         publisher,
         leased,
         revision=leased.revision,
@@ -168,7 +168,7 @@ async def _agree(publisher: Publisher, leased: LeasedPublication, draft: Draft, 
         if known is None:
             return  # unreachable: ``drafted`` found it; the lease ends and the row is checked again
         await leases.attach_current(tx, leased, did=draft.identity.did, uri=str(draft.uri))
-        await settle.settle(
+        await settle.mark_published(
             tx,
             leased,
             revision=leased.revision,
@@ -184,7 +184,7 @@ async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: 
     """The PDS has an unexpected version: settle it if it is our own lost write, else hand it to ingestion."""
     proven = await prove(uri, publisher)
     if str(proven.cid) == cid:
-        await settle.confirm(
+        await settle.store_published(
             publisher, leased, revision=leased.revision, uri=str(uri), cid=cid, body=body, rev=rev_of(proven)
         )
     else:
@@ -197,13 +197,18 @@ async def _hand_to_ingestion(
     """Enqueue what the repository has, with its proof, as a message of that rev; the job is due after it."""
     # A round is one merged version. A further attempt before ingestion has applied it is not counted: the row's reason
     # shows that.
-    is_round = leased.reason != PublicationReason.MERGING()
-    if is_round and leased.rounds + 1 > MAX_ROUNDS:
+    is_merge_round = leased.reason != PublicationReason.MERGING()
+    if is_merge_round and leased.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
         await settle.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
     await publisher.enqueue([message_of(uri, proven or await prove(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
     await settle.release(
-        publisher, leased, PublicationState.RETRYING, reason=PublicationReason.MERGING, due_at=due_at, is_round=is_round
+        publisher,
+        leased,
+        PublicationState.RETRYING,
+        reason=PublicationReason.MERGING,
+        due_at=due_at,
+        is_merge_round=is_merge_round,
     )

@@ -33,7 +33,7 @@ class ConsentState:
     consent: Consent
     identity: Identity | None
     job: Job | None
-    wishes: PublicationConsent
+    publication_consent: PublicationConsent
     uses: Sequence[ConsentUseView]
     now: Instant
 

@@ -109,7 +109,7 @@ def _show(
         "identity": state.identity,
         "is_being_made": state.is_being_made,
         "problem": explain(state.problem),
-        "records": Typed(_records_typed(state.wishes)),
+        "records": Typed(_records_typed(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": would,
         "domain": keeper.handle_domain,

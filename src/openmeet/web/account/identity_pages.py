@@ -33,7 +33,7 @@ from openmeet.web.site.tenant_routing import database_of
 HERE = "/settings/identity"
 
 # What each feature allows, in users' words.
-FEATURE_WORDS = {
+FEATURE_LABELS = {
     Feature.CALENDAR: lazy("Write your public events and answers, and their pictures"),
     Feature.SERIES: lazy("Write your series, so that other apps know all their dates"),
     Feature.GROUPS: lazy("Write your public groups"),
@@ -189,7 +189,7 @@ def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
     allowed = (
         ()
         if session is None or session.needs_login or by_password
-        else tuple(Allowed(feature, str(FEATURE_WORDS[feature]), standing(session, feature)) for feature in Feature)
+        else tuple(Allowed(feature, str(FEATURE_LABELS[feature]), standing(session, feature)) for feature in Feature)
     )
     is_over = session is None or session.needs_login
     return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)

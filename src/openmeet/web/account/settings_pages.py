@@ -128,7 +128,10 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
     account = [
         SettingsRow("/settings/profile", "person", gettext("Account"), user.email or gettext("No e-mail address")),
         SettingsRow(
-            "/settings/profile#time_zone", "language", gettext("Language and time zone"), _place_words(request, user)
+            "/settings/profile#time_zone",
+            "language",
+            gettext("Language and time zone"),
+            _language_and_zone(request, user),
         ),
         SettingsRow(
             "/settings/identity",
@@ -234,7 +237,7 @@ async def _connections(reader: Reader, user: User) -> list[SettingsRow]:
     ]
 
 
-def _place_words(request: Request, user: User) -> str:
+def _language_and_zone(request: Request, user: User) -> str:
     offered = dict(choices(services(request).settings.language))
     language = offered.get(user.language or "", gettext("Language of your browser"))
     zone = formatting.zone_of_series(user.time_zone) if user.time_zone else gettext("no time zone chosen")

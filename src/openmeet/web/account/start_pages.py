@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
 from groundwork.ui.tones import tone_of
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupSlug
@@ -83,7 +83,7 @@ async def _show(request: Request, typed: Typed, *, status: int = 200) -> Respons
     ]
     context = {
         "typed": typed,
-        "topics": [(one.value, CATEGORY_WORDS[one]) for one in Category],
+        "topics": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "groups": rows,
         "next_path": local_path(typed.value("next") or request.query_params.get("next", "/home")),
     }

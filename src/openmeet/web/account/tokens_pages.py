@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.api_tokens import tokens
-from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, TokenScope
+from openmeet.domain.api_tokens.scopes import SCOPE_DESCRIPTIONS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import lazy
@@ -73,9 +73,10 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
         "tokens": [one for one in found if not one.is_over(now)],
         "ended": [one for one in found if one.is_over(now)],
         "scopes": [
-            (_field(scope), Markup("<code>{}</code>").format(scope), words) for scope, words in SCOPE_WORDS.items()
+            (_field(scope), Markup("<code>{}</code>").format(scope), words)
+            for scope, words in SCOPE_DESCRIPTIONS.items()
         ],
-        "words": SCOPE_WORDS,
+        "words": SCOPE_DESCRIPTIONS,
         "lives": _LIVES,
     }
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})

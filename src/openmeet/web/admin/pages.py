@@ -27,7 +27,7 @@ PATH: Final = "/operating"
 DEAD_LETTERS: Final = f"{PATH}/dead-letters"
 QUARANTINE: Final = f"{PATH}/put-aside"
 
-DISAGREEMENT_WORDS: Final = {
+DISAGREEMENT_LABELS: Final = {
     Discrepancy.RECORD_MISSING: lazy("A record there was not known here"),
     Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
     Discrepancy.RECORD_GONE: lazy("A record known here is not there"),
@@ -37,26 +37,26 @@ DISAGREEMENT_WORDS: Final = {
     Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here whose record nobody knows"),
 }
 
-STEP_WORDS: Final = {
+STEP_LABELS: Final = {
     FailedStep.TAKING: lazy("Taking it over failed"),
     FailedStep.MENDING: lazy("Repairing our copy failed"),
     FailedStep.COUNTING: lazy("Counting failed"),
 }
 
-CIRCUIT_WORDS: Final = {
+CIRCUIT_LABELS: Final = {
     CircuitState.CLOSED: lazy("failing"),
     CircuitState.OPEN: lazy("not called (circuit open)"),
     CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
 }
 
-SEEN_WORDS: Final = {
+SEEN_LABELS: Final = {
     RecordState.MAPPED: lazy("Understood"),
     RecordState.RAW: lazy("Kept as they are, because they aren’t events or answers"),
     RecordState.PARKED: lazy("Answers that wait for their event"),
     RecordState.TOMBSTONE: lazy("Deleted"),
 }
 
-RECORD_WORDS: Final = {
+RECORD_LABELS: Final = {
     PublicationKind.EVENT: lazy("Records of events"),
     PublicationKind.RSVP: lazy("Records of answers"),
     PublicationKind.SERIES: lazy("Records of series"),
@@ -100,10 +100,10 @@ async def show(request: Request) -> Response:
             "conflicts": conflicts,
             "disagreements": disagreements,
             "mirrored": mirrored,
-            "disagreement_words": DISAGREEMENT_WORDS,
-            "record_words": RECORD_WORDS,
-            "seen_words": SEEN_WORDS,
-            "circuit_words": CIRCUIT_WORDS,
+            "disagreement_words": DISAGREEMENT_LABELS,
+            "record_words": RECORD_LABELS,
+            "seen_words": SEEN_LABELS,
+            "circuit_words": CIRCUIT_LABELS,
         },
     )
 
@@ -145,7 +145,7 @@ async def show_quarantine(request: Request) -> Response:
         now = reader.now
     shown = found[: problems.SHOWN]
     following = shown[-1].uri if len(found) > len(shown) else ""
-    found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_WORDS}
+    found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_LABELS}
     return page(request, "admin/put_aside.html", found_there)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_WORDS, SERVICE_WORDS
+from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_DESCRIPTIONS, SERVICE_DESCRIPTIONS
 from openmeet.web.api.etags import IF_NONE_MATCH
 from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
@@ -25,7 +25,7 @@ _EVENT_STREAM = "text/event-stream"
 _REFERENCES = "#/components/schemas/{name}"
 
 # Every variable path segment.
-PATH_WORDS: Final = {
+PATH_DESCRIPTIONS: Final = {
     "message": "The id of a message of chat",
     "key": "The id of a picture",
     "size": "large or small",
@@ -128,8 +128,8 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
                     "scheme": "bearer",
                     "description": "A session, as POST /api/session opens it",
                 },
-                "token": {"type": "http", "scheme": "bearer", "description": _token_words()},
-                "service": {"type": "http", "scheme": "bearer", "description": _service_words()},
+                "token": {"type": "http", "scheme": "bearer", "description": _token_description()},
+                "service": {"type": "http", "scheme": "bearer", "description": _service_description()},
             },
         },
     }
@@ -254,13 +254,13 @@ def _headers(one: ApiOperation) -> list[Parameter]:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    if name not in PATH_WORDS:
-        raise NoExample(f"Say what {{{name}}} means in an address: PATH_WORDS in openmeet/web/api/openapi.py.")
+    if name not in PATH_DESCRIPTIONS:
+        raise NoExample(f"Say what {{{name}}} means in an address: PATH_DESCRIPTIONS in openmeet/web/api/openapi.py.")
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": PATH_WORDS[name],
+        "description": PATH_DESCRIPTIONS[name],
         "schema": {"type": "string"},
         "example": example_of(str, name),
     }
@@ -277,13 +277,13 @@ def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _token_words() -> str:
-    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_WORDS.items())
+def _token_description() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SCOPE_DESCRIPTIONS.items())
     return f"A token that its person made for a program, limited to scopes. {scopes}."
 
 
-def _service_words() -> str:
-    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_WORDS.items())
+def _service_description() -> str:
+    scopes = "; ".join(f"`{scope}`: {words}" for scope, words in SERVICE_DESCRIPTIONS.items())
     return (
         f"A credential that the operator made for a program of the installation (`openmeet services make`). {scopes}."
     )

@@ -23,7 +23,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.atproto.merges_pages import (
     CHOICES,
-    FIELD_WORDS,
+    FIELD_LABELS,
     Choose,
     MergeChoice,
     choose_for_group,
@@ -43,7 +43,7 @@ _NAMES: dict[MergeSide, Literal["yours", "theirs", "both"]] = {
 
 Answering = Callable[[Request], Awaitable[Response]]
 
-_FIELDS = {json_name(name): name for name in FIELD_WORDS}
+_FIELDS = {json_name(name): name for name in FIELD_LABELS}
 
 
 class DecisionOutput(msgspec.Struct, rename="camel"):

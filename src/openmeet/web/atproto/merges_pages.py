@@ -33,7 +33,7 @@ from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-FIELD_WORDS = {
+FIELD_LABELS = {
     "name": lazy("Title"),
     "description": lazy("Description"),
     "starts_at": lazy("Start"),
@@ -105,7 +105,7 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
     return MergeView(
         field=decision.field,
         theirs_rev=conflict.theirs_rev,
-        words=str(FIELD_WORDS.get(decision.field, decision.field)),
+        words=str(FIELD_LABELS.get(decision.field, decision.field)),
         before=_value(decision.field, decision.base, zone, first),
         yours=_value(decision.field, decision.ours, zone, first),
         theirs=theirs_of(decision) or _value(decision.field, decision.theirs, zone, first),
@@ -132,7 +132,7 @@ def _value(field: str, text: str, zone: str, first: datetime | None) -> str:
     match field:
         case "starts_at" | "ends_at" if text.lstrip("-").isdigit():
             local = wall_time.local_of(Instant(int(text)), zone)
-            return f"{formatting.day(local)}, {formatting.clock(local)} {formatting.zone_words(local, zone)}"
+            return f"{formatting.day(local)}, {formatting.clock(local)} {formatting.zone_label(local, zone)}"
         case "mode" | "status":
             return text.replace("_", " ")
         case "minutes":

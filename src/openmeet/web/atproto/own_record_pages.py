@@ -203,4 +203,4 @@ def _wanted(typed: dict[str, str]) -> Form:
 
 def _when(starts_at: Instant, zone: str) -> str:
     local = wall_time.local_of(starts_at, zone)
-    return f"{formatting.span(local, None)} {formatting.zone_words(local, zone)}"
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, zone)}"

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Visibility
@@ -141,7 +141,7 @@ async def _page(
                 is_allowed=agreed and reach(one.content.visibility, one.group, one.record) is not PublishLevel.NOTHING,
                 is_by_another_app=one.is_record_of_author,
             ),
-            time_words.tagged(one),
+            time_and_place.tagged(one),
         )
         for one in some
     ]
@@ -151,7 +151,7 @@ async def _page(
         "event": event,
         "series": series,
         "series_status": None if own is None else own[0].shown(reader.now, is_allowed=own[1]),
-        "is_recalled": own is not None and own[0].is_recalled,
+        "is_withdrawn": own is not None and own[0].is_withdrawn,
         "did": did,
         "asks": asks,
         "typed": typed,

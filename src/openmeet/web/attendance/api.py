@@ -178,7 +178,7 @@ def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
-        replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+        form_responses=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
         is_private=wanted.is_private,
         skips_record=wanted.skip_bluesky_sync,
     )
@@ -207,7 +207,7 @@ def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerOutpu
         mine.party,
         mine.mode.value if mine.mode else None,
         list(mine.guest_names),
-        [QuestionAnswered(name, text) for name, text in mine.replies.items()],
+        [QuestionAnswered(name, text) for name, text in mine.form_responses.items()],
         mine.is_private,
         iso(until) if until is not None and mine.has_offer(reader.now) else None,
         mine.pending_for.value if mine.pending_for else None,

@@ -33,7 +33,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.attendance import forms
-from openmeet.web.attendance.forms import MODE_WORDS
+from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
@@ -177,12 +177,14 @@ async def show_one(request: Request) -> Response:
     context = {
         "event": event,
         "one": one,
-        "replies": [
+        "form_responses": [
             (reply.words, reply.text)
-            for reply in response_details.responses_shown(registration_settings, mine.replies, mine.reply_words)
+            for reply in response_details.responses_shown(
+                registration_settings, mine.form_responses, mine.question_texts
+            )
         ],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
-        "modes": forms.MODE_WORDS,
+        "modes": forms.MODE_LABELS,
         # Do not disclose whose address was invited.
         "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
     }
@@ -229,7 +231,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "removed": lists.shown(gone[0], names) if gone else None,
         "typed": typed,
         "fields": forms.fields_of(event, registration_settings, None),
-        "modes": forms.MODE_WORDS,
+        "modes": forms.MODE_LABELS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
 
@@ -276,16 +278,16 @@ async def written(reader: Reader, event: Event) -> str:
     for one in people:
         line = lists.shown(one, names)
         particulars = more[one.attendance_id]
-        replies = {(one.question_id, one.words): one.text for one in particulars.told}
+        form_responses = {(one.question_id, one.words): one.text for one in particulars.told}
         cells = [
             line.name,
             line.status_words,
             str(line.party),
             ", ".join(line.guest_names),
-            MODE_WORDS[line.mode] if line.mode else "",
+            MODE_LABELS[line.mode] if line.mode else "",
             formatting.iso(one.answered_at),
             formatting.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
-            *(replies.get(question, "") for question in asked),
+            *(form_responses.get(question, "") for question in asked),
         ]
         writer.writerow([safe(str(cell)) for cell in cells])
     return out.getvalue()

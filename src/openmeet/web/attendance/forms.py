@@ -19,7 +19,10 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.api.operations import Parameter
 from openmeet.web.site.asking import Asks
 
-MODE_WORDS: Mapping[AnswerMode, LazyText] = {AnswerMode.IN_PERSON: lazy("In person"), AnswerMode.ONLINE: lazy("Online")}
+MODE_LABELS: Mapping[AnswerMode, LazyText] = {
+    AnswerMode.IN_PERSON: lazy("In person"),
+    AnswerMode.ONLINE: lazy("Online"),
+}
 
 # Whether the answer is shared with other apps; a form without it leaves that as it is.
 SHARE = "share"
@@ -74,7 +77,7 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, mine: A
         else ()
     )
     modes = (
-        tuple((mode.value, str(words), "") for mode, words in MODE_WORDS.items())
+        tuple((mode.value, str(words), "") for mode, words in MODE_LABELS.items())
         if event.content.mode is Mode.HYBRID
         else ()
     )
@@ -90,7 +93,7 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
         "mode": (mine.mode or AnswerMode.IN_PERSON).value,
         "guest_names": "\n".join(mine.guest_names),
         "is_private": "yes" if mine.is_private else "",
-        **mine.replies,
+        **mine.form_responses,
     }
 
 
@@ -101,13 +104,13 @@ def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attend
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
     if mode and fields.modes and mode not in set(AnswerMode):
         raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
-    replies = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
+    form_responses = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
     is_whole = WHOLE in typed
     return RsvpRequest(
         party=int(party) if party and fields.parties else None,
         mode=AnswerMode(mode) if mode and fields.modes else None,
         guest_names=tuple(typed["guest_names"].split("\n")) if "guest_names" in typed else None,
-        replies=replies or None,
+        form_responses=form_responses or None,
         is_private=bool(typed.get("is_private")) if is_whole else None,
         skips_record=not typed[SHARE] if SHARE in typed else mine is not None and mine.skips_record,
     )

@@ -13,8 +13,7 @@ from openmeet.domain.attendance import host_decisions, lists, queries
 from openmeet.domain.attendance.lists import AttendeeFilter, AttendeeRow
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.place_words import place_words
-from openmeet.domain.events.time_words import tagged, zone_words
+from openmeet.domain.events.time_and_place import place_label, tagged, zone_label
 from openmeet.domain.identities.queries import shown_names
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
@@ -42,8 +41,8 @@ async def show(request: Request) -> Response:
     context = {
         "event": event,
         "when": tagged(event),
-        "zone_words": zone_words(event),
-        "place": place_words(event),
+        "zone_label": zone_label(event),
+        "place": place_label(event),
         "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
         if len(people) > MOST_WITHOUT_LETTERS
         else [("", people)] * bool(people),

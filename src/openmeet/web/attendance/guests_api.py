@@ -43,7 +43,7 @@ async def ask(request: Request) -> Response:
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
-        replies=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+        form_responses=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
     )
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])

@@ -99,7 +99,7 @@ async def show_confirm(request: Request) -> Response:
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
-        when = f"{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
+        when = f"{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
     context = {
         "event": event,
         "when": when,

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from openmeet.domain.attendance.lists import STATUS_WORDS
+from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.attendance.model import ChangeChannel, HistoryEntry
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
-from openmeet.web.attendance.forms import MODE_WORDS
+from openmeet.web.attendance.forms import MODE_LABELS
 
 _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.PAGE: lazy("on the page"),
@@ -51,9 +51,9 @@ def lines_of(
 
 
 def _what(one: HistoryEntry) -> str:
-    words = gettext("a place is held") if one.is_offered else str(STATUS_WORDS[one.after])
+    words = gettext("a place is held") if one.is_offered else str(STATUS_LABELS[one.after])
     if one.before is not None and (one.before is not one.after or one.is_offered):
-        words = f"{STATUS_WORDS[one.before]} → {words}"
+        words = f"{STATUS_LABELS[one.before]} → {words}"
     more = [ngettext("%(number)s person", "%(number)s people", one.party)] if one.party > 1 else []
-    more += [str(MODE_WORDS[one.mode]).lower()] if one.mode else []
+    more += [str(MODE_LABELS[one.mode]).lower()] if one.mode else []
     return f"{words} ({', '.join(more)})" if more else words

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from openmeet.domain.attendance import actions, answer_words, history, queries, registration, waitlist
+from openmeet.domain.attendance import actions, answer_texts, history, queries, registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, GoingLeadsTo, bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -27,7 +27,7 @@ from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
-from openmeet.web.attendance.resume_click import FLASH, note_click
+from openmeet.web.attendance.resume_click import FLASH, store_click
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -77,7 +77,7 @@ async def answer(request: Request) -> Response:
     if caller is None:
         click = resume_click.path_of(slug, reply, typed)
         response = go(f"/sign-in?next={quote(click, safe='')}")
-        note_click(request, response, click)
+        store_click(request, response, click)
         return response
     try:
         async with database_of(request).reader() as reader:
@@ -124,7 +124,7 @@ async def unpublish(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publication_moves.recall(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
+        await publication_moves.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", flash="taken_back")
 
 
@@ -164,7 +164,7 @@ async def _page(
             event, registration_settings, mine, await waitlist.before(reader, mine) if mine else 0, reader.now
         ),
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
-        "labels": {reply.value: answer_words.reply_label(bar, reply) for reply in RsvpReply},
+        "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "takes": [reply.value for reply in bar.replies],
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,
         "needs_approval": bar.going is GoingLeadsTo.REQUEST,

@@ -50,7 +50,7 @@ def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
 
 
-def note_click(connection: HTTPConnection, response: Response, path: str) -> None:
+def store_click(connection: HTTPConnection, response: Response, path: str) -> None:
     """Store a click of a visitor in their browser until they sign in."""
     set_cookie(connection, response, _CLICK, path)
 

@@ -70,7 +70,7 @@ async def day_cards(
                     replace(
                         card,
                         time_tag=formatting.time_tag(entry.starts_at, clock),
-                        zone_words=elsewhere(entry, period.zone),
+                        zone_label=elsewhere(entry, period.zone),
                         place=entry.place or card.place,
                     )
                 )

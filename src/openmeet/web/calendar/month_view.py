@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.web.calendar.layout import DAYS, Bar, week_of_bars
-from openmeet.web.calendar.view import EntryLook, Period, View, count_words, covered, path_of
+from openmeet.web.calendar.view import EntryLook, Period, View, covered, entries_label, path_of
 
 MOST_DOTS = 3
 
@@ -88,7 +88,7 @@ def _cell(
     return MonthCell(
         key=day.isoformat(),
         number=day.day,
-        words=count_words(day, len(keys)),
+        words=entries_label(day, len(keys)),
         path=path_of(View.MONTH, day),
         is_today=day == period.today,
         is_chosen=day == period.on,

@@ -35,7 +35,7 @@ from openmeet.web.calendar.day_list import by_first_day, day_cards
 from openmeet.web.calendar.month_view import cells, month_layout
 from openmeet.web.calendar.view import (
     PATH,
-    VIEW_WORDS,
+    VIEW_LABELS,
     Period,
     View,
     clock_changes,
@@ -94,12 +94,12 @@ async def show_calendar(request: Request) -> Response:
         shown = await _shown_entries(request, reader, caller, period, entries)
     context = {
         "period": period,
-        "views": [(one, VIEW_WORDS[one], path_of(one, period.on)) for one in View],
+        "views": [(one, VIEW_LABELS[one], path_of(one, period.on)) for one in View],
         "before": path_of(view, period.before),
         "after": path_of(view, period.after),
         "to_today": path_of(view, today),
         "is_empty": not entries,
-        "zone_words": formatting.zone_words(local_of(period.instants[0], zone), zone),
+        "zone_label": formatting.zone_label(local_of(period.instants[0], zone), zone),
         "week_days": [
             (formatting.long_day(day).split(" ")[0], formatting.weekday_in_short(day)) for day in period.days[:7]
         ],

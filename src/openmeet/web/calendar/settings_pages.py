@@ -39,7 +39,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 SETTINGS: Final = "/settings/calendars"
 
 # The tones of ``tokens.css``, in their order.
-TONE_WORDS: Final = (
+TONE_LABELS: Final = (
     lazy("Pine"),
     lazy("Coral"),
     lazy("Indigo"),
@@ -52,7 +52,7 @@ TONE_WORDS: Final = (
 )
 # Days on which weeks begin somewhere.
 WEEK_STARTS: Final = (0, 5, 6)
-_HEALTH_WORDS = {
+_HEALTH_LABELS = {
     FeedHealth.FILE: lazy("from a file; it isn’t updated"),
     FeedHealth.FRESH: lazy("read again every few hours"),
     FeedHealth.FAILING: lazy("could not be read the last time; we will try again"),
@@ -193,7 +193,7 @@ async def _settings(
         "most": MOST_CALENDARS,
         "has_feed": token is not None,
         "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
-        "tones": list(enumerate(TONE_WORDS)),
+        "tones": list(enumerate(TONE_LABELS)),
         "week_start": None if user is None else user.week_start,
         "week_starts": [(number, formatting.weekday(number)) for number in WEEK_STARTS],
         "usual_week_start": formatting.weekday(formatting.first_weekday(zone)),
@@ -209,7 +209,7 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
         "host": one.host,
         "is_file": one.health is FeedHealth.FILE,
         "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
-        "health": _HEALTH_WORDS[one.health],
+        "health": _HEALTH_LABELS[one.health],
         "problem": _problem(one),
         "dates": one.dates,
         "tone": one.tone,

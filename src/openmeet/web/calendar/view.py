@@ -38,7 +38,7 @@ class View(StrEnum):
     AGENDA = "agenda"
 
 
-VIEW_WORDS: Final = {View.MONTH: lazy("Month"), View.WEEK: lazy("Week"), View.AGENDA: lazy("Agenda")}
+VIEW_LABELS: Final = {View.MONTH: lazy("Month"), View.WEEK: lazy("Week"), View.AGENDA: lazy("Agenda")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +211,10 @@ def elsewhere(entry: CalendarEntry, zone: str) -> str:
     there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
     if there.utcoffset() == here.utcoffset():
         return ""
-    return f"{formatting.clock(there)} {formatting.zone_words(there, entry.time_zone)}"
+    return f"{formatting.clock(there)} {formatting.zone_label(there, entry.time_zone)}"
 
 
-def count_words(day: date, count: int) -> str:
+def entries_label(day: date, count: int) -> str:
     """The full date with the number of entries, for screen readers."""
     words = formatting.day(day)
     if not count:

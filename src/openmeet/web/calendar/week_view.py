@@ -18,7 +18,16 @@ from openmeet.web.calendar.layout import (
     minutes_of,
     week_of_bars,
 )
-from openmeet.web.calendar.view import EntryLook, Period, View, clock_on, count_words, covered, is_within_a_day, path_of
+from openmeet.web.calendar.view import (
+    EntryLook,
+    Period,
+    View,
+    clock_on,
+    covered,
+    entries_label,
+    is_within_a_day,
+    path_of,
+)
 
 # Lower blocks show one line of their title.
 SHORT_MINUTES = 75
@@ -150,7 +159,7 @@ def week_view(
             initial=formatting.weekday_in_short(day)[:1],
             number=day.day,
             words=formatting.long_day(day),
-            spoken=count_words(day, layout.counts[day]),
+            spoken=entries_label(day, layout.counts[day]),
             path=path_of(View.WEEK, day),
             day_path=path_of(View.AGENDA, day),
             is_today=day == period.today,

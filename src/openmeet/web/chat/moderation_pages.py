@@ -13,7 +13,7 @@ from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
-from openmeet.domain.moderation.model import REASON_WORDS, ReportReason, check_report
+from openmeet.domain.moderation.model import REASON_LABELS, ReportReason, check_report
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
@@ -78,7 +78,7 @@ async def _report_page(request: Request, typed: Typed, status: int = 200) -> Res
         "name": shown.name,
         "room_name": address.name if address else "",
         "person": f"/people/{one.user_id}/report" if one.user_id else "",
-        "reasons": [(reason.value, REASON_WORDS[reason], "") for reason in ReportReason],
+        "reasons": [(reason.value, REASON_LABELS[reason], "") for reason in ReportReason],
         "to": [
             ("hosts", lazy("The hosts of this chat"), ""),
             (
@@ -164,7 +164,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
                 "href": f"/chat/messages/{message}",
                 "line": view.line_of(shown[message]),
                 "is_held": message in held,
-                "reports": [(REASON_WORDS[one.reason], one.words) for one in reports if one.message_id == message],
+                "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
                 "objection": (removals[message].objection or "") if message in objected and message in removals else "",
             }
             for message in ids

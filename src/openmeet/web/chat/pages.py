@@ -260,7 +260,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
     query = {name: request.query_params[name] for name in ("date", "person") if request.query_params.get(name)}
     return {
         "rows": rows,
-        "date_words": view.heading_words(about, reader.now, place.time_zone) if about else "",
+        "long_date": view.date_heading(about, reader.now, place.time_zone) if about else "",
         "is_filtered": bool(about or query),
         "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
         "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",

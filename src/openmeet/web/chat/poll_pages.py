@@ -117,4 +117,4 @@ async def _dates(reader: Reader, place: ChatPlace) -> list[tuple[str, str, str]]
     parts = await chain_of(reader, SeriesId(place.target.subject.id))
     coming = [one.place_in_series for one in await date_queries.coming_of(reader, parts)]
     names = [one.original_date for one in coming if one is not None][:MOST_CHOICES]
-    return [(f"date_{name}", view.choice_words(name, reader.now, place.time_zone), "") for name in names]
+    return [(f"date_{name}", view.occurrence_label(name, reader.now, place.time_zone), "") for name in names]

@@ -204,7 +204,7 @@ def message_view(
     is_removed = message.is_removed
     quote = None
     if one.reply is not None and not is_removed:
-        words = gettext("(no longer there)") if one.reply.is_removed else _reply_words(one.reply)
+        words = gettext("(no longer there)") if one.reply.is_removed else _reply_label(one.reply)
         quote = Quote(one.reply.name, words, f"#m{one.reply.number}")
     return MessageView(
         id=message.id,
@@ -215,7 +215,7 @@ def message_view(
         tone=tone_of(author),
         role=_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
-        time=time_words(message.said_at, now, zone),
+        time=time_label(message.said_at, now, zone),
         html=_html(one, tells_pictures=not pictures_at),
         excerpt=_cut(one_line(words_of(message.body, message.pictures)), _EXCERPT)
         if message.kind is not MessageKind.SIGNAL
@@ -229,7 +229,7 @@ def message_view(
         is_readonly=not may_write,
         is_notice=message.kind is MessageKind.NOTICE,
         is_only_here=one.is_only_here,
-        removed=_removed_words(one),
+        removed=_removed_sentence(one),
         note=gettext("Waits for a moderator") if message.is_held else "",
         quote=quote,
         reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in one.reactions if is_linked),
@@ -246,7 +246,7 @@ def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
     choices = tuple(
         ChoiceView(
             number,
-            choice_words(choice.date, now, zone) if choice.date else choice.text,
+            occurrence_label(choice.date, now, zone) if choice.date else choice.text,
             one.votes.get(number, 0),
             round(100 * one.votes.get(number, 0) / total) if total else 0,
             number in one.my_votes,
@@ -256,7 +256,7 @@ def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
     if poll.is_over(now):
         note = gettext("This poll has ended.")
     elif poll.ends_at is not None:
-        ends = time_words(poll.ends_at, now, zone)
+        ends = time_label(poll.ends_at, now, zone)
         note = (
             gettext("Choose as many as you like, until %(time)s.", time=ends)
             if poll.several
@@ -267,12 +267,12 @@ def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
     return PollView(choices, note, poll.is_over(now))
 
 
-def choice_words(date_: str, now: Instant, zone: str) -> str:
+def occurrence_label(date_: str, now: Instant, zone: str) -> str:
     """A date of the series with its time: ``Thu 26 November, 18:00``."""
-    return formatting.day_and_time(heading_words(date_, now, zone), original_of(date_))
+    return formatting.day_and_time(date_heading(date_, now, zone), original_of(date_))
 
 
-def _reply_words(reply: ReplyLine) -> str:
+def _reply_label(reply: ReplyLine) -> str:
     if not reply.has_picture:
         return one_line(reply.text)
     return gettext("Picture: %(words)s", words=one_line(reply.text)) if reply.text else gettext("Picture")
@@ -284,7 +284,7 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
         case MessageKind.SIGNAL:
             return str(SIGNALS.get(Signal(message.body), "")) if message.body else ""
         case MessageKind.NOTICE:
-            return notice_words(message.details)
+            return notice_sentence(message.details)
         case _ if tells_pictures and message.pictures:
             told = words_of("", message.pictures)
             return html_of(message.body) + Markup("<p><i>{}</i></p>").format(told)
@@ -292,7 +292,7 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
             return html_of(message.body) if message.body else ""
 
 
-def notice_words(details: Mapping[str, object]) -> str:
+def notice_sentence(details: Mapping[str, object]) -> str:
     """What the program says about a room, from the code of the notice."""
     if details.get("notice") == "history_changed":
         if details.get("history") == "all":
@@ -303,7 +303,7 @@ def notice_words(details: Mapping[str, object]) -> str:
     return gettext("The settings of this chat changed.")
 
 
-def _removed_words(one: ShownMessage) -> str:
+def _removed_sentence(one: ShownMessage) -> str:
     message = one.message
     if not message.is_removed:
         return ""
@@ -330,7 +330,7 @@ def rows_of(
         at = one.message.said_at
         here = one.message.about, local_of(at, zone).date()
         if heading is None or (here[0] != heading[0] if here[0] or heading[0] else here[1] != heading[1]):
-            rows.append(RuleView(heading_words(here[0], now, zone) if here[0] else day_words(here[1], now, zone)))
+            rows.append(RuleView(date_heading(here[0], now, zone) if here[0] else day_heading(here[1], now, zone)))
             before, heading = None, here
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since you looked"), id="new", is_new=True))
@@ -345,14 +345,14 @@ def _continues(before: MessageView, said_at: Instant, row: MessageView, at: Inst
     return before.author == row.author and bool(row.author) and not before.is_notice and at - said_at < _RUN
 
 
-def heading_words(about: str, now: Instant, zone: str) -> str:
+def date_heading(about: str, now: Instant, zone: str) -> str:
     """``Thu 26 November``, and the year where it is another one."""
     moment = original_of(about)
     words = formatting.short_day(moment)
     return words if moment.year == local_of(now, zone).year else f"{words} {moment.year}"
 
 
-def day_words(day: date, now: Instant, zone: str) -> str:
+def day_heading(day: date, now: Instant, zone: str) -> str:
     today = local_of(now, zone).date()
     if day == today:
         return gettext("Today")
@@ -362,12 +362,12 @@ def day_words(day: date, now: Instant, zone: str) -> str:
     return words if day.year == today.year else f"{words} {day.year}"
 
 
-def time_words(at: Instant, now: Instant, zone: str) -> str:
+def time_label(at: Instant, now: Instant, zone: str) -> str:
     """``18:02`` today, else with its day."""
     moment = local_of(at, zone)
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
-    return f"{day_words(moment.date(), now, zone)} {formatting.clock(moment)}"
+    return f"{day_heading(moment.date(), now, zone)} {formatting.clock(moment)}"
 
 
 def short_time(at: Instant, now: Instant, zone: str) -> str:
@@ -375,7 +375,7 @@ def short_time(at: Instant, now: Instant, zone: str) -> str:
     moment = local_of(at, zone)
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
-    return day_words(moment.date(), now, zone)
+    return day_heading(moment.date(), now, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +387,7 @@ class ActLine:
     at: Instant
 
 
-_ACT_WORDS: Final[Mapping[ModerationAct, LazyText]] = {
+_ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
     ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
     ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
     ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
@@ -411,7 +411,7 @@ async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
     names = await shown_names(reader, people)
     return [
         ActLine(
-            _ACT_WORDS[act.act].filled(
+            _ACT_LABELS[act.act].filled(
                 who=names[act.by_user_id] if act.by_user_id else gettext("The program"),
                 name=names[act.user_id] if act.user_id else gettext("somebody"),
             ),
@@ -432,7 +432,7 @@ def line_of(one: ShownMessage | None) -> str:
     if one is None:
         return gettext("Nothing said yet")
     if one.message.is_removed:
-        return _removed_words(one)
+        return _removed_sentence(one)
     is_text = one.message.kind in {MessageKind.TEXT, MessageKind.POLL}
     words = one_line(words_of(one.message.body, one.message.pictures)) if is_text else str(_html(one))
     words = _cut(words, _LINE)

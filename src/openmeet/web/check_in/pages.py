@@ -16,7 +16,7 @@ from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.events.time_words import join_from_words, tagged, zone_words
+from openmeet.domain.events.time_and_place import join_from_label, tagged, zone_label
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
@@ -109,9 +109,9 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
         "tone": cover_of(event.title, event.content.categories).tone,
         "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
         "when": tagged(event),
-        "zone_words": zone_words(event),
+        "zone_label": zone_label(event),
         "private": private,
-        "join_from_words": join_from_words(event, private),
+        "join_from_label": join_from_label(event, private),
         "name": name,
         "party": mine.party,
     }

@@ -11,9 +11,9 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import answer_words, waitlist
+from openmeet.domain.attendance import answer_texts, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
-from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
@@ -25,7 +25,7 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import may_see, private_details_for
-from openmeet.domain.events.time_words import join_from_words
+from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.notifications import links
@@ -33,8 +33,8 @@ from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
-from openmeet.emails.notifications.words import when_words
-from openmeet.emails.unsubscribe import stop, stopped_words
+from openmeet.emails.notifications.words import when_label
+from openmeet.emails.unsubscribe import stop, unsubscribed_topic
 from openmeet.web.attendance.forms import fields_of, rsvp_request_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
@@ -162,16 +162,16 @@ async def _answer_page(
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, mine) if mine else 0)
     context = {
         "event": event,
-        "when": when_words(event),
-        "sentence": answer_words.sentence_of(bar, case, figures),
+        "when": when_label(event),
+        "sentence": answer_texts.sentence_of(bar, case, figures),
         "is_answered": mine is not None,
         "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
-        "replies": [(reply.value, answer_words.reply_label(bar, reply), reply is bar.given) for reply in bar.replies],
+        "replies": [(reply.value, answer_texts.reply_label(bar, reply), reply is bar.given) for reply in bar.replies],
         "fields": fields,
         "typed": typed or Typed(values_of(mine)),
         "private": private,
-        "join_from_words": join_from_words(event, private),
+        "join_from_label": join_from_label(event, private),
         "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
         "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
     }
@@ -191,5 +191,5 @@ async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attenda
 
 
 def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:
-    context = {"what": stopped_words(link), "is_stopped": is_stopped}
+    context = {"what": unsubscribed_topic(link), "is_stopped": is_stopped}
     return page(request, "email_links/stop.html", context, headers=_HEADERS)

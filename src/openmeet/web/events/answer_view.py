@@ -6,14 +6,14 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_words, waitlist
+from openmeet.domain.attendance import answer_texts, waitlist
 from openmeet.domain.attendance.actions import eligibility_of
 from openmeet.domain.attendance.answer_state import AnswerAction, AnswerBar, AnswerCase, AnswerState, bar_of
-from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import registration_closes_at
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.moderation.blocks import refusing_among
 from openmeet.domain.users.model import UserId
@@ -131,7 +131,7 @@ def view_of(
 ) -> AnswerBarView:
     """The bar for one viewer. ``paths``: where links lead."""
     bar = bar_of(case)
-    spoken_of = f"{case.event.title}, {time_words.start_words(case.event).partition(',')[0]}"
+    spoken_of = f"{case.event.title}, {time_and_place.start_label(case.event).partition(',')[0]}"
     actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
     main = wanted if any(one.value == wanted for one in bar.replies) else ""
     buttons = tuple(
@@ -174,7 +174,7 @@ def _button(
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_words.label_of(bar, action, case.people_asking)
+    words = answer_texts.label_of(bar, action, case.people_asking)
     if bar.is_state and action is bar.primary:
         spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, is_state=True)
@@ -185,7 +185,7 @@ def _button(
 
 
 def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -> BarButton:
-    words = answer_words.reply_label(bar, reply)
+    words = answer_texts.reply_label(bar, reply)
     if reply is bar.given:
         spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, spoken, reply=reply.value, is_state=True)
@@ -194,11 +194,11 @@ def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -
 
 def _sentence(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures, *, wanted: str) -> str:
     if wanted and case.mine is None and not case.is_hosting:
-        return gettext("Almost done: press “%(answer)s”.", answer=answer_words.reply_label(bar, RsvpReply(wanted)))
+        return gettext("Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(wanted)))
     if bar.state is AnswerState.CANCELLED:
         # The banner above says that it is cancelled.
-        return answer_words.was_words(case.mine)
-    return answer_words.sentence_of(bar, case, figures)
+        return answer_texts.past_answer_sentence(case.mine)
+    return answer_texts.sentence_of(bar, case, figures)
 
 
 def _hint(bar: AnswerBar, case: AnswerCase) -> str:
@@ -215,5 +215,5 @@ def _opens_others(bar: AnswerBar, case: AnswerCase) -> str:
     if not case.is_hosting:
         return gettext("Change") if bar.second is AnswerAction.CHANGE else gettext("More answers")
     if case.mine is not None and bar.given is RsvpReply.GOING and case.mine.is_seated:
-        return answer_words.going_words(case.mine)
+        return answer_texts.going_sentence(case.mine)
     return gettext("Are you going yourself?")

@@ -11,11 +11,11 @@ from starlette.routing import Route
 from groundwork.errors import NotFound, Unavailable
 from openmeet.domain.covers.model import Cover, cover_of
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.place_words import place_words
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.reasons import MediaReason
@@ -45,8 +45,8 @@ async def show_card(request: Request) -> Response:
         names = await shown_names(reader, [event.author_id])
     facts = CardFacts(
         event.title,
-        time_words.start_words(event),
-        place_words(event),
+        time_and_place.start_label(event),
+        place_label(event),
         gettext("Hosted by %(host)s", host=names[event.author_id]),
     )
     picture = await _drawn(cover_of(event.title, event.content.categories), facts)
@@ -74,7 +74,7 @@ def card_of(event: Event) -> PictureView:
     """The card of a public event as a picture of its page."""
     return PictureView(
         f"/events/{event.slug}/card.png?v={event.revision}",
-        gettext("%(title)s, %(when)s", title=event.title, when=time_words.start_words(event)),
+        gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event)),
         CARD_WIDTH,
         CARD_HEIGHT,
     )

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.signing_key import SigningKey
-from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_words
+from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
 from openmeet.domain.events.reasons import EventReason
@@ -114,7 +114,7 @@ async def show_invitation(request: Request) -> Response:
         "event": event,
         "title": (event.title or gettext("an event")) if sees else "",
         "is_theirs": is_theirs,
-        "when": time_words.start_words(event) if sees else "",
+        "when": time_and_place.start_label(event) if sees else "",
         "by": names[one.invited_by],
         "is_signed_in": caller is not None,
         "is_for_series": one.is_for_series,

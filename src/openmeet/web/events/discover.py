@@ -7,7 +7,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from openmeet.domain.events.values import Mode
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.search import query
 from openmeet.domain.search.search import EventOrigin
 from openmeet.i18n.catalogue import gettext
@@ -63,7 +63,7 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> li
         *(() if typed.get("near", "") else _where(typed, view, week)),
         *(
             chip(
-                str(CATEGORY_WORDS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
+                str(CATEGORY_LABELS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
             )
             for one in picked
         ),

@@ -13,7 +13,7 @@ from groundwork.errors import InvalidForm, Unavailable
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.trust import FrontPageChoice
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import event_lists, forgiving, front_page, query, search
@@ -135,7 +135,7 @@ async def show_discover(request: Request) -> Response:
         "heading": _heading(typed, is_map=bool(view)),
         "parts_found": groups,
         "is_found": any(groups),
-        "found_words": "" if after else _found_words(len(events), has_more=bool(more)),
+        "found_words": "" if after else _count_label(len(events), has_more=bool(more)),
         "more": more,
         "named": named,
         "forgiven": forgiven,
@@ -151,10 +151,10 @@ async def show_discover(request: Request) -> Response:
         "picture": _NOTHING.path,
         "chips": discover.chips(typed, now, zone, view=view),
         "collage": discover.collage(groups) if not (caller or is_search or after or view) else [],
-        "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
-        "access_features": [(one.value, ACCESS_WORDS[one]) for one in AccessFeature],
-        "modes": list(query.MODE_WORDS.items()),
-        "sources": list(query.SOURCE_WORDS.items()),
+        "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
+        "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
+        "modes": list(query.MODE_LABELS.items()),
+        "sources": list(query.SOURCE_LABELS.items()),
         "is_later": after is not None,
         "is_answered": wanted is not None,
         "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.is_specific(wanted),
@@ -216,7 +216,7 @@ def _heading(typed: dict[str, str], *, is_map: bool) -> str:
     return gettext("Events on the map") if is_map else gettext("What is coming up")
 
 
-def _found_words(number: int, *, has_more: bool) -> str:
+def _count_label(number: int, *, has_more: bool) -> str:
     if has_more:
         return gettext("%(number)s+ events", number=number)
     return ngettext("%(number)s event", "%(number)s events", number)

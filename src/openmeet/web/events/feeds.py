@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.place_words import place_words
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS
+from openmeet.domain.events.time_and_place import place_label
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
 from openmeet.i18n import formatting
@@ -81,7 +81,7 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
             "content_text": _summary(event),
             "date_published": formatting.iso(event.created_at),
             "date_modified": formatting.iso(event.updated_at),
-            "tags": [*(str(CATEGORY_WORDS[one]) for one in event.content.categories), *event.content.tags],
+            "tags": [*(str(CATEGORY_LABELS[one]) for one in event.content.categories), *event.content.tags],
         }
         for event in events
     ]
@@ -172,12 +172,12 @@ def served_as(
     return served(request, writing(feed, events, public_url), media_type, changed, is_shared=True)
 
 
-def when_words(event: Event) -> str:
+def when_label(event: Event) -> str:
     """``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``."""
     if event.starts_at is None:
         return gettext("Date to be announced")
     starts = local_of(event.starts_at, event.time_zone)
-    return f"{formatting.span(starts, None)} {formatting.zone_words(starts, event.time_zone)}"
+    return f"{formatting.span(starts, None)} {formatting.zone_label(starts, event.time_zone)}"
 
 
 _NEWS = {"atom": (atom_of, ATOM), "json": (json_of, JSON)}
@@ -192,7 +192,7 @@ def _address(event: Event, public_url: str) -> str:
 
 
 def _summary(event: Event) -> str:
-    return " · ".join(filter(None, (when_words(event), place_words(event), summary_of(event.content.description))))
+    return " · ".join(filter(None, (when_label(event), place_label(event), summary_of(event.content.description))))
 
 
 def _put(parent: ET.Element, name: str, text: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openmeet.domain.events.content import INPUTS
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
@@ -18,7 +18,7 @@ _WHO: Final[Mapping[str, LazyText]] = {
 }
 
 
-def fold_words(typed: Mapping[str, str]) -> dict[str, str]:
+def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
     """By section name, one line about the values typed in it, valid or not."""
     return {
         "clock": _listed(
@@ -44,7 +44,7 @@ def fold_words(typed: Mapping[str, str]) -> dict[str, str]:
         "places": _listed([_limit(typed.get("capacity", "")), _WHO.get(typed.get("visibility", ""), "")]),
         "topics": _listed(
             [
-                *(words for one, words in CATEGORY_WORDS.items() if _is_ticked(typed, "categories", one.value)),
+                *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(typed, "categories", one.value)),
                 typed.get("tags", ""),
                 typed.get("languages", ""),
             ]
@@ -52,7 +52,7 @@ def fold_words(typed: Mapping[str, str]) -> dict[str, str]:
         "tickets": _listed([typed.get("price", ""), gettext("link to tickets") if typed.get("ticket_url") else ""]),
         "accessibility": _listed(
             [
-                *(words for one, words in ACCESS_WORDS.items() if _is_ticked(typed, "access", one.value)),
+                *(words for one, words in ACCESS_LABELS.items() if _is_ticked(typed, "access", one.value)),
                 typed.get("access_note", ""),
             ]
         ),

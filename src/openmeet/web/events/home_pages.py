@@ -11,12 +11,12 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerState, bar_of
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.place_words import place_words
-from openmeet.domain.events.vocabulary import CATEGORY_WORDS, Category
+from openmeet.domain.events.time_and_place import place_label
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
@@ -177,7 +177,7 @@ def _why(one: Suggestion, name: str) -> str:
         case SuggestionReason.KNOWN_HOST:
             return gettext("Because you answered an event by %(name)s", name=name)
         case SuggestionReason.TOPIC:
-            return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_WORDS[Category(one.about)])
+            return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_LABELS[Category(one.about)])
 
 
 def _greeting(now: Instant, zone: str, name: str) -> str:
@@ -190,7 +190,7 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
 
 
 def _next(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
-    return NextEvent(card_of(event, facts), _ahead(event, now), f"{short_when(event)} · {place_words(event)}")
+    return NextEvent(card_of(event, facts), _ahead(event, now), f"{short_when(event)} · {place_label(event)}")
 
 
 def _ahead(event: Event, now: Instant) -> str:
@@ -209,9 +209,9 @@ def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
     card = card_of(event, facts)
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
     bar = bar_of(facts.cases[event.id])
-    badge = answer_words.badge_of(bar, facts.cases[event.id].people_asking)
+    badge = answer_texts.badge_of(bar, facts.cases[event.id].people_asking)
     said = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
-    clock = time_words.clock_words(event)
+    clock = time_and_place.clock_label(event)
     return WeekRow(
         f"/events/{quote(event.slug)}",
         card.title,

@@ -182,7 +182,7 @@ async def take_back(request: Request) -> Response:
     """Retract the event's record; the event stays, and the record stays deleted until the host publishes it again."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
+        await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
@@ -220,13 +220,15 @@ def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
     """The submitted form on the newest revision, with the current values that differ."""
     kept = values_of_event(newest)
     others = {
-        name: _in_words(name, text) for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()
+        name: _value_label(name, text)
+        for name, text in kept.items()
+        if text != shown[name].replace("\r\n", "\n").strip()
     }
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
     return Typed({**shown, "revision": str(newest.revision)}, {"": problem}, others)
 
 
-def _in_words(name: str, text: str) -> str:
+def _value_label(name: str, text: str) -> str:
     """A field's value as readable text; dates are wall-clock times of the event."""
     return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 

@@ -8,13 +8,13 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.ui.tones import tone_of
-from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
 from openmeet.domain.covers.model import cover_of
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
-from openmeet.domain.events.place_words import place_words
+from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -26,7 +26,7 @@ from openmeet.web.media.covers import thumbnail
 MOST_BADGES: Final = 2
 
 # A place with coordinates only.
-STATUS_WORDS: Final[Mapping[EventStatus, LazyText | str]] = {
+STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
     EventStatus.PLANNED: lazy("Not final yet"),
     EventStatus.SCHEDULED: "",
     EventStatus.RESCHEDULED: lazy("Moved"),
@@ -78,7 +78,7 @@ class EventCard:
     slug: str
     title: str
     time_tag: Markup | str
-    zone_words: str
+    zone_label: str
     place: str
     host: str
     host_face: ListedFace
@@ -105,7 +105,7 @@ class ListedDay:
 def short_when(event: Event) -> str:
     """``Tue 24 November, 19:00``; of a whole day the day alone."""
     if event.starts_at is None:
-        return str(time_words.TO_BE_ANNOUNCED)
+        return str(time_and_place.TO_BE_ANNOUNCED)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     day = formatting.short_day(starts)
     return day if event.is_all_day else formatting.day_and_time(day, starts)
@@ -144,17 +144,17 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
     return EventCard(
         slug=event.slug,
         title=event.title or gettext("Untitled draft"),
-        time_tag=time_words.tag_of_start(event, time_words.clock_words(event)),
+        time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
         # Who goes somewhere reads the clock there.
-        zone_words="" if event.content.mode is Mode.IN_PERSON else time_words.zone_words(event),
-        place=place_words(event),
+        zone_label="" if event.content.mode is Mode.IN_PERSON else time_and_place.zone_label(event),
+        place=place_label(event),
         host=facts.names[event.author_id],
         host_face=face_of(event.author_id, facts.names[event.author_id]),
         thumbnail=thumbnail(event.content),
         tone=cover_of(event.title, event.content.categories).tone,
         is_cancelled=event.is_cancelled,
         faces=[face_of(one, facts.names[one]) for one in facts.faces.get(event.id, ())],
-        going=_going_words(event, facts.counts.get(event.id, NOBODY)),
+        going=_going_label(event, facts.counts.get(event.id, NOBODY)),
         badges=_badges(event, facts),
         further=facts.further.get(event.id),
         distance=facts.distances.get(event.id, ""),
@@ -171,7 +171,7 @@ def places_left(event: Event, counts: RsvpCounts) -> int | None:
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 
-def _going_words(event: Event, counts: RsvpCounts) -> str:
+def _going_label(event: Event, counts: RsvpCounts) -> str:
     """``5 going, 19 places left``; empty where there is nothing to say."""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if event.is_cancelled:
@@ -196,13 +196,13 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     """The badges of a card, at most two: how the viewer stands to the event, then where it comes from."""
     case = facts.cases[event.id]
     bar = bar_of(case)
-    said = answer_words.badge_of(bar, case.people_asking)
+    said = answer_texts.badge_of(bar, case.people_asking)
     if bar.state is AnswerState.OVER:
-        said = answer_words.own_badge_of(case)
+        said = answer_texts.own_badge_of(case)
     if said is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
         said = None
     found = [] if said is None else [Badge(said.words, said.tone)]
-    if (status := STATUS_WORDS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
+    if (status := STATUS_LABELS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
         found.insert(0, Badge(status, "hold"))
     if sync := facts.sync.get(event.id, ""):
         found = [*found[:1], Badge(sync, "plain")]

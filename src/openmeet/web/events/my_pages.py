@@ -11,7 +11,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.place_words import place_words
+from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import Mine
@@ -150,7 +150,7 @@ async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) 
     return NextHosted(
         card_of(event, facts),
         f"/events/{quote(event.slug)}",
-        f"{short_when(event)} · {place_words(event)}",
+        f"{short_when(event)} · {place_label(event)}",
         counts.going,
         event.content.capacity or 0,
         event.starts_at is not None and event.starts_at < reader.now + DAY,

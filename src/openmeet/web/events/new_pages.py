@@ -23,7 +23,7 @@ from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.sign_in.model import hash_token
@@ -35,7 +35,7 @@ from openmeet.network.publishing.deliver import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, new_picture, place_field
-from openmeet.web.events.forms import LABELS, fold_words
+from openmeet.web.events.forms import LABELS, section_summaries
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.series import create as series
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -338,10 +338,10 @@ def form_page(
         "series_path": series_path,
         "repeats": repeats,
         "clashes": clashes,
-        "access_words": [(one.value, words) for one, words in ACCESS_WORDS.items()],
-        "category_words": [(one.value, words) for one, words in CATEGORY_WORDS.items()],
+        "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
+        "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
         "link_times": LINK_TIMES,
-        "states": fold_words(typed.values),
+        "states": section_summaries(typed.values),
         "asks_zone": asks_zone,
         "town": town,
         "finds_towns": services(request).places is not None,

@@ -231,7 +231,7 @@ async def _sync_context(
         hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
-        has_public_record = is_narrower and not standings[event.id].is_recalled
+        has_public_record = is_narrower and not standings[event.id].is_withdrawn
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
         standings = await publications.states(reader, publications.PublicationKind.RSVP, [mine.id])
         mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)

@@ -76,7 +76,7 @@ def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now
 
 def _waits_for_its_author(event: Event, standing: PublicationStatus, *, has_agreed: bool) -> bool:
     """Whether the repository has, or would have, an older version than a co-host's edit."""
-    return event.needs_author_approval and has_agreed and _is_public(event) and not standing.is_recalled
+    return event.needs_author_approval and has_agreed and _is_public(event) and not standing.is_withdrawn
 
 
 def _is_public(event: Event) -> bool:
@@ -87,7 +87,7 @@ def _sync_of(
     standing: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool
 ) -> Sync:
     is_allowed = has_agreed and is_public
-    is_wanted = is_allowed and not standing.is_recalled
+    is_wanted = is_allowed and not standing.is_withdrawn
     is_there = standing.uri is not None
     status = standing.shown(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
     return Sync(
@@ -102,7 +102,7 @@ def _sync_of(
         may_try=is_wanted
         and standing.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
         may_publish=is_allowed
-        and standing.is_recalled
+        and standing.is_withdrawn
         and standing.state in {PublicationState.WITHHELD, PublicationState.RETRACTED},
         may_take_back=is_wanted and is_there and standing.state in _OUT_THERE,
         must_sign_in=standing.state is PublicationState.BLOCKED and (is_wanted or is_there),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import INPUTS, shown, visible
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.inputs import REQUIRED, Input, text_of
@@ -173,7 +173,7 @@ class EventFieldsOutput(_FieldsOutput, kw_only=True):
 
 def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
     """The fields of ``EventFieldsOutput``."""
-    days = time_words.days_of(event)
+    days = time_and_place.days_of(event)
     return shown(visible(event.content, is_insider=private.is_insider)) | {
         "venue": venue_shown(private.place),
         "online_url": private.join_url or None,

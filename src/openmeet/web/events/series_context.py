@@ -63,7 +63,7 @@ async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within 
 
 
 def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
-    return Neighbour(address_of(series, line), when_words(line))
+    return Neighbour(address_of(series, line), when_label(line))
 
 
 def address_of(series: Series, line: AgendaOccurrence) -> str:
@@ -73,7 +73,7 @@ def address_of(series: Series, line: AgendaOccurrence) -> str:
     return f"/series/{quote(series.slug)}/dates/{line.original_date}"
 
 
-def when_words(line: AgendaOccurrence) -> str:
+def when_label(line: AgendaOccurrence) -> str:
     """``Tue 3 March, 18:00``; of a whole day the day alone."""
     starts = local_of(line.details.starts_at, line.details.time_zone)
     day = formatting.short_day(starts)

@@ -17,7 +17,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import SEATED
 from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.events import seeing, time_words
+from openmeet.domain.events import seeing, time_and_place
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -66,7 +66,7 @@ async def show(request: Request) -> Response:
         is_going = mine is not None and mine.status in SEATED
         private = await seeing.private_details_for(reader, event, viewer, is_going=is_going)
     address = address_of(event, services(request).settings.public_url)
-    when = time_words.tagged(event)
+    when = time_and_place.tagged(event)
     context = {
         "event": event,
         "address": address,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from markupsafe import Markup
 
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.i18n.markdown import summary_of
@@ -73,7 +73,7 @@ def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
 
 
 def _times(event: Event) -> dict[str, str]:
-    days = time_words.days_of(event)
+    days = time_and_place.days_of(event)
     if days is not None:
         return {"startDate": days[0].isoformat(), "endDate": days[1].isoformat()}
     assert event.starts_at is not None  # noqa: S101  # asked by the caller

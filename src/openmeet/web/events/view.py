@@ -13,14 +13,14 @@ from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.covers.model import cover_of
-from openmeet.domain.events import permissions, time_words
+from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission, EventRole
-from openmeet.domain.events.place_words import place_lines, place_words
+from openmeet.domain.events.time_and_place import place_label, place_lines
 from openmeet.domain.events.values import EventLink, Mode, Visibility
-from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.i18n import formatting, languages
@@ -28,7 +28,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
-from openmeet.web.events.listing import STATUS_WORDS
+from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.forms import Typed
 
@@ -128,8 +128,8 @@ def view_of(
         "can_cancel": permissions.may(standing, EventPermission.CANCEL) and not event.is_read_only,
         "can_delete": permissions.may(standing, EventPermission.DELETE) and not event.is_read_only,
         "group": group,
-        "publish_at_words": _publish_at_words(event),
-        "summary": f"{time_words.start_words(event)} · {place_words(event)}. {summary_of(event.content.description)}".strip(),
+        "publish_at_words": _publish_at_label(event),
+        "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": (cover := cover_of(event.title, event.content.categories)),
         "tone": cover.tone,
         **date_words_of(event),
@@ -137,7 +137,7 @@ def view_of(
         "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place),
         "private": private,
         "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
-        "join_from_words": time_words.join_from_words(event, private),
+        "join_from_label": time_and_place.join_from_label(event, private),
         **about_of(event),
         "links": [_shown(link) for link in event.content.links[:SHOWN_LINKS]],
         "chips": _chips(event, now),
@@ -150,7 +150,7 @@ def view_of(
         "unanswered": mine is not None
         and says_yes
         and can_answer
-        and any(not mine.replies.get(one.id) for one in registration_settings.questions),
+        and any(not mine.form_responses.get(one.id) for one in registration_settings.questions),
         "people": _people(attendees, names, counts, viewer, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
@@ -170,11 +170,11 @@ def view_of(
 def date_words_of(event: Event) -> dict[str, object]:
     """When it is, for a page."""
     if event.starts_at is None:
-        return {"when": "", "zone_words": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
+        return {"when": "", "zone_label": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     return {
-        "when": time_words.tagged(event),
-        "zone_words": time_words.zone_words(event),
+        "when": time_and_place.tagged(event),
+        "zone_label": time_and_place.zone_label(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
         "tile_month": formatting.month(starts),
@@ -182,11 +182,11 @@ def date_words_of(event: Event) -> dict[str, object]:
     }
 
 
-def _publish_at_words(event: Event) -> str:
+def _publish_at_label(event: Event) -> str:
     if event.publish_at is None:
         return ""
     local = wall_time.local_of(event.publish_at, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_words(local, event.time_zone)}"
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
 
 
 def about_of(event: Event) -> dict[str, object]:
@@ -197,12 +197,12 @@ def about_of(event: Event) -> dict[str, object]:
         "price": event.content.tickets.price,
         "ticket_url": event.content.tickets.url if is_web_address(event.content.tickets.url) else "",
         "categories": [
-            TopicLink(str(CATEGORY_WORDS[one]), "/?" + urlencode({"category": one.value}))
+            TopicLink(str(CATEGORY_LABELS[one]), "/?" + urlencode({"category": one.value}))
             for one in event.content.categories
         ],
         "tags": [TopicLink(one, "/?" + urlencode({"tag": one})) for one in event.content.tags],
         "languages": [languages.name_of(code) for code in event.content.languages],
-        "access": [ACCESS_WORDS[one] for one in event.content.accessibility.features],
+        "access": [ACCESS_LABELS[one] for one in event.content.accessibility.features],
         "access_note": event.content.accessibility.note,
     }
 
@@ -216,8 +216,8 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
     found = []
     if event.is_draft:
         found.append(Chip(gettext("Draft"), "warn"))
-    if STATUS_WORDS[event.status]:
-        found.append(Chip(str(STATUS_WORDS[event.status]), "warn"))
+    if STATUS_LABELS[event.status]:
+        found.append(Chip(str(STATUS_LABELS[event.status]), "warn"))
     if event.is_over(now) and not event.is_cancelled:
         found.append(Chip(gettext("Over"), "plain"))
     match event.visibility:

@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
-from openmeet.domain.attendance.answer_words import AnswerFigures
+from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
@@ -59,7 +59,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     case = facts.cases[event.id]
     bar = bar_of(case)
     card = card_of(event, facts)
-    sentence = answer_words.sentence_of(bar, case, AnswerFigures(host=card.host))
+    sentence = answer_texts.sentence_of(bar, case, AnswerFigures(host=card.host))
     if bar.state is AnswerState.INVITED:
         sentence = gettext("%(host)s invites you.", host=card.host)
     path = f"/events/{quote(event.slug)}"
@@ -67,7 +67,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     for action in (bar.primary, bar.second):
         if action is None or (action is AnswerAction.EDIT):
             continue
-        words = answer_words.label_of(bar, action, case.people_asking)
+        words = answer_texts.label_of(bar, action, case.people_asking)
         spoken = f"{words}: {card.title}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.is_state:
             buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))

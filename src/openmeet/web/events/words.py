@@ -47,7 +47,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
         one = series.get(series_id)
         if one is None or one.deleted_at is not None or one.is_hidden:
             continue
-        words = _words(numbers.get(event_id, 0), goes_on=_goes_on(one))
+        words = _more_dates_label(numbers.get(event_id, 0), goes_on=_goes_on(one))
         if words:
             found[event_id] = FurtherDates(f"/series/{quote(one.slug)}", words)
     return found
@@ -66,7 +66,7 @@ def _goes_on(series: Series) -> bool:
 _FEW = 3
 
 
-def _words(number: int, *, goes_on: bool) -> str:
+def _more_dates_label(number: int, *, goes_on: bool) -> str:
     if goes_on and number < _FEW:
         return gettext("and more dates")
     if number == 0:

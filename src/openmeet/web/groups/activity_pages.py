@@ -18,7 +18,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.access import path_of, see, slug_of
-from openmeet.web.groups.view import role_words
+from openmeet.web.groups.view import role_label
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -83,7 +83,7 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
         }.get(one.act, _new_role(one, them))
     match one.act:
         case GroupLogAction.ROLE_CHANGED if one.after is not None:
-            return gettext("made %(them)s %(after)s", them=them, after=role_words(one.after))
+            return gettext("made %(them)s %(after)s", them=them, after=role_label(one.after))
         case (
             GroupLogAction.HANDED_OVER
             | GroupLogAction.TAKEN_OVER
@@ -111,7 +111,7 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
 
 def _new_role(one: Logged, them: str) -> str:
     return (
-        gettext("%(them)s is %(after)s", them=them, after=role_words(one.after))
+        gettext("%(them)s is %(after)s", them=them, after=role_label(one.after))
         if one.after is not None and one.after in set(GroupRole)
         else them
     )

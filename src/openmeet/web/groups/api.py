@@ -53,7 +53,7 @@ async def list_groups(request: Request) -> Response:
     asked = request.query_params.get("source", "")
     source = query.source_or_none(asked)
     if asked and source is None:
-        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_WORDS))
+        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
         found = await membership_queries.listed(

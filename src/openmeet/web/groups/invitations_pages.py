@@ -21,7 +21,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of
-from openmeet.web.groups.view import VISIBILITY_WORDS, day_words, initial_of
+from openmeet.web.groups.view import VISIBILITY_LABELS, day_label, initial_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -60,10 +60,10 @@ async def show_door(request: Request) -> Response:
         "initial": initial_of(group.details.name),
         "host": names[invitation.invited_by],
         "members": sum(counts.get(one, 0) for one in INSIDE),
-        "until": day_words(invitation.expires_at, group),
+        "until": day_label(invitation.expires_at, group),
         "is_by_mail": invitation.email is not None,
         "is_in": role in INSIDE,
-        "visibility_words": VISIBILITY_WORDS[group.details.visibility],
+        "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "sign_in": f"/sign-up?next={quote(request.url.path, safe='')}",
     }
     return page(request, "groups/group_door.html", context, headers=_HEADERS)
@@ -169,7 +169,7 @@ async def _page(request: Request, typed: Typed, *, preview: Mails | None = None,
             "left": one.uses_left,
             "uses": one.uses,
             "by": names[one.invited_by],
-            "until": day_words(one.expires_at, seen.group),
+            "until": day_label(one.expires_at, seen.group),
         }
         for one in found
         if one.email is None
@@ -179,8 +179,8 @@ async def _page(request: Request, typed: Typed, *, preview: Mails | None = None,
             "id": one.id,
             "email": one.email,
             "by": names[one.invited_by],
-            "sent": day_words(one.created_at, seen.group),
-            "until": day_words(one.expires_at, seen.group),
+            "sent": day_label(one.created_at, seen.group),
+            "until": day_label(one.expires_at, seen.group),
         }
         for one in found
         if one.email is not None

@@ -16,7 +16,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
-from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_words, person_of
+from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -90,7 +90,7 @@ def _line(seen: GroupAccess, one: Membership, person: MemberView) -> MemberRow:
     since = one.joined_at if is_inside else one.decided_at
     return MemberRow(
         person,
-        day_words(since, seen.group) if since is not None else "",
+        day_label(since, seen.group) if since is not None else "",
         one.answer if seen.may(GroupPermission.APPROVE) else "",
         granted if is_below and is_inside and seen.may(GroupPermission.CHANGE_ROLE) else [],
         may_remove=is_below and is_inside and seen.may(GroupPermission.REMOVE),
@@ -165,7 +165,7 @@ async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Res
         {
             "person": person_of(one, names, seen.viewer),
             "answer": one.answer,
-            "when": day_words(one.requested_at, seen.group) if one.requested_at is not None else "",
+            "when": day_label(one.requested_at, seen.group) if one.requested_at is not None else "",
             "field": f"{_ASK}{one.user_id}",
         }
         for one in found

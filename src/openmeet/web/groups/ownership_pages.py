@@ -27,7 +27,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.activity_pages import line_of
-from openmeet.web.groups.view import ROLE_CHIPS, passes_on_words
+from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -137,7 +137,7 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
         "is_heir": group.offer is not None and group.offer.heir_id == viewer,
         "successor": names[asked.successor_id] if asked else "",
         "is_successor": asked is not None and asked.successor_id == viewer,
-        "passes_on": passes_on_words(group),
+        "passes_on": passes_on_label(group),
         "is_time_over": asked is not None and reader.now - asked.asked_at >= group.keeping.wait,
         "is_absent": is_absent and not is_owner,
         "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(GroupPermission.TAKE_OVER),

@@ -86,7 +86,7 @@ async def show_groups(request: Request) -> Response:
         "followed": view.cards_of(followed, nexts, shown),
         "words": words,
         "source": source or "",
-        "sources": list(query.SOURCE_WORDS.items()),
+        "sources": list(query.SOURCE_LABELS.items()),
         "more": more,
         "is_mine": is_mine,
         "is_later": bool(request.query_params.get("after")),

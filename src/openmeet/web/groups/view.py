@@ -54,7 +54,7 @@ NEXT_SHOWN = 5
 ANNOUNCEMENTS_SHOWN = 10
 PEOPLE_SHOWN = 12
 
-VISIBILITY_WORDS: Final[Mapping[GroupVisibility, LazyText | None]] = {
+VISIBILITY_LABELS: Final[Mapping[GroupVisibility, LazyText | None]] = {
     GroupVisibility.PUBLIC: None,
     GroupVisibility.UNLISTED: lazy("Unlisted: only with this address"),
     GroupVisibility.PRIVATE: lazy("Private: only its members see it"),
@@ -121,7 +121,7 @@ class MemberView:
     is_you: bool
 
     @property
-    def role_words(self) -> str:
+    def role_label(self) -> str:
         return "" if self.role is GroupRole.MEMBER else str(ROLE_CHIPS[self.role])
 
 
@@ -188,7 +188,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "picture": await _picture_of(reader, seen),
         "cover": cover_of(group.details.name, ()).path,
         "public_url": public_url,
-        "visibility_words": VISIBILITY_WORDS[group.details.visibility],
+        "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,
         "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
@@ -215,7 +215,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "more_people": max(0, seen.members - len(people)) if people else 0,
         "is_offered": group.offer is not None and group.offer.heir_id == viewer,
         "successor": names[group.succession.successor_id] if group.succession and is_member else "",
-        "passes_on": passes_on_words(group),
+        "passes_on": passes_on_label(group),
         "has_feed": group.details.visibility is not GroupVisibility.PRIVATE,
     }
 
@@ -266,16 +266,16 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
         return gettext(
             "Asked on %(group)s. The organisers decide, and we’ll let you know.",
-            group=day_words(mine.requested_at, group),
+            group=day_label(mine.requested_at, group),
         )
     if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
         return gettext(
             "Decided on %(group)s by %(decided_by)s. You can ask again.",
-            group=day_words(mine.decided_at, group),
+            group=day_label(mine.decided_at, group),
             decided_by=names[mine.decided_by],
         )
     if mine.role in INSIDE and mine.joined_at is not None:
-        return gettext("Since %(group)s.", group=day_words(mine.joined_at, group))
+        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group))
     return ""
 
 
@@ -310,15 +310,15 @@ def initial_of(name: str) -> str:
     return next((char.upper() for char in name if char.isalnum()), "?")
 
 
-def day_words(at: Instant, group: Group) -> str:
+def day_label(at: Instant, group: Group) -> str:
     """``Saturday 4 July 2026`` in the group's zone."""
     return formatting.day(local_of(at, group.details.time_zone))
 
 
-def passes_on_words(group: Group) -> str:
+def passes_on_label(group: Group) -> str:
     """The day on which the ownership passes on; empty if nobody has claimed it."""
     asked = group.succession
-    return "" if asked is None else day_words(Instant(asked.asked_at + group.keeping.wait), group)
+    return "" if asked is None else day_label(Instant(asked.asked_at + group.keeping.wait), group)
 
 
 # On chips and in lists of choices.
@@ -332,7 +332,7 @@ ROLE_CHIPS: Final[Mapping[GroupRole, LazyText]] = {
     GroupRole.BANNED: lazy("Banned"),
     GroupRole.LEFT: lazy("Left"),
 }
-_ROLE_WORDS: Final[Mapping[GroupRole, LazyText]] = {
+_ROLE_LABELS: Final[Mapping[GroupRole, LazyText]] = {
     GroupRole.OWNER: lazy("the owner"),
     GroupRole.ADMIN: lazy("an admin"),
     GroupRole.MODERATOR: lazy("a moderator"),
@@ -340,11 +340,11 @@ _ROLE_WORDS: Final[Mapping[GroupRole, LazyText]] = {
 }
 
 
-def role_words(role: GroupRole) -> str:
+def role_label(role: GroupRole) -> str:
     """``an admin``."""
-    return str(_ROLE_WORDS[role])
+    return str(_ROLE_LABELS[role])
 
 
 def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> AnnouncementView:
-    when = formatting.time_tag(one.created_at, day_words(one.created_at, group))
+    when = formatting.time_tag(one.created_at, day_label(one.created_at, group))
     return AnnouncementView(one.id, names[one.author_id], when, one.text)

@@ -149,7 +149,7 @@ def _line(one: HostMessage, event: Event) -> dict[str, object]:
 
 def _when(at: Instant, event: Event) -> str:
     local = wall_time.local_of(at, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_words(local, event.time_zone)}"
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
 
 
 async def _send_at(request: Request, typed: dict[str, str]) -> Instant | None:

@@ -34,12 +34,14 @@ def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
     return [
-        ImportDifference(str(_LABELS[one.field]), *_words(one, first, event.typed.time_zone), one.is_edited_here)
+        ImportDifference(
+            str(_LABELS[one.field]), *_before_and_after(one, first, event.typed.time_zone), one.is_edited_here
+        )
         for one in update.fields
     ]
 
 
-def _words(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
+def _before_and_after(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
     match one.field:
         case "rule":
             return _rule(one.before, first[0]), _rule(one.after, first[1])

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, unpacked
 from groundwork.http.faults import form_status_of, headers_of
 from groundwork.workers.pool import ChargedPool
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups.model import GroupId
@@ -341,8 +341,8 @@ async def _invitation(request: Request) -> Response:
         "person": person,
         "event": event,
         "group": group,
-        "when": time_words.tagged(event) if event else "",
-        "zone_words": time_words.zone_words(event) if event else "",
+        "when": time_and_place.tagged(event) if event else "",
+        "zone_label": time_and_place.zone_label(event) if event else "",
         "message": person.message,
         "stage": person.stage.value,
         "is_known": caller_or_none(request) is not None,

@@ -23,7 +23,7 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.media.reasons import MediaReason
-from openmeet.domain.moderation.model import REASON_WORDS
+from openmeet.domain.moderation.model import REASON_LABELS
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import key_of, picture_views, served
@@ -73,7 +73,7 @@ async def show_reported(request: Request) -> Response:
                 "line": view.line_of(shown[message]),
                 "room": addresses[stored[message].room_id].name if stored[message].room_id in addresses else "",
                 "since": since,
-                "reports": [(REASON_WORDS[one.reason], one.words) for one in reports.get(message, []) if one.is_open],
+                "reports": [(REASON_LABELS[one.reason], one.words) for one in reports.get(message, []) if one.is_open],
                 "objection": _open_objection(removals.get(message)) if stored[message].removed_by_site else "",
             }
             for message, since in found[:_PAGE]
@@ -159,7 +159,7 @@ async def _show_message(request: Request, typed: Typed, status: int = 200) -> Re
             "author": author,
             "text": text,
             "shown": {"pictures": picture_views(pictures, author, pictures_at)},
-            "reports": [(REASON_WORDS[one.reason], one.words, one.at, one.is_open) for one in reports],
+            "reports": [(REASON_LABELS[one.reason], one.words, one.at, one.is_open) for one in reports],
             "has_open": any(one.is_open for one in reports),
             "removal": removal,
             "objection": _open_objection(removal) if message.removed_by_site else "",

@@ -11,7 +11,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import audit_log, labels, reports, visibility
 from openmeet.domain.moderation.labels import NetworkLabel, hides_event, hides_person
 from openmeet.domain.moderation.model import (
-    REASON_WORDS,
+    REASON_LABELS,
     AbuseReport,
     LogEntry,
     ModerationAction,
@@ -30,7 +30,7 @@ MOST_REPORTS: Final = 500
 # Events of a newcomer shown for a decision.
 MOST_SHOWN: Final = 5
 
-THING_WORDS: Final = {
+THING_LABELS: Final = {
     Thing.EVENT: lazy("Event"),
     Thing.SERIES: lazy("Series"),
     Thing.GROUP: lazy("Group"),
@@ -38,7 +38,7 @@ THING_WORDS: Final = {
     Thing.DID: lazy("Account on the network"),
     Thing.HOST: lazy("Host of repositories"),
 }
-STATE_WORDS: Final = {
+STATE_LABELS: Final = {
     SubjectVisibility.SHOWN: lazy("Shown"),
     SubjectVisibility.HIDDEN: lazy("Hidden"),
     SubjectVisibility.FIRST_EVENT: lazy("Waits: first public event"),
@@ -46,7 +46,7 @@ STATE_WORDS: Final = {
     SubjectVisibility.BURST: lazy("Waits: too much at once"),
     SubjectVisibility.TRUSTED: lazy("Trusted"),
 }
-ACT_WORDS: Final = {
+ACT_LABELS: Final = {
     ModerationAction.HIDE: lazy("hid"),
     ModerationAction.SHOW: lazy("showed again"),
     ModerationAction.BLOCK: lazy("blocked"),
@@ -135,9 +135,11 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
         found.append(
             SubjectCard(
                 meant[subject.id],
-                str(THING_WORDS[subject.thing]),
+                str(THING_LABELS[subject.thing]),
                 state,
-                gettext("Waits: labelled") if is_held and state is SubjectVisibility.SHOWN else str(STATE_WORDS[state]),
+                gettext("Waits: labelled")
+                if is_held and state is SubjectVisibility.SHOWN
+                else str(STATE_LABELS[state]),
                 known.reason if known else "",
                 known.since if known else None,
                 path_of(subject),
@@ -154,7 +156,7 @@ async def _reports_about(reader: Reader, found: Sequence[AbuseReport]) -> dict[s
     names = await shown_names(reader, [one.reporter_id for one in found])
     by_subject: dict[str, list[ReportView]] = {}
     for one in found:
-        line = ReportView(names[one.reporter_id], str(REASON_WORDS[one.reason]), one.words, one.created_at)
+        line = ReportView(names[one.reporter_id], str(REASON_LABELS[one.reason]), one.words, one.created_at)
         by_subject.setdefault(one.subject.id, []).append(line)
     return by_subject
 
@@ -189,10 +191,10 @@ def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool
     return ModerationLogRow(
         at=one.at,
         who=actor or gettext("A rule of this site"),
-        what=str(ACT_WORDS[one.act]),
+        what=str(ACT_LABELS[one.act]),
         title=gettext("this site") if is_policy else meant[one.subject.id].title or one.subject.id,
         path="" if is_policy else path_of(one.subject),
-        kind="" if is_policy else str(THING_WORDS[one.subject.thing]),
+        kind="" if is_policy else str(THING_LABELS[one.subject.thing]),
         change=_change(one),
         reason=one.reason,
         undo_id=one.id if is_taken_back_here else "",
@@ -205,7 +207,7 @@ def _change(one: LogEntry) -> str:
         before, after = (set(words.split()) for words in (one.before, one.after))
         return ", ".join(sorted(after - before)).replace("_", " ").replace("=", ": ")
     if one.before in set(SubjectVisibility) and one.after in set(SubjectVisibility):
-        return f"{STATE_WORDS[SubjectVisibility(one.before)]} → {STATE_WORDS[SubjectVisibility(one.after)]}"
+        return f"{STATE_LABELS[SubjectVisibility(one.before)]} → {STATE_LABELS[SubjectVisibility(one.after)]}"
     return ""
 
 
@@ -244,7 +246,9 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     for one in subjects:
         own = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
         if own:
-            found[one.id] = Labelled([(_words(one, label), label.labelled_at) for label in own], one.id in held, own)
+            found[one.id] = Labelled(
+                [(_label_line(one, label), label.labelled_at) for label in own], one.id in held, own
+            )
     return found
 
 
@@ -309,7 +313,7 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     return held
 
 
-def _words(subject: Subject, label: NetworkLabel) -> str:
+def _label_line(subject: Subject, label: NetworkLabel) -> str:
     """Which labeler says what; an event's labels are told apart from its host's."""
     whom = gettext(" (its host)") if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
     which = gettext(" (one version of it)") if label.cid else ""

@@ -13,7 +13,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as by_group_id
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
-from openmeet.domain.moderation.model import REASON_WORDS, ReportOutcome, Subject, Thing
+from openmeet.domain.moderation.model import REASON_LABELS, ReportOutcome, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.reasons import SafetyReason
@@ -90,7 +90,7 @@ async def show(request: Request) -> Response:
         "muted": named,
         # Names the viewer may no longer see are not shown.
         "reports": [
-            (_WORDS[one.subject.thing], one.created_at, REASON_WORDS[one.reason], _OUTCOMES[one.outcome])
+            (_WORDS[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
             for one in reports_made
         ],
         "now": now,
@@ -156,7 +156,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
         "keeps_away": keeps_away,
         "mutes_person": mutes_person,
         "mutes_group": mutes_group,
-        "reasons": [(reason.value, words, "") for reason, words in REASON_WORDS.items()],
+        "reasons": [(reason.value, words, "") for reason, words in REASON_LABELS.items()],
         "back": meant.path or PATH,
     }
     return page(request, "safety/report.html", context, status=status)

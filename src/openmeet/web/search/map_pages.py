@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from groundwork.geo_points import Near, kilometres, spot
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.town_positions import EventPosition, position_of
@@ -124,13 +124,13 @@ def distances(events: Sequence[Event], near: Near) -> dict[EventId, str]:
             continue
         away = kilometres(here, position.spot)
         if position.is_town:
-            found[event.id] = gettext("about %(distance)s away", distance=_kilometres_words(max(TOWN_KM, round(away))))
+            found[event.id] = gettext("about %(distance)s away", distance=_distance_label(max(TOWN_KM, round(away))))
         else:
-            found[event.id] = gettext("%(distance)s away", distance=_kilometres_words(away))
+            found[event.id] = gettext("%(distance)s away", distance=_distance_label(away))
     return found
 
 
-def _kilometres_words(number: float) -> str:
+def _distance_label(number: float) -> str:
     if number < 1:
         return gettext("%(number)s m", number=formatting.number(max(100, round(number * 10) * 100)))
     return gettext("%(number)s km", number=formatting.number(round(number)))
@@ -139,7 +139,7 @@ def _kilometres_words(number: float) -> str:
 def _map_event(event: Event, position: EventPosition) -> MapEvent:
     starts = None if event.starts_at is None else wall_time.local_of(event.starts_at, event.time_zone)
     label = "?" if starts is None else f"{formatting.weekday_in_short(starts)} {formatting.clock(starts)}"
-    when = time_words.start_words(event)
+    when = time_and_place.start_label(event)
     return MapEvent(position, label, f"{event.title}, {when}", f"/events/{event.slug}")
 
 
@@ -161,7 +161,7 @@ def _picture(
     )
     pins = tuple(_pin_view(pin, drawing, asked) for pin in drawing.pins)
     return MapPicture(
-        name, drawing, pins, tuple(_controls(view, size, asked)), _kilometres_words(drawing.scale.kilometres)
+        name, drawing, pins, tuple(_controls(view, size, asked)), _distance_label(drawing.scale.kilometres)
     )
 
 

@@ -199,7 +199,7 @@ async def _confirm(
         "lead": lead,
         "button": button,
         "fields": fields | {"meant": _digest(names)},
-        "dates": [_day_words(name) for name in names],
+        "dates": [_occurrence_label(name) for name in names],
         "listed": _LISTED,
         "told": effect.told,
         "answers": effect.answers,
@@ -221,7 +221,7 @@ async def _page(request: Request, reader: Reader, typed: Typed, *, status: int =
         "address": _path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": typed,
-        "zone_words": series.zone_name.replace("_", " "),
+        "zone_label": series.zone_name.replace("_", " "),
     }
     return page(request, "series/manage.html", context, status=status)
 
@@ -277,7 +277,7 @@ def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     return found
 
 
-def _day_words(name: str) -> str:
+def _occurrence_label(name: str) -> str:
     at = parse_local(name, "date")
     return formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at)
 

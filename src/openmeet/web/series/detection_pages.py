@@ -89,6 +89,6 @@ def _entry(one: Detection, title: str, series: Series | None, now: Instant) -> d
         "earlier": max(0, len(found.dates) - SHOWN),
         "missing": [formatting.short_day(at) for at in found.missing[-SHOWN:]],
         "ahead": [formatting.short_day(local_of(one.at, found.zone_name)) for one in ahead],
-        "zone": formatting.zone_words(local_of(last, found.zone_name), found.zone_name),
+        "zone": formatting.zone_label(local_of(last, found.zone_name), found.zone_name),
         "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
     }

@@ -236,7 +236,7 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[EditDiffer
     if edit.details is not None:
         old, new = values_of_event(before), values_of_event(edit.details)
         found += [
-            EditDifference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
+            EditDifference(LABELS[name], _value_label(name, old[name]), _value_label(name, new[name]))
             for name in FIELDS
             if old[name] != new[name]
         ]
@@ -249,7 +249,7 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[EditDiffer
     return found
 
 
-def _in_words(name: str, text: str) -> str:
+def _value_label(name: str, text: str) -> str:
     return (
         formatting.span(datetime.fromisoformat(text), None)
         if name in {"starts", "ends"} and text

@@ -66,7 +66,7 @@ async def show_list(request: Request) -> Response:
 async def search(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "") for name in ("q", "source")}
     if typed["source"] and query.source_or_none(typed["source"]) is None:
-        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_WORDS))
+        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
     wanted = _wanted(request, typed)
     after, limit = paging(request)
     caller = caller_or_none(request)

@@ -35,7 +35,7 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
-from openmeet.web.events.series_context import address_of, when_words
+from openmeet.web.events.series_context import address_of, when_label
 from openmeet.web.events.words import must_be_here, path_of_host
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
@@ -124,7 +124,7 @@ async def show_series(request: Request) -> Response:
         "is_later": start is not None,
         "unread_day": request.query_params.get("from", "") if start is None else "",
         "soonest": soonest,
-        "soonest_when": when_words(soonest) if soonest else "",
+        "soonest_when": when_label(soonest) if soonest else "",
         "soonest_path": address_of(series, soonest) if soonest else "",
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,

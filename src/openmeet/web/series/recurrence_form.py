@@ -117,7 +117,7 @@ def asked(typed: Mapping[str, str], now: Instant, *, instead: Why = "") -> Recur
         return RecurrenceFormState(
             [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, None, [], []
         )
-    plain = [(str(rule), _words(start, zone, rule), "") for rule in plain_choices(start)]
+    plain = [(str(rule), _rule_label(start, zone, rule), "") for rule in plain_choices(start)]
     chosen = _spelt_out(chosen, start)
     values = {value for value, _, _ in plain}
     if chosen and chosen != CUSTOM and chosen not in values:
@@ -178,12 +178,12 @@ def _same(start: datetime) -> list[str]:
 def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
     """A rule of another start, or from another client, stays an option."""
     try:
-        return [(text, _words(start, zone, parse_rule(text)), "")]
+        return [(text, _rule_label(start, zone, parse_rule(text)), "")]
     except InvalidInput:
         return []
 
 
-def _words(start: datetime, zone: str, rule: Rule) -> str:
+def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
     # All-day dates show no time.
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 

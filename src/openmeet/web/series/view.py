@@ -8,12 +8,11 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import answer_words
+from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerCase
 from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.place_words import place_lines
-from openmeet.domain.events.time_words import clock_words
+from openmeet.domain.events.time_and_place import clock_label, place_lines
 from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Going, Series, SeriesStatus
@@ -22,7 +21,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.events.listing import STATUS_WORDS
+from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import address_of
 
 _DIFFERS: Final = {
@@ -79,7 +78,7 @@ def view_of(
         "series": series,
         "address": f"/series/{quote(series.slug)}",
         "sentence": describe(series.timing.pattern),
-        "zone_words": formatting.zone_of_series(series.zone_name),
+        "zone_label": formatting.zone_of_series(series.zone_name),
         "place": place,
         "place_lines": place_lines(content.mode, place, hides_place=place != exact),
         "hides_place": place != exact,
@@ -127,7 +126,7 @@ _UNDOABLE: Final = {
 def undo_of(undo: Undo, series: Series) -> Undoable:
     """The undo button."""
     until = local_of(undo.expires_at, series.zone_name)
-    words = f"{formatting.clock(until)} {formatting.zone_words(until, series.zone_name)}"
+    words = f"{formatting.clock(until)} {formatting.zone_label(until, series.zone_name)}"
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
 
 
@@ -141,7 +140,7 @@ def _row(series: Series, line: AgendaOccurrence, now: Instant, standing: Going |
     starts = local_of(details.starts_at, details.time_zone)
     clock = formatting.clock(starts)
     if details.is_all_day:
-        clock = clock_words(details)
+        clock = clock_label(details)
     elif details.ends_at is not None:
         clock += f"–{formatting.clock(local_of(details.ends_at, details.time_zone))}"
     day = formatting.short_day(starts)
@@ -166,10 +165,10 @@ def _chips(line: AgendaOccurrence, now: Instant, standing: Going | None) -> list
         if standing is not None:
             found.append((gettext("Added for you later"), "plain"))
         return found
-    if status := str(STATUS_WORDS[event.status]):
+    if status := str(STATUS_LABELS[event.status]):
         found.append((status, "warn"))
     found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
-    own = answer_words.own_badge_of(AnswerCase(event, line.mine, now))
+    own = answer_texts.own_badge_of(AnswerCase(event, line.mine, now))
     if own is not None:
         found.append((str(own.words), own.tone))
     if event.content.capacity is not None:

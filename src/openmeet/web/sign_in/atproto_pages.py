@@ -27,7 +27,7 @@ from groundwork.errors import (
     Why,
 )
 from openmeet.domain.account_merge.actions import sign_in_with_did
-from openmeet.domain.events import seeing, time_words
+from openmeet.domain.events import seeing, time_and_place
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import queries, session_queries
@@ -230,7 +230,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
             or not await seeing.may_see(reader, event, None, is_invited=False)
         ):
             return None
-    return ShownEvent(event.title, time_words.tagged(event), thumbnail(event.content))
+    return ShownEvent(event.title, time_and_place.tagged(event), thumbnail(event.content))
 
 
 async def _finish_sign_in(request: Request, network: NetworkClients, proven: AuthorizedAccount) -> Response:

@@ -62,7 +62,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     again = ""
     if fault.kind == RateLimited.__name__:
         is_read = connection.scope["method"] in {"GET", "HEAD"}
-        why = _wait_words(int(fault.headers["retry-after"]), is_read=is_read)
+        why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
         again = _address_of(connection) if is_read else ""
     return page(
         connection,
@@ -94,7 +94,7 @@ def _address_of(connection: HTTPConnection) -> str:
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 
 
-def _wait_words(seconds: int, *, is_read: bool) -> str:
+def _wait_sentence(seconds: int, *, is_read: bool) -> str:
     wait = (
         ngettext("%(number)s second", "%(number)s seconds", seconds)
         if seconds < 120

@@ -13,7 +13,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
-from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
+from openmeet.domain.webhooks.model import HAPPENING_LABELS, DeliveryId
 from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -43,7 +43,7 @@ async def register(request: Request) -> Response:
     """Register one and show its secret in the response itself, which is never cached."""
     typed = await read_form(request)
     try:
-        kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
+        kinds = [kind.value for kind in HAPPENING_LABELS if _field(kind.value) in typed]
         if not kinds:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
         url, wanted = model.check_url(typed.get("url", ""), reach_of(request)), model.check_kinds(kinds)
@@ -117,7 +117,7 @@ async def _list(request: Request, typed: Typed, *, secret: str = "", made: str =
         "webhooks": found,
         "secret": secret,
         "made": made,
-        "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_WORDS.items()],
+        "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_LABELS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})

@@ -70,10 +70,10 @@ def _password(account: str) -> str:
     return str(typer.prompt(f"Password of {account}", hide_input=True))
 
 
-async def _examine(url: str, wishes: CheckOptions, plc: str, *, as_json: bool) -> list[CheckFinding]:
+async def _examine(url: str, options: CheckOptions, plc: str, *, as_json: bool) -> list[CheckFinding]:
     findings: list[CheckFinding] = []
     async with target(url, SystemClock(), directory_url=plc) as host:
-        async for finding in examine(host, wishes):
+        async for finding in examine(host, options):
             findings.append(finding)
             if not as_json:
                 for line in lines_of(finding):

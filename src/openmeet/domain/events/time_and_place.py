@@ -1,4 +1,4 @@
-"""Dates and times of an event in words: with time of day and zone, or as days for all-day events. Pure."""
+"""When and where an event takes place, as text: with time of day and zone, or as days for all-day events. Pure."""
 
 from datetime import date
 
@@ -8,11 +8,14 @@ from groundwork.clock import Instant
 from openmeet.domain.events import all_day
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Details, Event
+from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence import wall_time
 
 TO_BE_ANNOUNCED = lazy("Date to be announced")
+ON_THE_MAP = lazy("A point on the map")
+ANNOUNCED_LATER = lazy("Place to be announced")
 
 
 def days_of(event: Event | Details) -> tuple[date, date] | None:
@@ -23,7 +26,7 @@ def days_of(event: Event | Details) -> tuple[date, date] | None:
     return first, first if event.ends_at is None else all_day.last_day(event.ends_at, event.time_zone)
 
 
-def span_words(event: Event | Details) -> str:
+def span_label(event: Event | Details) -> str:
     """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``; without the zone."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
@@ -36,7 +39,7 @@ def span_words(event: Event | Details) -> str:
     )
 
 
-def start_words(event: Event | Details) -> str:
+def start_label(event: Event | Details) -> str:
     """The start with its zone: ``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``; a day needs none."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
@@ -44,17 +47,17 @@ def start_words(event: Event | Details) -> str:
     if days is not None:
         return formatting.days(*days)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return f"{formatting.span(starts, None)} {formatting.zone_words(starts, event.time_zone)}"
+    return f"{formatting.span(starts, None)} {formatting.zone_label(starts, event.time_zone)}"
 
 
-def zone_words(event: Event | Details) -> str:
+def zone_label(event: Event | Details) -> str:
     """The zone after a time of day; empty for days."""
     if event.starts_at is None or event.is_all_day:
         return ""
-    return formatting.zone_words(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
+    return formatting.zone_label(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
 
 
-def clock_words(event: Event | Details) -> str:
+def clock_label(event: Event | Details) -> str:
     """Under a day's heading: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
     if event.starts_at is None:
         return gettext("To be announced")
@@ -70,7 +73,7 @@ def clock_words(event: Event | Details) -> str:
 
 
 def tagged(event: Event | Details) -> Markup | str:
-    """``span_words`` with ``<time>`` around each end."""
+    """``span_label`` with ``<time>`` around each end."""
     if event.starts_at is None:
         return ""
     days = days_of(event)
@@ -99,9 +102,37 @@ def tag_of_start(event: Event | Details, words: str) -> Markup | str:
     return formatting.time_tag(Instant(event.starts_at), words) if days is None else formatting.day_tag(days[0], words)
 
 
-def join_from_words(event: Event, private: PrivateDetails) -> str:
+def join_from_label(event: Event, private: PrivateDetails) -> str:
     """When the join link will be shown, for somebody who still has to wait; empty for everybody else."""
     if private.join_from is None:
         return ""
     local = wall_time.local_of(private.join_from, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_words(local, event.time_zone)}"
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
+
+
+def place_label(event: Event) -> str:
+    """The place in one line."""
+    place = event.place
+    spot = ", ".join(part for part in (place.name, place.locality) if part)
+    if not spot and place.lines and not place.is_country_alone:
+        spot = place.lines[0]
+    elif not spot and place.latitude:
+        spot = str(ON_THE_MAP)
+    match event.content.mode:
+        case Mode.ONLINE:
+            return gettext("Online")
+        case Mode.HYBRID:
+            return gettext("%(place)s and online", place=spot) if spot else gettext("In person and online")
+        case Mode.IN_PERSON:
+            return spot or str(ANNOUNCED_LATER)
+
+
+def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
+    """The place, as far as ``place`` has it. ``hides_place``: others know more."""
+    if mode is Mode.ONLINE:
+        return [gettext("Online")]
+    lines = list(place.lines)
+    if not lines or place.is_country_alone:
+        known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
+        lines.insert(0, gettext("A place that is shown to people who are going") if hides_place else str(known))
+    return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines

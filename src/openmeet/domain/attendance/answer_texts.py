@@ -15,19 +15,19 @@ from openmeet.domain.attendance.answer_state import (
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, registration_closes_at
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 
-REPLY_WORDS: Final[Mapping[RsvpReply, LazyText]] = {
+REPLY_LABELS: Final[Mapping[RsvpReply, LazyText]] = {
     RsvpReply.GOING: lazy("I’m going"),
     RsvpReply.INTERESTED: lazy("Maybe"),
     RsvpReply.DECLINED: lazy("Can’t go"),
 }
 
-_GOING_WORDS: Final[Mapping[GoingLeadsTo, LazyText]] = {
+_GOING_LABELS: Final[Mapping[GoingLeadsTo, LazyText]] = {
     GoingLeadsTo.PLACE: lazy("I’m going"),
     GoingLeadsTo.REQUEST: lazy("Ask to join"),
     GoingLeadsTo.WAITLIST: lazy("Join waitlist"),
@@ -133,11 +133,11 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
     """What a button of the bar says."""
     match action:
         case AnswerAction.GOING:
-            return str(_SHOWN[bar.state]) if bar.is_state else str(_GOING_WORDS[bar.going])
+            return str(_SHOWN[bar.state]) if bar.is_state else str(_GOING_LABELS[bar.going])
         case AnswerAction.INTERESTED:
-            return str(REPLY_WORDS[RsvpReply.INTERESTED])
+            return str(REPLY_LABELS[RsvpReply.INTERESTED])
         case AnswerAction.DECLINED:
-            return str(_LEAVING.get(bar.state, REPLY_WORDS[RsvpReply.DECLINED]))
+            return str(_LEAVING.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
         case AnswerAction.DECIDE:
             return ngettext("Review %(number)s request", "Review %(number)s requests", people_asking)
         case _:
@@ -146,7 +146,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
 
 def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     """What a reply says where all of them are listed."""
-    return str(_GOING_WORDS[bar.going] if reply is RsvpReply.GOING else REPLY_WORDS[reply])
+    return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
 
 
 def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
@@ -183,7 +183,7 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
                 "%(number)s person is waiting for you.", "%(number)s people are waiting for you.", case.people_asking
             )
         case AnswerState.HOSTING:
-            return _going_words(event, figures.going)
+            return _seats_sentence(event, figures.going)
         case AnswerState.TURNED_DOWN:
             return gettext("The host declined your request.")
         case AnswerState.NOT_WELCOME:
@@ -191,19 +191,19 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.CHECKED_IN:
             return gettext("You’re checked in.")
         case AnswerState.JOIN_NOW | AnswerState.TODAY:
-            return _today_words(case)
+            return _today_sentence(case)
         case AnswerState.MOVED:
-            return gettext("You’re going. New time: %(when)s.", when=time_words.start_words(event))
+            return gettext("You’re going. New time: %(when)s.", when=time_and_place.start_label(event))
         case AnswerState.GOING:
-            return going_words(mine)
+            return going_sentence(mine)
         case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
-            return _waiting_words(case, figures.waiting_before)
+            return _waiting_sentence(case, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
-            return _asked_words(case, figures.host)
+            return _asked_sentence(case, figures.host)
         case AnswerState.MEMBERS_ONLY:
             return gettext("Only members of its group can come.")
         case AnswerState.CLOSED:
-            return _closed_words(case)
+            return _closed_sentence(case)
         case AnswerState.MAYBE:
             return gettext("You said maybe.")
         case AnswerState.DECLINED:
@@ -211,26 +211,26 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.INVITED:
             return gettext("You’re invited.")
         case AnswerState.APPROVAL:
-            return _approval_words(case.registration_settings, figures.host)
+            return _approval_sentence(case.registration_settings, figures.host)
         case AnswerState.FULL:
             if not figures.waiting:
                 return gettext("Full. Nobody is on the waitlist yet.")
             return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", figures.waiting)
         case AnswerState.OPEN:
-            return _question_words(case.registration_settings, figures.host)
+            return _question_sentence(case.registration_settings, figures.host)
 
 
-def was_words(mine: Attendance | None) -> str:
+def past_answer_sentence(mine: Attendance | None) -> str:
     """The sentence about their answer once the event is cancelled or over; empty without an answer."""
     return "" if mine is None else str(_WAS.get(mine.status, ""))
 
 
 def _ended(first: str, mine: Attendance | None) -> str:
-    was = was_words(mine)
+    was = past_answer_sentence(mine)
     return f"{first} {was}" if was else first
 
 
-def _going_words(event: Event, going: int) -> str:
+def _seats_sentence(event: Event, going: int) -> str:
     places = event.content.capacity
     if places is not None:
         return ngettext(
@@ -239,7 +239,7 @@ def _going_words(event: Event, going: int) -> str:
     return ngettext("%(number)s going.", "%(number)s going.", going) if going else gettext("Nobody is going yet.")
 
 
-def _today_words(case: AnswerCase) -> str:
+def _today_sentence(case: AnswerCase) -> str:
     event = case.event
     if event.starts_at is None or event.is_all_day:
         return gettext("You’re going. It’s today.")
@@ -249,7 +249,7 @@ def _today_words(case: AnswerCase) -> str:
     return gettext("You’re going. Starts at %(time)s.", time=formatting.clock(starts))
 
 
-def going_words(mine: Attendance | None) -> str:
+def going_sentence(mine: Attendance | None) -> str:
     """The sentence that they are going, with the number of their guests."""
     guests = 0 if mine is None else mine.party - 1
     if not guests:
@@ -257,7 +257,7 @@ def going_words(mine: Attendance | None) -> str:
     return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", guests)
 
 
-def _approval_words(registration_settings: RegistrationSettings, host: str) -> str:
+def _approval_sentence(registration_settings: RegistrationSettings, host: str) -> str:
     number = len(registration_settings.questions)
     if not number:
         return gettext("%(host)s approves every guest.", host=host or gettext("The host"))
@@ -269,7 +269,7 @@ def _approval_words(registration_settings: RegistrationSettings, host: str) -> s
     )
 
 
-def _question_words(registration_settings: RegistrationSettings, host: str) -> str:
+def _question_sentence(registration_settings: RegistrationSettings, host: str) -> str:
     number = len(registration_settings.questions)
     if not number:
         return ""
@@ -281,7 +281,7 @@ def _question_words(registration_settings: RegistrationSettings, host: str) -> s
     )
 
 
-def _asked_words(case: AnswerCase, host: str) -> str:
+def _asked_sentence(case: AnswerCase, host: str) -> str:
     mine = case.mine
     if mine is None or mine.pending_for is not PendingFor.APPROVAL:
         return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
@@ -291,7 +291,7 @@ def _asked_words(case: AnswerCase, host: str) -> str:
     return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=asked)
 
 
-def _closed_words(case: AnswerCase) -> str:
+def _closed_sentence(case: AnswerCase) -> str:
     at = registration_closes_at(case.event, case.registration_settings)
     if at is None:
         return gettext("This event takes no answers.")
@@ -299,13 +299,13 @@ def _closed_words(case: AnswerCase) -> str:
     return gettext("Answers closed on %(when)s.", when=formatting.span(local, None))
 
 
-def _waiting_words(case: AnswerCase, before: int) -> str:
+def _waiting_sentence(case: AnswerCase, before: int) -> str:
     mine = case.mine
     if mine is None:
         return ""
     return (
-        _held_words(case.event, mine, case)
-        or _too_large_words(case.event, case.registration_settings, mine)
+        _held_sentence(case.event, mine, case)
+        or _too_large_sentence(case.event, case.registration_settings, mine)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
@@ -318,7 +318,7 @@ def _waiting_words(case: AnswerCase, before: int) -> str:
     )
 
 
-def _held_words(event: Event, mine: Attendance, case: AnswerCase) -> str:
+def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
     """That a place is held, and until when; empty where none is."""
     if mine.offered_until is None or not mine.has_offer(case.now):
         return ""
@@ -327,11 +327,11 @@ def _held_words(event: Event, mine: Attendance, case: AnswerCase) -> str:
         "A place is held for you until %(until)s.",
         "%(number)s places are held for you until %(until)s.",
         mine.party,
-        until=f"{formatting.span(until, None)}, {formatting.zone_words(until, event.time_zone)}",
+        until=f"{formatting.span(until, None)}, {formatting.zone_label(until, event.time_zone)}",
     )
 
 
-def _too_large_words(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
+def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
     """That the party is larger than the lowered limit, so that no place will be free; empty where one may be."""
     limits = limits_of(event, registration_settings)
     most = most_together(limits, mine.mode)
