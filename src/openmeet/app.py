@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods
+from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods, leave_out_header
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
@@ -23,7 +23,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.i18n.reasons.messages import explain
-from openmeet.routes import CACHED_FOR_VISITORS, open_pages, operations, pages, pictures
+from openmeet.routes import CACHED_FOR_VISITORS, embeds, open_pages, operations, pages, pictures
 from openmeet.tenants.configured import ProgramHealth, ready
 from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
@@ -116,6 +116,7 @@ def _routes_of_every_site() -> tuple[Route, ...]:
         *xrpc_service.routes(),
         *(_api(operation) for operation in operations()),
         *(_counted(route, spend_on_page) for route in open_pages()),
+        *(_embed(route) for route in embeds()),
         *(_page(route) for route in pages()),
         _counted(Route(ANYWHERE, absent, methods=["GET", *_UNSAFE]), spend_on_page),
     )
@@ -177,6 +178,20 @@ def _page(route: Route) -> Route:
             site = services(request)
             return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
         return await answered(request, endpoint(request))
+
+    return Route(route.path, answer, methods=list(route.methods or ()))
+
+
+def _embed(route: Route) -> Route:
+    """A page that other sites may frame: nobody's session is looked at, so it is the same for everybody and cached."""
+    endpoint: Endpoint = route.endpoint
+
+    async def answer(request: Request) -> Response:
+        await spend_on_page(request)
+        # Its content policy says who may frame it; this header knows only "nobody".
+        leave_out_header(request, "x-frame-options")
+        site = services(request)
+        return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
 
     return Route(route.path, answer, methods=list(route.methods or ()))
 

@@ -65,6 +65,8 @@ from openmeet.web.check_in import pages as check_in_pages
 from openmeet.web.email_links import chat_pages as email_chat_pages
 from openmeet.web.email_links import never_pages
 from openmeet.web.email_links import pages as email_links_pages
+from openmeet.web.embeds import builder_pages as embed_builder_pages
+from openmeet.web.embeds import pages as embed_pages
 from openmeet.web.events import api as events_api
 from openmeet.web.events import (
     calendar_file,
@@ -176,7 +178,13 @@ def open_pages() -> list[Route]:
         *group_calendar_pages.open_routes(),
         *sitemap.routes(),
         *offline_pages.open_routes(),
+        *embed_pages.open_routes(),
     ]
+
+
+def embeds() -> list[Route]:
+    """Pages that other sites show in a frame."""
+    return embed_pages.routes()
 
 
 # Pages that shared links lead to, cached for visitors who are not signed in (``web/site/page_cache.py``). They are the same for
@@ -219,6 +227,7 @@ def pages() -> list[Route]:
         *guests_pages.routes(),
         *calendar_file.routes(),
         *share_pages.routes(),
+        *embed_builder_pages.routes(),
         *discover_pages.routes(),
         *map_pages.routes(),
         *events_pages.routes(),

@@ -187,6 +187,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "answer as guest": f"/events/{open_event.slug}/guest-answer",
         "delete": f"/events/{open_event.slug}/delete",
         "what was merged": f"/events/{open_event.slug}/merged",
+        "embed builder": f"/events/{open_event.slug}/embed",
         "list of series": "/series",
         "series": f"/series/{rehearsals}",
         "edit series": f"/series/{rehearsals}/edit",

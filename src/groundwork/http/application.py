@@ -49,6 +49,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 _EXTRA_HEADERS = "groundwork.headers"
 _LATE_HEADERS = "groundwork.late_headers"
+_LEFT_OUT = "groundwork.left_out_headers"
 _ROUTE_NAME = "groundwork.route"
 _PROXIES_PASSED = "groundwork.proxies_passed"
 
@@ -65,6 +66,11 @@ def add_header(connection: HTTPConnection, name: str, value: str) -> None:
 def add_headers_late(connection: HTTPConnection, make: Callable[[], Mapping[str, str]]) -> None:
     """``add_header`` for headers that are known only when the response begins; a header of the response itself wins."""
     connection.scope.setdefault(_LATE_HEADERS, []).append(make)
+
+
+def leave_out_header(connection: HTTPConnection, name: str) -> None:
+    """Send the response of this request without one of the application's default headers."""
+    connection.scope.setdefault(_LEFT_OUT, set()).add(name.lower().encode("latin-1"))
 
 
 def name_route(connection: HTTPConnection, name: str) -> None:
@@ -271,7 +277,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
-            present = {name for name, _ in headers}
+            present = {name for name, _ in headers} | self.scope.get(_LEFT_OUT, frozenset())
             headers += [pair for pair in self._defaults if pair[0] not in present]
             headers += self.more
             headers += self.scope.get(_EXTRA_HEADERS, ())

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_locus.site.branding import Branding, contrast
+from aurora_locus.site.branding import Branding
+from groundwork.ui.colours import contrast
 from tests.aurora_locus.visitor import visitor
 
 HEX = re.compile(r"--(accent|accent-strong|on-accent): #([0-9a-f]{6})")

@@ -4,11 +4,14 @@ Without a query it is the feed of the front page. Always the public view: nobody
 that others read.
 """
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import forgiving, front_page
 from openmeet.domain.search import query as searches
@@ -49,16 +52,25 @@ async def serve_json(request: Request) -> Response:
     return feeds.served_as(request, "json", feed, found, public_url, changed)
 
 
+async def public_search(
+    request: Request, reader: Reader, most: int, *, once_per_series: bool = False
+) -> tuple[dict[str, str], list[Event]]:
+    """The search in a query string and what everybody finds by it; the front page's events without one.
+
+    Raises InvalidForm, which names invalid fields; Unavailable while the list of places is being built.
+    """
+    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
+    wanted = replace(searches.wanted_of(typed), once_per_series=once_per_series)
+    if any(typed.values()):
+        return typed, (await forgiving.coming(database_of(request), reader, wanted, None, most)).events
+    shown = shown_of(request)
+    return typed, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
+
+
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """The search's events, and when the feed changed; InvalidForm names invalid fields."""
-    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
-    wanted = searches.wanted_of(typed)
     async with database_of(request).reader() as reader:
-        is_search = any(typed.values())
-        if is_search:
-            found = (await forgiving.coming(database_of(request), reader, wanted, None, MOST)).events
-        else:
-            found = await front_page.coming(reader, None, shown_of(request), None, MOST)
+        typed, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)
     public_url = services(request).settings.public_url
     asked = searches.asked_again(typed)

@@ -71,6 +71,8 @@ async def show(request: Request) -> Response:
         "event": event,
         "address": address,
         "is_private": event.visibility is Visibility.PRIVATE,
+        "is_embeddable": event.visibility is Visibility.PUBLIC
+        and not (event.is_draft or event.is_hidden or event.is_held),
         "picture": picture_of(address),
         "mail": _mail(event, address),
         "calendars": _calendars(event, private, address),

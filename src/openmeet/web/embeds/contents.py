@@ -1,0 +1,146 @@
+"""What embeds show: what everybody may know, whoever looks. Private and unlisted events are in none of them."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from groundwork.database.transaction import Reader
+from groundwork.errors import NotFound
+from openmeet.domain.events import time_words
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.search import query
+from openmeet.domain.search.group_events import shown_in_group
+from openmeet.domain.series import agenda, splits
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence.describe import describe
+from openmeet.web.events.cards import facts_of
+from openmeet.web.events.listing import EventCard, card_of, short_when
+from openmeet.web.events.search_feeds import public_search
+from openmeet.web.events.words import must_be_here
+from openmeet.web.groups.access import path_of, see_as_stranger
+from openmeet.web.media.covers import thumbnail
+from openmeet.web.series import view as series_view
+from openmeet.web.site.services import services
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedContent:
+    """``name``: of the event or list. ``page``: its path on this site; ``frame``: the path of the embed, without its look.
+
+    ``template``: of ``web/embeds/templates``, with its context in ``shown``. ``rows``: how many lines a list has.
+    """
+
+    name: str
+    page: str
+    frame: str
+    template: str
+    shown: Mapping[str, object]
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedEvent:
+    """One event: its card, and when it is, with the day."""
+
+    card: EventCard
+    when: Markup | str
+
+
+# With the number of events of a list.
+Load = Callable[[Request, Reader, int], Awaitable[EmbedContent]]
+
+
+async def event_content(request: Request, reader: Reader, _most: int) -> EmbedContent:
+    """One event. Raises NotFound; Gone if it was public and is deleted."""
+    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    must_be_here(event)
+    (found,) = await _events(request, reader, [event])
+    page = f"/events/{quote(event.slug)}"
+    shown = {"event": EmbedEvent(found.card, time_words.tagged(event))}
+    return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
+
+
+async def series_content(request: Request, reader: Reader, most: int) -> EmbedContent:
+    """The next dates of a series, also of those that continue it. Raises NotFound, Gone."""
+    series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), None)
+    if series.visibility is not Visibility.PUBLIC:
+        raise NotFound(SeriesReason.NO_SUCH_SERIES)
+    parts = [
+        one
+        for one in await splits.with_what_goes_on(reader, series, None)
+        if one.visibility is Visibility.PUBLIC and not one.is_hidden
+    ]
+    lines = [(one, line) for one in parts for line in await agenda.coming(reader, one, None, limit=most)]
+    told = [(one, line) for one, line in lines if line.event is None or line.event.visibility is Visibility.PUBLIC]
+    told.sort(key=lambda each: (each[1].details.starts_at, each[1].original_date))
+    rows = [series_view.rows_of(one, [line], reader.now)[0] for one, line in told[:most]]
+    page = f"/series/{quote(series.slug)}"
+    shown = {
+        "rows": rows,
+        "rule": describe(series.timing.pattern),
+        "host": (await shown_names(reader, [series.owner_id]))[series.owner_id],
+        "thumbnail": thumbnail(series.content),
+    }
+    return EmbedContent(series.content.title, page, f"/embed{page}", "series", shown, len(rows))
+
+
+async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
+    """The coming events of a group that everybody may see. Raises NotFound, Gone."""
+    group = await see_as_stranger(reader, request)
+    found = await shown_in_group(reader, group.id, None, most, member=None)
+    return await _list(request, reader, group.details.name, path_of(group), found)
+
+
+async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:
+    """The coming public events of a host. Raises NotFound."""
+    person = await profiles.seen(reader, UserId(request.path_params["userId"]))
+    found = await profiles.coming_once(reader, person.id, most)
+    name = (await shown_names(reader, [person.id]))[person.id]
+    return await _list(request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", found)
+
+
+async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
+    """Events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
+    typed, found = await public_search(request, reader, most, once_per_series=True)
+    asked = query.asked_again(typed)
+    page = f"/?{asked}" if asked else "/"
+    name = query.name_of(typed)
+    return await _list(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")
+
+
+async def _list(
+    request: Request, reader: Reader, name: str, page: str, events: Sequence[Event], *, frame: str = ""
+) -> EmbedContent:
+    shown = {"events": await _events(request, reader, events)}
+    return EmbedContent(name, page, frame or f"/embed{page}", "list", shown, len(events))
+
+
+async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> list[EmbedEvent]:
+    facts = await facts_of(reader, services(request).settings.public_url, None, events)
+    # Where an event comes from, or belongs to, matters less on somebody else's page.
+    facts = replace(facts, badges={})
+    return [EmbedEvent(card_of(event, facts), time_words.tag_of_start(event, short_when(event))) for event in events]
+
+
+# By the page that they belong to.
+CONTENTS: Final[Mapping[str, Load]] = {
+    "/events/{slug}": event_content,
+    "/series/{slug}": series_content,
+    "/groups/{slug}": group_content,
+    "/people/{userId}": person_content,
+    "/search": search_content,
+}

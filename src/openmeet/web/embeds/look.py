@@ -1,0 +1,111 @@
+"""How an embed looks, as its address says it: scheme, accent colour, corners, language, number of events, pictures.
+
+Anybody can write such an address. What cannot be read falls back to the default, so an embed never breaks by it, and any colour
+is made readable.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlencode
+
+from groundwork.ui.colours import Rgb, hex_of, readable_on, rgb, text_on
+from openmeet.i18n.catalogue import available
+
+MOST_EVENTS: Final = 12
+MOST_RADIUS: Final = 24
+DEFAULT_ACCENT: Final = "#0e6557"
+_USUAL_EVENTS: Final = 5
+_USUAL_RADIUS: Final = 12
+
+# The grounds of both schemes in embed.css and embed_dark.css.
+_LIGHT_SHEET: Final[Rgb] = (255, 255, 255)
+_DARK_SHEET: Final[Rgb] = (0x1F, 0x1C, 0x19)
+
+_COLOUR: Final = re.compile(r"#?([0-9a-fA-F]{6})")
+_NUMBER: Final = re.compile(r"[0-9]{1,4}")
+
+
+class EmbedTheme(StrEnum):
+    """``AUTO``: as the visitor's device."""
+
+    AUTO = "auto"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedLook:
+    """``accent``: ``#rrggbb``. ``radius``: of the corners, in pixels. ``language``: a tag, or empty for the visitor's."""
+
+    theme: EmbedTheme = EmbedTheme.AUTO
+    accent: str = DEFAULT_ACCENT
+    radius: int = _USUAL_RADIUS
+    language: str = ""
+    events: int = _USUAL_EVENTS
+    has_pictures: bool = True
+
+    @property
+    def query(self) -> str:
+        """The query string of an embed that looks like this; empty for the defaults."""
+        usual = EmbedLook()
+        fields = {
+            "theme": (self.theme.value, usual.theme.value),
+            "accent": (self.accent.removeprefix("#"), usual.accent.removeprefix("#")),
+            "radius": (str(self.radius), str(usual.radius)),
+            "lang": (self.language, usual.language),
+            "events": (str(self.events), str(usual.events)),
+            "pictures": ("yes" if self.has_pictures else "no", "yes"),
+        }
+        return urlencode({name: value for name, (value, default) in fields.items() if value != default})
+
+    @property
+    def styles(self) -> str:
+        """What differs from the stylesheet, as CSS; empty for the defaults."""
+        found = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
+        if self.accent == DEFAULT_ACCENT:
+            return found
+        chosen = rgb(self.accent)
+        if self.theme is not EmbedTheme.DARK:
+            found += f":root{{{_accent(readable_on(_LIGHT_SHEET, chosen))}}}"
+        dark = f":root{{{_accent(readable_on(_DARK_SHEET, chosen))}}}"
+        if self.theme is EmbedTheme.DARK:
+            found += dark
+        elif self.theme is EmbedTheme.AUTO:
+            found += f"@media (prefers-color-scheme:dark){{{dark}}}"
+        return found
+
+    @property
+    def style_source(self) -> str:
+        """The source of styles for the content policy: our files, and these ``styles`` by their hash."""
+        if not self.styles:
+            return "'self'"
+        digest = base64.b64encode(hashlib.sha256(self.styles.encode()).digest()).decode()
+        return f"'self' 'sha256-{digest}'"
+
+
+def look_of(asked: Mapping[str, str]) -> EmbedLook:
+    """The look that a query string asks for."""
+    colour = _COLOUR.fullmatch(asked.get("accent", ""))
+    theme, language = asked.get("theme", ""), asked.get("lang", "")
+    return EmbedLook(
+        theme=EmbedTheme(theme) if theme in set(EmbedTheme) else EmbedTheme.AUTO,
+        accent=f"#{colour[1].lower()}" if colour else DEFAULT_ACCENT,
+        radius=min(_number(asked.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
+        language=language if language in available() else "",
+        events=max(1, min(_number(asked.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
+        # A form without scripts sends an empty field for a box that is not ticked.
+        has_pictures=asked.get("pictures", "yes") not in {"", "no"},
+    )
+
+
+def _number(text: str, usual: int) -> int:
+    return int(text) if text.isascii() and _NUMBER.fullmatch(text) else usual
+
+
+def _accent(colour: Rgb) -> str:
+    return f"--accent:{hex_of(colour)};--on-accent:{hex_of(text_on(colour))}"

@@ -1,0 +1,16 @@
+// Preview and code follow every change; without scripts a button does it.
+for (const form of document.querySelectorAll("form[data-embed]")) {
+  let asked = 0;
+  form.querySelector("button[type=submit]").hidden = true;
+  form.addEventListener("change", async () => {
+    const mine = (asked += 1);
+    const address = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
+    const found = await fetch(address).catch(() => undefined);
+    if (!found?.ok || mine !== asked) return;
+    const next = new DOMParser().parseFromString(await found.text(), "text/html");
+    const [preview, code] = ["preview", "code"].map((id) => document.getElementById(id));
+    preview.src = next.getElementById("preview").getAttribute("src");
+    code.value = next.getElementById("code").value;
+    history.replaceState(history.state, "", address);
+  });
+}

@@ -1,0 +1,253 @@
+"""Events on other people's websites: framed by anybody, the same for everybody, small, and nothing but what is public."""
+
+import base64
+import gzip
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
+from openmeet.domain.users.model import Caller
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
+
+EVENT = {"title": "Walk", "starts": "2026-07-04T18:00", "time_zone": "UTC", "visibility": "public", "submission": "s"}
+GROUP = {
+    "name": "Chess",
+    "join_policy": "open",
+    "visibility": "public",
+    "promotion_level": "public",
+    "time_zone": "UTC",
+    "submission": "k",
+}
+MOST_BYTES = 15_000
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+@pytest.fixture
+async def visitor(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with site.browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def ana(site: Site) -> Caller:
+    async with site.db.transaction() as tx:
+        return await person(tx, "Ana")
+
+
+async def made(site: Site, ana: Caller, **typed: str) -> str:
+    """The path of a new event."""
+    async with site.db.transaction() as tx:
+        return f"/events/{(await event_by(tx, ana, **typed)).slug}"
+
+
+async def things(site: Site) -> dict[str, str]:
+    """Page and embed of an event, a series, a group with an event, their host and a search."""
+    async with site.browser() as host:
+        await sign_up(host, "zoe@example.org", "Zoe")
+        posted = [
+            await host.post("/groups/new", data=GROUP),
+            await host.post("/events/new", data=EVENT | {"repeats": "FREQ=WEEKLY;BYDAY=SA", "ends_how": "never"}),
+        ]
+        group, series = [answer.headers["location"].partition("?")[0] for answer in posted]
+        in_group = EVENT | {"title": "Blitz", "group": group.rpartition("/")[2], "submission": "t"}
+        event = (await host.post("/events/new", data=in_group)).headers["location"].partition("?")[0]
+    async with site.db.reader() as reader:
+        row = await reader.fetch_one("select id from users where display_name = 'Zoe'")
+    assert row is not None
+    return {"Blitz": event, "Walk": series, "Chess": group, "Events by Zoe": f"/people/{row['id']}"}
+
+
+async def test_every_kind_can_be_framed_and_everything_else_cannot(site: Site, visitor: httpx.AsyncClient) -> None:
+    pages = await things(site)
+    embeds = {f"/embed{page}": name for name, page in pages.items()} | {"/embed/search?q=walk": "Events: walk"}
+    for path, name in embeds.items():
+        answer = await visitor.get(path)
+        assert (answer.status_code, name in answer.text) == (200, True), path
+        assert "frame-ancestors *" in answer.headers["content-security-policy"]
+        assert "x-frame-options" not in answer.headers
+        assert not {"set-cookie", "strict-transport-security"} & answer.headers.keys()
+    builders = [f"{page}/embed" for page in pages.values()] + ["/search/embed"]
+    for path in [*pages.values(), *builders, "/", "/sign-in", "/embed.js", "/embed/nothing"]:
+        answer = await visitor.get(path)
+        assert answer.headers["x-frame-options"] == "DENY", path
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], path
+
+
+async def test_embeds_have_no_form_and_ask_nobody_else(site: Site, visitor: httpx.AsyncClient) -> None:
+    for page in (await things(site)).values():
+        text = (await visitor.get(f"/embed{page}")).text
+        assert "<form" not in text
+        for address in re.findall(r'(?:src|href)="([^"]+)"', text):
+            assert address.startswith(("/", "http://openmeet.test/")), address
+        for link in re.findall(r"<a [^>]*>", text):
+            assert 'target="_blank"' in link
+            assert "noopener" in link
+
+
+async def test_only_what_is_public_is_shown(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:
+    walk = await made(site, ana, title="Walk")
+    hidden = {
+        "Quiet dinner": await made(site, ana, title="Quiet dinner", visibility="private"),
+        "By link only": await made(site, ana, title="By link only", visibility="unlisted"),
+        "Spam": await made(site, ana, title="Spam"),
+    }
+    async with site.db.transaction() as tx:
+        row = await tx.fetch_one("select id from events where title = 'Spam'")
+        assert row is not None
+        spam, shown, gone = Subject(Thing.EVENT, row["id"]), SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
+        assert await visibility.change(tx, spam, shown, gone, reason="An ad", by=ana.user_id)
+    lists = [f"/embed/people/{ana.user_id}?events=12", "/embed/search?events=12"]
+    for path in lists:
+        text = (await visitor.get(path)).text
+        assert "Walk" in text
+        assert not [name for name in hidden if name in text], path
+    for name, page in hidden.items():
+        for path in (f"/embed{page}", f"{page}/embed"):
+            answer = await visitor.get(path)
+            assert (answer.status_code, name in answer.text) == (404, False), path
+        absent = await visitor.get(f"/embed{page}")
+        assert "Nothing to show" in absent.text
+        assert "frame-ancestors *" in absent.headers["content-security-policy"]
+    assert (await visitor.get(f"/embed{walk}")).status_code == 200
+
+
+async def test_a_deleted_event_says_so_in_its_frame(site: Site, visitor: httpx.AsyncClient) -> None:
+    async with site.browser() as host:
+        await sign_up(host, "zoe@example.org", "Zoe")
+        walk = (await host.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
+        assert (await visitor.get(f"/embed{walk}")).status_code == 200
+        await host.post(f"{walk}/delete", data={"reason": ""})
+    answer = await visitor.get(f"/embed{walk}")
+    assert (answer.status_code, "Nothing to show" in answer.text) == (410, True)
+
+
+async def test_embeds_are_cached_until_a_commit_and_know_nobody(site: Site, visitor: httpx.AsyncClient) -> None:
+    async with site.browser() as host:
+        await sign_up(host, "zoe@example.org", "Zoe")
+        walk = (await host.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
+        first = (await visitor.get(f"/embed{walk}")).text
+        assert (await visitor.get(f"/embed{walk}")).text == first
+        assert (await host.get(f"/embed{walk}")).text == first, "its host sees what everybody sees"
+        await host.post(f"{walk}/edit", data=EVENT | {"title": "Long walk"})
+        assert "Long walk" in (await visitor.get(f"/embed{walk}")).text
+
+
+async def test_a_cancelled_event_is_struck_out(site: Site, visitor: httpx.AsyncClient) -> None:
+    async with site.browser() as host:
+        await sign_up(host, "zoe@example.org", "Zoe")
+        walk = (await host.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
+        await host.post(f"{walk}/cancel", data={"reason": "Storm"})
+    text = (await visitor.get(f"/embed{walk}")).text
+    assert "<s>Walk</s>" in text
+    assert "Cancelled" in text
+
+
+async def test_the_largest_list_with_its_drawn_pictures_is_small(
+    site: Site, ana: Caller, visitor: httpx.AsyncClient
+) -> None:
+    titles = ("Choir", "Board games", "Repair café", "Sunrise run", "Film night", "Language table")
+    for number in range(12):
+        await made(site, ana, title=f"{titles[number % 6]} number {number}", description="Bring shoes. " * 100)
+    page = await visitor.get("/embed/search?events=12&accent=c2411d")
+    text = page.text
+    assert text.count("<li class") == 12
+    files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', text))
+    assert len(files) == 3, "two stylesheets and a script"
+    parts = [page.content, *[(await visitor.get(one)).content for one in sorted(files)]]
+    assert sum(len(gzip.compress(one)) for one in parts) < 6_000
+    covers = [(await visitor.get(one)).content for one in set(re.findall(r'src="(/covers/[^"]+)"', text))]
+    assert len(covers) == 12
+    three = sum(len(gzip.compress(one)) for one in [*parts, *covers[:5]])
+    assert three < MOST_BYTES, "what a list of the usual length loads"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "theme=%3Cscript%3E&accent=red&radius=-1&lang=xx&events=x&pictures=",
+        "accent=%23fff;}body{display:none}&radius=1e9",
+        "accent=javascript:alert(1)&events=99999999999999999999&radius=٣",
+        "theme=dark&theme=light&accent=</style><script>alert(1)</script>",
+        "lang=../../etc/passwd&events=0&radius=999",
+    ],
+)
+async def test_hostile_parameters_fall_back(site: Site, ana: Caller, visitor: httpx.AsyncClient, asked: str) -> None:
+    await made(site, ana, title="Walk")
+    answer = await visitor.get(f"/embed/search?{asked}")
+    assert (answer.status_code, "Walk" in answer.text) == (200, True)
+    assert "alert(" not in answer.text
+    assert "display:none" not in answer.text
+    for style in re.findall(r"<style>(.*?)</style>", answer.text):
+        assert re.fullmatch(r":root\{--round:\d{1,2}px\}", style), style
+
+
+async def test_a_search_that_makes_no_sense_says_so_in_the_frame(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/embed/search?from=yesterday")
+    assert (answer.status_code, "Nothing to show" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+async def test_the_policy_allows_exactly_the_chosen_styles(
+    site: Site, ana: Caller, visitor: httpx.AsyncClient, theme: str
+) -> None:
+    walk = await made(site, ana, title="Walk")
+    answer = await visitor.get(f"/embed{walk}?theme={theme}&accent=ffee00&radius=0")
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'self' 'sha256-{digest}';" in answer.headers["content-security-policy"]
+    assert "--round:0px" in style
+    assert ("#ffee00" in style) is (theme != "light"), "yellow cannot be read on white"
+    assert ("embed_dark.css" in answer.text) is (theme != "light")
+    assert (f'content="{theme}"' in answer.text) is (theme != "auto")
+
+
+async def test_language_is_the_visitors_or_the_chosen_one(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:
+    walk = await made(site, ana, title="Walk")
+    german = {"accept-language": "de-DE"}
+    assert "See event" in (await visitor.get(f"/embed{walk}")).text
+    assert "Event ansehen" in (await visitor.get(f"/embed{walk}", headers=german)).text
+    assert "Event ansehen" in (await visitor.get(f"/embed{walk}?lang=de")).text
+    assert '<html lang="en">' in (await visitor.get(f"/embed{walk}?lang=en", headers=german)).text
+
+
+async def test_the_code_of_the_builder_shows_the_embed(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:
+    walk = await made(site, ana, title='"Walk" <b>& talk</b>')
+    text = (await visitor.get(f"{walk}/embed?theme=dark&radius=4&script=yes")).text
+    (shown,) = re.findall(r"<textarea[^>]*>(.*?)</textarea>", text, re.DOTALL)
+    code = unescape(shown)
+    assert "<b>" not in code, "a title cannot leave its attribute"
+    (source, title) = re.findall(r'<iframe src="([^"]+)" title="([^"]+)"', code)[0]
+    assert unescape(title) == '"Walk" <b>& talk</b>'
+    assert unescape(source) == f"http://openmeet.test/embed{walk}?theme=dark&radius=4"
+    assert (await visitor.get(unescape(source))).status_code == 200
+    assert '<script src="http://openmeet.test/embed.js" async></script>' in code
+    without = (await visitor.get(f"{walk}/embed?script=")).text
+    assert "embed.js&#34; async" not in without
+    assert "embed.js&quot; async" not in without
+
+
+async def test_the_builder_of_a_search_keeps_the_search(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:
+    await made(site, ana, title="Walk")
+    text = (await visitor.get("/search/embed?q=walk&events=3")).text
+    assert '<input type="hidden" name="q" value="walk">' in text
+    assert "/embed/search?q=walk&amp;events=3" in text
+
+
+async def test_pages_lead_to_the_builder(site: Site, visitor: httpx.AsyncClient) -> None:
+    pages = await things(site)
+    for page in pages.values():
+        shown = f"{page}/share" if page.startswith("/events/") else page
+        assert f'href="{page}/embed"' in (await visitor.get(shown)).text, shown
+    assert 'href="/search/embed?q=walk"' in (await visitor.get("/?q=walk")).text
