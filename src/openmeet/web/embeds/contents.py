@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.events import time_words
+from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
@@ -70,7 +70,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     must_be_here(event)
     (found,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"
-    shown = {"event": EmbedEvent(found.card, time_words.tagged(event))}
+    shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event))}
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
 
 
@@ -133,7 +133,9 @@ async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> 
     facts = await facts_of(reader, services(request).settings.public_url, None, events)
     # Where an event comes from, or belongs to, matters less on somebody else's page.
     facts = replace(facts, badges={})
-    return [EmbedEvent(card_of(event, facts), time_words.tag_of_start(event, short_when(event))) for event in events]
+    return [
+        EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, short_when(event))) for event in events
+    ]
 
 
 # By the page that they belong to.
