@@ -140,11 +140,17 @@ async def context(browser: Browser, deployment: Deployment, **options: Any) -> A
 
 
 async def sign_up(page: Page, deployment: Deployment, name: str, email: str) -> None:
-    """From the sign-up page through the mailbox to the page that comes next."""
-    await page.get_by_label("Your name").fill(name)
-    await page.get_by_label("E-mail address").fill(email)
-    await page.get_by_role("button", name="Send me a code").click()
+    """From the sign-in page through the mailbox to the page that comes after the name."""
+    await ask_for_code(page, email)
     await enter_code(page, deployment)
+    await page.get_by_label("Your name").fill(name)
+    await page.get_by_role("button", name="Use this name").click()
+
+
+async def ask_for_code(page: Page, email: str) -> None:
+    """On the sign-in page."""
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_role("button", name="Continue to sign-in").click()
 
 
 async def enter_code(page: Page, deployment: Deployment) -> None:

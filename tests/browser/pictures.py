@@ -50,8 +50,8 @@ async def take() -> None:
 async def _sign_in(page: Page, openmeet: str) -> None:
     """As somebody of the demo town, by the code in the development mailbox."""
     await page.goto(openmeet + "/sign-in")
-    await page.locator('input[name="email"]').fill(_PERSON)
-    await page.get_by_role("button", name="Send me a code").click()
+    await page.locator('input[name="identifier"]').fill(_PERSON)
+    await page.get_by_role("button", name="Continue to sign-in").click()
     mail = await page.context.new_page()
     await mail.goto(openmeet + "/dev/mail")
     while not await mail.locator("article").count():

@@ -77,7 +77,7 @@ async def test_a_ticket_before_the_camera_is_checked_in(openmeet: Deployment, tm
         stack.push_async_callback(browser.close)
         opened = await stack.enter_async_context(context(browser, openmeet))
         page = await opened.new_page()
-        await page.goto("/sign-up")
+        await page.goto("/sign-in")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         async with openmeet.db.transaction() as tx:
             host = await by_email(tx, "ana@example.org")

@@ -345,7 +345,7 @@ async def test_pages_are_fit_to_be_used(browser, openmeet, part: int):
 async def test_pages_for_everybody_are_fit_to_be_used(browser, openmeet):
     _, paths = await furnished(openmeet)
     names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent")
-    more = {"sign in": "/sign-in", "sign up": "/sign-up", "code": "/sign-in/code?challenge=x"}
+    more = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x"}
     assert await found_on(browser, openmeet, {name: paths[name] for name in names} | more, None) == []
 
 

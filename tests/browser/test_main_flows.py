@@ -77,7 +77,7 @@ async def test_a_rule_of_ones_own_opens_its_fields_when_it_is_chosen(browser, op
 async def test_going_back_and_sending_the_same_again_makes_one_event(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up?next=/events/new")
+        await page.goto("/sign-in?next=/events/new")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await fill_event(page)
         await page.get_by_role("button", name="Create event").click()
@@ -102,7 +102,7 @@ async def test_going_back_and_sending_the_same_again_makes_one_event(browser, op
 async def test_going_back_to_the_form_of_a_group_makes_one_group(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up?next=/groups/new")
+        await page.goto("/sign-in?next=/groups/new")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await page.get_by_role("textbox", name="Name").fill("Chess club")
         await page.get_by_role("button", name="Create group").click()
@@ -200,7 +200,7 @@ async def test_a_part_that_was_changed_does_not_say_what_it_was(browser, openmee
 async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answers(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up?next=/events/new")
+        await page.goto("/sign-in?next=/events/new")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await fill_event(page)
         await page.get_by_role("button", name="Create event").click()
@@ -240,7 +240,7 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
         await attendance.answer(tx, greta, event.slug, RsvpReply.GOING)
     async with context(browser, openmeet) as ben:
         page = await ben.new_page()
-        await page.goto(f"/sign-up?next=/events/{event.slug}")
+        await page.goto(f"/sign-in?next=/events/{event.slug}")
         await sign_up(page, openmeet, "Ben", "ben@example.org")
         await page.get_by_role("button", name="Join waitlist: Board games").click()
         await page.get_by_text("You’re next on the waitlist.").wait_for()
@@ -258,11 +258,12 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
 async def test_the_host_cancels_with_a_reason_and_brings_it_back(browser, openmeet, script):
     async with context(browser, openmeet, java_script_enabled=script) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up?next=/events/new")
+        await page.goto("/sign-in?next=/events/new")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await fill_event(page)
         await page.get_by_role("button", name="Create event").click()
-        await page.get_by_role("link", name="Cancel …").click()
+        await page.get_by_text("Repeat, copy, cancel").click()
+        await page.get_by_role("link", name="Cancel this event …").click()
         await page.get_by_label("Reason").fill("The roof leaks")
         await page.get_by_role("button", name="Cancel the event").click()
         await page.get_by_text("This event is cancelled.").first.wait_for()
@@ -274,13 +275,13 @@ async def test_the_host_cancels_with_a_reason_and_brings_it_back(browser, openme
 async def test_signing_out_and_in_again(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up")
+        await page.goto("/sign-in")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await page.get_by_role("link", name="Home").first.wait_for()
         await page.get_by_role("button", name="Sign out").click()
         await page.get_by_role("link", name="Sign in").click()
-        await page.get_by_label("E-mail address").fill("ana@example.org")
-        await page.get_by_role("button", name="Send me a code").click()
+        await page.get_by_label("E-mail").fill("ana@example.org")
+        await page.get_by_role("button", name="Continue to sign-in").click()
         await enter_code(page, openmeet)
         await page.get_by_text("You are signed in.").wait_for()
         await page.get_by_role("link", name="Your settings").click()
@@ -310,7 +311,7 @@ async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
 async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet, script):
     async with context(browser, openmeet, java_script_enabled=script) as ana:
         page = await ana.new_page()
-        await page.goto("/sign-up?next=/settings/notifications")
+        await page.goto("/sign-in?next=/settings/notifications")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         table = page.get_by_role("table")
         box = await table.bounding_box()
@@ -333,7 +334,7 @@ async def test_news_that_were_seen_are_not_new_any_more(browser, openmeet, scrip
         event = await event_by(tx, host)
     async with context(browser, openmeet, java_script_enabled=script) as ben:
         page = await ben.new_page()
-        await page.goto("/sign-up")
+        await page.goto("/sign-in")
         await sign_up(page, openmeet, "Ben", "ben@example.org")
         await page.get_by_role("heading", level=1).wait_for()
         async with openmeet.db.transaction() as tx:

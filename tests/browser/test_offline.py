@@ -18,7 +18,7 @@ pytestmark = needs("chromium")
 
 async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     """Sign up, and wait until the pages of this browser are kept."""
-    await page.goto("/sign-up?next=/home")
+    await page.goto("/sign-in?next=/home")
     await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
     await page.wait_for_url("**/home")
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")

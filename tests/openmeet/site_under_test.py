@@ -89,11 +89,15 @@ def change_services(app: Application, **changes: object) -> None:
 
 async def sign_up(browser: httpx.AsyncClient, email: str, name: str, *, next_path: str = "/") -> httpx.Response:
     """Sign up on the pages; returns the last response (a redirect to ``next_path``)."""
-    asked = await browser.post("/sign-up", data={"email": email, "display_name": name, "next": next_path})
+    asked = await browser.post("/sign-in", data={"identifier": email, "next": next_path})
     assert asked.status_code == 303, asked.text
     (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
     code = model.code_of(CODE_KEY, challenge)
-    return await browser.post("/sign-in/code", data={"challenge": challenge, "code": code})
+    entered = await browser.post("/sign-in/code", data={"challenge": challenge, "code": code})
+    if not entered.headers["location"].startswith("/welcome"):
+        return entered
+    (following,) = parse_qs(urlsplit(entered.headers["location"]).query)["next"]
+    return await browser.post("/welcome", data={"display_name": name, "next": following})
 
 
 async def api_session(browser: httpx.AsyncClient, email: str, name: str) -> dict[str, str]:

@@ -52,8 +52,8 @@ async def until_going(up: Up, uri: str, number: int) -> str:
 
 async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
     """By e-mail, with the code out of the development mailbox."""
-    form = {"email": "zoe@example.net", "display_name": "Zoe Z.", "next": "/my/events"}
-    asked = await browser.post("/sign-up", data=form)
+    form = {"identifier": "zoe@example.net", "next": "/my/events"}
+    asked = await browser.post("/sign-in", data=form)
     assert asked.status_code == 303, asked.text
 
     async def code() -> str | None:
@@ -63,6 +63,8 @@ async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
     typed = {"challenge": asked.headers["location"].partition("challenge=")[2], "code": await eventually(code)}
     opened = await browser.post("/sign-in/code", data=typed)
     assert opened.status_code == 303, opened.text
+    named = await browser.post("/welcome", data={"display_name": "Zoe Z.", "next": "/my/events"})
+    assert named.status_code == 303, named.text
 
 
 async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None:

@@ -54,13 +54,15 @@ class Host:
         return await eventually(look)
 
     async def sign_up(self) -> None:
-        form = {"email": EMAIL, "display_name": f"{MARK} name", "next": "/"}
-        asked = await self.browser.post("/sign-up", data=form)
+        form = {"identifier": EMAIL, "next": "/"}
+        asked = await self.browser.post("/sign-in", data=form)
         code = {
             "challenge": asked.headers["location"].partition("challenge=")[2],
             "code": await self.mailed_code(),
         }
         assert (await self.browser.post("/sign-in/code", data=code)).status_code == 303
+        named = {"display_name": f"{MARK} name", "next": "/"}
+        assert (await self.browser.post("/welcome", data=named)).status_code == 303
         asked = await self.call("POST", "/api/session/code", {"email": EMAIL})
 
         async def session() -> Any:

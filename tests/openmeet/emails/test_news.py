@@ -341,7 +341,7 @@ async def test_nobody_without_a_confirmed_address_is_mailed(post, evening):
         unreachable = await users.create_person(tx, display_name="Dora")
         await attendance.answer(tx, replace(ana, user_id=unreachable), event.slug, GOING)
     async with post.site.browser() as browser:
-        asked = await browser.post("/sign-up", data={"email": "eve@example.org", "display_name": "Eve", "next": "/"})
+        asked = await browser.post("/sign-in", data={"identifier": "eve@example.org", "next": "/"})
         assert asked.status_code == 303
     await cancel(post, ana, event)
     news = [mail for mail in await post.deliver() if not mail["Subject"].startswith("Your code: ")]

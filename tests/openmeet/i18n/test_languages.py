@@ -174,7 +174,7 @@ async def test_a_code_has_the_language_of_the_page_on_which_it_is_typed(
 ) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
-        await browser.post("/sign-up", data={"email": "eve@example.org", "display_name": "Eve"}, headers=FRENCH)
+        await browser.post("/sign-in", data={"identifier": "eve@example.org"}, headers=FRENCH)
     assert (await mailing.subjects())["eve@example.org"].startswith("Votre code : ")
 
 

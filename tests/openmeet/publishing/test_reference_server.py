@@ -29,8 +29,8 @@ pytestmark = needs("reference", "chromium")
 async def sign_in(far: Far, page: Page, name: str) -> Caller:
     """By OAuth, with the yes to publishing."""
     await page.goto("/sign-in")
-    await page.get_by_label("Handle", exact=True).first.fill(f"{name}.test")
-    await page.get_by_role("button", name="Continue at your server").click()
+    await page.get_by_label("E-mail or handle").fill(f"{name}.test")
+    await page.get_by_role("button", name="Continue to sign-in").click()
     await allow(page)
     await expect(page).to_have_url(f"{far.url}/")
     found = await far.identity(name)

@@ -286,7 +286,7 @@ async def test_links_in_browsers(make_sqlite, clock):
     """Opened by a program that looks into mail, in another browser, with a code in between: only the right one gets in, once."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as browser, site.browser() as other:
-        asked = await browser.post("/sign-up", data={"email": EMAIL, "display_name": "Ana", "next": "/groups"})
+        asked = await browser.post("/sign-in", data={"identifier": EMAIL, "next": "/groups"})
         (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
         link = link_in(site, challenge)
         for _ in range(2):
@@ -297,7 +297,7 @@ async def test_links_in_browsers(make_sqlite, clock):
         assert (refused.status_code, "set-cookie" in refused.headers) == (400, False)
         assert "Sign in here?" in (await browser.get(link)).text
         entered = await browser.post(link, data={"time_zone": "Europe/Lisbon"})
-        assert (entered.status_code, entered.headers["location"]) == (303, "/groups")
+        assert (entered.status_code, entered.headers["location"]) == (303, "/welcome?next=%2Fgroups")
         for each in (browser, other):
             again = await each.post(link, data={"time_zone": ""})
             assert (again.status_code, "no longer works" in again.text) == (410, True)
@@ -307,7 +307,7 @@ async def test_links_in_browsers(make_sqlite, clock):
 async def test_a_page_says_when_guesses_are_used_up(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
     async with site.browser() as browser:
-        asked = [await browser.post("/sign-in", data={"email": EMAIL}) for _ in range(5)]
+        asked = [await browser.post("/sign-in", data={"identifier": EMAIL}) for _ in range(5)]
         challenges = [parse_qs(urlsplit(one.headers["location"]).query)["challenge"][0] for one in asked]
         assert "earlier=yes" in asked[-1].headers["location"]
         assert "Use the newest one" in (await browser.get(asked[-1].headers["location"])).text
@@ -326,7 +326,7 @@ async def test_a_newcomer_has_the_zone_of_their_browser_and_keeps_what_they_chos
     site = site_on(await make_sqlite("openmeet"), clock)
     for zone in (said, "Asia/Tokyo"):
         async with site.browser() as browser:
-            asked = await browser.post("/sign-up", data={"email": EMAIL, "display_name": "Ana", "next": "/"})
+            asked = await browser.post("/sign-in", data={"identifier": EMAIL, "next": "/"})
             (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
             code = model.code_of(CODE_KEY, challenge)
             sent = {"challenge": challenge, "code": code, "time_zone": zone}

@@ -15,7 +15,7 @@ async def site(make_sqlite, clock):
 
 
 async def ask(browser, number):
-    return await browser.post("/sign-in", data={"email": f"person{number}@example.org"})
+    return await browser.post("/sign-in", data={"identifier": f"person{number}@example.org"})
 
 
 async def test_one_address_cannot_mail_many_strangers(site, clock):

@@ -43,8 +43,8 @@ class Shared:
         if kind is PdsSessionKind.OAUTH:
             async with chromium() as browser, self.far.phone(browser) as page:
                 await page.goto("/sign-in")
-                await page.get_by_label("Handle", exact=True).first.fill("ana.test")
-                await page.get_by_role("button", name="Continue at your server").click()
+                await page.get_by_label("E-mail or handle").fill("ana.test")
+                await page.get_by_role("button", name="Continue to sign-in").click()
                 await allow(page)
                 await expect(page).to_have_url(f"{self.far.url}/")
             await self.set("access_ends_at", SystemClock().now())

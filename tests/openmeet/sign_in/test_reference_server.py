@@ -28,8 +28,8 @@ async def test_somebody_of_the_reference_is_let_in_by_a_click(far: Far):
     async with chromium() as browser, far.phone(browser) as page:
         await page.goto(f"/events/{event.slug}")
         await page.locator("button[value=going]").first.click()
-        await page.get_by_label("Handle", exact=True).first.fill("ana.test")
-        await page.get_by_role("button", name="Continue at your server").click()
+        await page.get_by_label("E-mail or handle").fill("ana.test")
+        await page.get_by_role("button", name="Continue to sign-in").click()
         await allow(page)
         await expect(page).to_have_url(f"{far.url}/events/{event.slug}")
         await expect(page.get_by_text("You’re going").first).to_be_visible()

@@ -55,5 +55,7 @@ async def test_a_broken_link_of_a_letter_says_how_to_go_on(site, path):
 
 async def test_a_form_of_another_site_is_refused(site):
     async with site.browser() as browser:
-        answer = await browser.post("/sign-in", data={"email": "a@example.org"}, headers={"origin": "http://evil.test"})
+        answer = await browser.post(
+            "/sign-in", data={"identifier": "a@example.org"}, headers={"origin": "http://evil.test"}
+        )
     assert answer.status_code == 403

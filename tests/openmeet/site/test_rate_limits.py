@@ -45,7 +45,7 @@ async def test_the_page_says_when_to_come_back_and_leads_there(limited: Site, cl
         await statuses(browser, LIMIT)
         clock.turn(20 * SECOND)
         refused = await browser.get("/groups?q=chess")
-        posted = await browser.post("/sign-in", data={"email": "ana@example.org"})
+        posted = await browser.post("/sign-in", data={"identifier": "ana@example.org"})
     assert refused.headers["retry-after"] == "40"
     assert "Try again in 40 seconds." in refused.text
     assert 'href="/groups?q=chess"' in refused.text

@@ -141,7 +141,7 @@ async def test_a_link_is_made_opened_by_a_scanner_accepted_and_taken_back(site, 
             assert (opened.status_code, opened.headers["cache-control"]) == (200, "no-store")
             assert "Ana invites you to a group" in opened.text
         answer = await scanner.post(link, data={"answer": "yes"})
-        assert answer.headers["location"].startswith("/sign-up?next=%2Fgroups%2Finvitations%2F")
+        assert answer.headers["location"].startswith("/sign-in?next=%2Fgroups%2Finvitations%2F")
     assert "0 of 2 used" in await text_of(ana, f"{path}/invitations")
     await press(ben, link, answer="yes")
     assert "You are in already" in await text_of(ben, link)

@@ -45,7 +45,7 @@ async def host_event(site, **typed: str):
 async def test_a_draft_written_before_signing_in_survives_sign_up(browser):
     form = inputs_of((await browser.get("/events/new")).text)
     sent = await browser.post("/events/new", data=form | TYPED | {"description": "Bring cake"})
-    assert sent.headers["location"] == "/sign-up?next=/events/new"
+    assert sent.headers["location"] == "/sign-in?next=/events/new"
     back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
     page = (await browser.get(back.headers["location"])).text
     assert "Here is the event you began" in page
@@ -465,7 +465,7 @@ async def test_texts_of_people_are_never_markup(site, browser):
     assert 'href="javascript:' not in page
 
 
-@pytest.mark.parametrize("path", ["/", "/events/new", "/sign-in", "/sign-up", "/sign-in/code", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/events/new", "/sign-in", "/sign-in/code", "/nowhere"])
 async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
     page = (await browser.get(path)).text
     assert len(re.findall("<h1", page)) == 1

@@ -7,6 +7,7 @@ class SignInReason(Reason):
     """Codes; their messages are in ``i18n/reasons/sign_in.py``."""
 
     EMAIL_NEEDED = "sign_in.email_needed"
+    EMAIL_OR_HANDLE_NEEDED = "sign_in.email_or_handle_needed"
     MALFORMED_EMAIL = "sign_in.malformed_email"
     CODES_USED_UP = "sign_in.codes_used_up"
     CODES_USED_UP_OPEN_LINK = "sign_in.codes_used_up_open_link"

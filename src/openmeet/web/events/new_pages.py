@@ -263,7 +263,7 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
-    response = go("/sign-up?next=/events/new", flash="draft_kept")
+    response = go("/sign-in?next=/events/new", flash="draft_kept")
     settings = services(request).settings
     response.set_cookie(
         _DRAFT_COOKIE,

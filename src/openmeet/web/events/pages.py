@@ -47,6 +47,7 @@ from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, within
 from openmeet.web.events.view_conflicts import meanwhile
 from openmeet.web.events.words import must_be_here, paths_of_hosts
+from openmeet.web.media.qr_code import picture_of as picture_of_code
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
@@ -136,11 +137,14 @@ async def _event_context(
     public_url = services(request).settings.public_url
     # The viewer's own RSVP is the only one that is known already.
     nobody_else = not await attendance.is_answered(reader, event.id, but=mine.id if mine else None)
+    address = structured_data.address_of(event, public_url)
+    is_fresh = bool(context["is_host"] and context["can_answer"]) and nobody_else and not event.is_hidden
     context |= {
         "may_unpublish": not event.is_draft and nobody_else and mine is None,
         # The host sees the next steps until somebody else has answered.
-        "is_fresh": context["is_host"] and context["can_answer"] and nobody_else and not event.is_hidden,
-        "address": structured_data.address_of(event, public_url),
+        "is_fresh": is_fresh,
+        "code": picture_of_code(address) if is_fresh else "",
+        "address": address,
         "public_url": public_url,
         "card": card_of(event),
         "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),

@@ -64,7 +64,7 @@ async def show_door(request: Request) -> Response:
         "is_by_mail": invitation.email is not None,
         "is_in": role in INSIDE,
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
-        "sign_in": f"/sign-up?next={quote(request.url.path, safe='')}",
+        "sign_in": f"/sign-in?next={quote(request.url.path, safe='')}",
     }
     return page(request, "groups/group_door.html", context, headers=_HEADERS)
 
@@ -99,7 +99,7 @@ async def answer(request: Request) -> Response:
         raise InvalidInput("answer", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_or_none(request)
     if caller is None:
-        return go(f"/sign-up?next={quote(request.url.path, safe='')}")
+        return go(f"/sign-in?next={quote(request.url.path, safe='')}")
     async with database_of(request).transaction() as tx:
         group, _ = await administration.accept(tx, caller, invitation_of(request))
     return go(path_of(group), flash="group_joined")

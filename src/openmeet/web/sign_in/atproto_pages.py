@@ -7,9 +7,10 @@ never displayed.
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -27,9 +28,12 @@ from groundwork.errors import (
     Why,
 )
 from openmeet.domain.account_merge.actions import sign_in_with_did
-from openmeet.domain.events import seeing, time_and_place
+from openmeet.domain.attendance import registration
+from openmeet.domain.covers.model import cover_of
+from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
@@ -52,6 +56,7 @@ from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
+from openmeet.web.events.listing import short_when
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
@@ -78,6 +83,11 @@ HEADINGS = {
 }
 
 
+ACCOUNTS_PATH: Final = "/sign-in/network"
+PASSWORD_PATH: Final = "/sign-in/handle"  # noqa: S105  # a path
+# Its own server asks who somebody is, so no handle has to be typed.
+_BLUESKY: Final = "https://bsky.social"
+
 # /events/{slug} and the pages below it; not the form for a new one.
 _EVENT_PATH: Final = re.compile(r"/events/(?!new(?:[?#]|$))([^/?#]+)")
 
@@ -89,11 +99,15 @@ class ShownEvent:
     title: str
     when: str
     picture: str
+    tone: int
+    path: str
+    takes_guests: bool
 
 
 def routes() -> list[Route]:
     return [
-        Route("/sign-in/network", begin_sign_in, methods=["POST"]),
+        Route(ACCOUNTS_PATH, show_accounts, methods=["GET"]),
+        Route(ACCOUNTS_PATH, begin_sign_in, methods=["POST"]),
         Route(CALLBACK_PATH, come_back, methods=["GET"]),
     ]
 
@@ -106,9 +120,21 @@ def document_routes() -> list[Route]:
     ]
 
 
+async def show_accounts(request: Request) -> Response:
+    """The page for people with an AT Protocol account."""
+    if not is_offered(request):
+        raise NotFound(SignInReason.NO_NETWORK_SIGN_IN)
+    next_path = local_path(request.query_params.get("next", "/"))
+    return await accounts_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path)
+
+
 async def begin_sign_in(request: Request) -> Response:
     typed = await read_form(request)
-    next_path = local_path(typed.get("next", "/"))
+    return await send_to_server(request, typed, local_path(typed.get("next", "/")))
+
+
+async def send_to_server(request: Request, typed: Mapping[str, str], next_path: str) -> Response:
+    """Send the browser to the server of the account that was typed, or show what is wrong with it."""
     try:
         named = read_name(typed.get("identifier", ""))
         return await depart(
@@ -123,8 +149,9 @@ async def begin_sign_in(request: Request) -> Response:
         )
     except Failure as wrong:
         status, problem = problem_of(wrong)
-        shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
-        return await start_page(request, shown, next_path, is_new=False, status=status)
+        return await accounts_page(
+            request, Typed({FIELD: typed.get(FIELD, "").strip()}, problem), next_path, status=status
+        )
 
 
 def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
@@ -202,18 +229,29 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     return network, network.app
 
 
-async def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
-    """The page with all ways to sign in. Whoever comes for a public event sees that it is kept in mind."""
+async def start_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    """The page that asks who somebody is. Whoever comes for a public event sees that it is kept in mind."""
     context = {
         "typed": typed,
         "next_path": next_path,
-        "is_new": is_new,
-        "with_network": is_offered(request),
-        "with_password": services(request).network is not None,
-        "is_again": bool(request.query_params.get("again")),
+        "with_accounts": services(request).network is not None,
+        "accounts_path": ACCOUNTS_PATH if is_offered(request) else PASSWORD_PATH,
         "event": await _event_of(request, next_path),
     }
     return page(request, "sign_in/start.html", context, status=status)
+
+
+async def accounts_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    """The page that asks for a handle or a server."""
+    event = await _event_of(request, next_path)
+    context = {"typed": typed, "next_path": next_path, "bluesky": _BLUESKY, "event": event}
+    return page(request, "sign_in/account.html", context, status=status)
+
+
+async def password_page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:
+    """The page for accounts whose server offers passwords only."""
+    context = {"typed": typed, "next_path": next_path, "event": await _event_of(request, next_path)}
+    return page(request, "sign_in/password.html", context, status=status)
 
 
 async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
@@ -230,7 +268,15 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
             or not await seeing.may_see(reader, event, None, is_invited=False)
         ):
             return None
-    return ShownEvent(event.title, time_and_place.tagged(event), thumbnail(event.content))
+        settings = await registration.of_event(reader, event)
+    return ShownEvent(
+        event.title,
+        short_when(event),
+        thumbnail(event.content),
+        cover_of(event.title, event.content.categories).tone,
+        f"/events/{quote(event.slug)}",
+        settings.takes_guests and event.content.visibility is Visibility.PUBLIC and not event.is_cancelled,
+    )
 
 
 async def _finish_sign_in(request: Request, network: NetworkClients, proven: AuthorizedAccount) -> Response:

@@ -1,12 +1,13 @@
-"""Sign in, sign up, code, first name, sign out."""
+"""Sign in or sign up, code, first name, sign out."""
 
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany, Why
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from openmeet.domain.sign_in import actions, model
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
@@ -21,8 +22,8 @@ from openmeet.network.repositories.sign_in import FIELD
 from openmeet.web.attendance.resume_click import Finished, finish_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
-from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret, known_browser
-from openmeet.web.sign_in.atproto_pages import signed_in, start_page
+from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, known_browser
+from openmeet.web.sign_in.atproto_pages import PASSWORD_PATH, password_page, send_to_server, signed_in, start_page
 from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as edge
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -36,14 +37,15 @@ from openmeet.web.site.tenant_routing import database_of
 def routes() -> list[Route]:
     return [
         Route("/sign-in", show_sign_in, methods=["GET"]),
-        Route("/sign-in", ask_code, methods=["POST"]),
-        Route("/sign-up", show_sign_up, methods=["GET"]),
-        Route("/sign-up", ask_code_as_newcomer, methods=["POST"]),
+        Route("/sign-in", begin, methods=["POST"]),
+        Route("/sign-up", redirect_sign_up, methods=["GET"]),
         Route("/sign-in/code", show_code, methods=["GET"]),
         Route("/sign-in/code", answer_code, methods=["POST"]),
         Route(f"{LINK_PATH}/{{token}}", show_link, methods=["GET"]),
         Route(f"{LINK_PATH}/{{token}}", follow_link, methods=["POST"]),
-        Route("/sign-in/handle", sign_in_with_handle, methods=["POST"]),
+        Route(PASSWORD_PATH, show_password, methods=["GET"]),
+        Route(PASSWORD_PATH, sign_in_with_handle, methods=["POST"]),
+        Route("/sign-in/done", show_done, methods=["GET"]),
         Route("/welcome", show_welcome, methods=["GET"]),
         Route("/welcome", choose_name, methods=["POST"]),
         Route("/sign-out", sign_out, methods=["POST"]),
@@ -55,22 +57,34 @@ async def show_sign_in(request: Request) -> Response:
     # A signed-in user may have to enter the password of their handle again, to restore the repository session.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
-    return await start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
+    return await start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path)
 
 
-async def show_sign_up(request: Request) -> Response:
+async def redirect_sign_up(request: Request) -> Response:
+    """One page signs in and signs up."""
+    return go("/sign-in?" + urlencode({"next": local_path(request.query_params.get("next", "/"))}))
+
+
+async def begin(request: Request) -> Response:
+    """What was typed decides: an e-mail address gets a code, an account goes to its own server."""
+    typed = await read_form(request)
+    next_path = local_path(typed.get("next", "/"))
+    name = typed.get(FIELD, "").strip()
+    if not name or "@" in name[1:] or services(request).network is None:
+        return await _send_code(request, typed, next_path)
+    if "." not in name and not name.startswith("did:"):
+        shown = Typed(typed, {FIELD: SignInReason.EMAIL_OR_HANDLE_NEEDED()})
+        return await start_page(request, shown, next_path, status=400)
+    if is_offered(request):
+        return await send_to_server(request, typed, next_path)
+    return await password_page(request, Typed({"handle": name.removeprefix("@")}), next_path)
+
+
+async def show_password(request: Request) -> Response:
+    if services(request).network is None:
+        raise NotFound(SignInReason.NO_PASSWORD_SIGN_IN)
     next_path = local_path(request.query_params.get("next", "/"))
-    if caller_or_none(request):
-        return go(next_path)
-    return await start_page(request, EMPTY, next_path, is_new=True)
-
-
-async def ask_code(request: Request) -> Response:
-    return await _ask(request, is_new=False)
-
-
-async def ask_code_as_newcomer(request: Request) -> Response:
-    return await _ask(request, is_new=True)
+    return await password_page(request, Typed({"handle": request.query_params.get("handle", "")}), next_path)
 
 
 async def show_code(request: Request) -> Response:
@@ -142,17 +156,17 @@ async def sign_in_with_handle(request: Request) -> Response:
     if not password:
         problems["password"] = SignInReason.PASSWORD_NEEDED  # a sentence
     if problems or services(request).network is None:
-        return await start_page(request, Typed(shown, problems), next_path, is_new=False, status=400)
+        return await password_page(request, Typed(shown, problems), next_path, status=400)
     try:
         proven = await sign_in(request, handle, password)
     except NotSignedIn as refused:
-        return await start_page(request, Typed(shown, {"password": refused.why}), next_path, is_new=False, status=401)
+        return await password_page(request, Typed(shown, {"password": refused.why}), next_path, status=401)
     except (InvalidInput, NotFound) as wrong:
-        return await start_page(request, Typed(shown, {"handle": wrong.why}), next_path, is_new=False, status=400)
+        return await password_page(request, Typed(shown, {"handle": wrong.why}), next_path, status=400)
     except TooMany as limit:
-        return await start_page(request, Typed(shown, {"password": limit.why}), next_path, is_new=False, status=429)
+        return await password_page(request, Typed(shown, {"password": limit.why}), next_path, status=429)
     except (RemoteFailed, RemoteSlow) as away:
-        return await start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
+        return await password_page(request, Typed(shown, {"handle": away.why}), next_path, status=502)
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(
             tx,
@@ -161,6 +175,12 @@ async def sign_in_with_handle(request: Request) -> Response:
             strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
         )
     return signed_in(request, session, await _finished(request, proven.user_id, next_path))
+
+
+async def show_done(request: Request) -> Response:
+    """After signing in beside a tab that holds a form (``site/kept_forms.py``)."""
+    caller_of(request)
+    return page(request, "sign_in/done.html")
 
 
 async def show_welcome(request: Request) -> Response:
@@ -210,29 +230,18 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def _ask(request: Request, *, is_new: bool) -> Response:
-    typed = await read_form(request)
-    next_path = local_path(typed.get("next", "/"))
-    problems: dict[str, Why] = {}
-    email = name = ""
+async def _send_code(request: Request, typed: Mapping[str, str], next_path: str) -> Response:
     try:
-        email = model.check_email(typed.get("email", ""))
+        email = model.check_email(typed.get(FIELD, ""))
     except InvalidForm as wrong:
-        problems |= wrong.problems
-    if is_new:
-        try:
-            name = check_name(typed.get("display_name", ""))
-        except InvalidForm as wrong:
-            problems |= wrong.problems
-    if problems:
-        return await start_page(request, Typed(typed, problems), next_path, is_new=is_new, status=400)
+        return await start_page(request, Typed(typed, {FIELD: wrong.problems["email"]}), next_path, status=400)
     try:
         await spend_on(request, limits.CODES)
     except TooMany as limit:
-        return await start_page(request, Typed(typed, {"email": limit.why}), next_path, is_new=is_new, status=429)
+        return await start_page(request, Typed(typed, {FIELD: limit.why}), next_path, status=429)
     browser = browser_secret(request)
     async with database_of(request).transaction() as tx:
-        challenge = await actions.ask_for_code(tx, email, display_name=name, next_path=next_path, browser=browser)
+        challenge = await actions.ask_for_code(tx, email, next_path=next_path, browser=browser)
     earlier = {} if challenge.is_mailed else {"earlier": "yes"}
     response = go("/sign-in/code?" + urlencode({"challenge": challenge.id, **earlier}))
     keep_browser_secret(request, response, browser)

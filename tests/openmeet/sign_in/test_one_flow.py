@@ -1,0 +1,51 @@
+"""One page signs in and signs up; a form that outlived its session is shown again with all that was typed."""
+
+import pytest
+
+from openmeet.domain.users import queries as users
+from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
+
+
+@pytest.mark.parametrize("typed", ["", "ana", "ana@", "@"])
+async def test_what_is_no_address_is_said_beside_the_field(make_sqlite, clock, typed: str):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        shown = await browser.post("/sign-in", data={"identifier": typed, "next": "/home"})
+    assert (shown.status_code, 'id="identifier-problem"' in shown.text) == (400, True)
+    assert f'value="{typed}"' in shown.text
+
+
+async def test_new_people_give_their_name_after_the_code(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        entered = await sign_up(browser, "ana@example.org", "Ana", next_path="/groups")
+        assert entered.headers["location"] == "/groups"
+    async with site.db.reader() as reader:
+        found = await users.by_email(reader, "ana@example.org")
+    assert found is not None
+    assert found.display_name == "Ana"
+
+
+async def test_the_old_address_of_sign_up_leads_to_the_one_page(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        led = await browser.get("/sign-up", params={"next": "/groups"})
+        assert (led.status_code, led.headers["location"]) == (303, "/sign-in?next=%2Fgroups")
+
+
+async def test_a_form_without_a_session_keeps_what_was_typed(make_sqlite, clock):
+    """Repeated fields and quotes as they were, passwords not; sent again with a session, it is saved."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+    path = f"/events/{event.slug}/cancel"
+    typed = {"reason": 'The "big" storm & rain', "tags": ["a", "b"], "password": "not to be shown"}
+    async with site.browser() as browser:
+        shown = await browser.post(path, data=typed)
+    assert (shown.status_code, f'action="{path}"' in shown.text) == (401, True)
+    assert 'name="reason" value="The &#34;big&#34; storm &amp; rain"' in shown.text
+    assert shown.text.count('name="tags"') == 2
+    assert "not to be shown" not in shown.text
+    async with signed_in(site, ana.user_id) as browser:
+        assert (await browser.post(path, data=typed)).status_code == 303
