@@ -120,7 +120,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
         )
         await webhooks.ping(tx, webhook)
-        said = RsvpRequest(party=1, replies={"q1": "Everything"}, is_private=True)
+        said = RsvpRequest(party=1, form_responses={"q1": "Everything"}, is_private=True)
         await attendance.answer(tx, ana, open_event.slug, RsvpReply.GOING, said)
         for who in (ben, cleo):
             await attendance.answer(tx, who, open_event.slug, RsvpReply.GOING, said)
