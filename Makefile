@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VAR ?= var
 # Many tests wait for sockets, disks and clocks more than they compute: more workers than cores.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2))')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2) + 2)')
 
 # What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
 CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference synapse nginx caddy promtool fixtures

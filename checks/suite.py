@@ -34,24 +34,9 @@ ROOM_BYTES = 4 << 30
 DURATIONS = Path("checks/durations.json")
 # A file that takes longer is spread over the workers, test by test.
 SPREAD_SECONDS = 45.0
-# Where nothing is recorded: files of these folders take minutes, others seconds, but for some that are known to take longer.
+# Where nothing is recorded: files of these folders take minutes, others seconds.
 LONG = ("tests/simulation/", "tests/attack/", "tests/interop/", "tests/system/")
 LONG_SECONDS, SHORT_SECONDS = 60.0, 1.0
-ESTIMATES = {
-    "tests/simulation/test_simulation.py": 290.0,
-    "tests/browser/test_every_page.py": 240.0,
-    "tests/openmeet/privacy/test_secrets.py": 130.0,
-    "tests/browser/test_main_flows.py": 120.0,
-    "tests/browser/test_pages_of_groups.py": 100.0,
-    "tests/openmeet/account_merge/test_side_by_side.py": 100.0,
-    "tests/system/test_health_of_roles.py": 100.0,
-    "tests/system/test_up.py": 90.0,
-    "tests/browser/test_pages_of_moderation.py": 40.0,
-    "tests/browser/test_consent.py": 30.0,
-    "tests/browser/test_door.py": 30.0,
-    "tests/browser/test_taking_over.py": 30.0,
-    "tests/openmeet/events/test_new_field.py": 30.0,
-}
 
 # Files that one worker runs one after the other: what they start is shared between them, or is too much for a machine twice at once.
 # Of PostgreSQL's hundred connections those of "cluster" leave few. Two groups start whole installations, so that two run at a time:
@@ -123,7 +108,7 @@ def plan(files: Iterable[str], durations: Mapping[str, float], workers: int) -> 
 
 def _estimate(file: str) -> float:
     is_long = file.startswith(LONG) or file in TOGETHER
-    return ESTIMATES.get(file, LONG_SECONDS if is_long else SHORT_SECONDS)
+    return LONG_SECONDS if is_long else SHORT_SECONDS
 
 
 @dataclass
