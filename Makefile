@@ -19,12 +19,14 @@ help:  ## Show the commands
 	@$(PYTHON) -c 'import sys; sys.exit("OpenMeet needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 " ) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: requirements/base.txt pyproject.toml | .venv/bin/python
+.venv/.installed: requirements/base.txt requirements/brotli.txt pyproject.toml | .venv/bin/python
 	@echo "Installing what OpenMeet needs into .venv (once) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt >/dev/null 2>&1 \
 	  || echo "cbrrr could not be built (no C compiler?): the pure Python codec is used, which is slower and otherwise the same."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/brotli.txt >/dev/null 2>&1 \
+	  || echo "There is no brotli for this platform: responses are compressed with gzip, which is a tenth larger."
 	@touch $@
 
 .venv/.installed-dev: requirements/dev.txt .venv/.installed

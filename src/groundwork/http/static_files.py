@@ -1,7 +1,9 @@
-"""Static files of a release, cacheable for ever: each is served under the hash of its content."""
+"""Static files of a release, cacheable for ever: each is served under the hash of its content, compressed once."""
 
+import asyncio
 import hashlib
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
+from groundwork.http.compression import Encoding, chosen_encoding, file_bodies
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -18,6 +21,9 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
+_COMPRESSED_TYPES = frozenset({".css", ".js", ".svg"})
+# Within one packet anyway.
+_LEAST_BYTES = 1024
 _HASH_CHARACTERS = 12
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 _COMMENT = re.compile(rb"/\*.*?\*/\n?", re.DOTALL)
@@ -47,6 +53,8 @@ class StaticFiles:
             for name, parts in (bundles or {}).items()
         }
         self._files: dict[str, tuple[bytes, str]] = {}
+        self._compressed: dict[str, dict[Encoding, bytes]] = {}
+        self._compressing = threading.Lock()
         # Stylesheets last: their content has the addresses of the others.
         for name, content in sorted((contents | dict(more or {})).items(), key=lambda one: one[0].endswith(".css")):
             served = _REFERENCE.sub(self._address, content) if name.endswith(".css") else content
@@ -69,4 +77,21 @@ class StaticFiles:
         content, tag = self._files.get(name, (b"", ""))
         if not tag or tag != request.path_params["hash"]:
             raise NotFound("There is nothing at this address.")
-        return Response(content, media_type=_TYPES[Path(name).suffix], headers=_FOR_EVER)
+        suffix = Path(name).suffix
+        if suffix not in _COMPRESSED_TYPES or len(content) < _LEAST_BYTES:
+            return Response(content, media_type=_TYPES[suffix], headers=_FOR_EVER)
+        headers = _FOR_EVER | {"vary": "Accept-Encoding"}
+        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+        if encoding is not None:
+            kept = self._compressed.get(name) or await asyncio.to_thread(self._bodies, name, content)
+            content = kept[encoding]
+            headers |= {"content-encoding": encoding.value}
+        return Response(content, media_type=_TYPES[suffix], headers=headers)
+
+    def _bodies(self, name: str, content: bytes) -> dict[Encoding, bytes]:
+        """The file in every coding: compressed for whoever asks first, because it takes too long for a start."""
+        if name not in self._compressed:
+            with self._compressing:
+                if name not in self._compressed:
+                    self._compressed[name] = file_bodies(content)
+        return self._compressed[name]

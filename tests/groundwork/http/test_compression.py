@@ -10,8 +10,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
+from groundwork.http import compression
 from groundwork.http.application import Application
-from groundwork.http.compression import accepts_gzip, fold
+from groundwork.http.compression import (
+    ENCODINGS,
+    Encoding,
+    accepts_gzip,
+    chosen_encoding,
+    file_bodies,
+    fold,
+    page_bodies,
+)
 from groundwork.telemetry.metrics import Metrics
 
 
@@ -36,6 +45,51 @@ from groundwork.telemetry.metrics import Metrics
 )
 def test_who_reads_it(header: bytes | None, *, accepts: bool) -> None:
     assert accepts_gzip(header) is accepts
+
+
+BR, GZIP = Encoding.BROTLI, Encoding.GZIP
+needs_brotli = pytest.mark.skipif(BR not in ENCODINGS, reason="the package brotli is not installed")
+
+
+@needs_brotli
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        ("", None),
+        ("identity", None),
+        ("*", None),
+        ("gzip, deflate, br, zstd", BR),
+        ("gzip", GZIP),
+        ("br", BR),
+        ("BR;Q=0.4", BR),
+        ("br;q=0.4, gzip;q=0.8", GZIP),
+        ("br;q=0.8, gzip;q=0.8", BR),
+        ("br;q=0, gzip", GZIP),
+        ("br;q=0, gzip;q=0.000", None),
+        ("br;q=2, gzip", GZIP),
+        ("br;q=nan", None),
+        ("br;level=1", None),
+        ("brotli, bro, xbr", None),
+        ("x-gzip;q=1.0", GZIP),
+        ("x," * 10_000 + "br", None),
+    ],
+)
+def test_weights_decide_between_codings(header: str, chosen: Encoding | None) -> None:
+    assert chosen_encoding(header) is chosen
+
+
+def test_without_brotli_everything_is_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "ENCODINGS", (GZIP,))
+    assert chosen_encoding("br") is None
+    assert chosen_encoding("br, gzip;q=0.1") is GZIP
+
+
+async def test_cached_bodies_hold_what_was_compressed() -> None:
+    for bodies in (await page_bodies(PAGE), file_bodies(PAGE)):
+        assert set(bodies) == set(ENCODINGS)
+        assert gzip.decompress(bodies[GZIP]) == PAGE
+        if BR in bodies:
+            assert pytest.importorskip("brotli").decompress(bodies[BR]) == PAGE
 
 
 @pytest.mark.parametrize("size", [0, 5000, 1_000_000])
@@ -66,13 +120,21 @@ async def live(_request: Request) -> Response:
     return StreamingResponse(events(), media_type="text/event-stream")
 
 
+async def parts(_request: Request) -> Response:
+    async def lines() -> AsyncIterator[bytes]:
+        for _ in range(400):
+            yield b"<p>A line of a page.</p>"
+
+    return StreamingResponse(lines(), media_type="text/html")
+
+
 async def broken(_request: Request) -> Response:
     raise NotFound("There is nothing here.")
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[httpx.AsyncClient]:
-    routes = [Route(f"/{one.__name__}", one) for one in (page, picture, live, broken)]
+    routes = [Route(f"/{one.__name__}", one) for one in (page, picture, live, parts, broken)]
     application = Application(routes, Metrics("test"), compresses=True)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
@@ -85,6 +147,22 @@ async def test_pages_are_compressed(site: httpx.AsyncClient) -> None:
     assert int(answer.headers["content-length"]) < len(PAGE) / 10
     assert "accept-encoding" in answer.headers["vary"].lower()
     assert answer.content == PAGE
+
+
+@needs_brotli
+@pytest.mark.parametrize("path", ["page", "parts"])
+async def test_brotli_where_it_is_preferred(site: httpx.AsyncClient, path: str) -> None:
+    async with site.stream("GET", f"/{path}", headers={"accept-encoding": "gzip, br"}) as answer:
+        raw = b"".join([one async for one in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "br"
+    assert "accept-encoding" in answer.headers["vary"].lower()
+    assert pytest.importorskip("brotli").decompress(raw) == PAGE
+    assert len(raw) < len(PAGE) / (10 if path == "page" else 2)
+
+
+async def test_a_coding_that_the_client_refuses_is_not_used(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/page", headers={"accept-encoding": "br;q=0, gzip;q=0"})
+    assert "content-encoding" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["picture", "live", "broken"])

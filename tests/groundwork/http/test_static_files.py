@@ -1,10 +1,15 @@
 """Static files by name."""
 
+import gzip
 from pathlib import Path
 
+import httpx
 import pytest
 
+from groundwork.http.application import Application
+from groundwork.http.compression import ENCODINGS
 from groundwork.http.static_files import StaticFiles
+from groundwork.telemetry.metrics import Metrics
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -16,3 +21,25 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         StaticFiles([tmp_path / "shared", tmp_path / "own"])
     (tmp_path / "own" / "base.css").rename(tmp_path / "own" / "frame.css")
     assert len(StaticFiles([tmp_path / "shared", tmp_path / "own"]).routes()) > 0
+
+
+async def test_text_is_compressed_once_and_pictures_are_not(tmp_path: Path) -> None:
+    """In the coding that the client prefers, and never in one that it refuses."""
+    style = b".card { color: red; }\n" * 500
+    (tmp_path / "page.css").write_bytes(style)
+    (tmp_path / "mark.png").write_bytes(style)
+    files = StaticFiles([tmp_path])
+    transport = httpx.ASGITransport(Application(files.routes(), Metrics("test")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
+        for accepted, coding in [("gzip", "gzip"), ("gzip, br", ENCODINGS[0].value), ("br;q=0", None), ("", None)]:
+            for _ in range(2):
+                request = client.build_request("GET", files.url("page.css"), headers={"accept-encoding": accepted})
+                answer = await client.send(request, stream=True)
+                raw = b"".join([one async for one in answer.aiter_raw()])
+                assert answer.headers.get("content-encoding") == coding, accepted
+                assert answer.headers["vary"] == "Accept-Encoding"
+                assert (raw == style) is (coding is None)
+                assert coding != "gzip" or gzip.decompress(raw) == style
+                assert int(answer.headers["content-length"]) == len(raw)
+        picture = await client.get(files.url("mark.png"), headers={"accept-encoding": "gzip, br"})
+        assert "content-encoding" not in picture.headers

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakValueDictionary
@@ -19,10 +19,10 @@ from starlette.responses import Response
 
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
-from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
+from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, page_bodies
 from openmeet.i18n.catalogue import current
 
-# Per site. The front page has 40 kB, its compressed copy 6 kB.
+# Per site. The front page has 40 kB, its compressed copies 7 kB each.
 _MAX_BYTES: Final = 32_000_000
 # Longer searches are rarely asked for twice.
 _MAX_QUERY_BYTES: Final = 200
@@ -35,25 +35,27 @@ _State = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _CachedPage:
-    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: with gzip; None if it is small."""
+    """``began``: when rendering began, in the order of the cache's requests. ``compressed``: by coding; empty if it is small."""
 
     state: _State
     began: int
     headers: dict[str, str]
     body: bytes
-    compressed: bytes | None
+    compressed: Mapping[Encoding, bytes]
 
     @property
     def size(self) -> int:
-        return len(self.body) + len(self.compressed or b"")
+        return len(self.body) + sum(map(len, self.compressed.values()))
 
     def response(self, request: Request) -> Response:
-        if self.compressed is None:
+        if not self.compressed:
             return Response(self.body, headers=self.headers)
-        headers = self.headers | {"vary": "Accept-Encoding"}
-        if not accepts_gzip(request.headers.get("accept-encoding", "").encode("latin-1")):
-            return Response(self.body, headers=headers)
-        return Response(self.compressed, headers=headers | {"content-encoding": "gzip"})
+        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+        if encoding is None:
+            # Whatever wraps this response says that it varies.
+            return Response(self.body, headers=self.headers)
+        headers = self.headers | {"vary": "Accept-Encoding", "content-encoding": encoding.value}
+        return Response(self.compressed[encoding], headers=headers)
 
 
 class PageCache:
@@ -93,7 +95,7 @@ class PageCache:
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
             body = bytes(response.body)
-            compressed = await fold(body) if len(body) >= MIN_BYTES else None
+            compressed = await page_bodies(body) if len(body) >= MIN_BYTES else {}
             page = _CachedPage(state, began, _headers(response), body, compressed)
             self._store(key, page)
             return page.response(request)
