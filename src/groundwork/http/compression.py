@@ -82,9 +82,14 @@ async def fold(body: bytes) -> bytes:
     return await _placed(_gzipped, body, _LEVEL)
 
 
+async def encoded(body: bytes, encoding: Encoding) -> bytes:
+    """The body in this coding, as pages are compressed."""
+    return await _placed(_COMPRESS[encoding], body, _PAGE[encoding])
+
+
 async def page_bodies(body: bytes) -> dict[Encoding, bytes]:
     """A page in every coding, for a cache."""
-    return {one: await _placed(_COMPRESS[one], body, _PAGE[one]) for one in ENCODINGS}
+    return {one: await encoded(body, one) for one in ENCODINGS}
 
 
 def file_bodies(body: bytes) -> dict[Encoding, bytes]:

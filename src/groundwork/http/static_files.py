@@ -83,12 +83,14 @@ class StaticFiles:
         headers = _FOR_EVER | {"vary": "Accept-Encoding"}
         encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
         if encoding is not None:
-            kept = self._compressed.get(name) or await asyncio.to_thread(self._bodies, name, content)
-            content = kept[encoding]
+            bodies = self._compressed.get(name)
+            if bodies is None:
+                bodies = await asyncio.to_thread(self._compress, name, content)
+            content = bodies[encoding]
             headers |= {"content-encoding": encoding.value}
         return Response(content, media_type=_TYPES[suffix], headers=headers)
 
-    def _bodies(self, name: str, content: bytes) -> dict[Encoding, bytes]:
+    def _compress(self, name: str, content: bytes) -> dict[Encoding, bytes]:
         """The file in every coding: compressed for whoever asks first, because it takes too long for a start."""
         if name not in self._compressed:
             with self._compressing:

@@ -116,3 +116,13 @@ async def test_only_public_events_have_a_card(make_sqlite: MakeDatabase, clock: 
             await delete(tx, ana, gone.slug)
         for slug in (secret.slug, unlisted.slug, gone.slug, "nothing"):
             assert (await browser.get(f"/events/{slug}/card.png")).status_code == 404
+
+
+async def test_a_cover_is_compressed_as_its_reader_likes(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    cover = cover_of("Board games", (Category.GAMES,))
+    async with site_on(await make_sqlite("openmeet"), clock).browser() as visitor:
+        packed = await visitor.get(cover.path, headers={"accept-encoding": "gzip"})
+        plain = await visitor.get(cover.path, headers={"accept-encoding": "gzip;q=0"})
+    assert packed.text == plain.text == svg(cover)
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2

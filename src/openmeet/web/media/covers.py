@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
+from groundwork.http.compression import chosen_encoding, encoded
 from openmeet.domain.covers.drawing import svg
 from openmeet.domain.covers.model import cover_of, named
 from openmeet.domain.events.content import Content
@@ -20,7 +21,12 @@ async def show_cover(request: Request) -> Response:
     cover = named(request.path_params["name"])
     if cover is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return Response(svg(cover), media_type="image/svg+xml", headers=IMMUTABLE)
+    body, headers = svg(cover).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
+    # A page has twenty of them: together they are worth compressing, although each fits into a packet.
+    if (encoding := chosen_encoding(request.headers.get("accept-encoding", ""))) is not None:
+        body = await encoded(body, encoding)
+        headers["content-encoding"] = encoding.value
+    return Response(body, media_type="image/svg+xml", headers=headers)
 
 
 def thumbnail(content: Content) -> str:
