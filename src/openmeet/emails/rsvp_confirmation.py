@@ -18,7 +18,7 @@ from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import end_of, file_of
-from openmeet.emails.notifications.words import when_label
+from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.render import EmailContext
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext

@@ -19,7 +19,6 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.content import FIELDS
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Announcement, AnnouncementId, GroupId
-from openmeet.domain.notifications.conditions import ChatPresent, Payload, Present
 from openmeet.domain.notifications.kinds import (
     KINDS,
     Approval,
@@ -30,6 +29,7 @@ from openmeet.domain.notifications.kinds import (
     Moderated,
     NewAnswer,
     NotificationKind,
+    Payload,
     Rejection,
     RoleDecided,
     SearchMatch,
@@ -37,7 +37,8 @@ from openmeet.domain.notifications.kinds import (
 )
 from openmeet.domain.notifications.model import Repeats, When
 from openmeet.emails.composers import composers
-from openmeet.emails.notifications import words
+from openmeet.emails.notifications import texts
+from openmeet.emails.notifications.conditions import ChatPresent, Present
 from openmeet.emails.render import TEMPLATES, EmailContext
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.outbox.emails import OutgoingEmail, email_handler
@@ -69,7 +70,7 @@ def _shown(email: OutgoingEmail) -> str:
 
 
 def _templates() -> Iterator[tuple[str, jinja2.nodes.Template]]:
-    for environment in (TEMPLATES, words.ENVIRONMENT):
+    for environment in (TEMPLATES, texts.ENVIRONMENT):
         assert environment.loader is not None
         for name in environment.list_templates():
             yield name, environment.parse(environment.loader.get_source(environment, name)[0], name)
@@ -199,8 +200,8 @@ def _written(kind: NotificationKind[Any], payload: Payload, present: Present) ->
     )
     for one in presents:
         for shut_out in (False, True):
-            yield "Zqtitlezq".join(words.line(kind, payload, one, {}, is_shut_out=shut_out))
-            point = words.point(kind, payload, one, {}, title="Zqtitlezq", is_shut_out=shut_out)
+            yield "Zqtitlezq".join(texts.line(kind, payload, one, {}, is_shut_out=shut_out))
+            point = texts.point(kind, payload, one, {}, title="Zqtitlezq", is_shut_out=shut_out)
             yield from (point.heading, point.words, point.quote, point.action)
 
 
@@ -215,5 +216,5 @@ async def test_sentences_are_apart(present: Present) -> None:
 
 def test_templates_are_found() -> None:
     names = {name for name, _ in _templates()}
-    assert {path.name for path in Path(words.TEMPLATES).iterdir()} <= names
+    assert {path.name for path in Path(texts.TEMPLATES).iterdir()} <= names
     assert {"news.txt", "mail.html"} <= names

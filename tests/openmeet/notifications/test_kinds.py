@@ -4,7 +4,7 @@ import jinja2
 import pytest
 
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.emails.notifications.words import BLOCKS, TEMPLATES
+from openmeet.emails.notifications.texts import BLOCKS, TEMPLATES
 
 # Blocks that a template may have beside those that each needs.
 OPTIONAL = {"quote", "action"}

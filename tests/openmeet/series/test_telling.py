@@ -7,10 +7,10 @@ from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Present
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications.conditions import Present
 from openmeet.emails.notifications.content import items
 from openmeet.emails.notifications.present import points
 from openmeet.recurrence.describe import describe

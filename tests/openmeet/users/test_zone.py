@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.notifications.words import when_label
+from openmeet.emails.notifications.texts import when_label
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 

@@ -12,7 +12,6 @@ from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries, tables
 from openmeet.domain.account_merge.model import Holding
-from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.chat import merge as chat
@@ -48,7 +47,7 @@ ROOMS: Final[tuple[Reassign, ...]] = (
     tables.reassign_followers,
     tables.reassign_imports,
     tables.reassign_legacy_rows,
-    access.reassign,
+    tables.reassign_api_tokens,
     webhooks.reassign,
     _publications,
     tables.reassign_blocks,

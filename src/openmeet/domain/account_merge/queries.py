@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, AccountClaim, ClaimId, Holding, OwnershipProof
-from openmeet.domain.users.merge import hand_over
+from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
 _COLUMNS: Final = "id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined"

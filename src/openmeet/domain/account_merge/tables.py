@@ -12,12 +12,11 @@ from openmeet.domain.account_merge.reasons import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import speaker_of
-from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities_queries
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users import erasure_requests
-from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails, publication_moves
 from openmeet.outbox.kinds import JobKind
@@ -112,7 +111,8 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
             merged += 1
     await hand_over(tx, "group_members", "user_id", from_user, to_user)
     await hand_over(tx, "group_followers", "user_id", from_user, to_user)
-    await calendar_feeds.reassign(tx, from_user, to_user)
+    await calendar_feeds.revoke_all(tx, from_user)
+    await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
     # An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:
@@ -251,7 +251,9 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
         )
     await tx.execute(_DROP_EARLIER_WORD, **people)
     await hand_over(tx, "consents", "user_id", from_user, to_user)
-    await publication_consent.reassign(tx, from_user, to_user)
+    await hand_over(tx, "record_preferences", "user_id", from_user, to_user)
+    await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
+    await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)
     await hand_over(tx, "custodial_accounts", "user_id", from_user, to_user)
     await hand_over(tx, "recovery_keys", "user_id", from_user, to_user)
     if any(one.is_default for one in await identities_queries.of_user(tx, to_user)):
@@ -366,6 +368,12 @@ async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId)
     for user_id in (from_user, to_user):
         await erasure_requests.cancel(tx, user_id)
     await hand_over(tx, "sessions", "user_id", from_user, to_user)
+
+
+async def reassign_api_tokens(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Reassign API tokens, and responses that are stored in case a request is repeated."""
+    await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
+    await hand_over(tx, "idempotency_keys", "user_id", from_user, to_user)
 
 
 async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:

@@ -13,7 +13,6 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
-from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
@@ -243,12 +242,6 @@ async def drop_ended(tx: Transaction, before: Instant) -> int:
         "delete from api_tokens where expires_at < :before or revoked_at < :before",
         before=before,
     )
-
-
-async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Account merge: move tokens and stored idempotent responses to the remaining user."""
-    await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
-    await hand_over(tx, "idempotency_keys", "user_id", from_user, to_user)
 
 
 async def forget_requests(tx: Transaction) -> int:

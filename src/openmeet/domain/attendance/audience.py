@@ -15,9 +15,8 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.groups.membership_queries import listeners
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Payload
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications.kinds import KINDS, DatesChanged, Payload
 from openmeet.domain.notifications.notify import Notice, reached
 from openmeet.domain.users.model import UserId
 

@@ -19,8 +19,7 @@ from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.conditions import Payload
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
 from openmeet.domain.users.model import Caller
 
 

@@ -10,7 +10,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.conditions import Payload
+from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.chat import log
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.search_terms import person_term, room_term
-from openmeet.domain.users.merge import hand_over
+from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
 # Columns in which the remaining person's row wins where both have one, or both stay.

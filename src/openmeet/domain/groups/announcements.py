@@ -28,8 +28,8 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.conditions import Payload
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
+from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import Notice, reached
 from openmeet.domain.users.model import Caller, UserId
 

@@ -12,7 +12,6 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 
 
@@ -77,13 +76,12 @@ async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | No
     return group, mine
 
 
-async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Account merge: revoke the addresses of the leaving account; those of the other stay."""
+async def revoke_all(tx: Transaction, user_id: UserId) -> None:
+    """Revoke the addresses of a user in every group."""
     await tx.execute(
         "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
-        user_id=from_user,
+        user_id=user_id,
     )
-    await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
 
 
 def _token(key: SigningKey, group_id: GroupId, user_id: UserId, serial: int) -> str:

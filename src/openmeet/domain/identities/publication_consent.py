@@ -10,7 +10,6 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
 from openmeet.domain.identities.reasons import IdentityReason
-from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 
@@ -182,10 +181,3 @@ async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> l
     return [
         ConsentUseView(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows
     ]
-
-
-async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Account merge: the preferences of the remaining user are kept."""
-    await hand_over(tx, "record_preferences", "user_id", from_user, to_user)
-    await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
-    await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)

@@ -1,7 +1,7 @@
-"""The kinds of notifications, one row each: name, topic, subject, payload, urgency, and when it still holds.
+"""The kinds of notifications, one row each: name, topic, subject, payload and urgency.
 
 The words are in ``emails/notifications/templates/<name>.jinja``; a test requires a template for each row and a row for
-each template. E-mails list the kinds in the order of this module, the most important first.
+each template. Until when a kind still holds is in ``emails/notifications/conditions.py``. E-mails list the kinds in the order of this module, the most important first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,28 +13,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.events.model import Event
-from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.notifications.conditions import (
-    Payload,
-    Present,
-    always,
-    coming,
-    if_approved,
-    if_going,
-    if_not_gone,
-    if_not_only_cancelled,
-    if_offered,
-    if_record_is_deleted,
-    if_status,
-    if_undecided,
-    if_unread,
-    if_waiting_again,
-    who_approves,
-    who_reads_announcements,
-)
 from openmeet.domain.notifications.model import NotificationTopic, Repeats, When
+from openmeet.domain.users.model import UserId
 
 
 class SubjectType(StrEnum):
@@ -57,6 +37,16 @@ class Urgency(StrEnum):
     BUNDLED = "bundled"
     TALK = "talk"  # ten minutes later, if nobody has read it by then
     BEFORE_START = "before_start"  # bundled; in a digest only if that leaves well before the start
+
+
+class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a text needs beside its subject, as of the notification's creation.
+
+    ``person_id`` did it, ``group_id`` is where: recipients may block or mute both.
+    """
+
+    person_id: UserId | None = None
+    group_id: str | None = None
 
 
 class DatesChanged(Payload, frozen=True):
@@ -180,8 +170,7 @@ def each(payloads: Sequence[P]) -> Sequence[P]:
 class NotificationKind(Generic[P]):
     """One kind. ``name`` is stored and names the template; ``topic`` is what people switch on and off.
 
-    ``still_true``: looked at when it is mailed. ``may_read``: looked at whenever it is shown, in addition to whether
-    the reader sees the event or group. ``is_mailed``: whether it is worth an e-mail at all. ``merged``: of several
+    ``is_mailed``: whether it is worth an e-mail at all. ``merged``: of several
     about one subject in one e-mail, what is said. ``has_author``: it comes from somebody that the recipient may block
     or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
     calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the least time between two e-mails about
@@ -193,8 +182,6 @@ class NotificationKind(Generic[P]):
     subject: SubjectType
     payload: type[P]
     urgency: Urgency = Urgency.NEAR
-    still_true: Callable[[P, Present], bool] = coming
-    may_read: Callable[[P, Present], bool] = always
     is_mailed: Callable[[P], bool] = worth_mail
     merged: Callable[[Sequence[P]], Sequence[P]] = newest
     has_author: bool = False
@@ -208,25 +195,6 @@ class NotificationKind(Generic[P]):
     @property
     def is_of_group(self) -> bool:
         return self.subject not in {SubjectType.EVENT, SubjectType.ROOM}
-
-
-def _if_gone(payload: DatesChanged, present: Present) -> bool:
-    event = present.event
-    return event is not None and event.is_gone and _is_useful(payload, present)
-
-
-def _if_cancelled(payload: DatesChanged, present: Present) -> bool:
-    event = present.event
-    return event is not None and event.is_cancelled and not event.is_gone and _is_useful(payload, present)
-
-
-def _if_back(payload: DatesChanged, present: Present) -> bool:
-    return present.takes_place and _is_useful(payload, present)
-
-
-def _is_useful(payload: DatesChanged, present: Present) -> bool:
-    """A date that is over concerns nobody, unless other dates changed with it."""
-    return bool(payload.others) or not present.is_over
 
 
 def _newest_dates(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
@@ -249,67 +217,8 @@ def _is_move(payload: DatesChanged) -> bool:
     return payload.is_move
 
 
-def is_retimed(payload: DatesChanged, event: Event) -> bool:
-    """Whether the event starts at another time than it did."""
-    return payload.started is not None and event.starts_at is not None and payload.started.at != event.starts_at
-
-
-def is_elsewhere(payload: DatesChanged, event: Event) -> bool:
-    """Whether the event is at another place than it was."""
-    return payload.was_at is not None and payload.was_at != ", ".join(event.place.lines)
-
-
-def _if_moved(payload: DatesChanged, present: Present) -> bool:
-    """Moved there and back is no move."""
-    event = present.event
-    if event is None or not coming(payload, present):
-        return False
-    return is_retimed(payload, event) or is_elsewhere(payload, event) or payload.is_near
-
-
-def _if_decided(payload: Moderated, present: Present) -> bool:
-    """The last decision of a moderator still stands."""
-    if present.group is not None:
-        return present.group.is_hidden is payload.is_hidden
-    return present.takes_place and present.event is not None and present.event.is_hidden is payload.is_hidden
-
-
-def _if_last_status(kind: str) -> Callable[[DatesChanged, Present], bool]:
-    """Paused and resumed again cancel each other out."""
-
-    def is_last(payload: DatesChanged, present: Present) -> bool:
-        both = [one for one in present.together if one in {"series_paused", "series_resumed"}]
-        return both[0] == both[-1] == kind and if_not_only_cancelled(payload, present)
-
-    return is_last
-
-
-def _if_answered(payload: NewAnswer, present: Present) -> bool:
-    """Also of an event that is over."""
-    return payload.person_id is not None and present.takes_place
-
-
 def _most_dates(payloads: Sequence[InvitationReceived]) -> Sequence[InvitationReceived]:
     return [msgspec.structs.replace(payloads[-1], more=max(one.more for one in payloads))]
-
-
-def _if_role(payload: RoleDecided, present: Present) -> bool:
-    """The role did not change again."""
-    return present.role is not None and present.role.value == payload.role
-
-
-def _if_step_counts(payload: Succession, present: Present) -> bool:
-    offer = present.group.offer if present.group else None
-    match payload.step:
-        case "offered":
-            return offer is not None and offer.heir_id == present.viewer
-        case "asked":
-            # The owner gets an e-mail of their own about this, which no preference stops.
-            return False
-        case "yours" | "passed_on":
-            return present.role is GroupRole.OWNER
-        case _:
-            return True
 
 
 _EVENT, _GROUP = SubjectType.EVENT, SubjectType.GROUP
@@ -322,7 +231,6 @@ EVENT_DELETED: Final = NotificationKind(
     _EVENT,
     DatesChanged,
     _Urgency.AT_ONCE,
-    still_true=_if_gone,
     merged=_newest_dates,
     in_calendar=True,
 )
@@ -332,32 +240,22 @@ EVENT_CANCELLED: Final = NotificationKind(
     _EVENT,
     DatesChanged,
     _Urgency.AT_ONCE,
-    still_true=_if_cancelled,
     in_calendar=True,
 )
-MODERATED: Final = NotificationKind(
-    "moderated", _Topic.CHANGES, _EVENT, Moderated, _Urgency.BUNDLED, still_true=_if_decided
-)
-SERIES_PAUSED: Final = NotificationKind(
-    "series_paused", _Topic.CHANGES, _EVENT, DatesChanged, still_true=_if_last_status("series_paused")
-)
-SERIES_RESUMED: Final = NotificationKind(
-    "series_resumed", _Topic.CHANGES, _EVENT, DatesChanged, still_true=_if_last_status("series_resumed")
-)
+MODERATED: Final = NotificationKind("moderated", _Topic.CHANGES, _EVENT, Moderated, _Urgency.BUNDLED)
+SERIES_PAUSED: Final = NotificationKind("series_paused", _Topic.CHANGES, _EVENT, DatesChanged)
+SERIES_RESUMED: Final = NotificationKind("series_resumed", _Topic.CHANGES, _EVENT, DatesChanged)
 SERIES_OFFERED: Final = NotificationKind(
     "series_offered",
     _Topic.ANSWERS,
     _EVENT,
     HandOver,
     _Urgency.BUNDLED,
-    still_true=if_not_only_cancelled,
     has_author=True,
 )
-RECORD_DELETED: Final = NotificationKind(
-    "record_deleted", _Topic.CHANGES, _EVENT, Payload, _Urgency.BUNDLED, still_true=if_record_is_deleted
-)
+RECORD_DELETED: Final = NotificationKind("record_deleted", _Topic.CHANGES, _EVENT, Payload, _Urgency.BUNDLED)
 EVENT_REINSTATED: Final = NotificationKind(
-    "event_reinstated", _Topic.CHANGES, _EVENT, DatesChanged, _Urgency.AT_ONCE, still_true=_if_back, in_calendar=True
+    "event_reinstated", _Topic.CHANGES, _EVENT, DatesChanged, _Urgency.AT_ONCE, in_calendar=True
 )
 EVENT_CHANGED: Final = NotificationKind(
     "event_changed",
@@ -365,36 +263,30 @@ EVENT_CHANGED: Final = NotificationKind(
     _EVENT,
     DatesChanged,
     _Urgency.AT_ONCE,
-    still_true=_if_moved,
     is_mailed=_is_move,
     merged=_net_change,
     in_calendar=True,
 )
-MOVED_UP: Final = NotificationKind("moved_up", _Topic.WAITLIST, _EVENT, Payload, still_true=if_going, in_calendar=True)
+MOVED_UP: Final = NotificationKind("moved_up", _Topic.WAITLIST, _EVENT, Payload, in_calendar=True)
 SEAT_WITHDRAWN: Final = NotificationKind(
-    "seat_withdrawn", _Topic.WAITLIST, _EVENT, Payload, _Urgency.AT_ONCE, still_true=if_waiting_again, in_calendar=True
+    "seat_withdrawn", _Topic.WAITLIST, _EVENT, Payload, _Urgency.AT_ONCE, in_calendar=True
 )
 SEAT_OFFERED: Final = NotificationKind(
-    "seat_offered", _Topic.WAITLIST, _EVENT, Payload, _Urgency.EXPIRES, still_true=if_offered, in_calendar=True
+    "seat_offered", _Topic.WAITLIST, _EVENT, Payload, _Urgency.EXPIRES, in_calendar=True
 )
-ANSWER_APPROVED: Final = NotificationKind(
-    "answer_approved", _Topic.WAITLIST, _EVENT, Approval, still_true=if_approved, in_calendar=True
-)
-ANSWER_DECLINED: Final = NotificationKind(
-    "answer_declined", _Topic.WAITLIST, _EVENT, Rejection, still_true=if_status(AttendanceStatus.REJECTED)
-)
+ANSWER_APPROVED: Final = NotificationKind("answer_approved", _Topic.WAITLIST, _EVENT, Approval, in_calendar=True)
+ANSWER_DECLINED: Final = NotificationKind("answer_declined", _Topic.WAITLIST, _EVENT, Rejection)
 INVITED: Final = NotificationKind(
     "invited",
     _Topic.WAITLIST,
     _EVENT,
     InvitationReceived,
-    still_true=if_status(AttendanceStatus.INVITED),
     merged=_most_dates,
     has_author=True,
     in_calendar=True,
 )
 REMINDER: Final = NotificationKind(
-    "reminder", _Topic.REMINDERS, _EVENT, Payload, _Urgency.BEFORE_START, still_true=if_going, in_calendar=True
+    "reminder", _Topic.REMINDERS, _EVENT, Payload, _Urgency.BEFORE_START, in_calendar=True
 )
 MENTION: Final = NotificationKind("mention", _Topic.MENTIONS, _EVENT, Payload, has_author=True)
 GROUP_EVENT: Final = NotificationKind(
@@ -412,57 +304,43 @@ HOST_MESSAGE: Final = NotificationKind(
     _EVENT,
     HostMessageReceived,
     _Urgency.PROMPT,
-    still_true=if_not_gone,
     merged=each,
     has_author=True,
 )
-NEW_ANSWER: Final = NotificationKind(
-    "new_answer", _Topic.ANSWERS, _EVENT, NewAnswer, _Urgency.BUNDLED, still_true=_if_answered, has_author=True
-)
+NEW_ANSWER: Final = NotificationKind("new_answer", _Topic.ANSWERS, _EVENT, NewAnswer, _Urgency.BUNDLED, has_author=True)
 JOIN_REQUEST: Final = NotificationKind(
     "join_request",
     _Topic.REQUESTS,
     _MEMBERSHIP,
     Payload,
-    still_true=if_undecided,
-    may_read=who_approves,
     has_author=True,
     page="/requests",
 )
-JOIN_DECIDED: Final = NotificationKind("join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
-ROLE_CHANGED: Final = NotificationKind("role_changed", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
-OWNERSHIP: Final = NotificationKind(
-    "ownership", _Topic.MEMBERSHIP, _GROUP, Succession, still_true=_if_step_counts, page="/ownership"
-)
-GROUP_MODERATED: Final = NotificationKind(
-    "group_moderated", _Topic.MEMBERSHIP, _GROUP, Moderated, still_true=_if_decided
-)
-ANNOUNCEMENT: Final = NotificationKind(
-    "announcement", _Topic.ANNOUNCEMENTS, _ANNOUNCEMENT, Payload, may_read=who_reads_announcements, has_author=True
-)
-GROUP_MENTION: Final = NotificationKind(
-    "group_mention", _Topic.MENTIONS, _ANNOUNCEMENT, Payload, may_read=who_reads_announcements, has_author=True
-)
+JOIN_DECIDED: Final = NotificationKind("join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided)
+ROLE_CHANGED: Final = NotificationKind("role_changed", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided)
+OWNERSHIP: Final = NotificationKind("ownership", _Topic.MEMBERSHIP, _GROUP, Succession, page="/ownership")
+GROUP_MODERATED: Final = NotificationKind("group_moderated", _Topic.MEMBERSHIP, _GROUP, Moderated)
+ANNOUNCEMENT: Final = NotificationKind("announcement", _Topic.ANNOUNCEMENTS, _ANNOUNCEMENT, Payload, has_author=True)
+GROUP_MENTION: Final = NotificationKind("group_mention", _Topic.MENTIONS, _ANNOUNCEMENT, Payload, has_author=True)
 
 _Chat = partial(
     NotificationKind,
     subject=SubjectType.ROOM,
     payload=ChatNews,
     urgency=Urgency.TALK,
-    still_true=if_unread,
     has_author=True,
 )
 CHAT_MENTION: Final = _Chat("chat_mention", _Topic.CHAT, merged=each, mail_gap=30 * MINUTE)
 CHAT_REPLY: Final = _Chat("chat_reply", _Topic.CHAT, merged=each, mail_gap=30 * MINUTE)
 CHAT_DIRECT: Final = _Chat("chat_direct", _Topic.DIRECT, merged=each, mail_gap=30 * MINUTE)
 CHAT_REMOVED: Final = NotificationKind(
-    "chat_removed", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, still_true=if_unread, merged=each
+    "chat_removed", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
 )
 CHAT_RESTORED: Final = NotificationKind(
-    "chat_restored", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, still_true=if_unread, merged=each
+    "chat_restored", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
 )
 CHAT_UPHELD: Final = NotificationKind(
-    "chat_upheld", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, still_true=if_unread, merged=each
+    "chat_upheld", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
 )
 CHAT_MESSAGES: Final = _Chat("chat_messages", _Topic.CHAT, mail_gap=4 * HOUR)
 CHAT_UNREAD: Final = _Chat("chat_unread", _Topic.ROOMS, mail_gap=4 * HOUR)

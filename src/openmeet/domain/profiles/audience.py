@@ -12,8 +12,8 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.trust import announced_sources, is_announced_to_strangers
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Payload
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
+from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.profiles.queries import followers
 from openmeet.domain.users.model import UserId

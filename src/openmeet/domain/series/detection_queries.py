@@ -14,10 +14,10 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.paging import WHOLE, Page
+from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.detection import CERTAIN, MOST_EVENTS, MOST_EVENTS_OF_STRANGER, DetectedSeries
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.recurrence.rule import format_rule, parse_rule
 

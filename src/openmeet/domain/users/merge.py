@@ -1,11 +1,8 @@
-"""Building blocks of ``reassign`` functions: move rows from one user to another. Names come from our code, never from
-input.
-"""
+"""Two users become one: lock both, and move the rest of a profile. What else refers to a user: ``account_merge.tables``."""
 
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.personal_data.tables import unique_with
 from openmeet.domain.users.model import UserId
 
 # No row can begin to refer to a locked user: on PostgreSQL concurrent writers wait for the merge. SQLite has one
@@ -22,24 +19,6 @@ _TAKE_WHAT_IS_MISSING: Final = """
            revision = revision + 1, updated_at = :now
      where id = :id
 """
-
-
-async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:
-    """Replace one user id by another in a column of a table; returns the number of rows.
-
-    Where ``personal_data`` says that the column is unique, the remaining user's row wins.
-    """
-    keys = unique_with(table, column)
-    if keys is not None:
-        same = " and ".join([f"kept.{column} = :to_user", *(f"kept.{key} = {table}.{key}" for key in keys)])
-        await tx.execute(
-            f"delete from {table} where {column} = :from_user and exists (select 1 from {table} kept where {same})",
-            from_user=from_user,
-            to_user=to_user,
-        )
-    return await tx.execute(
-        f"update {table} set {column} = :to_user where {column} = :from_user", from_user=from_user, to_user=to_user
-    )
 
 
 async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:

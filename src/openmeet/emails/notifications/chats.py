@@ -13,7 +13,6 @@ from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, Histo
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.conditions import ChatPresent
 from openmeet.domain.notifications.kinds import (
     CHAT_MESSAGES,
     CHAT_REMOVED,
@@ -25,6 +24,7 @@ from openmeet.domain.notifications.kinds import (
 from openmeet.domain.notifications.model import NotificationId
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.users.model import UserId, unnamed
+from openmeet.emails.notifications.conditions import ChatPresent
 from openmeet.i18n.markdown import one_line, summary_of
 
 # About a message of the reader's own.

@@ -13,7 +13,7 @@ from openmeet.domain.notifications.queries import Notification, newest
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.users.model import UserId
-from openmeet.emails.notifications import words
+from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.present import Facts, facts_of
 from openmeet.i18n import formatting
 
@@ -74,7 +74,7 @@ def _of_chat(one: Notification, facts: Facts) -> NotificationLine | None:
     if present is None or present.chat is None:
         return None
     chat = present.chat
-    return _item(one, words.line(one.kind, one.payload, present, facts.names), "", chat.title, chat.path, facts.now)
+    return _item(one, texts.line(one.kind, one.payload, present, facts.names), "", chat.title, chat.path, facts.now)
 
 
 def _of_event(one: Notification, facts: Facts) -> NotificationLine | None:
@@ -82,12 +82,12 @@ def _of_event(one: Notification, facts: Facts) -> NotificationLine | None:
     if event is None or not event.title or (event.is_hidden and event.author_id != facts.viewer):
         return None
     if event.id in facts.seen:
-        sentence = words.line(one.kind, one.payload, facts.of_event(event), facts.names)
+        sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names)
         return _item(one, sentence, event.slug, event.title, f"/events/{quote(event.slug)}", facts.now)
     # A removed attendee reads only that, with the event's name as of then.
     if not isinstance(one.payload, Rejection) or not one.payload.title or event.is_hidden:
         return None
-    sentence = words.line(one.kind, one.payload, facts.of_event(event), facts.names, is_shut_out=True)
+    sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names, is_shut_out=True)
     return _item(one, sentence, "", one.payload.title, "", facts.now)
 
 
@@ -96,7 +96,7 @@ def _of_group(one: Notification, facts: Facts) -> NotificationLine | None:
     if present is None or present.group is None:
         return None
     group = present.group
-    sentence = words.line(one.kind, one.payload, present, facts.names)
+    sentence = texts.line(one.kind, one.payload, present, facts.names)
     return _item(
         one, sentence, group.slug, group.details.name, f"/groups/{quote(group.slug)}{one.kind.page}", facts.now
     )

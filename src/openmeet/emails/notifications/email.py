@@ -15,7 +15,6 @@ from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.of_event import geo_of
 from openmeet.domain.notifications import emails, kinds, links, preferences
-from openmeet.domain.notifications.conditions import ChatPresent
 from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch, SubjectType
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
@@ -26,10 +25,11 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
 from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import end_of, file_of, file_of_dates
-from openmeet.emails.notifications import words
+from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import DECISIONS
+from openmeet.emails.notifications.conditions import ChatPresent, still_true
 from openmeet.emails.notifications.present import Facts, facts_of, points
-from openmeet.emails.notifications.words import Point
+from openmeet.emails.notifications.texts import Point
 from openmeet.emails.render import TEMPLATES, EmailContext
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
 from openmeet.i18n import formatting
@@ -62,7 +62,7 @@ class Story:
     url: str
     join_url: str
     answer_url: str
-    answer_texts: str
+    answer_label: str
     is_shut_out: bool = False
     is_chat: bool = False
 
@@ -200,12 +200,12 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
     found: dict[GroupId, Story] = {}
     for one in news:
         present = facts.of_group(one) if one.kind.is_of_group else None
-        if present is None or present.group is None or not one.kind.still_true(one.payload, present):
+        if present is None or present.group is None or not still_true(one.kind, one.payload, present):
             continue
         group = present.group
         name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
         story = found.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
-        story.points.append(words.point(one.kind, one.payload, present, facts.names, title=name))
+        story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=name))
     return list(found.values())
 
 
@@ -216,7 +216,7 @@ async def _stories_of_chats(
     found: dict[str, Story] = {}
     for one in news:
         present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
-        if present is None or present.chat is None or not one.kind.still_true(one.payload, present):
+        if present is None or present.chat is None or not still_true(one.kind, one.payload, present):
             continue
         chat = present.chat
         story = found.get(one.subject_id)
@@ -237,17 +237,17 @@ async def _stories_of_chats(
                 answer_url=f"{head.public_url}{chat.path if is_decision else back}"
                 if has_account or not is_decision
                 else "",
-                answer_texts=_words_of_link(one.kind, chat),
+                answer_label=_link_label(one.kind, chat),
                 is_chat=True,
             )
             found[one.subject_id] = story
         is_there = one.kind.merged is not kinds.each and any(point.kind is one.kind for point in story.points)
         if not is_there and len(story.points) < _MOST_MESSAGES:
-            story.points.append(words.point(one.kind, one.payload, present, facts.names, title=story.title))
+            story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=story.title))
     return list(found.values())
 
 
-def _words_of_link(kind: kinds.NotificationKind[Any], chat: ChatPresent) -> str:
+def _link_label(kind: kinds.NotificationKind[Any], chat: ChatPresent) -> str:
     if kind is kinds.CHAT_REMOVED:
         return gettext("See why, or object")
     if kind is kinds.CHAT_UPHELD:
@@ -276,14 +276,14 @@ async def _story(
         event=event,
         title=one_line(event.title),
         points=said,
-        when=words.when_label(event),
+        when=texts.when_label(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=geo_of(seen.place),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
-        answer_texts=next((point.action for point in said if point.action), gettext("Change your answer")),
+        answer_label=next((point.action for point in said if point.action), gettext("Change your answer")),
     )
 
 
@@ -291,8 +291,8 @@ def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Stor
     """``event``: as they knew it; no story once it is over."""
     if event.is_over(facts.now):
         return []
-    point = words.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
-    title, when = one_line(event.title), words.when_label(event)
+    point = texts.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
+    title, when = one_line(event.title), texts.when_label(event)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
 

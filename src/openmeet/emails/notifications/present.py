@@ -14,15 +14,15 @@ from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.conditions import ChatPresent, Present
 from openmeet.domain.notifications.kinds import KINDS, SubjectType
 from openmeet.domain.notifications.model import NotificationId
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
-from openmeet.emails.notifications import words
+from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of
-from openmeet.emails.notifications.words import Point
+from openmeet.emails.notifications.conditions import ChatPresent, Present, may_read, still_true
+from openmeet.emails.notifications.texts import Point
 from openmeet.i18n.markdown import one_line
 
 
@@ -64,7 +64,7 @@ class Facts:
             membership=self.memberships.get(MemberId(one.subject_id)),
             announcement=self.announced.get(AnnouncementId(one.subject_id)),
         )
-        return found if one.kind.may_read(one.payload, found) else None
+        return found if may_read(one.kind, one.payload, found) else None
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
@@ -101,8 +101,8 @@ def points(news: Sequence[Notification], present: Present, names: Mapping[UserId
     for kind in (kind for name, kind in KINDS.items() if name in of_kind):
         payloads = [one.payload for one in of_kind[kind.name]]
         found += [
-            words.point(kind, payload, present, names, payloads=payloads)
+            texts.point(kind, payload, present, names, payloads=payloads)
             for payload in kind.merged(payloads)
-            if kind.still_true(payload, present)
+            if still_true(kind, payload, present)
         ]
     return found

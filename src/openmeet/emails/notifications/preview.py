@@ -8,10 +8,10 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Present
 from openmeet.domain.notifications.kinds import HostMessageReceived
 from openmeet.domain.users.model import UserId
-from openmeet.emails.notifications import words
+from openmeet.emails.notifications import texts
+from openmeet.emails.notifications.conditions import Present
 from openmeet.emails.notifications.email import Story, subject_of
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
@@ -37,14 +37,14 @@ async def message_mail(
     story = Story(
         event=event,
         title=one_line(event.title),
-        points=[words.point(kinds.HOST_MESSAGE, payload, present, names)],
-        when=words.when_label(event),
+        points=[texts.point(kinds.HOST_MESSAGE, payload, present, names)],
+        when=texts.when_label(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=None,
         url=page,
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=page if takes_place else "",
-        answer_texts=gettext("Change your answer"),
+        answer_label=gettext("Change your answer"),
     )
     return EmailPreview(subject_of(story), story)

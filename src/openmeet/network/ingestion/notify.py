@@ -14,8 +14,7 @@ from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Payload
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
 from openmeet.domain.notifications.notify import notify
 
 

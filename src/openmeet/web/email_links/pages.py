@@ -33,7 +33,7 @@ from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
-from openmeet.emails.notifications.words import when_label
+from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import stop, unsubscribed_topic
 from openmeet.web.attendance.forms import fields_of, rsvp_request_of, values_of
 from openmeet.web.check_in.pages import ticket_page

@@ -1,8 +1,8 @@
-"""The words of notifications: renders the blocks of ``templates/<kind>.jinja``.
+"""The text of notifications: renders the blocks of ``templates/<kind>.jinja``.
 
 ``line`` is the sentence on the page and in JSON, ``subject`` the heading in an e-mail and before the title in its
 subject, ``text`` the sentences in the e-mail; each is put on one line. Two more blocks are optional: ``quote``, text that
-a person wrote, shown as it is; and ``action``, the words of the link to change one's RSVP.
+a person wrote, shown as it is; and ``action``, the label of the link to change one's RSVP.
 """
 
 import re
@@ -16,11 +16,11 @@ import jinja2
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.conditions import Payload, Present
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.kinds import NotificationKind, Payload
 from openmeet.domain.notifications.model import Repeats, When
 from openmeet.domain.users.model import UserId, unnamed
+from openmeet.emails.notifications import conditions
+from openmeet.emails.notifications.conditions import Present
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
@@ -40,7 +40,7 @@ _BREAKS: Final = re.compile(r"[ \t\r\n]+")
 @dataclass(frozen=True, slots=True)
 class Point:
     """One thing to say in an e-mail. ``heading`` precedes the title in its subject; ``quote`` was written by a person,
-    with line breaks; ``action``: words of the link to change one's RSVP, or empty.
+    with line breaks; ``action``: label of the link to change one's RSVP, or empty.
     """
 
     kind: NotificationKind[Any]
@@ -182,8 +182,8 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "unnamed": unnamed,
-        "is_retimed": kinds.is_retimed,
-        "is_elsewhere": kinds.is_elsewhere,
+        "is_retimed": conditions.is_retimed,
+        "is_elsewhere": conditions.is_elsewhere,
     }
     environment.globals["words"] = environment.get_template("_words.jinja").module
     return environment
