@@ -2,9 +2,10 @@
 by a token.
 """
 
+import contextlib
 import functools
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -34,11 +35,10 @@ from openmeet.web.api.reasons import ApiReason
 from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.sign_in import atproto_pages
-from openmeet.web.site import static_files
+from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
 from openmeet.web.site.forms import must_be_ours
-from openmeet.web.site.language import by_request
 from openmeet.web.site.merged_caller import answered
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
 from openmeet.web.site.reasons import SiteReason
@@ -67,7 +67,13 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
     ``health``: of every community that this program serves; without it only whether this one's database answers.
     """
     settings, tenant = site.settings, site.tenant
-    spoken = by_request(settings.language)
+    spoken = language.by_request(settings.language)
+
+    @contextlib.contextmanager
+    def around(scope: Scope) -> Iterator[None]:
+        with spoken(scope), reduced_data.by_request(scope):
+            yield
+
     known = health or ProgramHealth({"database": ready(tenant)}, None, ())
     routes: list[BaseRoute] = [
         *operations_routes(
@@ -101,7 +107,7 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
         trusted_proxy_hops=settings.trusted_proxy_hops,
         compresses=True,
         explain=explain,
-        around=spoken,
+        around=around,
     )
     app.state.services = site
     return app

@@ -192,6 +192,26 @@ async def test_by_pages(make_sqlite, store, clock):
         assert "event-picture" not in (await eve.get(f"/events/{event.slug}")).text
 
 
+async def test_who_saves_data_sees_covers_and_fetches_no_font(make_sqlite, store, clock):
+    """The page of the event and lists; the same address shows others the photograph, also from the cache."""
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana, site.browser() as eve:
+        await sign_up(ana, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
+            event = await event_by(tx, Caller(row["id"], "Ana"), title="Board games", categories="games")
+        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        sent = await ana.post(f"/events/{event.slug}/picture", files=file, data={"alt": "A red square"})
+        assert sent.status_code == 303
+        for path in ("/", f"/events/{event.slug}"):
+            for _ in range(2):
+                whole, saving = await eve.get(path), await eve.get(path, headers={"save-data": "on"})
+                assert "Save-Data" in whole.headers["vary"]
+                assert ('src="/media/' in whole.text, "woff2" in whole.text) == (True, True)
+                assert ('src="/media/' in saving.text, "woff2" in saving.text) == (False, False)
+                assert 'src="/covers/games-' in saving.text
+
+
 @pytest.mark.parametrize(
     ("collection", "wanted", "change"),
     [

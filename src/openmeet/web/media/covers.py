@@ -11,6 +11,7 @@ from openmeet.domain.covers.model import cover_of, named
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.web.media.pages import IMMUTABLE
+from openmeet.web.site.reduced_data import saves_data
 
 
 def routes() -> list[Route]:
@@ -30,7 +31,7 @@ async def show_cover(request: Request) -> Response:
 
 
 def thumbnail(content: Content) -> str:
-    """Path of the picture of an event or series in a list: its upload, or its cover."""
-    if content.picture is not None:
+    """Path of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
+    if content.picture is not None and not saves_data():
         return f"/media/{content.picture.key}/small"
     return cover_of(content.title, content.categories).path

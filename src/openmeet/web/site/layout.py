@@ -20,6 +20,7 @@ from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.i18n.templates import speak
 from openmeet.web.site import notices, subscribe_links
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
+from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
 from openmeet.web.site.static_files import static_url
 
@@ -65,6 +66,7 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
     )
     speak(made)
     made.globals |= {"site_name": site_name, "public_url": public_url, "times": formatting, "static": static_url}
+    made.globals |= {"saves_data": saves_data}
     made.globals |= {"subscription": subscribe_links.subscription, "google_hours": subscribe_links.GOOGLE_HOURS}
     made.filters |= {"markdown": html_of, "summary": summary_of}
     return made
@@ -107,7 +109,11 @@ def page(
     response = HTMLResponse(
         environment(settings.site_name, settings.public_url).get_template(template).render(frame),
         status,
-        {"cache-control": "no-store" if frame["viewer"] else "private, no-cache", **(headers or {})},
+        {
+            "cache-control": "no-store" if frame["viewer"] else "private, no-cache",
+            "vary": "Save-Data",
+            **(headers or {}),
+        },
     )
     if flash:
         response.delete_cookie(_FLASH_COOKIE, path="/", httponly=True, samesite="lax")

@@ -21,14 +21,15 @@ from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, page_bodies
 from openmeet.i18n.catalogue import current
+from openmeet.web.site.reduced_data import saves_data
 
 # Per site. The front page has 40 kB, its compressed copies 7 kB each.
 _MAX_BYTES: Final = 32_000_000
 # Longer searches are rarely asked for twice.
 _MAX_QUERY_BYTES: Final = 200
 
-# Path, query and language.
-_Key = tuple[str, bytes, str]
+# Path, query, language, and whether the browser saves data.
+_Key = tuple[str, bytes, str, bool]
 # State of the database, and the minute.
 _State = tuple[str, int]
 
@@ -54,7 +55,7 @@ class _CachedPage:
         if encoding is None:
             # Whatever wraps this response says that it varies.
             return Response(self.body, headers=self.headers)
-        headers = self.headers | {"vary": "Accept-Encoding", "content-encoding": encoding.value}
+        headers = self.headers | {"vary": "Save-Data, Accept-Encoding", "content-encoding": encoding.value}
         return Response(self.compressed[encoding], headers=headers)
 
 
@@ -79,7 +80,7 @@ class PageCache:
         # A cookie may identify the visitor, or carry a flash message.
         if request.method != "GET" or "cookie" in request.headers or len(query) > _MAX_QUERY_BYTES:
             return await render(request)
-        key = (request.url.path, query, current().tag)
+        key = (request.url.path, query, current().tag, saves_data())
         arrived = next(self._order)
         if (page := self._find(key, await _state(db, clock))) is not None:
             return page.response(request)
