@@ -1,5 +1,7 @@
 """Pages on paper: what is pressed is left out, what is needed without a screen is there."""
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from openmeet.domain.attendance import actions as attendance
@@ -36,3 +38,20 @@ async def test_an_event_a_ticket_and_a_guest_list_on_paper(browser: Browser, ope
         await page.goto(f"{path}/guest-list")
         await expect(page.get_by_role("cell", name="Ben")).to_be_visible()
         assert await page.locator(".paper-acts:visible, .tabbar:visible").count() == 0
+
+
+async def test_a_week_and_a_month_are_one_sheet_each(browser: Browser, openmeet: Deployment) -> None:
+    """Longer than a sheet they would be torn apart, and a kind of page of their own would leave blank ones around them."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for day in (9, 9, 9, 11, 31):
+            await event_by(tx, ana, starts=f"2026-03-{day:02}T18:00", ends=f"2026-03-{day:02}T20:00")
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=A4) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for view in ("week", "month"):
+            await page.goto(f"/my/calendar?view={view}&on=2026-03-09")
+            sheet = await page.pdf(format="A4", prefer_css_page_size=True)
+            assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1, view
+            assert re.search(rb"/MediaBox \[0 0 84[12]", sheet), "landscape"
