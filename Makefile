@@ -10,7 +10,7 @@ CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference synaps
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo cluster test quick tour check messages privacy bench bench-pds soak format clean install install-dev hooks
+.PHONY: help up demo screenshots cluster test quick tour check messages privacy bench bench-pds soak format clean install install-dev hooks
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -49,6 +49,9 @@ demo: install  ## The same with an invented town in it, kept nowhere: to look ar
 
 cluster: install-dev  ## Start the distributed form on running servers (ARGS="--database postgresql://… --broker amqp://…")
 	@$(BIN)/openmeet cluster --data $(VAR)-cluster $(ARGS)
+
+screenshots: install-dev  ## Take the pictures of the README anew, of the demo town on a fixed day
+	@$(BIN)/python -m tests.browser.pictures
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare

@@ -1,72 +1,126 @@
-"""The pictures of the README, from the demo town: ``python -m tests.browser.pictures``."""
+"""The pictures of the README, of the demo town on a day that stands still: ``make screenshots``.
+
+The same town, day and faces each time, so that a second run writes the same pictures where nothing has changed.
+"""
 
 import asyncio
 import io
+import random
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
+from unittest.mock import patch
 
 from PIL import Image
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from tests.browser.browsers import CHROMIUM, PHONE
-from tests.system.household import running_up
+from groundwork.clock import HandClock, Instant, to_datetime
+from groundwork.database.migrate import migrate
+from groundwork.database.open_ import open_database
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import UserId
+from programs.demo.fill import fill
+from tests.browser.browsers import DESK, PHONE, Deployment, chromium, context, deployment
 
-WRITTEN: Final = Path(__file__).parents[2] / "docs" / "pictures" / "pages.png"
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
+MOST_BYTES: Final = 150_000
+# Thursday 5 March 2026, 09:00 in Berlin.
+_DAY: Final = Instant(1_772_697_600_000_000)
+# Somebody with much to see: who has written most in chats of events.
+_PERSON: Final = """
+    select m.user_id as id from chat_messages m join chat_rooms r on r.id = m.room_id
+     where r.event_id is not null and m.user_id is not null group by m.user_id order by count(*) desc, m.user_id limit 1
+"""
 # Sharp on a good screen, and still small enough for a repository.
-_SCALE: Final = 2
-_GAP: Final = 24 * _SCALE
-_COLOURS: Final = 128
-_PERSON: Final = "person3@demo.example"
+_QUALITY: Final = 82
 
 
-async def take() -> None:
-    """Write the picture: events, one event and a chat of OpenMeet, and the front page of Aurora Locus, on phones."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with running_up(Path(folder), "--ephemeral", "--demo") as up, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(**CHROMIUM)
-            context = await browser.new_context(
-                viewport=PHONE, device_scale_factor=_SCALE, color_scheme="light", timezone_id="Europe/Berlin"
-            )
-            page = await context.new_page()
-            shots = [await _shot(page, up.openmeet)]
-            link = page.locator('main a[href^="/events/"]').nth(2)
-            shots.append(await _shot(page, up.openmeet + str(await link.get_attribute("href"))))
-            await _sign_in(page, up.openmeet)
-            await page.goto(up.openmeet + "/chat")
-            chat = page.locator('main a[href^="/events/"][href$="/chat"]').first
-            shots.append(await _shot(page, up.openmeet + str(await chat.get_attribute("href"))))
-            shots.append(await _shot(page, up.pds))
-            await browser.close()
-    height = max(shot.height for shot in shots)
-    row = Image.new("RGB", (sum(shot.width for shot in shots) + _GAP * (len(shots) - 1), height), "white")
-    left = 0
-    for shot in shots:
-        row.paste(shot, (left, 0))
-        left += shot.width + _GAP
-    row.quantize(_COLOURS).save(WRITTEN, optimize=True)
+@dataclass(frozen=True)
+class Picture:
+    """``link``: the link to follow from ``path``, if any. ``scale``: pixels of the screen for one of the page."""
+
+    name: str
+    path: str
+    link: str = ""
+    is_phone: bool = False
+    is_signed_in: bool = False
+    is_dark: bool = False
+
+    @property
+    def scale(self) -> float:
+        return 2 if self.is_phone else 1.5
 
 
-async def _sign_in(page: Page, openmeet: str) -> None:
-    """As somebody of the demo town, by the code in the development mailbox."""
-    await page.goto(openmeet + "/sign-in")
-    await page.locator('input[name="identifier"]').fill(_PERSON)
-    await page.get_by_role("button", name="Continue to sign-in").click()
-    mail = await page.context.new_page()
-    await mail.goto(openmeet + "/dev/mail")
-    while not await mail.locator("article").count():
-        await mail.reload()
-    code = (await mail.get_by_role("heading", level=2).first.inner_text()).partition(": ")[2]
-    await mail.close()
-    await page.get_by_label("Code", exact=True).fill(code)
-    await page.get_by_role("button", name="Use this code").click()
-    await page.wait_for_url(lambda url: "/sign-in" not in url)
+PICTURES: Final = (
+    Picture("discover", "/", is_phone=True),
+    Picture("event", "/?q=film", 'main a[href^="/events/film"]'),
+    Picture("chat", "/chat", 'main a.room-row[href^="/events/"]', is_phone=True, is_signed_in=True, is_dark=True),
+    Picture("week", "/my/calendar?view=week&on=2026-03-09", is_signed_in=True),
+)
 
 
-async def _shot(page: Page, address: str) -> Image.Image:
-    await page.goto(address, wait_until="load")
-    return Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
+async def take(folder: Path) -> None:
+    """Write the pictures as WebP. Raises ValueError where one has grown too large."""
+    async with _town() as town, chromium() as browser:
+        for picture in PICTURES:
+            (folder / f"{picture.name}.webp").write_bytes(await _shot(browser, town, picture))
+
+
+@asynccontextmanager
+async def _town() -> AsyncIterator[Deployment]:
+    """The demo town, with the same identifiers each time: faces have their colours by them."""
+    dice = random.Random(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder, clock = Path(name), HandClock(_DAY)
+        url = f"sqlite://{folder}/town.db"
+        await migrate(url, "", "openmeet")
+        db = await open_database(url, clock=clock, transaction_seconds=60.0, reader_seconds=60.0)
+        try:
+            with patch("groundwork.uuid7.os", SimpleNamespace(urandom=dice.randbytes)):
+                await fill(db)
+            async with deployment(db, clock, folder / "mail") as opened:
+                yield opened
+        finally:
+            await db.close()
+
+
+async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
+    size = PHONE if picture.is_phone else DESK
+    look = {"color_scheme": "dark" if picture.is_dark else "light", "device_scale_factor": picture.scale}
+    async with context(browser, town, viewport=size, reduced_motion="reduce", **look) as opened:
+        await opened.clock.set_fixed_time(to_datetime(_DAY))
+        if picture.is_signed_in:
+            token = await _session(town)
+            await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": town.url}])
+        page = await opened.new_page()
+        await _open(page, picture.path)
+        if picture.link:
+            await _open(page, str(await page.locator(picture.link).first.get_attribute("href")))
+        shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
+    written = io.BytesIO()
+    shot.save(written, "WEBP", quality=_QUALITY, method=6)
+    if len(written.getvalue()) > MOST_BYTES:
+        raise ValueError(f"{picture.name} has {len(written.getvalue())} bytes")
+    return written.getvalue()
+
+
+async def _open(page: Page, path: str) -> None:
+    await page.goto(path, wait_until="load")
+    await page.evaluate("document.fonts.ready")
+    await page.wait_for_function("[...document.images].every((one) => one.loading === 'lazy' || one.complete)")
+
+
+async def _session(town: Deployment) -> str:
+    async with town.db.transaction() as tx:
+        row = await tx.fetch_one(_PERSON)
+        assert row is not None
+        return (await open_session(tx, UserId(row["id"]), SessionTransport.BROWSER)).token
 
 
 if __name__ == "__main__":
-    asyncio.run(take())
+    asyncio.run(take(FOLDER))
