@@ -67,7 +67,7 @@ def run_command(work: Callable[[], Awaitable[None]]) -> None:
 
 def _run(work: Callable[[], Awaitable[None]]) -> None:
     _configure_logs()
-    _collect_seldom()
+    collect_seldom()
     _return_large_blocks()
 
     async def main() -> None:
@@ -91,7 +91,7 @@ def _configure_logs() -> None:
     configure(LogFormat(log_format), level=level)
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Tune the garbage collector so that it does not stop the loop for tens of milliseconds under load.
 
     Caches hold many small values without cycles; by default all are scanned every few hundred requests (writes: p99 of

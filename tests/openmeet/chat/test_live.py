@@ -6,12 +6,13 @@ import logging
 import random
 import sys
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import httpx
 import pytest
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, ReadTooLong
 from groundwork.errors import Unavailable
 from groundwork.http.server import Serving, serving
 from openmeet.domain.attendance import actions as attendance
@@ -30,6 +31,7 @@ from openmeet.web.site.live_streams import MOST_WAITING, LiveStream, StreamCrede
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.patience import PATIENCE_SECONDS
 from tests.plain_http import NO_TLS
 
 # Each cuts the stream six times.
@@ -112,6 +114,52 @@ async def test_other_rooms_are_counted_and_the_open_one_is_not(scene: Scene) -> 
     assert told[-1] == b'event: rooms\ndata: {"messages":2,"mentions":1,"rooms":1}'
     await outsider.until_number(2)
     assert not any(b"event: rooms" in frame for frame in outsider.sent)
+
+    # On another device; nothing is said, so nothing rings.
+    async with scene.db.transaction() as tx:
+        await readers.mark_read(tx, ben, supper.id, 3)
+    await page.until(lambda: page.sent[-1] == b'event: rooms\ndata: {"messages":0,"mentions":0,"rooms":0}')
+
+
+async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand pages that reload at once would be more work for a database that cannot keep up."""
+    ana, ben, _ = scene.people
+    page = scene.open(ben, 1)
+    await page.until_number(1)
+    asked = asyncio.Event()
+
+    async def busy(*_: object) -> NoReturn:
+        asked.set()
+        raise ReadTooLong("the read took too long")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(live_rooms.room_queries, "by_id", busy)
+        await scene.say(ana, "One")
+        await asked.wait()
+    await page.until(lambda: bool(page.entries))
+    assert [entry[2] for entry in page.entries] == ["One"]
+    assert not any(b"event: again" in frame for frame in page.sent)
+
+
+async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that stops closes its database once its pages have ended."""
+    page = scene.open(scene.people[1], 1)
+    await page.until_number(1)
+    looking, end = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> NoReturn:
+        looking.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            end.set()
+        raise AssertionError
+
+    monkeypatch.setattr(scene.live, "look", slow)
+    await looking.wait()
+    await page.close()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await end.wait()
 
 
 async def test_streams_cut_at_random_get_every_number_once(scene: Scene, subtests) -> None:

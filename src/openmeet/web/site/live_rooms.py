@@ -15,7 +15,7 @@ from typing import Final
 
 from groundwork.database.notifications import listen
 from groundwork.database.open_ import POSTGRES
-from groundwork.database.transaction import Database, DatabaseUnavailable, Reader
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log as logged
 from openmeet.domain.api_tokens.tokens import still_valid
@@ -114,7 +114,11 @@ class LiveRooms:
         stream.place.give_back()
         if not self._rooms:
             self._unread.clear()
-            self._wake.set()
+            self._bell = None
+            # At once: a site that stops closes its database next.
+            if self._task is not None:
+                self._task.cancel()
+                self._task = None
 
     def _heard(self, room: RoomId, number: int) -> None:
         self._unread.note_changed(room)
@@ -135,7 +139,7 @@ class LiveRooms:
             self._heard(*place)
 
     async def _feed(self, source: LiveSource) -> None:
-        """Until no stream is open."""
+        """Until the last stream has left, which cancels it."""
         listening = None
         if source.url.startswith(POSTGRES):
             notifications = listen(source.url, log.channel(source.schema), self._notified)
@@ -143,7 +147,7 @@ class LiveRooms:
         loop = asyncio.get_running_loop()
         looks_at = loop.time() + LOOK_SECONDS
         try:
-            while self._rooms:
+            while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(looks_at):
                         await self._wake.wait()
@@ -155,7 +159,7 @@ class LiveRooms:
                         await self.look(source.database)
                     else:
                         await self.feed_rung(source.database)
-                except (DatabaseUnavailable, TimeoutError) as failure:
+                except (Unavailable, TimeoutError) as failure:
                     logged.warning("chat.not_fed", kind=type(failure).__name__)
         finally:
             if listening is not None:
@@ -189,10 +193,13 @@ class LiveRooms:
             await self._unread.push_changed(reader, [one for each in self._rooms.values() for one in each])
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
-        """A failure in one room ends its streams, which reload their page, and no others."""
+        """A failure in one room ends its streams, which reload their page, and no others.
+
+        Raises Unavailable where the database cannot keep up: a thousand pages that reload would make that worse.
+        """
         try:
             await self._feed_room(database, room)
-        except (DatabaseUnavailable, TimeoutError):
+        except (Unavailable, TimeoutError):
             raise
         except Exception:  # noqa: BLE001 - one room must not stop the others
             logged.exception("chat.room_not_fed", room=room)

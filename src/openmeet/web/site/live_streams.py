@@ -102,7 +102,8 @@ class LiveStream:
     hidden: Collection[UserId] | None = None
     unread: UnreadCounts | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _polled_at: float = 0.0
+    # None until the first poll.
+    _polled_at: float | None = None
     _is_poll_due: bool = False
 
     def push(self, frame: bytes) -> None:
@@ -125,8 +126,11 @@ class LiveStream:
     def poll(self, now: float) -> None:
         """Called every few seconds, with the time of the event loop: now and then, look whether the reader is still there.
 
-        One timer for all streams instead of one for each and frame.
+        One timer for all streams instead of one for each and frame. The first interval is a random part of the usual one, so that
+        streams that were opened together are not polled together.
         """
+        if self._polled_at is None:
+            self._polled_at = now - random.uniform(0, _POLL_SECONDS)  # noqa: S311 - spreads load
         if now - self._polled_at >= _POLL_SECONDS:
             self._polled_at = now
             self._is_poll_due = True

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from groundwork.clock import Instant
+from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.model import RoomId
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
@@ -15,6 +15,9 @@ from openmeet.web.site.live_streams import LiveStream
 MOST_CHANGED_ROOMS: Final = 1_000
 # Counting takes a few statements per person, so the others wait for the next call.
 _COUNTED_AT_ONCE: Final = 50
+# What was read carries the time at which its transaction began, which may be committed after a later look: a transaction lasts two
+# seconds at most, and the clocks of two computers may differ a little.
+_COMMITTED_WITHIN: Final = 5 * SECOND
 
 
 class UnreadWatch:
@@ -69,7 +72,7 @@ async def _affected_people(
     changed_rooms: Collection[RoomId],
     since: Instant | None,
 ) -> set[UserId]:
-    """People in a changed room other than the one they have open, and people who joined a room since."""
+    """People in a changed room other than the one they have open, and people who joined or read such a room since."""
     elsewhere = sorted(
         room for room in changed_rooms if any(one.room != room for each in open_.values() for one in each)
     )
@@ -77,10 +80,10 @@ async def _affected_people(
         return set()
     rows = await reader.fetch(
         "select c.user_id, c.room_id from chat_readers c where c.user_id in :people"
-        " and (c.room_id in :rooms or c.entered_at >= :since) order by c.user_id, c.room_id",
+        " and (c.room_id in :rooms or c.entered_at >= :since or c.seen_at >= :since) order by c.user_id, c.room_id",
         people=sorted(open_),
         rooms=elsewhere or [""],
-        since=reader.now if since is None else since,
+        since=(reader.now if since is None else since) - _COMMITTED_WITHIN,
     )
     return {
         UserId(row["user_id"])
