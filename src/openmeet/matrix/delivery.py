@@ -16,9 +16,10 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.chat import message_queries
 from openmeet.domain.chat import pictures as chat_pictures
+from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import ChatLogEntry, ChatMessage, LogKind, MessageKind, RoomId
-from openmeet.domain.chat.texts import name_key
+from openmeet.domain.chat.texts import name_key, with_names
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.i18n.formatting import short_day
@@ -217,19 +218,19 @@ class _Passing:
         return ghost
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
-        """The text, with the names of mentioned people who did not consent left out."""
-        rows = await reader.fetch(
-            "select user_id from chat_mentions where message_id = :id and is_called = 0", id=message.id
-        )
-        names = await store.names_kept_here(reader, [UserId(row["user_id"]) for row in rows])
+        """The text, with the present names of mentioned people; of those who did not consent neither this nor an earlier name."""
+        names = await store.names_kept_here(reader, message.id)
         keys = {name_key(name) for name in names}
+        mentions = (await mentions_in(reader, [message.id])).get(message.id, ())
+        renamed = {written: name for written, name in renamed_among(mentions).items() if written not in keys}
         with speaking(self._bridge.language):
             somebody = gettext("somebody")
 
         def hidden(found: re.Match[str]) -> str:
             return f"@{somebody}" if name_key(found[1]) in keys else found[0]
 
-        return _MENTION.sub(hidden, message.body) if keys else message.body
+        text = _MENTION.sub(hidden, message.body) if keys else message.body
+        return with_names(text, renamed)
 
     async def _heading(self, reader: Reader, message: ChatMessage) -> str:
         """``Tue 3 March ·`` for the first message of another date than the one passed on before it."""

@@ -302,19 +302,18 @@ async def occupants(
     ]
 
 
-async def names_kept_here(reader: Reader, people_ids: Collection[UserId]) -> list[str]:
-    """Display names and handles of those of these people whose name is not passed on."""
-    if not people_ids:
-        return []
+async def names_kept_here(reader: Reader, message: ChatMessageId) -> list[str]:
+    """The names of those that a message mentions whose name is not passed on: as it is written there, their present one and handles."""
     rows = await reader.fetch(
         """
-        select u.display_name as name from users u where u.id in :people and u.display_name <> ''
-           and not exists (select 1 from matrix_people p where p.user_id = u.id and p.consent = 'name_and_words')
-        union
-        select i.handle from identities i where i.user_id in :people and i.handle is not null
-           and not exists (select 1 from matrix_people p where p.user_id = i.user_id and p.consent = 'name_and_words')
+        with kept as (
+          select q.user_id, q.name from chat_mentions q where q.message_id = :message and q.is_called = 0
+             and not exists (select 1 from matrix_people p where p.user_id = q.user_id and p.consent = 'name_and_words'))
+        select k.name from kept k where k.name <> ''
+        union select u.display_name from kept k join users u on u.id = k.user_id where u.display_name <> ''
+        union select i.handle from kept k join identities i on i.user_id = k.user_id where i.handle is not null
         """,
-        people=sorted(people_ids),
+        message=message,
     )
     return [row["name"] for row in rows]
 

@@ -17,6 +17,7 @@ from openmeet.domain.chat import log, messages, people, reactions, readers, room
 from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.web.chat.view import message_view
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import event_by, person
@@ -344,6 +345,35 @@ async def test_mentions_reach_those_who_may_read(db):
         page = await page_of_messages(tx, room, ana.user_id, MessageFilter())
     assert page.messages[0].mentions == (ana.user_id,)
     assert one.body == "@Ana and @Cleo, who comes?"
+
+
+async def test_a_mention_stays_theirs_under_another_name(db):
+    async with db.transaction() as tx:
+        event, ana, ben, _ = await town(tx)
+        room = await room_of(tx, ben, about(event))
+        one = await say(tx, ben, room, "Thanks @Ana")
+        answer = await say(tx, ben, room, "Yes", reply_to=one.id)
+        await tx.execute("update users set display_name = 'Anna *Maria*' where id = :id", id=ana.user_id)
+        # Somebody else by the old name comes; an edit that leaves the mention in place is not about them.
+        other = await person(tx, "Ana")
+        await attendance.answer(tx, other, event.slug, RsvpReply.GOING)
+        await messages.edit(tx, ben, one.id, "Many thanks @Ana")
+        shown, quoting = (await page_of_messages(tx, room, ben.user_id, MessageFilter())).messages
+    assert shown.mentions == (ana.user_id,)
+    assert "@Anna *Maria*" in message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html
+    assert quoting.message.id == answer.id
+    assert quoting.reply.text == "Many thanks @Anna *Maria*"
+    assert shown.message.body == "Many thanks @Ana", "what the author edits is what they wrote"
+
+
+async def test_a_name_with_a_link_is_not_put_into_the_words_of_others(db):
+    async with db.transaction() as tx:
+        event, ana, ben, _ = await town(tx)
+        room = await room_of(tx, ben, about(event))
+        await say(tx, ben, room, "Thanks @Ana")
+        await tx.execute("update users set display_name = '[x](https://example.org)' where id = :id", id=ana.user_id)
+        (shown,) = (await page_of_messages(tx, room, ben.user_id, MessageFilter())).messages
+    assert message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html == "<p>Thanks @Ana</p>\n"
 
 
 @pytest.mark.parametrize(

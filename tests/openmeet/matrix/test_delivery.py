@@ -30,6 +30,15 @@ async def test_words_pass_with_consent_alone_and_from_then_on(town: MirroredTown
     assert await town.seen() == [("Ben", "Who has the key, @somebody?"), ("Ana", "Here, @Ben")]
 
 
+async def test_an_earlier_name_is_not_passed_on_either(town: MirroredTown) -> None:
+    await town.agree(town.ben)
+    await town.say(town.ben, "Who has the key, @Ana?")
+    async with town.db.transaction() as tx:
+        await tx.execute("update users set display_name = 'Anna' where id = :id", id=town.ana.user_id)
+    await town.deliver()
+    assert await town.seen() == [("Ben", "Who has the key, @somebody?")]
+
+
 async def test_edits_and_taking_back_follow(town: MirroredTown) -> None:
     await town.agree(town.ben)
     said = await town.say(town.ben, "At eight")

@@ -187,18 +187,25 @@ async def _is_first_link(reader: Reader, person: UserId, body: str) -> bool:
 async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
     """Store who is mentioned, may read it and is named to the author; returns those who were not mentioned before.
 
-    Somebody who answered privately is not mentioned: the answer would tell the author that they come.
+    Somebody who answered privately is not mentioned: the answer would tell the author that they come. A name that an earlier text
+    of the message had stays the person's whom it meant then, whoever is called so now.
     """
     reached = await people.named_among(tx, room, given, one.user_id)
     named = [person for person in dict.fromkeys(given) if person in reached]
-    names = [name for name in mentioned_names(one.body) if not group_mentions.is_group_mention(name)]
-    named += await people.people_named(tx, room, names, one.user_id)
+    rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=one.id)
+    known = {row["name"] for row in rows}
+    names = [
+        name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known)
+    ]
+    called = await people.people_named(tx, room, names, one.user_id)
+    written = {person: name for name, person in called.items()}
     added = []
-    for person in list(dict.fromkeys(named))[:MAX_MENTIONS]:
+    for person in list(dict.fromkeys((*named, *written)))[:MAX_MENTIONS]:
         made = await tx.execute(
-            "insert into chat_mentions (message_id, user_id) values (:message, :person) on conflict do nothing",
+            "insert into chat_mentions (message_id, user_id, name) values (:message, :person, :name) on conflict do nothing",
             message=one.id,
             person=person,
+            name=written.get(person, ""),
         )
         if made and person != one.user_id:
             added.append(person)

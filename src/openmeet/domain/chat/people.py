@@ -270,13 +270,15 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
     return {UserId(row["user_id"]) for row in rows}
 
 
-async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> list[UserId]:
-    """People that ``members`` names to this reader and who are called so: by handle, or by a name that only one has.
+async def people_named(
+    reader: Reader, room: Room, names: Collection[str], viewer: UserId | None
+) -> dict[str, UserId]:
+    """People that ``members`` names to this reader and who are called so, by their names: a handle, or a name that only one has.
 
     ``names`` are folded, see ``texts.name_key``.
     """
     if not names:
-        return []
+        return {}
     # Nobody else is loaded. What SQL folds is less than what Python does, which has the last word.
     rows = await reader.fetch(
         f"""
@@ -302,11 +304,11 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
     named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )
-    found = []
+    found = {}
     for name in names:
         visible = called.get(name, set()) & named
         if handles.get(name) in named:
-            found.append(handles[name])
+            found[name] = handles[name]
         elif len(visible) == 1:
-            found += visible
-    return list(dict.fromkeys(found))
+            (found[name],) = visible
+    return found

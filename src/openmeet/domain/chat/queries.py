@@ -8,6 +8,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.chat.access import access, access_to_each, first_number
+from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
 from openmeet.domain.chat.model import (
     Access,
@@ -20,7 +21,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_id as room_by_id
-from openmeet.domain.chat.texts import cleaned
+from openmeet.domain.chat.texts import cleaned, with_names
 from openmeet.domain.users.model import UserId, unnamed
 
 # Of the one line that a reply shows of what it answers.
@@ -58,7 +59,7 @@ class ShownMessage:
 
     ``is_only_here``: the room is mirrored to Matrix, and this is not passed on.
     ``name``: of the author; of a Matrix guest the address. ``is_folded``: by somebody that the reader blocks or mutes.
-    ``mentions_me``; ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
+    ``renamed``: present names of people who were mentioned by another name, by that name. ``votes``: the number for each choice of a poll; ``my_votes``: those of the reader.
     """
 
     message: ChatMessage
@@ -67,6 +68,7 @@ class ShownMessage:
     reply: ReplyLine | None
     reactions: tuple[ReactionCount, ...]
     mentions: tuple[UserId, ...]
+    renamed: Mapping[str, str]
     is_mine: bool
     is_pinned: bool
     is_folded: bool
@@ -261,7 +263,8 @@ async def shown(
     apart = await _apart(reader, authors, viewer)
     unread = set() if quotes_all else await _before_joining(reader, list(answered.values()), viewer)
     reactions = await _reactions(reader, ids, viewer)
-    mentions = await _mentions(reader, ids)
+    mentions = await mentions_in(reader, {*ids, *answered})
+    renamed = {message: renamed_among(each) for message, each in mentions.items()}
     pinned = {row["message_id"] for row in await reader.fetch(_PINNED, ids=ids)}
     kept_here = await _only_here(reader, ids)
     votes, mine = await _votes(reader, [one.id for one in messages if one.kind is MessageKind.POLL], viewer)
@@ -270,9 +273,10 @@ async def shown(
             message=one,
             name=_name_of(one, names),
             handle=names[one.user_id].handle if one.user_id in names else None,
-            reply=_reply_line(answered.get(one.reply_to), one, names, apart, unread) if one.reply_to else None,
+            reply=_reply_line(answered.get(one.reply_to), one, names, apart, unread, renamed) if one.reply_to else None,
             reactions=tuple(reactions.get(one.id, ())),
-            mentions=tuple(mentions.get(one.id, ())),
+            mentions=tuple(each.person for each in mentions.get(one.id, ())),
+            renamed=renamed.get(one.id, {}),
             is_mine=viewer is not None and one.user_id == viewer,
             is_pinned=one.id in pinned,
             is_folded=one.user_id in apart,
@@ -327,6 +331,7 @@ def _reply_line(
     names: Mapping[UserId, _Named],
     apart: Collection[UserId],
     unread: Collection[ChatMessageId],
+    renamed: Mapping[ChatMessageId, Mapping[str, str]],
 ) -> ReplyLine:
     is_gone = (
         answered is None
@@ -339,7 +344,7 @@ def _reply_line(
         return ReplyLine(one.reply_to or ChatMessageId(""), 0, None, "", "", is_removed=True)
     has_picture = not is_gone and not answered.body and bool(answered.pictures)
     said = answered.pictures[0].alt if has_picture else answered.body
-    line = "" if is_gone else said.partition("\n")[0]
+    line = "" if is_gone else with_names(said, renamed.get(answered.id, {})).partition("\n")[0]
     return ReplyLine(
         answered.id,
         answered.number,
@@ -400,17 +405,6 @@ async def _reactions(
         found.setdefault(ChatMessageId(row["message_id"]), []).append(
             ReactionCount(row["emoji"], row["number"], bool(row["mine"]))
         )
-    return found
-
-
-async def _mentions(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, list[UserId]]:
-    rows = await reader.fetch(
-        "select message_id, user_id from chat_mentions where message_id in :ids and is_called = 0 order by message_id, user_id",
-        ids=sorted(ids),
-    )
-    found: dict[ChatMessageId, list[UserId]] = {}
-    for row in rows:
-        found.setdefault(ChatMessageId(row["message_id"]), []).append(UserId(row["user_id"]))
     return found
 
 

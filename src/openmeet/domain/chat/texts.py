@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 from groundwork.errors import InvalidForm, Reason, Why
@@ -82,6 +83,20 @@ def mentioned_names(text: str) -> list[str]:
 def name_key(name: str) -> str:
     """A name as ``mentioned_names`` has it."""
     return "".join(name.split()).casefold()
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """The text with other names after ``@``; ``names``: by the folded name that is written. A name with a link stays as it is written:
+    nobody puts a link into the words of others by changing their name.
+    """
+    if not names:
+        return text
+
+    def named(found: re.Match[str]) -> str:
+        name = names.get(name_key(found[1]), "")
+        return f"@{name}" if name and not has_link(name) and "." not in name else found[0]
+
+    return _MENTION.sub(named, text)
 
 
 def has_link(text: str) -> bool:

@@ -1,5 +1,6 @@
 """What the pages and the live stream show of messages and rooms, in the words of the reader's language."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ReplyLine, ShownMessage
 from openmeet.domain.chat.rooms import MyRoom
+from openmeet.domain.chat.texts import with_names
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.users.model import UserId
@@ -37,6 +39,7 @@ SIGNALS: Final[Mapping[Signal, LazyText]] = {
 # Messages of one person within this time share one head.
 _RUN: Final = 10 * MINUTE
 _LINE: Final = 90
+_MARKS: Final = re.compile(r"[!-/:-@\[-`{-~]")
 _EXCERPT: Final = 40
 
 
@@ -217,7 +220,7 @@ def message_view(
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
         html=_html(one, tells_pictures=not pictures_at),
-        excerpt=_cut(one_line(words_of(message.body, message.pictures)), _EXCERPT)
+        excerpt=_cut(one_line(words_of(with_names(message.body, one.renamed), message.pictures)), _EXCERPT)
         if message.kind is not MessageKind.SIGNAL
         else str(_html(one)),
         href=f"/chat/messages/{message.id}" if is_linked else "",
@@ -287,9 +290,15 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
             return notice_sentence(message.details)
         case _ if tells_pictures and message.pictures:
             told = words_of("", message.pictures)
-            return html_of(message.body) + Markup("<p><i>{}</i></p>").format(told)
+            return _html_of_body(one) + Markup("<p><i>{}</i></p>").format(told)
         case _:
-            return html_of(message.body) if message.body else ""
+            return _html_of_body(one) if message.body else ""
+
+
+def _html_of_body(one: ShownMessage) -> Markup:
+    # Names are no Markdown.
+    renamed = {written: _MARKS.sub(r"\\\g<0>", name) for written, name in one.renamed.items()}
+    return html_of(with_names(one.message.body, renamed))
 
 
 def notice_sentence(details: Mapping[str, object]) -> str:
@@ -434,7 +443,8 @@ def line_of(one: ShownMessage | None) -> str:
     if one.message.is_removed:
         return _removed_sentence(one)
     is_text = one.message.kind in {MessageKind.TEXT, MessageKind.POLL}
-    words = one_line(words_of(one.message.body, one.message.pictures)) if is_text else str(_html(one))
+    body = with_names(one.message.body, one.renamed)
+    words = one_line(words_of(body, one.message.pictures)) if is_text else str(_html(one))
     words = _cut(words, _LINE)
     if one.message.kind is MessageKind.NOTICE:
         return words
