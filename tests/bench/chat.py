@@ -4,7 +4,8 @@ import asyncio
 import random
 import statistics
 import sys
-from collections.abc import Iterator
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Iterator, Sequence
 from time import monotonic, perf_counter
 from typing import Final
 
@@ -22,11 +23,13 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.live_rooms import PER_READER
+from programs.running import collect_seldom
 from tests.bench import stores
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.machine import resident_mb
 from tests.bench.timing import percentile, progress
+from tests.databases import SERVER
 from tests.openmeet.chat.talking import about, room_of
 from tests.openmeet.site_under_test import event_by, site_on
 
@@ -38,6 +41,7 @@ WRITTEN: Final = 3_000
 STORED: Final = 200_000
 ROOMS_STORED: Final = 500
 _AT_ONCE: Final = 500
+_SCHEMA: Final = "openmeet_bench_chat"
 _TIMES = {"starts": "2096-07-04T18:00", "ends": "2096-07-04T20:00"}
 
 
@@ -48,6 +52,10 @@ def measure() -> Iterator[Figure]:
     yield Figure(
         "from the commit to the pages, all but 1 in 100", latest * 1000, "ms", 250, less_is_better=True, note=note
     )
+    latest, middle = run(_follow_two())
+    note = f"half within {middle * 1000:.0f} ms"
+    name = "  the same with two web processes, PostgreSQL"
+    yield Figure(name, latest * 1000, "ms", 250, less_is_better=True, note=note)
     for rooms, target in ((ROOMS, 300), (1, 50)):
         rate, slowest = run(_write(rooms))
         where = "one chat" if rooms == 1 else f"{rooms} chats"
@@ -82,41 +90,78 @@ async def _follow() -> tuple[float, float, float]:
     """Megabytes of the open pages, and seconds from a commit to the slowest percent and to half of them."""
     async with stores.on_sqlite() as db:
         people, (room,) = await _town(db, STREAMS // PER_READER, 1)
-        tokens = []
-        for one in people[1:]:
-            async with db.transaction() as tx:
-                tokens.append((await open_session(tx, one.user_id, SessionTransport.BROWSER)).token)
+        tokens = await _tokens(db, people[1:])
         site = site_on(db, SystemClock(), live_streams=STREAMS, pages_per_minute=0, workers=None)
+        # As the program does. Otherwise the collector stops the loop for a tenth of a second now and then.
+        collect_seldom()
         serving = await serve(site.app, "127.0.0.1", 0, connections=3 * STREAMS, connections_of_address=2 * STREAMS)
         before = resident_mb()
         progress(f"opening {STREAMS} pages")
-        command = [
-            sys.executable,
-            "-m",
-            "tests.bench.chat_readers",
-            serving.url,
-            room,
-            str(SAID),
-            str(PER_READER),
-            *tokens,
-        ]
-        readers = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        assert readers.stdout is not None
-        check((await readers.stdout.readline()) == b"ready\n", "the pages did not open")
-        said_at = []
-        for number in range(SAID):
-            async with db.transaction() as tx:
-                await messages.send(tx, people[0], room, NewMessage(f"Word {number}"))
-            said_at.append(monotonic())
-            # As people write, not as fast as a machine can.
-            await asyncio.sleep(0.5)
-        heard = [[float(at) for at in (await readers.stdout.readline()).split()] for _ in range(SAID)]
+        readers = await _readers(serving.url, room, tokens)
+        late = await _lateness(db, people[0], room, [readers])
         held = resident_mb() - before
-        await readers.wait()
         await serving.stop()
-    check(all(len(each) == STREAMS for each in heard), "some pages missed a message")
-    late = [at - said for said, each in zip(said_at, heard, strict=True) for at in each]
     return held, percentile(late, 0.99), statistics.median(late)
+
+
+async def _follow_two() -> tuple[float, float]:
+    """The same seconds where half of the pages are open at another process, on PostgreSQL."""
+    async with stores.on_postgresql(_SCHEMA) as db:
+        people, (room,) = await _town(db, STREAMS // PER_READER, 1)
+        tokens = await _tokens(db, people[1:])
+        changes = {"database_url": SERVER, "database_schema": _SCHEMA}
+        site = site_on(db, SystemClock(), live_streams=STREAMS, pages_per_minute=0, workers=None, **changes)
+        collect_seldom()
+        serving = await serve(site.app, "127.0.0.1", 0, connections=3 * STREAMS, connections_of_address=2 * STREAMS)
+        command = [sys.executable, "-m", "tests.bench.chat_server", _SCHEMA, str(STREAMS)]
+        other = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        assert other.stdout is not None
+        assert other.stdin is not None
+        url = (await other.stdout.readline()).decode().strip()
+        progress(f"opening {STREAMS} pages at two processes")
+        half = len(tokens) // 2
+        readers = [await _readers(serving.url, room, tokens[:half]), await _readers(url, room, tokens[half:])]
+        late = await _lateness(db, people[0], room, readers)
+        other.stdin.close()
+        await other.wait()
+        await serving.stop()
+    return percentile(late, 0.99), statistics.median(late)
+
+
+async def _tokens(db: Database, people: Sequence[Caller]) -> list[str]:
+    tokens = []
+    for one in people:
+        async with db.transaction() as tx:
+            tokens.append((await open_session(tx, one.user_id, SessionTransport.BROWSER)).token)
+    return tokens
+
+
+async def _readers(url: str, room: RoomId, tokens: Sequence[str]) -> Process:
+    """A process with all its pages open."""
+    command = [sys.executable, "-m", "tests.bench.chat_readers", url, room, str(SAID), str(PER_READER), *tokens]
+    readers = await asyncio.create_subprocess_exec(*command, stdout=PIPE, limit=2**22)
+    assert readers.stdout is not None
+    check((await readers.stdout.readline()) == b"ready\n", "the pages did not open")
+    return readers
+
+
+async def _lateness(db: Database, host: Caller, room: RoomId, readers: Sequence[Process]) -> list[float]:
+    """Seconds from each commit to each page."""
+    said_at = []
+    for number in range(SAID):
+        async with db.transaction() as tx:
+            await messages.send(tx, host, room, NewMessage(f"Word {number}"))
+        said_at.append(monotonic())
+        # As people write, not as fast as a machine can.
+        await asyncio.sleep(0.5)
+    late = []
+    for process in readers:
+        assert process.stdout is not None
+        for said in said_at:
+            late += [float(at) - said for at in (await process.stdout.readline()).split()]
+        await process.wait()
+    check(len(late) == STREAMS * SAID, "some pages missed a message")
+    return late
 
 
 async def _write(rooms: int) -> tuple[float, float]:

@@ -35,6 +35,7 @@ SUBJECTS = (
     Subject("series", "Events that come again", has_pure=False),
     Subject("calendar", "A calendar and searches among many events", has_pure=False),
     Subject("chat", "Chats", has_pure=False),
+    Subject("chat_size", "Chats of a large community", has_pure=False),
     Subject("writes", "Writing to the PDS over HTTP", has_pure=True),
     Subject("firehose", "The PDS's firehose", has_pure=False),
     Subject("export", "A large repository sent by the PDS", has_pure=False),
