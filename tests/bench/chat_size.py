@@ -79,7 +79,9 @@ async def _measure(rooms: int, count: int) -> dict[str, tuple[float, float]]:
         async with signed_in(site, ben.user_id) as browser:
             for name, where in pages.items():
                 progress(name)
-                found[name] = await _times(browser, where, {"authorization": f"Bearer {token}"} if "/api/" in where else {})
+                found[name] = await _times(
+                    browser, where, {"authorization": f"Bearer {token}"} if "/api/" in where else {}
+                )
             shown = (await browser.get(path)).text
         check("Copied" in shown, "the page does not show what was said")
     return found
@@ -142,8 +144,17 @@ def _copy(connection: sqlite3.Connection, ben: Caller, event: Event, room: Room,
         for first in range(1, last + 1, _AT_ONCE):
             progress(f"storing messages: {first:,} of {last:,}")
             until = min(first + _AT_ONCE - 1, last)
-            _copies(connection, "chat_messages", "user_id is not null and body = 'Copied' and number < 10", until, changed, first)
-            _copies(connection, "chat_log", f"kind = 'said' and room_id = '{room.id}' and number < 10", until, entry, first)
+            _copies(
+                connection,
+                "chat_messages",
+                "user_id is not null and body = 'Copied' and number < 10",
+                until,
+                changed,
+                first,
+            )
+            _copies(
+                connection, "chat_log", f"kind = 'said' and room_id = '{room.id}' and number < 10", until, entry, first
+            )
     connection.execute("update chat_rooms set last_number = ? where id = ?", (count // _SHARE + 10, room.id))
     progress("analysing")
     connection.execute("analyze")

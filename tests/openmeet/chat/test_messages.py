@@ -373,7 +373,9 @@ async def test_a_name_with_a_link_is_not_put_into_the_words_of_others(db):
         await say(tx, ben, room, "Thanks @Ana")
         await tx.execute("update users set display_name = '[x](https://example.org)' where id = :id", id=ana.user_id)
         (shown,) = (await page_of_messages(tx, room, ben.user_id, MessageFilter())).messages
-    assert message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html == "<p>Thanks @Ana</p>\n"
+    assert (
+        message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html == "<p>Thanks @Ana</p>\n"
+    )
 
 
 @pytest.mark.parametrize(

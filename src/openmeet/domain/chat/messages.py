@@ -194,9 +194,7 @@ async def _add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Co
     named = [person for person in dict.fromkeys(given) if person in reached]
     rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=one.id)
     known = {row["name"] for row in rows}
-    names = [
-        name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known)
-    ]
+    names = [name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known)]
     called = await people.people_named(tx, room, names, one.user_id)
     written = {person: name for name, person in called.items()}
     added = []

@@ -270,9 +270,7 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
     return {UserId(row["user_id"]) for row in rows}
 
 
-async def people_named(
-    reader: Reader, room: Room, names: Collection[str], viewer: UserId | None
-) -> dict[str, UserId]:
+async def people_named(reader: Reader, room: Room, names: Collection[str], viewer: UserId | None) -> dict[str, UserId]:
     """People that ``members`` names to this reader and who are called so, by their names: a handle, or a name that only one has.
 
     ``names`` are folded, see ``texts.name_key``.

@@ -104,7 +104,11 @@ CHAT_TABLES: Final = (
         _OWN,
         Retention.PARENT,
         OnErasure.DELETE,
-        (person(ColumnAudience.ATTENDEES, "user_id", unique_with="message_id"), personal(ColumnAudience.ATTENDEES, "name"), plain("message_id is_called")),
+        (
+            person(ColumnAudience.ATTENDEES, "user_id", unique_with="message_id"),
+            personal(ColumnAudience.ATTENDEES, "name"),
+            plain("message_id is_called"),
+        ),
         not_exported="part of other people’s messages",
     ),
     StoredTable(

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
 from groundwork.ui.tones import tone_of
-from openmeet.domain.chat import messages, people, queries, readers, rooms
+from openmeet.domain.chat import message_queries, messages, people, queries, readers, rooms
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import (
     Access,
@@ -327,18 +327,16 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
     mine = await rooms.my_rooms(reader, viewer, RoomFilter(kinds=kinds, archived=archived, words=words), limit=most)
     shown = mine[:most]
     addresses = await addresses_of(reader, [one.room for one in shown], viewer)
-    rows = []
-    for one in shown:
-        address = addresses.get(one.room.id)
-        if address is None:
-            continue
-        last = []
-        if one.last_message_id:
-            latest = ChatMessageId(one.last_message_id)
-            last = await queries.visible_among(reader, one.room, [latest], viewer, one.access)
-        rows.append(view.room_row(one, address, last[0] if last else None, now=reader.now, here=here))
+    latest = await message_queries.by_ids(
+        reader, [ChatMessageId(one.last_message_id) for one in shown if one.last_message_id]
+    )
+    last = {str(one.id): one for one in await queries.shown(reader, list(latest.values()), viewer)}
     return {
-        "rows": rows,
+        "rows": [
+            view.room_row(one, addresses[one.room.id], last.get(one.last_message_id or ""), now=reader.now, here=here)
+            for one in shown
+            if one.room.id in addresses
+        ],
         "picks": [(value, words_of, value == which) for value, words_of, _ in _FILTERS],
         "archived": archived,
         "words": words,
