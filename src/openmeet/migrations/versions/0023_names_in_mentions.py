@@ -2,8 +2,8 @@
 
 from groundwork.database.revision import execute
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 
 
 def upgrade() -> None:
