@@ -5,7 +5,6 @@ from hashlib import sha256
 from coincurve import PrivateKey as _Secret
 from coincurve import PublicKey as _Point
 
-from at_protocol.crypto.der import from_compact
 from at_protocol.crypto.scalar import scalar_from
 from at_protocol.failures import Malformed
 
@@ -13,6 +12,18 @@ ALGORITHM = "ES256K"
 CURVE = "secp256k1"
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 MULTICODEC = b"\xe7\x01"
+
+
+def der_signature(r: int, s: int) -> bytes:
+    """A signature in the DER form of curve libraries (RFC 3279, section 2.2.3), of its two numbers within the order."""
+    body = _der_integer(r) + _der_integer(s)
+    return bytes((0x30, len(body))) + body
+
+
+def _der_integer(number: int) -> bytes:
+    # One byte more than needed for the bits if the top one is set: DER integers are signed.
+    content = number.to_bytes(number.bit_length() // 8 + 1, "big")
+    return bytes((2, len(content))) + content
 
 
 class K256PublicKey:
@@ -57,7 +68,7 @@ class K256PublicKey:
             if not allow_high_s:
                 return False
             s = ORDER - s
-        return self._point.verify(from_compact(r, s), sha256(content).digest(), None)
+        return self._point.verify(der_signature(r, s), sha256(content).digest(), None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, K256PublicKey) and self._encoded == other._encoded

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.parts import fixture_path, needs
 
 from at_protocol.crypto import base58, k256, p256
-from at_protocol.crypto.der import from_compact
 from at_protocol.crypto.did_key import (
     format_did_key,
     format_multikey,
@@ -18,6 +17,7 @@ from at_protocol.crypto.did_key import (
     parse_legacy_multibase,
     parse_multikey,
 )
+from at_protocol.crypto.k256 import der_signature
 from at_protocol.failures import Malformed, Misuse
 
 FOLDER = "vectors/interop/crypto"
@@ -110,7 +110,7 @@ def test_what_is_nearly_a_signature(curve):
     order = curve.ORDER.to_bytes(32, "big")
     for other in (
         _high_s(curve, signature),
-        from_compact(r, s),
+        der_signature(r, s),
         signature[:63],
         signature + b"\0",
         b"",

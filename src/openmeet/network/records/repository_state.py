@@ -13,8 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.database.bulk import fetch_each
-from groundwork.database.bytewise import bytewise
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Engine, Reader, Transaction
 
 PUT = """
     insert into erased_records (hash, rev, erased_at) values (:hash, :rev, :now)
@@ -184,7 +183,7 @@ async def between(
 
     ``besides``: URIs to leave out. Keys are compared byte by byte, as servers list them.
     """
-    sql = BETWEEN.format(rkey=bytewise("rkey", reader.engine))
+    sql = BETWEEN.format(rkey=_bytewise("rkey", reader.engine))
     values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
     return [row["uri"] for row in await reader.fetch(sql, did=did, collection=collection, **values)]
 
@@ -199,3 +198,11 @@ async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) ->
         limit=limit,
     )
     return [row["uri"] for row in rows]
+
+
+def _bytewise(column: str, engine: Engine) -> str:
+    """The column, compared and ordered byte by byte, as Python does, whatever the collation of the PostgreSQL database.
+
+    PostgreSQL uses no index on the column for it; SQLite orders so anyway.
+    """
+    return f'{column} collate "C"' if engine == "postgresql" else column

@@ -1,6 +1,8 @@
 """Pages that explain the site. Everyone may read them, signed in or not."""
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
@@ -13,7 +15,6 @@ from openmeet.i18n.catalogue import LazyText, current, lazy
 from openmeet.web.help.health import site_health
 from openmeet.web.help.questions import BY_SLUG, QUESTIONS
 from openmeet.web.help.statements import ABOUT, ACCESSIBILITY, PRIVACY, TERMS, paragraphs_of
-from openmeet.web.help.texts import own_text
 from openmeet.web.site.layout import page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
@@ -70,7 +71,7 @@ async def show_statement(request: Request) -> Response:
     name = request.url.path.strip("/")
     statement = _STATEMENTS[name]
     settings = services(request).settings
-    text = own_text(settings.texts_directory, name, current().tag) or paragraphs_of(statement.parts)
+    text = _own_text(settings.texts_directory, name, current().tag) or paragraphs_of(statement.parts)
     context = {"title": statement.title, "text": text, "run_by": settings.run_by, "contact": settings.contact}
     return page(request, "help/statement.html", context)
 
@@ -87,3 +88,17 @@ async def show_status(request: Request) -> Response:
 
 def _contact(request: Request) -> str:
     return services(request).settings.contact
+
+
+@cache
+def _own_text(folder: Path | None, name: str, language: str) -> str:
+    """What the operator wrote for this page, as Markdown: in this language, else in the site's own; empty without one.
+
+    ``terms.de.md`` stands before ``terms.md``. A file is read once: a program that runs keeps what it has read.
+    """
+    if folder is None:
+        return ""
+    for file in (folder / f"{name}.{language}.md", folder / f"{name}.md"):
+        if file.is_file():
+            return file.read_text("utf-8").strip()
+    return ""

@@ -11,7 +11,9 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
+from groundwork.http.application import client_address
 from groundwork.http.json_bodies import json_response, read_json
+from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.attendance.model import ChangeChannel, RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import group_for
@@ -33,7 +35,7 @@ from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.events import new_links
-from openmeet.web.series import limits, parse, present
+from openmeet.web.series import parse, present
 from openmeet.web.series.create import checked
 from openmeet.web.series.schemas import (
     AnswerAll,
@@ -99,7 +101,7 @@ async def create_from_event(request: Request) -> Response:
 
 
 async def preview(request: Request) -> Response:
-    await limits.spend_on_preview(request)
+    await _spend_on_preview(request)
     body = await read_json(request, TimingInput)
     _, timing = parse.whole_of(parse.untitled(body))
     # Anybody may call it, and a rule with many times a day takes a third of a second.
@@ -333,3 +335,20 @@ OPERATIONS = (
         failures=(403, 404, 422),
     ),
 )
+
+
+# Previews are the only expensive computation that anonymous clients may request. A form asks while somebody types, at most
+# twice a second; one response costs up to a hundred times a page view.
+_PREVIEW_WINDOW_SECONDS: Final = 60
+_PREVIEW_SHARE: Final = 5
+
+
+async def _spend_on_preview(request: Request) -> None:
+    """Count one preview of this address. Raises TooMany with the time at which to retry."""
+    site = services(request)
+    points = site.settings.api_requests_per_minute
+    # In development all clients share one address; without an API limit there is none here either.
+    if site.settings.is_unlimited or not points:
+        return
+    limit = Limit("series_previews", max(1, points // _PREVIEW_SHARE), _PREVIEW_WINDOW_SECONDS)
+    await spend(site.counters, [(limit, client_address(request))], now=site.clock.now())
