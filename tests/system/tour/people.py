@@ -51,7 +51,7 @@ async def sign_up(stage: Stage, tell: Narrator, visitor: Visitor, name: str) -> 
     digits = await eventually(code)
     page = await visitor.submit(page, "/sign-in/code", code=digits)
     page = await visitor.submit(page, "/welcome", display_name=name)
-    tell.expect("You are signed in" in page.text, f"{name} is signed in with the code from the mail", page.text)
+    tell.expect(f"Welcome, {name}" in page.text, f"{name} is signed in with the code from the mail", page.text)
 
 
 async def create_event(visitor: Visitor, tell: Narrator, **typed: str) -> tuple[str, Seen]:
