@@ -41,7 +41,7 @@ Why = str | Explanation
 
 
 def explanation(why: Why) -> Why:
-    """The same, with a bare reason as an explanation."""
+    """A reason as an explanation without parameters; everything else unchanged."""
     return Explanation(why.value) if isinstance(why, Reason) else why
 
 

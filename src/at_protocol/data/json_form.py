@@ -25,7 +25,7 @@ def decode(text: bytes | str) -> Value:
 
 
 def decode_object(text: bytes | str) -> dict[str, Value]:
-    """The same for documents that must be an object, as every record is."""
+    """``decode`` for documents that must be an object, as every record is. Raises Malformed for any other."""
     value = decode(text)
     if type(value) is not dict:
         raise Malformed("json", value, "not an object")

@@ -53,7 +53,7 @@ def enqueue(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
 
 
 def enqueue_all(w: Writer, did: Did) -> None:
-    """The same for every blob of an account; call it before their rows are deleted."""
+    """Enqueue the removal of every blob of an account; call it before their rows are deleted."""
     w.execute(_ENQUEUE_ALL, did=did, now=w.now)
 
 

@@ -77,7 +77,7 @@ SYNC = (
 
 
 def table(registry: Registry, labels: Labels) -> MethodTable:
-    """The whole table of a running server."""
+    """Every XRPC method of a running server, with its limits."""
     repo = [for_writers(registry, with_types(method)) for method in REPO]
     sync = [for_crawlers(registry, method) for method in SYNC]
     return MethodTable(

@@ -109,7 +109,10 @@ def result_of(failure: Failure) -> Result:
 
 
 def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Result:
-    """The same for an exception of no kind: retried a few times, then an operator must look. ``attempts`` before it."""
+    """What becomes of a job whose handler raised an exception of no kind: a few retries, then an operator must look.
+
+    ``attempts``: those before it.
+    """
     reason = Explanation(UNFORESEEN, {CAUSE: packed(stored_reason_of(raised))})
     return RetryLater(reason) if attempts + 1 < policy.unforeseen_tries else JobFailed(reason)
 

@@ -69,7 +69,7 @@ async def file_of(
 async def end_of(
     reader: Reader, head: EmailContext, event: Event, mine: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
-    """A cancellation for somebody who no longer attends; None while the event has no date.
+    """The calendar file that removes an event from the calendar of somebody who no longer attends; None without a date.
 
     ``is_shut_out``: they may no longer see the event, and get its name and time only.
     """

@@ -4,5 +4,5 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(_call: XrpcCall) -> Outcome:
-    """The same for every session."""
+    """Every account is activated: nobody waits here."""
     return {"activated": True}

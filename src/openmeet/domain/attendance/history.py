@@ -109,7 +109,7 @@ async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WH
 
 
 async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> HistoryEntry | None:
-    """The latest change into this status."""
+    """The latest entry that changed an RSVP to this status."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"
         " order by id desc limit 1",

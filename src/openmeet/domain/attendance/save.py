@@ -438,7 +438,7 @@ def may_move_waitlist(before: Attendance | None, after: Attendance) -> bool:
 
 
 def may_move_waitlist_if_saved(before: Attendance, after: Attendance) -> bool:
-    """The same of a change that is not saved yet."""
+    """``may_move_waitlist`` of a change that is not saved yet."""
     held = before.party if before.is_seated or before.offered_until is not None else 0
     holds = after.party if after.is_seated or after.offered_until is not None else 0
     return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

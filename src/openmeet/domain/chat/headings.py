@@ -43,7 +43,7 @@ async def _is_date(reader: Reader, head: SeriesId, name: str) -> bool:
 
 
 async def takes_signals(reader: Reader, room: Room) -> bool:
-    """Whether it is from two hours before an event of the room until its end."""
+    """Whether people can send signals (``Signal``) now: from two hours before an event of the room until its end."""
     parts = await chain_of(reader, room.series_id) if room.series_id is not None else []
     row = await reader.fetch_one(
         "select 1 as found from events where (id = :event or series_id in :parts) and deleted_at is null"

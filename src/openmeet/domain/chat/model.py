@@ -171,7 +171,7 @@ class MessageKind(StrEnum):
 
 
 class Signal(StrEnum):
-    """What people on their way say in one tap."""
+    """Messages that people on their way to an event send with one tap."""
 
     RUNNING_LATE = "running_late"
     HERE = "here"

@@ -164,7 +164,7 @@ async def release(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
 
 
 async def release_all_of(tx: Transaction, user_id: UserId) -> None:
-    """The same for everything that a person uploaded, sent or not."""
+    """Mark every picture that a person uploaded to chats for deletion, sent or not."""
     await tx.execute(
         "update chat_pictures set message_id = null, waits_until = null where user_id = :user_id", user_id=user_id
     )

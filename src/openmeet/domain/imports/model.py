@@ -31,7 +31,7 @@ class What(StrEnum):
 
 
 class Medium(StrEnum):
-    """How it was submitted."""
+    """In what form an import was handed in: a calendar file, the page of an event, or a table of people."""
 
     ICS = "ics"
     PAGE = "page"

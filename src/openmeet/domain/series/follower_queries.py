@@ -138,7 +138,7 @@ def followers_to_notify_sql(series: Series) -> Part:
 
 
 def goers_to_notify_sql(series: Series) -> Part:
-    """The same for ``goers_to_notify``."""
+    """The SQL of ``goers_to_notify``, for a fan-out."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
         " and o.user_id = f.user_id and o.notifications_enabled = 0)"

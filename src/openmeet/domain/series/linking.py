@@ -82,7 +82,7 @@ async def unlink(tx: Transaction, one: Detection) -> None:
 
 
 def of_these(zone_name: str, dates: Sequence[datetime]) -> Pattern:
-    """No rule, nothing but these dates, in any order."""
+    """A recurrence pattern without a rule, of exactly these dates; their order does not matter."""
     first, *others = sorted(dates)
     return Pattern(first, zone_name, None, added=tuple(others))
 

@@ -174,6 +174,7 @@ async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
 
 
 async def note_undone(tx: Transaction, undo_id: str) -> None:
+    """Record that an action was undone, so that it is not undone twice."""
     await tx.execute("update event_series_undos set undone_at = :now where id = :id", now=tx.now, id=undo_id)
 
 

@@ -145,7 +145,7 @@ async def advance(
 
 
 async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
-    """The same for a Jetstream source, which has no verified repositories."""
+    """Store how far a Jetstream source was read, and what was rejected; it has no verified repositories."""
     await _reject(tx, rejected)
     if cursor is not None:
         await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
@@ -205,7 +205,7 @@ async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) 
 
 
 async def sources(reader: Reader) -> list[StreamCursor]:
-    """Those that the settings name, by address."""
+    """The streams that the settings name, each with its cursor and state, ordered by URL."""
     return [
         StreamCursor(
             row["url"],

@@ -130,7 +130,7 @@ async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) ->
 async def choose_for_series(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Series:
-    """The same for a series: an edit of all its coming dates. Also raises RuleRefused."""
+    """Carry out the decision for a series: an edit of all its coming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
     values = local_series.WAY.decode_edits(_values(conflict, choice))

@@ -58,7 +58,7 @@ class IngestionMetrics:
 
 
 def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
-    """Registered once per program; ``results``: of the program (``records.collections.results_of``)."""
+    """Register the metrics of ingestion, once per program. ``results``: its counter of ``records.collections.results_of``."""
     return IngestionMetrics(
         tenant,
         metrics.counter("ingested_messages", "Messages applied, by outcome", ["outcome"]),

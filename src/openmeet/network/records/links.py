@@ -37,7 +37,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """The same of a series, which may have no record (any longer): then it keeps the address of its last one."""
+    """Store where the record of a series is; None: it has no record (any longer), and keeps the address of its last one."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
         await publication_moves.note(

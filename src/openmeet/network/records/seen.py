@@ -268,7 +268,7 @@ async def find(reader: Reader, uri: str) -> SeenRecord | None:
 
 
 async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord]:
-    """The same for several; unknown ones are missing from the result."""
+    """``find`` for several records, by URI; unknown ones are missing from the result."""
     if not uris:
         return {}
     return {row["uri"]: _seen(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}

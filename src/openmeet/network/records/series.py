@@ -315,7 +315,7 @@ def series_page(instance: str, series: Series) -> str:
 
 
 def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
-    """Write which date of which series it is, by key: what others added to the object stays."""
+    """Write into the record of an event which date of which series it is; None removes that. What others added stays."""
     key = next((key for key in SERIES_LINK_KEYS if isinstance(record.get(key), dict)), SERIES_LINK_KEY)
     before = record.get(key)
     if part is None:

@@ -51,7 +51,7 @@ async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId,
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
-    """The same for a loaded identity."""
+    """The authenticated client for a repository whose identity is loaded."""
     if identity.status != ACTIVE:
         raise NotSignedIn(RepositoryReason.ACCOUNT_INACTIVE, name="AccountInactive")
     session = await sessions.open_session(db, network, identity)

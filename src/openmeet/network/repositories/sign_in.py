@@ -120,7 +120,7 @@ def read_name(typed: str) -> Named:
 
 
 def text_of(named: Named) -> str:
-    """The same as somebody would type it."""
+    """What somebody would type to name this account."""
     return named.origin if isinstance(named, ServerOrigin) else str(named)
 
 

@@ -126,7 +126,7 @@ class EventFieldsInput(_FieldsInput, kw_only=True):
     is_all_day: bool = False
 
     def typed(self) -> dict[str, str]:
-        """The same inputs in ``rules.Submission``."""
+        """Its fields by the names of ``rules.Submission``."""
         sent = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
         return sent | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
 

@@ -182,7 +182,7 @@ async def depart(request: Request, wish: AuthorizationOptions) -> Response:
 
 
 async def begin(request: Request, wish: AuthorizationOptions) -> str:
-    """The URL of the authorization server."""
+    """Begin an authorization at somebody’s account server; returns the URL to send their browser to. Raises TooMany."""
     await spend_on(request, limits.DEPARTURES)
     return await authorize.begin(database_of(request), network_of(request), wish)
 

@@ -137,20 +137,20 @@ class GroupView(LexiconStruct):
 
 
 class OneEvent(LexiconStruct):
-    """``getEvent``."""
+    """Output of ``getEvent``."""
 
     event: EventView
 
 
 class ListedEvents(LexiconStruct):
-    """``listEvents``, ``listActorEvents``."""
+    """Output of ``listEvents``, ``listActorEvents``."""
 
     events: list[EventView]
     cursor: str | None = None
 
 
 class SeriesEvents(LexiconStruct):
-    """``listSeriesEvents``."""
+    """Output of ``listSeriesEvents``."""
 
     series: SeriesView
     occurrences: list[OccurrenceView]
@@ -158,7 +158,7 @@ class SeriesEvents(LexiconStruct):
 
 
 class GroupEvents(LexiconStruct):
-    """``listGroupEvents``."""
+    """Output of ``listGroupEvents``."""
 
     group: GroupView
     events: list[EventView]
@@ -166,13 +166,13 @@ class GroupEvents(LexiconStruct):
 
 
 class OneGroup(LexiconStruct):
-    """``getGroup``."""
+    """Output of ``getGroup``."""
 
     group: GroupView
 
 
 class AnswerList(LexiconStruct):
-    """``listAnswers``."""
+    """Output of ``listAnswers``."""
 
     counts: Counts
     answers: list[AnswerView]
@@ -180,7 +180,7 @@ class AnswerList(LexiconStruct):
 
 
 class Resolved(LexiconStruct):
-    """``resolveUri``."""
+    """Output of ``resolveUri``."""
 
     kind: str
     url: str
