@@ -21,7 +21,7 @@ from prometheus_client import Histogram
 from starlette.datastructures import MutableHeaders, State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.routing import BaseRoute, Match, Router
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundwork.http.bodies import limit_body
@@ -34,6 +34,7 @@ from groundwork.http.client_addresses import (
 from groundwork.http.compression import compressed
 from groundwork.http.cors import Cors, rule_for
 from groundwork.http.faults import Explain, Fault, Renderer, Translations, fault_of, render_problem
+from groundwork.http.route_index import RouteIndex
 from groundwork.http.security_headers import API_HEADERS
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
@@ -103,7 +104,7 @@ def is_local(connection: HTTPConnection) -> bool:
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     """Every method that some route answers at this address, for ``Allow`` (RFC 9110, section 15.5.6).
 
-    A router names only the methods of the first matching route, where each method has a route of its own.
+    A router of Starlette names only the methods of the first matching route, where each method has a route of its own.
     """
     found: set[str] = set()
     for route in routes:
@@ -136,9 +137,9 @@ class Application:
     ) -> None:
         """``explain`` finds the sentence for a reason; a request is answered within the context that ``around`` makes."""
         self.state = State()
-        # A redirect that adds or removes a slash would be built from the Host header.
-        self.router = Router(routes, redirect_slashes=False)
-        self._answering: ASGIApp = compressed(self.router) if compresses else self.router
+        self.routes = list(routes)
+        self._router = RouteIndex(routes)
+        self._answering: ASGIApp = compressed(self._router) if compresses else self._router
         self._render = render
         self._translations = translations or {}
         self._explain = explain
@@ -156,10 +157,6 @@ class Application:
         self._seconds = _Seconds(
             metrics.histogram("http_request_seconds", "Requests by route and outcome", ("method", "route", "status"))
         )
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        return self.router.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -222,7 +219,7 @@ class Application:
             await send(message)
 
         try:
-            await self.router(scope, receive, watched)
+            await self._router(scope, receive, watched)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
