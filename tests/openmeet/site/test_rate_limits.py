@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from groundwork.clock import SECOND, HandClock
-from openmeet.routes import open_pages, pages, pictures
+from openmeet.routes import embeds, open_pages, pages, pictures
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, site_on
 from tests.plain_http import NO_TLS
@@ -52,7 +52,9 @@ async def test_the_page_says_when_to_come_back_and_leads_there(limited: Site, cl
     assert "nothing was saved. Go back and send it again in 40 seconds." in posted.text
 
 
-@pytest.mark.parametrize("path", ["/", "/events/none.ics", "/sitemap.xml", "/no/such/page", "/sign-in", "/my/events"])
+@pytest.mark.parametrize(
+    "path", ["/", "/events/none.ics", "/sitemap.xml", "/no/such/page", "/embed/search", "/sign-in", "/my/events"]
+)
 async def test_every_kind_of_page_is_counted(limited: Site, path: str):
     async with browser_at(limited, "203.0.113.1") as browser:
         assert 429 not in await statuses(browser, LIMIT, path)
@@ -61,7 +63,7 @@ async def test_every_kind_of_page_is_counted(limited: Site, path: str):
 
 async def test_no_page_is_forgotten(limited: Site):
     """Every route that this site serves as a page, a feed or a picture is one that counts."""
-    counted = {route.path for route in (*open_pages(), *pages(), *pictures())}
+    counted = {route.path for route in (*open_pages(), *embeds(), *pages(), *pictures())}
     not_counted = {
         path
         for route in limited.app.routes
