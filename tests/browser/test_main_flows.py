@@ -171,7 +171,7 @@ async def test_what_is_folded_says_what_is_set_and_opens_where_something_is_wron
         page = await ana.new_page()
         await page.goto("/events/new")
         places = page.locator("summary", has_text="Places, and who may come")
-        assert await places.get_by_text("No limit, everybody may come").is_visible()
+        assert await places.get_by_text("No limit, everyone may come").is_visible()
         await fill_event(page)
         await places.click()
         await page.get_by_label("Number of places").fill("many")

@@ -29,7 +29,7 @@ class Crowd:
 
     @asynccontextmanager
     async def answering(self, chance: random.Random) -> AsyncIterator[None]:
-        """Everybody answers, now this and now that, for the length of the block."""
+        """Everyone answers, now this and now that, for the length of the block."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for guest in self.guests:
@@ -84,7 +84,7 @@ async def gathered(
     pauses: tuple[float, float],
     is_torn: bool = False,
 ) -> AsyncIterator[Crowd]:
-    """Everybody has an account and the host's events are here; people are (PDS, handle), ``pauses`` seconds between answers.
+    """Everyone has an account and the host's events are here; people are (PDS, handle), ``pauses`` seconds between answers.
 
     ``is_torn``: the servers that people talk to die as well, and not every call is answered.
     """

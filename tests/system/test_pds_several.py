@@ -68,7 +68,7 @@ async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
 
         accounts = [await servers.account(f"person{number}") for number in range(3)]
         addresses = [servers.url, slow[1], killed[1]]
-        # Everybody writes through every process: each repository is written by all three at once.
+        # Everyone writes through every process: each repository is written by all three at once.
         writers = [
             Writer(replace(account, url=address), f"w{index}", random.Random(chance.random()))
             for index, (account, address) in enumerate((a, b) for a in accounts for b in addresses)

@@ -34,8 +34,8 @@ def day(moment: datetime | date) -> str:
 
 
 def short_day(moment: datetime | date) -> str:
-    """``Sat 4 July``."""
-    return format_date(moment, pgettext("pattern of a date", "EEE d MMMM"), locale=current().locale)
+    """``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
+    return format_date(moment, pgettext("pattern of a date", "EEE d MMM"), locale=current().locale)
 
 
 def long_day(moment: datetime | date) -> str:
@@ -99,7 +99,7 @@ def clock(moment: datetime) -> str:
 
 
 def day_and_time(day_words: str, moment: datetime) -> str:
-    """``Sat 4 July, 18:00``; in German ``Sa., 4. Juli, 18:00 Uhr``."""
+    """``Sat 4 Jul, 18:00``; in German ``Sa., 4. Juli, 18:00 Uhr``."""
     return gettext("%(day)s, %(time)s", day=day_words, time=clock(moment))
 
 

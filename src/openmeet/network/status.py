@@ -112,6 +112,24 @@ async def standing(db: Database, engines: Engines) -> SyncStatus:
         )
 
 
+async def reading_late_since(engines: Engines, late_after: int) -> Instant | None:
+    """Since when reading from other servers is late; None if it is on time. ``late_after``: in microseconds.
+
+    Late are a source that fails or has stopped, a message that waits, and a broker that does not respond. A source that
+    is followed and quiet is on time: nobody may have written anything.
+    """
+    depth = await _depth(engines)
+    async with engines.installation.reader() as reader:
+        failing = [one for one in await cursors.sources(reader) if one.state is not SourceState.FOLLOWING]
+        now = reader.now
+    if depth is None:
+        return now
+    waiting = [one.seen_at or one.changed_at for one in failing]
+    if depth.oldest_at is not None:
+        waiting.append(depth.oldest_at)
+    return min((one for one in waiting if one < now - late_after), default=None)
+
+
 async def _depth(engines: Engines) -> Depth | None:
     try:
         return await engines.queue.depth()

@@ -155,7 +155,7 @@ async def test_who_is_refused_in_a_rush_is_refused_alone(db):
 
 
 async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
-    """Everybody else waits for each of them; a new one here wants a reason."""
+    """Everyone else waits for each of them; a new one here wants a reason."""
     async with db.transaction() as tx:
         ana, ben, eve = await people(tx, 3)
         event = await event_by(tx, ana, capacity="5")

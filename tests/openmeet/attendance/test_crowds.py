@@ -77,7 +77,7 @@ async def told(db: Database, people: list[Caller]) -> list[list[NotificationKind
 
 
 async def test_a_change_notifies_the_first_and_enqueues_the_others(db: Database) -> None:
-    """Everybody hears of it once, by one mail, however often it is paid."""
+    """Everyone hears of it once, by one mail, however often it is paid."""
     async with db.transaction() as tx:
         ana, event, people = await evening(tx)
         await later(tx, ana, event)

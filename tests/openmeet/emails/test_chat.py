@@ -316,7 +316,7 @@ async def test_a_mail_is_written_back_to_without_signing_in(post, talk):
             sent = await nobody.post(path, data={"text": "I have", "submission": key})
             assert (sent.status_code, sent.headers["location"]) == (303, path)
             assert sent.headers["cache-control"] == "no-store"
-            assert "Sent. Everybody in this chat can read it now." in (await nobody.get(path)).text
+            assert "Sent. Everyone in this chat can read it now." in (await nobody.get(path)).text
         empty = await nobody.post(path, data={"text": " "})
         assert empty.status_code == 400
         assert "Write something" in empty.text or "problem" in empty.text

@@ -8,8 +8,8 @@ def test_an_empty_form_says_what_holds_without_a_word():
     assert words == {
         "clock": "Europe/Berlin",
         "address": "Nothing yet",
-        "privacy": "Everybody sees the address",
-        "places": "No limit, everybody may come",
+        "privacy": "Everyone sees the address",
+        "places": "No limit, everyone may come",
         "topics": "Nothing yet",
         "tickets": "Nothing yet",
         "accessibility": "Nothing yet",

@@ -70,6 +70,23 @@ async def test_the_status_says_what_is_late(site, clock):
         assert "Some things are late" in (await browser.get("/status")).text
 
 
+async def test_the_status_says_whether_reading_from_other_servers_is_late(site, make_sqlite, clock):
+    """A source that fails for longer than retries take; one that is followed and quiet is on time."""
+    installation = await make_sqlite("openmeet.network.firehose", clock=clock)
+    async with installation.transaction() as tx:
+        await cursors.add_source(tx, "wss://relay.test")
+    queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock))
+    change_services(site.app, engines=Engines(installation, queue, "https://openmeet.test"))
+    async with site.browser() as browser:
+        clock.turn(2 * LATE)
+        assert "Everything is on time" in (await browser.get("/status")).text
+        async with installation.transaction() as tx:
+            await cursors.set_state(tx, "wss://relay.test", SourceState.FAILING, "It does not answer.")
+        assert "Everything is on time" in (await browser.get("/status")).text
+        clock.turn(LATE + MINUTE)
+        assert "Some things are late" in (await browser.get("/status")).text
+
+
 async def test_a_page_that_is_not_there_leads_back(site):
     """By the page of this site that linked to it; never to another site."""
     async with site.browser() as browser:

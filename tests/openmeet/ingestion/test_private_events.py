@@ -1,4 +1,4 @@
-"""Everybody may write a record: an answer of the network opens no event to its author that was not open before (invariant 3)."""
+"""Everyone may write a record: an answer of the network opens no event to its author that was not open before (invariant 3)."""
 
 import pytest
 

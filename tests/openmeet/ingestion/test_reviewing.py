@@ -200,7 +200,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         shown = await browser.get(f"/events/{tea.slug}")
         assert f'href="/events/{tea.slug}/merged"' in shown.text
         before = await browser.get(f"/events/{tea.slug}/merged")
-        assert h1_of(before.text) == "What was merged"
+        assert h1_of(before.text) == tea.title
         assert "What was typed here is kept." in before.text
         chosen = {"field": "name", "theirs_rev": rev, "keep": "theirs"}
         said = await browser.post(f"/events/{tea.slug}/merged", data=chosen)

@@ -73,7 +73,7 @@ async def _people(tx: Transaction, planted: Planted) -> None:
 
 
 async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
-    """Everybody may know of it; not where exactly, how to join, who asked what of whom."""
+    """Everyone may know of it; not where exactly, how to join, who asked what of whom."""
     ana, guest = planted.callers[HOST], planted.callers[GUEST]
     audience = "everyone" if is_open else "attendees"
     event = await events.create(

@@ -49,7 +49,7 @@ async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people
 
 @pytest.mark.parametrize("viewer", [STRANGER, FORMER])
 async def test_an_answer_written_elsewhere_opens_nothing(site, people, viewer):
-    """Everybody may write records: about every event that has one, also those that are for few."""
+    """Everyone may write records: about every event that has one, also those that are for few."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)
         records = await put_records(tx)

@@ -92,7 +92,7 @@ async def mails(reader: Reader) -> list[str]:
 
 
 async def test_an_edit_notifies_the_first_and_enqueues_the_others(practice_db: Database) -> None:
-    """Everybody hears of it once, by one mail, however often it is paid."""
+    """Everyone hears of it once, by one mail, however often it is paid."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         people = await crowd(tx, series)

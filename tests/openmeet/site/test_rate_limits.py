@@ -82,7 +82,7 @@ async def test_one_household_with_many_addresses_is_one_client(limited: Site):
 
 
 async def test_a_proxy_that_nobody_configured_is_not_taken_for_one_client(limited: Site):
-    """Everybody seems to come from it: a limit would close the site for all of them."""
+    """Everyone seems to come from it: a limit would close the site for all of them."""
     async with browser_at(limited, "10.0.0.7") as proxy:
         assert await statuses(proxy, LIMIT + 2, **{"x-forwarded-for": "203.0.113.5"}) == [200] * (LIMIT + 2)
     async with browser_at(limited, "8.8.8.8") as stranger:

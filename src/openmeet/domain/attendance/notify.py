@@ -161,7 +161,7 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
             starts=When(event.starts_at, event.time_zone, event.is_all_day),
         )
     if before.exact_place != event.exact_place:
-        # Everybody notified reads the stored payload: the exact place is added by e-mail and page for those who may
+        # Everyone notified reads the stored payload: the exact place is added by e-mail and page for those who may
         # know it.
         was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
         told = structs.replace(told, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))

@@ -375,7 +375,7 @@ async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: 
 
 
 async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Everybody with these statuses, reachable or not."""
+    """Everyone with these statuses, reachable or not."""
     rows = await reader.fetch(
         "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
         event_id=event_id,

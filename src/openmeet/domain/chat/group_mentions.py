@@ -34,7 +34,7 @@ WORDS: Final = {
 }
 _EVERYONE_AGAIN: Final = HOUR
 _HOSTS_AGAIN: Final = 10 * MINUTE
-# Everybody in these rooms is notified of every message.
+# Everyone in these rooms is notified of every message.
 _SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 # Messages that are looked through for an earlier call: more in an hour are beyond the limits of writing.
 _LOOKED_AT: Final = 2_000

@@ -92,7 +92,7 @@ class ErasureLedger:
             os.close(file)
 
     def people(self) -> list[UserId]:
-        """Everybody who was erased, once each, also those who had been merged into somebody erased. A line that a crash cut
+        """Everyone who was erased, once each, also those who had been merged into somebody erased. A line that a crash cut
         off is left out: its erasure goes on anyway.
         """
         lines = self._lines()

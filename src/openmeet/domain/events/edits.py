@@ -55,7 +55,7 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
         record_did=uri.removeprefix("at://").split("/")[0],
         content=replace(
             new.content,
-            # Everybody can read a public record already.
+            # Everyone can read a public record already.
             online_url_audience=Audience.EVERYONE,
             visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
         ),

@@ -79,7 +79,7 @@ ACCESS_LABELS: Final[Mapping[AccessFeature, LazyText]] = {
     AccessFeature.STEP_FREE: lazy("Step-free access"),
     AccessFeature.ACCESSIBLE_TOILET: lazy("Accessible toilet"),
     AccessFeature.PARKING: lazy("Parking for disabled people"),
-    AccessFeature.SEATING: lazy("Seats for everybody who needs one"),
+    AccessFeature.SEATING: lazy("Seats for everyone who needs one"),
     AccessFeature.HEARING_LOOP: lazy("Hearing loop"),
     AccessFeature.SIGN_LANGUAGE: lazy("Sign language"),
     AccessFeature.CAPTIONS: lazy("Live captions"),

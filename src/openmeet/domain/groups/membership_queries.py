@@ -20,7 +20,7 @@ _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 async def ids_in_roles(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, who_listen: bool
 ) -> list[UserId]:
-    """Everybody in these roles; ``who_listen``: only those who want notifications."""
+    """Everyone in these roles; ``who_listen``: only those who want notifications."""
     listening = " and notifications_enabled = 1" if who_listen else ""
     rows = await reader.fetch(
         f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",

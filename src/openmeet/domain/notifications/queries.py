@@ -1,6 +1,6 @@
 """SQL of notifications; ``preferences``, ``emails`` and ``links`` have the SQL of their tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,19 +156,41 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
     return int(row["unread"]) if row else 0
 
 
+async def count_unread_by_kind(reader: Reader, user_id: UserId) -> dict[str, int]:
+    """How many of each kind are unread."""
+    rows = await reader.fetch(
+        """
+        select kind, count(*) as unread from notifications
+         where user_id = :user_id and read_at is null and is_shown = 1 group by kind
+        """,
+        user_id=user_id,
+    )
+    return {row["kind"]: int(row["unread"]) for row in rows}
+
+
 async def newest(
-    reader: Reader, user_id: UserId, limit: int, before: tuple[Instant, str] | None = None
+    reader: Reader,
+    user_id: UserId,
+    limit: int,
+    before: tuple[Instant, str] | None = None,
+    *,
+    kinds: Collection[str] = (),
+    is_unread: bool = False,
 ) -> list[Notification]:
-    """A user's notifications, newest first; ``before``: moment and id of the last one on the previous page."""
+    """A user's notifications, newest first; ``before``: moment and id of the last one on the previous page. ``kinds``:
+    only these; ``is_unread``: only those that were not read.
+    """
     rows = await reader.fetch(
         f"""
         select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1
            {"" if before is None else "and (created_at, id) < (cast(:created_at as bigint), :id)"}
+           {"and kind in :kinds" if kinds else ""} {"and read_at is null" if is_unread else ""}
          order by created_at desc, id desc limit :limit
         """,
         user_id=user_id,
         limit=limit,
         **({} if before is None else {"created_at": before[0], "id": before[1]}),
+        **({"kinds": sorted(kinds)} if kinds else {}),
     )
     return [notification_of(row) for row in rows]
 

@@ -1,6 +1,6 @@
 """Notifications as lines, for the page and JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -39,15 +39,22 @@ class NotificationLine:
 
 
 async def some(
-    reader: Reader, user_id: UserId, cursor: str, limit: int = NEWS_SHOWN
+    reader: Reader,
+    user_id: UserId,
+    cursor: str,
+    limit: int = NEWS_SHOWN,
+    *,
+    kinds: Collection[str] = (),
+    is_unread: bool = False,
 ) -> tuple[list[Notification], str | None]:
     """A person's newest notifications, or those after a cursor; and the cursor of the page before, None on the first
-    page.
+    page. ``kinds``: only these; ``is_unread``: only those that were not read.
 
     Raises InvalidInput (``InvalidCursor``).
     """
     after = event_lists.unpack(cursor)
-    found = await newest(reader, user_id, limit + 1, None if after is None else (after.starts_at, after.event_id))
+    before = None if after is None else (after.starts_at, after.event_id)
+    found = await newest(reader, user_id, limit + 1, before, kinds=kinds, is_unread=is_unread)
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]

@@ -35,7 +35,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
     "attendance.question_needed": mark("Write the question that these are answers to."),
     "attendance.no_choice_of_attendance": mark("This event is held in one way only."),
-    "attendance.names_missing": mark("Name everybody who comes with you."),
+    "attendance.names_missing": mark("Name everyone who comes with you."),
     "attendance.too_many_names": mark("More names than people who come with you."),
     "attendance.not_asked": mark("The host does not ask this."),
     "attendance.text_too_long": mark("At most %(most)s characters."),
@@ -45,7 +45,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.declined_by_host": mark("The host has declined your answer to this event."),
     "attendance.checked_in": mark("You are checked in at this event."),
     "attendance.event_full": mark("There is no free place. Raise the limit first."),
-    "attendance.one_person_each": mark("At this event everybody answers for themselves."),
+    "attendance.one_person_each": mark("At this event everyone answers for themselves."),
     "attendance.party_out_of_range": mark("Come with up to %(most)s people, including yourself."),
     "attendance.fewer_places": plural(
         "There is %(places)s place: come with fewer people.",

@@ -17,7 +17,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.changed_since_opened": mark("This event was changed since you opened it."),
     "event.no_record_elsewhere": mark("There is no record of this event that was written elsewhere."),
     "event.public_here": mark("The event is public here. Choose who may see it first."),
-    "event.new_link_of_public": mark("Everybody can find this event. Choose who sees it first."),
+    "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
     "event.invitation_over": mark("This invitation does not work any more."),
     "event.not_a_date": mark("This event is not a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),

@@ -48,7 +48,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.account_for_new_records": mark(
         "New records go to this account. Choose the other one for new records first."
     ),
-    "series.new_link_of_public": mark("Everybody can find this series. Choose who sees it first."),
+    "series.new_link_of_public": mark("Everyone can find this series. Choose who sees it first."),
     "series.cannot_offer_to_them": mark("Offer it to somebody who follows it, answered a date, or runs its group."),
     "series.no_such_offer": mark("There is no such offer."),
     "series.offer_needs_group": mark("It belongs to a group where you can’t create events."),

@@ -31,7 +31,7 @@ class ProfileOutput(msgspec.Struct, rename="camel"):
     """One's own profile; ``email`` is shown to oneself alone. ``language``: of pages and e-mails, a tag of BCP 47; none:
     that of the browser, and the site's in e-mails.
 
-    ``showsAbout``, ``showsGroups``: whether the page that everybody sees of a host has the ``bio``, and the public groups they are in.
+    ``showsAbout``, ``showsGroups``: whether the page that everyone sees of a host has the ``bio``, and the public groups they are in.
     """
 
     id: str

@@ -28,6 +28,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
@@ -161,13 +162,18 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
-    """``thing``: its kind as a word; ``path``: its page, ``edit``: its edit form."""
+    """``thing``: its kind as a word; ``path``: its page, ``edit``: its edit form, ``settings``: what other apps get.
+    ``picture`` and ``settings`` are empty for what has none.
+    """
 
     thing: str
     title: str
     path: str
     edit: str
     decisions: list[MergeView]
+    record_uri: str | None
+    picture: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,16 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     """What a merge did to the event’s record, for users who may change the event. Raises NotFound, Forbidden."""
     event, found = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
-    return MergedRecordView("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))
+    return MergedRecordView(
+        "event",
+        event.title,
+        path,
+        f"{path}/edit",
+        _shown(reader, found, event.time_zone),
+        event.record_uri,
+        thumbnail(event.content),
+        f"{path}/publishing" if event.author_id == caller.user_id else "",
+    )
 
 
 async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
@@ -203,7 +218,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
     decisions = _shown(reader, found, group.details.time_zone)
-    return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions)
+    return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions, group.network.record_uri)
 
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
@@ -211,7 +226,7 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
-    return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions)
+    return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions, series.record_uri)
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:

@@ -181,7 +181,7 @@ def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str
         "parties": [
             (
                 str(n),
-                gettext("Everybody answers for themselves")
+                gettext("Everyone answers for themselves")
                 if n == 1
                 else ngettext("Up to %(number)s person", "Up to %(number)s people", n),
             )

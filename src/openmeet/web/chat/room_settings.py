@@ -50,7 +50,7 @@ _SWITCHES: Final = {
     AudienceSwitch.MEMBERS: lazy("Members of the group"),
     AudienceSwitch.FOLLOWERS: lazy("Who follows the series"),
     AudienceSwitch.PENDING: lazy("People waiting for your decision"),
-    AudienceSwitch.ANYBODY: lazy("Everybody, if the event is public"),
+    AudienceSwitch.ANYBODY: lazy("Everyone, if the event is public"),
     AudienceSwitch.ANNOUNCEMENTS: lazy("Who writes here"),
 }
 _VALUES: Final = {

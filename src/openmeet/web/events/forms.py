@@ -12,7 +12,7 @@ _NOTHING: Final = lazy("Nothing yet")
 _LONGEST: Final = 60
 
 _WHO: Final[Mapping[str, LazyText]] = {
-    "public": lazy("everybody may come"),
+    "public": lazy("everyone may come"),
     "unlisted": lazy("anyone with the address can come"),
     "private": lazy("private"),
 }
@@ -37,7 +37,7 @@ def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
             [
                 gettext("Only people who are going see it")
                 if typed.get("place_audience") == "attendees"
-                else gettext("Everybody sees the address"),
+                else gettext("Everyone sees the address"),
                 gettext("with how to get in") if typed.get("door_note") else "",
             ]
         ),

@@ -103,7 +103,7 @@ class ListedDay:
 
 
 def short_when(event: Event) -> str:
-    """``Tue 24 November, 19:00``; of a whole day the day alone."""
+    """``Tue 24 Nov, 19:00``; of a whole day the day alone."""
     if event.starts_at is None:
         return str(time_and_place.TO_BE_ANNOUNCED)
     starts = wall_time.local_of(event.starts_at, event.time_zone)

@@ -1,4 +1,4 @@
-"""Status of the site for everyone: e-mails and publications that are late."""
+"""Status of the site for everyone: e-mails, publications and reading from other servers, if late."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,6 +6,8 @@ from typing import Final
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.outbox.jobs import JobState
+from openmeet.network.engines import Engines
+from openmeet.network.status import reading_late_since
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 
@@ -22,18 +24,25 @@ class PartHealth:
 
 @dataclass(frozen=True, slots=True)
 class SiteHealth:
-    """Whether ``emails`` and ``sync`` are on time."""
+    """Whether ``emails``, ``sync`` and ``reading`` are on time; ``reading`` is None for a site that reads nothing."""
 
     now: Instant
     emails: PartHealth
     sync: PartHealth
+    reading: PartHealth | None = None
 
     @property
     def is_well(self) -> bool:
-        return self.emails.late_since is None and self.sync.late_since is None
+        parts = [self.emails, self.sync, *([] if self.reading is None else [self.reading])]
+        return all(one.late_since is None for one in parts)
 
 
-async def site_health(reader: Reader) -> SiteHealth:
+async def reading_health(engines: Engines | None) -> PartHealth | None:
+    """Whether what other servers publish arrives in time."""
+    return None if engines is None else PartHealth(await reading_late_since(engines, LATE))
+
+
+async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:
     """Jobs and records that failed are not counted: they concern one person, and operators have their own page."""
     (mail,) = await reader.fetch(
         "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
@@ -46,7 +55,7 @@ async def site_health(reader: Reader) -> SiteHealth:
         state=PublicationState.DUE,
         late=reader.now - LATE,
     )
-    return SiteHealth(reader.now, _part(mail["oldest"]), _part(records["oldest"]))
+    return SiteHealth(reader.now, _part(mail["oldest"]), _part(records["oldest"]), reading)
 
 
 def _part(oldest: int | None) -> PartHealth:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, current, lazy
-from openmeet.web.help.health import site_health
+from openmeet.web.help.health import reading_health, site_health
 from openmeet.web.help.questions import BY_SLUG, QUESTIONS
 from openmeet.web.help.statements import ABOUT, ACCESSIBILITY, PRIVACY, TERMS, paragraphs_of
 from openmeet.web.site.layout import page
@@ -77,11 +77,12 @@ async def show_statement(request: Request) -> Response:
 
 
 async def show_status(request: Request) -> Response:
+    reading = await reading_health(services(request).engines)
     async with database_of(request).reader() as reader:
-        health = await site_health(reader)
+        health = await site_health(reader, reading)
     since = {
-        name: "" if part.late_since is None else formatting.ago(part.late_since, health.now)
-        for name, part in (("emails", health.emails), ("sync", health.sync))
+        name: "" if part is None or part.late_since is None else formatting.ago(part.late_since, health.now)
+        for name, part in (("emails", health.emails), ("sync", health.sync), ("reading", health.reading))
     }
     return page(request, "help/status.html", {"health": health, "since": since, "contact": _contact(request)})
 

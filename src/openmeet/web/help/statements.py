@@ -66,7 +66,7 @@ PRIVACY: Final = (
 )
 
 ACCESSIBILITY: Final = (
-    lazy("Everybody should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
+    lazy("Everyone should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
     lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in light and dark, without scripts and on a small phone."),
     lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and at two sizes."),
     lazy("**What is not perfect:** pictures that people upload may lack a description, and so may the events of other apps. On the map, the list beside it has the same events."),

@@ -1,8 +1,10 @@
 """``/notifications``: what the viewer was told, newest first, and marking it as read."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final, assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +18,15 @@ from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications import notify
-from openmeet.domain.notifications.kinds import SubjectType
-from openmeet.domain.notifications.queries import Notification, count_unread
+from openmeet.domain.notifications.kinds import KINDS, NotificationKind, SubjectType
+from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
 from openmeet.domain.notifications.reasons import NotificationReason
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationLine
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.recurrence import wall_time
 from openmeet.web.events.waiting import waiting_rows
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
@@ -33,7 +38,72 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/notifications"
 
 _NEW: Final = lazy("New")
+_SINCE_YESTERDAY: Final = lazy("Since yesterday")
+_THIS_WEEK: Final = lazy("This week")
 _EARLIER: Final = lazy("Earlier")
+
+
+class NotificationFilter(StrEnum):
+    """What the list shows; the value stands in the URL."""
+
+    ALL = ""
+    UNREAD = "unread"
+    EVENTS = "events"
+    GROUPS = "groups"
+    CHAT = "chat"
+
+
+_FILTER_LABELS: Final = {
+    NotificationFilter.ALL: lazy("All"),
+    NotificationFilter.UNREAD: lazy("Unread"),
+    NotificationFilter.EVENTS: lazy("Events"),
+    NotificationFilter.GROUPS: lazy("Groups"),
+    NotificationFilter.CHAT: lazy("Chat"),
+}
+_EMPTY: Final = {
+    NotificationFilter.ALL: (
+        lazy("Nothing new"),
+        lazy("When an event you answered changes, is cancelled, or a place becomes free for you, you read it here."),
+    ),
+    NotificationFilter.UNREAD: (lazy("You’ve read everything"), lazy("New notifications show up here.")),
+    NotificationFilter.EVENTS: (
+        lazy("Nothing about events"),
+        lazy("Changes, cancellations, reminders and invitations show up here."),
+    ),
+    NotificationFilter.GROUPS: (
+        lazy("Nothing about groups"),
+        lazy("News from your groups and requests to join them show up here."),
+    ),
+    NotificationFilter.CHAT: (
+        lazy("Nothing from chats"),
+        lazy("Messages that mention you or were sent to you show up here."),
+    ),
+}
+
+
+def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
+    match kind.subject:
+        case SubjectType.EVENT:
+            return NotificationFilter.EVENTS
+        case SubjectType.ROOM:
+            return NotificationFilter.CHAT
+        case SubjectType.GROUP | SubjectType.MEMBERSHIP | SubjectType.ANNOUNCEMENT:
+            return NotificationFilter.GROUPS
+        case _:
+            assert_never(kind.subject)
+
+
+_FILTER_BY_KIND: Final = {name: _filter_of(kind) for name, kind in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLink:
+    """A filter above the list, with the number of unread notifications behind it."""
+
+    words: LazyText
+    path: str
+    unread: int
+    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +114,7 @@ class NewsBundle:
     more: list[NotificationLine]
     picture: str
     tone: int
+    created_at: Instant
 
 
 def routes() -> list[Route]:
@@ -58,26 +129,66 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         cursor = request.query_params.get("before", "")
-        news, older = await content.some(reader, caller.user_id, cursor)
+        shows = _shown_filter(request)
+        kinds = [name for name, one in _FILTER_BY_KIND.items() if one is shows]
+        news, older = await content.some(
+            reader, caller.user_id, cursor, kinds=kinds, is_unread=shows is NotificationFilter.UNREAD
+        )
+        unread = await count_unread_by_kind(reader, caller.user_id)
         items = await content.items(reader, news, caller.user_id)
-        waiting = [] if cursor else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
+        is_first = not cursor and shows is NotificationFilter.ALL
+        waiting = (
+            [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
+        )
         pictures = await _pictures(reader, [one for one, line in items if line.path])
         bundles = _bundles(items, pictures)
         context = {
             "waiting": waiting,
-            "parts_shown": [
-                (words, some)
-                for words, is_unread in ((_NEW, True), (_EARLIER, False))
-                if (some := [one for one in bundles if one.line.is_unread is is_unread])
-            ],
-            "is_split": any(one.line.is_unread for one in bundles),
+            "filters": _filters(unread, shows),
+            "shows": shows.value,
+            "empty": _EMPTY[shows],
+            "parts_shown": _by_time(bundles, reader.now, await _zone(request, reader, caller.user_id)),
             "older": older,
             "is_older": bool(cursor),
-            "has_unread": await count_unread(reader, caller.user_id) > 0,
+            # Reading one filter says nothing about the others.
+            "has_unread": bool(unread) and shows in {NotificationFilter.ALL, NotificationFilter.UNREAD},
             # Another process's clock may be ahead of this one's.
             "until": max([reader.now, *(one.created_at for one, _ in items)]),
         }
     return page(request, "notifications/list.html", context)
+
+
+def _shown_filter(request: Request) -> NotificationFilter:
+    wanted = request.query_params.get("show", "")
+    return NotificationFilter(wanted) if wanted in set(NotificationFilter) else NotificationFilter.ALL
+
+
+def _filters(unread: Mapping[str, int], chosen: NotificationFilter) -> list[FilterLink]:
+    counts = Counter[NotificationFilter]()
+    for name, number in unread.items():
+        counts[NotificationFilter.UNREAD] += number
+        if (found := _FILTER_BY_KIND.get(name)) is not None:
+            counts[found] += number
+    return [
+        FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is chosen)
+        for one, words in _FILTER_LABELS.items()
+    ]
+
+
+async def _zone(request: Request, reader: Reader, user_id: UserId) -> str:
+    user = await by_id(reader, user_id)
+    return (user and user.time_zone) or services(request).settings.time_zone
+
+
+def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tuple[LazyText, list[NewsBundle]]]:
+    """What is unread first, then by day in the reader's zone; without empty parts."""
+    today = wall_time.local_of(now, zone).date()
+    parts: dict[LazyText, list[NewsBundle]] = {_NEW: [], _SINCE_YESTERDAY: [], _THIS_WEEK: [], _EARLIER: []}
+    for one in bundles:
+        days = (today - wall_time.local_of(one.created_at, zone).date()).days
+        words = _NEW if one.line.is_unread else _SINCE_YESTERDAY if days < 2 else _THIS_WEEK if days < 7 else _EARLIER
+        parts[words].append(one)
+    return [(words, some) for words, some in parts.items() if some]
 
 
 def _bundles(
@@ -86,11 +197,13 @@ def _bundles(
     """One row for all of one kind about one thing, read or not read, where its newest one is."""
     found: dict[tuple[str, str, bool], list[NotificationLine]] = {}
     looks: dict[tuple[str, str, bool], tuple[str, int]] = {}
+    newest: dict[tuple[str, str, bool], Instant] = {}
     for one, line in items:
         key = (one.kind.name if line.path else one.id, one.subject_id, line.is_unread)
         found.setdefault(key, []).append(line)
+        newest.setdefault(key, one.created_at)
         looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
-    return [NewsBundle(lines[0], lines[1:], *looks[key]) for key, lines in found.items()]
+    return [NewsBundle(lines[0], lines[1:], *looks[key], newest[key]) for key, lines in found.items()]
 
 
 async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:

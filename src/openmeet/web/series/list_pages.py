@@ -6,13 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.events.model import Event
-from openmeet.domain.search import event_lists, front_page, query
+from openmeet.domain.search import event_lists, forgiving, front_page, query
 from openmeet.domain.search import search as finding
-from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import SeriesId
@@ -45,7 +42,15 @@ async def show_list(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         wanted = _wanted(request, typed)
-        found = await _dates(reader, request, wanted, after, PAGE_SIZE + 1, is_asked=any(typed.values()))
+        forgiven = ""
+        if any(typed.values()):
+            answer = await forgiving.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
+            found, wanted = answer.events, answer.wanted
+            forgiven = " ".join(wanted.words) if answer.is_mended else ""
+        else:
+            found = await front_page.coming(
+                reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True, only_series=True
+            )
         days = await day_cards(
             reader,
             services(request).settings.public_url,
@@ -55,11 +60,11 @@ async def show_list(request: Request) -> Response:
         )
     more = ""
     if len(found) > PAGE_SIZE:
-        asked = {name: text for name, text in typed.items() if text}
+        asked = {name: text for name, text in typed.items() if text} | ({"q": forgiven} if forgiven else {})
         more = "/series?" + urlencode(
             {**asked, "after": event_lists.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
         )
-    context = {"days": days, "more": more, "words": typed["q"].strip(), "source": typed["source"]}
+    context = {"days": days, "more": more, "words": typed["q"].strip(), "source": typed["source"], "forgiven": forgiven}
     return page(request, "series/series_list.html", context)
 
 
@@ -72,7 +77,8 @@ async def search(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        dates = await _dates(reader, request, wanted, after, limit + 1, is_asked=True)
+        answer = await forgiving.coming(database_of(request), reader, wanted, after, limit + 1)
+        dates, wanted = answer.events, answer.wanted
         cursor = event_lists.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)
@@ -90,17 +96,6 @@ def _wanted(request: Request, typed: dict[str, str]) -> SearchQuery:
     found = query.wanted_of(typed, caller.user_id if caller else None)
     return SearchQuery(
         words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True
-    )
-
-
-async def _dates(
-    reader: Reader, request: Request, wanted: SearchQuery, after: EventCursor | None, limit: int, *, is_asked: bool
-) -> list[Event]:
-    """The next date of each series. Without a query, only of series that the front page policy shows."""
-    if is_asked:
-        return await finding.coming(reader, wanted, after, limit)
-    return await front_page.coming(
-        reader, wanted.viewer, shown_of(request), after, limit, once_per_series=True, only_series=True
     )
 
 

@@ -7,7 +7,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 
 FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "chat_saved": lazy("Saved."),
-    "chat_sent": lazy("Sent. Everybody in this chat can read it now."),
+    "chat_sent": lazy("Sent. Everyone in this chat can read it now."),
     "chat_held": lazy("Sent. A moderator looks at it first."),
     "signed_in": lazy("You are signed in."),
     "signed_out": lazy("You are signed out."),
@@ -56,9 +56,9 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
         "Saved. More people are going than there are places now. They keep theirs, and nobody moves up until there’s room."
     ),
     "event_unchanged": lazy("Nothing was changed."),
-    "event_cancelled": lazy("The event is cancelled. We’re telling everybody who was coming, interested or waiting."),
+    "event_cancelled": lazy("The event is cancelled. We’re telling everyone who was coming, interested or waiting."),
     "event_cancelled_alone": lazy("The event is cancelled. Nobody had answered, so nobody gets a notification."),
-    "event_reinstated": lazy("The event is back on. We’re telling everybody who was coming, interested or waiting."),
+    "event_reinstated": lazy("The event is back on. We’re telling everyone who was coming, interested or waiting."),
     "event_deleted": lazy("The event is deleted."),
     "detection_accepted": lazy("This is a series now. Its page shows the next dates."),
     "detection_refused": lazy("They stay single events. You are not asked again."),
@@ -77,9 +77,9 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "series_saved": lazy("Saved."),
     "series_split": lazy("Saved. From that date on, this is a separate series."),
     "series_cancelled": lazy(
-        "The series is cancelled. We’re telling everybody who was coming, interested or waiting, once."
+        "The series is cancelled. We’re telling everyone who was coming, interested or waiting, once."
     ),
-    "dates_cancelled": lazy("Cancelled. We’re telling everybody who was coming, interested or waiting, once."),
+    "dates_cancelled": lazy("Cancelled. We’re telling everyone who was coming, interested or waiting, once."),
     "dates_reinstated": lazy("They take place after all."),
     "dates_removed": lazy("Removed. The rule leaves these dates out from now on."),
     "date_added": lazy("The date is added."),
@@ -94,7 +94,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "series_resumed": lazy("The series goes on."),
     "series_deleted": lazy("The series is deleted."),
     "people_kept": lazy("They’re on your list. Nobody has got an e-mail."),
-    "people_invited": lazy("The e-mail is on its way, once to everybody."),
+    "people_invited": lazy("The e-mail is on its way, once to everyone."),
     "joined": lazy("You are in."),
     "calendar_added": lazy("Added. Its events are in your calendar now."),
     "calendar_known": lazy("You have this calendar already."),

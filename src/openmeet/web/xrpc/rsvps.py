@@ -1,6 +1,6 @@
 """The query for RSVPs to an event.
 
-Everybody is counted. Only attendees whose own repository has the RSVP are named: other apps copy the response, and who
+Everyone is counted. Only attendees whose own repository has the RSVP are named: other apps copy the response, and who
 answered only here has not agreed to that. The host's choice of who sees the list applies, too.
 """
 
