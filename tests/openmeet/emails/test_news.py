@@ -130,7 +130,7 @@ async def test_the_subject_tells_the_dates_of_a_series_apart(post):
         await attendance.answer(tx, await person(tx, "Ben"), first.slug, GOING)
         await event_hosting.cancel(tx, ana, first.slug, "")
     mail = next(one for one in await post.deliver() if one["To"] == "ben@example.org")
-    assert mail["Subject"] == "Cancelled: Practice (Tue 24 November)"
+    assert mail["Subject"] == "Cancelled: Practice (Tue 24 Nov)"
 
 
 async def test_cancelled_and_back_on_is_one_mail_with_what_is_true(post, evening):

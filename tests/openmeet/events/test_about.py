@@ -116,7 +116,7 @@ def test_whole_days_last_from_midnight_to_the_midnight_after():
     assert said.ends_at - said.starts_at == 2 * DAY
     assert time_and_place.days_of(said) == (date(2026, 7, 4), date(2026, 7, 5))
     assert time_and_place.span_label(said) == "Saturday 4 July 2026 – Sunday 5 July 2026"
-    assert time_and_place.clock_label(said) == "Until Sun 5 July"
+    assert time_and_place.clock_label(said) == "Until Sun 5 Jul"
     assert time_and_place.zone_label(said) == ""
 
 

@@ -113,9 +113,9 @@ async def test_each_date_says_who_comes_and_what_is_not_as_the_others(ana, ben) 
             re.DOTALL,
         )
     }
-    assert said[FIRST].startswith("Tue 3 March, 18:00 1 of 1 going, 1 waiting Full")
-    assert said[SECOND].startswith("Cancelled: Tue 10 March, 18:00 0 of 1 going Cancelled")
-    assert said[THIRD] == "Tue 17 March, 18:00 0 of 1 going Open Tue 17 March, 18:00"
+    assert said[FIRST].startswith("Tue 3 Mar, 18:00 1 of 1 going, 1 waiting Full")
+    assert said[SECOND].startswith("Cancelled: Tue 10 Mar, 18:00 0 of 1 going Cancelled")
+    assert said[THIRD] == "Tue 17 Mar, 18:00 0 of 1 going Open Tue 17 Mar, 18:00"
 
 
 async def test_a_range_of_any_length_is_done_whole_or_refused_at_its_field(site, ana) -> None:
@@ -217,7 +217,7 @@ async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, a
     path = await made(ana, capacity="1")
     page = (await ben.get(path)).text
     assert "Also dates with limited places" in page
-    assert "12 dates: Tue 3 March, Tue 10 March, Tue 17 March and 9 more" in page
+    assert "12 dates: Tue 3 Mar, Tue 10 Mar, Tue 17 Mar and 9 more" in page
     await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     waiting = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     shown = (await ben.get(waiting.headers["location"])).text
@@ -270,7 +270,7 @@ async def test_an_event_joins_a_series(site, ana) -> None:
 async def test_the_preview_marks_what_one_has_on_already(ana, ben) -> None:
     await made(ana, repeats="", submission="three", title="Dentist", starts="2026-03-10T19:00", ends="2026-03-10T19:30")
     shown = (await ana.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
-    assert "Tue 10 March 2026, 18:00 <span" in shown
+    assert "Tue 10 Mar 2026, 18:00 <span" in shown
     assert shown.count("You have: Dentist") == 1
     assert "You have:" not in (await ben.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
 

@@ -176,7 +176,7 @@ async def test_what_a_form_asks_for_is_computed_in_a_worker_process_too(make_sql
             assert asked == [], "nothing is asked of a form that is empty"
             await sign_up(client, "ana@example.org", "Ana")
             shown = await client.post("/events/new", data=FORM | {"preview": "yes"})
-            assert "Tue 14 July" in shown.text
+            assert "Tue 14 Jul" in shown.text
             made = await client.post("/events/new", data=FORM)
             assert made.status_code == 303, made.text
             edited = await client.get(made.headers["location"].partition("?")[0] + "/edit")

@@ -99,7 +99,7 @@ async def test_whole_days_come_back_as_days_and_are_previewed_as_days(ana: httpx
         assert re.findall(r'type="(\S+)" value="(2026\S+)"', shown) == [("date", "2026-03-03"), ("date", "2026-03-04")]
         preview = shown.split("rule-preview")[1].split("</div>")[0]
         assert "Every Tuesday" in preview
-        assert "Tue 10 March 2026" in preview
+        assert "Tue 10 Mar 2026" in preview
         assert "00:00" not in preview
         assert "18:00" not in preview
     again = (await ana.post("/events/new", data=days | {"all_day": ""})).text
@@ -110,7 +110,7 @@ async def test_the_preview_shows_sentence_and_dates_and_keeps_what_was_typed(ana
     shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00</strong>" in shown.text
-    assert "Tue 31 March 2026, 18:00" in shown.text
+    assert "Tue 31 Mar 2026, 18:00" in shown.text
     assert "Monthly on the first Tuesday" in shown.text or "first Tuesday" in shown.text
     assert "Bring a stand</textarea>" in shown.text
     assert inputs_of(shown.text)["title"] == "Practice"
@@ -216,7 +216,7 @@ async def test_the_page_shows_rule_dates_and_the_way_to_far_ones(ana: httpx.Asyn
     assert opened.status_code == 303
     event = await ana.get(opened.headers["location"])
     assert f'href="{path}"' in event.text, "the event leads to its series"
-    assert "Tue 28 April" in event.text, "and to its neighbours"
+    assert "Tue 28 Apr" in event.text, "and to its neighbours"
     assert "Tue 12 May" in event.text
     assert len(await stored(site, await only(site))) == 10
 
@@ -226,7 +226,7 @@ async def test_dates_too_far_ahead_lead_nowhere_and_the_page_says_why(ana, ben, 
     path = await make(ana)
     shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
     assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
-    assert "Tue 3 June 2031" in shown
+    assert "Tue 3 Jun 2031" in shown
     assert f"{path}/dates/" not in shown
     assert "A date gets its page 5 years ahead." in shown
     assert "as soon as you change or cancel it" not in shown

@@ -189,7 +189,7 @@ async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> No
         with pytest.raises(Refused) as refused:
             await undo.undo(tx, await locked(tx, ana, series))
     assert refused.value.name == "ChangedSince"
-    assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 December")
+    assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 Dec")
 
 
 async def test_only_the_last_act_is_undone(practice_db: Database) -> None:

@@ -85,6 +85,11 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         shown = (await browser.get("/series?source=atproto")).text
         assert card(shown, "Games") == ["From another app", "Series"]
         assert "Nothing matches" in (await browser.get("/series?q=alone")).text
+        mistyped = (await browser.get("/series?source=all&q=gaems")).text
+        assert "These match “games”" in mistyped
+        assert ">Games here<" in mistyped
+        forgiven = (await browser.get("/api/series/search?q=gaems")).json()["series"]
+        assert {one["title"] for one in forgiven} == {"Games here", "Games far away"}
         assert (await browser.get("/api/series/search?source=mars")).status_code == 400
         first = (await browser.get("/api/series/search?limit=1")).json()
         second = (await browser.get("/api/series/search", params={"limit": 1, "cursor": first["cursor"]})).json()

@@ -28,7 +28,7 @@ async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: M
         assert "On the waitlist" in (await third.get(walk)).text
         cancelled = await host.post(f"{walk}/cancel", data={"reason": "Storm"})
         said = (await host.get(cancelled.headers["location"])).text
-        assert "everybody who was coming, interested or waiting" in said
+        assert "everyone who was coming, interested or waiting" in said
         for browser, words in ((second, "You were on the waitlist"), (third, "You were on the waitlist")):
             page = (await browser.get(walk)).text
             assert f"{words}.</h2>" in page

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.vocabulary import Category
 
 _SEED_BYTES: Final = 8
@@ -112,3 +113,8 @@ def cover_of(title: str, categories: Sequence[Category], shuffle: int = 0) -> Co
     words = unicodedata.normalize("NFC", title.strip().lower())
     digest = hashlib.sha256(f"{words}|{motif.value}|{shuffle}".encode("utf-8", "replace")).digest()
     return Cover(motif, int.from_bytes(digest[:_SEED_BYTES]))
+
+
+def cover_for(content: Content) -> Cover:
+    """The generated cover of an event or a series."""
+    return cover_of(content.title, content.categories, content.cover_shuffle or 0)

@@ -26,6 +26,7 @@ from openmeet.domain.events.values import (
     MAX_MINUTES_BEFORE,
     MAX_PLACE_PART,
     MAX_PRICE,
+    MAX_SHUFFLE,
     MAX_TITLE,
     NO_ACCESSIBILITY,
     NO_TICKETS,
@@ -70,6 +71,7 @@ class Content:
     categories: tuple[Category, ...] = ()
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    cover_shuffle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,17 @@ FIELDS: Final = (
         (Input("languages", lazy("Languages"), inputs.language_codes(MAX_LANGUAGES)),),
         told=plazy("a field that changed", "languages"),
         in_record=("languages",),
+    ),
+    # Which of the generated covers that suit the title; none is the first.
+    Field(
+        "cover_shuffle",
+        (
+            Input(
+                "cover_shuffle",
+                lazy("Generated cover"),
+                inputs.number(0, MAX_SHUFFLE, EventReason.SHUFFLE_OUT_OF_RANGE(most=MAX_SHUFFLE)),
+            ),
+        ),
     ),
 )
 

@@ -76,6 +76,7 @@ class EventReason(Reason):
     TOO_MANY_TAGS = "event.too_many_tags"
     TAG_TOO_LONG = "event.tag_too_long"
     CAPACITY_OUT_OF_RANGE = "event.capacity_out_of_range"
+    SHUFFLE_OUT_OF_RANGE = "event.shuffle_out_of_range"
     MINUTES_OUT_OF_RANGE = "event.minutes_out_of_range"
     NO_DATE_YET = "event.no_date_yet"
     INVITATION_LINK_OVER = "event.invitation_link_over"

@@ -83,6 +83,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.last_day_before_first": mark("The last day is before the first."),
     "event.too_many_tags": mark("At most %(most)s tags. These are %(number)s."),
     "event.tag_too_long": mark("A tag has at most %(most)s characters. “%(tag)s…” is longer."),
+    "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
     "event.capacity_out_of_range": mark(
         "The number of places is a whole number from 1 to %(most)s. Leave it empty for no limit."
     ),

@@ -23,7 +23,7 @@ from openmeet.domain.calendars.model import (
 )
 from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.tasks import refresh
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import Caller, User, UserId
@@ -138,9 +138,7 @@ async def _shown_entries(
     keys |= (month.keys if month else set()) | (week.keys if week else set())
     own = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
     events: dict[str, Event] = {event.id: event for event in await several(reader, own)}
-    tones: dict[str, int] = {
-        event.id: cover_of(event.title, event.content.categories).tone for event in events.values()
-    }
+    tones: dict[str, int] = {event.id: cover_for(event.content).tone for event in events.values()}
     looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
     public_url = services(request).settings.public_url
     return {

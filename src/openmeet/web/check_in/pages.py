@@ -12,7 +12,7 @@ from openmeet.domain.attendance import host_decisions, lists, rules
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import private_details_for
@@ -106,7 +106,7 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
         "code": code,
         "picture": picture_of(address),
         "cover": thumbnail(event.content),
-        "tone": cover_of(event.title, event.content.categories).tone,
+        "tone": cover_for(event.content).tone,
         "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
         "when": tagged(event),
         "zone_label": zone_label(event),

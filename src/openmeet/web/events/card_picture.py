@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound, Unavailable
-from openmeet.domain.covers.model import Cover, cover_of
+from openmeet.domain.covers.model import Cover, cover_for
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
@@ -49,7 +49,7 @@ async def show_card(request: Request) -> Response:
         place_label(event),
         gettext("Hosted by %(host)s", host=names[event.author_id]),
     )
-    picture = await _drawn(cover_of(event.title, event.content.categories), facts)
+    picture = await _drawn(cover_for(event.content), facts)
     return Response(picture, media_type="image/png", headers=_HEADERS)
 
 

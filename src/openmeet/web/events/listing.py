@@ -11,7 +11,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.model import NOBODY, RsvpCounts
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.time_and_place import place_label
@@ -151,7 +151,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         host=facts.names[event.author_id],
         host_face=face_of(event.author_id, facts.names[event.author_id]),
         thumbnail=thumbnail(event.content),
-        tone=cover_of(event.title, event.content.categories).tone,
+        tone=cover_for(event.content).tone,
         is_cancelled=event.is_cancelled,
         faces=[face_of(one, facts.names[one]) for one in facts.faces.get(event.id, ())],
         going=_going_label(event, facts.counts.get(event.id, NOBODY)),

@@ -366,7 +366,10 @@ def _cover(event: Event | None, typed: Typed) -> str:
         return f"/media/{event.content.picture.key}/large"
     chosen = [one for one in Category if typed.value(f"categories.{one.value}")]
     named = [Category(one) for one in typed.value("categories").split(",") if one in set(Category)]
-    return cover_of(typed.value("title"), chosen or named).path
+    shuffle = typed.value("cover_shuffle")
+    return cover_of(
+        typed.value("title"), chosen or named, int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0
+    ).path
 
 
 def _action(event: Event | None, series_path: str) -> str:

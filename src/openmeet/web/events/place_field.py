@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import Unavailable, Why
+from openmeet.domain.events.values import MAX_SHUFFLE
 from openmeet.domain.places.model import MAX_NAME, Place
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.i18n import names
@@ -24,8 +25,12 @@ from openmeet.web.site.services import services
 # The button that asks, and the choice that was made: a GeoNames number. ``ZONE``: the zone that the form came with.
 ASK: Final = "find_town"
 CHOICE: Final = "town"
+# The button for another generated cover. It is beside the place in this module, since both send the form and come back.
+SHUFFLE: Final = "shuffle_cover"
 ZONE: Final = "zone_unless_chosen"
 _FEW: Final = 6
+# Numbers after which there is another one.
+_SHUFFLES: Final = frozenset(str(number) for number in range(MAX_SHUFFLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,16 @@ def routes() -> list[Route]:
 
 
 def is_asked(typed: Mapping[str, str]) -> bool:
-    """Whether the form was sent to look up its town, not to be saved."""
-    return bool(typed.get(ASK) or typed.get(CHOICE))
+    """Whether the form was sent to look up its town or for another cover, not to be saved."""
+    return bool(typed.get(ASK) or typed.get(CHOICE) or typed.get(SHUFFLE))
 
 
 async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], TownField]:
     """The form with the fields filled in from its town, and the message beside it. A chosen time zone is kept."""
+    if typed.get(SHUFFLE):
+        before = typed.get("cover_shuffle", "")
+        following = int(before) + 1 if before in _SHUFFLES else 1
+        return {**typed, "cover_shuffle": str(following)}, NOT_ASKED
     await spend_of(request)
     try:
         found = _found(request, typed)

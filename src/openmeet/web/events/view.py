@@ -12,7 +12,7 @@ from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
 from openmeet.domain.events.inputs import is_web_address
@@ -130,7 +130,7 @@ def view_of(
         "group": group,
         "publish_at_words": _publish_at_label(event),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
-        "cover": (cover := cover_of(event.title, event.content.categories)),
+        "cover": (cover := cover_for(event.content)),
         "tone": cover.tone,
         **date_words_of(event),
         "is_over": event.is_over(now),

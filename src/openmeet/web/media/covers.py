@@ -7,7 +7,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from groundwork.http.compression import chosen_encoding, encoded
 from openmeet.domain.covers.drawing import svg
-from openmeet.domain.covers.model import cover_of, named
+from openmeet.domain.covers.model import cover_for, named
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.web.media.pages import IMMUTABLE
@@ -34,4 +34,4 @@ def thumbnail(content: Content) -> str:
     """Path of the picture of an event or series in a list: its upload, or its cover, also where the browser saves data."""
     if content.picture is not None and not saves_data():
         return f"/media/{content.picture.key}/small"
-    return cover_of(content.title, content.categories).path
+    return cover_for(content).path

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput
 from groundwork.ui.tones import tone_of
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications import notify
@@ -210,9 +210,7 @@ async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, t
     """The picture and tone of each event that the reader can open."""
     ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
     events = await several(reader, sorted(ids))
-    return {
-        event.id: (thumbnail(event.content), cover_of(event.title, event.content.categories).tone) for event in events
-    }
+    return {event.id: (thumbnail(event.content), cover_for(event.content).tone) for event in events}
 
 
 async def mark_read(request: Request) -> Response:

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
@@ -115,7 +115,7 @@ async def show_series(request: Request) -> Response:
         "host": names[series.owner_id],
         "host_path": host_path,
         "group": group,
-        "cover": cover_of(series.content.title, series.content.categories),
+        "cover": cover_for(series.content),
         "rows": view.rows_of(
             series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going
         ),

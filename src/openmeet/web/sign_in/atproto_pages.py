@@ -29,7 +29,7 @@ from groundwork.errors import (
 )
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
-from openmeet.domain.covers.model import cover_of
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -273,7 +273,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
         event.title,
         short_when(event),
         thumbnail(event.content),
-        cover_of(event.title, event.content.categories).tone,
+        cover_for(event.content).tone,
         f"/events/{quote(event.slug)}",
         settings.takes_guests and event.content.visibility is Visibility.PUBLIC and not event.is_cancelled,
     )

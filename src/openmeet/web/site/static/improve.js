@@ -179,14 +179,20 @@ for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   if (!crypto.subtle) continue;
   const title = document.getElementById(picture.dataset.coverOf);
   const motifs = JSON.parse(picture.dataset.motifs);
+  const shuffle = title.form.elements.cover_shuffle;
   let timer;
   const draw = async () => {
     const chosen = title.form.querySelector('input[name^="categories."]:checked');
     const motif = motifs[chosen?.name.slice("categories.".length)] ?? "art";
-    const words = new TextEncoder().encode(`${title.value.trim().toLowerCase().normalize("NFC")}|${motif}|0`);
+    const words = new TextEncoder().encode(`${title.value.trim().toLowerCase().normalize("NFC")}|${motif}|${Number(shuffle.value)}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", words)).subarray(0, 8);
     picture.src = `/covers/${motif}-${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}.svg`;
   };
+  title.form.querySelector("[data-shuffle]").addEventListener("click", (event) => {
+    event.preventDefault();
+    shuffle.value = (Number(shuffle.value) % 1000) + 1;
+    draw();
+  });
   title.form.addEventListener("input", ({ target }) => {
     if (target !== title && !target.name.startsWith("categories.")) return;
     clearTimeout(timer);
