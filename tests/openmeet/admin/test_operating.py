@@ -184,7 +184,7 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
         "pds.away.example cannot be reached.",
         "repository’s version was kept",
         "A record without its event or answer here",
-        "stands",
+        ">open<",
         uri,
     ):
         assert words in shown, words
