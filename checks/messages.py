@@ -42,7 +42,7 @@ class Server:
         return sorted(self.locales.glob(f"*/LC_MESSAGES/{self.domain}.po"))
 
 
-SERVERS: Final = (Server("openmeet", "OpenMeet"),)
+SERVERS: Final = (Server("openmeet", "OpenMeet"), Server("aurora_locus", "Aurora Locus"))
 
 KEYWORDS: Final = {
     "_": None,
@@ -54,6 +54,7 @@ KEYWORDS: Final = {
     "pgettext": ((1, "c"), 2),
     "plazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
+    "said": None,
 }
 _OPTIONS: Final = {
     "silent": "false",

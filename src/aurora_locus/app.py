@@ -27,7 +27,7 @@ from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
-from aurora_locus.accounts.emails import email_handler
+from aurora_locus.accounts.emails import email_handler, mailer_of
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
@@ -46,6 +46,8 @@ from aurora_locus.federation.standing import standing
 from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.federation.watching import FederationGauges, watch
+from aurora_locus.i18n.language import by_request
+from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.jobs import PdsJobKind
@@ -88,9 +90,7 @@ from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.mail.address import parse_address
-from groundwork.mail.contract import Mailer, Sender
-from groundwork.mail.open_ import open_mailer
+from groundwork.mail.contract import Mailer
 from groundwork.outbox import dispatcher as job_dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.wakeup import new_wakeup
@@ -243,7 +243,7 @@ async def open_server(
         )
 
         deliveries: dict[str, JobDelivery] = {}
-        mailer = _mailer(settings, clock)
+        mailer = mailer_of(settings, clock)
         if mailer is not None:
             stack.push_async_callback(mailer.close)
             checking = asyncio.create_task(_check_mail(mailer), name="pds mail check")
@@ -393,6 +393,8 @@ def _application(
         trusted_proxy_hops=host.settings.trusted_proxy_hops,
         trusted_private_proxies=host.settings.trusted_private_proxies,
         access_log=access_log,
+        explain=explain,
+        around=by_request,
     )
 
 
@@ -406,14 +408,6 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
         return list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory))
     except ValueError as error:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
-
-
-def _mailer(settings: PdsSettings, clock: Clock) -> Mailer | None:
-    """Where e-mail is delivered: SMTP, a folder on a laptop, or None if not configured."""
-    if not settings.mail_url:
-        return None
-    sender = Sender(settings.hostname, parse_address(settings.mail_from))
-    return open_mailer(settings.mail_url, sender, clock)
 
 
 async def _check_mail(mailer: Mailer) -> None:

@@ -6,8 +6,13 @@ from starlette.routing import Route
 
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
+from aurora_locus.i18n.catalogue import CATALOGUE
+from aurora_locus.i18n.language import COOKIE
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.settings import PdsSettings
-from aurora_locus.site.frame import page
+from aurora_locus.site.frame import go, page
+from groundwork.errors import NotFound
+from groundwork.http.forms import local_path
 
 _TEXT = """\
 This is Aurora Locus, a Personal Data Server of the AT Protocol.
@@ -15,8 +20,10 @@ This is Aurora Locus, a Personal Data Server of the AT Protocol.
 Most of the API is below /xrpc/
 """
 
+_YEAR = 365 * 24 * 3600
+
 # One URL with two representations: caches must keep them apart.
-_VARY = {"vary": "accept"}
+_VARY = {"vary": "accept, accept-language, cookie"}
 
 
 def routes(settings: PdsSettings) -> list[Route]:
@@ -37,7 +44,27 @@ def routes(settings: PdsSettings) -> list[Route]:
             return PlainTextResponse(_TEXT, headers=_VARY)
         return page(request, "site/front.html", {**context, "account": edge.account_or_none(request)}, headers=_VARY)
 
+    async def speak(request: Request) -> Response:
+        """Remember the language that somebody chose on this browser, and go back. Raises NotFound."""
+        tag = request.path_params["tag"]
+        if not CATALOGUE.is_known(tag):
+            raise NotFound(mark("We don’t speak that language yet."))
+        # Pages say their whole address to this server only (Referrer-Policy: same-origin), so it need not be in the link.
+        came_from = request.headers.get("referer", "")
+        back = came_from.removeprefix(settings.url) if came_from.startswith(f"{settings.url}/") else "/"
+        response = go(local_path(back))
+        response.set_cookie(
+            COOKIE,
+            tag,
+            max_age=_YEAR,
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=settings.url.startswith("https:"),
+        )
+        return response
+
     async def move_here(request: Request) -> Response:
         return page(request, "site/move_here.html", context)
 
-    return [show("/", front_page), show("/move-here", move_here)]
+    return [show("/", front_page), show("/move-here", move_here), show("/language/{tag}", speak)]

@@ -17,6 +17,7 @@ from aurora_locus.account_migration.moves import MoveStage
 from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.jobs import PdsJobKind
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
@@ -58,16 +59,16 @@ async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> Non
         own_identity.require_plc(did)
     target = _origin(wanted.target, is_development=context.registry.is_development)
     if target == context.registry.url:
-        raise InvalidInput("target", "Your account is already on this server.")
+        raise InvalidInput("target", mark("Your account is already on this server."))
     if not wanted.password:
-        raise InvalidInput("password", "Choose a password for the other server.")
+        raise InvalidInput("password", mark("Choose a password for the other server."))
     tokens = await _account_there(context, did, target, wanted)
     async with context.registry.db.transaction() as tx:
         earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
         # Revisions continue where an earlier move stopped: completed revisions are not enqueued again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, context.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
-            raise Refused("A move is in its last step. Look again in a minute.")
+            raise Refused(mark("A move is in its last step. Look again in a minute."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -82,7 +83,7 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
     async with registry.db.reader() as reader:
         move = await moves.find(reader, did)
     if move is None or move.stage is not MoveStage.WAITING:
-        raise Refused("Not everything has been copied yet.")
+        raise Refused(mark("Not everything has been copied yet."))
     recommended = await (await client(context, move.did, move.target)).query(
         "com.atproto.identity.getRecommendedDidCredentials"
     )
@@ -108,7 +109,7 @@ async def _signed(context: MigrationContext, did: Did, what: str) -> None:
     async with context.registry.db.transaction() as tx:
         revision = await moves.signed(tx, did, what)
         if revision is None:
-            raise Refused("This move was stopped.")
+            raise Refused(mark("This move was stopped."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -131,14 +132,14 @@ async def give_up(context: MigrationContext, did: Did) -> None:
         return
     if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
         if await web_moves.is_pointed(context.registry, move):
-            raise Refused("Your name already leads to the other server. The move can’t be stopped any more.")
+            raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(context.registry, did)).cid == plc_operation.cid_of(operation):
-            raise Refused("Your name already leads to the other server. The move can’t be stopped any more.")
+            raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
     async with context.registry.db.transaction() as tx:
         if not await moves.give_up(tx, move):
-            raise Refused("The move has just gone on. Look where it is now.")
+            raise Refused(mark("The move has just gone on. Look where it is now."))
 
 
 async def client(
@@ -161,7 +162,7 @@ async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
     async with context.registry.db.reader() as reader:
         found = await moves.tokens(reader, context.sealer, did)
     if found is None:
-        raise NotFound("There is no such move.")
+        raise NotFound(mark("There is no such move."))
     return found
 
 
@@ -173,7 +174,7 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
         why = (
             failure.why
             if isinstance(failure, RemoteFailed)
-            else f"At {target} there is no server that takes accounts in."
+            else said("There’s no server at %(target)s that takes in accounts.", target=target)
         )
         raise InvalidInput("target", why) from None
     try:
@@ -215,9 +216,11 @@ def _origin(text: str, *, is_development: bool) -> str:
         parts = urlsplit(typed)
         port = parts.port
     except ValueError:
-        raise InvalidInput("target", "This isn’t the address of a server. Try one like pds.example.com.") from None
+        raise InvalidInput(
+            "target", mark("This isn’t the address of a server. Try one like pds.example.com.")
+        ) from None
     if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
-        raise InvalidInput("target", "Type only the address, like pds.example.com.")
+        raise InvalidInput("target", mark("Type only the address, like pds.example.com."))
     if parts.scheme != "https" and not is_development:
-        raise InvalidInput("target", "The address must begin with https.")
+        raise InvalidInput("target", mark("The address must begin with https."))
     return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"

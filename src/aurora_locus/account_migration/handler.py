@@ -22,6 +22,7 @@ from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
+from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
@@ -53,7 +54,7 @@ def move_handler(context: MigrationContext) -> JobHandler:
             await _go_on(context, move)
         except Failure as failure:
             async with context.registry.db.transaction() as tx:
-                await moves.note_problem(tx, move, str(failure.why))
+                await moves.note_problem(tx, move, explain(failure.why))
             raise
 
     return deliver

@@ -10,6 +10,8 @@ from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.limits import effective
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.i18n.catalogue import ngettext
+from aurora_locus.site.amounts import number
 from aurora_locus.site.frame import page
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
@@ -23,8 +25,10 @@ TOKEN = "token"  # noqa: S105 - a field's name
 def kept_for(microseconds: int) -> str:
     """How long a released handle is reserved for its last owner, in words; empty if it is not."""
     if microseconds >= 2 * DAY:
-        return f"{microseconds // DAY} days"
-    return f"{max(1, microseconds // MINUTE):,} minutes" if microseconds else ""
+        days = microseconds // DAY
+        return ngettext("%(number)s day", "%(number)s days", days, number=number(days))
+    minutes = max(1, microseconds // MINUTE)
+    return ngettext("%(number)s minute", "%(number)s minutes", minutes, number=number(minutes)) if microseconds else ""
 
 
 async def own_account(request: Request, did: Did) -> Account:

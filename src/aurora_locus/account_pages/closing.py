@@ -11,6 +11,8 @@ from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.catalogue import gettext, ngettext
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import HostingStatus
@@ -53,7 +55,7 @@ async def change_activation(request: Request) -> Response:
             await _activate(request, account)
             return go("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
-            raise InvalidInput("after", "Choose one of these.")
+            raise InvalidInput("after", mark("Choose one of these."))
         await _deactivate(request, account, _TERMS[form.get("after", "")])
     except Failure as failure:
         return refused(request, _HIDE_TEMPLATE, _standing(account), form, failure, "after")
@@ -98,7 +100,9 @@ async def delete(request: Request) -> Response:
             await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
             return go(f"{DELETE}#code", flash="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
-            raise InvalidInput("handle", f"Type {account.handle} to confirm that it’s this account.")
+            raise InvalidInput(
+                "handle", said("Type %(handle)s to confirm that it’s this account.", handle=account.handle)
+            )
         await count(request, account.did, DELETE_ACCOUNT)
         await deletion.delete_own(
             registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip(), edge.source_here(request)
@@ -119,11 +123,13 @@ def _standing(account: Account) -> dict[str, object]:
 
 def _choice_label(days: int | None) -> str:
     if days is None:
-        return "Keep everything until I come back"
-    return (
-        "Delete everything if I’m not back after a year"
-        if days == 365
-        else f"Delete everything if I’m not back after {days} days"
+        return gettext("Keep everything until I come back")
+    if days == 365:
+        return gettext("Delete everything if I’m not back after a year")
+    return ngettext(
+        "Delete everything if I’m not back after %(number)s day",
+        "Delete everything if I’m not back after %(number)s days",
+        days,
     )
 
 

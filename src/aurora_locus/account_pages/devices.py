@@ -7,6 +7,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import browser_sessions, sessions
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.database.transaction import Writer
@@ -43,7 +44,7 @@ async def end_session(request: Request) -> Response:
         try:
             id_hash = bytes.fromhex(form["browser"])
         except ValueError:
-            raise InvalidInput("browser", "There is no such browser in the list.") from None
+            raise InvalidInput("browser", mark("There is no such browser in the list.")) from None
         if id_hash == here:
             await edge.sign_out(request, did)
             return go("/sign-in", flash="signed_out")

@@ -15,6 +15,7 @@ from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HAN
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import said
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidInput
@@ -62,7 +63,7 @@ async def _look(request: Request, account: Account, form: dict[str, str]) -> Res
     try:
         handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
     except Malformed as error:
-        raise InvalidInput("domain", f"This is not a domain: {error.why}.") from None
+        raise InvalidInput("domain", said("This isn’t a domain: %(why)s.", why=error.why)) from None
     ask: AskBothWays = request.app.state.ask_both_ways
     context = {**_context(request, account), "typed": Typed(form), "looked_up": handle, "ways": await ask(handle)}
     return page(request, _TEMPLATE, context)

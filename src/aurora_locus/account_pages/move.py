@@ -13,6 +13,7 @@ from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidForm, InvalidInput
@@ -65,11 +66,15 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             await actions.give_up(context, account.did)
             return "move_given_up"
         case _:
-            raise InvalidInput("", "Choose one of the buttons.")
+            raise InvalidInput("", mark("Choose one of the buttons."))
 
 
 def _wanted(form: dict[str, str]) -> MoveRequest:
-    names = {"target": "Where do you want to go?", "handle": "Choose a handle there.", "email": "Write your address."}
+    names = {
+        "target": mark("Where do you want to go?"),
+        "handle": mark("Choose a handle there."),
+        "email": mark("Type your e-mail address."),
+    }
     problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}
     if problems:
         raise InvalidForm(problems)

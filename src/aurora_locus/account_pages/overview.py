@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from babel.lists import format_list
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,6 +14,7 @@ from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
+from aurora_locus.i18n.catalogue import current, gettext
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.describing import summary_of
 from aurora_locus.oauth.model import ConnectedApp
@@ -89,8 +91,13 @@ def _row(app: ConnectedApp) -> AppRow:
 
 
 def _second_steps(factors: Factors) -> str:
-    kinds = {"Passkey": factors.passkeys, "authenticator app": factors.totp_since, "code by e-mail": factors.mail_since}
-    words = " or ".join(kind for kind, is_set in kinds.items() if is_set)
+    kinds = {
+        gettext("passkey"): factors.passkeys,
+        gettext("authenticator app"): factors.totp_since,
+        gettext("code by e-mail"): factors.mail_since,
+    }
+    found = [kind for kind, is_set in kinds.items() if is_set]
+    words = format_list(found, "or", locale=current().locale) if found else ""
     return f"{words[:1].upper()}{words[1:]}"
 
 

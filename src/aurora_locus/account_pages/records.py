@@ -9,9 +9,10 @@ from aurora_locus.accounts import holdings, record_search
 from aurora_locus.accounts.record_search import RecordMatch
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
-from aurora_locus.oauth.plain_names import PLAIN_NAMES
+from aurora_locus.i18n.sentences import mark
+from aurora_locus.oauth.plain_names import KINDS
 from aurora_locus.site.frame import page
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidInput, NotFound, Why
 from groundwork.http.forms import Typed
 
 PATH = "/account/records"
@@ -33,14 +34,14 @@ async def show_records(request: Request) -> Response:
     asked = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
         collections = await holdings.collections(reader, account.did)
-    problems: dict[str, str] = {}
+    problems: dict[str, Why] = {}
     found = record_search.RecordPage((), 0, None)
     try:
         found = await record_search.find(
             registry.db, account.did, collection=asked["collection"], words=asked["q"], cursor=asked["cursor"]
         )
     except InvalidInput as wrong:
-        problems = {wrong.field: str(wrong.why)}
+        problems = {wrong.field: wrong.why}
     context = {
         "typed": Typed(asked, problems),
         "collections": collections,
@@ -57,7 +58,7 @@ async def show_record(request: Request) -> Response:
     names = request.path_params
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if found is None:
-        raise NotFound("You have no such entry.")
+        raise NotFound(mark("You have no such entry."))
     text = msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
     context = {
         "record": found,
@@ -71,8 +72,7 @@ async def show_record(request: Request) -> Response:
 
 def kind_of(collection: str) -> str:
     """What entries of a collection are called in lists: ``Your posts``; for kinds that are not well known their name."""
-    plain = PLAIN_NAMES.get(collection, collection)
-    return f"{plain[:1].upper()}{plain[1:]}" if plain != collection else plain
+    return str(KINDS.get(collection, collection))
 
 
 def excerpt(found: RecordMatch) -> str:

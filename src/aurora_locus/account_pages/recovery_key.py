@@ -20,9 +20,10 @@ from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDAT
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import explain, mark, said
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
-from groundwork.errors import Failure, InvalidInput, Refused
+from groundwork.errors import Failure, InvalidInput, Refused, Why
 from groundwork.http.forms import EMPTY
 
 PATH = "/account/recovery-key"
@@ -72,11 +73,16 @@ async def _set(request: Request, account: Account, form: dict[str, str]) -> None
     removed = {key for key in present if form.get(f"remove-{key}") and key != servers}
     wanted = form.get("public_key", "").strip()
     if not wanted and not removed:
-        raise InvalidInput("public_key", "Make a key first, or paste the public part of one.")
+        raise InvalidInput("public_key", mark("Make a key first, or paste the public part of one."))
     first = [_checked(wanted)] if wanted else []
     keys = [*first, *(key for key in present if key not in removed and key not in first)]
     if len(keys) > MAX_OWN_ROTATION_KEYS:
-        raise Refused(f"An identity has at most {MAX_OWN_ROTATION_KEYS} keys. Remove one with the same form.")
+        raise Refused(
+            said(
+                "An identity has at most %(max_own_rotation_keys)s keys. Remove one with this form.",
+                max_own_rotation_keys=MAX_OWN_ROTATION_KEYS,
+            )
+        )
     operation = await own_identity.signed(
         registry, account.did, {"rotationKeys": keys}, form.get(TOKEN, "").strip() or None
     )
@@ -87,9 +93,9 @@ def _checked(text: str) -> str:
     try:
         return format_did_key(parse_did_key(text))
     except Malformed as error:
-        why = f"This is not a public key (did:key:…): {error.why}."
+        why: Why = said("This isn’t a public key: %(why)s. It begins with did:key:.", why=error.why)
         if text.startswith("z"):
-            why = "This looks like a private key. Never share it. Paste only the public part (did:key:…) here."
+            why = mark("This looks like a private key. Never share it. Paste only the public part (did:key:…) here.")
         raise InvalidInput("public_key", why) from None
 
 
@@ -104,7 +110,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
             newest = await own_identity.newest(registry, account.did)
             keys = [RotationKey(key, key == servers) for key in newest.operation.rotation_keys]
         except Failure as failure:
-            problem = str(failure.why)
+            problem = explain(failure.why)
     return {
         "account": account,
         "is_plc": own_identity.is_plc(account.did),

@@ -15,6 +15,7 @@ from aurora_locus.accounts import invites, queries
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.identity.handles import taken
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import Failure, InvalidInput, Refused
@@ -76,7 +77,7 @@ def check(registry: Registry, request: AccountRequest) -> CheckedAccountRequest:
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
     if request.password is None:
-        raise InvalidInput("password", "Choose a password.", name="InvalidPassword")
+        raise InvalidInput("password", mark("Choose a password."), name="InvalidPassword")
     require_acceptable(request.password)
     return CheckedAccountRequest(email, request.password, _recovery(registry, request.recovery_key))
 
@@ -87,9 +88,9 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
     try:
         key = parse_did_key(text)
     except Malformed as error:
-        raise InvalidInput("recoveryKey", f"The recovery key is not a did:key: {error.why}.") from error
+        raise InvalidInput("recoveryKey", said("The recovery key is not a did:key: %(why)s.", why=error.why)) from error
     if key in registry.own_keys:
-        raise InvalidInput("recoveryKey", "The recovery key is this server's own; give one that you hold.")
+        raise InvalidInput("recoveryKey", mark("This is the server’s own key. Use one that only you have."))
     return key
 
 
@@ -105,9 +106,7 @@ async def invite_of(registry: Registry, reader: Reader, request: AccountRequest)
     if code is not None:
         await invites.require_usable(reader, code)
     elif registry.needs_invite:
-        raise Refused(
-            "This server takes new accounts by invitation: an invite code is needed.", name="InvalidInviteCode"
-        )
+        raise Refused(mark("You need an invite code to create an account here."), name="InvalidInviteCode")
     return code
 
 
@@ -128,4 +127,4 @@ def lost_race(constraint: str) -> Failure:
 
 def email_taken() -> Refused:
     """The error for an e-mail address that another account has."""
-    return Refused("There is an account with this e-mail address already.", name="InvalidRequest")
+    return Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest")

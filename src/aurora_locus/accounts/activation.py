@@ -3,6 +3,7 @@
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import confirming, queries
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
@@ -38,7 +39,9 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
     Raises Refused: ``AccountTakedown`` when the host has decided otherwise, and for an unconfirmed address.
     """
     if queries.host_decision(w, did) is not None:
-        raise Refused("This account has been taken down; only the host can bring it back.", name="AccountTakedown")
+        raise Refused(
+            mark("This account has been taken down. Only the operator can bring it back."), name="AccountTakedown"
+        )
     confirming.require_confirmed(w, did)
     queries.set_shown(w, did)
     queries.set_moved(w, did, None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.i18n.sentences import said
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, Refused
@@ -61,7 +62,13 @@ async def create(
     """
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise InvalidInput("name", f"Give the app password a name of 1 to {MAX_NAME_LENGTH} printable characters.")
+        raise InvalidInput(
+            "name",
+            said(
+                "Give the app password a name of 1 to %(max_name_length)s printable characters.",
+                max_name_length=MAX_NAME_LENGTH,
+            ),
+        )
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(16))
     password = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
     password_hash = await passwords.hash_app_password(did, password)
@@ -80,7 +87,9 @@ async def create(
     try:
         return await db.write(work), password
     except UniqueViolated:
-        raise Refused(f"There is an app password with the name {name} already.", name="InvalidRequest") from None
+        raise Refused(
+            said("There is an app password with the name %(name)s already.", name=name), name="InvalidRequest"
+        ) from None
 
 
 async def list_all(reader: Reader, did: Did) -> list[AppPassword]:

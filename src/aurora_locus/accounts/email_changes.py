@@ -7,6 +7,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors import queries as second_factors
+from aurora_locus.i18n.sentences import mark
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Forbidden, InvalidInput, NotSignedIn, Refused
 from groundwork.mail.address import parse_address
@@ -17,7 +18,7 @@ async def find_account(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+        raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
     return account
 
 
@@ -25,7 +26,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
     """Send a token to the account's address. Raises Refused without an address or without e-mail delivery."""
     require_mail(registry)
     if account.email is None:
-        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, account.did, purpose)
 
@@ -33,7 +34,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 def require_mail(registry: Registry) -> None:
     """Raise Refused on a server that cannot send e-mail: better than waiting for one that never comes."""
     if not registry.sends_mail:
-        why = "This server cannot send mail (its operator has not set PDS_EMAIL_SMTP_URL)."
+        why = mark("This server can’t send e-mail. Its operator hasn’t set it up.")
         raise Refused(why, name="InvalidRequest")
 
 
@@ -52,7 +53,7 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
 
     verdict = await registry.db.write(work)
     if verdict is None:
-        raise InvalidInput("email", "This is not the e-mail address of the account.", name="InvalidEmail")
+        raise InvalidInput("email", mark("This isn’t the e-mail address of the account."), name="InvalidEmail")
     email_tokens.require_good(verdict)
 
 
@@ -94,7 +95,7 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
     try:
         email_tokens.require_good(await registry.db.write(work))
     except UniqueViolated:
-        raise Refused("There is an account with this e-mail address already.", name="InvalidRequest") from None
+        raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
 
 
 async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
@@ -106,7 +107,7 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
 
     def work(w: Writer) -> TokenVerdict:
         if is_wanted and not queries.email_is_confirmed(w, did):
-            raise Refused("Confirm the e-mail address first.", name="InvalidRequest")
+            raise Refused(mark("Confirm the e-mail address first."), name="InvalidRequest")
         verdict = TokenVerdict.GOOD
         if not is_wanted:
             given = email_tokens.require_token(token)
@@ -124,7 +125,7 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
 
 async def _require_factor(registry: Registry, did: Did, token: str | None) -> None:
     if not token:
-        why = "This account has a second factor: give one of its codes, or a recovery code, as the token."
+        why = mark("This account has two-step sign-in. Use one of its codes, or a recovery code, as the token.")
         raise InvalidInput("token", why, name="TokenRequired")
     if not await checking.take_code(registry, did, token):
         raise NotSignedIn(checking.WRONG, name="InvalidToken")

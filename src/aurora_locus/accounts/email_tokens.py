@@ -13,6 +13,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from at_protocol.syntax.did import Did
+from aurora_locus.i18n.language import reader_language
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
@@ -45,20 +47,22 @@ class TokenVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenEmail:
-    """An e-mail to be sent: recipient and subject. ``email`` is the account's current address."""
+    """An e-mail to be sent: recipient, subject and the tag of its language. ``email`` is the account's current address."""
 
     did: Did
     handle: str
     email: str
     purpose: TokenPurpose
     requested_at: Instant
+    language: str
 
 
 _ASK = """
-    insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, letter)
-    values (:did, :purpose, :token_hash, 0, :requested_at, :email_id)
+    insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, letter, language)
+    values (:did, :purpose, :token_hash, 0, :requested_at, :email_id, :language)
     on conflict (did, purpose) do update
-       set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter
+       set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter,
+           language = excluded.language
 """
 # One statement decides: of concurrent uses of a token one succeeds.
 _TAKE = """
@@ -72,7 +76,7 @@ _END = "delete from email_tokens where did = :did and purpose = :purpose and wro
 _DROP_ALL = "delete from email_tokens where did = :did"
 _SWEEP = "delete from email_tokens where requested_at < :before"
 _FIND_EMAIL = """
-    select t.did, a.handle, a.email, t.purpose, t.requested_at
+    select t.did, a.handle, a.email, t.purpose, t.requested_at, t.language
       from email_tokens t join accounts a on a.did = t.did
      where t.letter = :email_id
 """
@@ -106,7 +110,13 @@ async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurp
     email_id = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_email(email_id))
     await tx.execute(
-        _ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, email_id=email_id
+        _ASK,
+        did=did,
+        purpose=purpose.value,
+        token_hash=token_hash,
+        requested_at=tx.now,
+        email_id=email_id,
+        language=reader_language(),
     )
     await enqueue(tx, PdsJobKind.MAIL, email_id)
 
@@ -138,15 +148,15 @@ def require_good(verdict: TokenVerdict) -> None:
         case TokenVerdict.GOOD:
             return
         case TokenVerdict.EXPIRED:
-            raise NotSignedIn("This token has expired. Ask for a new one.", name="ExpiredToken")
+            raise NotSignedIn(mark("This code has expired. Ask for a new one."), name="ExpiredToken")
         case TokenVerdict.WRONG:
-            raise NotSignedIn("This token is wrong, or was used already. Ask for a new one.", name="InvalidToken")
+            raise NotSignedIn(mark("This code is wrong, or was used already. Ask for a new one."), name="InvalidToken")
 
 
 def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
     """The token of a request that requires one. Raises InvalidInput with the name ``missing``."""
     if not token:
-        raise InvalidInput("token", "This needs the token that was sent by e-mail.", name=missing)
+        raise InvalidInput("token", mark("This needs the code that was sent by e-mail."), name=missing)
     return token
 
 
@@ -165,9 +175,9 @@ async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
     row = await reader.fetch_one(_FIND_EMAIL, email_id=email_id)
     if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
         return None
-    return TokenEmail(
-        Did(row["did"]), row["handle"], row["email"], TokenPurpose(row["purpose"]), Instant(row["requested_at"])
-    )
+    requested_at = Instant(row["requested_at"])
+    purpose = TokenPurpose(row["purpose"])
+    return TokenEmail(Did(row["did"]), row["handle"], row["email"], purpose, requested_at, row["language"])
 
 
 def _in_time(w: Writer, requested_at: int) -> TokenVerdict:

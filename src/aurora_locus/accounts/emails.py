@@ -6,10 +6,14 @@ in between is no longer sent.
 
 from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose, find_email
+from aurora_locus.i18n.catalogue import gettext, lazy, speaking
+from aurora_locus.settings import PdsSettings
+from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
-from groundwork.mail.contract import Mail, Mailer
+from groundwork.mail.contract import Mail, Mailer, Sender
+from groundwork.mail.open_ import open_mailer
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 
@@ -17,21 +21,24 @@ from groundwork.outbox.jobs import Job
 ANSWER_LOST = "AnswerLost"
 
 _SUBJECTS = {
-    TokenPurpose.CONFIRM_EMAIL: "Confirm your e-mail address",
-    TokenPurpose.UPDATE_EMAIL: "Change your e-mail address",
-    TokenPurpose.RESET_PASSWORD: "Choose a new password",
-    TokenPurpose.DELETE_ACCOUNT: "Delete your account",
-    TokenPurpose.PLC_OPERATION: "Change your identity",
-    TokenPurpose.SIGN_IN: "Sign in",
-    TokenPurpose.SIGN_IN_LINK: "Your link to sign in",
+    TokenPurpose.CONFIRM_EMAIL: lazy("Your code to confirm your address"),
+    TokenPurpose.UPDATE_EMAIL: lazy("Your code to change your address"),
+    TokenPurpose.RESET_PASSWORD: lazy("Your code for a new password"),
+    TokenPurpose.DELETE_ACCOUNT: lazy("Your code to delete your account"),
+    TokenPurpose.PLC_OPERATION: lazy("Your code to change your identity"),
+    TokenPurpose.SIGN_IN: lazy("Your code to sign in"),
 }
 _WISHES = {
-    TokenPurpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
-    TokenPurpose.UPDATE_EMAIL: "Somebody, hopefully you, wants to change the e-mail address of the account",
-    TokenPurpose.RESET_PASSWORD: "Somebody, hopefully you, wants to choose a new password for the account",
-    TokenPurpose.DELETE_ACCOUNT: "Somebody, hopefully you, wants to delete, for good, the account",
-    TokenPurpose.PLC_OPERATION: "Somebody, hopefully you, wants to change the identity, perhaps to move away, of the account",
-    TokenPurpose.SIGN_IN: "Somebody, hopefully you, knows the password and wants to sign in to the account",
+    TokenPurpose.CONFIRM_EMAIL: lazy(
+        "This code confirms that your e-mail address belongs to @%(handle)s on %(server)s:"
+    ),
+    TokenPurpose.UPDATE_EMAIL: lazy("With this code you change the e-mail address of @%(handle)s on %(server)s:"),
+    TokenPurpose.RESET_PASSWORD: lazy("With this code you choose a new password for @%(handle)s on %(server)s:"),
+    TokenPurpose.DELETE_ACCOUNT: lazy("With this code you delete @%(handle)s on %(server)s for good:"),
+    TokenPurpose.PLC_OPERATION: lazy(
+        "With this code you change the keys of @%(handle)s on %(server)s, or move the account to another server:"
+    ),
+    TokenPurpose.SIGN_IN: lazy("Your password for @%(handle)s on %(server)s was right. This code signs you in:"),
 }
 
 
@@ -40,6 +47,14 @@ _PAGES = {
     TokenPurpose.CONFIRM_EMAIL: "/confirm-email",
     TokenPurpose.RESET_PASSWORD: "/reset-password/code",
 }
+
+
+def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
+    """Where e-mail is delivered: SMTP, a folder on a laptop, or None if not configured."""
+    if not settings.mail_url:
+        return None
+    sender = Sender(settings.hostname, parse_address(settings.mail_from))
+    return open_mailer(settings.mail_url, sender, clock)
 
 
 def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
@@ -63,34 +78,46 @@ def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: s
 
 
 def _composed(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, url: str) -> Mail:
-    if email.purpose is TokenPurpose.SIGN_IN_LINK:
-        return compose_link(email, number, tokens.of_link(number), hostname, url)
-    return compose(email, number, tokens.of_email(number), hostname, url)
+    with speaking(email.language):
+        if email.purpose is TokenPurpose.SIGN_IN_LINK:
+            return compose_link(email, number, tokens.of_link(number), hostname, url)
+        return compose(email, number, tokens.of_email(number), hostname, url)
 
 
 def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """The e-mail with a sign-in link. Raises InvalidInput for an invalid stored address."""
-    text = (
-        f"Hello,\n\nSomebody typed too many wrong passwords for @{email.handle} on {hostname}. Where you signed in before, "
-        "nothing changes for you.\n\n"
-        "To sign in on a new device, open this link there and type your password:\n\n"
-        f"    {url}/sign-in?link={token}\n\n"
-        "The link works for 24 hours, and only together with your password. If you don't want to sign in now, there is "
-        "nothing you need to do.\n"
+    """The e-mail with a sign-in link, in the current language. Raises InvalidInput for an invalid stored address."""
+    parts = (
+        gettext(
+            "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Where you’re signed in, nothing changes.",
+            handle=email.handle,
+            server=hostname,
+        ),
+        gettext("To sign in on a new device, open this link there and type your password:"),
+        f"    {url}/sign-in?link={token}",
+        gettext("The link works for 24 hours, and only with your password. If you don’t want to sign in, do nothing."),
     )
-    return Mail(_address(email), _SUBJECTS[email.purpose], text, message_id=f"<{number}@{hostname}>")
+    subject = gettext("Your link to sign in on %(server)s", server=hostname)
+    return Mail(_address(email), subject, _text(parts), message_id=f"<{number}@{hostname}>")
 
 
 def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """Compose the e-mail. Raises InvalidInput for an invalid stored address."""
+    """Compose the e-mail, in the current language. Raises InvalidInput for an invalid stored address."""
     page = _PAGES.get(email.purpose)
-    link = "" if page is None else f"Nowhere? Then open this page:\n\n    {url}{page}?code={token}\n\n"
-    text = (
-        f"Hello,\n\n{_WISHES[email.purpose]} {email.handle} on {hostname}.\n\n"
-        f"If it was you, give this code where you were asked for it:\n\n    {token}\n\n{link}"
-        "It works once and for fifteen minutes. If it was not you, nothing needs to be done; give the code to nobody.\n"
+    where: tuple[str, ...] = ()
+    if page is not None:
+        where = (gettext("Don’t know where to type it? Open this page:"), f"    {url}{page}?code={token}")
+    parts = (
+        _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
+        f"    {token}",
+        *where,
+        gettext("It works once, for 15 minutes."),
+        gettext("You didn’t ask for it? Then do nothing, and don’t give the code to anybody."),
     )
-    return Mail(_address(email), _SUBJECTS[email.purpose], text, message_id=f"<{number}@{hostname}>")
+    return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")
+
+
+def _text(parts: tuple[str, ...]) -> str:
+    return "\n\n".join(parts) + "\n"
 
 
 def _address(email: TokenEmail) -> EmailAddress:

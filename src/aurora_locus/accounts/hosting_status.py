@@ -15,6 +15,7 @@ from at_protocol.identity.plc_operation import Tombstone
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import queries, web_identities
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import HOUR, Instant
@@ -62,7 +63,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
         return IdentityClaim(document.pds, None if key is None else format_did_key(key), None)
     newest = await registry.directory.last(did)
     if isinstance(newest, Tombstone):
-        raise IdentityEnded("This identity has ended in the directory.")
+        raise IdentityEnded(mark("This identity has ended in the directory."))
     operation = plc_operation.normalised(newest)
     service = operation.services.get(PDS_SERVICE)
     return IdentityClaim(

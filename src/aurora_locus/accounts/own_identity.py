@@ -15,6 +15,7 @@ from aurora_locus.accounts import email_tokens, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
 from aurora_locus.sequencer import log
@@ -34,7 +35,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+        raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
     return account
 
 
@@ -56,14 +57,14 @@ def is_plc(did: Did) -> bool:
 def require_plc(did: Did) -> None:
     """Raise Refused for identities without operations: owners of a did:web edit their document themselves."""
     if not is_plc(did):
-        raise Refused("This is for did:plc identities; yours is changed where its document is kept.")
+        raise Refused(mark("This works only for did:plc identities. Yours changes where its document is kept."))
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
     """Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow as the directory responds."""
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
-        raise Refused("This identity has ended in the directory.")
+        raise Refused(mark("This identity has ended in the directory."))
     return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from at_protocol.syntax.did import Did
+from aurora_locus.i18n.sentences import said
 from groundwork.errors import InvalidInput
 
 # New passwords stay below the length limit of the check, so that none locks its owner out.
@@ -34,10 +35,16 @@ def require_acceptable(password: str) -> None:
     """Reject a new password that is too short to be safe or too long to be checked. Raises InvalidInput."""
     if len(password) < MIN_LENGTH:
         raise InvalidInput(
-            "password", f"Choose a password of at least {MIN_LENGTH} characters.", name="InvalidPassword"
+            "password",
+            said("Choose a password of at least %(min_length)s characters.", min_length=MIN_LENGTH),
+            name="InvalidPassword",
         )
     if len(password) > MAX_NEW_LENGTH:
-        raise InvalidInput("password", f"A password has at most {MAX_NEW_LENGTH} characters.", name="InvalidPassword")
+        raise InvalidInput(
+            "password",
+            said("A password has at most %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
+            name="InvalidPassword",
+        )
 
 
 class Passwords:

@@ -7,6 +7,7 @@ from aurora_locus.accounts import handle_proofs, queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import taken
 from aurora_locus.sequencer import log
@@ -32,7 +33,7 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
             if account is None:
-                raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+                raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
             quarantine = registry.handle_quarantine
             if account.handle != handle and await queries.handle_is_taken(reader, handle, did, quarantine):
                 raise taken()
@@ -54,7 +55,7 @@ async def _store(
         if account.handle != handle:
             queries.require_not_kept(w, handle, did, registry.handle_quarantine)
             if not queries.set_handle(w, did, handle, account.handle):
-                raise Conflict("The handle was changed by somebody else at the same time.")
+                raise Conflict(mark("Somebody else changed the handle at the same time."))
             w.after_commit(lambda: registry.repositories.forget_head(did))
         if operation is not None:
             plc_updates.settle(w, did, operation)

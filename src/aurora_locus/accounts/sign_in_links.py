@@ -14,6 +14,7 @@ from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
+from aurora_locus.i18n.language import reader_language
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Writer
@@ -25,11 +26,12 @@ MAX_OPEN = 5
 
 _COUNT = "select count(*) from sign_in_links where did = :did and requested_at > :after"
 _INSERT = """
-    insert into sign_in_links (letter, token_hash, did, requested_at) values (:email_id, :token_hash, :did, :requested_at)
+    insert into sign_in_links (letter, token_hash, did, requested_at, language)
+    values (:email_id, :token_hash, :did, :requested_at, :language)
 """
 _FIND = "select did, token_hash from sign_in_links where token_hash = :token_hash and requested_at > :after"
 _FIND_EMAIL = """
-    select l.did, a.handle, a.email, l.requested_at
+    select l.did, a.handle, a.email, l.requested_at, l.language
       from sign_in_links l join accounts a on a.did = l.did
      where l.letter = :email_id and l.requested_at > :after
 """
@@ -69,7 +71,10 @@ async def _send(registry: Registry, did: Did) -> None:
         row = await tx.fetch_one(_COUNT, did=did, after=tx.now - LIFETIME)
         if row is not None and row[0] >= MAX_OPEN:
             return
-        await tx.execute(_INSERT, email_id=email_id, token_hash=token_hash, did=did, requested_at=tx.now)
+        language = reader_language()
+        await tx.execute(
+            _INSERT, email_id=email_id, token_hash=token_hash, did=did, requested_at=tx.now, language=language
+        )
         await enqueue(tx, PdsJobKind.MAIL, email_id)
 
 
@@ -86,7 +91,9 @@ async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
     if row is None or row["email"] is None:
         return None
     requested_at = Instant(row["requested_at"])
-    return TokenEmail(Did(row["did"]), row["handle"], row["email"], TokenPurpose.SIGN_IN_LINK, requested_at)
+    return TokenEmail(
+        Did(row["did"]), row["handle"], row["email"], TokenPurpose.SIGN_IN_LINK, requested_at, row["language"]
+    )
 
 
 def spend(w: Writer, link: SignInLink) -> None:

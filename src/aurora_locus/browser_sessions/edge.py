@@ -11,6 +11,7 @@ from aurora_locus.accounts.limits import PAGES, effective, network_of, of_addres
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
 from aurora_locus.site.faults import CLOSED, PROOF_NEEDED
@@ -66,9 +67,9 @@ def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> S
     """
     found = account_or_none(connection)
     if found is None:
-        raise NotSignedIn("Sign in first.", name="AuthMissing")
+        raise NotSignedIn(mark("Sign in first."), name="AuthMissing")
     if found.status in OF_THE_HOST and not even_if_closed:
-        raise Forbidden("This account has been taken down. You can still download everything.", name=CLOSED)
+        raise Forbidden(mark("This account has been taken down. You can still download everything."), name=CLOSED)
     return found
 
 
@@ -78,7 +79,7 @@ def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = Fals
     """
     account = account_of(connection, even_if_closed=even_if_closed)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
-        raise NotSignedIn("Show again that it is you.", name=PROOF_NEEDED)
+        raise NotSignedIn(mark("Confirm it’s you."), name=PROOF_NEEDED)
     return account
 
 
@@ -200,7 +201,7 @@ async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
     visit = visit_of(connection)
     found = next((account for account in visit.accounts if account.did == did), None)
     if found is None or visit.id_hash is None:
-        raise NotSignedIn("This account is not signed in here any more.", name="AuthMissing")
+        raise NotSignedIn(mark("This account isn’t signed in here any more."), name="AuthMissing")
     id_hash = visit.id_hash
     await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, found.did))
     _note(connection, visit.accounts, found.did)

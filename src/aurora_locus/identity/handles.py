@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
+from aurora_locus.i18n.sentences import mark, said
 from groundwork.errors import InvalidInput, Refused
 
 MIN_LABEL = 3
@@ -43,9 +44,11 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
     try:
         handle = parse_handle(text)
     except Malformed as error:
-        raise InvalidInput("handle", f"This is not a handle: {error.why}.", name="InvalidHandle") from error
+        raise InvalidInput(
+            "handle", said("This isn’t a valid handle: %(why)s.", why=error.why), name="InvalidHandle"
+        ) from error
     if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
-        raise InvalidInput("handle", "Handles under this top-level domain never resolve.", name="InvalidHandle")
+        raise InvalidInput("handle", mark("Handles with this ending never work."), name="InvalidHandle")
     return handle
 
 
@@ -62,18 +65,28 @@ def require_registrable(
     domain = max((domain for domain in domains if handle.endswith(domain)), key=len, default=None)
     if domain is None:
         allowed = ", ".join(domains) or "none"
-        raise Refused(f"New accounts get a handle under one of our domains: {allowed}.", name="UnsupportedDomain")
+        raise Refused(
+            said("New accounts get a handle under one of our domains: %(allowed)s.", allowed=allowed),
+            name="UnsupportedDomain",
+        )
     label = handle.removesuffix(domain)
     if "." in label:
-        raise InvalidInput("handle", f"Choose one name without dots before {domain}.", name="InvalidHandle")
+        raise InvalidInput(
+            "handle", said("Choose one name without dots before %(domain)s.", domain=domain), name="InvalidHandle"
+        )
     if not MIN_LABEL <= len(label) <= MAX_LABEL:
-        why = f"The name before {domain} has {MIN_LABEL} to {MAX_LABEL} characters."
+        why = said(
+            "The name before %(domain)s has %(min_label)s to %(max_label)s characters.",
+            domain=domain,
+            min_label=MIN_LABEL,
+            max_label=MAX_LABEL,
+        )
         raise InvalidInput("handle", why, name="InvalidHandle")
     if label in RESERVED or label in reserved:
-        raise Refused("This handle is reserved.", name="HandleNotAvailable")
+        raise Refused(mark("This handle is reserved."), name="HandleNotAvailable")
     return handle
 
 
 def taken() -> Refused:
     """The refusal of a handle that is in use, or was until recently."""
-    return Refused("This handle is taken. Choose another one.", name="HandleNotAvailable")
+    return Refused(mark("This handle is taken. Choose another one."), name="HandleNotAvailable")

@@ -20,6 +20,7 @@ from at_protocol.identity.did_document import ATPROTO_KEY
 from at_protocol.identity.plc_operation import AnyOperation, PlcOperation, Tombstone
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.sequencer import log as events
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import MINUTE
@@ -99,7 +100,7 @@ async def intend(db: Database, did: Did, operation: PlcOperation) -> None:
 def settle(w: Writer, did: Did, operation: PlcOperation) -> None:
     """Mark the operation as applied, in this transaction. Raises Unavailable if it was abandoned."""
     if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
-        raise Unavailable("This took too long and was given up. Try again.")
+        raise Unavailable(mark("This took too long, so we stopped. Try again."))
 
 
 def forget_settled(w: Writer, did: Did) -> None:
@@ -233,7 +234,7 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
     if newest.verification_methods.get(ATPROTO_KEY) == key:
         return None
     if format_did_key(rotation_key.public) not in newest.rotation_keys:
-        raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
+        raise Refused(mark("This server's rotation key is not among the identity's keys, so it cannot sign for it."))
     methods = {**newest.verification_methods, ATPROTO_KEY: key}
     return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
 
@@ -242,7 +243,7 @@ async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
     """The directory's current state, normalized to today's form, and its CID for the next operation's ``prev``."""
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Refused("This identity has ended in the directory.")
+        raise Refused(mark("This identity has ended in the directory."))
     return plc_operation.normalised(newest), plc_operation.cid_of(newest)
 
 

@@ -17,6 +17,7 @@ from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.database.transaction import UniqueViolated, Writer
@@ -104,7 +105,7 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused("There is an account with this e-mail address already.", name="InvalidRequest") from None
+        raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
 
 
 async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -> None:
@@ -164,7 +165,7 @@ async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
     if account is None:
         raise absent()
     if account.email is None:
-        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD)
         await audit_log.append_to(tx, deed, OperatorAction.SEND_RESET, did)
@@ -198,4 +199,4 @@ def _require(w: Writer, did: Did) -> None:
 
 def absent() -> NotFound:
     """The refusal of an account that is not here."""
-    return NotFound("There is no such account on this server.", name="NotFound")
+    return NotFound(mark("There is no such account on this server."), name="NotFound")

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from aurora_locus.accounts.account_details import literally
+from aurora_locus.i18n.sentences import said
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
@@ -90,7 +91,7 @@ def _row(
 ) -> dict[str, object]:
     deed.by.require(act)
     if len(deed.reason) > MAX_REASON:
-        raise InvalidInput("reason", f"A reason has at most {MAX_REASON} characters.")
+        raise InvalidInput("reason", said("A reason has at most %(max_reason)s characters.", max_reason=MAX_REASON))
     return {
         "id": new_id(now),
         "at": now,

@@ -17,6 +17,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.account_details import literally
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.clock import Instant
@@ -106,11 +107,13 @@ async def put(
     """
     _require_subject(subject)
     if not value or len(value.encode()) > MAX_VALUE_BYTES or not value.isprintable():
-        raise InvalidInput("value", f"A label's value has 1 to {MAX_VALUE_BYTES} bytes.")
+        raise InvalidInput(
+            "value", said("A label's value has 1 to %(max_value_bytes)s bytes.", max_value_bytes=MAX_VALUE_BYTES)
+        )
 
     def work(w: Writer) -> None:
         if expires_at is not None and expires_at <= w.now:
-            raise InvalidInput("expires", "A label expires in the future.")
+            raise InvalidInput("expires", mark("A label expires in the future."))
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, deed, OperatorAction.LABEL, subject, after=after)
@@ -141,12 +144,14 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
     Raises InvalidInput for too many patterns, or ``*`` elsewhere.
     """
     if not patterns or len(patterns) > MAX_PATTERNS:
-        raise InvalidInput("uriPatterns", f"Ask for 1 to {MAX_PATTERNS} patterns at once.")
+        raise InvalidInput(
+            "uriPatterns", said("Ask for 1 to %(max_patterns)s patterns at once.", max_patterns=MAX_PATTERNS)
+        )
     clauses, values = [], {}
     for number, pattern in enumerate(patterns):
         beginning, star, rest = pattern.partition("*")
         if rest:
-            raise InvalidInput("uriPatterns", "Only the end of a pattern can be *.")
+            raise InvalidInput("uriPatterns", mark("Only the end of a pattern can be *."))
         if not pattern.isprintable():
             continue
         values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
@@ -184,9 +189,11 @@ def _require_subject(subject: str) -> None:
         uri = parse_at_uri(subject)
         parse_did(uri.authority)
     except Malformed as error:
-        raise InvalidInput("subject", f"A label is about a DID, or a record by its DID: {error.why}.") from None
+        raise InvalidInput(
+            "subject", said("A label is about a DID, or a record by its DID: %(why)s.", why=error.why)
+        ) from None
     if uri.collection is None or uri.rkey is None:
-        raise InvalidInput("subject", "An account is labelled by its DID, a record by at://did/collection/key.")
+        raise InvalidInput("subject", mark("An account is labelled by its DID, a record by at://did/collection/key."))
 
 
 def _label(row: Row) -> Label:

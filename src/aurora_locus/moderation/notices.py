@@ -13,6 +13,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_acts import absent
@@ -28,7 +29,7 @@ from groundwork.uuid7 import new_id
 
 MAX_SUBJECT = 200
 MAX_CONTENT = 100_000
-NO_SUBJECT = "A message about your account"
+NO_SUBJECT = mark("A message about your account")
 
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6])\b[^>]*>", re.IGNORECASE)
@@ -46,15 +47,17 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
     """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
     email_changes.require_mail(registry)
     if not content.strip() or len(content) > MAX_CONTENT:
-        raise InvalidInput("content", f"An e-mail has 1 to {MAX_CONTENT} characters.")
+        raise InvalidInput("content", said("An e-mail has 1 to %(max_content)s characters.", max_content=MAX_CONTENT))
     if len(subject) > MAX_SUBJECT or not subject.isprintable():
-        raise InvalidInput("subject", f"A subject is one line of at most {MAX_SUBJECT} characters.")
+        raise InvalidInput(
+            "subject", said("A subject is one line of at most %(max_subject)s characters.", max_subject=MAX_SUBJECT)
+        )
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
         raise absent()
     if account.email is None:
-        raise Refused("This account has no e-mail address.", name="InvalidRequest")
+        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)

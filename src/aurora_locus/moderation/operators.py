@@ -11,6 +11,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, OperatorRole, PdsOperator
 from groundwork.clock import Instant
@@ -69,7 +70,7 @@ async def prove(db: Database, passwords: Passwords, name: str, password: str) ->
             row = await reader.fetch_one(_BY_NAME, name=name)
     fits = await passwords.check(None if row is None else row["password_hash"], password)
     if row is None or not fits or row["disabled"]:
-        raise NotSignedIn("Wrong name or password.", name="AuthenticationRequired")
+        raise NotSignedIn(mark("Wrong name or password."), name="AuthenticationRequired")
     return _known(row).operator
 
 
@@ -85,9 +86,11 @@ async def add(
     """Add an operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
     deed.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
-        raise InvalidInput("name", "A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
+        raise InvalidInput(
+            "name", mark("A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
+        )
     if not password and not did:
-        raise InvalidInput("password", "Give a password, or the DID of the operator's account.")
+        raise InvalidInput("password", mark("Give a password, or the DID of the operator’s account."))
     account = None if not did else _did(did)
     password_hash = None
     if password:
@@ -102,7 +105,7 @@ async def add(
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused("There is an operator with this name or this account already.") from None
+        raise Refused(mark("There is already an operator with this name or account.")) from None
 
 
 async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, *, disabled: bool) -> None:
@@ -138,7 +141,7 @@ def _did(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed as error:
-        raise InvalidInput("did", f"This is not a DID: {error.why}.") from None
+        raise InvalidInput("did", said("This isn’t a DID: %(why)s.", why=error.why)) from None
 
 
 def _known(row: Row) -> OperatorRow:
@@ -152,4 +155,4 @@ def _known(row: Row) -> OperatorRow:
 
 
 def _absent() -> NotFound:
-    return NotFound("There is no operator of this name.")
+    return NotFound(mark("There is no operator of this name."))

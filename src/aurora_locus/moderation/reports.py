@@ -15,6 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from groundwork.clock import Instant
@@ -84,7 +85,10 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
     did, uri, cid = _subject(wish["subject"])
     tool = msgspec.json.encode(wish.get("modTool") or {})
     if len(tool) > MAX_TOOL_BYTES:
-        raise InvalidInput("modTool", f"A tool describes itself in at most {MAX_TOOL_BYTES} bytes.")
+        raise InvalidInput(
+            "modTool",
+            said("A tool describes itself in at most %(max_tool_bytes)s bytes.", max_tool_bytes=MAX_TOOL_BYTES),
+        )
     values = {
         "reported_by": by,
         "reason_type": wish["reasonType"],
@@ -149,9 +153,9 @@ async def work_on(registry: Registry, deed: Deed, number: int, state: ReportStat
         before = ReportState(row["state"])
         after = state or before
         if before is after and not deed.reason.strip():
-            raise InvalidInput("note", "Write a note, or choose another state.")
+            raise InvalidInput("note", mark("Write a note, or choose another state."))
         if before is ReportState.ESCALATED and after is not before and deed.by.role is OperatorRole.MODERATOR:
-            raise Forbidden("An escalated report waits for an admin.")
+            raise Forbidden(mark("An escalated report waits for an admin."))
         noted = Deed(deed.by, deed.reason, number)
         audit_log.append(
             w,
@@ -174,12 +178,14 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
             case "com.atproto.repo.strongRef":
                 uri = parse_at_uri(value["uri"])
                 if uri.collection is None or uri.rkey is None:
-                    raise InvalidInput("subject", "Name one record: at://did/collection/key.")
+                    raise InvalidInput("subject", mark("Name one record: at://did/collection/key."))
                 return parse_did(uri.authority), value["uri"], value["cid"]
             case other:
-                raise InvalidInput("subject", f"Reports are about accounts and records, not about {other}.")
+                raise InvalidInput(
+                    "subject", said("Reports are about accounts and records, not about %(other)s.", other=other)
+                )
     except Malformed:
-        raise InvalidInput("subject", "Name the account or record by its DID.") from None
+        raise InvalidInput("subject", mark("Name the account or record by its DID.")) from None
 
 
 def _report(row: Row) -> PdsReport:
@@ -199,4 +205,4 @@ def _report(row: Row) -> PdsReport:
 
 
 def _absent() -> NotFound:
-    return NotFound("There is no such report.")
+    return NotFound(mark("There is no such report."))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs.sweep import place
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, takedowns
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
@@ -42,7 +43,7 @@ async def decide_account(registry: Registry, deed: Deed, did: Did, wish: Subject
 
     def work(w: Writer) -> None:
         if wish.suspended_until is not None and wish.suspended_until <= w.now:
-            raise InvalidInput("until", "A suspension ends in the future.")
+            raise InvalidInput("until", mark("A suspension ends in the future."))
         before = takedowns.decisions(w, did)
         acts = _make(w, did, wish)
         after = takedowns.decisions(w, did)
@@ -104,7 +105,7 @@ async def end_suspensions(registry: Registry) -> int:
     async with registry.db.reader() as reader:
         due = await takedowns.over(reader)
     for did in due:
-        deed = Deed(CLOCK, "The suspension has lasted as long as it should.")
+        deed = Deed(CLOCK, mark("The suspension is over."))
         await registry.db.write(lambda w, did=did, deed=deed: _end_if_over(w, registry, did, deed))  # type: ignore[misc]  # defaults bind now
     return len(due)
 

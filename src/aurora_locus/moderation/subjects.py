@@ -10,6 +10,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.i18n.sentences import mark, said
 from groundwork.errors import InvalidInput
 
 
@@ -54,14 +55,16 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
         case "com.atproto.admin.defs#repoBlobRef":
             return blob_of(Did(value["did"]), value["cid"])
         case other:
-            raise InvalidInput("subject", f"Nothing is decided here about a subject of the type {other}.")
+            raise InvalidInput(
+                "subject", said("Nothing is decided here about a subject of the type %(other)s.", other=other)
+            )
 
 
 def record_at(uri: str) -> RecordSubject:
     """The record of an AT URI with a DID. Raises InvalidInput."""
     parsed = parse_at_uri(uri)
     if not parsed.authority.startswith("did:") or parsed.collection is None or parsed.rkey is None:
-        raise InvalidInput("subject", "Name the record by its DID: at://did/collection/key.")
+        raise InvalidInput("subject", mark("Name the record by its DID: at://did/collection/key."))
     return RecordSubject(Did(parsed.authority), parsed.collection, parsed.rkey)
 
 

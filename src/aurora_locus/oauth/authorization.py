@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.oauth import codes, grants, requests, sessions
 from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, Unusable
 from aurora_locus.oauth.server import AuthorizationServer
@@ -88,12 +89,19 @@ async def approve(
     """
     granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
-        raise InvalidInput("scope", "Only what the app asked for can be granted, and never less than who you are.")
+        raise InvalidInput(
+            "scope", mark("You can only allow what the app asked for, and it always learns who you are.")
+        )
     account = await accounts.find(tx, did)
     if account is None or account.status is not HostingStatus.ACTIVE:
-        raise Forbidden("This account is not active, so it cannot let apps in. Activate it first.")
+        raise Forbidden(mark("This account is paused, so it can’t let apps in. Bring it back first."))
     if request.login_hint not in (None, account.did, account.handle):
-        raise Refused(f"The app asked for {request.login_hint}; sign in with that account, or go back to the app.")
+        raise Refused(
+            said(
+                "The app asked for %(login_hint)s; sign in with that account, or go back to the app.",
+                login_hint=request.login_hint,
+            )
+        )
     if request.stage is RequestStage.DENIED or not await requests.answer(tx, request.id, RequestStage.APPROVED):
         raise _unusable(Unusable.ANSWERED)
     code = secrets.token_urlsafe(32)
@@ -166,11 +174,13 @@ def hash_of(secret: str) -> bytes:
 
 
 _SENTENCES = {
-    Unusable.UNKNOWN: "This request is not known here, or it is over. Go back to the app and begin again.",
-    Unusable.EXPIRED: "This request has waited for too long. Go back to the app and begin again.",
-    Unusable.ANSWERED: "This request has been answered. Go back to the app, and begin again there if it needs you to.",
-    Unusable.ANOTHER_CLIENT: "This request belongs to another app. Go back to the app and begin again.",
-    Unusable.ANOTHER_BROWSER: "This request was opened in another browser. Go back to the app and begin again here.",
+    Unusable.UNKNOWN: mark("This request has ended. Go back to the app and start again."),
+    Unusable.EXPIRED: mark("This request has waited too long. Go back to the app and start again."),
+    Unusable.ANSWERED: mark("You’ve already answered this request. Go back to the app."),
+    Unusable.ANOTHER_CLIENT: mark("This request belongs to another app. Go back to yours and start again."),
+    Unusable.ANOTHER_BROWSER: mark(
+        "This request was opened in another browser. Go back to the app and start again here."
+    ),
 }
 
 

@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
+
+from babel.lists import format_list
 
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.grant import read_grant, understood
@@ -26,6 +29,7 @@ from at_protocol.oauth.permissions import (
     Transition,
     Writing,
 )
+from aurora_locus.i18n.catalogue import LazyText, current, gettext, lazy, ngettext
 from aurora_locus.oauth.permission_documents import expanded
 from aurora_locus.oauth.plain_names import plain_name
 
@@ -43,20 +47,31 @@ class ScopeTopic(StrEnum):
     EVERYTHING = "everything"
 
 
-TITLES: Mapping[ScopeTopic, str] = {
-    ScopeTopic.IDENTIFY: "Know who you are",
-    ScopeTopic.SETS: "Use a feature of an app",
-    ScopeTopic.RECORDS: "Write in your account",
-    ScopeTopic.FILES: "Upload files",
-    ScopeTopic.SERVICES: "Use other services in your name",
-    ScopeTopic.ACCOUNT: "Your account here",
-    ScopeTopic.IDENTITY: "Change your identity",
-    ScopeTopic.EVERYTHING: "Act for you nearly everywhere",
+TITLES: Mapping[ScopeTopic, LazyText] = {
+    ScopeTopic.IDENTIFY: lazy("Know who you are"),
+    ScopeTopic.SETS: lazy("Use a feature of an app"),
+    ScopeTopic.RECORDS: lazy("Write in your account"),
+    ScopeTopic.FILES: lazy("Upload files"),
+    ScopeTopic.SERVICES: lazy("Use other services in your name"),
+    ScopeTopic.ACCOUNT: lazy("Your account here"),
+    ScopeTopic.IDENTITY: lazy("Change your identity"),
+    ScopeTopic.EVERYTHING: lazy("Act for you nearly everywhere"),
 }
 # The author's description of a permission set is shown beside our own words: one line, of about their length.
 _MAX_TITLE, _MAX_DETAIL = 80, 300
+# Kinds of entries that a summary names.
+_NAMED = 2
 
-_VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "delete"}
+# By what an app may do with entries, in the order of ``Writing``.
+_WRITINGS: Mapping[frozenset[Writing], LazyText] = {
+    frozenset({Writing.CREATE, Writing.UPDATE, Writing.DELETE}): lazy("create, change and delete %(what)s"),
+    frozenset({Writing.CREATE, Writing.UPDATE}): lazy("create and change %(what)s"),
+    frozenset({Writing.CREATE, Writing.DELETE}): lazy("create and delete %(what)s"),
+    frozenset({Writing.UPDATE, Writing.DELETE}): lazy("change and delete %(what)s"),
+    frozenset({Writing.CREATE}): lazy("create %(what)s"),
+    frozenset({Writing.UPDATE}): lazy("change %(what)s"),
+    frozenset({Writing.DELETE}): lazy("delete %(what)s"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +117,12 @@ def describe_scopes(
     """Every scope of a request in its group, groups in the order of ``ScopeTopic``; ``locales`` are the reader's, best first."""
     found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
-        who = DescribedScope(ATPROTO, "see your name and what is public about you", can_be_refused=False)
+        who = DescribedScope(ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False)
         found[ScopeTopic.IDENTIFY].append(who)
     for scope, permission in understood(scopes):
         topic, described = _describe(scope, permission, sets, locales)
         found[topic].append(described)
-    return [ScopeGroup(topic, TITLES[topic], tuple(entries)) for topic, entries in found.items() if entries]
+    return [ScopeGroup(topic, str(TITLES[topic]), tuple(entries)) for topic, entries in found.items() if entries]
 
 
 def abilities(
@@ -124,25 +139,25 @@ def abilities(
         lines.append((topic, Ability(_capital(told.sentence), _note_of(permission), told.is_grave, told.details)))
     for writings, collections in written.items():
         what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
-        lines.append((ScopeTopic.RECORDS, Ability(_capital(f"{_verbs(writings)} {what}"), "They are public.")))
+        lines.append((ScopeTopic.RECORDS, Ability(_capital(_write(writings, what)), gettext("They’re public."))))
     # What matters most to people first; that an app knows who they are goes without saying, and last.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
-    who = "Your e-mail address stays here." if not read_grant(" ".join(scopes)).may_read_email() else ""
-    known = [Ability("See your name and what is public about you", who)] if ATPROTO in scopes else []
+    who = gettext("It doesn’t learn your e-mail address.") if not read_grant(" ".join(scopes)).may_read_email() else ""
+    known = [Ability(_capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
     return [ability for _, ability in lines] + known
 
 
 def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) -> str:
-    """What an app with these scopes could not do, of what people may fear; completes "It could not"."""
+    """What an app with these scopes could not do, of what people may fear; completes "It couldn’t"."""
     grant = read_grant(expanded(scopes, sets))
     fears = {
-        "post for you": grant.may_write("app.bsky.feed.post", Writing.CREATE),
-        "read your messages": grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
-        "see your e-mail address": grant.may_read_email(),
-        "change your name": grant.may_change_identity("handle"),
+        gettext("post for you"): grant.may_write("app.bsky.feed.post", Writing.CREATE),
+        gettext("read your messages"): grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
+        gettext("see your e-mail address"): grant.may_read_email(),
+        gettext("change your name"): grant.may_change_identity("handle"),
         # These take the password.
-        "change your password": False,
-        "delete your account": False,
+        gettext("change your password"): False,
+        gettext("delete your account"): False,
     }
     return _capital(_listed([fear for fear, may_be in fears.items() if not may_be], "or"))
 
@@ -151,58 +166,68 @@ def summary_of(scopes: Sequence[str]) -> str:
     """What an app may do, in a few words, for lists."""
     found = dict(understood(scopes)).values()
     if Transition.GENERIC in found:
-        return "Full access, and your private messages" if Transition.CHAT in found else "Full access"
+        if Transition.CHAT in found:
+            return gettext("Full access, and your private messages")
+        return gettext("Full access")
     collections = dict.fromkeys(name for each in found if isinstance(each, RepoPermission) for name in each.collections)
     parts = []
     if ANY in collections:
-        parts.append("change everything you have written")
+        parts.append(gettext("change everything you have written"))
     elif collections:
-        named = [plain_name(each) for each in list(collections)[:2]]
-        parts.append(f"change {_listed(named)}{' and more' if len(collections) > len(named) else ''}")
+        named = _listed([plain_name(each) for each in list(collections)[:_NAMED]])
+        more = gettext("change %(what)s and more", what=named)
+        parts.append(more if len(collections) > _NAMED else gettext("change %(what)s", what=named))
     parts += [sentence_of(each) for each in found if not isinstance(each, RepoPermission)]
     if not parts:
-        return "Can see your name"
+        return gettext("Can see your name")
     others = len(parts) - 1
-    return f"Can {parts[0]}" + (f", and {others} other {'thing' if others == 1 else 'things'}" if others else "")
+    if not others:
+        return gettext("Can %(ability)s", ability=parts[0])
+    return ngettext(
+        "Can %(ability)s, and %(number)s other thing",
+        "Can %(ability)s, and %(number)s other things",
+        others,
+        ability=parts[0],
+    )
 
 
 def sentence_of(permission: Permission) -> str:
     """What a permission allows, as the end of a sentence."""
     match permission:
         case RepoPermission():
-            what = (
-                "everything"
-                if ANY in permission.collections
-                else _listed([plain_name(e) for e in permission.collections])
-            )
-            return f"{_verbs(permission.writings)} {what}{' in your account' if ANY in permission.collections else ''}"
+            if ANY in permission.collections:
+                return _write(permission.writings, gettext("everything in your account"))
+            return _write(permission.writings, _listed([plain_name(each) for each in permission.collections]))
         case RpcPermission():
-            where = "any service" if permission.audience == ANY else _host_of(permission.audience)
+            where = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
             if ANY in permission.methods:
-                return f"do anything at {where} in your name"
-            return f"use {where} in your name: {_listed([_spoken(each) for each in permission.methods])}"
+                return gettext("do anything at %(where)s in your name", where=where)
+            what = _listed([_spoken(each) for each in permission.methods])
+            return gettext("use %(where)s in your name: %(what)s", where=where, what=what)
         case BlobPermission():
-            return f"upload {_files(permission.accept)}"
+            return gettext("upload %(files)s", files=_files(permission.accept))
         case AccountPermission(attribute="email", may_manage=False):
-            return "see your e-mail address"
+            return gettext("see your e-mail address")
         case AccountPermission(attribute="email"):
-            return "see your e-mail address and have it confirmed"
+            return gettext("see your e-mail address and have it confirmed")
         case AccountPermission(may_manage=False):
-            return "see how much of your data is here"
+            return gettext("see how much of your data is here")
         case AccountPermission():
-            return "replace everything you have written by a file"
+            return gettext("replace everything you have written by a file")
         case IdentityPermission(attribute="handle"):
-            return "change your name"
+            return gettext("change your name")
         case IdentityPermission():
-            return "change your identity: its name, its keys and where your account lives"
+            return gettext("change your identity: its name, its keys and where your account lives")
         case Inclusion():
-            return f"use the feature {permission.nsid}"
+            return gettext("use the feature %(name)s", name=permission.nsid)
         case Transition.GENERIC:
-            return "write and delete anything in your account, upload any file, and use most services in your name"
+            return gettext(
+                "write and delete anything in your account, upload any file, and use most services in your name"
+            )
         case Transition.CHAT:
-            return "read and send your private messages"
+            return gettext("read and send your private messages")
         case Transition.EMAIL:
-            return "see your e-mail address"
+            return gettext("see your e-mail address")
 
 
 def _describe(
@@ -274,31 +299,39 @@ def _line(text: str | None, most: int) -> str:
 
 def _files(accept: Sequence[str]) -> str:
     if "*/*" in accept:
-        return "files of any kind"
-    names = {"image/*": "images", "video/*": "videos", "audio/*": "sounds", "text/*": "texts"}
-    return _listed([names.get(each, f"files of the type {each}") for each in accept])
+        return gettext("files of any kind")
+    names = {
+        "image/*": gettext("images"),
+        "video/*": gettext("videos"),
+        "audio/*": gettext("sounds"),
+        "text/*": gettext("texts"),
+    }
+    return _listed([names.get(each) or gettext("files of the type %(kind)s", kind=each) for each in accept])
 
 
 def _note_of(permission: Permission) -> str:
     match permission:
-        case RepoPermission():
-            return "This is a lot. Allow it only for an app that you trust with everything."
         case BlobPermission():
-            return "What your posts and events show is public."
+            return gettext("What your posts and events show is public.")
         case IdentityPermission(attribute="handle"):
-            return "With this an app can take your name away from you."
+            return gettext("With this, an app can take your name away from you.")
         case IdentityPermission():
-            return "With this an app can take your name, or your whole account, away from you."
-        case Transition.GENERIC | Transition.CHAT | AccountPermission(attribute="repo", may_manage=True):
-            return "This is a lot. Allow it only for an app that you trust with everything."
+            return gettext("With this, an app can take away your name, or your whole account.")
+        case (
+            RepoPermission()
+            | Transition.GENERIC
+            | Transition.CHAT
+            | AccountPermission(attribute="repo", may_manage=True)
+        ):
+            return gettext("This is a lot. Allow it only for an app that you trust with everything.")
         case RpcPermission() if ANY in permission.methods:
-            return "This is a lot. Allow it only for an app that you trust with everything."
+            return gettext("This is a lot. Allow it only for an app that you trust with everything.")
         case _:
             return ""
 
 
-def _verbs(writings: frozenset[Writing]) -> str:
-    return _listed([_VERBS[each] for each in Writing if each in writings])
+def _write(writings: frozenset[Writing], what: str) -> str:
+    return _WRITINGS[writings].filled(what=what)
 
 
 def _host_of(audience: str) -> str:
@@ -315,7 +348,7 @@ def _capital(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+def _listed(words: Sequence[str], last: Literal["and", "or"] = "and") -> str:
+    """``a, b and c``, as the language joins them (CLDR, list patterns)."""
+    style: Literal["standard", "or"] = "standard" if last == "and" else "or"
+    return format_list(list(words), style, locale=current().locale)

@@ -4,31 +4,57 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-PLAIN_NAMES: Final[Mapping[str, str]] = {
-    "app.bsky.actor.profile": "your profile",
-    "app.bsky.actor.status": "your status",
-    "app.bsky.feed.generator": "feeds that you offer",
-    "app.bsky.feed.like": "your likes",
-    "app.bsky.feed.post": "your posts",
-    "app.bsky.feed.postgate": "rules for quoting your posts",
-    "app.bsky.feed.repost": "your reposts",
-    "app.bsky.feed.threadgate": "rules for replies to your posts",
-    "app.bsky.graph.block": "who you block",
-    "app.bsky.graph.follow": "who you follow",
-    "app.bsky.graph.list": "your lists",
-    "app.bsky.graph.listblock": "lists that you block",
-    "app.bsky.graph.listitem": "who is on your lists",
-    "app.bsky.graph.starterpack": "your starter packs",
-    "app.bsky.graph.verification": "who you verify",
-    "chat.bsky.actor.declaration": "who may write to you",
-    "community.lexicon.calendar.event": "your events",
-    "community.lexicon.calendar.rsvp": "your answers to events",
+from aurora_locus.i18n.catalogue import LazyText, gettext, lazy, plazy
+
+# As the object of "create", "change" and "delete".
+PLAIN_NAMES: Final[Mapping[str, LazyText]] = {
+    "app.bsky.actor.profile": plazy("what an app changes", "your profile"),
+    "app.bsky.actor.status": plazy("what an app changes", "your status"),
+    "app.bsky.feed.generator": plazy("what an app changes", "feeds that you offer"),
+    "app.bsky.feed.like": plazy("what an app changes", "your likes"),
+    "app.bsky.feed.post": plazy("what an app changes", "your posts"),
+    "app.bsky.feed.postgate": plazy("what an app changes", "rules for quoting your posts"),
+    "app.bsky.feed.repost": plazy("what an app changes", "your reposts"),
+    "app.bsky.feed.threadgate": plazy("what an app changes", "rules for replies to your posts"),
+    "app.bsky.graph.block": plazy("what an app changes", "who you block"),
+    "app.bsky.graph.follow": plazy("what an app changes", "who you follow"),
+    "app.bsky.graph.list": plazy("what an app changes", "your lists"),
+    "app.bsky.graph.listblock": plazy("what an app changes", "lists that you block"),
+    "app.bsky.graph.listitem": plazy("what an app changes", "who is on your lists"),
+    "app.bsky.graph.starterpack": plazy("what an app changes", "your starter packs"),
+    "app.bsky.graph.verification": plazy("what an app changes", "who you verify"),
+    "chat.bsky.actor.declaration": plazy("what an app changes", "who may write to you"),
+    "community.lexicon.calendar.event": plazy("what an app changes", "your events"),
+    "community.lexicon.calendar.rsvp": plazy("what an app changes", "your answers to events"),
+}
+
+# As a heading or the name of a row.
+KINDS: Final[Mapping[str, LazyText]] = {
+    "app.bsky.actor.profile": lazy("Your profile"),
+    "app.bsky.actor.status": lazy("Your status"),
+    "app.bsky.feed.generator": lazy("Feeds that you offer"),
+    "app.bsky.feed.like": lazy("Your likes"),
+    "app.bsky.feed.post": lazy("Your posts"),
+    "app.bsky.feed.postgate": lazy("Rules for quoting your posts"),
+    "app.bsky.feed.repost": lazy("Your reposts"),
+    "app.bsky.feed.threadgate": lazy("Rules for replies to your posts"),
+    "app.bsky.graph.block": lazy("Who you block"),
+    "app.bsky.graph.follow": lazy("Who you follow"),
+    "app.bsky.graph.list": lazy("Your lists"),
+    "app.bsky.graph.listblock": lazy("Lists that you block"),
+    "app.bsky.graph.listitem": lazy("Who is on your lists"),
+    "app.bsky.graph.starterpack": lazy("Your starter packs"),
+    "app.bsky.graph.verification": lazy("Who you verify"),
+    "chat.bsky.actor.declaration": lazy("Who may write to you"),
+    "community.lexicon.calendar.event": lazy("Your events"),
+    "community.lexicon.calendar.rsvp": lazy("Your answers to events"),
 }
 
 
 def plain_name(collection: str) -> str:
     """``your events``; for types that are not well known ``entries of the kind org.example.note``."""
-    return PLAIN_NAMES.get(collection, f"entries of the kind {collection}")
+    known = PLAIN_NAMES.get(collection)
+    return gettext("entries of the kind %(kind)s", kind=collection) if known is None else str(known)
 
 
 def app_name(client_id: str, name: str | None) -> str:
@@ -36,5 +62,5 @@ def app_name(client_id: str, name: str | None) -> str:
     if name:
         return name
     if client_id.startswith("http://localhost"):
-        return "A program on this computer"
+        return gettext("A program on this computer")
     return urlsplit(client_id).hostname or client_id

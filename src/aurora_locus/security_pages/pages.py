@@ -10,6 +10,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.security_pages import enrolment
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import FLASH_MESSAGES, go, page
@@ -19,10 +20,10 @@ from groundwork.http.forms import EMPTY, Typed
 PATH = "/account/security"
 
 FLASH_MESSAGES |= {
-    "app_off": "The authenticator app is off.",
-    "mail_on": "Codes by e-mail are on.",
-    "mail_off": "Codes by e-mail are off.",
-    "passkey_removed": "The passkey is removed here. Remove it on your device, too.",
+    "app_off": mark("The authenticator app is off."),
+    "mail_on": mark("Codes by e-mail are on."),
+    "mail_off": mark("Codes by e-mail are off."),
+    "passkey_removed": mark("The passkey is removed here. Remove it on your device, too."),
 }
 
 
@@ -49,7 +50,7 @@ async def change(request: Request) -> Response:
             return go(PATH, flash="app_off")
         case "mail-on":
             if not account.email_is_confirmed:
-                return await _page(request, Typed({}, {"mail": "Confirm your e-mail address first."}), status=400)
+                return await _page(request, Typed({}, {"mail": mark("Confirm your e-mail address first.")}), status=400)
             codes = await registry.db.write(
                 lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))
             )

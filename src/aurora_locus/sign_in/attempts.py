@@ -20,13 +20,14 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.browser_sessions.edge import registry_of, source_here
+from aurora_locus.i18n.sentences import mark
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import Typed
 from groundwork.rate_limit.contract import spend
 
-WRONG = "This name and password do not belong together."
-USED_UP = "Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here."
-LATER = "Too many tries from here. Wait a few minutes, or let us e-mail you a link."
+WRONG = mark("Name and password don’t match. Check both and try again.")
+USED_UP = mark("Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here.")
+LATER = mark("Too many tries from here. Wait a few minutes, or let us e-mail you a link.")
 
 # The hidden field with the token of an e-mailed link.
 LINK = "link"
@@ -44,9 +45,9 @@ async def check_password(
     password = form.get("password", "")
     problems = {}
     if not identifier.strip():
-        problems["identifier"] = "Write your handle or e-mail address."
+        problems["identifier"] = mark("Type your handle or e-mail address.")
     if not password:
-        problems["password"] = "Write your password."  # noqa: S105 - a sentence
+        problems["password"] = mark("Type your password.")
     if problems:
         raise InvalidForm(problems)
     registry, source = registry_of(connection), source_here(connection)

@@ -19,6 +19,7 @@ from aurora_locus.accounts.second_factors import checking, passkeys
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import site_of
 from groundwork.clock import MINUTE, Instant
@@ -26,7 +27,7 @@ from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 
 TICKET_LASTS = 10 * MINUTE
 
-_NOT_PROVEN = "This passkey isn’t one of this account, or it took too long. Try again."
+_NOT_PROVEN = mark("This passkey isn’t one of this account, or it took too long. Try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
                 raise InvalidForm({"code": _NOT_PROVEN})
             return
         if not code.strip():
-            raise InvalidForm({"code": "Type the code."})
+            raise InvalidForm({"code": mark("Type the code.")})
         if not await checking.take_code(registry, did, code):
             raise InvalidForm({"code": checking.WRONG})
     except TooMany as limit:
@@ -123,9 +124,9 @@ async def enter_by_passkey(
     async with registry.db.reader() as reader:
         account = None if did is None else await queries.find(reader, did)
     if account is None:
-        raise InvalidForm({"identifier": "This passkey is not known here, or its answer came too late. Try again."})
+        raise InvalidForm({"identifier": mark("We don’t know this passkey, or it took too long. Try again.")})
     if account.status in OF_THE_HOST and not even_if_closed:
-        raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
+        raise NotSignedIn(mark("This account has been taken down."), name="AccountTakedown")
     return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
@@ -135,4 +136,6 @@ def _mac(connection: HTTPConnection, body: str) -> str:
 
 
 def _over() -> NotSignedIn:
-    return NotSignedIn("That took too long, or you started in another browser. Sign in again.", name="AuthMissing")
+    return NotSignedIn(
+        mark("That took too long, or you started in another browser. Sign in again."), name="AuthMissing"
+    )

@@ -11,6 +11,7 @@ from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective, network_of
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.i18n.sentences import mark
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import spend
@@ -25,10 +26,10 @@ _FIELDS = {
     "InvalidRequest": "email",
 }
 _MISSING = {
-    "name": "Choose a handle.",
-    "email": "Write your e-mail address.",
-    "password": "Choose a password.",
-    "invite_code": "Write the code that you were given.",
+    "name": mark("Choose a handle."),
+    "email": mark("Type your e-mail address."),
+    "password": mark("Choose a password."),
+    "invite_code": mark("Type the code you were given."),
 }
 
 
@@ -60,7 +61,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
     if account is None:
-        raise NotFound("The account was created and deleted at once. Create it again.")
+        raise NotFound(mark("The account was created and deleted at once. Create it again."))
     return await _enter(connection, account, remember="remember" in form)
 
 

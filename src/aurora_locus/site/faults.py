@@ -5,6 +5,8 @@ from urllib.parse import quote
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from aurora_locus.i18n.catalogue import gettext
+from aurora_locus.i18n.sentences import explain, mark
 from aurora_locus.site.frame import go, here, page, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
 
@@ -18,21 +20,21 @@ PROVE = "/sign-in/again"
 EXPORT = "/account/export"
 
 _HEADINGS = {
-    400: "We couldn’t read that",
-    401: "Sign in first",
-    403: "You can’t do this here",
-    404: "There is nothing here",
-    405: "This address does something else",
-    409: "It has changed since",
-    413: "That’s too much at once",
-    422: "That’s not possible",
-    429: "Wait a moment",
-    500: "That didn’t work on our side",
-    502: "Another server gave no good answer",
-    503: "We can’t do this right now",
-    504: "Another server took too long",
+    400: mark("We couldn’t read that"),
+    401: mark("Sign in first"),
+    403: mark("You can’t do this here"),
+    404: mark("There is nothing here"),
+    405: mark("This page can’t do that"),
+    409: mark("Somebody changed it first"),
+    413: mark("That’s too much at once"),
+    422: mark("That’s not possible"),
+    429: mark("Wait a moment"),
+    500: mark("That didn’t work on our side"),
+    502: mark("Another server didn’t answer properly"),
+    503: mark("We can’t do this right now"),
+    504: mark("Another server took too long"),
 }
-_HEADINGS_BY_NAME = {"PageTooOld": "This page is too old", CLOSED: "This account is closed"}
+_HEADINGS_BY_NAME = {"PageTooOld": mark("This page is too old"), CLOSED: mark("This account is closed")}
 
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
@@ -41,9 +43,11 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
         where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
         return go(f"{where}?next={quote(here(connection), safe='')}")
     context = {
-        "heading": _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, "That did not work"),
+        "heading": explain(
+            _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, mark("That didn’t work"))
+        ),
         # The page shows the id of the request below.
-        "why": "Nothing you saved is lost. Try again in a minute." if fault.kind == "Bug" else fault.why,
+        "why": gettext("Nothing you saved is lost. Try again in a minute.") if fault.kind == "Bug" else fault.why,
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",

@@ -13,11 +13,16 @@ from markupsafe import Markup
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from aurora_locus.site import times
+from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current
+from aurora_locus.i18n.sentences import explain, mark
+from aurora_locus.site import amounts, times
 from aurora_locus.site.branding import Branding
+from aurora_locus.site.words import STATUSES
 from groundwork import ui
+from groundwork.errors import Explanation
 from groundwork.http.security_headers import content_policy, page_headers
 from groundwork.http.static_files import StaticFiles
+from groundwork.i18n.templates import speak
 from groundwork.ui.tones import tone_of
 
 _HERE = Path(__file__).parent
@@ -25,14 +30,14 @@ _ROOMS = _HERE.parent
 
 # Flash messages: the key travels in a cookie, the text never does. Page packages add theirs.
 FLASH_MESSAGES = {
-    "signed_in": "You are signed in.",
-    "signed_out": "You are signed out.",
+    "signed_in": mark("You’re signed in."),
+    "signed_out": mark("You’re signed out."),
     "saved": "Saved.",
     "done": "Done, and noted in the audit log.",
-    "welcome": "Welcome! Your account is ready.",
-    "email_sent": "An e-mail is on its way.",
-    "email_confirmed": "Your e-mail address is confirmed.",
-    "password_changed": "Your password is changed. Sign in with the new one.",
+    "welcome": mark("Welcome! Your account is ready."),
+    "email_sent": mark("An e-mail is on its way."),
+    "email_confirmed": mark("Your e-mail address is confirmed."),
+    "password_changed": mark("Your password is changed. Sign in with the new one."),
 }
 _STYLES = ("tokens.css", "sky.css", "base.css", "forms.css", "frame.css", "inputs.css")
 _FLASH_COOKIE = "aurora_flash"
@@ -81,10 +86,10 @@ class Site:
 def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
     """The pages of a server; every package may have templates."""
     files = StaticFiles([ui.STATIC, _HERE / "static"], {"site.css": _STYLES}, more={"brand.css": branding.stylesheet})
-    return Site(branding, url, csrf_key, files, _environment(branding, files))
+    return Site(branding, url, csrf_key, files, _environment(branding, url, files))
 
 
-def _environment(branding: Branding, files: StaticFiles) -> jinja2.Environment:
+def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Environment:
     folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _ROOMS.glob(pattern)]
     made = jinja2.Environment(
         loader=jinja2.PrefixLoader(
@@ -95,8 +100,11 @@ def _environment(branding: Branding, files: StaticFiles) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    made.globals |= {"brand": branding, "static": files.url, "times": times, "tone_of": tone_of}
+    speak(made, CATALOGUE, lambda value: explain(value) if isinstance(value, Explanation) else value)
+    made.globals |= {"brand": branding, "static": files.url, "times": times, "amounts": amounts, "tone_of": tone_of}
+    made.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
     made.filters["breakable"] = _breakable
     return made
 
@@ -139,13 +147,14 @@ def page(
     again.
     """
     site, shown = site_of(connection), shown_of(connection)
-    flash = FLASH_MESSAGES.get(connection.cookies.get(_FLASH_COOKIE, ""), "")
+    flash = explain(FLASH_MESSAGES.get(connection.cookies.get(_FLASH_COOKIE, ""), ""))
     frame = {
         "face": None if shown is None else shown.face,
         "csrf": (lambda: "") if shown is None else shown.csrf,
         "path": connection.url.path,
         "here": here(connection),
         "flash": flash,
+        "languages": CATALOGUE.choices(SOURCE),
         **(context or {}),
     }
     response = HTMLResponse(
@@ -156,6 +165,7 @@ def page(
             "content-security-policy": _policy(site, shown),
             "cross-origin-opener-policy": "same-origin",
             "cache-control": "no-store",
+            "content-language": current().tag,
             **(headers or {}),
         },
     )

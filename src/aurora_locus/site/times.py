@@ -1,25 +1,22 @@
-"""Times as ``<time>`` elements."""
+"""Times as ``<time>`` elements, in the current language."""
 
-from datetime import timedelta
-
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime
 from markupsafe import Markup
 
+from aurora_locus.i18n.catalogue import current, gettext, pgettext
 from groundwork.clock import Instant, to_datetime
-
-LOCALE = "en_GB"
+from groundwork.i18n import formatting
 
 
 def day_and_time(instant: Instant) -> Markup:
     """``4 July 2026, 18:00 UTC``, as ``<time>``: the server does not know its visitors' time zones."""
-    return _tag(instant, format_datetime(to_datetime(instant), "d MMMM y, HH:mm 'UTC'", locale=LOCALE))
+    pattern = pgettext("pattern of a date", "d MMMM y, HH:mm 'UTC'")
+    return _tag(instant, format_datetime(to_datetime(instant), pattern, locale=current().locale))
 
 
 def ago(instant: Instant, now: Instant) -> Markup:
     """``3 hours ago``, ``in 2 days``, as ``<time>``; within a minute ``just now``."""
-    apart = to_datetime(instant) - to_datetime(now)
-    is_now = abs(apart) < timedelta(minutes=1)
-    return _tag(instant, "just now" if is_now else format_timedelta(apart, add_direction=True, locale=LOCALE))
+    return _tag(instant, formatting.distance(instant, now) or gettext("just now"))
 
 
 def _tag(instant: Instant, words: str) -> Markup:

@@ -114,7 +114,7 @@ async def test_the_menu_behind_the_face_works_by_keyboard_and_without_scripts(
         assert not await page.get_by_role("link", name="Switch account").is_visible()
         await face.press("Enter")
         await page.get_by_role("button", name="Sign out").press("Enter")
-        await page.get_by_text("You are signed out.").wait_for()
+        await page.get_by_text("You’re signed out.").wait_for()
         await page.context.close()
 
 

@@ -182,7 +182,7 @@ async def test_the_hint_shows_no_other_account_of_the_browser(deployment: Deploy
 
 async def test_a_hint_that_nobody_here_has(ada: Visitor, app: App) -> None:
     page = await open_page(ada, app, login_hint="nobody.test")
-    assert heading_of(page) == "This account is not here"
+    assert heading_of(page) == "We don’t know this account"
     assert answer_in(await send(ada, page, "deny"), app)["error"] == "access_denied"
 
 
@@ -293,8 +293,8 @@ async def test_a_deactivated_account_lets_nobody_in(deployment: Deployment, ada:
     await person.post(f"{SERVER}.deactivateAccount", {})
     late = await send(ada, page, "approve", **ticked_in(page))
     assert late.status_code == 403
-    assert heading_of(late) == "This account cannot let apps in"
-    assert heading_of(await open_page(ada, app)) == "This account cannot let apps in"
+    assert heading_of(late) == "This account can’t let apps in"
+    assert heading_of(await open_page(ada, app)) == "This account can’t let apps in"
 
 
 async def test_another_browser_gets_nothing_of_the_request(deployment: Deployment, ada: Visitor, app: App) -> None:
@@ -303,7 +303,7 @@ async def test_another_browser_gets_nothing_of_the_request(deployment: Deploymen
     other = visitor(deployment)
     stolen = await other.get(page.url.raw_path.decode())
     assert stolen.status_code == 400
-    assert heading_of(stolen) == "This request cannot be answered"
+    assert heading_of(stolen) == "This request can’t be answered"
     assert "another browser" in stolen.text
     await other.http.aclose()
 
@@ -323,7 +323,7 @@ async def test_another_browser_gets_nothing_of_the_request(deployment: Deploymen
 async def test_what_is_not_proven_is_a_page_and_never_a_redirect(ada: Visitor, query: str) -> None:
     answer = await ada.get(f"{AUTHORIZE}?{query}")
     assert answer.status_code == 400
-    assert heading_of(answer) == "This request cannot be answered"
+    assert heading_of(answer) == "This request can’t be answered"
     assert "evil.example" not in answer.text
 
 
@@ -342,7 +342,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada
     assert "waited for too long" in late.text
     pressed = await send(ada, page, "approve", **ticked_in(page))
     assert pressed.status_code == 400
-    assert heading_of(pressed) == "This request cannot be answered"
+    assert heading_of(pressed) == "This request can’t be answered"
 
 
 async def test_a_double_click_on_allow_is_one_session(deployment: Deployment, ada: Visitor, app: App) -> None:

@@ -90,7 +90,7 @@ async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, brow
     await page.get_by_role("heading", name="One more thing").wait_for()
     found += await faults_of(page, "factor")
     await page.get_by_role("button", name="Use a passkey").click()
-    await page.get_by_text("You are signed in.").wait_for()
+    await page.get_by_text("You’re signed in.").wait_for()
 
     # It stands for the password where that is asked again.
     for _ in range(4):
@@ -106,7 +106,7 @@ async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, brow
     # And alone.
     await page.goto("/sign-in?another")
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await page.get_by_text("You are signed in.").wait_for()
+    await page.get_by_text("You’re signed in.").wait_for()
     (kept,) = await credentials(session, device)
     assert kept["signCount"] == 4
 
@@ -160,7 +160,7 @@ async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment
     sent: list[str] = []
     page.on("request", lambda one: sent.append(one.post_data or "") if one.method == "POST" else None)
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await page.get_by_text("You are signed in.").wait_for()
+    await page.get_by_text("You’re signed in.").wait_for()
     (body,) = sent
     again = await context.request.post(
         "/sign-in", data=body, headers={"content-type": "application/x-www-form-urlencoded"}, max_redirects=0

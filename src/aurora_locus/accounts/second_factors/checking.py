@@ -11,13 +11,14 @@ from aurora_locus.accounts.second_factors import passkeys, queries, recovery_cod
 from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.accounts.sessions import ProvenAccount
+from aurora_locus.i18n.sentences import mark
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotSignedIn, Refused, TooMany
 from groundwork.rate_limit.contract import spend
 
 # The name of the refusal that asks for a code beside the right password; deployed apps know it.
 FACTOR_WANTED = "AuthFactorTokenRequired"
-WRONG = "This code is wrong, or you’ve already used it."
+WRONG = mark("This code is wrong, or you’ve already used it.")
 
 
 async def find(registry: Registry, did: Did) -> Factors:
@@ -52,7 +53,7 @@ async def take_passkey(registry: Registry, did: Did, party: PasskeyContext, answ
 async def send_code(registry: Registry, did: Did) -> None:
     """E-mail a sign-in code to the account's address. Raises RateLimited; Refused if e-mail is not one of its factors."""
     if (await find(registry, did)).mail_since is None:
-        raise Refused("This account does not take codes by e-mail.")
+        raise Refused(mark("This account doesn’t take codes by e-mail."))
     limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
@@ -79,11 +80,11 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
         # Where there were too many e-mails already, the last one's code is good.
         with contextlib.suppress(TooMany):
             await send_code(registry, did)
-        why = "A code was sent by e-mail; sign in again, with it."
+        why = mark("A code was sent by e-mail; sign in again, with it.")
     elif factors.totp_since is not None:
-        why = "Sign in again, with a code of your authenticator app."
+        why = mark("Sign in again, with a code of your authenticator app.")
     else:
-        why = "This account signs in with a passkey, which only a browser can ask for. Use an app password here."
+        why = mark("This account signs in with a passkey, which only a browser can ask for. Use an app password here.")
     raise NotSignedIn(why, name=FACTOR_WANTED)
 
 

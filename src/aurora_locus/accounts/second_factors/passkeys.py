@@ -22,6 +22,7 @@ from webauthn.helpers.structs import (
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import challenges
 from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
+from aurora_locus.i18n.sentences import mark, said
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import InvalidInput
@@ -98,10 +99,19 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
     """Verify the device's response and store the new passkey. Raises InvalidInput if it is invalid, or one too many."""
     name = " ".join(name.split())[:MAX_NAME_LENGTH]
     if not name or not name.isprintable():
-        raise InvalidInput("name", f"Give the passkey a name of at most {MAX_NAME_LENGTH} printable characters.")
+        raise InvalidInput(
+            "name",
+            said(
+                "Give the passkey a name of at most %(max_name_length)s printable characters.",
+                max_name_length=MAX_NAME_LENGTH,
+            ),
+        )
     count = w.fetch_one(_COUNT, did=did)
     if count is not None and count[0] >= MAX_PASSKEYS:
-        raise InvalidInput("name", f"An account has at most {MAX_PASSKEYS} passkeys. Remove one first.")
+        raise InvalidInput(
+            "name",
+            said("An account has at most %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS),
+        )
     challenge = _challenge_in(answer)
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
         raise _unusable("passkey")
@@ -125,7 +135,7 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
         now=w.now,
     )
     if kept != 1:
-        raise InvalidInput("passkey", "You’ve already added this passkey.")
+        raise InvalidInput("passkey", mark("You’ve already added this passkey."))
 
 
 def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
@@ -175,7 +185,7 @@ def _challenge_in(answer: str) -> bytes | None:
 
 
 def _unusable(field: str) -> InvalidInput:
-    return InvalidInput(field, "We couldn’t add the passkey. Try again, or use another device.")
+    return InvalidInput(field, mark("We couldn’t add the passkey. Try again, or use another device."))
 
 
 def _to_passkey(row: Row) -> Passkey:

@@ -6,6 +6,8 @@ from typing import Final
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.catalogue import LazyText, lazy
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import account_acts, notices, subject_acts
 from aurora_locus.moderation.roles import Deed, OperatorAction
 from aurora_locus.moderation.subject_acts import SubjectStatusRequest
@@ -22,18 +24,18 @@ SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 @dataclass(frozen=True, slots=True)
 class AccountAct:
-    """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``is_grave`` requires a tick, ``is_end``
-    the account's handle, because it is irreversible.
+    """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the
+    label of a tick that it requires; ``is_end`` requires the account's handle, because it is irreversible.
     """
 
     slug: str
     act: OperatorAction
-    title: str
-    consequence: str
-    undo: str
+    title: LazyText
+    consequence: LazyText
+    undo: LazyText
     run: Run
     fields: tuple[str, ...] = ()
-    is_grave: bool = False
+    confirmation: LazyText | None = None
     is_end: bool = False
 
 
@@ -49,7 +51,7 @@ async def _restore(registry: Registry, deed: Deed, did: Did, _form: Mapping[str,
 async def _suspend(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
     days = form.get("days", "")
     if days not in SUSPENSIONS:
-        raise InvalidInput("days", "Choose for how long.")
+        raise InvalidInput("days", mark("Choose for how long."))
     until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
     await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(suspended=True, suspended_until=until))
 
@@ -104,7 +106,7 @@ def _bytes(typed: str) -> int | None:
     try:
         return parse_bytes(typed) if typed else None
     except ValueError:
-        raise InvalidInput("quota", "Give a size like 500 MB or 2 GB, or nothing.") from None
+        raise InvalidInput("quota", mark("Give a size like 500 MB or 2 GB, or nothing.")) from None
 
 
 async def _delete(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
@@ -117,136 +119,139 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         AccountAct(
             "take-down",
             OperatorAction.TAKE_DOWN,
-            "Take down",
-            "Nobody sees this account any more, and its owner is signed out everywhere. They can still download everything, "
-            "appeal and move away.",
-            "Restore brings it back as its owner left it. They sign in again.",
+            lazy("Take down"),
+            lazy(
+                "Nobody sees this account any more, and its owner is signed out everywhere. They can still download "
+                "everything, appeal and move away."
+            ),
+            lazy("Restore brings it back as its owner left it. They sign in again."),
             _take_down,
             ("reference",),
-            is_grave=True,
+            confirmation=lazy("Yes, take down @%(handle)s"),
         ),
         AccountAct(
             "restore",
             OperatorAction.RESTORE,
-            "Restore",
-            "The takedown is lifted. Other decisions about the account stay.",
-            "You can take it down again.",
+            lazy("Restore"),
+            lazy("The takedown is lifted. Other decisions about the account stay."),
+            lazy("You can take it down again."),
             _restore,
         ),
         AccountAct(
             "suspend",
             OperatorAction.SUSPEND,
-            "Suspend",
-            "Like a takedown, but for a time. Other servers learn that it is a suspension.",
-            "It ends on time, or when an operator ends it.",
+            lazy("Suspend"),
+            lazy("Like a takedown, but for a time. Other servers learn that it is a suspension."),
+            lazy("It ends on time, or when an operator ends it."),
             _suspend,
             ("days",),
-            is_grave=True,
+            confirmation=lazy("Yes, suspend @%(handle)s"),
         ),
         AccountAct(
             "end-suspension",
             OperatorAction.END_SUSPENSION,
-            "End the suspension",
-            "The account is shown again, unless another decision hides it.",
-            "You can suspend it again.",
+            lazy("End the suspension"),
+            lazy("The account is shown again, unless another decision hides it."),
+            lazy("You can suspend it again."),
             _end_suspension,
         ),
         AccountAct(
             "deactivate",
             OperatorAction.DEACTIVATE,
-            "Deactivate",
-            "The account is hidden, as if its owner had paused it. The owner can bring it back.",
-            "You or its owner can reactivate it.",
+            lazy("Deactivate"),
+            lazy("The account is hidden, as if its owner had paused it. The owner can bring it back."),
+            lazy("You or its owner can reactivate it."),
             _deactivate,
-            is_grave=True,
+            confirmation=lazy("Yes, pause @%(handle)s"),
         ),
         AccountAct(
             "reactivate",
             OperatorAction.REACTIVATE,
-            "Reactivate",
-            "The account is shown again, on behalf of its owner.",
-            "You can deactivate it again.",
+            lazy("Reactivate"),
+            lazy("The account is shown again, on behalf of its owner."),
+            lazy("You can deactivate it again."),
             _reactivate,
         ),
         AccountAct(
             "announce",
             OperatorAction.ANNOUNCE,
-            "Announce the status again",
-            "The live stream repeats the status, for relays that missed it.",
-            "Nothing else changes.",
+            lazy("Announce the status again"),
+            lazy("The live stream repeats the status, for relays that missed it."),
+            lazy("Nothing else changes."),
             _announce,
         ),
         AccountAct(
             "disable-invites",
             OperatorAction.DISABLE_INVITES,
-            "Disable its invites",
-            "Nobody can sign up with a code of this account.",
-            "Enable its invites makes the same codes work again.",
+            lazy("Disable its invites"),
+            lazy("Nobody can sign up with a code of this account."),
+            lazy("If you enable its invites, the same codes work again."),
             _disable_invites,
-            is_grave=True,
+            confirmation=lazy("Yes, disable the invites of @%(handle)s"),
         ),
         AccountAct(
             "enable-invites",
             OperatorAction.ENABLE_INVITES,
-            "Enable its invites",
-            "Codes of this account can be used again.",
-            "You can disable them again.",
+            lazy("Enable its invites"),
+            lazy("Codes of this account can be used again."),
+            lazy("You can disable them again."),
             _enable_invites,
         ),
         AccountAct(
             "write",
             OperatorAction.SEND_EMAIL,
-            "Write to its owner",
-            "The e-mail goes to the account’s address. We don’t keep its text.",
-            "A sent e-mail can’t be recalled.",
+            lazy("Write to its owner"),
+            lazy("The e-mail goes to the account’s address. We don’t keep its text."),
+            lazy("A sent e-mail can’t be recalled."),
             _write,
             ("subject", "content"),
         ),
         AccountAct(
             "send-reset",
             OperatorAction.SEND_RESET,
-            "Send a password reset",
-            "Its owner gets an e-mail with a code that works for 15 minutes. Nothing changes until they use it.",
-            "An unused code expires.",
+            lazy("Send a password reset"),
+            lazy("Its owner gets an e-mail with a code that works for 15 minutes. Nothing changes until they use it."),
+            lazy("An unused code expires."),
             _send_reset,
         ),
         AccountAct(
             "change-email",
             OperatorAction.CHANGE_EMAIL,
-            "Change the address",
-            "All e-mail, also password resets, goes to the new address. It counts as not confirmed.",
-            "You can change it back.",
+            lazy("Change the address"),
+            lazy("All e-mail, also password resets, goes to the new address. It counts as not confirmed."),
+            lazy("You can change it back."),
             _change_email,
             ("email",),
-            is_grave=True,
+            confirmation=lazy("Yes, change the address of @%(handle)s"),
         ),
         AccountAct(
             "change-handle",
             OperatorAction.CHANGE_HANDLE,
-            "Change the handle",
-            "The account gets another name, here and in all apps. The old one stays reserved for it.",
-            "You can change it back.",
+            lazy("Change the handle"),
+            lazy("The account gets another name, here and in all apps. The old one stays reserved for it."),
+            lazy("You can change it back."),
             _change_handle,
             ("new_handle",),
-            is_grave=True,
+            confirmation=lazy("Yes, change the handle of @%(handle)s"),
         ),
         AccountAct(
             "set-quota",
             OperatorAction.SET_QUOTA,
-            "Change the space for files",
-            "How much this account can keep. What is there already stays, even if it is more.",
-            "Without a size it has as much as everybody.",
+            lazy("Change the space for files"),
+            lazy("How much this account can keep. What is there already stays, even if it is more."),
+            lazy("Leave it empty and it has as much as everybody."),
             _set_quota,
             ("quota",),
         ),
         AccountAct(
             "delete",
             OperatorAction.DELETE,
-            "Delete the account",
-            "Posts, files, sessions and preferences are removed, and other servers are told. The identity stays its owner’s.",
-            "This can’t be undone. A takedown can.",
+            lazy("Delete the account"),
+            lazy(
+                "Posts, files, sessions and preferences are removed, and other servers are told. The identity stays its owner’s."
+            ),
+            lazy("This can’t be undone. A takedown can."),
             _delete,
-            is_grave=True,
             is_end=True,
         ),
     )

@@ -18,6 +18,7 @@ from aurora_locus.administration.pages.edge import (
     registry_of,
     see,
 )
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log, reports, takedowns
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.takedowns import AccountDecisions
@@ -108,9 +109,9 @@ async def act(request: Request) -> Response:
 
 def _require_confirmed(chosen: AccountAct, account: AccountDetails, form: dict[str, str]) -> None:
     if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
-        raise InvalidForm({"handle": f"Type {account.handle} to confirm."})
-    if chosen.is_grave and not chosen.is_end and "sure" not in form:
-        raise InvalidForm({"sure": "Tick this to go on."})
+        raise InvalidForm({"handle": said("Type %(handle)s to confirm.", handle=account.handle)})
+    if chosen.confirmation is not None and "sure" not in form:
+        raise InvalidForm({"sure": mark("Tick this to go on.")})
 
 
 def _form(
@@ -129,7 +130,7 @@ def _form(
 def _act_in_path(request: Request) -> AccountAct:
     chosen = ACTS.get(request.path_params["act"])
     if chosen is None:
-        raise NotFound("There is no such act.")
+        raise NotFound(mark("There is no such action."))
     operator_of(request).require(chosen.act)
     return chosen
 
@@ -146,5 +147,5 @@ async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountD
         found = await account_details.find(reader, [did])
         known = await queries.find(reader, did)
     if not found or known is None:
-        raise NotFound("There is no such account on this server.")
+        raise NotFound(mark("There is no such account on this server."))
     return found[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

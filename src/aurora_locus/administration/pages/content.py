@@ -11,6 +11,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log, labels, subject_acts, takedowns
 from aurora_locus.moderation.labels import Label
 from aurora_locus.moderation.roles import OperatorAction
@@ -21,7 +22,7 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import InvalidInput, NotFound, Why
 from groundwork.http.forms import Typed, typed_again
 
 # Labels per subject; nobody would read more.
@@ -73,11 +74,11 @@ def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | N
     """The subject, and the reference of its takedown or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
-        raise InvalidInput("uri", "Name a record or a blob.")
+        raise InvalidInput("uri", mark("Name a record or a blob."))
     if form.get("decision") == "lift":
         return subject, None
     if "sure" not in form:
-        raise InvalidInput("sure", "Tick this to go on.")
+        raise InvalidInput("sure", mark("Tick this to go on."))
     return subject, form.get("reference", "").strip() or NO_REFERENCE
 
 
@@ -86,18 +87,19 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
     if not days:
         return None
     if not (days.isascii() and days.isdigit() and len(days) < 5 and int(days)):
-        raise InvalidInput("label_days", "Give a number of days, or nothing.")
+        raise InvalidInput("label_days", mark("Give a number of days, or nothing."))
     return Instant(now + int(days) * DAY)
 
 
 async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, status: int = 200) -> Response:
-    problem, decision, name = "", None, ""
+    problem: Why = ""
+    decision, name = None, ""
     found: list[Label] = []
     entries = []
     try:
         subject = _subject(asked)
     except InvalidInput as wrong:
-        subject, problem = None, str(wrong.why)
+        subject, problem = None, wrong.why
     registry = registry_of(request)
     if subject is not None:
         name = name_of(subject)
@@ -106,7 +108,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
             found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
             entries = await audit_log.page(reader, subject=name, limit=20)
         if decision is None:
-            problem = "This is not here (any more). A takedown of it can still be lifted."
+            problem = mark("We don’t have this (any more). You can still lift its takedown.")
     context = {
         "typed": typed,
         "asked": asked,
@@ -128,13 +130,13 @@ def _subject(asked: Mapping[str, str]) -> Subject | None:
         try:
             return record_at(uri)
         except Malformed as error:
-            raise InvalidInput("uri", f"This is not an at-uri: {error.why}.") from None
+            raise InvalidInput("uri", said("This isn’t an at-uri: %(why)s.", why=error.why)) from None
     if not did:
         return None
     try:
         known: Did = parse_did(did)
     except Malformed as error:
-        raise InvalidInput("did", f"This is not a DID: {error.why}.") from None
+        raise InvalidInput("did", said("This isn’t a DID: %(why)s.", why=error.why)) from None
     return blob_of(known, cid) if cid else AccountSubject(known)
 
 

@@ -15,8 +15,10 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.office import office_of
+from aurora_locus.administration.pages import words
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, PdsOperator
 from aurora_locus.site.forms import posted
@@ -102,9 +104,9 @@ def deed_of(request: Request) -> Deed:
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
     if not reason:
-        problems["reason"] = "Say why. It’s kept in the audit log."
+        problems["reason"] = mark("Say why. It’s kept in the audit log.")
     if report and not (report.isascii() and report.isdigit() and len(report) < 16):
-        problems["report"] = "This is not the number of a report."
+        problems["report"] = mark("This isn’t the number of a report.")
     if problems:
         raise InvalidForm(problems)
     return Deed(operator_of(request), reason, int(report) if report else None)
@@ -115,7 +117,7 @@ def did_in_path(request: Request) -> Did:
     try:
         return parse_did(request.path_params["did"])
     except Malformed:
-        raise NotFound("There is no such account on this server.") from None
+        raise NotFound(mark("There is no such account on this server.")) from None
 
 
 def admin_page(
@@ -128,5 +130,6 @@ def admin_page(
         "may": {act.name: operator.may(act) for act in OperatorAction},
         "now": registry_of(request).clock.now(),
         "blank": EMPTY,
+        "words": words,
     }
     return page(request, f"administration/{template}", {**told, **(context or {})}, status=status)

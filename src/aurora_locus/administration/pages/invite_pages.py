@@ -9,6 +9,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import invites
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import account_acts
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
@@ -83,12 +84,12 @@ async def _page(request: Request, typed: Typed, *, made: list[str] | None = None
 def _code(form: dict[str, str]) -> str:
     code = form.get("code", "").strip()
     if not code or not code.isprintable():
-        raise InvalidInput("code", "Name the code.")
+        raise InvalidInput("code", mark("Type the code."))
     return code
 
 
 def _number(form: dict[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise InvalidForm({name: f"Give a number from 1 to {most}."})
+        raise InvalidForm({name: said("Give a number from 1 to %(most)s.", most=most)})
     return int(text)

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
@@ -77,5 +78,5 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 def _role(form: dict[str, str]) -> OperatorRole:
     if form.get("role") not in set(OperatorRole):
-        raise InvalidInput("role", "Choose a role.")
+        raise InvalidInput("role", mark("Choose a role."))
     return OperatorRole(form["role"])

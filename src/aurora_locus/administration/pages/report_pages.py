@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
 from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
@@ -82,7 +83,7 @@ async def _report(request: Request, typed: Typed, *, status: int = 200) -> Respo
 
 def _state(text: str) -> ReportState | None:
     if text and text not in set(ReportState):
-        raise InvalidInput("state", "Choose one of the states.")
+        raise InvalidInput("state", mark("Choose one of the states."))
     return ReportState(text) if text else None
 
 

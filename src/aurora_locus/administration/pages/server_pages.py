@@ -10,6 +10,7 @@ from starlette.routing import Route
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.blobs.sweep import sweep
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
@@ -43,7 +44,7 @@ async def request_crawl(request: Request) -> Response:
     """Request a crawl from every relay that was not asked recently."""
     office = office_of(request)
     if not office.settings.announces_when_asked:
-        raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
+        raise Forbidden(mark("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
         deed = deed_of(request)
         # Logged before: relays may take their time, and no transaction waits for them.

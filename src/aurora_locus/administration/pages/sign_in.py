@@ -12,6 +12,7 @@ from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
@@ -19,7 +20,7 @@ from aurora_locus.site.frame import go, page
 from groundwork.errors import NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, Typed, local_path
 
-_WRONG = "Wrong name or password."
+_WRONG = mark("Wrong name or password.")
 
 
 def routes() -> list[Route]:
@@ -81,7 +82,7 @@ async def _as_account(request: Request, next_path: str) -> Response:
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
     if operator is None:
-        wrong = Typed({}, {"name": f"@{account.handle} is not an operator of this server."})
+        wrong = Typed({}, {"name": said("@%(handle)s is not an operator of this server.", handle=account.handle)})
         return await _form(request, wrong, next_path, status=403)
     await edge.begin(request, operator)
     return go(next_path, flash="signed_in")

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.oauth.authorization import open_request
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.server import AuthorizationServer
@@ -54,13 +55,15 @@ def names_in(request: Request) -> tuple[str, str]:
     if given.count("client_id") != 1 or given.count("request_uri") != 1:
         raise InvalidInput(
             "request_uri",
-            "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)",
+            mark(
+                "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)"
+            ),
         )
     beyond = sorted(set(given) - _OWN - {"client_id", "request_uri"})
     if beyond:
         raise InvalidInput(
             beyond[0],
-            "The app sent its request the wrong way. Go back to it and start again. (A request is pushed first.)",
+            mark("The app sent its request the wrong way. Go back to it and start again. (A request is pushed first.)"),
         )
     return query["client_id"], query["request_uri"]
 

@@ -242,7 +242,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     except RequestUnusable:
         raise
     except (Forbidden, Refused, InvalidInput) as refused:
-        return views.cannot(request, flow, account, str(refused.why))
+        return views.cannot(request, flow, account, refused.why)
     return go(address)
 
 

@@ -9,6 +9,8 @@ from starlette.responses import Response
 from at_protocol.oauth.permissions import ATPROTO
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
+from aurora_locus.i18n.catalogue import current
+from aurora_locus.i18n.sentences import mark
 from aurora_locus.oauth.describing import abilities, describe_scopes, inabilities
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
@@ -16,15 +18,15 @@ from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page
-from groundwork.errors import InvalidInput
+from groundwork.errors import InvalidInput, Why
 from groundwork.http.forms import Typed
 
 _LOOPBACK = "http://localhost"
 
 _NOT_ACTIVE = {
-    HostingStatus.DEACTIVATED: "It is deactivated. Activate it on its account page, then come back.",
-    HostingStatus.SUSPENDED: "It is suspended by the operator of this server.",
-    HostingStatus.TAKENDOWN: "It was taken down by the operator of this server.",
+    HostingStatus.DEACTIVATED: mark("It’s paused. Bring it back on its account page, then try again."),
+    HostingStatus.SUSPENDED: mark("The operator of this server suspended it."),
+    HostingStatus.TAKENDOWN: mark("The operator of this server took it down."),
 }
 
 
@@ -86,9 +88,9 @@ def confirm_email(
     return page(request, "oauth/confirm_email.html", context, status=status)
 
 
-def cannot(request: Request, flow: Flow, account: SignedInAccount, why: str = "") -> Response:
+def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = "") -> Response:
     """Explain why this account cannot authorize apps."""
-    why = why or _NOT_ACTIVE.get(account.status, "It is not active.")
+    why = why or _NOT_ACTIVE.get(account.status, mark("It isn’t active."))
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
 
 
@@ -146,4 +148,4 @@ def _frame(flow: Flow) -> dict[str, object]:
 def _locales(request: Request, asked: AuthorizationRequest) -> tuple[str, ...]:
     """Languages: those the app states, then the browser's, best first."""
     accepted = request.headers.get("accept-language", "").split(",")
-    return (*asked.ui_locales, *(part.partition(";")[0].strip() for part in accepted if part.strip()))
+    return (*asked.ui_locales, current().tag, *(part.partition(";")[0].strip() for part in accepted if part.strip()))

@@ -1,0 +1,81 @@
+"""Words of the operators' pages for roles, actions, and states and kinds of reports."""
+
+import re
+from typing import Final
+
+from aurora_locus.i18n.catalogue import LazyText, lazy, plazy
+
+STATES: Final = {
+    "open": plazy("state of a report", "open"),
+    "acknowledged": plazy("state of a report", "seen"),
+    "escalated": plazy("state of a report", "escalated"),
+    "resolved": plazy("state of a report", "resolved"),
+}
+
+ROLES: Final = {"moderator": lazy("Moderator"), "admin": lazy("Admin"), "superadmin": lazy("Superadmin")}
+
+# By ``OperatorAction``.
+ACTIONS: Final = {
+    "see": lazy("Looked"),
+    "subject.take_down": lazy("Taken down"),
+    "subject.restore": lazy("Restored"),
+    "account.announce": lazy("Status announced again"),
+    "account.suspend": lazy("Account suspended"),
+    "account.end_suspension": lazy("Suspension ended"),
+    "account.deactivate": lazy("Account paused"),
+    "account.reactivate": lazy("Account shown again"),
+    "account.disable_invites": lazy("Invites of an account disabled"),
+    "account.enable_invites": lazy("Invites of an account enabled"),
+    "invites.disable": lazy("Invite codes disabled"),
+    "account.send_email": lazy("E-mail sent"),
+    "report.work_on": lazy("Report handled"),
+    "subject.label": lazy("Label changed"),
+    "invites.create": lazy("Invite codes made"),
+    "account.create": lazy("Account created"),
+    "account.send_password_reset": lazy("Password reset sent"),
+    "account.change_email": lazy("E-mail address changed"),
+    "account.change_handle": lazy("Handle changed"),
+    "account.release_handle": lazy("Handle released"),
+    "account.set_quota": lazy("Space for files changed"),
+    "account.delete": lazy("Account deleted"),
+    "server.request_crawl": lazy("Relays asked to read"),
+    "server.sweep_blobs": lazy("Expired uploads removed"),
+    "account.set_password": lazy("Password set"),
+    "account.change_signing_key": lazy("Signing key changed"),
+    "operators.manage": lazy("Operators changed"),
+}
+
+# What a relay says of an account.
+AT_RELAYS: Final = {
+    "active": plazy("an account at a relay", "read"),
+    "deactivated": plazy("an account at a relay", "paused"),
+    "suspended": plazy("an account at a relay", "suspended"),
+    "takendown": plazy("an account at a relay", "taken down"),
+    "deleted": plazy("an account at a relay", "deleted"),
+    "throttled": plazy("an account at a relay", "throttled"),
+    "desynchronized": plazy("an account at a relay", "out of sync"),
+    "unknown": plazy("an account at a relay", "unknown"),
+}
+
+# Kinds of reports that apps of the network send (com.atproto.moderation.defs, tools.ozone.report.defs), by how they begin.
+_REASONS: Final = {
+    "Spam": lazy("Spam"),
+    "Violation": lazy("Breaks the rules"),
+    "Misleading": lazy("Misleading"),
+    "Sexual": lazy("Sexual content"),
+    "Rude": lazy("Rude"),
+    "Other": lazy("Something else"),
+    "Appeal": lazy("Appeal"),
+    "Violence": lazy("Violence"),
+    "ChildSafety": lazy("Child safety"),
+    "Harassment": lazy("Harassment"),
+    "Rule": lazy("Breaks the rules"),
+    "SelfHarm": lazy("Self-harm"),
+}
+
+
+def reason(reason_type: str) -> LazyText | str:
+    """The kind of a report, such as ``Spam``; the last part of an identifier that is not known here."""
+    kind = reason_type.rpartition("#")[2].removeprefix("reason")
+    found = next((words for start, words in _REASONS.items() if re.match(rf"{start}(?![a-z])", kind)), None)
+    return found or kind or reason_type

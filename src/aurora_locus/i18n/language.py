@@ -1,0 +1,55 @@
+"""Language of a request: what its reader chose on this browser, else the best one that the browser asks for.
+
+Answers to programs are in English (the protocol's clients show or log them as they are); e-mails that programs ask for are
+in the language of the request.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE
+
+COOKIE = "aurora_language"
+
+_FOR_PROGRAMS = ("/xrpc/", "/oauth/", "/.well-known/")
+# The one address below ``/oauth/`` that is a page.
+_CONSENT = "/oauth/authorize"
+
+_READER: ContextVar[str] = ContextVar("language_of_reader", default=SOURCE)
+
+
+@contextmanager
+def by_request(scope: Scope) -> Iterator[None]:
+    """The context in which a request is answered."""
+    before = _READER.get()
+    tag = _wanted(scope)
+    _READER.set(tag)
+    try:
+        with CATALOGUE.speaking(SOURCE if _is_for_programs(scope["path"]) else tag):
+            yield
+    finally:
+        # Not by a token: a cancelled request may be unwound in another context.
+        _READER.set(before)
+
+
+def reader_language() -> str:
+    """The tag of the language in which whoever made this request reads e-mails; English outside of requests."""
+    return _READER.get()
+
+
+def _is_for_programs(path: str) -> bool:
+    return path.startswith(_FOR_PROGRAMS) and path.rstrip("/") != _CONSENT
+
+
+def _wanted(scope: Scope) -> str:
+    if scope["type"] != "http":
+        return SOURCE
+    connection = HTTPConnection(scope)
+    chosen = connection.cookies.get(COOKIE, "")
+    if chosen and CATALOGUE.is_known(chosen):
+        return chosen
+    return CATALOGUE.negotiated(connection.headers.get("accept-language", ""), SOURCE)

@@ -1,0 +1,11 @@
+"""E-mails in the language of whoever asked for them."""
+
+from groundwork.database.revision import execute
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    for table in ("email_tokens", "sign_in_links"):
+        execute(f"alter table {table} add column language text not null default 'en'")
