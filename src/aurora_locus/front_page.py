@@ -1,5 +1,7 @@
 """The front page at ``/``: HTML for browsers, a few lines of text for programs; and the page for people who move here."""
 
+from urllib.parse import urlsplit
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -50,9 +52,9 @@ def routes(settings: PdsSettings) -> list[Route]:
         if not CATALOGUE.is_known(tag):
             raise NotFound(mark("We don’t speak that language yet."))
         # Pages say their whole address to this server only (Referrer-Policy: same-origin), so it need not be in the link.
-        came_from = request.headers.get("referer", "")
-        back = came_from.removeprefix(settings.url) if came_from.startswith(f"{settings.url}/") else "/"
-        response = go(local_path(back))
+        came_from = urlsplit(request.headers.get("referer", ""))
+        is_ours = came_from.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
+        response = go(local_path(came_from._replace(scheme="", netloc="").geturl()) if is_ours else "/")
         response.set_cookie(
             COOKIE,
             tag,

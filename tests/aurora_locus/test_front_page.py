@@ -30,7 +30,7 @@ async def test_programs_get_plain_text(deployment: Deployment, accept: str) -> N
     answer = await deployment.http.get("/", headers={"accept": accept})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
-    assert answer.headers["vary"].lower() == "accept"
+    assert answer.headers["vary"].lower() == "accept, accept-language, cookie"
     assert "Aurora Locus" in answer.text
     assert "/xrpc/" in answer.text
 

@@ -139,7 +139,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
             raise Refused(mark("Your name already leads to the other server. The move can’t be stopped any more."))
     async with context.registry.db.transaction() as tx:
         if not await moves.give_up(tx, move):
-            raise Refused(mark("The move has just gone on. Look where it is now."))
+            raise Refused(mark("The move has gone on in the meantime. See where it is now."))
 
 
 async def client(

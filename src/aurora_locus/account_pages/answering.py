@@ -11,6 +11,7 @@ from aurora_locus.accounts.limits import effective
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.catalogue import ngettext
+from aurora_locus.i18n.sentences import too_often
 from aurora_locus.site.amounts import number
 from aurora_locus.site.frame import page
 from groundwork.clock import DAY, MINUTE
@@ -60,7 +61,7 @@ def refused(
         case NotSignedIn(name="InvalidToken" | "ExpiredToken"):
             problems = {TOKEN: failure.why}
         case _:
-            problems = {field: failure.why}
+            problems = {field: too_often(failure)}
     # 401 would redirect to sign-in, which is not what is missing.
     status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
     typed = Typed({name: value for name, value in form.items() if name != TOKEN}, problems)

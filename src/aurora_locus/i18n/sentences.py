@@ -1,7 +1,13 @@
 """Why something is refused, as a message: in the reader's language on pages, in English for programs."""
 
+import math
+
 from aurora_locus.i18n.catalogue import current, gettext
-from groundwork.errors import Explanation, Why
+from groundwork.errors import Explanation, Failure, Why
+from groundwork.rate_limit.contract import RateLimited
+
+# In minutes.
+_TWO_HOURS = 120
 
 
 def mark(sentence: str) -> str:
@@ -14,9 +20,40 @@ def said(sentence: str, /, **params: object) -> Explanation:
     return Explanation(sentence, params)
 
 
+def too_often(failure: Failure) -> Why:
+    """Why it failed; of a used-up limit, when to try again."""
+    if type(failure) is not RateLimited:
+        return failure.why
+    minutes = math.ceil((failure.after_seconds or 1) / 60)
+    if minutes >= _TWO_HOURS:
+        return said("That was too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
+    if minutes > 1:
+        return said("That was too often. Try again in %(minutes)s minutes.", minutes=minutes)
+    return mark("That was too often. Try again in a minute.")
+
+
 def explain(why: Why) -> str:
     """The sentence in the current language; as it is if the catalogue has none."""
     if isinstance(why, Explanation):
         params = {name: explain(one) if isinstance(one, Explanation) else one for name, one in why.params.items()}
         return gettext(why.code, **params)
     return current().messages.gettext(why) if why else ""
+
+
+# Sentences of lower packages that pages show.
+_OF_OTHERS = (
+    mark("There is nothing at this address."),
+    mark("This address does not answer to that method."),
+    mark("The request cannot be read."),
+    mark("The address is too long."),
+    mark("The headers are too long."),
+    mark("The body came too slowly. Send it over a faster line."),
+    mark("The request was refused."),
+    mark("This form was sent from another site. Open the page here and send it again."),
+    mark("A form was expected."),
+    mark("The form contains a character that cannot be kept."),
+    mark("An e-mail address looks like name@example.org."),
+    mark("The e-mail address is too long."),
+    mark("The part before the @ is not one of an e-mail address."),
+    mark("The part after the @ is not a domain."),
+)

@@ -20,7 +20,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.browser_sessions.edge import registry_of, source_here
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import mark, too_often
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import Typed
 from groundwork.rate_limit.contract import spend
@@ -88,7 +88,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
         await spend(registry.counters, [charge], now=registry.clock.now())
         await sign_in_links.ask(registry, identifier)
     except (TooMany, Refused) as refused:
-        raise InvalidForm({"identifier": refused.why}) from None
+        raise InvalidForm({"identifier": too_often(refused)}) from None
 
 
 def used_up(form: dict[str, str], limit: TooMany) -> Typed:

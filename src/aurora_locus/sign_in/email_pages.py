@@ -11,7 +11,7 @@ from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
@@ -63,7 +63,7 @@ async def send_code(request: Request) -> None:
         found = await email_changes.find_account(registry, account.did)
         await email_changes.ask(registry, found, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:
-        raise InvalidForm({"code": refused.why}) from None
+        raise InvalidForm({"code": too_often(refused)}) from None
 
 
 async def _page(request: Request, typed: Typed, next_path: str, *, status: int = 200) -> Response:

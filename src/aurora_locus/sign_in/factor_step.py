@@ -19,7 +19,7 @@ from aurora_locus.accounts.second_factors import checking, passkeys
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import site_of
 from groundwork.clock import MINUTE, Instant
@@ -86,7 +86,7 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
         if not await checking.take_code(registry, did, code):
             raise InvalidForm({"code": checking.WRONG})
     except TooMany as limit:
-        raise InvalidForm({"code": limit.why}) from None
+        raise InvalidForm({"code": too_often(limit)}) from None
 
 
 async def send_code(connection: HTTPConnection, did: Did) -> None:
@@ -94,7 +94,7 @@ async def send_code(connection: HTTPConnection, did: Did) -> None:
     try:
         await checking.send_code(registry_of(connection), did)
     except (TooMany, Refused) as refused:
-        raise InvalidForm({"code": refused.why}) from None
+        raise InvalidForm({"code": too_often(refused)}) from None
 
 
 async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:

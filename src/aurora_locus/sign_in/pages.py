@@ -10,6 +10,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.sign_in import email_pages, factor_step, reset_pages, sign_up_pages
 from aurora_locus.sign_in.attempts import LINK, check_password, find_link, send_link, used_up
@@ -145,7 +146,7 @@ async def prove(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _proof(request, typed_again(form, wrong), next_path, status=400)
     except TooMany as limit:
-        return await _proof(request, Typed(form, {"password": limit.why}), next_path, status=429)
+        return await _proof(request, Typed(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.note_proof(request)
     return go(next_path)
 

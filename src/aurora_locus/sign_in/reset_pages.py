@@ -9,7 +9,7 @@ from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD,
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
@@ -47,7 +47,7 @@ async def send_code(request: Request) -> Response:
         await password_reset.ask(registry, email)
     except (TooMany, Refused) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        return _address(request, Typed(form, {"email": refused.why}), status=status)
+        return _address(request, Typed(form, {"email": too_often(refused)}), status=status)
     return go("/reset-password/code?sent")
 
 
@@ -75,7 +75,7 @@ async def choose_password(request: Request) -> Response:
     except NotSignedIn as wrong:
         return _code(request, Typed(form, {"code": wrong.why}), status=400)
     except TooMany as limit:
-        return _code(request, Typed(form, {"code": limit.why}), status=429)
+        return _code(request, Typed(form, {"code": too_often(limit)}), status=429)
     return go("/sign-in?another", flash="password_changed")
 
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import too_often
 from aurora_locus.sign_in.signing_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
@@ -30,7 +31,7 @@ def routes(after: str) -> list[Route]:
         except InvalidForm as wrong:
             return _form(request, typed_again(form, wrong), next_path, status=400)
         except TooMany as limit:
-            return _form(request, Typed(form, {"name": limit.why}), next_path, status=429)
+            return _form(request, Typed(form, {"name": too_often(limit)}), next_path, status=429)
         if account.is_waiting:
             return go(f"/confirm-email?{urlencode({'next': next_path})}")
         return go(next_path, flash="welcome")

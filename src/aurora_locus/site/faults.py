@@ -5,10 +5,11 @@ from urllib.parse import quote
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from aurora_locus.i18n.catalogue import gettext
+from aurora_locus.i18n.catalogue import gettext, ngettext
 from aurora_locus.i18n.sentences import explain, mark
 from aurora_locus.site.frame import go, here, page, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
+from groundwork.rate_limit.contract import RateLimited
 
 # Name of a failure that re-entering the password resolves.
 PROOF_NEEDED = "ProofNeeded"
@@ -47,13 +48,20 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
             _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, mark("That didn’t work"))
         ),
         # The page shows the id of the request below.
-        "why": gettext("Nothing you saved is lost. Try again in a minute.") if fault.kind == "Bug" else fault.why,
+        "why": gettext("Nothing you saved is lost. Try again in a minute.") if fault.kind == "Bug" else _why(fault),
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": here(connection) if fault.name == "PageTooOld" else "",
         "export": EXPORT if fault.name == CLOSED else "",
     }
     return page(connection, "site/fault.html", context, status=fault.http_status, headers=fault.headers)
+
+
+def _why(fault: Fault) -> str:
+    if fault.kind != RateLimited.__name__:
+        return fault.why
+    seconds = int(fault.headers.get("retry-after", "1"))
+    return ngettext("Try again in %(number)s minute.", "Try again in %(number)s minutes.", max(1, -(-seconds // 60)))
 
 
 def pages_or(otherwise: Renderer = render_problem) -> Renderer:

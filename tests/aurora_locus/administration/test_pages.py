@@ -80,7 +80,7 @@ async def test_every_act_on_an_account(deployment: Deployment) -> None:
         assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
     assert await acts(deployment) == [ACTS[slug].act.value for slug in order]
     assert sent["Hello"].splitlines() == ["Please", "stop."]
-    assert "Choose a new password" in sent
+    assert "Your code for a new password" in sent
 
 
 @sqlite_only
@@ -364,7 +364,7 @@ async def test_report_from_the_queue_to_its_end(deployment: Deployment) -> None:
         assert hidden.status_code == 400
         assert (await admin.send(path, {"note": "hidden", "state": "resolved"})).status_code == 303
         story = (await admin.get(path)).text
-        for said in ("looking", "spam", "hidden", "subject: take down"):
+        for said in ("looking", "spam", "hidden", "Taken down"):
             assert said in story
         assert "Nothing waits" in (await admin.get("/admin/reports")).text
         assert (await admin.get("/admin/reports?state=resolved")).text.count(path) == 1
@@ -457,8 +457,8 @@ async def test_every_page_opens_and_says_no_secret(deployment: Deployment) -> No
         assert "(set, not shown)" in (await admin.get("/admin/settings")).text
         sweep = {"reason": "full disk"}
         assert (await admin.send("/admin/storage/sweep", sweep, page="/admin/storage")).status_code == 303
-        assert (await admin.get("/admin/audit", subject=ana.did)).text.count("account: announce</strong>") == 1
-        assert "No line fits" in (await admin.get("/admin/audit", actor="nobody")).text
+        assert (await admin.get("/admin/audit", subject=ana.did)).text.count("Status announced again</strong>") == 1
+        assert "No entry matches" in (await admin.get("/admin/audit", actor="nobody")).text
         refused = await admin.send("/admin/relays/request-crawl", {"reason": "x"}, page="/admin/accounts")
         assert refused.status_code == 403
 

@@ -460,4 +460,4 @@ async def test_codes_are_not_found_by_trying_on_the_way(deployment: Deployment, 
         page = await send(ada, page, "factor", code="AAAAA-AAAAA")
         assert problems_in(page) == {"code": "This code is wrong, or you’ve already used it."}
     page = await send(ada, page, "factor", code="AAAAA-AAAAA")
-    assert "Too many requests" in problems_in(page)["code"]
+    assert "That was too often" in problems_in(page)["code"]

@@ -40,7 +40,11 @@ async def test_unknown_name_and_wrong_password_are_told_alike(browser: Visitor) 
     unknown = await browser.send("/sign-in", {"identifier": "eve.test", "password": "not the password"})
     assert time.monotonic() - started >= 2 * LEAST_SECONDS_OF_REFUSAL
     assert wrong.status_code == unknown.status_code == 400
-    assert problems_in(wrong) == problems_in(unknown) == {"password": "Name and password don’t match. Check both and try again."}
+    assert (
+        problems_in(wrong)
+        == problems_in(unknown)
+        == {"password": "Name and password don’t match. Check both and try again."}
+    )
     assert without_token(wrong.text) == without_token(unknown.text).replace("eve.test", "ada.test")
 
 

@@ -6,12 +6,12 @@ from typing import Final
 from groundwork.i18n import pseudo
 from openmeet.web.site.layout import environment
 from tests.databases import MakeDatabase
-from tests.openmeet.i18n.unmarked import bare, parsed, unmarked
 from tests.openmeet.identities.strangers import publishing_to_nobody
 from tests.openmeet.privacy.looking import UNLIMITED, addresses, looking_as, places
 from tests.openmeet.privacy.planted import HOST, MEMBER, NOBODY
 from tests.openmeet.privacy.planting import plant
 from tests.openmeet.site_under_test import site_on
+from tests.unmarked import bare, parsed, unmarked
 
 # What stands in the planted records: names, titles and texts. And names of languages, each in itself.
 _CONTENT: Final = re.compile(

@@ -1,74 +1,22 @@
 """The translations: each message of every language keeps what the English one has, and German is complete."""
 
-import re
-from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Final
 
 import pytest
-from babel.messages.catalog import Catalog, Message
-from babel.messages.pofile import read_po
+from babel.messages.catalog import Message
 
 from groundwork.clock import Instant
 from openmeet.i18n import formatting, languages
-from openmeet.i18n.catalogue import DOMAIN, LOCALES, speaking
+from openmeet.i18n.catalogue import CATALOGUE, speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-
-LANGUAGES: Final = sorted(path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
-
-_PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
-_TAG: Final = re.compile(r"</?\w[^>]*>|&\w+;")
-
-# Sie and officialese; the polite pronouns differ from "sie" and "ihr" only inside of a sentence.
-_BANNED_IN_GERMAN: Final = re.compile(
-    r"(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)\b|\bseitens\b|\bdiesbezüglich|\bhinsichtlich\b|\bzwecks\b|\berfolgreich\b"
-    r"|\bUser\b|\bEmail|\bE-mail|\bNutzer|\bVeranstaltung|\bbetätigen\b|\bgemäß\b|\bUnzulässig|\bHoppla\b|;"
-)
+from tests import translations
+from tests.translations import differences
 
 
-def _catalogue(path: Path) -> Catalog:
-    with path.open("rb") as file:
-        return read_po(file)
-
-
-def _of(language: str) -> Catalog:
-    return _catalogue(LOCALES / language / "LC_MESSAGES" / f"{DOMAIN}.po")
-
-
-def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text or ())
-
-
-def _messages(language: str) -> Iterator[Message]:
-    """Those that are translated."""
-    return (one for one in _of(language) if one.id and any(_forms(one.string)))
-
-
-def _differences(one: Message, plural_forms: int) -> Iterator[str]:
-    """What a translation lost or made up."""
-    english, translated = _forms(one.id), _forms(one.string)
-    if len(translated) != (1 if len(english) == 1 else plural_forms) or not all(translated):
-        yield f"forms of {english}"
-    # Which of the forms names the number is up to the language.
-    known = [set(_PARAMETER.findall(text)) for text in english]
-    for text in translated:
-        has = set(_PARAMETER.findall(text))
-        if not (set.intersection(*known) <= has <= set.union(*known)):
-            yield f"parameters of {text!r}"
-        if sorted(_TAG.findall(text)) != sorted(_TAG.findall(english[-1])):
-            yield f"tags of {text!r}"
-        if (text[:1].isspace(), text[-1:].isspace()) != (english[-1][:1].isspace(), english[-1][-1:].isspace()):
-            yield f"spaces around {text!r}"
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_translations_keep_parameters_tags_and_forms(language: str) -> None:
-    forms = _of(language).num_plurals
-    assert [found for one in _messages(language) for found in _differences(one, forms)] == []
-    assert [one.id for one in _of(language) if one.fuzzy and one.id] == []
+def test_translations_keep_parameters_tags_and_forms() -> None:
+    translations.kept(CATALOGUE)
 
 
 def test_a_wrong_translation_is_found() -> None:
@@ -79,23 +27,16 @@ def test_a_wrong_translation_is_found() -> None:
         Message(" more", "mehr"),
         Message("Save", "%(name)s speichern"),
     )
-    assert all(list(_differences(one, 2)) for one in wrong)
-    assert list(_differences(Message(("One", "%(number)s"), ("Eins", "%(number)s")), 2)) == []
+    assert all(list(differences(one, 2)) for one in wrong)
+    assert list(differences(Message(("One", "%(number)s"), ("Eins", "%(number)s")), 2)) == []
 
 
 def test_every_message_has_a_german_translation() -> None:
-    template = {(one.context, _forms(one.id)) for one in _catalogue(LOCALES / f"{DOMAIN}.pot") if one.id}
-    german = {(one.context, _forms(one.id)) for one in _messages("de")}
-    assert sorted(str(english) for _, english in template - german) == []
-    assert german <= template
+    translations.complete(CATALOGUE)
 
 
 def test_german_has_no_banned_word() -> None:
-    said = [text for one in _messages("de") for text in _forms(one.string)]
-    # A comma after a parameter name, "&nbsp;" and addresses are no sentence.
-    assert [text for text in said if _BANNED_IN_GERMAN.search(_TAG.sub("", text))] == []
-    # Quotation marks are the German ones, except around JSON.
-    assert [text for text in said if "”" in text or ('"' in _TAG.sub("", text) and "{" not in text)] == []
+    translations.good_german(CATALOGUE)
 
 
 @pytest.mark.parametrize(

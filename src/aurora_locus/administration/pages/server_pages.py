@@ -10,7 +10,7 @@ from starlette.routing import Route
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.blobs.sweep import sweep
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
@@ -55,7 +55,7 @@ async def request_crawl(request: Request) -> Response:
     except InvalidInput as wrong:
         return await _relays(request, typed_again({}, wrong), status=400)
     except TooMany as no:
-        return await _relays(request, Typed({}, {"act": no.why}), status=422)
+        return await _relays(request, Typed({}, {"act": too_often(no)}), status=422)
     return go("/admin/relays", flash="done")
 
 

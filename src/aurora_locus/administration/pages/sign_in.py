@@ -12,7 +12,7 @@ from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark, said
+from aurora_locus.i18n.sentences import mark, said, too_often
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
@@ -48,7 +48,7 @@ async def sign_in(request: Request) -> Response:
     except NotSignedIn as wrong:
         return await _form(request, Typed(form, {"password": wrong.why}), next_path, status=400)
     except TooMany as limit:
-        return await _form(request, Typed(form, {"password": limit.why}), next_path, status=429)
+        return await _form(request, Typed(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.begin(request, operator)
     return go(next_path, flash="signed_in")
 

@@ -15,6 +15,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.sentences import too_often
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import RequestUnusable
 from aurora_locus.oauth.pages import views
@@ -160,7 +161,7 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     except InvalidForm as wrong:
         return await _ask_password(request, flow, typed_again(form, wrong), accounts, status=400)
     except NotSignedIn as refused:
-        return await _ask_password(request, flow, Typed(form, {"identifier": refused.why}), accounts, status=403)
+        return await _ask_password(request, flow, Typed(form, {"identifier": too_often(refused)}), accounts, status=403)
     except TooMany as limit:
         return await _ask_password(request, flow, used_up(form, limit), accounts, status=429)
     entered = await factor_step.enter(request, account, remember=remember)
@@ -208,7 +209,7 @@ async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     except InvalidForm as wrong:
         return views.sign_up(request, flow, typed_again(form, wrong), status=400)
     except TooMany as limit:
-        return views.sign_up(request, flow, Typed(form, {"name": limit.why}), status=429)
+        return views.sign_up(request, flow, Typed(form, {"name": too_often(limit)}), status=429)
     return _signed_in(request, flow, account)
 
 
@@ -242,7 +243,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     except RequestUnusable:
         raise
     except (Forbidden, Refused, InvalidInput) as refused:
-        return views.cannot(request, flow, account, refused.why)
+        return views.cannot(request, flow, account, too_often(refused))
     return go(address)
 
 

@@ -22,7 +22,7 @@ function offer(place) {
 
   part("make").addEventListener("click", async () => {
     const made = await make();
-    const file = fileOf(place.dataset.identity, place.dataset.handle, made);
+    const file = fileOf(place.dataset, made);
     part("private").textContent = made.private;
     part("download").href = URL.createObjectURL(new Blob([file], { type: "text/plain" }));
     part("download").download = `recovery-key-${place.dataset.handle}.txt`;
@@ -74,18 +74,18 @@ function base58(bytes) {
   return text;
 }
 
-function fileOf(identity, handle, made) {
-  return `Recovery key of an AT Protocol identity
+// "identity", "handle" and the names of the keys are read by programs, so they are the same in every language.
+function fileOf({ identity, handle, heading, warning, use }, made) {
+  return `${heading}
 
 identity:    ${identity}
 handle:      ${handle}
 public key:  ${made.public}
 private key: ${made.private}
 
-Anyone who has the private key can take over the identity, whatever its server says or does. Keep this
-file offline, in more than one place, and give it to nobody. No server has a copy.
+${warning}
 
-With it the account moves to another server although the one that it is on is gone:
+${use}
     openmeet pds recover --help
 `;
 }

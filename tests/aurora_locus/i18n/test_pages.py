@@ -1,0 +1,154 @@
+"""Pages speak through the catalogue: no template has bare words, and in the pseudo-locale no page shows any."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+import pytest
+
+from aurora_locus.i18n.language import COOKIE
+from aurora_locus.site.branding import Branding
+from aurora_locus.site.frame import open_site
+from groundwork.i18n import pseudo
+from tests.aurora_locus.administration.test_pages import PAGES
+from tests.aurora_locus.administration.working import at_work
+from tests.aurora_locus.deployment import Deployment
+from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.oauth.apps import App, localhost_id
+from tests.aurora_locus.visitor import Visitor, visitor
+from tests.unmarked import bare, parsed, unmarked
+
+# Names of programs and protocols, which are in no catalogue.
+_NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})
+_BROWSERS: Final = re.compile(r"Firefox|Edge|Opera|Chrome|Safari")
+
+# What stands in the records and settings, names of languages in themselves, units, and conjunctions, which are written by
+# locale.
+_CONTENT: Final = re.compile(
+    r"\S+@\S+|at://\S+|\b(?:English|Deutsch|Pseudo|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
+    r"|admin|and|or|python|httpx)\b"
+)
+
+# Technical values: settings with their meaning, and addresses of code.
+NOT_YET: Final = frozenset({"/admin/settings"})
+
+SIGNED_OUT: Final = ("/", "/move-here", "/sign-in", "/sign-up", "/reset-password", "/reset-password/code", "/nowhere")
+OF_AN_ACCOUNT: Final = (
+    "/account",
+    "/account/app-passwords",
+    "/account/apps",
+    "/account/deactivate",
+    "/account/delete",
+    "/account/email",
+    "/account/export",
+    "/account/handle",
+    "/account/move",
+    "/account/password",
+    "/account/records",
+    "/account/records?q=nothing",
+    "/account/recovery-key",
+    "/account/security",
+    "/account/security/passkey",
+    "/account/sessions",
+    "/confirm-email",
+    "/sign-in/accounts",
+    "/sign-in/again",
+)
+
+
+def _left(template_words: set[str]) -> set[str]:
+    return {words for words in template_words - _NAMES if not _BROWSERS.search(words)}
+
+
+def test_no_template_has_bare_words() -> None:
+    templates = open_site(Branding("Aurora"), "https://pds.example.com", b"key").templates
+    found = {name: words for name, template in parsed(templates) if (words := _left(bare(template)))}
+    assert found == {}
+
+
+def _speaks(browser: Visitor, tag: str) -> Visitor:
+    browser.http.cookies.set(COOKIE, tag, domain=browser.http.base_url.host)
+    browser.sends["accept"] = "text/html"
+    return browser
+
+
+@pytest.fixture
+async def reader(deployment: Deployment):
+    await deployment.sign_up("ada")
+    browser = _speaks(visitor(deployment), pseudo.TAG)
+    yield browser
+    await browser.http.aclose()
+
+
+def _texts(answer: httpx.Response) -> Iterator[str]:
+    assert answer.headers["content-type"].startswith("text/html"), answer.headers
+    assert f'<html lang="{pseudo.TAG}" dir="ltr">' in answer.text
+    yield from unmarked(answer.text, _CONTENT)
+
+
+async def test_pages_show_messages_alone(deployment: Deployment, reader: Visitor) -> None:
+    found = {path: set(_texts(await reader.get(path))) for path in SIGNED_OUT}
+    refused = await reader.send("/sign-in", {"identifier": "ada.test", "password": "wrong"})
+    found["wrong password"] = set(_texts(refused))
+    assert (await reader.sign_in("ada")).status_code == 303
+    for path in OF_AN_ACCOUNT:
+        answer = await reader.get(path)
+        assert answer.status_code == 200, path
+        found[path] = set(_texts(answer))
+    refused = await reader.send("/account/handle", {"name": "a", "ending": ".test"})
+    found["short handle"] = set(_texts(refused))
+    assert {path: texts for path, texts in found.items() if texts} == {}
+
+
+async def test_consent_shows_messages_alone(deployment: Deployment, reader: Visitor) -> None:
+    app = App(deployment, localhost_id())
+    asked = {"client_id": app.client_id, "request_uri": await app.pushed()}
+    found = set(_texts(await reader.get("/oauth/authorize", **asked)))
+    await reader.sign_in("ada")
+    found |= set(_texts(await reader.get("/oauth/authorize", **asked)))
+    found |= set(_texts(await reader.get("/oauth/authorize")))
+    assert found == set()
+
+
+async def test_pages_of_operators_show_messages_alone(deployment: Deployment) -> None:
+    ada = await deployment.sign_up("ada")
+    async with at_work(deployment) as admin:
+        _speaks(admin, pseudo.TAG)
+        found = {}
+        for page in (*PAGES, f"/accounts/{ada.did}", f"/accounts/{ada.did}/suspend", f"/accounts/{ada.did}/delete"):
+            found[f"/admin{page}"] = set(_texts(await admin.get(f"/admin{page}")))
+    assert {path: texts for path, texts in found.items() if texts and path not in NOT_YET} == {}
+
+
+async def test_a_browser_chooses_its_language(deployment: Deployment) -> None:
+    """What somebody chose, else the best that the browser asks for; programs are answered in English."""
+    browser = visitor(deployment)
+    browser.sends |= {"accept": "text/html", "accept-language": "de-AT, en;q=0.5"}
+    page = await browser.get("/sign-in")
+    assert '<html lang="de" dir="ltr">' in page.text
+    assert page.headers["content-language"] == "de"
+    assert "Anmelden" in page.text
+    browser.sends["referer"] = f"{deployment.url}/sign-in?next=/account"
+    chosen = await browser.get("/language/en")
+    assert (chosen.status_code, chosen.headers["location"]) == (303, "/sign-in?next=/account")
+    assert '<html lang="en" dir="ltr">' in (await browser.get("/sign-in")).text
+    for elsewhere in ("https://evil.example/x", f"{deployment.url}.evil.example/x", "//evil.example"):
+        browser.sends["referer"] = elsewhere
+        assert (await browser.get("/language/de")).headers["location"] == "/"
+    assert (await browser.get("/language/tlh")).status_code == 404
+    refused = await browser.http.get("/xrpc/com.atproto.server.getSession", headers={"accept-language": "de"})
+    assert "token" in refused.json()["message"].lower() or "sign in" in refused.json()["message"].lower()
+    await browser.http.aclose()
+
+
+async def test_e_mails_are_in_the_language_of_whoever_asked(deployment: Deployment) -> None:
+    await deployment.sign_up("ada")
+    browser = visitor(deployment)
+    browser.sends["accept-language"] = "de"
+    sent = await browser.send("/reset-password", {"email": "ada@example.org"})
+    assert sent.status_code in {200, 303}
+    mail, *_ = await letters(deployment, "ada@example.org")
+    assert mail.subject == "Dein Code für ein neues Passwort"
+    assert "Er gilt einmal und 15 Minuten lang." in mail.text
+    await browser.http.aclose()

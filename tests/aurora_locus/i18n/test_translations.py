@@ -1,0 +1,39 @@
+"""The catalogue: no banned word, and a complete German translation that keeps what the English sentence has."""
+
+from aurora_locus.i18n.catalogue import CATALOGUE, speaking
+from aurora_locus.i18n.sentences import explain, said
+from aurora_locus.site import amounts, times
+from groundwork.clock import Instant
+from tests import translations
+
+
+def test_translations_keep_parameters_tags_and_forms() -> None:
+    translations.kept(CATALOGUE)
+
+
+def test_every_message_has_a_german_translation() -> None:
+    translations.complete(CATALOGUE)
+
+
+def test_german_has_no_banned_word() -> None:
+    translations.good_german(CATALOGUE)
+
+
+def test_no_sentence_has_a_banned_word() -> None:
+    translations.good_english(CATALOGUE)
+
+
+def test_dates_and_amounts_are_german() -> None:
+    with speaking("de"):
+        assert "1. Januar 1970, 00:00 Uhr UTC" in times.day_and_time(Instant(0))
+        assert "vor 3 Minuten" in times.ago(Instant(0), Instant(180_000_000))
+        assert (amounts.size(1_234_567), amounts.size(1), amounts.number(1234)) == ("1,2 MB", "1 Byte", "1.234")
+    assert (amounts.size(1_234_567), amounts.size(999), amounts.size(1_000)) == ("1.2 MB", "999 bytes", "1 kB")
+
+
+def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
+    plain, filled = "This handle is reserved.", said("Give a number from 1 to %(most)s.", most=9)
+    assert (explain(plain), explain(filled)) == (plain, "Give a number from 1 to 9.")
+    with speaking("de"):
+        assert (explain(plain), explain(filled)) == ("Dieses Handle ist reserviert.", "Gib eine Zahl von 1 bis 9 an.")
+        assert explain("A sentence that is in no catalogue: 100 %") == "A sentence that is in no catalogue: 100 %"

@@ -1,0 +1,88 @@
+"""What holds for the translations of every server: each message keeps what the English one has, and German is complete."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
+
+from groundwork.i18n.catalogue import Catalogue
+from tests.banned_words import BANNED
+
+_PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
+_TAG: Final = re.compile(r"</?\w[^>]*>|&\w+;")
+
+# Sie and officialese; the polite pronouns differ from "sie" and "ihr" only inside of a sentence.
+_BANNED_IN_GERMAN: Final = re.compile(
+    r"(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)\b|\bseitens\b|\bdiesbezüglich|\bhinsichtlich\b|\bzwecks\b|\berfolgreich\b"
+    r"|\bUser\b|\bEmail|\bE-mail|\bNutzer|\bVeranstaltung|\bbetätigen\b|\bgemäß\b|\bUnzulässig|\bHoppla\b|;"
+)
+
+
+def _read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def _of(server: Catalogue, language: str) -> Catalog:
+    return _read(server.folder / language / "LC_MESSAGES" / f"{server.domain}.po")
+
+
+def _forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text or ())
+
+
+def _messages(server: Catalogue, language: str) -> Iterator[Message]:
+    """Those that are translated."""
+    return (one for one in _of(server, language) if one.id and any(_forms(one.string)))
+
+
+def differences(one: Message, plural_forms: int) -> Iterator[str]:
+    """What a translation lost or made up."""
+    english, translated = _forms(one.id), _forms(one.string)
+    if len(translated) != (1 if len(english) == 1 else plural_forms) or not all(translated):
+        yield f"forms of {english}"
+    # Which of the forms names the number is up to the language.
+    known = [set(_PARAMETER.findall(text)) for text in english]
+    for text in translated:
+        has = set(_PARAMETER.findall(text))
+        if not (set.intersection(*known) <= has <= set.union(*known)):
+            yield f"parameters of {text!r}"
+        if sorted(_TAG.findall(text)) != sorted(_TAG.findall(english[-1])):
+            yield f"tags of {text!r}"
+        if (text[:1].isspace(), text[-1:].isspace()) != (english[-1][:1].isspace(), english[-1][-1:].isspace()):
+            yield f"spaces around {text!r}"
+
+
+def kept(server: Catalogue) -> None:
+    """Parameters, tags and plural forms are kept in every language, and nothing is fuzzy."""
+    for path in sorted(server.folder.glob(f"*/LC_MESSAGES/{server.domain}.po")):
+        language = path.parent.parent.name
+        forms = _of(server, language).num_plurals
+        assert [found for one in _messages(server, language) for found in differences(one, forms)] == []
+        assert [one.id for one in _of(server, language) if one.fuzzy and one.id] == []
+
+
+def complete(server: Catalogue) -> None:
+    """Every message has a German translation, and no translation is left over."""
+    template = {(one.context, _forms(one.id)) for one in _read(server.folder / f"{server.domain}.pot") if one.id}
+    german = {(one.context, _forms(one.id)) for one in _messages(server, "de")}
+    assert sorted(str(english) for _, english in template - german) == []
+    assert german <= template
+
+
+def good_german(server: Catalogue) -> None:
+    """No banned word, and German quotation marks."""
+    said = [text for one in _messages(server, "de") for text in _forms(one.string)]
+    # A comma after a parameter name, "&nbsp;" and addresses are no sentence.
+    assert [text for text in said if _BANNED_IN_GERMAN.search(_TAG.sub("", text))] == []
+    # Quotation marks are the German ones, except around JSON.
+    assert [text for text in said if "”" in text or ('"' in _TAG.sub("", text) and "{" not in text)] == []
+
+
+def good_english(server: Catalogue) -> None:
+    """No sentence has a banned word."""
+    sentences = (text for one in _read(server.folder / f"{server.domain}.pot") for text in _forms(one.id))
+    assert [one for one in sentences if BANNED.search(one)] == []
