@@ -34,7 +34,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 def require_mail(registry: Registry) -> None:
     """Raise Refused on a server that cannot send e-mail: better than waiting for one that never comes."""
     if not registry.sends_mail:
-        why = mark("This server can’t send e-mail. Its operator hasn’t set it up.")
+        why = mark("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
         raise Refused(why, name="InvalidRequest")
 
 

@@ -59,7 +59,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 def _why(fault: Fault) -> str:
     if fault.kind != RateLimited.__name__:
-        return fault.why
+        return explain(fault.why)
     seconds = int(fault.headers.get("retry-after", "1"))
     return ngettext("Try again in %(number)s minute.", "Try again in %(number)s minutes.", max(1, -(-seconds // 60)))
 

@@ -60,8 +60,8 @@ REFUSED_NAMES = [
     ({"name": "a", "ending": ".test"}, "name", "3 to 18 characters"),
     ({"name": "ben", "ending": ".test"}, "name", "is taken"),
     ({"name": "admin", "ending": ".test"}, "name", "reserved"),
-    ({"domain": "no domain", "act": "use"}, "domain", "not a handle"),
-    ({"domain": "no domain", "act": "look"}, "domain", "not a domain"),
+    ({"domain": "no domain", "act": "use"}, "domain", "isn’t a valid handle"),
+    ({"domain": "no domain", "act": "look"}, "domain", "isn’t a domain"),
 ]
 
 
@@ -99,7 +99,7 @@ async def test_the_address_is_confirmed_and_then_changed_with_a_code(deployment:
     assert (await ada.browser.send("/account/email", {**wish, "token": token})).status_code == 303
     text = (await ada.browser.get("/account/email")).text
     assert "ada@new.example" in text
-    assert "not confirmed" in text
+    assert "Not confirmed" in text
 
 
 async def test_an_address_of_somebody_else_is_refused(deployment: Deployment, ada: Ada) -> None:
@@ -135,7 +135,7 @@ async def test_sessions_are_ended_one_by_one_and_all_together(deployment: Deploy
     await elsewhere.sign_in("ada")
     page = (await ada.browser.get("/account/sessions")).text
     assert "Firefox on Windows" in page
-    assert page.count("this one") == 1
+    assert page.count("this browser") == 1
     app = re.findall(r'name="app" value="([^"]+)"', page)
     assert len(app) == 1
     await ada.browser.send("/account/sessions", {"app": app[0]})
@@ -186,7 +186,7 @@ async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
     record = (await ada.browser.get(link)).text
     assert "Note 17 &lt;b&gt;bold" in record
     assert f"at://{ada.app.did}/org.example.note/" in record
-    assert "Nothing with these words" in (await ada.browser.get("/account/records", q="zzz")).text
+    assert "Nothing has these words" in (await ada.browser.get("/account/records", q="zzz")).text
 
 
 async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: Ada, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ async def test_an_app_is_seen_in_words_and_shut_out(deployment: Deployment, ada:
     (name,) = re.findall(r'name="app" value="([^"]+)"', page.text)
     assert (await ada.browser.send("/account/apps", {"app": name})).status_code == 303
     assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")
-    assert "No app so far" in (await ada.browser.get("/account/apps")).text
+    assert "No apps yet" in (await ada.browser.get("/account/apps")).text
 
 
 async def test_hiding_the_account_shuts_apps_out(deployment: Deployment, ada: Ada) -> None:

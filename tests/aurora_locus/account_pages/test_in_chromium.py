@@ -81,7 +81,7 @@ async def test_pages_are_fit_to_be_used(
                     await page.goto("/account/recovery-key")
                     await page.get_by_role("button", name="Make a key").click()
                     await page.get_by_role("heading", name="Your private key").wait_for()
-                    await page.get_by_label("I have kept").check()
+                    await page.get_by_label("I’ve put the private key").check()
                 case "wrong name":
                     await page.goto("/account/handle")
                     await page.get_by_role("textbox", name="Name", exact=True).fill("a")
@@ -147,7 +147,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         download = await coming.value
         assert download.suggested_filename == "recovery-key-ada.test.txt"
         await download.save_as(key_file)
-        await page.get_by_label("I have kept").check()
+        await page.get_by_label("I’ve put the private key").check()
         await page.get_by_role("button", name="Change the keys").click()
         await page.get_by_text("The keys of your identity are changed").wait_for()
         assert await page.locator(".keys code").all_inner_texts() == [

@@ -60,7 +60,7 @@ async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None
 
 async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, ada: Ada) -> None:
     """As the operator has set it, and not as it is by default."""
-    for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "at once")):
+    for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "right away")):
         object.__setattr__(deployment.pds.registry, "handle_quarantine", round(days * DAY))
         for path in ("/account/handle", "/account/delete"):
             page = (await ada.browser.get(path)).text

@@ -59,7 +59,7 @@ async def test_letter_says_what_for_and_for_whom(deployment: Deployment) -> None
     ana = await deployment.sign_up("ana")
     await ask(deployment, ana)
     (letter,) = await letters(deployment, ANAS)
-    assert letter.subject == "Confirm your e-mail address"
+    assert letter.subject == "Your code to confirm your address"
     assert "ana.test" in letter.text
 
 

@@ -409,7 +409,7 @@ async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
         made = await admin.send(
             "/admin/invites/create", {"amount": "2", "uses": "3", "reason": "a party"}, page="/admin/invites"
         )
-        assert (made.status_code, "2 made" in made.text) == (200, True)
+        assert (made.status_code, "2 codes made" in made.text) == (200, True)
         codes = (await deployment.administration.get("com.atproto.admin.getInviteCodes")).json()["codes"]
         assert [(code["available"], code["createdBy"]) for code in codes] == [(3, "admin")] * 2
         gone = {"code": codes[0]["code"], "reason": "lost"}

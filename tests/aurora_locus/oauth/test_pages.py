@@ -136,7 +136,7 @@ async def test_deny_is_always_possible(ada: Visitor, app: App, where: str) -> No
 async def test_the_page_says_who_asks_by_its_whole_address(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     assert app.client_id in unescape(page.text)
-    assert "Any program on this computer can call itself so" in page.text
+    assert "Any program on this computer can use that name" in page.text
     assert "Upload images" in page.text
 
 
@@ -147,7 +147,7 @@ async def test_identity_stands_out(ada: Visitor, app: App) -> None:
     grave = page.text[page.text.index('class="is-grave"') :]
     assert "Change your identity" in grave
     assert "Be careful" in grave
-    assert "or your whole account, away from you" in grave
+    assert "take away your name, or your whole account" in grave
 
 
 async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App) -> None:
@@ -339,7 +339,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada
     deployment.clock.turn(INACTIVITY + MINUTE)
     late = await ada.get(page.url.raw_path.decode())
     assert late.status_code == 400
-    assert "waited for too long" in late.text
+    assert "waited too long" in late.text
     pressed = await send(ada, page, "approve", **ticked_in(page))
     assert pressed.status_code == 400
     assert heading_of(pressed) == "This request can’t be answered"
@@ -363,7 +363,7 @@ async def test_back_after_allowing_shows_no_second_question(ada: Visitor, app: A
     await app.spend(told["code"])
     back = await ada.get(page.url.raw_path.decode())
     assert back.status_code == 400
-    assert "has been answered" in back.text
+    assert "already answered this request" in back.text
 
 
 async def test_allow_after_deny_is_refused(ada: Visitor, app: App) -> None:

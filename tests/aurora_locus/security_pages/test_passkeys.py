@@ -144,7 +144,7 @@ async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Brows
     await deployment.db.write(lambda w: w.execute("update passkeys set sign_count = 1000"))
     await page.goto("/sign-in?another")
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await page.get_by_text("This passkey is not known here").first.wait_for()
+    await page.get_by_text("We don’t know this passkey").first.wait_for()
     await context.close()
 
 
@@ -166,7 +166,7 @@ async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment
         "/sign-in", data=body, headers={"content-type": "application/x-www-form-urlencoded"}, max_redirects=0
     )
     assert again.status == 400
-    assert "This passkey is not known here" in await again.text()
+    assert "We don’t know this passkey" in await again.text()
     thief, elsewhere = await person(browser, deployment)
     await elsewhere.goto("/sign-in")
     fields = await elsewhere.locator("input[name=csrf]").first.input_value()

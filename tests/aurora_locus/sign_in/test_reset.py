@@ -68,5 +68,5 @@ async def test_a_server_without_mail_says_so(make_deployment) -> None:
     browser = visitor(deployment)
     answer = await browser.send("/reset-password", {"email": "ada@example.org"})
     assert answer.status_code == 422
-    assert "cannot send mail" in problems_in(answer)["email"]
+    assert "can’t send e-mail" in problems_in(answer)["email"]
     await browser.http.aclose()

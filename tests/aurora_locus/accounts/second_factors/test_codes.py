@@ -154,7 +154,7 @@ async def test_a_code_by_mail(deployment: Deployment, ada: Person) -> None:
     assert refused.json()["error"] == "AuthFactorTokenRequired"
     token = await newest_token(deployment, "ada@example.org")
     (letter, *_) = await letters(deployment, "ada@example.org")
-    assert letter.subject == "Sign in"
+    assert letter.subject == "Your code to sign in"
     assert (await sign_in(deployment, token.lower())).status_code == 200
     assert (await sign_in(deployment, token)).status_code == 400
     await sign_in(deployment)
