@@ -141,7 +141,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
         # What is not kept is not put on record.
         await page.get_by_role("textbox", name="Code").fill(await newest_token(old, "ada@example.org"))
         await page.get_by_role("button", name="Change the keys").click()
-        await page.get_by_text("Keep the private key first").wait_for()
+        await page.get_by_text("Save the private key first").wait_for()
         async with page.expect_download() as coming:
             await page.get_by_role("link", name="Save as a file").click()
         download = await coming.value
