@@ -151,7 +151,7 @@ async def _page_of(http: httpx.AsyncClient, url: str, uri: str) -> str:
 
 
 async def _sign_in(visitor: Visitor, person: dict[str, str]) -> None:
-    page = await visitor.open("/sign-in")
+    page = await visitor.open("/sign-in/handle")
     page = await visitor.submit(page, "/sign-in/handle", handle=person["handle"], password=person["password"])
     if urlsplit(page.url).path == "/welcome":
         await visitor.submit(page, "/welcome")

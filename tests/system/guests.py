@@ -60,7 +60,7 @@ async def sign_in(openmeet_url: str, account: Account, handle: str) -> Guest:
     """With handle and password on the page, yes on the consent page, and a session for the API."""
     typed = {"handle": handle, "password": password_of(handle)}
     async with Visitor(openmeet_url) as browser:
-        seen = await browser.submit(await browser.open("/sign-in"), "/sign-in/handle", **typed)
+        seen = await browser.submit(await browser.open("/sign-in/handle"), "/sign-in/handle", **typed)
         assert seen.status == 200, seen.text
         consent = await browser.open("/settings/publishing")
         answered = await browser.submit(consent, "/settings/publishing", publish="yes")
