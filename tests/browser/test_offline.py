@@ -20,7 +20,8 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     """Sign up, and wait until the pages of this browser are kept."""
     await page.goto("/sign-in?next=/home")
     await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
-    await page.wait_for_url("**/home")
+    await page.wait_for_url("**/welcome/start")
+    await page.goto("/home")
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
     await page.wait_for_function("navigator.serviceWorker.controller !== null")
     async with openmeet.db.reader() as reader:
