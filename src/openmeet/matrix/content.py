@@ -172,12 +172,12 @@ def incoming(event: object) -> Incoming | None:
             target = content.get("redacts", event.get("redacts"))
             if not is_event_id(target):
                 return None
-            return IncomingRedaction(event_id, sender, str(target), _line(content.get("reason")))
+            return IncomingRedaction(event_id, sender, str(target), as_line(content.get("reason")))
         case "m.room.member":
             user, membership = event.get("state_key"), content.get("membership")
             if not is_user_id(user) or membership not in {"invite", "join", "leave", "ban", "knock"}:
                 return None
-            return IncomingMembership(event_id, sender, str(user), str(membership), _line(content.get("reason")))
+            return IncomingMembership(event_id, sender, str(user), str(membership), as_line(content.get("reason")))
         case _:
             return IncomingOther(event_id, sender, kind) if kind == "m.room.encrypted" or "state_key" in event else None
 
@@ -242,5 +242,6 @@ def readable(text: str) -> str:
     return "\n".join(kept.strip().split("\n")[:MAX_LINES])[:MAX_TEXT].strip()
 
 
-def _line(value: object) -> str:
+def as_line(value: object) -> str:
+    """A reason as one line within our limits; empty where there is none."""
     return " ".join(readable(value[:_MAX_REASON]).split()) if isinstance(value, str) else ""

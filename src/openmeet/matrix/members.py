@@ -1,17 +1,23 @@
 """Who is in a mirrored room, and what they may do there: derived from access here, each time again.
 
 People who may write are invited, those who lost access are removed, those banned here are banned there; moderators get power 50.
-Somebody who may only read stays, without the power to write. Any other membership or power is put back.
+Somebody who may only read stays, without the power to write. A ban by a linked moderator is a ban here; any other membership or
+power is put back.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from groundwork.errors import RemoteFailed
+from groundwork.errors import Forbidden, NotFound, Refused, RemoteFailed
+from openmeet.domain.chat import sanctions
 from openmeet.domain.chat.model import Access
+from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.matrix import store
 from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.content import as_line
 from openmeet.matrix.names import is_user_id
 from openmeet.matrix.store import MirroredRoom, Occupant
 
@@ -26,6 +32,7 @@ _IN: Final = frozenset({"join", "invite", "knock"})
 class _Membership:
     membership: str
     changed_by: str
+    reason: str
 
 
 def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _NOBODY + 1) -> dict[str, Any]:
@@ -59,8 +66,9 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[st
     keeper = bridge.keeper
     present = _members(await keeper.members(matrix_room))
     ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
-    async with bridge.db.reader() as reader:
-        found = await store.occupants(reader, room.id, list(present), list(ghosts))
+    found = await _occupants(bridge, room, present, ghosts)
+    if await _accept_bans(bridge, room, present, found):
+        found = await _occupants(bridge, room, present, ghosts)
     by_account = {one.mxid: one for one in found if one.mxid is not None}
     by_ghost = {one.localpart: one for one in found}
     inside: set[str] = set()
@@ -73,6 +81,10 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[st
             if who is not None and who.has_consented and who.access is not Access.NONE:
                 if member.membership == "join":
                     inside.add(part)
+                elif member.membership == "ban":
+                    await keeper.unban(matrix_room, user)
+            elif who is not None and who.is_banned and member.membership == "ban":
+                await _take_over(bridge, matrix_room, user, member)
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
         else:
@@ -84,6 +96,47 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[st
     return inside
 
 
+async def _occupants(
+    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], ghosts: Mapping[str, str]
+) -> list[Occupant]:
+    async with bridge.db.reader() as reader:
+        return await store.occupants(reader, room.id, list(present), list(ghosts))
+
+
+async def _accept_bans(
+    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
+) -> bool:
+    """Ban here whom a linked moderator banned there, by their account or the user that speaks for them; whether there was anybody.
+
+    The keeper then repeats the ban there in its own name: one in the name of somebody else is new, and lifting it here lifts it there.
+    """
+    by_account = {one.mxid: one for one in found if one.mxid is not None}
+    by_ghost = {one.localpart: one for one in found}
+    is_changed = False
+    for user, member in present.items():
+        part = bridge.random_part(user)
+        who = by_account.get(user) if part is None else by_ghost.get(part)
+        moderator = by_account.get(member.changed_by)
+        if member.membership != "ban" or who is None or who.is_banned or moderator is None:
+            continue
+        with speaking(bridge.language):
+            reason = member.reason or gettext("Banned in Matrix")
+        try:
+            async with bridge.db.transaction() as tx:
+                caller = Caller(moderator.user_id, "")
+                await sanctions.sanction(tx, caller, room.id, who.user_id, SanctionKind.BAN, reason=reason)
+        except (Forbidden, NotFound, Refused):
+            # They may not do so here, so it is put back.
+            continue
+        is_changed = True
+    return is_changed
+
+
+async def _take_over(bridge: Bridge, matrix_room: str, user: str, ban: _Membership) -> None:
+    if ban.changed_by != bridge.keeper.user_id:
+        await bridge.keeper.ban(matrix_room, user)
+
+
 async def _settle_account(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, who: Occupant | None
 ) -> None:
@@ -91,6 +144,8 @@ async def _settle_account(
     if who is not None and who.is_banned:
         if member.membership != "ban":
             await keeper.ban(matrix_room, user)
+        else:
+            await _take_over(bridge, matrix_room, user, member)
         return
     may_enter = who is not None and who.access >= Access.WRITE
     if member.membership == "ban":
@@ -143,6 +198,10 @@ def _members(events: list[dict[str, Any]]) -> dict[str, _Membership]:
     for event in events:
         user, content, sender = event.get("state_key"), event.get("content"), event.get("sender")
         if isinstance(user, str) and is_user_id(user) and isinstance(content, dict):
-            membership = content.get("membership")
-            found[user] = _Membership(membership if isinstance(membership, str) else "", str(sender))
+            membership, reason = content.get("membership"), content.get("reason")
+            found[user] = _Membership(
+                membership if isinstance(membership, str) else "",
+                str(sender),
+                as_line(reason),
+            )
     return found

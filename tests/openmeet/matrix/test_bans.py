@@ -1,0 +1,156 @@
+"""Bans of a mirrored room hold on both sides, whichever they come from; at a real homeserver, on both engines."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from openmeet.domain.chat import mirroring, sanctions
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access
+from openmeet.domain.chat.sanctions import Sanction, SanctionKind
+from openmeet.domain.users.model import Caller
+from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.parts import needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+
+@pytest.fixture
+async def host(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
+    """Ana’s own account, in the room as a moderator."""
+    return await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
+
+
+@pytest.fixture
+async def guest(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
+    """Ben’s own account, in the room."""
+    return await in_the_room(town, town.ben, await synapse.account(fresh("ben")))
+
+
+async def in_the_room(town: MirroredTown, who: Caller, account: MatrixAccount) -> MatrixAccount:
+    await town.linked(who, account)
+    await account.join(await town.matrix_room())
+    await compared(town)
+    return account
+
+
+async def compared(town: MirroredTown) -> None:
+    await town.read()
+    async with town.db.transaction() as tx:
+        await mirroring.wake_all(tx)
+    await town.deliver()
+
+
+async def in_force(town: MirroredTown) -> list[Sanction]:
+    async with town.db.reader() as reader:
+        return await sanctions.sanctions_in(reader, town.room.id)
+
+
+async def reached(town: MirroredTown, who: Caller) -> Access:
+    async with town.db.reader() as reader:
+        return await access(reader, town.room.id, who.user_id)
+
+
+async def act(account: MatrixAccount, room: str, verb: str, whom: str, expected: int = 200, **more: Any) -> None:
+    await account.call("POST", f"rooms/{room}/{verb}", {"user_id": whom, **more}, expected)
+
+
+async def ghost_of(town: MirroredTown, who: Caller) -> str:
+    async with town.db.reader() as reader:
+        row = await reader.fetch_one("select localpart from matrix_people where user_id = :id", id=who.user_id)
+    assert row is not None
+    return town.bridge.ghost(row["localpart"]).user_id
+
+
+async def banned_by(town: MirroredTown, whom: str) -> str | None:
+    """Who banned them there; None where they are not banned."""
+    members = await town.bridge.keeper.members(await town.matrix_room())
+    (found,) = [one for one in members if one["state_key"] == whom]
+    return found["sender"] if found["content"]["membership"] == "ban" else None
+
+
+async def test_a_ban_here_is_a_ban_there_until_it_is_lifted(town: MirroredTown, guest: MatrixAccount) -> None:
+    await town.agree(town.ben)
+    await town.say(town.ben, "Buy this")
+    await town.deliver()
+    room, ghost = await town.matrix_room(), await ghost_of(town, town.ben)
+    async with town.db.transaction() as tx:
+        await sanctions.sanction(tx, town.ana, town.room.id, town.ben.user_id, SanctionKind.BAN, reason="spam")
+    await town.deliver()
+    assert await town.bridge.keeper.membership(room, guest.user_id) == "ban"
+    assert await town.bridge.keeper.membership(room, ghost) in {"leave", "ban"}
+    await guest.call("PUT", f"rooms/{room}/send/m.room.message/late", {"msgtype": "m.text", "body": "Still me"}, 403)
+    async with town.db.transaction() as tx:
+        await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
+    await town.deliver()
+    assert await town.bridge.keeper.membership(room, guest.user_id) == "invite"
+    await town.say(town.ben, "Sorry")
+    await town.deliver()
+    assert ("Ben", "Sorry") in await town.seen()
+
+
+async def test_a_moderators_ban_there_is_a_ban_here_until_it_is_lifted(
+    town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
+) -> None:
+    room = await town.matrix_room()
+    await act(host, room, "ban", guest.user_id, reason="Spam,\nagain and again")
+    await town.read()
+    (found,) = await in_force(town)
+    assert (found.user_id, found.kind, found.by_user_id) == (town.ben.user_id, SanctionKind.BAN, town.ana.user_id)
+    assert found.reason == "Spam, again and again"
+    assert await reached(town, town.ben) is Access.NONE
+    assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
+    async with town.db.transaction() as tx:
+        await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
+    # However often the same answers are read and the room is compared.
+    for _ in range(2):
+        await compared(town)
+        assert await in_force(town) == []
+    assert await town.bridge.keeper.membership(room, guest.user_id) == "invite"
+
+
+async def test_a_ban_of_who_speaks_for_somebody_is_theirs(
+    town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
+) -> None:
+    """Whoever writes here is seen there as a user of ours; a moderator bans that one."""
+    await town.agree(town.ben)
+    await town.say(town.ben, "Buy this")
+    await town.deliver()
+    room, ghost = await town.matrix_room(), await ghost_of(town, town.ben)
+    await act(host, room, "ban", ghost)
+    await town.read()
+    assert [one.reason for one in await in_force(town)] == ["Banned in Matrix"]
+    assert await reached(town, town.ben) is Access.NONE
+    assert await town.bridge.keeper.membership(room, guest.user_id) == "ban"
+    async with town.db.transaction() as tx:
+        await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
+    await town.deliver()
+    await town.say(town.ben, "Sorry")
+    await town.deliver()
+    assert ("Ben", "Sorry") in await town.seen()
+    assert await in_force(town) == []
+
+
+async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
+    """A guest has no power; hosts cannot be banned; an unban there does not lift what was decided here."""
+    room = await town.matrix_room()
+    await act(guest, room, "ban", host.user_id, 403)
+    await town.agree(town.ana)
+    await town.say(town.ana, "Welcome")
+    await town.deliver()
+    ghost = await ghost_of(town, town.ana)
+    await act(host, room, "ban", ghost)
+    await compared(town)
+    assert await in_force(town) == []
+    assert await banned_by(town, ghost) is None
+    await town.say(town.ana, "I am still here")
+    await town.deliver()
+    assert ("Ana", "I am still here") in await town.seen()
+    await act(host, room, "ban", guest.user_id)
+    await town.read()
+    await act(host, room, "unban", guest.user_id)
+    await compared(town)
+    assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
+    assert len(await in_force(town)) == 1
