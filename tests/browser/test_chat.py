@@ -11,16 +11,21 @@ from playwright.async_api import Page, expect
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.agenda import find_for_host
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets, unclear_names
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.series.practice import dates, split, weekly
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.parts import needs
 
 pytestmark = needs("chromium")
@@ -325,3 +330,63 @@ async def test_drafts_go_at_sign_out(openmeet, browser, talk):
         await page.evaluate("document.querySelector('form[action=\"/sign-out\"]').requestSubmit()")
         await expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
         assert await page.evaluate("Object.keys(localStorage).filter((key) => key.includes('draft'))") == []
+
+
+async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, talk, way):
+    """The words go from the window of somebody else, who is banned next and let back in by the same page."""
+    path, _, _, tokens = talk
+    async with window(browser, openmeet, tokens[0], **way) as host, window(browser, openmeet, tokens[1], **way) as ben:
+        await ben.goto(path)
+        await ben.get_by_label("Message everyone going").fill("Buy this")
+        await ben.get_by_role("button", name="Send").click()
+        await expect(ben.locator("li.own")).to_have_count(1)
+        await host.goto(path)
+        await host.get_by_role("link", name="More about Ben’s message").click()
+        message = host.url
+        await host.get_by_label("Why").fill("Spam")
+        await host.get_by_role("button", name="Remove the message").click()
+        await expect(host.locator("li.msg")).to_contain_text("Removed by a moderator")
+        await host.goto(message)
+        await host.get_by_role("button", name="Ban the author from this chat").click()
+        await expect(host.get_by_label("Why")).to_have_attribute("aria-invalid", "true")
+        await host.get_by_label("Why").fill("Spam again")
+        await host.get_by_role("button", name="Ban the author from this chat").click()
+        await expect(host.locator("li.msg")).to_have_count(1)
+        if way.get("java_script_enabled") is False:
+            await ben.goto(path)
+        await expect(ben.get_by_label("Message everyone going")).to_have_count(0)
+        await expect(ben.get_by_text("Buy this")).to_have_count(0)
+        await host.goto(message)
+        if way.get("java_script_enabled") is not False:
+            await looks_right(host)
+            assert await unclear_names(host) == []
+        await host.get_by_role("button", name="Let the author back in").click()
+        await expect(host.locator("li.msg")).to_have_count(1)
+        await ben.goto(path)
+        await expect(ben.get_by_label("Message everyone going")).to_be_visible()
+
+
+async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, talk, way):
+    """Without an account and without signing in; the words are in the chat under the name that they gave."""
+    path, slug, people, tokens = talk
+    async with openmeet.db.transaction() as tx:
+        gil = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
+        await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, RsvpRequest())
+        event = await events.by_slug(tx, slug)
+        await say(tx, people[0], await room_of(tx, people[0], about(event)), "Who has the key?")
+        link = f"/mail/answer/{await links.token_for(tx, CODE_KEY, EmailLink(gil, LinkPurpose.ANSWER, event.id))}"
+    async with context(browser, openmeet, **way) as nobody, window(browser, openmeet, tokens[0], **way) as host:
+        page = await nobody.new_page()
+        await page.goto(link)
+        await page.locator(f"a[href='{link}/chat']").click()
+        await expect(page.locator("li.msg")).to_contain_text("Who has the key?")
+        await page.get_by_role("button", name="Send message").click()
+        await expect(page.get_by_label("Message", exact=True)).to_have_attribute("aria-invalid", "true")
+        await page.get_by_label("Message", exact=True).fill("I have it")
+        await page.get_by_role("button", name="Send message").click()
+        await expect(page.get_by_text("Sent. Everyone in this chat can read it now.")).to_be_visible()
+        if way.get("java_script_enabled") is not False:
+            await looks_right(page)
+        await host.goto(path)
+        await expect(host.locator("li.msg").last).to_contain_text("I have it")
+        await expect(host.locator("li.msg").last).to_contain_text("Gil")

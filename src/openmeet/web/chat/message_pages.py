@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
-from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries
+from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries, sanctions
+from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import (
     EDITABLE_FOR,
@@ -20,8 +21,10 @@ from openmeet.domain.chat.model import (
     ChatMessage,
     ChatMessageId,
     MessageKind,
+    RoomId,
 )
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
@@ -113,6 +116,27 @@ async def _release(tx: Transaction, request: Request, typed: dict[str, str]) -> 
     return await messages.release(tx, caller_of(request), _id(request), typed.get("reason", ""))
 
 
+async def _ban(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+    """Its author, from this chat."""
+    caller, message = caller_of(request), await _reached(tx, request)
+    if message.user_id is None:
+        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+    reason = typed.get("reason", "")
+    await sanctions.sanction(tx, caller, message.room_id, message.user_id, SanctionKind.BAN, reason=reason)
+    return message
+
+
+async def _unban(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
+    message = await _reached(tx, request)
+    if message.user_id is not None:
+        await sanctions.lift(tx, caller_of(request), message.room_id, message.user_id, kind=SanctionKind.BAN)
+    return message
+
+
+async def _reached(tx: Transaction, request: Request) -> ChatMessage:
+    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+
+
 async def _react(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
     """Add or remove an emoji of the caller."""
     caller, message_id = caller_of(request), _id(request)
@@ -159,6 +183,8 @@ _ACTS: Final[dict[str, Act]] = {
     "restore": _restore,
     "hold": _hold,
     "release": _release,
+    "ban": _ban,
+    "unban": _unban,
 }
 
 
@@ -184,6 +210,10 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
             and not message.is_taken_back
             and not message.removed_by_site
         )
+        moderates = found is Access.MODERATE and not shown.is_mine
+        author = message.user_id if moderates else None
+        banned = author is not None and await _is_banned(reader, room.id, author)
+        may_ban = author is not None and not banned and await access(reader, room.id, author) is not Access.MODERATE
         # Nothing is sealed of a message that nobody removed.
         text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
     joint = "&" if "?" in address.path else "?"
@@ -207,7 +237,9 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
         "may_close_poll": shown.is_mine and may_write and row.poll is not None and not row.poll.is_over,
         "may_take_back": shown.is_mine and not message.is_removed,
         "may_pin": found is Access.MODERATE and not message.is_removed,
-        "may_moderate": found is Access.MODERATE and not shown.is_mine,
+        "may_moderate": moderates,
+        "may_ban": may_ban,
+        "is_banned": banned,
         "may_restore": may_restore,
         "text": text if may_restore else "",
         "shown": {"pictures": picture_views(pictures if may_restore else (), shown.name, PICTURES)},
@@ -249,6 +281,8 @@ async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> 
                 "may_close_poll",
                 "may_pin",
                 "may_moderate",
+                "may_ban",
+                "is_banned",
                 "may_restore",
                 "report",
                 "max_text",
@@ -258,6 +292,12 @@ async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> 
         ),
     }
     return page(request, "chat/message.html", context)
+
+
+async def _is_banned(reader: Reader, room: RoomId, person: UserId) -> bool:
+    """By its hosts, who can let them back in."""
+    found = await sanctions.sanctions_in(reader, room, person)
+    return any(one.kind is SanctionKind.BAN and not one.of_site for one in found)
 
 
 def _id(request: Request) -> ChatMessageId:
