@@ -1,0 +1,75 @@
+"""What every page asks about chats is found by indexes, on both engines, whatever the statistics say."""
+
+import re
+
+import pytest
+
+from groundwork.database.transaction import Database, Engine, Reader, Row
+from openmeet.domain.chat import reactions, readers
+from openmeet.domain.chat.queries import MessageFilter, page_of_messages
+from tests.databases import MakeDatabase
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.site_under_test import event_by, person
+
+TABLES = "chat_rooms|chat_messages|chat_readers|chat_pins|chat_mentions|attendances|group_members|events"
+
+
+class Explaining:
+    """A reader that keeps the plan of each statement that it carries out."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.plans: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._reader, name)
+
+    async def fetch(self, sql: str, /, **parameters: object) -> list[Row]:
+        explain = "explain query plan" if self._reader.engine == "sqlite" else "explain"
+        rows = await self._reader.fetch(f"{explain} {sql}", **parameters)
+        self.plans[sql] = "\n".join(str(row[-1]) for row in rows)
+        return list(await self._reader.fetch(sql, **parameters))
+
+    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
+        return next(iter(await self.fetch(sql, **parameters)), None)
+
+    def reading_through(self) -> list[str]:
+        """Statements that read one of the tables from its beginning to its end, each with its plan."""
+        if self._reader.engine == "postgresql":
+            through = re.compile(rf"Seq Scan on ({TABLES})\b")
+            return [f"{sql}\n{plan}" for sql, plan in self.plans.items() if through.search(plan)]
+        found = []
+        for sql, plan in self.plans.items():
+            # SQLite calls a table by the name that it has in the statement.
+            aliases = {alias for _, alias in re.findall(r"\b(?:from|join|,) (chat_\w+) (\w+)", sql)}
+            scanned = {name for name, rest in re.findall(r"^SCAN (\w+)(.*)$", plan, re.MULTILINE) if not rest.strip()}
+            if scanned & (aliases | set(TABLES.split("|"))):
+                found.append(f"{sql}\n{plan}")
+        return found
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase) -> Database:
+    return await make_database("openmeet")
+
+
+async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Database, engine: Engine) -> None:
+    """PostgreSQL is told to avoid reading through: where it does so nevertheless, no index would help."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        room = await room_of(tx, ana, about(await event_by(tx, ana)))
+        one = await say(tx, ana, room)
+        await reactions.pin(tx, ana, one.id)
+        if engine == "postgresql":
+            await tx.execute("set local enable_seqscan = off")
+        looking = Explaining(tx)
+        await looking.fetch("select r.id from chat_rooms r where r.about = 'a column without an index'")
+        assert looking.reading_through(), "what is looked for would be found"
+        looking.plans.clear()
+        await readers.unread_counts(looking, ana.user_id)
+        (near, *_) = looking.plans.values()
+        page = await page_of_messages(looking, room, ana.user_id, MessageFilter(pinned=True))
+        found = looking.reading_through()
+    assert [each.message.id for each in page.messages] == [one.id]
+    assert {"chat_rooms_by_series", "chat_rooms_by_group"} <= set(re.findall(r"\w+", near)), near
+    assert not found, "\n\n".join(found)
