@@ -1,0 +1,50 @@
+"""A bridge as a process of its own, which a test kills: it delivers and reads until it is told to stop, by nothing but a kill.
+
+    python -m tests.openmeet.matrix.bridge_process DATABASE SCHEMA NOW SYNAPSE_URL SERVER_NAME TOKEN_FILE TENANT
+
+It says ``said ready``, and ``said passed KIND`` after each event that the homeserver has taken and before that is stored.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from groundwork.clock import HandClock, Instant, SystemClock
+from groundwork.database.open_ import open_database
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.retry import RetryPolicy
+from openmeet.matrix import reader
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.call_jobs import call_handler, person_handler
+from openmeet.matrix.calls import open_client
+from openmeet.matrix.delivery import room_handler
+from openmeet.matrix.registration import open_homeserver
+from openmeet.outbox.kinds import JobKind
+from tests.openmeet.matrix.conftest import SEALER
+
+
+def _passed(kind: str) -> None:
+    print("said passed", kind, flush=True)
+
+
+async def main(database: str, schema: str, now: str, url: str, name: str, token: str, tenant: str) -> None:
+    db = await open_database(database, schema=schema, clock=HandClock(Instant(int(now))))
+    homeserver = open_homeserver(open_client("openmeet/tests"), SystemClock(), url, name, Path(token))
+    bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
+    at_once = RetryPolicy(first_seconds=0.0)
+    deliveries = {
+        JobKind.MATRIX_ROOM: one_by_one(room_handler(bridge, _passed), retry=at_once),
+        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=at_once),
+        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), retry=at_once),
+    }
+    print("said ready", flush=True)
+    reading = asyncio.create_task(reader.run(bridge, asyncio.Event(), lambda _number: None))
+    while not reading.done():
+        if not await dispatcher.run_once(db, deliveries):
+            await asyncio.sleep(0.1)
+    await reading
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Our bridge is killed in the middle of its work, and started again: nothing is lost and nothing is doubled; at a real homeserver."""
+
+import asyncio
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import MINUTE, HandClock
+from groundwork.database.open_ import open_database
+from openmeet.matrix.bridge import Bridge
+from openmeet.matrix.calls import Homeserver
+from tests.databases import PATIENT, sqlite_url
+from tests.openmeet.matrix.conftest import SEALER
+from tests.openmeet.matrix.homeserver import SERVER_NAME, Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
+from tests.openmeet.sign_in.test_refreshing_processes import line_of
+from tests.parts import ROOT, needs
+
+pytestmark = [pytest.mark.anyio, needs("synapse")]
+
+MESSAGES = 5
+_PATIENCE_SECONDS = 180
+# The kill comes after so many events that the homeserver has taken and nobody has noted.
+_KILLED_AFTER = (1, 4, 2)
+
+
+@pytest.fixture
+async def shared(
+    tmp_path: Path, sqlite_templates: Path, clock: HandClock, homeserver: Homeserver
+) -> AsyncIterator[tuple[MirroredTown, str]]:
+    """A community whose database other processes open, too."""
+    url = await sqlite_url(tmp_path, sqlite_templates, "openmeet")
+    db = await open_database(url, clock=clock, **PATIENT)
+    bridge = Bridge(db, homeserver, SEALER, f"k{os.getpid()}", federates=False, language="en")
+    yield await mirrored_town(db, bridge, clock), url
+    await db.close()
+
+
+@asynccontextmanager
+async def running(town: MirroredTown, url: str, synapse: Synapse) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A bridge of its own process, which ends by SIGKILL, at the latest with the block."""
+    town.clock.turn(30 * MINUTE)  # the leases of the dead are over
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.openmeet.matrix.bridge_process", url, "", str(town.clock.now())),
+        *(synapse.url, SERVER_NAME, str(synapse.token_file), town.bridge.tenant),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert await line_of(process) == "ready"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while not await holds():  # noqa: ASYNC110 - another process makes it true
+            await asyncio.sleep(0.2)
+
+
+async def test_a_bridge_that_is_killed_loses_and_doubles_nothing(
+    shared: tuple[MirroredTown, str], synapse: Synapse, fresh: Callable[[str], str]
+) -> None:
+    """Killed each time between the homeserver’s answer and what we note of it, while people write on both sides."""
+    town, url = shared
+    account = await synapse.account(fresh("ben"))
+    await town.linked(town.ben, account)
+    room = await town.matrix_room()
+    await account.join(room)
+    await town.read()
+    await town.agree(town.ana)
+    numbers = itertools.count(1)
+    here, there = [], []
+    for killed_after in _KILLED_AFTER:
+        for number in itertools.islice(numbers, MESSAGES):
+            here.append(f"From here {number}")
+            there.append(f"From there {number}")
+            await town.say(town.ana, here[-1])
+            await account.say(room, there[-1], f"there {number}")
+        async with running(town, url, synapse) as process:
+            for _ in range(killed_after):
+                assert await line_of(process) == "passed said"
+            process.kill()
+            assert await process.wait() == -9
+        assert {text for _, text in await town.seen()} < {*here, *there}
+
+    async def is_all_here() -> bool:
+        return len(await town.texts()) > len(here) + len(there)
+
+    async def is_all_there() -> bool:
+        return len(await town.seen()) >= len(here) + len(there)
+
+    async with running(town, url, synapse):
+        await until(is_all_there)
+        await until(is_all_here)
+    # Whatever is still to come would be doubled.
+    town.clock.turn(30 * MINUTE)
+    await town.read()
+    seen = [text for _, text in await town.seen()]
+    assert [text for text in seen if text in here] == here
+    assert [text for text in seen if text in there] == there
+    assert len(seen) == len(here) + len(there)
+    texts = await town.texts()
+    assert [text for text in texts if text in here] == here
+    assert [text for text in texts if text in there] == there
+    assert len(texts) == 1 + len(here) + len(there)
