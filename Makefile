@@ -55,7 +55,7 @@ screenshots: install-dev  ## Take the pictures of the README anew, of the demo t
 
 test: install-dev check  ## Run the whole test suite, set-up included
 	@$(BIN)/python -m checks.prepare
-	@$(BIN)/python -m checks.suite --workers $(WORKERS) --compare
+	@$(BIN)/python -m checks.suite --workers $(WORKERS)
 
 quick: install-dev  ## In two minutes: check, and the tests that a change reaches, on SQLite
 	@$(BIN)/python -m checks.quick
