@@ -34,7 +34,7 @@ NEW_PASSWORD: Final = "OPENMEET_NEW_PASSWORD"  # noqa: S105 - a variable's name
 FACTOR_TOKEN: Final = "OPENMEET_FACTOR_TOKEN"  # noqa: S105 - a variable's name
 PLC_TOKEN: Final = "OPENMEET_PLC_TOKEN"  # noqa: S105 - a variable's name
 
-_WORDS = {
+_STEP_LABELS = {
     MigrationStep.ACCOUNT: "account",
     MigrationStep.REPOSITORY: "records",
     MigrationStep.BLOBS: "blobs",
@@ -73,7 +73,7 @@ async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> No
     )
     new, was_made = await account.arrive(http, clock, old, state.new, wanted)
     say(
-        f"{_WORDS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
+        f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
     )
     with _shown() as on_progress:
         move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, on_progress)
@@ -192,7 +192,7 @@ def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
     running: dict[MigrationStep, TaskID] = {}
 
     def on_progress(one: steps.Progress) -> None:
-        word = _WORDS[one.step]
+        word = _STEP_LABELS[one.step]
         if one.is_complete:
             if one.step in running:
                 bars.remove_task(running.pop(one.step))

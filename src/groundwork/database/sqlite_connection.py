@@ -114,7 +114,7 @@ def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, objec
 
 
 # Errors that an operator can repair, in words.
-_IN_WORDS = {
+_EXPLANATIONS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "its file or disk is read-only",
     sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
@@ -157,7 +157,7 @@ def meaning(failure: BaseException) -> BaseException:
     elif code == sqlite3.SQLITE_INTERRUPT:
         translated = TransactionTooLong("the database took too long; nothing was saved")
     elif code in _STORE_FAULTS:
-        why = _IN_WORDS.get(code, str(name or failure))
+        why = _EXPLANATIONS.get(code, str(name or failure))
         translated = DatabaseUnavailable(f"the database cannot be used at the moment ({why})")
     else:
         return failure

@@ -20,8 +20,8 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogK
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
-# The entries of a message that are events with its words.
-_WORDS: Final = "('said', 'restored')"
+# Log entries whose Matrix event carries the text of the message.
+_TEXT_KINDS: Final = "('said', 'restored')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
     row = await reader.fetch_one(
         f"""
         select s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
-         where l.message_id = :message and l.kind in {_WORDS} and s.event_id is not null order by l.number desc limit 1
+         where l.message_id = :message and l.kind in {_TEXT_KINDS} and s.event_id is not null order by l.number desc limit 1
         """,
         message=message,
     )
@@ -201,7 +201,7 @@ async def message_of(reader: Reader, room_id: RoomId, event_id: str) -> ChatMess
     row = await reader.fetch_one(
         f"""
         select l.message_id from matrix_sends s join chat_log l on l.room_id = s.room_id and l.number = s.number
-         where s.room_id = :room and s.event_id = :event and l.kind in {_WORDS} and l.message_id is not null
+         where s.room_id = :room and s.event_id = :event and l.kind in {_TEXT_KINDS} and l.message_id is not null
         """,
         room=room_id,
         event=event_id,

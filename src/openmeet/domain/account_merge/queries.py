@@ -31,7 +31,7 @@ _HELD: Final = (
     ("tokens", "api_tokens where user_id = :id and revoked_at is null", ("API token", "API tokens")),
     ("webhooks", "webhooks where user_id = :id", ("webhook", "webhooks")),
 )
-_WORDS: Final = {key: words for key, _, words in _HELD}
+_HOLDING_LABELS: Final = {key: words for key, _, words in _HELD}
 _COUNT: Final = "select " + ", ".join(
     f"(select count(*) from {what}) as n{at}" for at, (_, what, _) in enumerate(_HELD)
 )
@@ -167,7 +167,7 @@ def _claim(row: Row) -> AccountClaim:
         created_at=Instant(row["created_at"]),
         expires_at=Instant(row["expires_at"]),
         settled_at=None if row["settled_at"] is None else Instant(row["settled_at"]),
-        joined=tuple(Holding(key, number, _WORDS[key]) for key, number in joined if key in _WORDS),
+        joined=tuple(Holding(key, number, _HOLDING_LABELS[key]) for key, number in joined if key in _HOLDING_LABELS),
     )
 
 

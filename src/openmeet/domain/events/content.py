@@ -298,19 +298,19 @@ def differing(one: Content, other: Content) -> tuple[str, ...]:
 
 # Stands for the event's end among changed fields.
 END: Final = "end"
-_WORDS: Final = {field.name: field.told for field in FIELDS if field.told is not None} | {
+_FIELD_LABELS: Final = {field.name: field.told for field in FIELDS if field.told is not None} | {
     END: plazy("a field that changed", "end")
 }
 
 
 def changed_fields(before: Content, after: Content) -> tuple[str, ...]:
     """Names of the fields that have changed and of which people are notified."""
-    return tuple(name for name in differing(before, after) if name in _WORDS)
+    return tuple(name for name in differing(before, after) if name in _FIELD_LABELS)
 
 
 def changed_field_label(name: str) -> str:
     """What notifications call a field that has changed; the name itself of one that is gone since."""
-    return str(_WORDS.get(name, name))
+    return str(_FIELD_LABELS.get(name, name))
 
 
 def parse(typed: Mapping[str, str], problems: Problems, before: Content | None) -> Content:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader
+from groundwork.errors import Gone, NotFound
 from openmeet.domain.events import group_events, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.permissions import EventPermission, EventRole
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import access_by
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
@@ -116,3 +118,22 @@ async def must_be_editable(
         reader, event, caller, EventPermission.KEEP_DRAFT if event.is_draft and act is EventPermission.EDIT else act
     )
     rules.must_be_changeable(event)
+
+
+def must_not_be_gone(event: Event, *, concerns: bool = False) -> None:
+    """Raises Gone (410) for a deleted event that was public; NotFound for anything else.
+
+    ``concerns``: the viewer answered or hosted it, and learns which one it was even if it was not public.
+    """
+    if not event.is_gone:
+        return
+    if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not concerns):
+        raise NotFound(EventReason.NO_SUCH_EVENT)
+    # A record that is missing from its repository may have been deleted there by any app.
+    is_by_host = event.deleted_at is not None
+    if concerns and event.title:
+        raise Gone(
+            EventReason.NAMED_EVENT_DELETED if is_by_host else EventReason.NAMED_EVENT_REMOVED_ELSEWHERE,
+            title=event.title,
+        )
+    raise Gone(EventReason.DELETED if is_by_host else EventReason.REMOVED_ELSEWHERE)

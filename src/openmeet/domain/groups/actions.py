@@ -43,7 +43,7 @@ _RANDOM_LENGTHS: Final = frozenset({5, 8, 10})
 # A chosen slug may not look like an earlier generated one, whatever the group's name.
 _MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
 # Reserved: page addresses use these words in this place.
-_TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
+_RESERVED_SLUGS: Final = frozenset({"new", "invitations", "mine"})
 
 
 class GroupAlreadyCreated(Refused):
@@ -173,7 +173,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
     address = GroupSlug(wanted.strip().lower())
     if address == group.slug:
         return group
-    if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _TAKEN_WORDS:
+    if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _RESERVED_SLUGS:
         raise InvalidForm({"address": GroupReason.MALFORMED_ADDRESS(most=MAX_ADDRESS)})
     looks_made = _MADE_EARLIER.search(address) is not None or _is_made(address, group.details.name)
     if looks_made or await queries.is_slug_taken(tx, address, by_others_than=group.id):

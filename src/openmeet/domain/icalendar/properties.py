@@ -18,7 +18,7 @@ from openmeet.i18n.names import known_code
 FROM_NETWORK: Final = "From the network"
 
 # Files name topics in English, whatever language a reader speaks.
-_BY_WORDS: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
+_BY_LABEL: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
 
 
 def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
@@ -31,8 +31,8 @@ def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, .
 
     A topic must match letter for letter: in lower case it is a tag, as every tag is.
     """
-    categories = [_BY_WORDS[value] for value in values if value in _BY_WORDS][:MAX_CATEGORIES]
-    others = [value for value in values if value != FROM_NETWORK and _BY_WORDS.get(value) not in categories]
+    categories = [_BY_LABEL[value] for value in values if value in _BY_LABEL][:MAX_CATEGORIES]
+    others = [value for value in values if value != FROM_NETWORK and _BY_LABEL.get(value) not in categories]
     tags = dict.fromkeys(tag for tag in map(normalised, others) if tag and len(tag) <= MAX_TAG)
     return tuple(categories), tuple(tags)[:MAX_TAGS]
 

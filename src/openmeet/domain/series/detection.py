@@ -46,7 +46,7 @@ _SAME_NAME = 0.85
 _ROUNDS = 3
 _HOUR_MINUTES = 60
 _NUMBERS = regex.compile(r"#?\p{N}+(?:st|nd|rd|th)?")
-_WORDS = regex.compile(r"\p{L}+")
+_WORD = regex.compile(r"\p{L}+")
 _MONTHS = frozenset(
     [
         "january",
@@ -123,7 +123,7 @@ class DetectedSeries:
 def name_of(title: str) -> str:
     """The constant part of a title: no numbers, months, punctuation; all of it where nothing else is left."""
     plain = _NUMBERS.sub(" ", folded(title))
-    words = [word for word in _WORDS.findall(plain) if word not in _MONTHS]
+    words = [word for word in _WORD.findall(plain) if word not in _MONTHS]
     return " ".join(words) or folded(title).strip()
 
 

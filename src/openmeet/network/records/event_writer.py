@@ -65,7 +65,7 @@ NOTES: Mapping[Circle, str] = {
 # In the mark: the rule in the record is ours, so we may change and remove it.
 NATIVE = "native"
 
-_MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
+_MODE_TOKENS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def _new(ours: Publishable) -> dict[str, Value]:
         "$type": EVENT,
         "name": ours.title,
         "createdAt": format_datetime(ours.created_at),
-        "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}",
+        "mode": f"{EVENT}#{_MODE_TOKENS[ours.mode]}",
         "status": f"{EVENT}#{ours.status.value}",
     }
     sentence = "" if ours.series is None else ours.series.sentence
@@ -295,7 +295,7 @@ def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries:
 def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> dict[str, Value]:
     if ours.mode is read.event.mode:
         return record
-    return {**record, "mode": f"{EVENT}#{_MODE_WORDS[ours.mode]}"}
+    return {**record, "mode": f"{EVENT}#{_MODE_TOKENS[ours.mode]}"}
 
 
 def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> None:

@@ -38,7 +38,7 @@ from openmeet.recurrence.rule import Until, format_rule, parse_rule
 from openmeet.recurrence.wall_time import local_of, zone_names
 
 _EVENT = "community.lexicon.calendar.event"
-_MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
+_MODE_TOKENS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 MOST_DATES = 1000
 # Ten years: longer than any recurring event, and far from overflowing a calendar date.
 _LONGEST_MINUTES = 10 * 366 * 24 * 60
@@ -190,7 +190,7 @@ def _template(content: Content, page_url: str, before: Value) -> Value:
     """The content of each date, by key: what others added to it, and to its lists, stays."""
     found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
     if _mode(found.get("mode")) is not content.mode or "mode" not in found:
-        found["mode"] = f"{_EVENT}#{_MODE_WORDS[content.mode]}"
+        found["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
     known = read_places(found, Notes()).venues
     venue = public_place(content.venue, content.place_audience)
     places = [] if content.mode is Mode.ONLINE else entries_of(venue)
@@ -216,7 +216,7 @@ def _is_link_to(entry: Value, url: str) -> bool:
 
 def _mode(value: object) -> Mode:
     word = token_of(value) if isinstance(value, str) else ""
-    return next((mode for mode, known in _MODE_WORDS.items() if known == word), Mode.IN_PERSON)
+    return next((mode for mode, known in _MODE_TOKENS.items() if known == word), Mode.IN_PERSON)
 
 
 # Keys that we write and read, in the order of ``_meanings``.

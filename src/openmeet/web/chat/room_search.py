@@ -21,7 +21,7 @@ from openmeet.web.chat.places import ChatPlace
 
 _PAGE: Final = 30
 _PEOPLE: Final = 100
-_MAX_WORDS: Final = 200
+_MAX_QUERY_LENGTH: Final = 200
 
 
 async def found_in_room(
@@ -29,7 +29,7 @@ async def found_in_room(
 ) -> dict[str, object]:
     """What the page of a search shows. Without any condition it is the form alone. Raises InvalidInput (``cursor``)."""
     zone = place.time_zone
-    words = asked.get("q", "").strip()[:_MAX_WORDS]
+    words = asked.get("q", "").strip()[:_MAX_QUERY_LENGTH]
     since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     person = asked.get("person", "")
     has_picture = asked.get("has") == "picture"

@@ -14,6 +14,7 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.seeing import must_not_be_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries as profiles
@@ -28,7 +29,6 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of, short_when
 from openmeet.web.events.search_feeds import public_search
-from openmeet.web.events.words import must_be_here
 from openmeet.web.groups.access import path_of, see_as_stranger
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.series import view as series_view
@@ -67,7 +67,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    must_be_here(event)
+    must_not_be_gone(event)
     (found,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"
     shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event))}

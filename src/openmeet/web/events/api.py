@@ -28,6 +28,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.seeing import must_not_be_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import event_lists, forgiving, query, search
@@ -53,7 +54,6 @@ from openmeet.web.events.schemas import (
     PublicationOutput,
     event_fields,
 )
-from openmeet.web.events.words import must_be_here
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
@@ -211,7 +211,7 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, is_invited=is_invited(mine)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+    must_not_be_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
     return event
 
 

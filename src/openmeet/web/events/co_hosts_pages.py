@@ -184,15 +184,15 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-_WORDS = {
+_STATE_LABELS = {
     CoHostState.INVITED: lazy("invited"),
     CoHostState.ACCEPTED: lazy("hosts it, too"),
     CoHostState.DECLINED: lazy("said no"),
     CoHostState.LEFT: lazy("left"),
     CoHostState.REMOVED: lazy("removed"),
 }
-_WORDS_OF_SERIES = {
-    **_WORDS,
+_STATE_LABELS_OF_SERIES = {
+    **_STATE_LABELS,
     CoHostState.INVITED: lazy("invited, every date"),
     CoHostState.ACCEPTED: lazy("hosts it, too, every date"),
 }
@@ -228,7 +228,7 @@ def lines_of(
             names[one.user_id] if one.user_id is not None else one.email or "",
             gettext("invited, but the invitation is over")
             if one.state is CoHostState.INVITED and not one.is_open(now)
-            else str((_WORDS_OF_SERIES if one.is_for_series else _WORDS)[one.state]),
+            else str((_STATE_LABELS_OF_SERIES if one.is_for_series else _STATE_LABELS)[one.state]),
             one.state is CoHostState.ACCEPTED,
             one.state in _OPEN,
             f"/co-hosting/{token_of(key, one.id)}" if one.is_open(now) else "",

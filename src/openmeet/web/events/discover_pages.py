@@ -25,8 +25,7 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover
 from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.listing import EventCard, ListedDay, ListedFace, card_of, face_of, short_when
-from openmeet.web.events.words import further_dates
+from openmeet.web.events.listing import EventCard, ListedDay, ListedFace, card_of, face_of, further_dates, short_when
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none

@@ -29,9 +29,8 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of, days, short_when
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of, days, further_dates, short_when
 from openmeet.web.events.waiting import READ_WAITING, rows_of
-from openmeet.web.events.words import further_dates
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page

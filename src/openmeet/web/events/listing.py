@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
@@ -14,12 +16,15 @@ from openmeet.domain.attendance.model import NOBODY, RsvpCounts
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
+from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.recurrence import wall_time
+from openmeet.recurrence import expansion, wall_time
 from openmeet.web.events.badges import Badge
 from openmeet.web.media.covers import thumbnail
 
@@ -207,3 +212,42 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     if sync := facts.sync.get(event.id, ""):
         found = [*found[:1], Badge(sync, "plain")]
     return [*found, *facts.badges.get(event.id, ())][:MOST_BADGES]
+
+
+async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
+    """The label of further dates of each event that stands for a series, with the page of the series; others are left out."""
+    place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
+    series = await series_queries.by_ids(reader, list(dict.fromkeys(place.values())))
+    numbers = await more_dates(reader, events)
+    found = {}
+    for event_id, series_id in place.items():
+        one = series.get(series_id)
+        if one is None or one.deleted_at is not None or one.is_hidden:
+            continue
+        label = _more_dates_label(numbers.get(event_id, 0), goes_on=_goes_on(one))
+        if label:
+            found[event_id] = FurtherDates(f"/series/{quote(one.slug)}", label)
+    return found
+
+
+def _goes_on(series: Series) -> bool:
+    """Whether it has dates beyond the stored ones. A remote or detected series has only those that are stored."""
+    return (
+        series.status is SeriesStatus.ACTIVE
+        and not series.is_read_only
+        and bool(expansion.following(series.timing.pattern, series.stored_until, 1))
+    )
+
+
+# A small number of stored dates says nothing about a series that continues.
+_FEW = 3
+
+
+def _more_dates_label(number: int, *, goes_on: bool) -> str:
+    if goes_on and number < _FEW:
+        return gettext("and more dates")
+    if number == 0:
+        return ""
+    if goes_on:
+        return ngettext("and at least %(number)s more date", "and at least %(number)s more dates", number)
+    return ngettext("and %(number)s more date", "and %(number)s more dates", number)

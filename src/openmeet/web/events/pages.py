@@ -21,6 +21,7 @@ from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.seeing import must_not_be_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -45,8 +46,8 @@ from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, within
+from openmeet.web.events.view import paths_of_hosts
 from openmeet.web.events.view_conflicts import meanwhile
-from openmeet.web.events.words import must_be_here, paths_of_hosts
 from openmeet.web.media.qr_code import picture_of as picture_of_code
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site.caller import caller_or_none
@@ -87,7 +88,7 @@ async def show_event(request: Request) -> Response:
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)
-        must_be_here(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
+        must_not_be_gone(event, concerns=viewer is not None and (mine is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, mine)
     return page(request, "events/event.html", context)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_state import GIVEN
@@ -23,6 +24,7 @@ from openmeet.domain.events.values import EventLink, Mode, Visibility
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.domain.users.queries import kinds
 from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
@@ -270,3 +272,14 @@ def _person(one: Attendee, name: str, viewer: UserId | None) -> AttendeeView:
         one.party - 1,
         one.is_private,
     )
+
+
+async def path_of_host(reader: Reader, host: UserId, *, is_public: bool) -> str:
+    """The public profile of a host; empty if there is none."""
+    return (await paths_of_hosts(reader, [host], is_public=is_public))[host]
+
+
+async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: bool) -> dict[UserId, str]:
+    """``path_of_host`` for several."""
+    people = await kinds(reader, hosts) if is_public else {}
+    return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}

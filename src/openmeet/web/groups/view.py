@@ -42,8 +42,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay
-from openmeet.web.events.words import further_dates
+from openmeet.web.events.listing import ListedDay, further_dates
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture

@@ -22,8 +22,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import days
-from openmeet.web.events.words import further_dates
+from openmeet.web.events.listing import days, further_dates
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, candidates, gathered
 from openmeet.web.site.caller import caller_of, caller_or_none

@@ -33,7 +33,7 @@ _PLACES: Final = {
     "/groups/{slug}/report": Thing.GROUP,
     "/people/{userId}/report": Thing.PERSON,
 }
-_WORDS: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
+_THING_CODES: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "group", Thing.PERSON: "person"}
 _FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
     None: lazy("A moderator looks at it."),
@@ -90,7 +90,7 @@ async def show(request: Request) -> Response:
         "muted": named,
         # Names the viewer may no longer see are not shown.
         "reports": [
-            (_WORDS[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
+            (_THING_CODES[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
             for one in reports_made
         ],
         "now": now,
@@ -146,7 +146,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
     context = {
         "typed": typed,
         "meant": meant,
-        "what": _WORDS[thing],
+        "what": _THING_CODES[thing],
         "owner": owner,
         "is_own": owner is None,
         "is_known": known is not None,

@@ -142,7 +142,7 @@ _HEARD_AS = {
     DateAction.REMOVE: kinds.EVENT_DELETED,
 }
 
-_WORDS = {
+_CONFIRMATIONS = {
     DateAction.CANCEL: (
         lazy("Cancel these dates?"),
         lazy("They stay visible, struck through, and you can bring them back."),
@@ -186,7 +186,7 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
 async def _confirm(
     request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], typed: Mapping[str, str]
 ) -> Response:
-    heading, lead, button = _WORDS[act]
+    heading, lead, button = _CONFIRMATIONS[act]
     effect = await impact.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
     # Carry a range by its ends: its dates could exceed the number of form fields.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}

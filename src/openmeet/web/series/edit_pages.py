@@ -154,12 +154,12 @@ async def _ask_scope(
         try:
             plan = await _plan(tx, series, edit, scope, drops=False)
         except (Refused, InvalidInput) as refused:
-            reaches.append(ScopeOption(scope.value, _WORDS[scope], "", refused.why))
+            reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], "", refused.why))
             continue
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(ScopeOption(scope.value, _WORDS[scope], _counted(counted)))
+        reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted)))
     possible = [one.value for one in reaches if not one.refused]
     carried = {
         name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}
@@ -180,7 +180,7 @@ async def _ask_scope(
     return page(request, "series/scope.html", context, status=status)
 
 
-_WORDS = {
+_SCOPE_LABELS = {
     EditScope.THIS: lazy("This date only"),
     EditScope.FOLLOWING: lazy("This and all following dates"),
     EditScope.ALL: lazy("All dates"),

@@ -18,7 +18,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.words import further_dates
+from openmeet.web.events.listing import further_dates
 from openmeet.web.search.front_choice import shown_of
 from openmeet.web.series import present
 from openmeet.web.series.schemas import SeriesList

@@ -13,6 +13,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.seeing import must_not_be_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -36,7 +37,7 @@ from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
 from openmeet.web.events.series_context import address_of, when_label
-from openmeet.web.events.words import must_be_here, path_of_host
+from openmeet.web.events.view import path_of_host
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site.caller import caller_or_none
@@ -189,7 +190,7 @@ async def open_date(request: Request) -> Response:
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
-    must_be_here(event)
+    must_not_be_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 
