@@ -70,7 +70,7 @@ class Homeserver:
         return await _object_of(answer)
 
     async def register(self, localpart: str) -> None:
-        """Make the user, unless it exists (CS API, ``POST /register``; AS API, Identity assertion)."""
+        """Create the user, unless it exists (CS API, ``POST /register``; AS API, Identity assertion)."""
         wish = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         try:
             await self.call("POST", "v3/register", body=wish)
@@ -169,7 +169,7 @@ class MatrixUser:
         self.user_id = homeserver.user_id(localpart)
 
     async def prepare(self) -> None:
-        """Make the user and its device; both may exist already."""
+        """Create the user and its device where they do not exist yet."""
         await self.homeserver.register(self.localpart)
         await self._call("PUT", "v3/devices", DEVICE, body={"display_name": "OpenMeet"}, has_device=False)
 
@@ -193,11 +193,11 @@ class MatrixUser:
         return [one for one in found["items"] if isinstance(one, dict)]
 
     async def set_state(self, room: str, kind: str, content: JsonObject, key: str = "") -> str:
-        """Set one state event; its event id."""
+        """Set one state event; returns its event id."""
         return _text(await self._call("PUT", "v3/rooms", room, "state", kind, key, body=content), "event_id")
 
     async def send(self, room: str, kind: str, transaction: str, content: JsonObject) -> str:
-        """Send an event; its id. The same ``transaction`` again is the same event.
+        """Send an event; returns its id. Repeating a ``transaction`` sends nothing and returns the id of the first event.
 
         Transaction ids are shared by all users of our registration in a room: they must be unique among them.
         """
@@ -345,7 +345,7 @@ class MatrixUser:
         return await self._call("GET", "v3/rooms", room, "messages", query=query, max_bytes=SYNC_BYTES)
 
     async def upload(self, body: bytes, media_type: str) -> str:
-        """Store a file; its ``mxc://`` address. Twice the same makes two files."""
+        """Upload a file; returns its ``mxc://`` address. Uploading the same bytes again makes another file."""
         return await self.homeserver.upload(body, media_type, query=self._acting, user=self.localpart)
 
     async def download(self, uri: str, max_bytes: int) -> bytes:

@@ -33,7 +33,7 @@ class IncomingPicture:
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
     """Something said. ``replaces``: the event that it edits; ``text`` is then the new text. ``picture``: what a picture shows; its
-    ``text`` has the name of the file, for who cannot get it.
+    ``text`` has the name of the file, for people who cannot load it.
     """
 
     event_id: str

@@ -327,7 +327,7 @@ class SyncCursor:
 
 
 async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCursor | None:
-    """Take or keep the lease on reading; None while another process has it."""
+    """Acquire or renew the lease on reading; None while another process holds it."""
     await tx.execute("insert into matrix_cursor (id, since) values (1, '') on conflict (id) do nothing")
     taken = await tx.execute(
         "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder or held_until < :now)",

@@ -28,7 +28,7 @@ LINK_CODE_LASTS: Final = 10 * MINUTE
 # Without letters and digits that look alike: 31 of them, so ten are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 10
-# Rooms whose words never leave the house.
+# Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 
 
@@ -223,7 +223,7 @@ async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
 
 
 async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
-    """Keep what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
+    """Store what this person decided. Words that they said before a yes stay here; a no takes back what was passed on."""
     before = await person(tx, caller.user_id)
     await _make_row(tx, caller.user_id)
     changed = await tx.execute(

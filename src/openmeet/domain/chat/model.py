@@ -356,7 +356,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What somebody wants to say. ``client_id``: chosen by the client; the same again answers the stored message.
+    """What somebody wants to say. ``client_id``: chosen by the client; sent again, it returns the stored message.
 
     ``mentions``: ids of people; those who may not read the room are left out. ``pictures``: uploaded by the same person.
     """

@@ -85,7 +85,7 @@ async def choose_notifications(
 
 
 async def silence(tx: Transaction, room: RoomId, person: UserId) -> None:
-    """Nothing of this room is sent to them any more; also for who has lost access since."""
+    """Turn off the person’s notifications about this room, also after they have lost access."""
     await _enter(tx, room, person)
     await tx.execute(
         "update chat_readers set level = 'none' where room_id = :room and user_id = :person", room=room, person=person

@@ -141,7 +141,7 @@ async def insert(
     name: str,
     position: int,
 ) -> bool:
-    """False if there is such a room already."""
+    """Insert a room; returns False if it exists already."""
     owner = {one.value: None for one in SubjectKind} | {subject.kind.value: subject.id}
     made = await tx.execute(
         """

@@ -306,7 +306,7 @@ async def _keep_history(tx: Transaction, room: Room) -> None:
 
 
 async def close(tx: Transaction, caller: Caller, room_id: RoomId, reason: str = "") -> Room:
-    """Make the room read-only. Closing a closed one changes nothing. Raises NotFound, Forbidden, InvalidInput."""
+    """Make the room read-only. Closing a closed room changes nothing. Raises NotFound, Forbidden, InvalidInput."""
     return await _set_closed(tx, caller, room_id, reason, closed=True)
 
 

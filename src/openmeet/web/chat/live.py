@@ -118,7 +118,7 @@ def event_frame(entry: ChatLogEntry, data: bytes) -> bytes:
 
 
 class LiveResponse(Response):
-    """A response that lasts: one task writes what comes, and looks now and then whether its reader is still there."""
+    """A streaming response: one task writes events, and checks now and then whether the reader is still connected."""
 
     def __init__(self, live: LiveRooms, stream: LiveStream, source: LiveSource) -> None:
         super().__init__(headers=_HEADERS)
