@@ -156,8 +156,7 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.site import dev_pages, offline_pages
-from openmeet.web.site.kept_forms import keep_forms
+from openmeet.web.site import dev_pages, kept_forms, offline_pages
 from openmeet.web.webhooks import api as webhooks_api
 from openmeet.web.webhooks import pages as webhooks_pages
 
@@ -195,12 +194,13 @@ CACHED_FOR_VISITORS: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}",
 
 def pages() -> list[Route]:
     """Every page route. ``/events/new`` stands before ``/events/{slug}``; the same holds for groups."""
-    return keep_forms(_pages())
+    return kept_forms.keep_forms(_pages())
 
 
 def _pages() -> list[Route]:
     return [
         *sign_in_pages.routes(),
+        *kept_forms.routes(),
         *atproto_pages.routes(),
         *identity_pages.routes(),
         *own_record_pages.routes(),

@@ -101,7 +101,7 @@ async def test_everything_without_scripts(openmeet, browser, talk):
         await page.get_by_role("button", name="Change the message").click()
         await expect(page.locator("li.own")).to_contain_text("Hello everyone")
         await page.get_by_role("link", name="More about your message").click()
-        await page.get_by_role("link", name="Answer this").click()
+        await page.get_by_role("link", name="Reply").click()
         await page.get_by_label("Message everyone going").fill("To myself")
         await page.get_by_role("button", name="Send").click()
         await expect(page.locator(".quote-line")).to_contain_text("Hello everyone")

@@ -7,6 +7,9 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from groundwork.clock import HandClock
+from openmeet.domain.events import town_positions
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, deployment, sideways
 from tests.databases import MakeDatabase
@@ -80,22 +83,71 @@ async def test_filters_add_up(browser: Browser, openmeet: Deployment, *, script:
 
 
 @SCRIPT
-async def test_the_town_of_a_new_event(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
-    """Its name fills in country and time zone: while it is typed, or by a button."""
+async def test_the_place_of_a_new_event(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
+    """One line fills in the address and the time zone: while it is typed, or by a button."""
     async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as somebody:
         page = await somebody.new_page()
         await page.goto("/events/new")
         await page.get_by_label("Title").fill("Walk")
-        town = page.get_by_role("textbox", name="Town optional")
+        place = page.get_by_role("textbox", name="Place optional")
         if script:
-            await town.press_sequentially("Neuk")
+            await place.press_sequentially("Old mill, Karl-Marx-Straße 1, Neuk")
             await page.get_by_role("button", name="Neukölln (near Berlin, Germany)").click()
         else:
-            await town.fill("Neukölln")
+            await place.fill("Old mill, Karl-Marx-Straße 1, Neukölln")
             await page.get_by_role("button", name="Find").click()
-        await expect(page.locator(".town-answer")).to_contain_text("Neukölln")
-        await expect(town).to_have_value("Neukölln")
+        await expect(page.locator(".place-answer")).to_contain_text("Neukölln")
+        await expect(place).to_have_value("Old mill, Karl-Marx-Straße 1, Neukölln")
+        await expect(page.locator("#venue_name")).to_have_value("Old mill")
+        await expect(page.locator("#street")).to_have_value("Karl-Marx-Straße 1")
+        await expect(page.locator("#locality")).to_have_value("Neukölln")
         await expect(page.locator("#country")).to_have_value("Germany")
         await expect(page.locator("#time_zone")).to_have_value("Europe/Berlin")
         await expect(page.get_by_label("Title")).to_have_value("Walk")
         assert not await sideways(page)
+
+
+@pytest.mark.parametrize(("script", "viewport"), [(True, PHONE), (True, DESK), (False, PHONE)])
+async def test_two_people_find_each_others_event(
+    browser: Browser, openmeet: Deployment, *, script: bool, viewport: dict[str, int]
+) -> None:
+    """Each types a line with a town, the other finds the event near that town by its name: at most three taps."""
+    lines = {"Bea": ("Chess", "Old mill, Berlin", "Potsdam"), "Cleo": ("Rowing", "Pier 2, Potsdam", "Berlin")}
+    sessions = {}
+    async with openmeet.db.transaction() as tx:
+        for name in lines:
+            who = await person(tx, name)
+            sessions[name] = (await open_session(tx, who.user_id, SessionTransport.BROWSER)).token
+    async with (
+        context(browser, openmeet, java_script_enabled=script, viewport=viewport) as bea,
+        context(browser, openmeet, java_script_enabled=script, viewport=viewport) as cleo,
+    ):
+        pages = {}
+        for (name, (title, line, _)), theirs in zip(lines.items(), (bea, cleo), strict=True):
+            await theirs.add_cookies([{"name": "openmeet_session", "value": sessions[name], "url": openmeet.url}])
+            page = pages[name] = await theirs.new_page()
+            await page.goto("/events/new")
+            await page.get_by_label("Title").fill(title)
+            await page.get_by_label("Starts").fill("2026-07-04T18:00")
+            await page.get_by_role("textbox", name="Place optional").fill(line)
+            await page.get_by_role("button", name="Create event").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        world = open_world()
+        await town_positions.derive(openmeet.db, world)
+        await world.close()
+        for name, wanted in {"Bea": "Rowing", "Cleo": "Chess"}.items():
+            page = pages[name]
+            town = lines[name][2]
+            await page.goto("/?q=")
+            near = page.get_by_label("Near", exact=True)
+            taps = 0
+            if not await near.is_visible():
+                taps += 1
+                await page.locator("details:has(#near) > summary").first.click()
+            await near.fill(town)
+            await near.press("Enter")
+            await expect(page.get_by_role("heading", level=1)).to_have_text(f"Events near {town}")
+            await page.get_by_role("link", name=wanted).first.click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text(wanted)
+            assert taps + 2 <= 3, "the search and the event, after the filters"
+            assert not await sideways(page)

@@ -26,7 +26,7 @@ async def fill_event(page):
     await page.get_by_label("Title").fill("Board games")
     await page.get_by_label("Starts").fill("2026-07-04T18:00")
     await page.get_by_label("Ends").fill("2026-07-04T20:00")
-    await page.get_by_label("Name of the place").fill("Town library")
+    await page.get_by_role("textbox", name="Place optional").fill("Town library")
 
 
 @SCRIPT
@@ -128,7 +128,7 @@ async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(
         assert not await page.get_by_role("textbox", name="Link to join").is_visible()
         await page.get_by_label("Online", exact=True).check()
         assert await page.get_by_role("textbox", name="Link to join").is_visible()
-        assert not await page.get_by_label("Name of the place").is_visible()
+        assert not await page.locator("#place").is_visible()
 
 
 async def test_whole_days_survive_a_form_that_comes_back(browser, openmeet):
@@ -281,7 +281,7 @@ async def test_signing_out_and_in_again(browser, openmeet):
         await page.get_by_label("E-mail").fill("ana@example.org")
         await page.get_by_role("button", name="Continue to sign-in").click()
         await enter_code(page, openmeet)
-        await page.get_by_text("You are signed in.").wait_for()
+        await page.get_by_text("You’re signed in.").wait_for()
         await page.get_by_role("link", name="Your settings").click()
         await page.get_by_role("link", name="Account").first.click()
         assert await page.get_by_label("Your name").input_value() == "Ana"

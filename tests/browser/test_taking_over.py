@@ -58,8 +58,8 @@ async def test_a_repository_is_taken_over_and_its_key_kept(running: Running, tmp
     await page.goto("/settings/identity")
     await page.get_by_role("link", name="Make it yours alone").click()
     assert await flaws(page) == []
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_label("The same again").fill(PASSWORD)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Repeat the password").fill(PASSWORD)
     await page.get_by_role("button", name="Make it mine").click()
     await expect(page.get_by_role("heading", level=1, name="Your recovery key")).to_be_visible()
     assert await flaws(page) == []

@@ -9,11 +9,12 @@ import groundwork
 
 SOURCES: Final = Path(groundwork.__file__).parent.parent
 
-# Its page is still being made.
-NOT_YET: Final = frozenset({"chat.css"})
+# Stylesheets that only some pages ask for, and the folder of these pages.
+OF_SOME_PAGES: Final = {"chat.css": "chat", "calendar.css": "calendar"}
 
 _NO_SELECTOR: Final = re.compile(r"/\*.*?\*/|\{[^{}]*\}", re.DOTALL)
 _CLASS: Final = re.compile(r"\.([A-Za-z][\w-]*)")
+_ATTRIBUTE: Final = re.compile(r'class="([^"]*)"')
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 # The beginning of a class that a template or a function completes: kind-{{ kind }}, f"tone-{tone}", at-h{{ hour }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
@@ -38,9 +39,23 @@ def test_every_class_is_used() -> None:
     sources = "\n".join(
         file.read_text("utf-8") for file in SOURCES.rglob("*") if file.suffix in {".html", ".jinja", ".js", ".py"}
     )
-    stylesheets = {str(file): file.read_text("utf-8") for file in SOURCES.rglob("*.css") if file.name not in NOT_YET}
+    stylesheets = {str(file): file.read_text("utf-8") for file in SOURCES.rglob("*.css")}
     assert len(stylesheets) > 5
     assert unused(stylesheets, sources) == {}
+
+
+def test_a_page_asks_for_the_stylesheet_that_its_classes_are_in() -> None:
+    web = SOURCES / "openmeet" / "web"
+    by_name = {file.name: classes(file.read_text("utf-8")) for file in SOURCES.rglob("*.css")}
+    everywhere = set().union(*(found for name, found in by_name.items() if name not in OF_SOME_PAGES))
+    templates = {file: file.read_text("utf-8") for end in ("html", "jinja") for file in web.rglob(f"*.{end}")}
+    for name, folder in OF_SOME_PAGES.items():
+        own = by_name[name] - everywhere
+        assert len(own) > 50
+        for file, text in templates.items():
+            used = own & {word for attribute in _ATTRIBUTE.findall(text) for word in _WORD.findall(attribute)}
+            if used and folder not in file.parts:
+                assert f"static('{name}')" in text, (file, used)
 
 
 def test_an_unused_class_is_found() -> None:

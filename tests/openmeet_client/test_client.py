@@ -94,7 +94,7 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
     assert (await ana.events.cancel(made.slug, "Rain")).status_reason == "Rain"
     assert (await ana.events.reinstate(made.slug)).status == "scheduled"
     await ana.events.delete(made.slug)
-    with pytest.raises(errors.Gone, match="Its host deleted it"):
+    with pytest.raises(errors.Gone, match="The host deleted “Board games”"):
         await ana.events.get(made.slug)
 
 

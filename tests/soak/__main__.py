@@ -1,6 +1,6 @@
 """Run the simulation with many seeds and the storms with many kills, and write down what came of it.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and ends with status 1.
@@ -26,7 +26,7 @@ from tests.openmeet.chat import comings_and_goings
 from tests.parts import ROOT
 from tests.simulation.simulation import simulate
 from tests.simulation.simulation_engines import Engine
-from tests.soak import crowds, unsteady
+from tests.soak import crowds, homeservers, unsteady
 from tests.soak.exploring import CasesFound, explore
 from tests.soak.ledger import FailingCase, Row, record
 from tests.system import cluster_storm, pds_storm, worker_storm
@@ -98,6 +98,7 @@ PARTS = (
     Part("foreign", f"{crowds.STRANGERS:,} answers, both engines", crowds.foreign),
     Part("chats", f"{comings_and_goings.LONG:,} acts, both engines", crowds.chats),
     Part("legacy", f"{crowds.OLD_EVENTS:,} old events, both engines", crowds.legacy),
+    Part("matrix", f"{homeservers.AWAY_SECONDS} s away", homeservers.away),
 )
 
 

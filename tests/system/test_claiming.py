@@ -91,7 +91,7 @@ async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None
             assert "<li>2 answers</li>" in shown
             joined = await browser.post(claim)
             assert joined.headers["location"] == claim, joined.text
-            assert "It is all in one place" in (await browser.get(claim)).text
+            assert "Everything is in one place" in (await browser.get(claim)).text
             assert "Choir rehearsal" in (await browser.get("/my/events?which=going")).text
             assert "Chess night" not in (await browser.get("/my/events?which=going")).text
         assert (await going(up, choir[0]))[0] == 1

@@ -44,7 +44,7 @@ async def end_session(request: Request) -> Response:
         try:
             id_hash = bytes.fromhex(form["browser"])
         except ValueError:
-            raise InvalidInput("browser", mark("There is no such browser in the list.")) from None
+            raise InvalidInput("browser", mark("That browser isn’t in the list any more.")) from None
         if id_hash == here:
             await edge.sign_out(request, did)
             return go("/sign-in", flash="signed_out")

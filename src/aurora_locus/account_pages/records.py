@@ -58,7 +58,7 @@ async def show_record(request: Request) -> Response:
     names = request.path_params
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if found is None:
-        raise NotFound(mark("You have no such entry."))
+        raise NotFound(mark("This entry isn’t in your account. It may be deleted already."))
     text = msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
     context = {
         "record": found,

@@ -27,7 +27,7 @@ from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 
 TICKET_LASTS = 10 * MINUTE
 
-_NOT_PROVEN = mark("This passkey isn’t one of this account, or it took too long. Try again.")
+_NOT_PROVEN = mark("This passkey doesn’t belong to this account, or it took too long. Try again.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ FLASH_MESSAGES = {
     "signed_out": mark("You’re signed out."),
     "saved": "Saved.",
     "done": "Done, and noted in the audit log.",
-    "welcome": mark("Welcome! Your account is ready."),
+    "welcome": mark("Welcome. Your account is ready."),
     "email_sent": mark("An e-mail is on its way."),
     "email_confirmed": mark("Your e-mail address is confirmed."),
     "password_changed": mark("Your password is changed. Sign in with the new one."),

@@ -82,7 +82,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         day = formatting.day(local_of(ends_at, group.details.time_zone))
         title = group.details.name
         if is_last:
-            subject = gettext("Last call: %(group)s passes on to %(name)s", group=title, name=name)
+            subject = gettext("Last call: %(name)s takes over %(group)s", group=title, name=name)
         else:
             subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
         if group.keeping.backup_admin_id == group.succession.successor_id:
@@ -102,7 +102,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         page = f"{public_url}/groups/{quote(group.slug)}/ownership"
         parts = [
             happening,
-            emails.link(gettext("To keep it, sign in and say so"), page),
+            emails.link(gettext("Sign in to keep it"), page),
             gettext("If you do nothing, it passes to them on %(day)s. You stay an admin and can undo this.", day=day),
         ]
         return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")

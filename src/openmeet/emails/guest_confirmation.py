@@ -14,9 +14,9 @@ from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 _SAYS = {
-    RsvpReply.GOING: lazy("You said that you are going to %(title)s."),
-    RsvpReply.INTERESTED: lazy("You said that you are interested in %(title)s."),
-    RsvpReply.DECLINED: lazy("You said that you are not going to %(title)s."),
+    RsvpReply.GOING: lazy("You said that you’re going to %(title)s."),
+    RsvpReply.INTERESTED: lazy("You said that you’re interested in %(title)s."),
+    RsvpReply.DECLINED: lazy("You said that you’re not going to %(title)s."),
 }
 
 

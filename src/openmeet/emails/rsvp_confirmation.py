@@ -82,7 +82,7 @@ async def _email(tx: Transaction, head: EmailContext, due: Due, to: EmailRecipie
     if seen.web_link:
         more.append(link(gettext("Join online"), seen.web_link))
     elif later := join_from_label(event, seen):
-        more.append(gettext("The link to join is shown behind the link below from %(when)s.", when=later))
+        more.append(gettext("Open the link below from %(when)s to see the link to join.", when=later))
     if seen.door_note and mine.is_seated:
         more.append(gettext("How to get in:") + f"\n{seen.door_note}")
     answer_url = await to.answer_url(tx, head, event.id)
@@ -131,7 +131,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
             ]
             calendar = await end_of(tx, head, event, mine)
         text = "\n\n".join(parts) + "\n"
-        subject = gettext("You are not going: %(title)s", title=title)
+        subject = gettext("You’re not going: %(title)s", title=title)
         return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
 
     return compose

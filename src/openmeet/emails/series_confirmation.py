@@ -50,7 +50,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
         if is_end:
-            subject = gettext("You are not going: %(title)s", title=title)
+            subject = gettext("You’re not going: %(title)s", title=title)
         else:
             subject = gettext("Your answers: %(title)s", title=title)
         text = "\n\n".join([*parts, to.closing]) + "\n"
@@ -61,8 +61,8 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
 
 def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance], page: str) -> list[str]:
     going = ngettext(
-        "You are going to one date of %(title)s:",
-        "You are going to %(number)s dates of %(title)s:",
+        "You’re going to one date of %(title)s:",
+        "You’re going to %(number)s dates of %(title)s:",
         len(goes),
         title=title,
     )

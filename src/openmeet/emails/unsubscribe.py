@@ -83,7 +83,7 @@ _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.DIRECT: plazy("what e-mails are about", "questions to hosts, and their answers"),
     NotificationTopic.ROOMS: plazy("what e-mails are about", "unread messages in chat"),
     NotificationTopic.HOSTS: plazy("what e-mails are about", "new events of people you follow"),
-    NotificationTopic.SEARCHES: plazy("what e-mails are about", "what is new and fits your searches"),
+    NotificationTopic.SEARCHES: plazy("what e-mails are about", "new events that match your searches"),
 }
 
 

@@ -18,6 +18,7 @@ from openmeet.domain.chat import log, message_queries, mirroring, room_queries, 
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import LogKind, Room, RoomId, RoomKind, RoomNotice, RoomSubject, SubjectKind
 from openmeet.i18n.catalogue import gettext, speaking
+from openmeet.matrix import content
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject, MatrixUser
 from openmeet.matrix.names import is_room_id
@@ -170,8 +171,8 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
 
 def _content(state: list[JsonObject], kind: str) -> JsonObject:
     found = next((one for one in state if one.get("type") == kind and one.get("state_key") == ""), {})
-    content = found.get("content")
-    return content if isinstance(content, dict) else {}
+    inner = found.get("content")
+    return inner if isinstance(inner, dict) else {}
 
 
 def _has_power(state: list[JsonObject], user_id: str) -> bool:
@@ -196,8 +197,7 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
         await old.set_state(matrix_room, "m.room.power_levels", changed)
     # Of the event that gave the power: the newest message could be one that names a time in the future, and hide what follows.
     raised = next((one for one in await keeper.state(matrix_room) if one.get("type") == "m.room.power_levels"), {})
-    at = raised.get("origin_server_ts")
-    return Instant(at * 1_000 if isinstance(at, int) else 0)
+    return content.sent_at(raised) or Instant(0)
 
 
 async def _open(tx: Transaction, one: _Candidate) -> Room:

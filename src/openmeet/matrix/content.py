@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final
 
+from groundwork.clock import Instant
 from openmeet.domain.chat.model import MAX_LINES, MAX_TEXT
 from openmeet.domain.media.pictures import CONTENT_TYPE
 from openmeet.matrix.names import is_event_id, is_media_uri, is_user_id
@@ -14,6 +15,8 @@ Content = dict[str, Any]
 _ALLOWED: Final = frozenset("\n\t")
 _MAX_REASON: Final = 200
 _MAX_KEY: Final = 64
+# The largest integer of canonical JSON (appendices, Canonical JSON); as microseconds it still fits into a column.
+_MOST_MILLISECONDS: Final = 2**53 - 1
 _FILE_NAME: Final = "picture.jpg"
 # Message types whose body is the name of a file.
 _FILES: Final = frozenset({"m.image", "m.file", "m.audio", "m.video"})
@@ -180,6 +183,14 @@ def incoming(event: object) -> Incoming | None:
             return IncomingMembership(event_id, sender, str(user), str(membership), as_line(content.get("reason")))
         case _:
             return IncomingOther(event_id, sender, kind) if kind == "m.room.encrypted" or "state_key" in event else None
+
+
+def sent_at(event: Content) -> Instant | None:
+    """When the homeserver says that an event was sent; None where it says no time (``origin_server_ts``, milliseconds)."""
+    milliseconds = event.get("origin_server_ts")
+    if type(milliseconds) is not int or not 0 <= milliseconds <= _MOST_MILLISECONDS:
+        return None
+    return Instant(milliseconds * 1_000)
 
 
 def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | None:

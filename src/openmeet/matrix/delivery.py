@@ -26,6 +26,7 @@ from openmeet.i18n.formatting import short_day
 from openmeet.matrix import content, members, pictures, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import MatrixUser
+from openmeet.matrix.members import Inside
 from openmeet.matrix.names import room_alias
 from openmeet.matrix.store import MirroredRoom, Speaker
 
@@ -63,6 +64,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
     matrix_room = room.matrix_room_id or await _create(bridge, room)
     await _describe(bridge, room, matrix_room)
     inside = await members.settle(bridge, room, matrix_room)
+    before = set(inside.ghosts)
     while True:
         async with bridge.db.reader() as reader:
             entries = await store.unsettled(reader, room_id, _AT_ONCE)
@@ -74,15 +76,18 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
                 await store.settle(tx, room_id, entry.number, event, by_delivery=True)
         if len(entries) < _AT_ONCE:
             break
+    if inside.ghosts - before:
+        # Somebody who has lost access since they wrote leaves again.
+        await members.settle(bridge, room, matrix_room)
     async with bridge.db.transaction() as tx:
         await store.settle_rest(tx, room_id)
 
 
 class _Passing:
-    """One entry on its way. ``inside``: ghosts that are in the room; ghosts that join are added."""
+    """One entry on its way. ``inside``: who is in the room on Matrix; users of ours that join are added."""
 
     def __init__(
-        self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: set[str], entry: ChatLogEntry
+        self, bridge: Bridge, room: MirroredRoom, matrix_room: str, inside: Inside, entry: ChatLogEntry
     ) -> None:
         self._bridge = bridge
         self._room = room
@@ -188,7 +193,9 @@ class _Passing:
                 " and external_id is null order by at, user_id, emoji",
                 message=message.id,
             )
-            found = [(await store.speaker(reader, UserId(row["user_id"])), row["emoji"]) for row in rows]
+            found = [
+                (await store.speaker(reader, message.room_id, UserId(row["user_id"])), row["emoji"]) for row in rows
+            ]
         wanted = {(who.localpart, emoji): who for who, emoji in found if who is not None}
         there: dict[tuple[str, str], str] = {}
         for event in await bridge.keeper.reactions(room, target):
@@ -199,7 +206,7 @@ class _Passing:
             if key not in wanted:
                 await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
         for (part, emoji), who in wanted.items():
-            if (part, emoji) not in there:
+            if (part, emoji) not in there and not who.is_banned:
                 ghost = await self._enter(who)
                 mark = hashlib.sha256(f"{part} {emoji}".encode()).hexdigest()[:16]
                 transaction = f"{self._transaction(message)}-{mark}"
@@ -210,11 +217,18 @@ class _Passing:
         return f"om-{self._bridge.tenant}-{message.id}-{self._entry.number}"
 
     async def _enter(self, who: Speaker) -> MatrixUser:
+        """The user that sends, in the room. Called between reading what is sent and sending it: who lost access before the
+        reading, or since, is removed first.
+        """
         ghost = await ready(self._bridge, who)
-        if who.localpart not in self._inside:
+        if who.localpart not in self._inside.ghosts:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
-            self._inside.add(who.localpart)
+            self._inside.ghosts.add(who.localpart)
+        if await members.is_removal_due(self._bridge, self._room, self._inside):
+            found = await members.settle(self._bridge, self._room, self._matrix_room)
+            self._inside.accounts.clear()
+            self._inside.accounts.update(found.accounts)
         return ghost
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
@@ -283,9 +297,9 @@ async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     is_passed_on = message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
     if not is_passed_on or message.user_id is None:
         return None
-    who = await store.speaker(reader, message.user_id)
-    # Messages from before their consent are not mirrored.
-    return who if who is not None and message.said_at >= who.consented_at else None
+    who = await store.speaker(reader, message.room_id, message.user_id)
+    # What was said before the consent is not mirrored, nor what somebody had said who was banned before it was sent.
+    return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
 
 
 def _shown_name(bridge: Bridge, who: Speaker) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import jobs
@@ -25,8 +24,8 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     read = content.incoming(event)
     if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
         return False
-    said_at = event.get("origin_server_ts")
-    if isinstance(said_at, int) and await store.is_from_before(tx, room_id, Instant(said_at * 1_000)):
+    said_at = content.sent_at(event)
+    if said_at is not None and await store.is_from_before(tx, room_id, said_at):
         return False
     room = await room_queries.by_id(tx, room_id)
     if room is None:

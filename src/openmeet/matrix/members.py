@@ -58,8 +58,25 @@ def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _N
     }
 
 
-async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[str]:
-    """Make the room's members and powers there what access here says; returns the random parts of ghosts that are in it.
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Who is in a room on Matrix: random parts of our users, and accounts that joined or are invited. Who enters is added."""
+
+    ghosts: set[str]
+    accounts: set[str]
+
+
+async def is_removal_due(bridge: Bridge, room: MirroredRoom, inside: Inside) -> bool:
+    """Whether an account in the room may not be there any more: nothing is sent before it is removed."""
+    if not inside.accounts:
+        return False
+    async with bridge.db.reader() as reader:
+        staying = await store.accounts_with_access(reader, room.id, inside.accounts)
+    return staying != inside.accounts
+
+
+async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> Inside:
+    """Make the room's members and powers there what access here says; returns who is in it then.
 
     Removals come first: while one is due, nothing is sent to the room.
     """
@@ -71,7 +88,7 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[st
         found = await _occupants(bridge, room, present, ghosts)
     by_account = {one.mxid: one for one in found if one.mxid is not None}
     by_ghost = {one.localpart: one for one in found}
-    inside: set[str] = set()
+    inside = Inside(set(), set())
     for user, member in present.items():
         if user == keeper.user_id:
             continue
@@ -80,18 +97,19 @@ async def settle(bridge: Bridge, room: MirroredRoom, matrix_room: str) -> set[st
             who = by_ghost.get(part)
             if who is not None and who.has_consented and who.access is not Access.NONE:
                 if member.membership == "join":
-                    inside.add(part)
+                    inside.ghosts.add(part)
                 elif member.membership == "ban":
                     await keeper.unban(matrix_room, user)
             elif who is not None and who.is_banned and member.membership == "ban":
                 await _take_over(bridge, matrix_room, user, member)
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
-        else:
-            await _settle_account(bridge, room, matrix_room, user, member, by_account.get(user))
+        elif await _settle_account(bridge, room, matrix_room, user, member, by_account.get(user)):
+            inside.accounts.add(user)
     for account, one in by_account.items():
         if account not in present and one.access >= Access.WRITE and one.wants_invitations and is_user_id(account):
             await _invite(bridge, matrix_room, account)
+            inside.accounts.add(account)
     await _settle_powers(bridge, room, matrix_room, [one for one in found if one.mxid in present])
     return inside
 
@@ -139,27 +157,30 @@ async def _take_over(bridge: Bridge, matrix_room: str, user: str, ban: _Membersh
 
 async def _settle_account(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, who: Occupant | None
-) -> None:
+) -> bool:
+    """Whether the account is in the room or invited afterwards."""
     keeper = bridge.keeper
     if who is not None and who.is_banned:
         if member.membership != "ban":
             await keeper.ban(matrix_room, user)
         else:
             await _take_over(bridge, matrix_room, user, member)
-        return
-    may_enter = who is not None and who.access >= Access.WRITE
+        return False
+    may_enter = who is not None and who.access >= Access.WRITE and who.wants_invitations
     if member.membership == "ban":
         if who is not None:
             await keeper.unban(matrix_room, user)
-        if may_enter and who is not None and who.wants_invitations:
-            await _invite(bridge, matrix_room, user)
     elif member.membership in _IN:
         stays = who.access is not Access.NONE if who is not None else room.allows_guests
         if not stays:
             await keeper.kick(matrix_room, user)
-    # Somebody who left is not asked again.
-    elif may_enter and who is not None and who.wants_invitations and member.changed_by != user:
+        return stays
+    elif member.changed_by == user:
+        # Somebody who left is not asked again.
+        return False
+    if may_enter:
         await _invite(bridge, matrix_room, user)
+    return may_enter
 
 
 async def _invite(bridge: Bridge, matrix_room: str, account: str) -> None:

@@ -40,13 +40,14 @@ class MirroredRoom:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A person who consented, and the user that speaks for them. ``localpart``: its random part."""
+    """A person who consented, and the user that speaks for them. ``localpart``: its random part. ``is_banned``: from the room."""
 
     user_id: UserId
     localpart: str
     name: str
     is_made: bool
     consented_at: Instant
+    is_banned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,20 +224,31 @@ async def is_known(reader: Reader, room_id: RoomId, event_id: str) -> bool:
     return row is not None
 
 
-async def speaker(reader: Reader, user_id: UserId) -> Speaker | None:
+async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker | None:
     """The person, if they consented."""
     row = await reader.fetch_one(
         """
-        select p.user_id, p.localpart, p.ghost_made_at, p.answered_at, u.display_name
+        select p.user_id, p.localpart, p.ghost_made_at, p.answered_at, u.display_name,
+               case when exists (select 1 from chat_sanctions x where x.room_id = :room and x.user_id = p.user_id
+                                    and x.kind = 'ban' and x.lifted_at is null and (x.until is null or x.until > :now))
+                    then 1 else 0 end as banned
           from matrix_people p join users u on u.id = p.user_id
          where p.user_id = :user and p.consent = 'name_and_words'
         """,
+        room=room_id,
         user=user_id,
+        now=reader.now,
     )
     if row is None:
         return None
-    made = row["ghost_made_at"] is not None
-    return Speaker(UserId(row["user_id"]), row["localpart"], row["display_name"] or "", made, row["answered_at"])
+    return Speaker(
+        UserId(row["user_id"]),
+        row["localpart"],
+        row["display_name"] or "",
+        row["ghost_made_at"] is not None,
+        row["answered_at"],
+        bool(row["banned"]),
+    )
 
 
 async def note_made(tx: Transaction, user_id: UserId) -> None:
@@ -300,6 +312,20 @@ async def occupants(
         )
         for row in rows
     ]
+
+
+async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collection[str]) -> set[str]:
+    """Those of the accounts that may be in the room: linked ones of people with access, and others where guests are allowed."""
+    rows = await reader.fetch(
+        "select user_id, mxid from matrix_people where mxid in :accounts", accounts=sorted(accounts) or [""]
+    )
+    room = await room_queries.by_id(reader, room_id)
+    if room is None:
+        return set()
+    linked = {row["mxid"]: UserId(row["user_id"]) for row in rows}
+    reached = await access_of_each(reader, room, linked.values())
+    guests = set(accounts) - linked.keys() if room.matrix_guests else set()
+    return guests | {mxid for mxid, user in linked.items() if reached.get(user, Access.NONE) is not Access.NONE}
 
 
 async def names_kept_here(reader: Reader, message: ChatMessageId) -> list[str]:

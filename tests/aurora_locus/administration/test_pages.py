@@ -484,3 +484,13 @@ async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
     await registry.counters.add(limit, "127.0.0.1", standing.remaining, now)
     assert (await sign_in(browser, "admin", ADMIN_PASSWORD)).status_code == 429
     await browser.http.aclose()
+
+
+@sqlite_only
+async def test_the_audit_log_says_in_words_what_was_changed(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    async with at_work(deployment) as admin:
+        await act(admin, ana.did, "take-down")
+        log = (await admin.get("/admin/audit", subject=ana.did)).text
+    assert "status: <del>active</del> → taken down" in log
+    assert "takedown: " not in log.replace("reference of the takedown: ", "")

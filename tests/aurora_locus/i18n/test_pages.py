@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import httpx
@@ -13,7 +14,7 @@ from aurora_locus.site.frame import open_site
 from groundwork.i18n import pseudo
 from tests.aurora_locus.administration.test_pages import PAGES
 from tests.aurora_locus.administration.working import at_work
-from tests.aurora_locus.deployment import Deployment
+from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import letters
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.visitor import Visitor, visitor
@@ -150,5 +151,22 @@ async def test_e_mails_are_in_the_language_of_whoever_asked(deployment: Deployme
     assert sent.status_code in {200, 303}
     mail, *_ = await letters(deployment, "ada@example.org")
     assert mail.subject == "Dein Code für ein neues Passwort"
-    assert "Er gilt einmal und 15 Minuten lang." in mail.text
+    assert "Er gilt 15 Minuten lang und nur einmal." in mail.text
     await browser.http.aclose()
+
+
+async def test_e_mails_that_programs_ask_for_are_in_the_language_of_the_request(deployment: Deployment) -> None:
+    """Not of the one before, and English where the program says nothing."""
+    ada = await deployment.sign_up("ada")
+    german = replace(ada, headers=ada.headers | {"accept-language": "de-AT, en;q=0.5"})
+    for method, subject in (
+        ("requestEmailConfirmation", "Dein Code, um deine Adresse zu bestätigen"),
+        ("requestAccountDelete", "Dein Code, um dein Konto zu löschen"),
+    ):
+        answer = await german.post(f"{SERVER}.{method}")
+        assert answer.status_code == 200, answer.text
+        mail, *_ = await letters(deployment, "ada@example.org")
+        assert mail.subject == subject
+    await ada.post(f"{SERVER}.requestEmailConfirmation")
+    mail, *_ = await letters(deployment, "ada@example.org")
+    assert mail.subject == "Your code to confirm your address"

@@ -279,7 +279,7 @@ async def test_a_second_factor_is_asked_for_on_the_way(deployment: Deployment, a
     assert await deployment.db.write(lambda w: totp.take(w, registry.factor_keys, did, now, confirming=True))
     deployment.clock.turn(30 * SECOND)
     page = await sign_in(ada, await open_page(ada, app))
-    assert heading_of(page) == "One more thing"
+    assert heading_of(page) == "Confirm it’s you"
     wrong = await send(ada, page, "factor", code=now)
     assert set(problems_in(wrong)) == {"code"}
     page = await send(ada, wrong, "factor", code=pyotp.TOTP(secret).at(deployment.clock.now() // SECOND))

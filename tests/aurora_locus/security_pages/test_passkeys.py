@@ -87,7 +87,7 @@ async def test_a_passkey_is_made_and_opens_the_door(deployment: Deployment, brow
 
     # It is asked for after the password.
     await sign_in(page)
-    await page.get_by_role("heading", name="One more thing").wait_for()
+    await page.get_by_role("heading", name="Confirm it’s you").wait_for()
     found += await faults_of(page, "factor")
     await page.get_by_role("button", name="Use a passkey").click()
     await page.get_by_text("You’re signed in.").wait_for()
@@ -195,7 +195,7 @@ async def test_without_script_the_page_says_what_is_missing(deployment: Deployme
     page = await context.new_page()
     await sign_in(page)
     await page.goto("/account/security/passkey")
-    assert await page.get_by_text("Passkeys need a browser that knows them").is_visible()
+    assert await page.get_by_text("Passkeys need a browser that supports them").is_visible()
     assert not await page.get_by_role("button", name="Add a passkey").is_visible()
     await context.close()
 

@@ -121,7 +121,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(deployment: Deployment)
         finally:
             await back.stop()
         shown = (await browser.get("/my/reading")).text
-        assert "30 records of your calendar are here" in shown
+        assert "30 events and answers of yours are here" in shown
         assert 'http-equiv="refresh"' not in shown
         assert "/my/reading" not in (await browser.get("/my/events")).text
 

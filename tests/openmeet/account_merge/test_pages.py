@@ -54,7 +54,7 @@ async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None
             joined = await browser.post(claim)
             assert joined.headers["location"] == claim
         said = await browser.get(claim)
-        assert h1_of(said.text) == "It is all in one place"
+        assert h1_of(said.text) == "Everything is in one place"
         assert "<li>1 answer</li>" in said.text
         assert "Tea" in (await browser.get("/my/events")).text
         async with site.browser() as stranger:

@@ -87,7 +87,7 @@ async def test_reports_have_a_limit_in_a_room(talk):
     refused = await talk.ask("POST", path, body)
     assert (refused.status_code, refused.json()["detail"]) == (
         429,
-        "You have reported many messages. Wait an hour, then report further ones.",
+        "You’ve reported a lot of messages. Wait an hour, then report more.",
     )
 
 
@@ -96,7 +96,7 @@ async def test_opening_rooms_has_a_limit_and_visiting_them_none(talk, clock):
     slugs = [(await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"] for _ in range(6)]
     opened = [await talk.ask("POST", "/rooms", {"kind": "event", "event": slug}) for slug in slugs]
     assert [one.status_code for one in opened] == [201] * 5 + [429]
-    assert opened[-1].json()["detail"] == "You have opened many chats. Wait a while, then open further ones."
+    assert opened[-1].json()["detail"] == "You’ve opened a lot of chats. Wait a while, then open more."
     for _ in range(10):
         assert (await talk.ask("POST", "/rooms", {"kind": "event", "event": slugs[0]})).status_code == 200
 

@@ -31,7 +31,7 @@ async def test_the_21st_message_of_a_minute_is_refused_and_stays_in_the_form(sit
             clock.turn(2 * SECOND + SECOND // 2)
         refused = await say("Twenty-one")
         assert refused.status_code == 429
-        assert "You are writing very fast. Wait a moment, then send it again." in refused.text
+        assert "You’re writing very fast. Wait a moment, then send it again." in refused.text
         assert ">Twenty-one</textarea>" in refused.text
         assert inputs_of(refused.text)["submission"] == "key-Twenty-one"
         clock.turn(60 * SECOND)

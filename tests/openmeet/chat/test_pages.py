@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -160,6 +161,16 @@ async def test_a_host_finds_no_name_behind_the_id_of_a_stranger(talk):
     assert (stranger.status_code, guest.status_code) == (404, 200)
     assert "Cleopatra" not in stranger.text
     assert "Ben and the hosts" in guest.text
+
+
+async def test_to_ask_the_hosts_one_signs_in_and_comes_back(talk):
+    """The event page offers it to everybody, so it is no dead end."""
+    path = f"/chat/direct/event/{talk.event.slug}"
+    async with talk.site.browser() as anybody:
+        assert f'href="{path}"' in (await anybody.get(f"/events/{talk.event.slug}")).text
+        asked = await anybody.get(path)
+        assert (asked.status_code, asked.headers["location"]) == (303, f"/sign-in?next={quote(path, safe='')}")
+        assert (await anybody.get("/chat/direct/event/none-5w4kmd399g")).status_code == 404
 
 
 async def test_a_page_without_scripts_looks_again_by_itself_and_has_no_field_then(talk):

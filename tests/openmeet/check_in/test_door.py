@@ -69,7 +69,7 @@ async def test_by_code_by_list_and_back(site):
         await browser.post(f"{path}/undo", data={"attendance": ben.id})
         assert "<strong>1</strong> of 2" in (await browser.get(f"{path}?q=cle")).text
         wrong = await browser.post(path, data={"code": "0000-0000-0000"})
-        assert (wrong.status_code, "This is not a ticket for this event." in wrong.text) == (400, True)
+        assert (wrong.status_code, "This isn’t a ticket for this event." in wrong.text) == (400, True)
 
 
 async def test_the_door_is_open_around_the_event_and_no_sooner(site):

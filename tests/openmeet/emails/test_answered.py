@@ -77,7 +77,7 @@ async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post,
     ]
     assert entries[0][3] < entries[1][3] < entries[2][3] < entries[3][3]
     assert len({one[4] for one in entries}) == 1
-    assert mail["Subject"] == "You are not going: Board games"
+    assert mail["Subject"] == "You’re not going: Board games"
     assert "removes the entry from your calendar" in text_of(mail)
 
 
@@ -131,7 +131,7 @@ async def turned(post: Post) -> list[tuple[str, str | None]]:
     return [(one["Subject"], part.get_param("method") if (part := calendar_of(one)) else None) for one in mails]
 
 
-ENDED = [("You are not going: Board games", "CANCEL")]
+ENDED = [("You’re not going: Board games", "CANCEL")]
 
 
 async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening) -> None:
@@ -190,7 +190,7 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
     await say(post, ben, event)
     await turned(post)
     for waits, mails in (
-        (HOUR, [[("No place: Board games", "CANCEL")], [("You are in: Board games", "PUBLISH")]]),
+        (HOUR, [[("No place: Board games", "CANCEL")], [("You’re in: Board games", "PUBLISH")]]),
         (0, [[], []]),
     ):
         async with post.db.transaction() as tx:
@@ -275,7 +275,7 @@ async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) 
         seen.append((read["METHOD"], mail["Subject"], max((one["SEQUENCE"], one["DTSTAMP"].dt) for one in entries)))
     assert [one[:2] for one in seen] == [
         ("PUBLISH", "Your answers: Practice"),
-        ("CANCEL", "You are not going: Practice"),
+        ("CANCEL", "You’re not going: Practice"),
     ]
     assert seen[0][2] < seen[1][2]
 

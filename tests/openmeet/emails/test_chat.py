@@ -86,7 +86,7 @@ async def test_who_is_mentioned_or_answered_hears_of_it_and_nobody_else(post, ta
     post.site.clock.turn(2 * MINUTE)
     to_ben, to_cleo = await post.deliver()
     assert (to_ben["To"], to_ben["Subject"]) == ("ben@example.org", f"A reply to you: {event.title}")
-    assert (to_cleo["To"], to_cleo["Subject"]) == ("cleo@example.org", f"You are mentioned: {event.title}")
+    assert (to_cleo["To"], to_cleo["Subject"]) == ("cleo@example.org", f"You’re mentioned: {event.title}")
     assert "Ben writes:\n\nWho has the *key*, @cleo?" in text_of(to_cleo)
     assert "Write back" in html_of(to_cleo)
     assert link_to(to_cleo, "/events/") == f"/events/{event.slug}/chat"
@@ -99,7 +99,7 @@ async def test_the_job_run_again_tells_nobody_twice(post, talk):
         await tx.execute("update chat_rooms set told_number = 0")
     await says(post, ana, room, "and more")
     assert len(await lines(post, ben)) == 1
-    assert await mails(post) == [("ben@example.org", "You are mentioned: Board games")]
+    assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
 async def test_who_reads_it_in_time_gets_no_mail(post, talk):
@@ -122,7 +122,7 @@ async def test_who_looks_at_the_room_is_told_nothing_unless_it_stays_unread(post
     post.site.clock.turn(MINUTE)
     await says(post, ana, room, "@ben still there?")
     assert await lines(post, ben) == []
-    assert await mails(post) == [("ben@example.org", "You are mentioned: Board games")]
+    assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
 @pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
@@ -188,7 +188,7 @@ async def test_each_level_hears_what_it_says(post, talk, level, muted, plain, me
     assert bool(await mails(post)) is plain
     post.site.clock.turn(5 * HOUR)
     await says(post, ana, room, "@ben come in")
-    assert ("ben@example.org", "You are mentioned: Board games") in await mails(post) or not mention
+    assert ("ben@example.org", "You’re mentioned: Board games") in await mails(post) or not mention
 
 
 async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
@@ -201,7 +201,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["Subject"] == f"New messages: {event.title}"
-    assert "12 messages that you have not read." in text_of(mail)
+    assert "12 messages that you haven’t read." in text_of(mail)
     assert "Ana: Thing 9" in text_of(mail)
     assert "Thing 10" not in text_of(mail)
     await says(post, ana, room, "One more")
@@ -223,7 +223,7 @@ async def test_unread_rooms_are_in_the_digest_of_who_wants_it(post, talk):
     post.site.clock.turn(DAY)
     (mail,) = await post.deliver()
     assert mail["To"] == "ben@example.org"
-    assert f"{event.title}\n\nNew messages. 1 message that you have not read." in text_of(mail)
+    assert f"{event.title}\n\nNew messages. 1 message that you haven’t read." in text_of(mail)
 
 
 async def test_questions_reach_the_hosts_and_answers_whoever_asked(post, talk):
@@ -378,7 +378,7 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
     await says(post, ana, room, "@gil welcome")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert (mail["To"], mail["Subject"]) == ("gil@example.org", "You are mentioned: Board games")
+    assert (mail["To"], mail["Subject"]) == ("gil@example.org", "You’re mentioned: Board games")
     assert not [link for link in links_of(mail) if "/events/" in link]
     async with post.site.browser() as nobody:
         assert "@gil welcome" in (await nobody.get(link_to(mail, "/mail/chat/"))).text

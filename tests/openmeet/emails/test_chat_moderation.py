@@ -155,7 +155,7 @@ async def test_a_message_is_reported_by_page_to_whom_one_chooses(post, talk):
         assert (await reader.post(page, data={"reason": "abuse", "to": "hosts"})).status_code == 303
         assert "already reported this." in (await reader.get(f"/chat/messages/{one.id}")).text
     async with signed_in(post, ana) as host:
-        assert "Nothing waits for you" in (await host.get(f"/events/{event.slug}/chat/moderation")).text
+        assert "Nothing to decide" in (await host.get(f"/events/{event.slug}/chat/moderation")).text
     async with signed_in(post, mod) as moderator:
         assert "You fools" in (await moderator.get("/moderation/chat")).text
     other = await says(post, ben, room, "And you, too")

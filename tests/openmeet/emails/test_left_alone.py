@@ -80,7 +80,7 @@ async def test_one_click_ends_all_that_others_cause(post: Post, evening, first: 
             assert (stopped.status_code, "set-cookie" in stopped.headers) == (200, False)
         assert await everything(post, ana, "Chess") == []
         again = await program.post(f"{path}/again", headers={"origin": ""})
-        assert "You get such e-mails again." in again.text
+        assert "You’ll get these e-mails again." in again.text
     assert await everything(post, ana, "Go") == [
         "Ana asks",
         "Ana invites",

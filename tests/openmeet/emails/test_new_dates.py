@@ -50,7 +50,7 @@ async def test_a_date_that_comes_by_the_clock_brings_its_entry_once(post: Post, 
     ben, cleo = await post.deliver()
     assert (ben["To"], cleo["To"]) == ("ben@example.org", "cleo@example.org")
     for words in (text_of(ben), html_of(ben)):
-        assert "A series you go to has a new date. You are going." in " ".join(words.split())
+        assert "A series you go to has a new date. You’re going." in " ".join(words.split())
     assert "A series that you follow has a new date." in " ".join(text_of(cleo).split())
     assert calendar_of(cleo) is None
     async with post.db.reader() as reader:

@@ -116,7 +116,7 @@ async def test_a_cancellation_takes_the_event_out_of_calendars(post, evening):
     await cancel(post, ana, event, "The roof leaks.")
     mail, _ = await post.deliver()
     assert mail["Subject"] == "Cancelled: Board games"
-    assert "It does not take place. The host writes: The roof leaks." in text_of(mail)
+    assert "It won’t take place. The host writes: The roof leaks." in text_of(mail)
     _, after = calendar(mail)
     (old,), (new,) = before.walk("VEVENT"), after.walk("VEVENT")
     assert (after["METHOD"], new["STATUS"], new["UID"]) == ("CANCEL", "CANCELLED", old["UID"])
@@ -165,7 +165,7 @@ async def test_an_offered_place_is_mailed_while_it_is_true(post):
     assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games"
     assert "Take the place: http" in text_of(mails["cleo@example.org"])
     assert ">Take the place</a>" in html_of(mails["cleo@example.org"])
-    assert "Ben is not going." in text_of(mails["ana@example.org"])
+    assert "Ben isn’t going." in text_of(mails["ana@example.org"])
 
 
 async def test_a_place_that_is_withdrawn_is_mailed_to_whom_it_was_offered(post):
@@ -208,7 +208,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
         (news,) = await newest(tx, cleo.user_id, 9)
         (shown,) = await items(tx, [news], cleo.user_id)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-    assert shown[1].before == "The host said yes. It is full, and you are on the waitlist for "
+    assert shown[1].before == "The host said yes. It’s full, and you’re on the waitlist for "
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "A place for you: Board games"
     assert "full" not in text_of(mail)
@@ -226,7 +226,7 @@ async def test_answers_are_bundled_for_the_host(post, evening):
     post.site.clock.turn(1)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ana@example.org", "2 new answers: Board games")
-    assert "Ben is not going. Cleo is interested." in text_of(mail)
+    assert "Ben isn’t going. Cleo is interested." in text_of(mail)
     assert calendar_of(mail) is None
     post.site.clock.turn(DAY)
     assert await post.deliver() == []

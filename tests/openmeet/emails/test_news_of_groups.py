@@ -112,7 +112,7 @@ async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who
         ]
         assert f"/groups/{group.slug}/requests" in text
     await does(post, administration.decide, ana, group.slug, [asking[0].user_id], lets_in=True)
-    assert [(to, subject) for to, subject, _ in await mails(post)] == [("dan@example.org", "You are in: Chess club")]
+    assert [(to, subject) for to, subject, _ in await mails(post)] == [("dan@example.org", "You’re in: Chess club")]
 
 
 async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, club):

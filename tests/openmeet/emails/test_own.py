@@ -50,7 +50,7 @@ async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) 
         await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
     for reply, subject, method in (
         (RsvpReply.GOING, "Your answer: Board games", "PUBLISH"),
-        (RsvpReply.DECLINED, "You are not going: Board games", "CANCEL"),
+        (RsvpReply.DECLINED, "You’re not going: Board games", "CANCEL"),
     ):
         async with post.db.transaction() as tx:
             asked = await guesting.ask(
@@ -75,10 +75,10 @@ async def test_a_link_scanner_changes_nothing(post: Post) -> None:
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     mails += await mails_to(post, "ben@example.org")
     assert sorted(one["Subject"] for one in mails) == [
-        "You are not going: Board games",
-        "You are not going: Practice",
         "Your answer: Board games",
         "Your answers: Practice",
+        "You’re not going: Board games",
+        "You’re not going: Practice",
     ]
     before = await post.contents()
     async with post.site.browser() as scanner:

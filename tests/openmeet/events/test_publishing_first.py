@@ -80,7 +80,7 @@ async def test_the_request_runs_its_own_job_and_reports_the_result(deployment: D
         made = await browser.post("/events/new", data=form | typed)
         page = (await browser.get(made.headers["location"])).text
         assert ("Only you see this for now." in page) is not is_there
-        assert ("your server has not answered yet" in page) is not is_there
+        assert ("your server hasn’t answered yet" in page) is not is_there
         assert ("Chess" in (await browser.get("/")).text) is is_there
 
 

@@ -159,7 +159,7 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
     assert "Thursday 7 May 2026" in letter.text
     last = await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3))
-    assert last.subject == "Last call: Chess club passes on to Cleo"
+    assert last.subject == "Last call: Cleo takes over Chess club"
     await does(db, ownership.stop, ana, group.slug)
     assert await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
 

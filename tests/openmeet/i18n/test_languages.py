@@ -48,7 +48,7 @@ msgstr "Annulé"
 msgid "%(heading)s: %(title)s"
 msgstr "%(heading)s : %(title)s"
 
-msgid "It does not take place."
+msgid "It won’t take place."
 msgstr "Il n’aura pas lieu."
 """
 

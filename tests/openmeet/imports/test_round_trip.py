@@ -260,12 +260,15 @@ async def test_a_feed_of_many_events_comes_back_the_same(
             whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.place_in_series is None]
             file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL, is_public=True)
+            # Said in words that people use: an address of the protocol means nothing in a calendar.
+            assert b"From another app" in file
+            assert b"at://" not in file
         elif kind == "search":
             file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, numbers, URL)
         else:
             file = await file_of(tx, ana.user_id, name="Ana", public_url=URL, host="openmeet.test")
     said = said_by(
-        file.replace(b"From the network,", b"").replace(b"CATEGORIES:From the network\r\n", b""), clock.now()
+        file.replace(b"From another app,", b"").replace(b"CATEGORIES:From another app\r\n", b""), clock.now()
     )
     assert len(said) >= len(events)
     assert said_by(await there_and_back(away, file), clock.now()) == said

@@ -231,7 +231,7 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
 
 
 def test_what_is_newer_than_the_read_disagrees_with_nothing():
-    """It is on its way."""
+    """It’s on its way."""
     kept = {
         "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
         "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),

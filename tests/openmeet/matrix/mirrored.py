@@ -64,10 +64,16 @@ class MirroredTown:
         await self.read()
 
     async def texts(self) -> list[str]:
-        """What stands in the room here."""
+        """What stands in the room here, oldest first, page by page."""
+        found: list[str] = []
+        before: int | None = None
         async with self.db.reader() as reader:
-            page = await page_of_messages(reader, self.room, self.ana.user_id, MessageFilter())
-        return [one.message.body for one in page.messages if not one.message.is_removed]
+            while True:
+                page = await page_of_messages(reader, self.room, self.ana.user_id, MessageFilter(before=before))
+                found[:0] = [one.message.body for one in page.messages if not one.message.is_removed]
+                if not page.has_before:
+                    return found
+                before = page.messages[0].message.number
 
     def deliveries(self) -> dict[str, JobDelivery]:
         return {
@@ -111,15 +117,24 @@ class MirroredTown:
         assert room.matrix_room_id is not None
         return room.matrix_room_id
 
+    async def events(self) -> list[dict[str, Any]]:
+        """Everything that happened in the room over there, the oldest first."""
+        room, found, start = await self.matrix_room(), [], ""
+        while True:
+            page = await self.bridge.keeper.messages(room, start)
+            found += page["chunk"]
+            if not page["chunk"] or "end" not in page:
+                return found[::-1]
+            start = page["end"]
+
     async def seen(self) -> list[tuple[str, str]]:
         """Who says what over there, as the keeper sees it: name and text, edits applied, what is redacted left out."""
         room = await self.matrix_room()
-        found = await self.bridge.keeper.messages(room, "", limit=100)
         names = {
             one["state_key"]: one["content"].get("displayname", "") for one in await self.bridge.keeper.members(room)
         }
         texts: dict[str, tuple[str, str]] = {}
-        for event in reversed(found["chunk"]):
+        for event in await self.events():
             inner = event["content"]
             relation = inner.get("m.relates_to", {})
             if event["type"] != "m.room.message" or "body" not in inner:

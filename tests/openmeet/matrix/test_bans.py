@@ -1,16 +1,25 @@
 """Bans of a mirrored room hold on both sides, whichever they come from; at a real homeserver, on both engines."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from groundwork.clock import SystemClock
+from groundwork.http.client import HttpClient
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import mirroring, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import Sanction, SanctionKind
 from openmeet.domain.users.model import Caller
-from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
+from openmeet.matrix.delivery import deliver_room
+from openmeet.matrix.registration import open_homeserver
+from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.parts import needs
 
@@ -154,3 +163,73 @@ async def test_who_may_not_ban_here_bans_nobody(town: MirroredTown, host: Matrix
     await compared(town)
     assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
     assert len(await in_force(town)) == 1
+
+
+async def test_who_is_banned_while_words_are_sent_reads_none_of_them(
+    town: MirroredTown, guest: MatrixAccount, synapse: Synapse, http: HttpClient
+) -> None:
+    """The homeserver answers the first send after the ban, so the rest of one delivery is sent with a removal due."""
+    await town.agree(town.ana)
+    await town.say(town.ana, "For everybody")
+    await town.say(town.ana, "Said before the ban, sent after it")
+    asked: list[str] = []
+
+    async def pass_through(request: web.Request) -> web.Response:
+        headers = {name: request.headers[name] for name in ("authorization", "content-type") if name in request.headers}
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            answer = await client.request(
+                request.method, f"{synapse.url}{request.raw_path}", headers=headers, content=await request.read()
+            )
+        if "/send/m.room.message/" in request.path:
+            asked.append(request.path)
+            if len(asked) == 1:
+                async with town.db.transaction() as tx:
+                    await sanctions.sanction(
+                        tx, town.ana, town.room.id, town.ben.user_id, SanctionKind.BAN, reason="spam"
+                    )
+                await town.say(town.ana, "Not for Ben")
+        return web.Response(status=answer.status_code, body=answer.content, content_type="application/json")
+
+    slow = web.Application()
+    slow.router.add_route("*", "/{path:.*}", pass_through)
+    async with TestServer(slow) as server:
+        url = str(server.make_url(""))
+        behind = open_homeserver(http, SystemClock(), url, SERVER_NAME, synapse.token_file)
+        await deliver_room(replace(town.bridge, homeserver=behind), town.room.id, asked.append)
+    await town.deliver()
+    events = await town.events()
+    bodies = [one["content"].get("body") or one["content"].get("membership") for one in events]
+    assert bodies.index("For everybody") < bodies.index("ban")
+    assert bodies.index("ban") < bodies.index("Said before the ban, sent after it") < bodies.index("Not for Ben")
+
+
+async def test_words_of_somebody_who_was_banned_over_there_hold_up_nobody(
+    town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
+) -> None:
+    """What they had said before stays here; the user that spoke for them is banned and cannot be invited."""
+    await town.agree(town.ana)
+    await town.agree(town.ben)
+    await town.say(town.ben, "Hello")
+    await town.deliver()
+    ghost = await ghost_of(town, town.ben)
+    await town.say(town.ben, "Buy this")
+    await act(host, await town.matrix_room(), "ban", ghost)
+    await town.say(town.ana, "Peace")
+    await town.deliver()
+    assert [text for _, text in await town.seen()] == ["Hello", "Peace"]
+    async with town.db.reader() as reader:
+        status = await mirroring.status(reader, town.room.id)
+    assert status is not None
+    assert (status.waiting, status.error) == (0, "")
+
+
+async def test_who_left_after_writing_is_not_in_the_room_after_their_words(town: MirroredTown) -> None:
+    """They are said over there as here, and nobody stays behind who has no access."""
+    await town.deliver()
+    await town.agree(town.ben)
+    await town.say(town.ben, "I cannot come after all")
+    await town.answer(town.ben, RsvpReply.DECLINED)
+    await town.deliver()
+    assert [text for _, text in await town.seen()] == ["I cannot come after all"]
+    ghost = await ghost_of(town, town.ben)
+    assert await town.bridge.keeper.membership(await town.matrix_room(), ghost) == "leave"

@@ -140,3 +140,22 @@ def test_what_we_send_is_read_back_as_the_same_text() -> None:
     assert incoming(event("m.reaction", content.reaction("$zero", "👍"))) == IncomingReaction(
         "$one", ANA, "$zero", "👍"
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "microseconds"),
+    [
+        (1_700_000_000_123, 1_700_000_000_123_000),
+        (0, 0),
+        (2**53 - 1, (2**53 - 1) * 1_000),
+        (2**53, None),
+        (10**30, None),
+        (-1, None),
+        (True, None),
+        ("1700000000123", None),
+        (1.5, None),
+        (None, None),
+    ],
+)
+def test_a_time_that_no_column_could_hold_is_none(named: object, microseconds: int | None) -> None:
+    assert content.sent_at(event("m.room.message", {}, origin_server_ts=named)) == microseconds

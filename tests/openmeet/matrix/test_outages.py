@@ -7,14 +7,11 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.http.client import HttpClient
-from groundwork.outbox import dispatcher
-from openmeet.domain.chat import mirroring
-from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.reader import read_once
 from tests.databases import MakeDatabase
-from tests.openmeet.matrix.conftest import SEALER
+from tests.openmeet.matrix import outages
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
-from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
+from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
@@ -83,47 +80,6 @@ async def test_one_process_reads_at_a_time(town: MirroredTown, account: MatrixAc
 async def test_a_homeserver_that_is_killed_delays_and_nothing_else(
     tmp_path: Path, make_database: MakeDatabase, clock: HandClock, http: HttpClient
 ) -> None:
-    own = Synapse(tmp_path)
-    own.write_settings()
-    await own.start()
-    try:
-        db = await make_database("openmeet", clock=clock)
-        bridge = Bridge(db, own.homeserver(http), SEALER, "default", federates=False, language="en")
-        town = await mirrored_town(db, bridge, clock)
-        await town.agree(town.ana)
-        first = await town.say(town.ana, "Before")
-        ben = await own.account("ben")
-        await town.linked(town.ben, ben)
-        room = await town.matrix_room()
-        await ben.join(room)
-        await town.read()
-        await ben.say(room, "Sent a moment before the kill", "1")
-        await own.kill()
-        await town.say(town.ana, "While it was away")
-        await town.edit(town.ana, first, "Before, edited")
-        await dispatcher.run_once(db, town.deliveries())
-        async with db.reader() as reader:
-            status = await mirroring.status(reader, town.room.id)
-        assert status is not None
-        assert status.waiting == 2
-        assert status.error
-        await own.start()
-        await town.deliver()
-        await town.read()
-        assert [text for _, text in await town.seen()] == [
-            "Before, edited",
-            "Sent a moment before the kill",
-            "While it was away",
-        ]
-        assert await town.texts() == [
-            "Said before it was mirrored",
-            "Before, edited",
-            "While it was away",
-            "Sent a moment before the kill",
-        ]
-        async with db.reader() as reader:
-            status = await mirroring.status(reader, town.room.id)
-        assert status is not None
-        assert (status.waiting, status.error) == (0, "")
-    finally:
-        await own.stop()
+    """While it is away people write, edit, take back and are banned; ``make soak`` keeps it away for two minutes."""
+    db = await make_database("openmeet", clock=clock)
+    await outages.survive(tmp_path, db, clock, http, away_seconds=0)

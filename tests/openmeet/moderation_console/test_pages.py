@@ -43,7 +43,7 @@ async def test_from_a_report_to_an_act_and_back(site):
         assert (await mo.post(path, data={"act": "hide", "reason": "No sales."})).status_code == 303
         assert (await ben.get(f"/events/{event.slug}")).status_code == 404
         assert "Pills" not in (await ben.get("/")).text
-        assert "Something was done" in (await ben.get("/settings/safety")).text
+        assert "A moderator acted on it." in (await ben.get("/settings/safety")).text
         log = (await mo.get("/moderation/log")).text
         (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
         assert (await mo.post("/moderation/log", data={"undo": undo})).status_code == 303

@@ -222,7 +222,7 @@ async def test_what_cannot_be_written_keeps_what_was_typed(door: Door):
     async with door.browser() as browser:
         await door.let_in(browser, "ana", without=f"repo:{EVENT}")
         wrong = await browser.post(f"{HERE}/new", data={**TYPED, "ends": "2026-07-04T17:00"})
-        assert (wrong.status_code, "The event ends before it starts" in wrong.text, "Bring a cup." in wrong.text) == (
+        assert (wrong.status_code, "The end is before the start" in wrong.text, "Bring a cup." in wrong.text) == (
             400,
             True,
             True,

@@ -275,7 +275,7 @@ async def test_the_page_asks_and_takes_back(make_sqlite: MakeDatabase, clock: Ha
         assert "8 dates" in shown
         for does, words in (
             ("accept", "You say it’s a series"),
-            ("undo", "Yes, it is a series"),
+            ("undo", "Yes, it’s a series"),
             ("refuse", "You say they’re single events"),
         ):
             done = await browser.post(f"/my/series/found/{one.id}", data={"does": does})

@@ -195,7 +195,7 @@ async def test_undo_stands_on_the_page_for_ten_minutes_and_for_the_host_alone(si
     clock.turn(11 * MINUTE)
     assert "You can undo" not in (await ana.get(path)).text
     late = await ana.post(f"{path}/undo")
-    assert (late.status_code, "There is nothing to undo" in late.text) == (422, True)
+    assert (late.status_code, "There’s nothing to undo" in late.text) == (422, True)
 
 
 async def test_undo_of_a_split_stands_on_the_half_that_was_made(site, ana) -> None:
@@ -231,7 +231,7 @@ async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
     path = await made(ana)
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     await ben.post(f"{path}/follow", data={"follow": "silent"})
-    assert "You follow this series, muted." in (await ben.get(path)).text
+    assert "You follow this series, but it’s muted." in (await ben.get(path)).text
     assert "Practice" in (await ben.get("/my/series")).text
     shown = (await ana.get(f"{path}/followers")).text
     assert "1 person follows" in shown

@@ -182,7 +182,7 @@ async def test_no_is_an_answer(door: Door):
         where = await door.leave(browser, "ana.town.test")
         back = await browser.get(await allow(where, "ana.town.test", "a long password", step="deny"))
         assert back.status_code == 400
-        assert "You said no, and that is fine" in back.text
+        assert "You said no, and that’s fine" in back.text
         assert (await browser.get("/settings/identity")).status_code == 303
     async with door.db.reader() as reader:
         assert await reader.fetch("select 1 from users") == []
@@ -234,7 +234,7 @@ async def test_code_of_another_sign_in_is_refused(door: Door):
         other = await allow(second, "ana.town.test", "a long password")
         parts = {name: values[0] for name, values in parse_qs(urlsplit(other).query).items()}
         answer = await browser.get("/sign-in/callback?" + urlencode({**parts, "state": state_of(first)}))
-        assert (answer.status_code, "did not let us in" in answer.text) == (400, True)
+        assert (answer.status_code, "didn’t let us in" in answer.text) == (400, True)
 
 
 async def test_less_than_asked_is_enough(door: Door):

@@ -49,7 +49,7 @@ async def test_an_absent_page_is_404_in_the_frame(site):
 async def test_a_broken_link_of_a_letter_says_how_to_go_on(site, path):
     async with site.browser() as browser:
         answer = await browser.get(path)
-    assert (answer.status_code, h1_of(answer.text)) == (404, "This link does not work")
+    assert (answer.status_code, h1_of(answer.text)) == (404, "This link doesn’t work")
     assert re.search("newest e-mail|from the e-mail again|Answer again|new one", answer.text)
 
 

@@ -176,8 +176,8 @@ async def test_near_is_measured_over_the_ground_and_never_by_a_hidden_address(db
         ({"q": "***"}, "Nothing to look for", "/"),
         ({"q": "tea"}, "Nothing matches", "/"),
         ({"q": "tea", "from": "2026-07-01"}, "Nothing on these days", "/?q=tea"),
-        ({"q": "tea", "category": "music"}, "The filters leave nothing", "/?q=tea"),
-        ({"near": "1,2", "within": "10"}, "Nothing that close", "/?near=1%2C2&within=40"),
+        ({"q": "tea", "category": "music"}, "Nothing matches all your filters", "/?q=tea"),
+        ({"near": "1,2", "within": "10"}, "Nothing nearby", "/?near=1%2C2&within=40"),
     ],
 )
 def test_an_empty_answer_says_why_and_offers_one_step(typed, heading, path):

@@ -9,8 +9,8 @@ from tests.openmeet.series.test_pages import make
 from tests.openmeet.site_under_test import sign_up, site_on
 from tests.openmeet.web.test_group_pages import made
 
-SERIES = "This series was removed. Its host deleted it. Dates that were kept have pages of their own."
-GROUP = "This group was removed. Its owner deleted it. Its events stay with their hosts."
+SERIES = "The host deleted this series. Dates that were kept have pages of their own."
+GROUP = "The owner deleted this group. Its events stay with their hosts."
 
 
 @pytest.fixture
@@ -65,4 +65,4 @@ async def test_a_group_that_was_deleted_says_so_everywhere_if_it_was_public(site
             assert "Chess club" not in answer.text
     gone = await ana.get(path)
     assert gone.status_code == 410
-    assert "“Chess club” was removed." in gone.text
+    assert "The owner deleted “Chess club”." in gone.text

@@ -58,10 +58,10 @@ async def test_a_member_says_yes_and_takes_it_back(site: Site):
     assert await promised(site, PublicationKind.MEMBERSHIP) == 0
     async with signed_in(site, ben.user_id) as browser:
         before = (await browser.get(f"/groups/{group.slug}/network")).text
-        assert "Let everyone read it" in before
+        assert "Show it to everyone" in before
         assert "Copies may remain" in before
         assert "Owner of the repository" not in before
-        for word, expected, offered in (("yes", True, "Hide my name"), ("no", False, "Let everyone read it")):
+        for word, expected, offered in (("yes", True, "Hide my name"), ("no", False, "Show it to everyone")):
             answer = await browser.post(f"/groups/{group.slug}/network", data={"public": word})
             assert answer.status_code == 303
             assert offered in (await browser.get(f"/groups/{group.slug}/network")).text
@@ -82,7 +82,7 @@ async def test_a_member_says_yes_and_takes_it_back(site: Site):
 async def test_who_has_not_agreed_or_is_in_a_group_that_is_not_published_is_offered_nothing(site: Site):
     group, ana, ben = await planted(site, promotion_level="members")
     async with signed_in(site, ben.user_id) as browser:
-        assert "Let everyone read it" not in (await browser.get(f"/groups/{group.slug}/network")).text
+        assert "Show it to everyone" not in (await browser.get(f"/groups/{group.slug}/network")).text
     async with signed_in(site, ana.user_id) as browser:
         shown = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Only its name and the address of its page are published." in shown
@@ -128,9 +128,9 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
     async with signed_in(site, ben.user_id) as browser:
         shown = (await browser.get(path)).text
         assert "We meet there." in shown
-        assert "Kept elsewhere" in shown
+        assert "From another app" in shown
         assert (await browser.post(f"{path}/join", data={})).status_code == 400
-        assert "Ask publicly to belong" in (await browser.get(f"{path}/network")).text
+        assert "Ask publicly to join" in (await browser.get(f"{path}/network")).text
         assert (await browser.post(f"{path}/network", data={"public": "yes"})).status_code == 303
         assert "Withdraw" in (await browser.get(f"{path}/network")).text
     assert await promised(site, PublicationKind.MEMBERSHIP) == 1

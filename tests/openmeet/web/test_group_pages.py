@@ -48,7 +48,7 @@ async def test_a_group_is_made_found_joined_and_left(ana, ben):
     assert "1 member · Berlin" in found
     assert "Nothing matches" in await text_of(ben, "/groups?q=zzz")
     await press(ben, f"{path}/join")
-    assert "You are in" in await text_of(ben, path)
+    assert "You’re in" in await text_of(ben, path)
     assert "Chess club" in await text_of(ben, "/groups?which=mine")
     await press(ben, f"{path}/notifications", notifications="off")
     assert "You get no news about it" in await text_of(ben, path)
@@ -57,7 +57,7 @@ async def test_a_group_is_made_found_joined_and_left(ana, ben):
     assert f'action="{path}/leave"' in folded[1]
     assert "You can join again at any time." in folded[1]
     await press(ben, f"{path}/leave")
-    assert "You are in no group yet" in await text_of(ben, "/groups?which=mine")
+    assert "You’re not in a group yet" in await text_of(ben, "/groups?which=mine")
 
 
 async def test_a_form_that_is_wrong_keeps_what_was_typed(ana):
@@ -97,8 +97,8 @@ async def test_asking_with_a_question_is_decided_one_by_one_and_together(site, a
     assert "Decided on Sunday 1 March 2026 by Ana. You can ask again." in declined
     await press(ben, f"{path}/join", answer="Caro-Kann")
     await press(ana, f"{path}/requests", **{"decision": "approve", f"ask-{them}": "on"})
-    assert "You are in" in await text_of(ben, path)
-    assert "Nobody waits" in await text_of(ana, f"{path}/requests")
+    assert "You’re in" in await text_of(ben, path)
+    assert "Nobody is waiting" in await text_of(ana, f"{path}/requests")
     late = await press(ana, f"{path}/requests", one=f"approve {them}")
     assert "That was decided already." in await text_of(ana, late.headers["location"])
 
@@ -110,7 +110,7 @@ async def test_roles_removal_and_bans_by_their_buttons(site, ana, ben):
     assert "Role of Ben" in await text_of(ana, f"{path}/members")
     assert "Role of Ana" not in await text_of(ana, f"{path}/members")
     await press(ana, f"{path}/members/{them}", act="role", role="admin")
-    assert "You are an admin" in await text_of(ben, path)
+    assert "You’re an admin" in await text_of(ben, path)
     us = await user_id(site, "ana@example.org")
     assert (await ben.post(f"{path}/members/{us}", data={"act": "ban"})).status_code == 403
     await press(ana, f"{path}/members/{them}", act="remove")
@@ -144,7 +144,7 @@ async def test_a_link_is_made_opened_by_a_scanner_accepted_and_taken_back(site, 
         assert answer.headers["location"].startswith("/sign-in?next=%2Fgroups%2Finvitations%2F")
     assert "0 of 2 used" in await text_of(ana, f"{path}/invitations")
     await press(ben, link, answer="yes")
-    assert "You are in already" in await text_of(ben, link)
+    assert "You’re already a member" in await text_of(ben, link)
     assert "1 of 2 used" in await text_of(ana, f"{path}/invitations")
     await press(ana, f"{path}/members/{await user_id(site, 'ben@example.org')}", act="ban")
     assert (await ben.post(link, data={"answer": "yes"})).status_code == 422
@@ -171,7 +171,7 @@ async def test_mails_are_looked_at_before_they_are_sent_and_can_be_declined(site
     assert 'value="send"' in looked.text
     await press(ana, f"{path}/invitations/mail", emails="cleo@example.org", step="send")
     again = await ana.post(f"{path}/invitations/mail", data={"emails": "cleo@example.org", "step": "look"})
-    assert "they have an invitation already" in again.text
+    assert "they already have an invitation" in again.text
     async with site.db.reader() as reader:
         (row,) = await reader.fetch("select id from group_invitations order by id")
     door = f"/groups/invitations/{token_of(CODE_KEY, row['id'])}"
@@ -352,7 +352,7 @@ async def test_events_in_list_month_and_feeds_with_those_of_whom_it_follows(site
             False,
             True,
         ]
-        assert ("network" if "month" in which else "From another app") in theirs, which
+        assert ("other app" if "month" in which else "From another app") in theirs, which
     assert "Saturday 4 July 2026" in await text_of(ben, f"{path}/events?view=month&month=2026-07")
     assert "1 event" in await text_of(ben, f"{path}/events?view=month&month=2026-07")
     assert "Nothing is on in" not in await text_of(ben, f"{path}/events?view=month&month=2026-07")

@@ -80,7 +80,7 @@ async def test_what_was_typed_is_kept_and_each_problem_stands_at_its_field(brows
     typed = TYPED | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
     answer = await browser.post("/events/new", data=typed)
     assert answer.status_code == 400
-    assert "The event ends before it starts." in answer.text
+    assert "The end is before the start. Choose a later end." in answer.text
     assert '<a href="#ends">Ends</a>' in answer.text
     assert 'id="ends-problem"' in answer.text
     assert "&lt;b&gt;Long&lt;/b&gt; text" in answer.text
@@ -190,7 +190,7 @@ async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, b
     async with site.browser() as passer_by:
         seen = (await passer_by.get(f"/events/{event.slug}")).text
     assert "<strong>1</strong> on the waitlist" in seen
-    assert "1 who is not shown" in seen
+    assert "1 who isn’t shown" in seen
     assert "Ben" not in words_of(seen)
 
 
@@ -214,10 +214,10 @@ async def test_a_removed_public_event_is_gone_and_a_removed_private_one_never_wa
     absent = await browser.get(f"/events/{private.slug}")
     assert (gone.status_code, absent.status_code) == (410, 404)
     assert "Board games" not in gone.text
-    assert "Its host deleted it." in gone.text
+    assert "The host deleted" in gone.text
     for path in (f"/api/events/{public.slug}", f"/api/events/{public.slug}/attendees"):
         said = await browser.get(path)
-        assert (said.status_code, said.json()["detail"]) == (410, "This event was removed. Its host deleted it.")
+        assert (said.status_code, said.json()["detail"]) == (410, "The host deleted this event.")
     assert (await browser.get(f"/events/{public.slug}.ics")).status_code == 410
     assert (await browser.get(f"/api/events/{private.slug}")).status_code == 404
 
@@ -233,7 +233,7 @@ async def test_who_had_to_do_with_a_removed_private_event_reads_which_it_was(sit
         await events.delete(tx, host, event.slug)
     gone = await browser.get(f"/events/{event.slug}")
     assert gone.status_code == 410
-    assert "“Board games” was removed. Its host deleted it." in gone.text
+    assert "The host deleted “Board games”." in gone.text
 
 
 async def test_absent_and_private_look_the_same(site, browser):

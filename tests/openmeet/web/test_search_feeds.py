@@ -80,6 +80,18 @@ async def test_a_search_is_followed_in_three_forms(site, browser):
     assert "content_text" in item
 
 
+async def test_the_name_of_a_search_is_in_words_of_its_reader(site, browser):
+    browser.headers["accept-language"] = "de"
+    for asked, name in (
+        ("from=2027-03-01&to=2027-03-01", "Montag, 1. März 2027"),
+        ("from=2027-03-01&to=2027-03-02", "Montag, 1. März 2027 – Dienstag, 2. März 2027"),
+        ("from=2027-03-01", "ab Montag, 1. März 2027"),
+        ("to=2027-03-02&language=en", "bis Dienstag, 2. März 2027, Englisch"),
+    ):
+        feed = ET.fromstring((await browser.get(f"/events.atom?{asked}")).content)  # our own bytes
+        assert feed.findtext(f"{ATOM}title") == f"Events: {name}"
+
+
 async def test_without_a_query_all_that_comes_up_is_followed(site, browser):
     await some_events(site)
     feed = ET.fromstring((await browser.get("/events.atom")).content)  # our own bytes

@@ -158,18 +158,18 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         AccountAct(
             "deactivate",
             OperatorAction.DEACTIVATE,
-            lazy("Deactivate"),
+            lazy("Pause"),
             lazy("The account is hidden, as if its owner had paused it. The owner can bring it back."),
-            lazy("You or its owner can reactivate it."),
+            lazy("You or its owner can bring it back."),
             _deactivate,
             confirmation=lazy("Yes, pause @%(handle)s"),
         ),
         AccountAct(
             "reactivate",
             OperatorAction.REACTIVATE,
-            lazy("Reactivate"),
+            lazy("Bring back"),
             lazy("The account is shown again, on behalf of its owner."),
-            lazy("You can deactivate it again."),
+            lazy("You can pause it again."),
             _reactivate,
         ),
         AccountAct(

@@ -108,7 +108,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
             found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
             entries = await audit_log.page(reader, subject=name, limit=20)
         if decision is None:
-            problem = mark("We don’t have this (any more). You can still lift its takedown.")
+            problem = mark("We don’t have this, or not any more. You can still lift its takedown.")
     context = {
         "typed": typed,
         "asked": asked,

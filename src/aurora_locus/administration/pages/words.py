@@ -45,6 +45,35 @@ ACTIONS: Final = {
     "operators.manage": lazy("Operators changed"),
 }
 
+# What the audit log keeps of a change, by its name there.
+FIELDS: Final = {
+    "status": plazy("audit log", "status"),
+    "takedown": plazy("audit log", "reference of the takedown"),
+    "suspended_until": plazy("audit log", "suspended until"),
+    "disabled": plazy("audit log", "disabled"),
+    "subject": plazy("audit log", "subject of the e-mail"),
+    "codes": plazy("audit log", "codes"),
+    "uses": plazy("audit log", "uses of each code"),
+    "handle": plazy("audit log", "handle"),
+    "key": plazy("audit log", "key"),
+    "max_bytes": plazy("audit log", "space in bytes"),
+    "state": plazy("audit log", "state"),
+    "value": plazy("audit log", "label"),
+    "negated": plazy("audit log", "withdrawn"),
+    "cid": plazy("audit log", "version"),
+    "role": plazy("audit log", "role"),
+    "did": plazy("audit log", "account"),
+    "password": plazy("audit log", "password"),
+}
+
+_YES: Final = plazy("audit log", "yes")
+_NO: Final = plazy("audit log", "no")
+# What is kept as a sentence, not as a value.
+_KEPT: Final = {
+    "changed": plazy("audit log", "changed"),
+    "every code of the account": plazy("audit log", "every code of the account"),
+}
+
 # What a relay says of an account.
 AT_RELAYS: Final = {
     "active": plazy("an account at a relay", "read"),
@@ -72,6 +101,14 @@ _REASONS: Final = {
     "Rule": lazy("Breaks the rules"),
     "SelfHarm": lazy("Self-harm"),
 }
+
+
+def value(name: str, kept: object) -> LazyText | str:
+    """What the audit log keeps under this name, in words."""
+    if isinstance(kept, bool):
+        return _YES if kept else _NO
+    known = {"role": ROLES, "state": STATES}.get(name, _KEPT)
+    return known.get(str(kept), str(kept))
 
 
 def reason(reason_type: str) -> LazyText | str:

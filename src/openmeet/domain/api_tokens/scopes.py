@@ -50,7 +50,7 @@ SCOPE_DESCRIPTIONS: Final = {
         "Agree or refuse, for you, to publish your public events and answers, where anyone can read them and copies may remain"
     ),
     TokenScope.WEBHOOKS: lazy("Register addresses that receive events"),
-    TokenScope.MODERATION: lazy("Moderate this site, where you are a moderator"),
+    TokenScope.MODERATION: lazy("Moderate this site, where you’re a moderator"),
     TokenScope.CALENDAR_ADDRESS: lazy("See, renew and close the secret addresses of your calendar and of your groups’"),
     TokenScope.CHAT_READ: lazy("Read the chats you can read"),
     TokenScope.CHAT_WRITE: lazy("Write in chats for you, and keep order in those that you host"),

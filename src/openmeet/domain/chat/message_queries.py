@@ -168,6 +168,26 @@ async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:
     return [ChatMessageId(row["id"]) for row in rows]
 
 
+async def has_written(reader: Reader, room: RoomId, person: UserId) -> bool:
+    """Whether this person ever said something in the room."""
+    row = await reader.fetch_one(
+        "select 1 as found from chat_messages where room_id = :room and user_id = :person limit 1",
+        room=room,
+        person=person,
+    )
+    return row is not None
+
+
+async def earlier_texts(reader: Reader, message: ChatMessageId) -> list[str]:
+    """What a message said before its edits, the oldest first, as long as it is kept for moderators."""
+    rows = await reader.fetch(
+        "select body from chat_edits where message_id = :id and until > :now order by revision limit 100",
+        id=message,
+        now=reader.now,
+    )
+    return [str(row["body"]) for row in rows]
+
+
 async def by_ids(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, ChatMessage]:
     if not ids:
         return {}

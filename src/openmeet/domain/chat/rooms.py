@@ -14,7 +14,16 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, No
 from groundwork.telemetry.logs import log as logged
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, message_queries, room_queries
-from openmeet.domain.chat.access import access, access_to_own, first_number, level, must_have, people
+from openmeet.domain.chat.access import (
+    access,
+    access_to_each,
+    access_to_own,
+    chain,
+    first_number,
+    level,
+    must_have,
+    people,
+)
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.model import (
     ARCHIVED_AFTER,
@@ -39,7 +48,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import COLUMNS, by_id, find, head_of, room_of, series_of_event
 from openmeet.domain.chat.texts import checked_line
-from openmeet.domain.events.model import EventId
+from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 
@@ -111,6 +120,25 @@ async def target_of(
 async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
     """The room, if somebody opened it."""
     return await find(reader, target.kind, target.subject, with_user_id=target.with_user_id, name=target.name)
+
+
+async def rooms_of_dates(
+    reader: Reader, room: Room, dates: Collection[str], person: UserId | None
+) -> dict[str, EventSlug]:
+    """Which of some original dates of a series have a room of their own that this person may read, and the event of each."""
+    if room.kind is not RoomKind.SERIES or not dates:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select d.id, e.slug, e.original_date from chat_rooms r, events e join chat_rooms d on d.event_id = e.id and d.kind = 'date'
+         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in ({chain("r")} select id from chain)
+         order by d.id
+        """,
+        room=room.id,
+        dates=sorted(set(dates)),
+    )
+    reached = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
+    return {row["original_date"]: EventSlug(row["slug"]) for row in rows if reached.get(RoomId(row["id"]), Access.NONE)}
 
 
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:

@@ -15,7 +15,7 @@ from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 
 # Marks events that a group follows but did not make: shown to readers, not a topic.
-FROM_NETWORK: Final = "From the network"
+ELSEWHERE: Final = "From another app"
 
 # Files name topics in English, whatever language a reader speaks.
 _BY_LABEL: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
@@ -32,7 +32,7 @@ def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, .
     A topic must match letter for letter: in lower case it is a tag, as every tag is.
     """
     categories = [_BY_LABEL[value] for value in values if value in _BY_LABEL][:MAX_CATEGORIES]
-    others = [value for value in values if value != FROM_NETWORK and _BY_LABEL.get(value) not in categories]
+    others = [value for value in values if value != ELSEWHERE and _BY_LABEL.get(value) not in categories]
     tags = dict.fromkeys(tag for tag in map(normalised, others) if tag and len(tag) <= MAX_TAG)
     return tuple(categories), tuple(tags)[:MAX_TAGS]
 

@@ -1,6 +1,6 @@
 """Parse a search form or query string into ``search.SearchQuery``; explain empty results. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -15,7 +15,7 @@ from openmeet.domain.search.reasons import SearchReason
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n import languages
+from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
@@ -117,10 +117,16 @@ def words_of(typed: Mapping[str, str]) -> str:
         "mode": MODE_LABELS,
         "source": SOURCE_LABELS,
     }
+    own: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+        "from": _days_label,
+        "language": _language_label,
+        "near": _near_label,
+        "groups": _groups_label,
+    }
     named = [
-        _near_label(typed) if name == "near" else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
+        own[name](typed) if name in own else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
         for name in FIELDS
-        if name != "within"
+        if name not in {"to", "within"}
     ]
     return ", ".join(filter(None, named))
 
@@ -140,6 +146,25 @@ def _near_label(typed: Mapping[str, str]) -> str:
     return gettext("near %(place)s", place=near_name(typed)) if _of(typed, "near") else ""
 
 
+def _days_label(typed: Mapping[str, str]) -> str:
+    first, last = (date.fromisoformat(text) if (text := _of(typed, name)) else None for name in ("from", "to"))
+    if first and last:
+        return formatting.days(first, last)
+    if first:
+        return gettext("from %(day)s", day=formatting.day(first))
+    return gettext("until %(day)s", day=formatting.day(last)) if last else ""
+
+
+def _groups_label(typed: Mapping[str, str]) -> str:
+    return gettext("From your groups") if _of(typed, "groups") else ""
+
+
+def _language_label(typed: Mapping[str, str]) -> str:
+    text = _of(typed, "language")
+    code = languages.known_code(text)
+    return languages.name_of(code) if code else text
+
+
 def empty_of(typed: Mapping[str, str]) -> Empty:
     """What to say where this valid search found nothing."""
     query = _of(typed, "q")
@@ -155,7 +180,7 @@ def empty_of(typed: Mapping[str, str]) -> Empty:
     if near and within < MAX_WITHIN:
         wider = min(MAX_WITHIN, within * 4)
         return Empty(
-            gettext("Nothing that close"),
+            gettext("Nothing nearby"),
             gettext("There’s no matching event within %(distance)s km.", distance=within),
             "/?" + asked_again(typed, within=str(wider)),
             gettext("Search within %(distance)s km", distance=wider),
@@ -170,8 +195,8 @@ def empty_of(typed: Mapping[str, str]) -> Empty:
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
     if narrowing:
         return Empty(
-            gettext("The filters leave nothing"),
-            gettext("No coming event matches all of them."),
+            gettext("Nothing matches all your filters"),
+            gettext("Remove one, or search without any."),
             "/?" + asked_again(typed, **dict.fromkeys([*narrowing, "within"], "")),
             gettext("Search without filters"),
         )

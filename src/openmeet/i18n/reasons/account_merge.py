@@ -8,7 +8,7 @@ from openmeet.i18n.reasons.message import Message, mark
 MESSAGES: Final[Mapping[str, Message]] = {
     "account_merge.prove_again": mark("There is nothing to join here. Confirm the other account again."),
     "account_merge.expired": mark("There is nothing left to join here. Confirm the other account again."),
-    "account_merge.account_gone": mark("That account is not there any more."),
+    "account_merge.account_gone": mark("That account isn’t there any more."),
     "account_merge.proof_of_other_accounts": mark(
         "What you confirmed no longer belongs to that account. Confirm the other account again."
     ),

@@ -7,11 +7,11 @@ from openmeet.i18n.reasons.message import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     "atproto.unknown_source": mark("The only kind of source is bluesky."),
-    "atproto.not_connected": mark("The synchronisation is not connected here."),
+    "atproto.not_connected": mark("The synchronisation isn’t connected here."),
     "atproto.account_needed": mark("Connect an AT Protocol account first. This page shows the records on its server."),
-    "atproto.not_your_account": mark("This account is not yours here."),
+    "atproto.not_your_account": mark("This account isn’t yours here."),
     "atproto.no_such_picture": mark("There is no such picture."),
-    "atproto.not_a_date": mark("This event is not a date of one of your series."),
+    "atproto.not_a_date": mark("This event isn’t a date of one of your series."),
     "atproto.no_such_event": mark("There is no such event."),
     "atproto.level_needed": mark("Choose what other apps get."),
     "atproto.dates_needed": mark("Choose which dates are published."),

@@ -20,7 +20,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.malformed_window": mark("The window ends after it begins, within 366 days."),
     "calendar.malformed_time": mark("It ends after it begins, within 366 days."),
     "calendar.limit_not_a_number": mark("The limit is a number from 1 to %(most)s."),
-    "calendar.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "calendar.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
     "calendar.no_such_date_or_time": mark("There is no such date or time."),
     "calendar.reads_no_calendars": mark("This site reads no other calendars at the moment."),
     "calendar.no_such_address": mark("This calendar has no such address any more."),

@@ -18,19 +18,19 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.no_record_elsewhere": mark("There is no record of this event that was written elsewhere."),
     "event.public_here": mark("The event is public here. Choose who may see it first."),
     "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
-    "event.invitation_over": mark("This invitation does not work any more."),
-    "event.not_a_date": mark("This event is not a date of a series."),
+    "event.invitation_over": mark("This invitation no longer works."),
+    "event.not_a_date": mark("This event isn’t a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),
     "event.too_many_hosts": mark("An event has at most %(most)s co-hosts."),
     "event.you_host_already": mark("You host this event already."),
-    "event.not_a_host": mark("You do not host this event."),
+    "event.not_a_host": mark("You don’t host this event."),
     "event.no_such_co_host": mark("This event has no such co-host."),
     "event.too_many_invitations": mark("At most %(most)s invitations by e-mail a day."),
     "event.unknown_handle": mark("Nobody with this account name has signed in here yet. Invite them by e-mail."),
     "event.they_host_already": mark("They host this event already."),
     "event.declined_to_host": mark("They said no. Talk to them, and invite them by e-mail if they changed their mind."),
     "event.invitation_to_other_address": mark(
-        "This invitation went to another address than yours. Sign in with the one that the e-mail went to."
+        "This invitation went to a different address. Sign in with the one that got the e-mail."
     ),
     "event.record_not_deleted": mark("No other app has deleted this event from your account."),
     "event.form_used": mark("This form has already created an event."),
@@ -49,8 +49,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.malformed_point": mark(
         "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a link from a map that has such numbers in it."
     ),
-    "event.not_offered": mark("This event is not offered to you, or not any more."),
-    "event.date_of_series": mark("It is a date of a series. Hand the whole series over."),
+    "event.not_offered": mark("This event isn’t offered to you, or not any more."),
+    "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
     "event.cannot_hand_over_draft": mark("Nobody else can see a draft. Publish it first."),
     "event.not_out_yet": mark("It’s still syncing to your account. Hand it over when that’s done."),
     "event.no_offer": mark("There is no offer any more."),
@@ -78,9 +78,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.skipped_time": mark(
         "There is no %(time)s on that day, because the clocks go forward. Write %(instead)s if you mean the time right after."
     ),
-    "event.ends_before_start": mark("The event ends before it starts."),
-    "event.lasts_too_long": mark("The event would take more than a year; check the end."),
-    "event.last_day_before_first": mark("The last day is before the first."),
+    "event.ends_before_start": mark("The end is before the start. Choose a later end."),
+    "event.lasts_too_long": mark("The event would last more than a year. Check the end."),
+    "event.last_day_before_first": mark("The last day is before the first. Choose a later one."),
     "event.too_many_tags": mark("At most %(most)s tags. These are %(number)s."),
     "event.tag_too_long": mark("A tag has at most %(most)s characters. “%(tag)s…” is longer."),
     "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
@@ -108,10 +108,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.nothing_here": mark("There is nothing at this address."),
     "event.unstorable_character": mark("The form contains a character that we can’t store."),
     "event.picture_needed": mark("Choose the picture, or clear its description."),
-    "event.deleted": mark("This event was removed. Its host deleted it."),
-    "event.removed_elsewhere": mark("This event was removed. It was removed from the server where it was kept."),
-    "event.named_event_deleted": mark("“%(title)s” was removed. Its host deleted it."),
-    "event.named_event_removed_elsewhere": mark(
-        "“%(title)s” was removed. It was removed from the server where it was kept."
-    ),
+    "event.deleted": mark("The host deleted this event."),
+    "event.removed_elsewhere": mark("This event was removed from the server where it was kept."),
+    "event.named_event_deleted": mark("The host deleted “%(title)s”."),
+    "event.named_event_removed_elsewhere": mark("“%(title)s” was removed from the server where it was kept."),
 }

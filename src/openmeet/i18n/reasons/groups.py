@@ -13,16 +13,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.only_owner_publishes": mark("Only the owner of the group decides whether the group itself is published."),
     "group.not_public": mark("Only a public group can choose its address. Other addresses must not be easy to guess."),
     "group.malformed_address": mark("3 to %(most)s letters a to z, digits and single hyphens between them."),
-    "group.address_taken": mark("This address is not free. Choose another."),
+    "group.address_taken": mark("This address isn’t free. Choose another."),
     "group.being_created": mark("This group is already being created. Try again."),
     "group.link_uses_out_of_range": mark("A link lets in 1 to %(most)s people."),
     "group.link_days_out_of_range": mark("A link works for 1 to %(most)s days."),
-    "group.not_a_member": mark("This person is not in the group."),
+    "group.not_a_member": mark("This person isn’t in the group."),
     "group.too_many_invitations": mark(
         "A group sends at most %(most)s invitations by e-mail a day. Today %(left_today)s are left. Share a link instead."
     ),
     "group.no_such_invitation": mark("There is no such invitation."),
-    "group.invitation_over": mark("This invitation does not work any more."),
+    "group.invitation_over": mark("This invitation no longer works."),
     "group.malformed_did": mark("A DID looks like did:plc:… or did:web:…"),
     "group.follows_too_many": mark("A group follows at most %(most)s others."),
     "group.not_yourself": mark("To leave yourself, leave the group."),
@@ -36,7 +36,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.already_yours": mark("You own this group. Choose somebody else."),
     "group.one_owner": mark("You own this group already."),
     "group.only_parties_end_offer": mark("Only the owner and the person who was asked can end this."),
-    "group.not_offered": mark("This group is not offered to you any more."),
+    "group.not_offered": mark("This group isn’t offered to you any more."),
     "group.asked_already": mark("Another person has asked already."),
     "group.owner_is_here": mark("The owner was here not long ago. Talk to them."),
     "group.only_parties_end_request": mark("Only the owner and the person who asked can end this."),
@@ -55,13 +55,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.not_asked": mark("Ask to take this group over first."),
     "group.owner_is_back": mark("The owner has been here since you asked. Talk to them."),
     "group.still_waiting": mark("The owner still has time to say no."),
-    "group.nothing_to_take_back": mark("This group was not taken over from you."),
+    "group.nothing_to_take_back": mark("This group wasn’t taken over from you."),
     "group.invitation_only": mark("People need an invitation to join this group."),
     "group.addresses_needed": mark("Paste the addresses of those you want to invite."),
     "group.no_address_found": mark(
         "Paste the addresses of those you want to invite. No address was found in “%(text)s”."
     ),
-    "group.malformed_addresses": mark("These are not e-mail addresses: %(addresses)s."),
+    "group.malformed_addresses": mark("These aren’t e-mail addresses: %(addresses)s."),
     "group.may_not_view": mark("You can’t see this group."),
     "group.may_not_see_members": mark("You can’t see who is in this group."),
     "group.may_not_post": mark("You can’t write in this group."),
@@ -80,21 +80,19 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.may_not_take_over": mark("You can’t ask to take this group over."),
     "group.may_not_transfer": mark("You can’t hand this group over."),
     "group.may_not_delete": mark("You can’t delete this group."),
-    "group.named_group_deleted": mark(
-        "“%(group)s” was removed. Its owner deleted it. Its events stay with their hosts."
-    ),
+    "group.named_group_deleted": mark("The owner deleted “%(group)s”. Its events stay with their hosts."),
     "group.named_group_removed_elsewhere": mark(
-        "“%(group)s” was removed. It was removed where it was kept. Its events stay with their hosts."
+        "“%(group)s” was removed from the server where it was kept. Its events stay with their hosts."
     ),
-    "group.group_deleted": mark("This group was removed. Its owner deleted it. Its events stay with their hosts."),
+    "group.group_deleted": mark("The owner deleted this group. Its events stay with their hosts."),
     "group.group_removed_elsewhere": mark(
-        "This group was removed. It was removed where it was kept. Its events stay with their hosts."
+        "This group was removed from the server where it was kept. Its events stay with their hosts."
     ),
     "group.cannot_join": mark("You can’t join this group."),
     "group.cannot_offer": mark("You can’t offer it to them."),
     "group.cannot_name": mark("You can’t choose this person."),
     "group.limit_out_of_range": mark("The limit is a whole number from 1 to %(most)s."),
-    "group.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "group.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
     "group.yes_needed": mark("Say yes, or leave it as it is."),
     "group.no_such_page": mark("There is no such page."),
     "group.no_such_address": mark("This calendar has no such address any more."),

@@ -13,7 +13,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.decided_since": mark("Somebody has decided about this since. Look at it again and decide."),
     "moderation.changed_since": mark("It was changed again since. Change it by hand."),
     "moderation.reason_needed": mark("Choose what is wrong with it."),
-    "moderation.nothing_to_change": mark("There is nothing to do: it is like that already."),
+    "moderation.nothing_to_change": mark("There is nothing to do: it’s like that already."),
     "moderation.text_needed": mark("Say in a few words what is wrong."),
     "moderation.explanation_needed": mark("Say why. Its owner reads it."),
     "moderation.reason_too_long": mark("At most %(most)s characters."),
@@ -23,7 +23,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.moderators_only": mark("This is for the moderators of this site."),
     "moderation.text_too_long": mark("At most %(most)s characters."),
     "moderation.no_such_subject": mark("There is no such item."),
-    "moderation.invalid_cursor": mark("This cursor was not made here."),
+    "moderation.invalid_cursor": mark("This cursor wasn’t made here."),
     "moderation.malformed_subject": mark(
         "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
     ),

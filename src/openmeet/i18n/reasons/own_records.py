@@ -9,7 +9,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "own_record.cannot_be_changed": mark("This record cannot be changed here: %(problem)s"),
     "own_record.title_needed": mark("Write a name of at most %(most)s characters."),
     "own_record.too_long": mark("Write at most %(most)s characters."),
-    "own_record.ends_before_start": mark("The event ends before it starts."),
+    "own_record.ends_before_start": mark("The end is before the start. Choose a later end."),
     "own_record.choose_offered": mark("Choose one of the options."),
     "own_record.no_such_record": mark("There is no such record in your repository."),
     "own_record.no_event_record": mark("This event has no record that you could answer."),

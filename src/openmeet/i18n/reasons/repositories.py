@@ -11,7 +11,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "repository.site_not_trusted": mark("Other servers can’t trust this site’s address. Sign in another way."),
     "repository.other_server_answered": mark("The answer came from a different server than the one we asked."),
     "repository.not_allowed_by_you": mark("You didn’t allow it, so nothing changed."),
-    "repository.server_refused": mark("Your account server did not let us in."),
+    "repository.server_refused": mark("Your account server didn’t let us in."),
     "repository.no_server_address": mark("You can’t sign in at this address. Check its spelling."),
     "repository.no_sign_in_server": mark("There’s no account server at this address that apps can sign in with."),
     "repository.no_account_server": mark("This account names no account server."),

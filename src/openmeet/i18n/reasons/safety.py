@@ -12,7 +12,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.not_blocked": mark("You haven’t blocked or muted this person."),
     "safety.cannot_mute_oneself": mark("You can’t mute yourself."),
     "safety.no_such_person_or_group": mark("There is no such person or group."),
-    "safety.not_muted": mark("You have not muted this."),
+    "safety.not_muted": mark("You haven’t muted this."),
     "safety.no_such_page": mark("There is no such page."),
     "safety.no_such_event": mark("There is no such event."),
     "safety.nothing_here": mark("There is nothing at this address."),

@@ -29,7 +29,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.last_date_before_first": mark("The last date comes before the first."),
     "series.range_too_long": mark("There are more than %(most)s dates in between. Do it in several steps."),
     "series.date_taken": mark("The series has a date at that time already."),
-    "series.date_over": mark("That time is over."),
+    "series.date_over": mark("That time is in the past."),
     "series.date_too_far_ahead": mark("A date can be at most %(years)s years ahead."),
     "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
     "series.not_detected": mark("There is no such series among your events."),
@@ -44,7 +44,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.detected_events_gone": mark("None of these events exist any more."),
     "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
     "series.account_needed": mark("Choose one of your accounts."),
-    "series.not_your_account": mark("This account is not yours here."),
+    "series.not_your_account": mark("This account isn’t yours here."),
     "series.account_for_new_records": mark(
         "New records go to this account. Choose the other one for new records first."
     ),
@@ -56,11 +56,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.several_times_a_day": mark("This series meets several times a day: change its rule instead."),
     "series.only_weekly_moves": mark("Only weekly series can move all dates to another day. Change the rule instead."),
     "series.cannot_announce": mark("Only an invitation-only event outside a group can show its name and time alone."),
-    "series.nothing_to_undo": mark("There is nothing to undo: that works for ten minutes after a change, and once."),
+    "series.nothing_to_undo": mark("There’s nothing to undo. You can undo a change once, within ten minutes."),
     "series.changed_again": mark("The series was changed again since. Only the last change can be undone."),
     "series.date_changed_since": mark("%(date)s has been changed since. Undoing would lose that."),
     "series.date_answered_since": mark(
-        "Somebody has since answered %(date)s, which was not a date before. Undoing would lose that."
+        "Somebody has since answered %(date)s, which wasn’t a date before. Undoing would lose that."
     ),
     "series.date_removed": mark("This date was removed."),
     "series.first_date_too_far_ahead": mark("No date of it can be stored yet. Choose an earlier start."),
@@ -91,10 +91,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.last_day_needed": mark("Say on which day it ends."),
     "series.dates_not_shown": mark("We couldn’t work out the dates just now. Try Preview again in a minute."),
     "series.dates_not_checked": mark("We couldn’t check these dates just now. Try again in a minute."),
-    "series.deleted": mark(
-        "This series was removed. Its host deleted it. Dates that were kept have pages of their own."
-    ),
+    "series.deleted": mark("The host deleted this series. Dates that were kept have pages of their own."),
     "series.removed_elsewhere": mark(
-        "This series was removed. It was removed where it was kept. Dates that were kept have pages of their own."
+        "This series was removed from the server where it was kept. Dates that were kept have pages of their own."
     ),
 }

@@ -24,7 +24,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.no_such_person": mark("There is no such person."),
     "sign_in.true_or_false_needed": mark("Say true or false."),
     "sign_in.code_or_password_needed": mark("Send either challengeId and code, or handle and password."),
-    "sign_in.no_password_sign_in": mark("This site does not take passwords."),
+    "sign_in.no_password_sign_in": mark("This site doesn’t take passwords."),
     "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
     "sign_in.no_such_document": mark("There is no such document."),
     "sign_in.handle_needed": mark("Enter your name, like ana.example.org."),

@@ -13,4 +13,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.reads_no_files": mark("This site reads no files at the moment."),
     "site.accounts_joined": mark("Your accounts were joined a moment ago, so nothing was saved. Try again."),
     "site.link_ended": mark("This link doesn’t work any more. Ask a host for the new one."),
+    "site.form_too_large": mark(
+        "There is too much in this form to keep it. Sign in in another tab, then send it from here again."
+    ),
 }

@@ -23,7 +23,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.choice_changed_since_read": mark("Your choice was changed since you read it. Read it again, then answer."),
     "user.publishes_nothing": mark("This site publishes nothing at the moment. Try again later."),
     "user.no_recovery_key": mark("No recovery key waits for you here."),
-    "user.not_your_account": mark("This account is not yours here."),
+    "user.not_your_account": mark("This account isn’t yours here."),
     "user.account_needed": mark("Choose one of your accounts."),
     "user.no_account_kept": mark("We don’t keep an account for you."),
     "user.no_such_account": mark("There’s no such account here."),

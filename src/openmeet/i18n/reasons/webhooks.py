@@ -15,7 +15,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.url_too_long": mark("An address has at most %(most)s characters."),
     "webhook.malformed_url": mark("An address has no spaces or special characters. Write a space as %%20."),
     "webhook.kinds_needed": mark("Choose at least one of: %(kinds)s."),
-    "webhook.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "webhook.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
     "webhook.calls_no_addresses": mark("This site calls no other addresses at the moment."),
     "webhook.kind_needed": mark("Tick at least one."),
     "webhook.switched_off_by_owner": mark("You switched it off."),

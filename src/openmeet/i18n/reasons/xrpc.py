@@ -16,7 +16,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "xrpc.no_such_event": mark("There is no such event."),
     "xrpc.no_such_series": mark("There is no such series."),
     "xrpc.no_such_group": mark("There is no such group."),
-    "xrpc.invalid_cursor": mark("This cursor was not made here; start again without one."),
+    "xrpc.invalid_cursor": mark("This cursor wasn’t made here; start again without one."),
     "xrpc.no_did_of_site": mark("This site’s address cannot have a DID: that needs a host name."),
     "xrpc.no_such_method": mark("This server has no method %(nsid)s."),
     "xrpc.invalid_parameters": mark("The parameters are invalid: %(problem)s."),

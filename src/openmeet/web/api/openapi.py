@@ -73,7 +73,7 @@ _PROBLEMS: Final = {
     403: ("Forbidden", "Only the host may do this."),
     404: ("NotFound", "There is no such event."),
     409: ("InvalidSwap", "It has changed since."),
-    410: ("NotFound", "This event was removed. Its host deleted it."),
+    410: ("NotFound", "The host deleted this event."),
     412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
     413: ("PayloadTooLarge", "The body is larger than is read here."),
     422: ("EventOver", "This event is over."),

@@ -38,6 +38,7 @@ from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 100
@@ -209,7 +210,11 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
         counts = (await queries.counts(reader, [event.id]))[event.id]
         registration_settings = await registration.of_event(reader, event)
-    shown = rows[:PAGE_SIZE]
+        shown = rows[:PAGE_SIZE]
+        answered = [one for one in shown if not one.is_unanswered_invitation]
+        told = await response_details.of_answers(
+            reader, event.id, registration_settings, [one.attendance_id for one in answered]
+        )
     more = urlencode({"tab": tab, "q": q, "after": lists.pack(shown[-1])}) if len(rows) > PAGE_SIZE else ""
     gone = [one for one in undone if one.status is _S.REJECTED]
     context = {
@@ -225,6 +230,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "tones": {
             one.attendance_id: tone_of(one.attendance_id if one.is_unanswered_invitation else one.user_id)
             for one in shown
+        },
+        # An address that has not answered must not tell what its owner once said.
+        "told": {of: details.told for of, details in told.items()},
+        "answered": {
+            one.attendance_id: formatting.time_tag(
+                one.answered_at, formatting.ago(one.answered_at, services(request).clock.now())
+            )
+            for one in answered
         },
         "more": more,
         "counts": counts,

@@ -53,25 +53,25 @@ TONE_LABELS: Final = (
 # Days on which weeks begin somewhere.
 WEEK_STARTS: Final = (0, 5, 6)
 _HEALTH_LABELS = {
-    FeedHealth.FILE: lazy("from a file; it isn’t updated"),
-    FeedHealth.FRESH: lazy("read again every few hours"),
-    FeedHealth.FAILING: lazy("could not be read the last time; we will try again"),
-    FeedHealth.GIVEN_UP: lazy("could not be read several times; we stopped trying"),
+    FeedHealth.FILE: lazy("From a file, so it isn’t updated"),
+    FeedHealth.FRESH: lazy("Updated every few hours"),
+    FeedHealth.FAILING: lazy("We couldn’t read it, but we’ll try again"),
+    FeedHealth.GIVEN_UP: lazy("We couldn’t read it several times, so we stopped trying"),
 }
 _ADVICE = {
     FeedFailure.GONE: lazy(
         "The calendar is gone from that address. Ask its owner for the new address, or choose “Remove”."
     ),
-    FeedFailure.UNREACHABLE: lazy("Check that the address still works in a browser. If it does, choose “Read now”."),
+    FeedFailure.UNREACHABLE: lazy("Check that the address still works in a browser. If it does, choose “Update now”."),
     FeedFailure.NO_CALENDAR: lazy(
         "The address leads to something else now. Look up the calendar’s address again and add that."
     ),
     FeedFailure.TOO_LARGE: lazy(
-        "This calendar is larger than we can read. Share fewer years of it there, then choose “Read now”."
+        "This calendar is larger than we can read. Share fewer years of it there, then choose “Update now”."
     ),
     FeedFailure.TOO_MUCH_WORK: (
         lazy(
-            "This calendar takes too long to read. Remove long series or old years from it there, then choose “Read now”."
+            "This calendar takes too long to read. Remove long series or old years from it there, then choose “Update now”."
         )
     ),
     FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),

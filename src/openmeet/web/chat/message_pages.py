@@ -215,6 +215,7 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
         banned = author is not None and await _is_banned(reader, room.id, author)
         may_ban = author is not None and not banned and await access(reader, room.id, author) is not Access.MODERATE
         # Nothing is sealed of a message that nobody removed.
+        earlier = await message_queries.earlier_texts(reader, message.id) if found is Access.MODERATE else []
         text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
     joint = "&" if "?" in address.path else "?"
     context = {
@@ -239,6 +240,7 @@ async def _message_page(request: Request, typed: Typed, status: int = 200) -> Re
         "may_pin": found is Access.MODERATE and not message.is_removed,
         "may_moderate": moderates,
         "may_ban": may_ban,
+        "earlier": earlier,
         "is_banned": banned,
         "may_restore": may_restore,
         "text": text if may_restore else "",
@@ -282,6 +284,7 @@ async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> 
                 "may_pin",
                 "may_moderate",
                 "may_ban",
+                "earlier",
                 "is_banned",
                 "may_restore",
                 "report",

@@ -4,6 +4,7 @@ import secrets
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,7 +33,7 @@ from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.chat import moderation_pages, places, poll_pages, room_settings, view
+from openmeet.web.chat import moderation_pages, person_pages, places, poll_pages, room_settings, view
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
 from openmeet.web.chat.places import ChatPlace, Find
@@ -75,12 +76,17 @@ def routes() -> list[Route]:
     found = [
         Route("/chat", show_rooms, methods=["GET"]),
         Route("/groups/{slug}/chat", show_general, methods=["GET"]),
+        Route("/groups/{slug}/chat", room_settings.open_channel, methods=["POST"]),
         # Programs ask the API for it, which knows no cookies.
         Route("/chat/rooms/{room}/export", export_room, methods=["GET"]),
     ]
     for base, find in BASES.items():
         found += [
             Route(f"{base}/people", partial(show_people, find), methods=["GET"]),
+            Route(f"{base}/people/{{person}}", partial(person_pages.show_person, find), methods=["GET"]),
+            Route(f"{base}/people/{{person}}/mute", partial(person_pages.mute, find), methods=["POST"]),
+            Route(f"{base}/people/{{person}}/ban", partial(person_pages.ban, find), methods=["POST"]),
+            Route(f"{base}/people/{{person}}/lift", partial(person_pages.lift, find), methods=["POST"]),
             Route(f"{base}/moderation", partial(moderation_pages.show_moderation, find), methods=["GET"]),
             Route(f"{base}/read", partial(mark_read, find), methods=["POST"]),
             Route(f"{base}/poll", partial(poll_pages.show_poll_form, find), methods=["GET"]),
@@ -194,11 +200,15 @@ async def show_people(find: Find, request: Request) -> Response:
         found = None
         if place.room is not None:
             found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
+        further = await places.further_rooms(reader, place, caller.user_id)
+        sanctioned = await person_pages.sanctioned_rows(reader, place)
     context = {
         "place": place,
         "words": words,
         "people": [person_row(one, place) for one in found.people] if found else [],
         "others": found.others if found else 0,
+        "further": further,
+        "sanctioned": sanctioned,
         "has_uncounted": found is not None and found.others is None,
         "has_more": found is not None and found.after is not None,
         "facts": facts_of(place, services(request).settings.chat_kept_days),
@@ -214,6 +224,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         here = place.page()
         listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
         context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
+        context["told"] = await person_pages.told(reader, place, viewer) if place.access < Access.WRITE else None
         if place.access is Access.NONE:
             return page(request, "chat/outside.html", context, status=403 if viewer else 200)
         if viewer is not None and place.room is not None and "q" in request.query_params:
@@ -227,6 +238,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
             else await write_form(reader, request, place, viewer, written, date_asked=_date_asked(request))
         )
         context["is_current"] = not set(request.query_params) - {"with", _FOLLOW}
+        context["further"] = await places.further_rooms(reader, place, viewer)
         context["pins"] = await _pins(reader, place, viewer)
         context["facts"] = facts_of(place, services(request).settings.chat_kept_days)
         context["beside"] = None
@@ -256,7 +268,19 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
         ]
         kept = await readers.reading_of(reader, room.id, viewer) if viewer else None
         mark = kept.read_number if kept else None
-        rows = list(view.rows_of(views, found.messages, zone=place.time_zone, now=reader.now, read_number=mark))
+        own = await rooms.rooms_of_dates(
+            reader, room, {one.message.about for one in found.messages if one.message.about}, viewer
+        )
+        rows = list(
+            view.rows_of(
+                views,
+                found.messages,
+                zone=place.time_zone,
+                now=reader.now,
+                read_number=mark,
+                rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in own.items()},
+            )
+        )
     query = {name: request.query_params[name] for name in ("date", "person") if request.query_params.get(name)}
     return {
         "rows": rows,
@@ -361,7 +385,9 @@ def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
         "name": one.name,
         "letter": view.letter_of(one.name),
         "tone": tone_of(one.user_id),
-        "href": f"/people/{one.user_id}",
+        "href": place.page("people", one.user_id)
+        if place.access is Access.MODERATE and not is_host and place.room
+        else f"/people/{one.user_id}",
         "role": role if is_host else "",
         "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
     }

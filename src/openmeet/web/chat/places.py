@@ -15,22 +15,23 @@ from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.chat import rooms
+from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.addresses import facts_of, subtitle_of
-from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, SubjectKind
+from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import seeing
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.caller import caller_or_none
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.site.caller import caller_of, caller_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,21 @@ class ChatPlace:
     heading: str | None = None
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
+    event_id: EventId | None = None
 
     def is_under_way(self, now: Instant) -> bool:
         """Whether people are on their way or there."""
         return self.span is not None and self.span[0] - SIGNALS_BEFORE <= now <= self.span[1]
+
+    def beside(self, page: str, person: UserId | None = None) -> str:
+        """The address of the hosts' own room (``hosts``), or of a thread with them (``direct``), of the same event, series or group;
+        empty in such a room itself.
+        """
+        if self.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+            return ""
+        _, nouns, slug = self.subject_path.split("/")
+        kind = {"events": "event", "series": "series", "groups": "group"}[nouns]
+        return f"/chat/{page}/{kind}/{slug}" + (f"?{urlencode({'with': person})}" if person else "")
 
     def page(self, *more: str) -> str:
         """The address of this page, or of one below it."""
@@ -107,12 +119,14 @@ async def of_hosts(reader: Reader, request: Request) -> ChatPlace:
 
 
 async def of_question(reader: Reader, request: Request) -> ChatPlace:
-    """The thread of one person with the hosts: the caller's own, or for hosts that of ``?with=``. Raises NotFound."""
+    """The thread of one person with the hosts: the caller's own, or for hosts that of ``?with=``.
+
+    Raises NotFound, and NotSignedIn where they may see what the question is about.
+    """
     subject, path = await _subject(reader, request, "direct")
-    person = request.query_params.get("with") or _viewer(request)
-    return await _placed(
-        reader, request, subject, RoomKind.DIRECT, path, with_user_id=UserId(person) if person else None
-    )
+    caller = caller_of(request)
+    person = UserId(request.query_params.get("with") or caller.user_id)
+    return await _placed(reader, request, subject, RoomKind.DIRECT, path, with_user_id=person)
 
 
 async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event | Series | Group, str]:
@@ -183,7 +197,36 @@ async def _placed(
         tone=tone_of(subject_path.rpartition("/")[2]),
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
+        event_id=about.id if isinstance(about, Event) else None,
     )
+
+
+async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None) -> list[tuple[str, str]]:
+    """Address and name of the other rooms that this person finds here: that of the hosts, of one date, other channels."""
+    found = []
+    runs = place.access is Access.MODERATE
+    if runs and place.beside("hosts"):
+        found.append((place.beside("hosts"), gettext("Chat of the hosts")))
+    if place.target.kind is RoomKind.SERIES and place.event_id is not None:
+        own = await rooms.room_at(reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, place.event_id)))
+        if own is not None and await access(reader, own.id, viewer):
+            found.append((f"{place.subject_path}/chat/date", gettext("Chat of this date only")))
+        elif own is None and runs:
+            found.append((f"{place.subject_path}/chat/date", gettext("Open a chat for this date only")))
+    if place.target.kind is RoomKind.DATE:
+        found.append((f"{place.subject_path}/chat", gettext("Chat of all dates")))
+    if place.target.kind is RoomKind.CHANNEL and place.access is not Access.NONE:
+        channels = await room_queries.of_subject(reader, place.target.subject, [RoomKind.CHANNEL])
+        names = [GENERAL, *(one.name for one in channels if one.name != GENERAL)]
+        found += [
+            (
+                f"{place.subject_path}/chat/{quote(name, safe='')}",
+                gettext("Group chat") if name == GENERAL else f"# {name}",
+            )
+            for name in names
+            if name != place.target.name
+        ]
+    return found
 
 
 def _span_of(event: Event) -> tuple[Instant, Instant] | None:

@@ -2,12 +2,13 @@
 
 from functools import partial
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from openmeet.domain.chat import mirroring, readers, rooms
 from openmeet.domain.chat.model import (
     MAX_ABOUT,
@@ -26,7 +27,9 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.i18n.catalogue import lazy
+from openmeet.web.chat import places
 from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat.requests import spend_on_opening
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
@@ -38,11 +41,12 @@ _LABELS: Final = {
     "about": lazy("What it is about"),
     "slow": lazy("Wait between messages"),
     "reason": lazy("Why"),
+    "channel": lazy("Name of the new channel"),
 }
 _LEVELS: Final = {
     NotificationLevel.USUAL: lazy("As in your settings"),
     NotificationLevel.ALL: lazy("Every message"),
-    NotificationLevel.MENTIONS: lazy("Mentions and answers to you"),
+    NotificationLevel.MENTIONS: lazy("Mentions and replies to you"),
     NotificationLevel.NONE: lazy("Nothing"),
 }
 _SWITCHES: Final = {
@@ -108,6 +112,28 @@ async def change_settings(find: Find, request: Request) -> Response:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
         return await _settings_page(find, request, Typed(typed, {"": refused.why}), status)
     return go(place.page("settings"), flash="chat_saved")
+
+
+async def open_channel(request: Request) -> Response:
+    """A further channel of a group."""
+    typed = await read_form(request)
+    name = typed.get("channel", "").strip()
+    if not name:
+        missing = InvalidForm({"channel": ChatReason.NAME_NEEDED()})
+        return await _settings_page(places.of_channel, request, typed_again(typed, missing), 400)
+    try:
+        await spend_on_opening(request, caller_of(request).user_id)
+        async with database_of(request).transaction() as tx:
+            place = await places.of_channel(tx, request)
+            target = await rooms.target_of(tx, RoomKind.CHANNEL, place.target.subject, name=name)
+            room, _ = await rooms.open_room(tx, caller_of(request), target)
+    except InvalidForm as wrong:
+        problems = InvalidForm({"channel": next(iter(wrong.problems.values()))})
+        return await _settings_page(places.of_channel, request, typed_again(typed, problems), 400)
+    except (Forbidden, Refused, TooMany) as refused:
+        status = {Forbidden: 403, TooMany: 429}.get(type(refused), 422)
+        return await _settings_page(places.of_channel, request, Typed(typed, {"": refused.why}), status)
+    return go(f"{place.subject_path}/chat/{quote(room.name, safe='')}")
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:

@@ -326,11 +326,17 @@ def _role(room: Room) -> str:
 
 
 def rows_of(
-    views: Sequence[MessageView], shown: Sequence[ShownMessage], *, zone: str, now: Instant, read_number: int | None
+    views: Sequence[MessageView],
+    shown: Sequence[ShownMessage],
+    *,
+    zone: str,
+    now: Instant,
+    read_number: int | None,
+    rooms_of_dates: Mapping[str, str],
 ) -> list[MessageView | RuleView]:
     """The rows with lines between them: at a new date of the series, else at a new day, and where the reader left off.
 
-    ``read_number`` None: the reader has not been here before.
+    ``read_number`` None: the reader has not been here before. ``rooms_of_dates``: addresses of rooms that dates have of their own.
     """
     rows: list[MessageView | RuleView] = []
     before: tuple[MessageView, Instant] | None = None
@@ -339,7 +345,9 @@ def rows_of(
         at = one.message.said_at
         here = one.message.about, local_of(at, zone).date()
         if heading is None or (here[0] != heading[0] if here[0] or heading[0] else here[1] != heading[1]):
-            rows.append(RuleView(date_heading(here[0], now, zone) if here[0] else day_heading(here[1], now, zone)))
+            own = rooms_of_dates.get(here[0] or "", "")
+            words = date_heading(here[0], now, zone) if here[0] else day_heading(here[1], now, zone)
+            rows.append(RuleView(words, href=own, link=gettext("Chat of this date only") if own else ""))
             before, heading = None, here
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since you looked"), id="new", is_new=True))

@@ -68,7 +68,7 @@ async def write_form(
         signals=[(one.value, str(words)) for one, words in view.SIGNALS.items()]
         if place.is_under_way(reader.now)
         else (),
-        hint=gettext("The people in this room will see your name.")
+        hint=gettext("People in this chat will see your name.")
         if room is None or not await _has_written(reader, room, viewer, place.access)
         else "",
         pictures=written.pictures if written else empty_fields(),

@@ -160,7 +160,9 @@ async def _chat_page(
     may_write = found >= Access.WRITE and not room.is_closed
     context = {
         "address": address,
-        "rows": view.rows_of(rows, shown.messages, zone=address.time_zone, now=reader.now, read_number=None),
+        "rows": view.rows_of(
+            rows, shown.messages, zone=address.time_zone, now=reader.now, read_number=None, rooms_of_dates={}
+        ),
         "may_write": may_write,
         "typed": typed,
         "labels": _LABELS,

@@ -52,10 +52,10 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
-    typed = await read_form(request)
+    typed = place_field.read(request, await read_form(request))
     if place_field.is_asked(typed):
-        filled, town = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
-        return await _form(request, Typed(filled), event, town=town)
+        filled, place = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
+        return await _form(request, Typed(filled), event, place=place)
     wish = typed.get("save", "publish")
     try:
         if wish == "draft":
@@ -86,10 +86,10 @@ async def _form(
     *,
     notice: Why = "",
     status: int = 200,
-    town: place_field.TownField = place_field.NOT_ASKED,
+    place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     repeats = await recurrence_preview.asked(request, typed.values)
-    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats, town=town)
+    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats, place=place)
 
 
 async def _keep(

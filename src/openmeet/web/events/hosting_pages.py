@@ -70,12 +70,12 @@ async def show_edit(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     event, _ = await _own(request)
-    typed = await read_form(request)
+    typed = place_field.read(request, await read_form(request))
     submission = submission_of(typed)
     revision = typed.get("revision", "")
     if place_field.is_asked(typed):
-        filled, town = await place_field.answered(request, {**values_of(submission), **typed})
-        return form_page(request, Typed(filled), event=event, town=town)
+        filled, place = await place_field.answered(request, {**values_of(submission), **typed})
+        return form_page(request, Typed(filled), event=event, place=place)
     lowered = f"{submission.capacity} {submission.mode}"
     kept = {name: typed.get(name, "") for name in (PAST, ASKED)}
     shown = {**values_of(submission), "revision": revision, **kept}

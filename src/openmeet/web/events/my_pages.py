@@ -50,7 +50,7 @@ _EMPTY = {
         "action": lazy("See what is coming up"),
     },
     Mine.HOSTING: {
-        "heading": lazy("You host nothing at the moment"),
+        "heading": lazy("You’re not hosting anything"),
         "text": lazy("Events you host show up here, with who is coming."),
         "path": "/events/new",
         "action": lazy("Create an event"),
@@ -59,16 +59,16 @@ _EMPTY = {
         "heading": lazy("You have no drafts"),
         "text": lazy("Events you haven’t published yet show up here."),
         "path": "/events/new",
-        "action": lazy("Begin one"),
+        "action": lazy("Start a draft"),
     },
     Mine.WAITING: {
-        "heading": lazy("You are on no waitlist"),
+        "heading": lazy("You’re not on a waitlist"),
         "text": lazy("Events you’re on the waitlist for show up here."),
         "path": "/",
         "action": lazy("See what is coming up"),
     },
     Mine.PAST: {
-        "heading": lazy("Nothing is over yet"),
+        "heading": lazy("No past events yet"),
         "text": lazy("Events you hosted or went to stay here."),
         "path": "/",
         "action": lazy("See what is coming up"),

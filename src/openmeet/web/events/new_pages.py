@@ -118,6 +118,7 @@ def _first_start(now: Instant, zone: str) -> str:
 
 async def create(request: Request) -> Response:
     typed, body = await new_picture.read(request)
+    typed = place_field.read(request, typed)
     submission = submission_of(typed)
     caller = caller_or_none(request)
     sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.SentPicture()
@@ -128,8 +129,8 @@ async def create(request: Request) -> Response:
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
         return await new_page(request, Typed(shown, sent.problems), repeats=repeats, clashes=clashes)
     if place_field.is_asked(typed):
-        filled, town = await place_field.answered(request, {**values_of(submission), **typed})
-        return await new_page(request, Typed(filled, sent.problems), town=town)
+        filled, place = await place_field.answered(request, {**values_of(submission), **typed})
+        return await new_page(request, Typed(filled, sent.problems), place=place)
     if typed.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, typed, sent.picture)
     try:
@@ -286,7 +287,7 @@ async def new_page(
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
-    town: place_field.TownField = place_field.NOT_ASKED,
+    place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for a new event."""
     notice = str(_DRAFT_NOTICE) if was_draft else ""
@@ -300,7 +301,7 @@ async def new_page(
         repeats=repeats or await recurrence_preview.asked(request, typed.values),
         clashes=clashes,
         asks_zone=asks_zone,
-        town=town,
+        place=place,
     )
 
 
@@ -316,13 +317,14 @@ def form_page(
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
-    town: place_field.TownField = place_field.NOT_ASKED,
+    place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the zone is not known yet. ``series_path``: a series is
     edited, at one of its dates. ``repeats``: the recurrence choice, if offered. ``clashes``: the viewer's conflicts at
-    each previewed date. ``town``: what stands beside the town.
+    each previewed date. ``place``: what stands beside the place.
     """
     is_new = event is None or event.is_draft
+    typed = replace(typed, values={**typed.values, **place_field.shown(typed.values)})
     context = {
         "typed": typed,
         "event": event,
@@ -343,8 +345,8 @@ def form_page(
         "link_times": LINK_TIMES,
         "states": section_summaries(typed.values),
         "asks_zone": asks_zone,
-        "town": town,
-        "finds_towns": services(request).places is not None,
+        "place": place,
+        "finds_places": services(request).places is not None,
         "takes_picture": event is None
         and not series_path
         and caller_or_none(request) is not None

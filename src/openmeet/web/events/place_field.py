@@ -1,61 +1,70 @@
-"""The place field of the event form: a town by name fills region, country and time zone.
+"""The place field of the event form: one line, read into the parts of an address; its town fills in the time zone.
 
-Without scripts a button asks and the form comes back with the choices; with them the same choices come as a fragment
-while somebody types.
+The parts are fields of their own, behind a disclosure. Without scripts a button asks which town is meant, and the form
+comes back with the choices; with them the same choices come as a fragment while somebody types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import Unavailable, Why
-from openmeet.domain.events.values import MAX_SHUFFLE
-from openmeet.domain.places.model import MAX_NAME, Place
+from groundwork.errors import NotFound, Unavailable, Why
+from openmeet.domain.events.values import MAX_SHUFFLE, Venue
+from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
+from openmeet.domain.places.model import Found, Place
 from openmeet.domain.places.reasons import PlaceReason
-from openmeet.i18n import names
 from openmeet.web.search import places
 from openmeet.web.search.places_api import spend_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 
-# The button that asks, and the choice that was made: a GeoNames number. ``ZONE``: the zone that the form came with.
-ASK: Final = "find_town"
-CHOICE: Final = "town"
+# The field; the form's place when it was shown; the button that asks; the choice that was made, by its number.
+PLACE: Final = "place"
+BEFORE: Final = "place_before"
+ASK: Final = "find_place"
+CHOICE: Final = "place_choice"
 # The button for another generated cover. It is beside the place in this module, since both send the form and come back.
 SHUFFLE: Final = "shuffle_cover"
 ZONE: Final = "zone_unless_chosen"
 _FEW: Final = 6
+# Fields of the form that are parts of the place, and those that stay with a town that stays.
+_OF_TOWN: Final = ("postal_code", "region", "country")
+_PARTS: Final = ("venue_name", "street", "locality", *_OF_TOWN)
+_POINT: Final = "point"
 # Numbers after which there is another one.
 _SHUFFLES: Final = frozenset(str(number) for number in range(MAX_SHUFFLE))
 
 
 @dataclass(frozen=True, slots=True)
-class TownChoice:
-    """A town among which somebody chooses, and what choosing it fills in."""
+class PlaceChoice:
+    """A place among which somebody chooses. ``number``: of GeoNames; ``fills``: the fields that choosing it fills in."""
 
     number: int
     label: str
-    locality: str
-    region: str
-    country: str
+    fills: dict[str, str]
     zone: str
+
+    @property
+    def as_json(self) -> str:
+        return msgspec.json.encode(self.fills).decode()
 
 
 @dataclass(frozen=True, slots=True)
-class TownField:
-    """The message beside the town field. ``chosen``: the town whose fields were filled in; ``sets_zone``: its zone, too."""
+class PlaceField:
+    """The message beside the field. ``chosen``: the place that was filled in; ``sets_zone``: its zone, too."""
 
-    choices: tuple[TownChoice, ...] = ()
-    chosen: TownChoice | None = None
+    choices: tuple[PlaceChoice, ...] = ()
+    chosen: PlaceChoice | None = None
     sets_zone: bool = False
     problem: Why = ""
 
 
-NOT_ASKED: Final = TownField()
+NOT_ASKED: Final = PlaceField()
 
 
 def routes() -> list[Route]:
@@ -63,12 +72,35 @@ def routes() -> list[Route]:
 
 
 def is_asked(typed: Mapping[str, str]) -> bool:
-    """Whether the form was sent to look up its town or for another cover, not to be saved."""
+    """Whether the form was sent to look up its place or for another cover, not to be saved."""
     return bool(typed.get(ASK) or typed.get(CHOICE) or typed.get(SHUFFLE))
 
 
-async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], TownField]:
-    """The form with the fields filled in from its town, and the message beside it. A chosen time zone is kept."""
+def shown(values: Mapping[str, str]) -> dict[str, str]:
+    """The place field for a form with these values."""
+    parts = {name: values.get(name, "") for name in _PARTS}
+    text = values.get(PLACE)
+    if text is None:
+        text = text_of(Venue(**{"name" if name == "venue_name" else name: part for name, part in parts.items()}))
+    kept = {**parts, _POINT: values.get(_POINT, ""), PLACE: text}
+    return {PLACE: text, BEFORE: msgspec.json.encode(kept).decode()}
+
+
+def read(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
+    """The form with the parts of its place read from the one line, if somebody changed it.
+
+    A part that was typed by hand stays where the line has none. Forms of other programs have no line.
+    """
+    before = _before(typed)
+    text = typed.get(PLACE)
+    if text is None or text.strip() == before.get(PLACE, "").strip():
+        return dict(typed)
+    told = read_place(text, _finder(request), country=typed.get("country", ""))
+    return _filled(typed, _parts_of(told.venue), before)
+
+
+async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
+    """The form with the fields filled in from its place, and the message beside it. A chosen time zone is kept."""
     if typed.get(SHUFFLE):
         before = typed.get("cover_shuffle", "")
         following = int(before) + 1 if before in _SHUFFLES else 1
@@ -77,39 +109,87 @@ async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str
     try:
         found = _found(request, typed)
     except Unavailable as later:
-        return dict(typed), TownField(problem=later.why)
+        return dict(typed), PlaceField(problem=later.why)
     if len(found) != 1:
-        return dict(typed), TownField(tuple(found), problem="" if found else PlaceReason.UNKNOWN())
-    town = found[0]
-    sets_zone = bool(town.zone) and typed.get("time_zone", "") in {typed.get(ZONE, ""), town.zone}
-    filled = {"locality": town.locality, "region": town.region, "country": town.country}
+        return dict(typed), PlaceField(tuple(found), problem="" if found else PlaceReason.UNKNOWN())
+    chosen = found[0]
+    sets_zone = bool(chosen.zone) and typed.get("time_zone", "") in {typed.get(ZONE, ""), chosen.zone}
+    filled = _filled(typed, chosen.fills, _before(typed)) | {PLACE: chosen.fills[PLACE]}
     if sets_zone:
-        filled |= {"time_zone": town.zone, ZONE: town.zone}
-    return {**typed, **filled}, TownField(chosen=town, sets_zone=sets_zone)
+        filled |= {"time_zone": chosen.zone, ZONE: chosen.zone}
+    return filled, PlaceField(chosen=chosen, sets_zone=sets_zone)
 
 
 async def show_choices(request: Request) -> Response:
-    """A fragment: the towns whose name begins with ``q``."""
+    """A fragment: towns whose name begins with what stands behind the last comma of ``q``."""
     await spend_of(request)
-    text = request.query_params.get("q", "").strip()[:MAX_NAME]
-    context = {"town": TownField(tuple(_choices(places.places_of(request).suggest(text)[:_FEW])))}
-    return page(request, "events/town_choices.html", context)
+    text = request.query_params.get("q", "").strip()
+    towns = places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW]
+    return page(request, "events/place_choices.html", {"place": PlaceField(tuple(_choices(towns, text)))})
 
 
-def _found(request: Request, typed: Mapping[str, str]) -> list[TownChoice]:
-    """The town that was chosen, or those that the typed name may mean."""
+def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
+    """The place that was chosen, or those that the typed line may mean."""
     if services(request).places is None:
         return []
+    text = typed.get(PLACE, "").strip()
     number = typed.get(CHOICE, "")
     if number.isascii() and number.isdigit():
         place = places.places_of(request).by_id(int(number[:12]))
-        return [] if place is None else _choices([place])
-    found = places.resolve_place(request, typed.get("locality", "").strip())
-    return _choices([found.place] if found.place else list(found.choices[:_FEW]))
+        return [] if place is None else _choices([place], text)
+
+    def find(name: str) -> Found:
+        return places.resolve_place(request, name)
+
+    told = read_place(text, find, is_asked=True)
+    if told.town is not None:
+        return [_choice(told.town, places.labels([told.town])[0], told.venue, text)]
+    return _choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
 
 
-def _choices(some: list[Place]) -> list[TownChoice]:
+def _choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:
+    """Each town behind what stands in front of the last comma of ``text``."""
+    head = head_of(text)
     return [
-        TownChoice(one.id, label, one.name, one.region, names.name_of(one.country), one.zone)
-        for one, label in zip(some, places.labels(some), strict=True)
+        _choice(town, label, at_town(head, town), f"{head}, {town.name}" if head else town.name)
+        for town, label in zip(towns, places.labels(towns), strict=True)
     ]
+
+
+def _choice(town: Place, label: str, venue: Venue, text: str) -> PlaceChoice:
+    return PlaceChoice(town.id, label, {**_parts_of(venue), PLACE: text}, town.zone)
+
+
+def _finder(request: Request) -> FindPlace:
+    """Looks up towns; None where there is no list of places, or not yet."""
+    try:
+        places.places_of(request)
+    except (NotFound, Unavailable):
+        return None
+    return lambda name: places.resolve_place(request, name)
+
+
+def _parts_of(venue: Venue) -> dict[str, str]:
+    return {name: getattr(venue, "name" if name == "venue_name" else name) for name in _PARTS}
+
+
+def _filled(typed: Mapping[str, str], fills: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    filled = dict(typed)
+    stays = bool(fills["locality"]) and fills["locality"] == before.get("locality", "")
+    for name in _PARTS:
+        is_typed_by_hand = typed.get(name, "") != before.get(name, "")
+        if fills[name] or not (is_typed_by_hand or (stays and name in _OF_TOWN)):
+            filled[name] = fills[name]
+    is_elsewhere = not stays or fills["street"] != before.get("street", "")
+    if is_elsewhere and typed.get(_POINT, "") == before.get(_POINT, ""):
+        # The point of another place would mislead.
+        filled[_POINT] = ""
+    return filled
+
+
+def _before(typed: Mapping[str, str]) -> dict[str, str]:
+    """The place as the form came with it; nothing, if that is no longer legible: then all of it was typed by hand."""
+    try:
+        return msgspec.json.decode(typed.get(BEFORE) or "{}", type=dict[str, str])
+    except msgspec.DecodeError:
+        return {}

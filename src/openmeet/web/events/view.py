@@ -30,7 +30,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
-from openmeet.web.events.listing import STATUS_LABELS
+from openmeet.web.events.listing import STATUS_LABELS, face_of
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.forms import Typed
 
@@ -122,6 +122,7 @@ def view_of(
     return {
         "event": event,
         "host": host,
+        "host_face": face_of(event.author_id, host),
         "is_host": is_host,
         "co_hosts": co_hosts,
         "is_co_host": standing is EventRole.CO_HOST,

@@ -26,13 +26,13 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _BY_SELF = {
-    GroupLogAction.CREATED: lazy("made the group"),
+    GroupLogAction.CREATED: lazy("created the group"),
     GroupLogAction.JOINED: lazy("joined"),
     GroupLogAction.ASKED: lazy("asked to join"),
     GroupLogAction.ACCEPTED: lazy("accepted an invitation"),
     GroupLogAction.LEFT: lazy("left"),
     GroupLogAction.EDITED: lazy("changed the settings"),
-    GroupLogAction.LINK_MADE: lazy("made a link that lets people in"),
+    GroupLogAction.LINK_MADE: lazy("created an invitation link"),
     GroupLogAction.INVITATION_REVOKED: lazy("withdrew an invitation"),
     GroupLogAction.ANNOUNCED: lazy("announced something"),
     GroupLogAction.DELETED: lazy("deleted the group"),
@@ -46,7 +46,7 @@ _ABOUT = {
     GroupLogAction.UNBANNED: lazy("lifted the ban of %(who)s"),
     GroupLogAction.OWNERSHIP_OFFERED: lazy("offered the group to %(who)s"),
     GroupLogAction.OFFER_ENDED: lazy("ended the offer to %(who)s"),
-    GroupLogAction.SUCCESSION_STOPPED: lazy("ended the taking over by %(who)s"),
+    GroupLogAction.SUCCESSION_STOPPED: lazy("stopped %(who)s from taking over"),
     GroupLogAction.ANNOUNCEMENT_REMOVED: lazy("removed an announcement of %(who)s"),
 }
 

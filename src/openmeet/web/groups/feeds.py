@@ -12,8 +12,9 @@ from groundwork.clock import DAY, Instant
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import Group
 from openmeet.domain.icalendar.of_event import written
-from openmeet.domain.icalendar.properties import FROM_NETWORK
+from openmeet.domain.icalendar.properties import ELSEWHERE
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series import feeds
 
@@ -44,11 +45,11 @@ def calendar_of(
         address = f"{public_url}/events/{quote(event.slug)}"
         description = event.content.description
         if not is_own(group, event):
-            note = f"From the network: {event.record_uri}"
+            note = gettext("From another app")
             description = f"{note}\n\n{description}" if description else note
         entry = written(event, host=host, url=address, sequence=numbers[event.id], description=description)
         if entry is not None:
-            marks = () if is_own(group, event) else (FROM_NETWORK,)
+            marks = () if is_own(group, event) else (ELSEWHERE,)
             entries.append(replace(entry, categories=(*marks, *entry.categories)))
     page = f"{public_url}/groups/{quote(group.slug)}"
     return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))

@@ -32,7 +32,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
     "name": lazy("Name"),
-    "description": lazy("What it is for"),
+    "description": lazy("What it’s for"),
     "locality": lazy("Town"),
     "country": lazy("Country"),
     "time_zone": lazy("Time zone"),

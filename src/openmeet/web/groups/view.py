@@ -60,9 +60,9 @@ VISIBILITY_LABELS: Final[Mapping[GroupVisibility, LazyText | None]] = {
 }
 _MINE: Final[Mapping[GroupRole, LazyText | None]] = {
     GroupRole.OWNER: lazy("You own this group"),
-    GroupRole.ADMIN: lazy("You are an admin"),
+    GroupRole.ADMIN: lazy("You’re an admin"),
     GroupRole.MODERATOR: lazy("You’re a moderator"),
-    GroupRole.MEMBER: lazy("You are in"),
+    GroupRole.MEMBER: lazy("You’re in"),
     GroupRole.PENDING: lazy("You asked to join"),
     GroupRole.DECLINED: lazy("Your request was declined"),
     GroupRole.LEFT: None,

@@ -147,7 +147,7 @@ QUESTIONS: Final = (
                 "After your first visit this device keeps your week, your tickets and the check-in lists that you opened."
             ),
             lazy(
-                "Answers you give and guests you check in without a connection wait on this device. They are sent when you’re back, and the page says so."
+                "Answers you give and guests you check in without a connection wait on this device. They’re sent when you’re back, and the page says so."
             ),
             lazy("When you sign out, all of it is removed from this device."),
         ),

@@ -6,7 +6,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 
 ABOUT: Final = (
     lazy(
-        "Here people invite each other: to a walk, a concert, a meeting of the neighbourhood. Events are free to create and free to answer."
+        "Here people invite each other: to a walk, a concert, a neighbourhood meeting. Events are free to create and free to answer."
     ),
     lazy(
         "The site is part of the open social web. If you agree, your public events also show up in other apps, under a name that you keep "
@@ -61,7 +61,7 @@ PRIVACY: Final = (
         "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your account](/settings/delete). You can also object, and complain to a data protection authority."
     ),
     lazy(
-        "**How long:** until you delete it. If you delete your account, it is hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."
+        "**How long:** until you delete it. If you delete your account, it’s hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."
     ),
 )
 
@@ -69,7 +69,7 @@ ACCESSIBILITY: Final = (
     lazy("Everyone should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
     lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in light and dark, without scripts and on a small phone."),
     lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and at two sizes."),
-    lazy("**What is not perfect:** pictures that people upload may lack a description, and so may the events of other apps. On the map, the list beside it has the same events."),
+    lazy("**What isn’t perfect:** pictures that people upload may lack a description, and so may the events of other apps. On the map, the list beside it has the same events."),
     lazy("**Tell us** what doesn’t work for you, and on which page. We answer, and we look for another way until it works."),
 )  # fmt: skip
 

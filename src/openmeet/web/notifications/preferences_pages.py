@@ -43,14 +43,18 @@ _TOPICS = (
             (
                 NotificationTopic.MENTIONS,
                 lazy("Mentions"),
-                lazy("Somebody mentions your @handle in one of your events or groups."),
+                lazy("Somebody mentions your @name in one of your events or groups."),
             ),
         ),
     ),
     (
         lazy("Chat"),
         (
-            (NotificationTopic.CHAT, lazy("Mentions and replies"), lazy("Somebody mentions or answers you in a chat.")),
+            (
+                NotificationTopic.CHAT,
+                lazy("Mentions and replies"),
+                lazy("Somebody mentions you or replies to you in a chat."),
+            ),
             (
                 NotificationTopic.DIRECT,
                 lazy("Questions"),
@@ -71,12 +75,12 @@ _TOPICS = (
         ),
     ),
     (
-        lazy("Groups you are in"),
+        lazy("Groups you’re in"),
         (
             (
                 NotificationTopic.GROUP_EVENTS,
                 lazy("Their events"),
-                lazy("A group that you are in, or follow, has a new event."),
+                lazy("A group that you’re in, or follow, has a new event."),
             ),
             (
                 NotificationTopic.ANNOUNCEMENTS,

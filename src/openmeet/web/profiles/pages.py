@@ -10,6 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.ui.tones import tone_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
@@ -72,6 +73,8 @@ async def show(request: Request) -> Response:
         "past": days(past, facts, now),
         "groups": groups,
         "is_seen": is_seen,
+        "tone": tone_of(person.id),
+        "initial": name[:1].upper(),
         "is_me": viewer == person.id,
         "follows": follows,
     }

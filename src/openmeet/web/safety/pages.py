@@ -37,7 +37,7 @@ _THING_CODES: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP
 _FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
     None: lazy("A moderator looks at it."),
-    ReportOutcome.ACTED: lazy("Something was done about it."),
+    ReportOutcome.ACTED: lazy("A moderator acted on it."),
     ReportOutcome.DISMISSED: lazy("A moderator found nothing against the rules."),
 }
 

@@ -150,12 +150,12 @@ _CONFIRMATIONS = {
     ),
     DateAction.REINSTATE: (
         lazy("Bring these dates back?"),
-        lazy("They take place as they were planned."),
+        lazy("They’ll take place as planned."),
         lazy("Bring them back"),
     ),
     DateAction.REMOVE: (
         lazy("Remove these dates permanently?"),
-        lazy("Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too."),
+        lazy("Their pages and answers are deleted, and the series skips these dates from now on."),
         lazy("Remove them"),
     ),
 }

@@ -89,11 +89,11 @@ async def show_edit(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Submit the edit, then again with its scope. Each time the plan is computed from the current state."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    typed = place_field.read(request, await read_form(request))
     shown = {**values_of(submission_of(typed)), **typed}
-    town = place_field.NOT_ASKED
+    place = place_field.NOT_ASKED
     if place_field.is_asked(typed):
-        shown, town = await place_field.answered(request, shown)
+        shown, place = await place_field.answered(request, shown)
     # Before the series is locked, because the lock must not wait for a worker process.
     repeats = await recurrence_preview.asked(request, shown)
     async with database_of(request).transaction() as tx:
@@ -102,7 +102,7 @@ async def save(request: Request) -> Response:
         event = await date_queries.date_of(tx, series.id, name)
         if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
             marks = await conflicts.in_form(request, shown, repeats.meaning, but=series.id)
-            return _form(request, series, Typed(shown), event, repeats, marks=marks, town=town)
+            return _form(request, series, Typed(shown), event, repeats, marks=marks, place=place)
         before = usual_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
@@ -332,11 +332,11 @@ def _form(
     *,
     status: int = 200,
     marks: Sequence[str] = (),
-    town: place_field.TownField = place_field.NOT_ASKED,
+    place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     path = _path(series)
     return form_page(
-        request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, town=town
+        request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, place=place
     )
 
 

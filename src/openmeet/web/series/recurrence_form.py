@@ -228,9 +228,11 @@ def _of_silent_months(meaning: Meaning) -> Iterator[str]:
     if meaning.silent:
         months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
         if len(meaning.silent) > 3:
-            yield gettext("That day does not exist in %(months)s and others: no date then.", months=months)
+            yield gettext(
+                "That day doesn’t exist in %(months)s and other months, so there’s no date then.", months=months
+            )
         else:
-            yield gettext("That day does not exist in %(months)s: no date then.", months=months)
+            yield gettext("That day doesn’t exist in %(months)s, so there’s no date then.", months=months)
 
 
 def _of_start(meaning: Meaning) -> Iterator[str]:
@@ -238,10 +240,10 @@ def _of_start(meaning: Meaning) -> Iterator[str]:
     if meaning.start_fits:
         return
     if better is None:
-        yield gettext("The start does not fit the rule. It still counts as a date.")
+        yield gettext("The start doesn’t fit the rule. It still counts as a date.")
     else:
         yield gettext(
-            "The start does not fit the rule. It still counts as a date; if you don’t want that, choose %(day)s as the start.",
+            "The start doesn’t fit the rule. It still counts as a date; if you don’t want that, choose %(day)s as the start.",
             day=f"{formatting.short_day(better)} {better.year}",
         )
 

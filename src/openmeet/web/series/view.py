@@ -25,11 +25,11 @@ from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import address_of
 
 _DIFFERS: Final = {
-    STARTS: lazy("Another time"),
-    ENDS: lazy("Another end"),
-    "venue": lazy("Another place"),
-    "mode": lazy("Held otherwise"),
-    "capacity": lazy("Own number of places"),
+    STARTS: lazy("Different time"),
+    ENDS: lazy("Different end"),
+    "venue": lazy("Different place"),
+    "mode": lazy("Different format"),
+    "capacity": lazy("Different number of places"),
 }
 
 

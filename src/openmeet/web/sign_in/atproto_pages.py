@@ -76,8 +76,8 @@ HEADINGS = {
     Trouble.EXPIRED: lazy("That took too long"),
     Trouble.OTHER_BROWSER: lazy("Another browser began this"),
     Trouble.MIXED_UP: lazy("We stopped this sign-in"),
-    Trouble.DENIED: lazy("You said no, and that is fine"),
-    Trouble.SERVER_REFUSED: lazy("Your server did not let us in"),
+    Trouble.DENIED: lazy("You said no, and that’s fine"),
+    Trouble.SERVER_REFUSED: lazy("Your server didn’t let us in"),
     Trouble.OTHER_ACCOUNT: lazy("That was another account"),
     Trouble.NOT_THEIRS: lazy("We stopped this sign-in"),
 }

@@ -53,7 +53,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     )
     if fault.name == INVALID_LINK:
         # Holders of an old link know that it existed: tell them how to get the new one.
-        heading, why = gettext("This link does not work"), fault.why
+        heading, why = gettext("This link doesn’t work"), fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = gettext("Not yet"), fault.why
     if fault.kind == "Bug":

@@ -1,25 +1,88 @@
 """Forms posted after the session ended: nothing that was typed is lost.
 
-The page that answers has the typed fields in it, so nothing is stored here: people sign in in another tab and send it again.
+The page that answers has the typed fields in it. Whoever signs in from there finds them afterwards, in the same tab: until then
+they are kept under a cookie of this browser. A very large form is not kept: people sign in in another tab and send it again.
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import NotSignedIn
-from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.layout import page
+from groundwork.clock import MINUTE, Instant
+from groundwork.errors import InvalidInput, NotSignedIn
+from groundwork.rate_limit.contract import Limit
+from openmeet.domain.events import draft_queries
+from openmeet.domain.sign_in.model import hash_token
+from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.cookies import read_cookie, set_cookie
+from openmeet.web.site.forms import local_path
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
+from openmeet.web.site.reasons import SiteReason
+from openmeet.web.site.tenant_routing import database_of
 
 # The most fields and files that a form of this site has.
 _MAX_FIELDS: Final = 600
 _MAX_FILES: Final = 10
 
+# The largest form that is kept, in bytes: a description has at most 20,000 characters.
+_MAX_KEPT: Final = 200_000
+# As long as the cookie.
+_KEPT: Final = 40 * MINUTE
+# Anybody may send one, and it takes room in the database.
+_LIMIT: Final = Limit("kept_forms", 20, 600)
+_COOKIE: Final = "openmeet_form"
+_KEPT_PATH: Final = "/sign-in/form"
+
 _Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _KeptForm(msgspec.Struct, frozen=True):
+    """Where a form was sent, and its fields."""
+
+    path: str
+    fields: list[tuple[str, str]]
+
+
+def routes() -> list[Route]:
+    return [
+        Route(_KEPT_PATH, show_kept, methods=["GET"]),
+        Route(_KEPT_PATH, keep, methods=["POST"]),
+    ]
+
+
+async def keep(request: Request) -> Response:
+    """Keep a form for this browser, and ask its owner to sign in. ``to``: where the form is to be sent. Raises TooMany."""
+    await spend_on(request, _LIMIT)
+    form = _KeptForm(local_path(request.query_params.get("to", "/")), await _fields(request))
+    packed = msgspec.json.encode(form)
+    if len(packed) > _MAX_KEPT:
+        raise InvalidInput("", SiteReason.FORM_TOO_LARGE)
+    token = secrets.token_urlsafe(32)
+    async with database_of(request).transaction() as tx:
+        await draft_queries.put(tx, hash_token(token), packed.decode(), Instant(tx.now + _KEPT))
+    response = go(f"/sign-in?next={_KEPT_PATH}")
+    set_cookie(request, response, _COOKIE, token)
+    return response
+
+
+async def show_kept(request: Request) -> Response:
+    """What this browser kept, to be sent by somebody who is signed in now."""
+    caller_of(request)
+    token = read_cookie(request, _COOKIE)
+    async with database_of(request).reader() as reader:
+        packed = await draft_queries.find(reader, hash_token(token)) if token else None
+    if packed is None:
+        return go("/")
+    form = msgspec.json.decode(packed, type=_KeptForm)
+    context = {"fields": form.fields, "to": form.path}
+    return page(request, "site/kept_form.html", context, headers={"cache-control": "no-store"})
 
 
 def keep_forms(routes: Sequence[Route]) -> list[Route]:
@@ -38,7 +101,10 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
             # Somebody who is signed in was refused for another reason, like a wrong password.
             if caller_or_none(request) is not None or not (fields := await _fields(request)):
                 raise
-            return page(request, "site/signed_out.html", {"fields": fields}, status=401)
+            size = sum(len(name.encode()) + len(text.encode()) for name, text in fields)
+            # Text in JSON may be twice as long.
+            context = {"fields": fields, "keep": _KEPT_PATH if 2 * size < _MAX_KEPT else ""}
+            return page(request, "site/signed_out.html", context, status=401)
 
     return answer
 

@@ -18,8 +18,8 @@ OFFLINE: Final = "/offline"
 WORKER: Final = "/service-worker.js"
 
 _SCRIPT: Final = Path(__file__).parent / "static" / "service_worker.js"
-# What every page needs.
-_FILES: Final = ("site.css", "page.js", "improve.js", "offline.js", "figtree.woff2", "mark.svg")
+# What every page needs, and the calendar, which is among the pages that are kept.
+_FILES: Final = ("site.css", "calendar.css", "page.js", "improve.js", "offline.js", "figtree.woff2", "mark.svg")
 # The paper of ``tokens.css``, which is also behind the mark while the app starts.
 _PAPER: Final = "#FBF8F3"
 

@@ -13,3 +13,4 @@ class SiteReason(Reason):
     READS_NO_FILES = "site.reads_no_files"
     ACCOUNTS_JOINED = "site.accounts_joined"
     LINK_ENDED = "site.link_ended"
+    FORM_TOO_LARGE = "site.form_too_large"

@@ -1,4 +1,4 @@
-"""The files below ``/static``: one stylesheet made of several, scripts, font; each under the hash of its content."""
+"""The files below ``/static``: stylesheets, scripts, font; each under the hash of its content."""
 
 from functools import cache
 from pathlib import Path
@@ -8,12 +8,17 @@ from starlette.routing import Route
 from groundwork import ui
 from groundwork.http.static_files import StaticFiles
 
-_STYLES = ("frame.css", "inputs.css", "events.css", "groups.css", "chat.css", "calendar.css", "print.css")
+# ``site.css`` is for every page; pages with a conversation or a calendar in them ask for theirs in the block ``styles``.
+_STYLESHEETS = {
+    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "events.css", "groups.css", "print.css"),
+    "chat.css": ("chat.css",),
+    "calendar.css": ("calendar.css",),
+}
 
 
 @cache
 def _files() -> StaticFiles:
-    return StaticFiles([ui.STATIC, Path(__file__).parent / "static"], {"site.css": (*ui.STYLES, *_STYLES)})
+    return StaticFiles([ui.STATIC, Path(__file__).parent / "static"], _STYLESHEETS)
 
 
 def static_url(name: str) -> str:

@@ -200,19 +200,20 @@ for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   });
 }
 
-// Towns for the event form come while one types; choosing one fills in its region, country and time zone.
-for (const answer of document.querySelectorAll("[data-town-choices]")) {
+// Towns for the place of an event come while one types; choosing one fills in its parts and the time zone. What was typed in the
+// parts by hand stays where the place says nothing (openmeet/web/events/place_field.py).
+for (const answer of document.querySelectorAll("[data-place-choices]")) {
   const form = answer.closest("form");
-  const input = form.elements.locality;
+  const { place: input, place_before: kept } = form.elements;
   let asked = 0;
   let timer;
   input.addEventListener("input", () => {
     clearTimeout(timer);
     const text = input.value.trim();
-    if (text.length < 2) return;
+    if (text.split(",").at(-1).trim().length < 2) return;
     timer = setTimeout(async () => {
       const mine = (asked += 1);
-      const found = await fetch(`${answer.dataset.townChoices}?q=${encodeURIComponent(text)}`).catch(() => undefined);
+      const found = await fetch(`${answer.dataset.placeChoices}?q=${encodeURIComponent(text)}`).catch(() => undefined);
       if (found?.ok && mine === asked) answer.innerHTML = await found.text();
     }, 300);
   });
@@ -221,11 +222,18 @@ for (const answer of document.querySelectorAll("[data-town-choices]")) {
     if (!button) return;
     event.preventDefault();
     asked += 1;
-    const { time_zone: zone, ...fields } = button.dataset;
-    for (const [name, value] of Object.entries(fields)) form.elements[name].value = value;
-    const { time_zone: select, zone_unless_chosen: before } = form.elements;
-    const isFree = select.value === before.value || select.value === zone;
-    if (isFree) select.value = before.value = zone;
+    const fills = JSON.parse(button.dataset.fills);
+    const zone = button.dataset.zone;
+    const before = JSON.parse(kept.value || "{}");
+    for (const [name, value] of Object.entries(fills)) {
+      const field = form.elements[name];
+      if (value || field.value === (before[name] ?? "")) field.value = value;
+      before[name] = field.value;
+    }
+    kept.value = JSON.stringify(before);
+    const { time_zone: select, zone_unless_chosen: first } = form.elements;
+    const isFree = select.value === first.value || select.value === zone;
+    if (isFree) select.value = first.value = zone;
     const said = document.createElement("p");
     said.className = "hint";
     said.textContent = isFree ? `${button.textContent} · ${zone.replaceAll("_", " ")}` : button.textContent;

@@ -1,0 +1,184 @@
+"""Somebody in a room, for its hosts: mute them, ban them, let them write and read again; and what they are told themselves."""
+
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
+from openmeet.domain.chat import message_queries, rooms, sanctions
+from openmeet.domain.chat.access import access_of_each, must_reach
+from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.sanctions import Sanction, SanctionKind
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.web.chat import view
+from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.forms import Typed, read_form, typed_again
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.tenant_routing import database_of
+
+_LABELS: Final = {"reason": lazy("Why"), "for": lazy("How long")}
+_SPANS: Final = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
+_CHOICES: Final = (
+    ("hour", lazy("For an hour")),
+    ("day", lazy("For a day")),
+    ("week", lazy("For a week")),
+    ("", lazy("Until a host ends it")),
+)
+
+
+async def show_person(find: Find, request: Request) -> Response:
+    return await _person_page(find, request, Typed({}))
+
+
+async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Response:
+    """Mute or ban the person of the page."""
+    typed = await read_form(request)
+    span = _SPANS.get(typed.get("for", ""))
+    try:
+        async with database_of(request).transaction() as tx:
+            place, room, person = await _found(find, tx, request)
+            until = Instant(tx.now + span) if span else None
+            reason = typed.get("reason", "")
+            await sanctions.sanction(tx, caller_of(request), room.id, person, kind, reason=reason, until=until)
+    except (InvalidForm, InvalidInput) as wrong:
+        return await _person_page(find, request, typed_again(typed, wrong), 400)
+    except Refused as refused:
+        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+    return go(place.page("people", person), flash="act_done")
+
+
+async def lift(find: Find, request: Request) -> Response:
+    """End a mute or a ban by hosts."""
+    typed = await read_form(request)
+    kind = SanctionKind.BAN if typed.get("kind") == "ban" else SanctionKind.MUTE
+    try:
+        async with database_of(request).transaction() as tx:
+            place, room, person = await _found(find, tx, request)
+            await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
+    except Refused as refused:
+        return await _person_page(find, request, Typed(typed, {"": refused.why}), 422)
+    return go(place.page("people", person), flash="act_done")
+
+
+mute = partial(sanction, kind=SanctionKind.MUTE)
+ban = partial(sanction, kind=SanctionKind.BAN)
+
+
+async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
+    """Who is muted or banned in the room, for those who moderate it; nobody for others."""
+    if place.room is None or place.access is not Access.MODERATE:
+        return []
+    found = await sanctions.sanctions_in(reader, place.room.id)
+    names = await shown_names(reader, [one.user_id for one in found])
+    return [
+        {
+            "name": names[one.user_id],
+            "href": place.page("people", one.user_id),
+            "words": _words_of(one, reader.now, place.time_zone),
+        }
+        for one in found
+    ]
+
+
+async def told(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict[str, str] | None:
+    """Why somebody who is muted or banned cannot write or read, and where they can object; None for everybody else."""
+    if place.room is None or viewer is None:
+        return None
+    found = await sanctions.sanctions_in(reader, place.room.id, viewer)
+    if not found:
+        return None
+    strictest = min(found, key=lambda one: one.kind is not SanctionKind.BAN)
+    if strictest.of_site:
+        words = gettext("A moderator of this site decided that you can’t write here.")
+    elif strictest.kind is SanctionKind.BAN:
+        words = gettext("A host has banned you from this chat.")
+    elif strictest.until is None:
+        words = gettext("A host has muted you in this chat. You can read it, but not write.")
+    else:
+        until = view.time_label(strictest.until, reader.now, place.time_zone)
+        words = gettext(
+            "A host has muted you in this chat until %(until)s. You can read it, but not write.", until=until
+        )
+    return {"words": words, "reason": strictest.reason, "ask": place.beside("direct")}
+
+
+def _words_of(one: Sanction, now: Instant, zone: str) -> str:
+    is_ban = one.kind is SanctionKind.BAN
+    if one.until is None:
+        return gettext("Banned") if is_ban else gettext("Muted")
+    until = view.time_label(one.until, now, zone)
+    return gettext("Banned until %(until)s", until=until) if is_ban else gettext("Muted until %(until)s", until=until)
+
+
+async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room, UserId]:
+    """The room, which the caller moderates, and a person who is in it, was shut out or wrote there. Raises NotFound, Forbidden."""
+    caller_of(request)
+    place = await find(reader, request)
+    must_reach(place.access, Access.MODERATE)
+    if place.room is None:
+        raise NotFound(ChatReason.NO_ROOM_YET)
+    person = UserId(request.path_params["person"])
+    reached = await access_of_each(reader, place.room, [person])
+    if (
+        reached.get(person, Access.NONE) is Access.NONE
+        and not await sanctions.sanctions_in(reader, place.room.id, person)
+        and not await message_queries.has_written(reader, place.room.id, person)
+    ):
+        # Any id could stand in the address, and the page shows a name.
+        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+    return place, place.room, person
+
+
+async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
+    """The address of the thread of this person with the hosts; empty where hosts cannot write to them."""
+    if not place.beside("direct"):
+        return ""
+    target = await rooms.target_of(reader, RoomKind.DIRECT, place.target.subject, with_user_id=person)
+    try:
+        await rooms.must_have_answered(reader, target)
+    except NotFound:
+        return ""
+    return place.beside("direct", person)
+
+
+async def _person_page(find: Find, request: Request, typed: Typed, status: int = 200) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        place, room, person = await _found(find, reader, request)
+        reached = (await access_of_each(reader, room, [person])).get(person, Access.NONE)
+        found = await sanctions.sanctions_in(reader, room.id, person)
+        by = await shown_names(reader, [person, *(one.by_user_id for one in found)])
+        write = await _thread_with(reader, place, person)
+        now = reader.now
+    context = {
+        "place": place,
+        "name": by[person],
+        "address": place.page("people", person),
+        "person": person,
+        "href": f"/people/{person}",
+        "runs": reached is Access.MODERATE or person == caller.user_id,
+        "found": [
+            {
+                "kind": one.kind.value,
+                "words": _words_of(one, now, place.time_zone),
+                "reason": one.reason,
+                "by": gettext("A moderator of this site") if one.of_site else by[one.by_user_id],
+                "of_site": one.of_site,
+            }
+            for one in found
+        ],
+        "write": write,
+        "choices": _CHOICES,
+        "typed": Typed({"for": "day"} | dict(typed.values), typed.problems),
+        "labels": _LABELS,
+        "most": MAX_REASON,
+    }
+    return page(request, "chat/person.html", context, status=status)

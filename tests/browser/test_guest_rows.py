@@ -1,0 +1,50 @@
+"""The host's list of guests: who comes with whom, since when, and what they answered to the questions."""
+
+import pytest
+from playwright.async_api import expect
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.browsers import DESK, PHONE, context, sideways
+from tests.openmeet.site_under_test import event_by, person
+from tests.parts import needs
+
+pytestmark = needs("chromium")
+
+LONG = "I have a story to tell. " * 30 + "<b>The end</b>"
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK])
+@pytest.mark.parametrize("script", [True, False])
+async def test_rows_say_what_guests_answered(browser, openmeet, viewport, script):
+    async with openmeet.db.transaction() as tx:
+        host, guest = await person(tx, "Hanna Host"), await person(tx, "Gil")
+        event = await event_by(tx, host, title="Supper club")
+        questions = (
+            RegistrationQuestion("q1", "<i>Allergies?</i>"),
+            RegistrationQuestion("q2", "What do you cook?"),
+        )
+        settings = RegistrationSettings(max_party=3, questions=questions)
+        await host_decisions.change_registration_settings(tx, host, event.slug, settings)
+        said = RsvpRequest(party=2, guest_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
+        await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, said)
+        session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=viewport, java_script_enabled=script) as hosts:
+        await hosts.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hosts.new_page()
+        await page.goto(f"/events/{event.slug}/attendees")
+        row = page.get_by_role("listitem").filter(has_text="Gil")
+        await expect(row).to_contain_text("with Zoe <u>")
+        await expect(row.locator("time")).to_have_count(1)
+        await expect(row).to_contain_text("<i>Allergies?</i> <img src=x>Nuts")
+        assert await row.locator("img, b, u, i").count() == 0
+        end = row.get_by_text("<b>The end</b>")
+        await expect(end).to_be_hidden()
+        await row.get_by_text("What do you cook?").click()
+        await expect(end).to_be_visible()
+        await expect(row.get_by_role("checkbox")).not_to_be_checked()
+        assert not await sideways(page)

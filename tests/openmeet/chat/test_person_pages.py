@@ -1,0 +1,158 @@
+"""Hosts mute and ban on pages, and who is shut out learns why and where to object; chats beside a chat are found."""
+
+import httpx
+import pytest
+
+from groundwork.clock import HOUR
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.chat import messages
+from openmeet.domain.chat.access import access
+from openmeet.domain.chat.model import Access, Room, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.users.model import Caller
+from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.series.practice import NOW, begin
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+
+EVIL = "<script>alert(1)</script>\"'>"
+
+
+class Muting:
+    """Ana hosts, Ben goes; Dan has nothing to do with it."""
+
+    site: Site
+    ana: Caller
+    ben: Caller
+    dan: Caller
+    room: Room
+    path: str
+
+
+@pytest.fixture
+async def here(make_database, clock) -> Muting:
+    made = Muting()
+    made.site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with made.site.db.transaction() as tx:
+        made.ana, made.ben, made.dan = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Dan")
+        event = await event_by(tx, made.ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
+        await attendance.answer(tx, made.ben, event.slug, RsvpReply.GOING)
+        made.room = await room_of(tx, made.ana, about(event))
+    made.path = f"/events/{event.slug}/chat"
+    return made
+
+
+async def _access(here: Muting) -> Access:
+    async with here.site.db.reader() as reader:
+        return await access(reader, here.room.id, here.ben.user_id)
+
+
+async def test_a_host_mutes_somebody_for_an_hour_and_they_learn_why(here, clock):
+    them = f"{here.path}/people/{here.ben.user_id}"
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+        assert f'href="{them}"' in (await as_ana.get(f"{here.path}/people")).text
+        assert (await as_ana.post(f"{them}/mute", data={"reason": " ", "for": "hour"})).status_code == 400
+        answer = await as_ana.post(f"{them}/mute", data={"reason": EVIL, "for": "hour"})
+        assert (answer.status_code, answer.headers["location"]) == (303, them)
+        assert await _access(here) is Access.READ
+        told = (await as_ben.get(here.path)).text
+        assert "A host has muted you in this chat until" in told
+        assert "alert(1)" in told
+        assert "<script>alert" not in told
+        assert f'href="/chat/direct{here.path.removesuffix("/chat").replace("/events", "/event")}"' in told
+        assert "say that you’re going" not in told
+        listed = (await as_ana.get(f"{here.path}/people")).text
+        assert "Muted until" in listed
+        clock.turn(HOUR)
+        assert "A host has muted you" not in (await as_ben.get(here.path)).text
+        assert "Muted until" not in (await as_ana.get(f"{here.path}/people")).text
+
+
+async def test_who_is_banned_reads_why_and_a_host_lifts_it(here):
+    them = f"{here.path}/people/{here.ben.user_id}"
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+        assert (await as_ana.post(f"{them}/ban", data={"reason": "Sold tickets", "for": ""})).status_code == 303
+        assert await _access(here) is Access.NONE
+        outside = await as_ben.get(here.path)
+        assert outside.status_code == 403
+        assert "A host has banned you from this chat." in outside.text
+        assert "Sold tickets" in outside.text
+        assert "Say you’re going, and you’re in" not in outside.text
+        # They object where hosts read it.
+        ask = f"/chat/direct/event/{here.path.split('/')[2]}"
+        assert f'href="{ask}"' in outside.text
+        assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303
+        # Nobody who never wrote could be let back in from a message.
+        assert (await as_ana.get(them)).status_code == 200
+        assert (await as_ana.post(f"{them}/lift", data={"kind": "ban"})).status_code == 303
+        assert await _access(here) is Access.WRITE
+
+
+async def test_others_shut_nobody_out_and_no_id_shows_a_name(here):
+    them, host = f"{here.path}/people/{here.dan.user_id}", f"{here.path}/people/{here.ana.user_id}"
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+        for wrong in (them, f"{here.path}/people/nobody"):
+            assert (await as_ana.get(wrong)).status_code == 404
+            assert (await as_ana.post(f"{wrong}/ban", data={"reason": "x"})).status_code == 404
+        assert (await as_ana.post(f"{host}/ban", data={"reason": "x"})).status_code == 422
+        for act in ("", "/mute", "/ban", "/lift"):
+            answer = await (as_ben.post(host + act, data={"reason": "x"}) if act else as_ben.get(host))
+            assert answer.status_code == 403, act
+    async with signed_in(here.site, here.dan.user_id) as as_dan:
+        assert (await as_dan.get(host)).status_code == 404
+
+
+async def test_hosts_read_what_a_message_said_before(here):
+    async with here.site.db.transaction() as tx:
+        one = await say(tx, here.ben, here.room, "The first words")
+        await messages.edit(tx, here.ben, one.id, "Other words")
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+        assert "The first words" in (await as_ana.get(f"/chat/messages/{one.id}")).text
+        assert "The first words" not in (await as_ben.get(f"/chat/messages/{one.id}")).text
+    async with here.site.db.transaction() as tx:
+        await messages.take_back(tx, here.ben, one.id)
+    async with signed_in(here.site, here.ana.user_id) as as_ana:
+        assert "The first words" not in (await as_ana.get(f"/chat/messages/{one.id}")).text
+
+
+async def test_hosts_find_their_own_room_and_open_channels(here):
+    async with here.site.db.transaction() as tx:
+        group = await group_by(tx, here.ana)
+        await room_of(tx, here.ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
+    chat = f"/groups/{group.slug}/chat"
+    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.dan.user_id) as as_dan:
+        page = (await as_ana.get(f"{chat}/general")).text
+        assert f'href="/chat/hosts/group/{group.slug}"' in page
+        made = await as_ana.post(chat, data={"channel": "Rides & lifts"})
+        assert (made.status_code, made.headers["location"]) == (303, f"{chat}/Rides%20%26%20lifts")
+        assert f'href="{chat}/Rides%20%26%20lifts"' in (await as_ana.get(f"{chat}/general")).text
+        for name in ("", "x" * 61):
+            wrong: httpx.Response = await as_ana.post(chat, data={"channel": name})
+            assert wrong.status_code == 400
+        assert (await as_dan.post(chat, data={"channel": "Mine"})).status_code in {403, 404}
+        assert "Mine" not in (await as_ana.get(f"{chat}/general")).text
+    async with signed_in(here.site, here.ben.user_id) as as_ben:
+        assert "/chat/hosts/" not in (await as_ben.get(here.path)).text
+
+
+async def test_a_date_with_a_room_of_its_own_has_links_both_ways(make_database, clock):
+    clock.turn(NOW - clock.now())
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, series = await begin(tx)
+        row = await tx.fetch_one(
+            "select slug, original_date from events where series_id = :id order by starts_at limit 1", id=series.id
+        )
+        ben = await person(tx, "Ben")
+        await attendance.answer(tx, ben, row["slug"], RsvpReply.GOING)
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+        await say(tx, ana, room, "Who has the key?", about=row["original_date"])
+    own = f"/events/{row['slug']}/chat/date"
+    async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
+        assert own in (await as_ana.get(f"/events/{row['slug']}/chat")).text
+        assert own not in (await as_ben.get(f"/events/{row['slug']}/chat")).text
+        assert (await as_ana.post(own, data={"text": "Only this date"})).status_code == 303
+        # At the date's page, and beside its heading in the conversation of the series.
+        assert (await as_ben.get(f"/events/{row['slug']}/chat")).text.count(f'href="{own}"') == 2
+        assert f'href="{own}"' in (await as_ben.get(f"/series/{series.slug}/chat")).text
+        assert f'href="/events/{row["slug"]}/chat"' in (await as_ben.get(own)).text
