@@ -259,6 +259,15 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
         await expect(row).to_be_in_viewport()
         await expect(page.locator(f"#m{said[19].number}")).to_have_count(1)
         await expect(page.locator(f"#m{said[21].number}")).to_have_count(1)
+        await page.goto("/chat")
+        search = page.get_by_role("searchbox", name="Search your chats")
+        await search.fill("blue ston")
+        await search.press("Enter")
+        await expect(page.get_by_role("heading", name="Messages")).to_be_visible()
+        if way.get("java_script_enabled") is not False:
+            await looks_right(page)
+        await page.get_by_role("link", name="Go there").click()
+        await expect(row).to_be_in_viewport()
 
 
 async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):

@@ -1,6 +1,5 @@
 """The pages of a conversation, as people use them."""
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -70,39 +69,6 @@ async def test_what_one_does_not_want_to_read_is_not_counted(talk):
         await say(tx, talk.ana, talk.room, "One")
         await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
         assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
-
-
-async def test_a_message_is_found_again_in_its_place(talk):
-    async with talk.site.db.transaction() as tx:
-        first = await say(tx, talk.ana, talk.room, "The training starts at the old mill")
-        await say(tx, talk.ben, talk.room, "I bring the <b>key</b>")
-    form = await talk.as_ben.get(f"{talk.path}?q=")
-    assert form.status_code == 200
-    assert "Go there" not in form.text
-    found = (await talk.as_ben.get(f"{talk.path}?q=train")).text
-    assert "old mill" in found
-    assert "key" not in found
-    assert f'href="{talk.path}?around={first.number}#m{first.number}"' in found
-    by_ben = (await talk.as_ben.get(f"{talk.path}?q=&person={talk.ben.user_id}")).text
-    assert "I bring the" in by_ben
-    assert "<b>key" not in by_ben
-    assert "old mill" not in by_ben
-    for nothing in ("q=zebra", "q=train&to=2020-01-01", "q=train&from=2999-01-01", "q=%22%27*"):
-        answer = await talk.as_ben.get(f"{talk.path}?{nothing}")
-        assert answer.status_code == 200
-        assert "No message found" in answer.text
-
-
-async def test_a_search_in_a_room_goes_on_page_by_page(talk):
-    async with talk.site.db.transaction() as tx:
-        for number in range(31):
-            await say(tx, talk.ana, talk.room, f"Word {number}")
-    first = (await talk.as_ben.get(f"{talk.path}?q=word")).text
-    assert first.count("Go there") == 30
-    (more,) = re.findall(r'href="([^"]*cursor=[^"]*)"', first)
-    assert (await talk.as_ben.get(more.replace("&amp;", "&"))).text.count("Go there") == 1
-    for wrong in ("q=word&cursor=x", "q=train&person=p%22"):
-        assert (await talk.as_ben.get(f"{talk.path}?{wrong}")).status_code == 400
 
 
 async def test_hosts_change_a_chat_for_everyone(talk):

@@ -9,6 +9,7 @@ from groundwork.errors import unpacked
 from openmeet.domain.calendars.model import CalendarId, FeedFailure, FeedHealth, Itself, ReadDate, Subscribed
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
+from openmeet.recurrence.wall_time import is_zone
 
 _COLUMNS = (
     "c.id, c.user_id, c.name, c.host, c.health, c.reason, c.problem, c.failures, c.is_busy, c.tone, c.is_shown, c.fetched_at, c.changed_at,"
@@ -355,7 +356,9 @@ async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-NEWEST_ZONES = (
+# The zone that the person chose, that of the event they created last, that of the event they answered last.
+_ZONES = (
+    "select time_zone from users where id = :user_id",
     """
     select time_zone from events where author_id = :user_id and deleted_at is null
      order by created_at desc, id desc limit 1
@@ -367,13 +370,13 @@ NEWEST_ZONES = (
 )
 
 
-async def zone_of_newest(reader: Reader, user_id: UserId) -> str:
-    """The zone of the event that the person created last, or else answered last; empty where there is none."""
-    for statement in NEWEST_ZONES:
+async def zone_of_person(reader: Reader, user_id: UserId, otherwise: str) -> str:
+    """The time zone in which to tell a person days and times; ``otherwise`` of somebody who has done nothing here yet."""
+    for statement in _ZONES:
         row = await reader.fetch_one(statement, user_id=user_id)
-        if row is not None:
-            return str(row["time_zone"])
-    return ""
+        if row is not None and row["time_zone"]:
+            return row["time_zone"] if is_zone(row["time_zone"]) else "UTC"
+    return otherwise
 
 
 _ADDRESS = "id, user_id, url_sealed, etag, last_modified, failures, content, health"

@@ -5,7 +5,7 @@ two hundred rooms, those with the latest messages are searched.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,12 +15,13 @@ from groundwork.database.words import query_terms
 from groundwork.errors import InvalidInput
 from openmeet.domain.chat.access import access_to_each, access_to_own, first_number
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
-from openmeet.domain.chat.model import Access, RoomId
+from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import COLUMNS as ROOM_COLUMNS
 from openmeet.domain.chat.room_queries import room_of
 from openmeet.domain.chat.search_terms import LINK_TERM, PICTURE_TERM, person_term, room_term
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
@@ -83,16 +84,14 @@ async def find_messages(
         values["about"] = wanted.about
     if wanted.mentions_me:
         conditions.append("exists (select 1 from chat_mentions q where q.message_id = m.id and q.user_id = :viewer)")
-    floors = {room: floor for room, floor in rooms.items() if floor}
-    for number, (room, floor) in enumerate(sorted(floors.items())):
-        conditions.append(f"(m.room_id <> :floored_{number} or m.number > :floor_{number})")
-        values |= {f"floored_{number}": room, f"floor_{number}": floor}
+    floors, floor_values = _floors(rooms)
+    values |= floor_values
     if after is not None:
         conditions.append("(m.said_at, m.id) < (:after_at, :after_id)")
         values |= {"after_at": after[0], "after_id": after[1]}
     source, lookups = _lookup(reader, words, sorted(rooms), wanted)
     rows = await reader.fetch(
-        f"select {COLUMNS} from {source} where {' and '.join(conditions)} and cast(:viewer as text) is not null"
+        f"select {COLUMNS} from {source} where {' and '.join(conditions)}{floors} and cast(:viewer as text) is not null"
         " order by m.said_at desc, m.id desc limit :limit",
         limit=limit + 1,
         lookups=lookups,
@@ -113,6 +112,48 @@ async def _readable(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> d
         limit=MOST_ROOMS,
     )
     return {one.id: await first_number(reader, one, viewer, reached[one.id]) for one in map(room_of, rows)}
+
+
+# How far back in each chat writers are looked for.
+_RECENT: Final = 30
+
+
+async def recent_writers(reader: Reader, viewer: UserId, *, limit: int) -> list[tuple[UserId, str]]:
+    """Who wrote among the latest messages of the rooms that the person may read, with the names shown, in the order of names."""
+    rooms = await _readable(reader, viewer, ())
+    if not rooms:
+        return []
+    rows = await reader.fetch(
+        "select distinct m.user_id from chat_rooms r join chat_messages m on m.room_id = r.id and m.number > r.last_number - :recent"
+        " where r.id in :rooms and m.user_id is not null and m.search_words <> '' and m.removed_at is null and m.held_at is null"
+        f"{_floors(rooms)[0]} order by m.user_id limit :limit",
+        rooms=sorted(rooms),
+        recent=_RECENT,
+        limit=limit,
+        **_floors(rooms)[1],
+    )
+    names = await shown_names(reader, [UserId(row["user_id"]) for row in rows])
+    return sorted(names.items(), key=lambda one: (one[1].casefold(), one[0]))
+
+
+async def dates_spoken_of(reader: Reader, room: Room, *, limit: int = 100) -> list[str]:
+    """The original dates of a series that messages are about, the latest first."""
+    rows = await reader.fetch(
+        "select distinct about from chat_messages where room_id = :room and about is not null order by about desc limit :limit",
+        room=room.id,
+        limit=limit,
+    )
+    return [row["about"] for row in rows]
+
+
+def _floors(rooms: Mapping[RoomId, int]) -> tuple[str, dict[str, object]]:
+    """The condition that leaves out what was said in a room before the person may read it."""
+    conditions, values = "", dict[str, object]()
+    for number, (room, floor) in enumerate(sorted(rooms.items())):
+        if floor:
+            conditions += f" and (m.room_id <> :floored_{number} or m.number > :floor_{number})"
+            values |= {f"floored_{number}": room, f"floor_{number}": floor}
+    return conditions, values
 
 
 _VECTOR: Final = "array_to_tsvector(string_to_array(ltrim(rtrim(m.search_words)), ' '))"

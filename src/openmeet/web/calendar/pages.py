@@ -26,10 +26,10 @@ from openmeet.domain.calendars.tasks import refresh
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
-from openmeet.domain.users.model import Caller, User, UserId
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.recurrence.wall_time import is_zone, local_of
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.day_list import by_first_day, day_cards
 from openmeet.web.calendar.month_view import cells, month_layout
@@ -79,7 +79,7 @@ async def show_calendar(request: Request) -> Response:
     view = View(asked.get("view", "")) if asked.get("view", "") in set(View) else View.MONTH
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller.user_id)
-        zone = await _zone_of_user(request, reader, caller.user_id, user)
+        zone = await zone_of(request, reader, caller.user_id)
         today = local_of(reader.now, zone).date()
         chosen = user.week_start if user is not None else None
         period = period_of(
@@ -201,13 +201,7 @@ def outgoing_of(request: Request) -> CalendarFetcher:
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
     """The user's chosen zone, else that of the event they last made or answered, else the site's."""
-    return await _zone_of_user(request, reader, user_id, await by_id(reader, user_id))
-
-
-async def _zone_of_user(request: Request, reader: Reader, user_id: UserId, user: User | None) -> str:
-    chosen = user.time_zone if user is not None else ""
-    zone = chosen or await queries.zone_of_newest(reader, user_id) or services(request).settings.time_zone
-    return zone if is_zone(zone) else "UTC"
+    return await queries.zone_of_person(reader, user_id, services(request).settings.time_zone)
 
 
 def packed(entry: CalendarEntry) -> str:

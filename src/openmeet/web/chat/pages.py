@@ -13,6 +13,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
 from groundwork.ui.tones import tone_of
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat import message_queries, messages, people, queries, readers, rooms
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import (
@@ -35,10 +36,10 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat import moderation_pages, person_pages, places, poll_pages, room_settings, view
 from openmeet.web.chat.export_api import export_room
+from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
-from openmeet.web.chat.room_search import day_of, found_in_room, start_of
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import read_form
@@ -48,6 +49,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 _ROOMS_SHOWN: Final = 40
 _BESIDE: Final = 30
+# In a search of all chats: those whose name fits, and those offered as a filter.
+_CHATS_NAMED: Final = 5
+_CHATS_OFFERED: Final = 100
 _PEOPLE_BESIDE: Final = 6
 _LONGEST_NUMBER: Final = 16
 # Without scripts a page can load itself anew.
@@ -108,8 +112,25 @@ def routes() -> list[Route]:
 async def show_rooms(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
+        if is_search(request.query_params):
+            return page(request, "chat/found.html", await _found_in_chats(reader, request, caller.user_id))
         listed = await _room_list(reader, request, caller.user_id, _ROOMS_SHOWN)
     return page(request, "chat/rooms.html", {"list": listed})
+
+
+async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> dict[str, object]:
+    """Chats by name and messages in them."""
+    asked = request.query_params
+    zone = await zone_of_person(reader, viewer, services(request).settings.time_zone)
+    mine = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
+    addresses = await addresses_of(reader, [one.room for one in mine], viewer)
+    offered = sorted(
+        ((str(room), address.name) for room, address in addresses.items()), key=lambda one: one[1].casefold()
+    )
+    found = await search_chats(reader, viewer, asked, zone, offered)
+    if found["words"] and not found["narrowed"] and not found["is_further"]:
+        found["named"] = await _room_list(reader, request, viewer, _CHATS_NAMED)
+    return {"place": None, **found}
 
 
 async def show_general(request: Request) -> Response:
@@ -227,8 +248,8 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["told"] = await person_pages.told(reader, place, viewer) if place.access < Access.WRITE else None
         if place.access is Access.NONE:
             return page(request, "chat/outside.html", context, status=403 if viewer else 200)
-        if viewer is not None and place.room is not None and "q" in request.query_params:
-            context |= await found_in_room(reader, place, place.room, viewer, request.query_params)
+        if viewer is not None and place.room is not None and is_search(request.query_params):
+            context |= await search_room(reader, place, place.room, viewer, request.query_params)
             return page(request, "chat/found.html", context)
         context |= await _conversation(reader, request, place, viewer)
         follows = written is None and request.query_params.get(_FOLLOW) == "yes"

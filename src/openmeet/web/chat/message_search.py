@@ -1,0 +1,178 @@
+"""Looking for messages in one chat or in all chats of a person; each result leads to its place in the conversation."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.chat import people, room_queries, search
+from openmeet.domain.chat.addresses import RoomAddress, addresses_of
+from openmeet.domain.chat.model import Room, RoomId, RoomKind
+from openmeet.domain.chat.search import ChatFindings, ChatSearch, find_messages
+from openmeet.domain.paging import packed, unpacked
+from openmeet.domain.users.model import UserId
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.chat import view
+from openmeet.web.chat.cursors import MESSAGE_PLACE
+from openmeet.web.chat.places import ChatPlace
+
+_PAGE: Final = 30
+_PEOPLE: Final = 100
+_MAX_QUERY_LENGTH: Final = 200
+_FIELDS: Final = ("q", "room", "person", "from", "to", "date", "has")
+_ID: Final = re.compile(r"[0-9a-f-]{1,64}")
+# What ``has`` may be.
+_LINK: Final = "link"
+_PICTURE: Final = "picture"
+_MENTION: Final = "mention"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMessage:
+    """A message and the address that opens the conversation around it. ``where``: its chat; empty in a search of one chat."""
+
+    row: view.MessageView
+    href: str
+    where: str = ""
+
+
+async def search_room(
+    reader: Reader, place: ChatPlace, room: Room, viewer: UserId, asked: QueryParams
+) -> dict[str, object]:
+    """The page of a search in one chat. Without any condition it is the form alone. Raises InvalidInput (``cursor``)."""
+    found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
+    members = await people.members(reader, room, viewer, limit=_PEOPLE)
+    dates = await search.dates_spoken_of(reader, room) if room.kind is RoomKind.SERIES else []
+    path, further = place.path, place.query
+    return _form(asked) | {
+        "people": [(one.user_id, one.name) for one in members.people],
+        "dates": [(one, view.date_heading(one, reader.now, place.time_zone)) for one in dates],
+        "chats": [],
+        "rows": [
+            FoundMessage(
+                view.message_view(one, room, set(), zone=place.time_zone, now=reader.now, may_write=False),
+                _around(path, further, one.message.number),
+            )
+            for one in (found.messages if found else ())
+        ],
+        "more": _next_page(path, further, asked, found),
+        "is_asked": found is not None,
+    }
+
+
+async def search_chats(
+    reader: Reader, viewer: UserId, asked: QueryParams, zone: str, chats: list[tuple[str, str]]
+) -> dict[str, object]:
+    """The page of a search in all chats of a person, the 200 with the latest messages. ``chats``: id and name of those offered as a
+    filter. ``zone``: where days begin. Raises InvalidInput (``cursor``, ``person``).
+    """
+    only = asked.get("room", "")
+    if only and not _ID.fullmatch(only):
+        only = ""
+    found = await _find(reader, viewer, asked, zone, (RoomId(only),) if only else ())
+    messages = found.messages if found else ()
+    rooms = await room_queries.by_ids(reader, {one.message.room_id for one in messages})
+    addresses = await addresses_of(reader, list(rooms.values()), viewer)
+    writers = await search.recent_writers(reader, viewer, limit=_PEOPLE)
+    return _form(asked) | {
+        "people": writers,
+        "dates": [],
+        "chats": chats,
+        "rows": [
+            _found_among(view.message_view(one, room, set(), zone=zone, now=reader.now, may_write=False), address)
+            for one, room, address in (
+                (one, rooms[one.message.room_id], addresses[one.message.room_id])
+                for one in messages
+                if one.message.room_id in addresses
+            )
+        ],
+        "more": _next_page("/chat", "", asked, found),
+        "is_asked": found is not None,
+    }
+
+
+def is_search(asked: QueryParams) -> bool:
+    """Whether the address of a chat, or of the list of chats, asks for a search."""
+    return "q" in asked
+
+
+def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
+    path, _, further = address.path.partition("?")
+    return FoundMessage(row, _around(path, further, row.number), address.name)
+
+
+async def _find(
+    reader: Reader, viewer: UserId, asked: QueryParams, zone: str, rooms: tuple[RoomId, ...]
+) -> ChatFindings | None:
+    """None where no condition is given: a list of everything is no search."""
+    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
+    has = asked.getlist("has")
+    wanted = ChatSearch(
+        words=asked.get("q", "").strip()[:_MAX_QUERY_LENGTH],
+        rooms=rooms,
+        person=UserId(asked["person"]) if asked.get("person") else None,
+        since=start_of(since, zone) if since else None,
+        until=start_of(until + timedelta(days=1), zone) if until else None,
+        about=asked.get("date") or None,
+        has_link=_LINK in has,
+        has_picture=_PICTURE in has,
+        mentions_me=_MENTION in has,
+    )
+    if wanted == ChatSearch(rooms=rooms):
+        return None
+    cursor = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    after = (int(cursor[1]), cursor[2]) if cursor else None
+    return await find_messages(reader, viewer, wanted, limit=_PAGE, after=after)
+
+
+def _form(asked: QueryParams) -> dict[str, object]:
+    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
+    has = asked.getlist("has")
+    return {
+        "named": None,
+        "words": asked.get("q", "").strip()[:_MAX_QUERY_LENGTH],
+        "person": asked.get("person", ""),
+        "room": asked.get("room", ""),
+        "date": asked.get("date", ""),
+        "since": since.isoformat() if since else "",
+        "until": until.isoformat() if until else "",
+        "has": [
+            (_PICTURE, gettext("With a picture"), _PICTURE in has),
+            (_LINK, gettext("With a link"), _LINK in has),
+            (_MENTION, gettext("Mentions me"), _MENTION in has),
+        ],
+        "narrowed": sum(bool(value) for name, value in asked.multi_items() if name in _FIELDS and name != "q"),
+        "is_further": bool(asked.get("cursor")),
+    }
+
+
+def _around(path: str, further: str, number: int) -> str:
+    return _address(path, further, [("around", str(number))]) + f"#m{number}"
+
+
+def _next_page(path: str, further: str, asked: QueryParams, found: ChatFindings | None) -> str:
+    if found is None or found.after is None:
+        return ""
+    kept = [(name, value) for name, value in asked.multi_items() if name in _FIELDS and (value or name == "q")]
+    return _address(path, further, [*kept, ("cursor", packed(f"{found.after[0]}.{found.after[1]}"))])
+
+
+def _address(path: str, further: str, query: list[tuple[str, str]]) -> str:
+    return f"{path}?{further}{'&' if further else ''}{urlencode(query)}"
+
+
+def day_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def start_of(day: date, zone: str) -> Instant:
+    return instant_of(datetime.combine(day, time()), zone)
