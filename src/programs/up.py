@@ -119,7 +119,7 @@ def main(
     async def run() -> None:
         further = FurtherSources(tuple(source or ()), second_plc)
         async with network(folder, ports, ready_file, further=further, with_demo=demo) as ready:
-            typer.echo(greeting(ready))
+            typer.echo(greeting(ready, is_kept=not ephemeral))
             await wait_for_stop()
             typer.echo("Stopping …")
 
@@ -344,7 +344,7 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
     private_file.write(path, "\n".join([*lines, ""]).encode())
 
 
-def greeting(ready: NetworkReady) -> str:
+def greeting(ready: NetworkReady, *, is_kept: bool = True) -> str:
     """Text for the terminal when every part answers."""
     ana = ready.people[0]
     collection = "community.lexicon.calendar.event"
@@ -365,6 +365,11 @@ def greeting(ready: NetworkReady) -> str:
     width = max(len(person.handle) for person in ready.people) + 2
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
+    ends = (
+        "Ctrl-C stops it; a second start finds everything as it was."
+        if is_kept
+        else "Ctrl-C stops it, and nothing is kept."
+    )
     call, json = f"curl -s {ready.pds}/xrpc/com.atproto", "-H 'Content-Type: application/json'"
     return f"""
 OpenMeet       {ready.openmeet}
@@ -387,5 +392,5 @@ Open a session, create an event record, read it back:
 For operators:
   {command} sync status --settings {kept}
   {command} pds account list --settings {kept}
-Ctrl-C stops it; a second start finds everything as it was.
+{ends}
 """

@@ -32,6 +32,8 @@ EVENTS: Final = 220
 WEEKS: Final = 6
 # Events of one transaction: short enough that the pages keep answering, and that a busy machine ends it in time.
 _CHUNK: Final = 4
+_OF_CLUBS: Final = frozenset(GATHERINGS[club.gathering] for club in CLUBS)
+_TRIES: Final = 40
 
 
 async def fill(db: Database, *, seed: int = 1, number_of_events: int = EVENTS) -> bool:
@@ -52,10 +54,11 @@ async def fill(db: Database, *, seed: int = 1, number_of_events: int = EVENTS) -
     for number in range(len(CLUBS)):
         async with db.transaction() as tx:
             await _club(tx, dice, people, number, today)
+    taken: set[tuple[str, datetime]] = set()
     for begin in range(0, number_of_events, _CHUNK):
         async with db.transaction() as tx:
             made = [
-                await _event(tx, dice, people, number, today)
+                await _event(tx, dice, people, number, today, taken)
                 for number in range(begin, min(begin + _CHUNK, number_of_events))
             ]
         for number, (host, event) in enumerate(made, begin):
@@ -111,11 +114,28 @@ def _details(dice: random.Random, gathering: Gathering, day: datetime) -> Detail
 
 
 async def _event(
-    tx: Transaction, dice: random.Random, people: Sequence[Caller], number: int, today: datetime
+    tx: Transaction,
+    dice: random.Random,
+    people: Sequence[Caller],
+    number: int,
+    today: datetime,
+    taken: set[tuple[str, datetime]],
 ) -> tuple[Caller, Event]:
+    """A single event. ``taken``: titles and days of those that are there."""
     host = people[number % 25]
+    gathering, day = _gathering(dice, number, today)
+    # No town has the same thing twice on one day, be it of a club.
+    for _ in range(_TRIES):
+        if (gathering.title, day) not in taken and gathering not in _OF_CLUBS:
+            break
+        gathering, day = _gathering(dice, number + dice.randrange(len(GATHERINGS)), today)
+    taken.add((gathering.title, day))
+    return host, await events.create(tx, host, _details(dice, gathering, day))
+
+
+def _gathering(dice: random.Random, number: int, today: datetime) -> tuple[Gathering, datetime]:
     gathering = GATHERINGS[(number * 7 + dice.randrange(3)) % len(GATHERINGS)]
-    return host, await events.create(tx, host, _details(dice, gathering, _day(dice, gathering, today)))
+    return gathering, _day(dice, gathering, today)
 
 
 async def _answers(tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event) -> list[Caller]:

@@ -227,6 +227,26 @@ async def test_going_to_all_says_what_is_limited_and_ends_with_one_click(site, a
     assert "Going to all" in (await ben.get(path)).text
 
 
+async def test_dates_are_answered_in_the_list(ana, ben) -> None:
+    path = await made(ana)
+    slug = path.removeprefix("/series/")
+    shown = (await ben.get(path)).text
+    forms = re.findall(
+        r'action="(/events/[^"]+)/answer" data-once><input type="hidden" name="series" value="([^"]+)">', shown
+    )
+    assert {found for _, found in forms} == {slug}
+    # The next date has a button above the list, too.
+    first, second = forms[0][0], forms[2][0]
+    assert first == forms[1][0] != second
+    answered = await ben.post(f"{second}/answer", data={"reply": "going", "series": slug})
+    assert (answered.status_code, answered.headers["location"]) == (303, path)
+    shown = (await ben.get(path)).text
+    assert f'action="{second}/answer"' not in shown
+    assert f'action="{first}/answer"' in shown
+    elsewhere = await ben.post(f"{second}/answer", data={"reply": "interested", "series": "../../x?y=//evil.example"})
+    assert elsewhere.headers["location"] == "/series/..%2F..%2Fx%3Fy%3D%2F%2Fevil.example"
+
+
 async def test_following_in_silence_and_the_list_of_followers(ana, ben) -> None:
     path = await made(ana)
     await ben.post(f"{path}/follow", data={"follow": "yes"})

@@ -103,11 +103,15 @@ async def answer(request: Request) -> Response:
             return await _page(
                 reader, request, event, mine, registration_settings, again, reply=reply.value, status=400
             )
+    flash = FLASH.get(saved.status, "")
+    if of_series := typed.get("series", ""):
+        # From the list of dates of a series, where more than one may be answered.
+        return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
     undo = _UNDOES.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
     # A reply that changed nothing has nothing to undo.
     query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
-    return go(f"/events/{quote(slug)}{query}", flash=FLASH.get(saved.status, "") if has_changed else "answer_kept")
+    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else "answer_kept")
 
 
 async def publish(request: Request) -> Response:

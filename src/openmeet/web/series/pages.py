@@ -10,10 +10,11 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.answer_lists import cases_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_for
+from openmeet.domain.events import seeing
 from openmeet.domain.events.publication import PublishLevel, reach
-from openmeet.domain.events.seeing import must_not_be_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -36,6 +37,7 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
+from openmeet.web.events.listing import face_of
 from openmeet.web.events.series_context import address_of, when_label
 from openmeet.web.events.view import path_of_host
 from openmeet.web.series import feeds as series_feed
@@ -98,6 +100,15 @@ async def show_series(request: Request) -> Response:
         kept_back = await _kept_back(reader, series) if can_edit else None
         asks_to_publish = await _asks_to_publish(reader, request, series, viewer)
         labelled = await labels.hiding(reader, None, series.owner_id) if can_edit and series.is_hidden else []
+        stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
+        cases = await cases_of(
+            reader,
+            stored,
+            viewer,
+            mine={line.event.id: line.mine for line in lines if line.event is not None and line.mine is not None},
+            counts={line.event.id: line.counts for line in lines if line.event is not None},
+            hosted=await seeing.run_among(reader, stored, viewer),
+        )
         shown_badges = await badges.of_each_series(reader, [series], services(request).settings.public_url)
         now = reader.now
     soonest = view.next_of(coming)
@@ -118,14 +129,16 @@ async def show_series(request: Request) -> Response:
         "group": group,
         "cover": cover_for(series.content),
         "rows": view.rows_of(
-            series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going
+            series, lines[:SHOWN], now, None if limits_new and going and not going.with_limited else going, cases
         ),
+        "host_face": face_of(series.owner_id, names[series.owner_id]),
         "past": view.rows_of(series, past, now),
         "more": more,
         "is_later": start is not None,
         "unread_day": request.query_params.get("from", "") if start is None else "",
         "soonest": soonest,
         "soonest_when": when_label(soonest) if soonest else "",
+        "next_row": view.rows_of(series, [soonest], now)[0] if soonest else None,
         "soonest_path": address_of(series, soonest) if soonest else "",
         "is_going": mine is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
@@ -190,7 +203,7 @@ async def open_date(request: Request) -> Response:
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
-    must_not_be_gone(event)
+    seeing.must_not_be_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 

@@ -1,7 +1,8 @@
 """The series page for one viewer: all decisions are made here, the template only places the values."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -9,7 +10,8 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import answer_texts
-from openmeet.domain.attendance.answer_state import AnswerCase
+from openmeet.domain.attendance.answer_state import AnswerAction, AnswerCase, bar_of
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.time_and_place import clock_label, place_lines
@@ -36,25 +38,35 @@ _DIFFERS: Final = {
 @dataclass(frozen=True, slots=True)
 class OccurrenceListItem:
     """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of text and
-    tone.
+    tone. ``seats``: how many places are taken, or how many are going. ``reply``: the answer of its button, if it has one.
     """
 
     path: str
     original_date: str
+    month: str
+    day_number: str
     day: Markup | str
     clock: str
     title: str
     chips: list[tuple[str, str]]
+    seats: str
     is_cancelled: bool
     reason: str
-    is_next: bool = False
+    reply: str = ""
+    reply_words: str = ""
 
 
 def rows_of(
-    series: Series, lines: Sequence[AgendaOccurrence], now: Instant, standing: Going | None = None
+    series: Series,
+    lines: Sequence[AgendaOccurrence],
+    now: Instant,
+    standing: Going | None = None,
+    cases: Mapping[EventId, AnswerCase] = MappingProxyType({}),
 ) -> list[OccurrenceListItem]:
-    """The list of dates, in order. ``standing``: the viewer has a standing RSVP for dates materialized later."""
-    return [_row(series, line, now, standing) for line in lines]
+    """The list of dates, in order. ``standing``: the viewer has a standing RSVP for dates materialized later. ``cases``: of the dates
+    that can be answered in the list.
+    """
+    return [_row(series, line, now, standing, cases) for line in lines]
 
 
 def view_of(
@@ -135,7 +147,13 @@ def next_of(coming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
     return next((line for line in coming if not line.is_cancelled), None)
 
 
-def _row(series: Series, line: AgendaOccurrence, now: Instant, standing: Going | None) -> OccurrenceListItem:
+def _row(
+    series: Series,
+    line: AgendaOccurrence,
+    now: Instant,
+    standing: Going | None,
+    cases: Mapping[EventId, AnswerCase],
+) -> OccurrenceListItem:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
     clock = formatting.clock(starts)
@@ -146,16 +164,37 @@ def _row(series: Series, line: AgendaOccurrence, now: Instant, standing: Going |
     day = formatting.short_day(starts)
     if starts.year != local_of(now, details.time_zone).year:
         day += f" {starts.year}"
+    case = cases.get(line.event.id) if line.event is not None else None
+    bar = bar_of(case) if case is not None else None
+    is_asked = bar is not None and not bar.is_state and bar.primary is AnswerAction.GOING
     return OccurrenceListItem(
+        month=formatting.month(starts),
+        day_number=str(starts.day),
         path="" if line.opens_at(now) else address_of(series, line),
         original_date=line.original_date,
         day=formatting.time_tag(details.starts_at, day),
         clock=clock,
         title="" if details.content.title == series.content.title else details.content.title,
-        chips=list(_chips(line, now, standing)),
+        chips=_chips(line, now, standing),
+        seats=_seats(line),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
+        reply=RsvpReply.GOING.value if is_asked else "",
+        reply_words=answer_texts.reply_label(bar, RsvpReply.GOING) if bar is not None and is_asked else "",
     )
+
+
+def _seats(line: AgendaOccurrence) -> str:
+    """``5 of 24 places taken``; without a limit how many are going."""
+    event = line.event
+    if event is None or event.is_cancelled:
+        return ""
+    if event.content.capacity is None:
+        return gettext("%(number)s going", number=line.counts.going) if line.counts.going else ""
+    seats, places = line.counts.seats, event.content.capacity
+    if seats >= places:
+        return gettext("Full: %(number)s of %(places)s", number=seats, places=places)
+    return gettext("%(number)s of %(places)s places taken", number=seats, places=places)
 
 
 def _chips(line: AgendaOccurrence, now: Instant, standing: Going | None) -> list[tuple[str, str]]:
@@ -171,16 +210,4 @@ def _chips(line: AgendaOccurrence, now: Instant, standing: Going | None) -> list
     own = answer_texts.own_badge_of(AnswerCase(event, line.mine, now))
     if own is not None:
         found.append((str(own.words), own.tone))
-    if event.content.capacity is not None:
-        seats, places = line.counts.seats, event.content.capacity
-        found.append(
-            (
-                gettext("Full: %(number)s of %(places)s", number=seats, places=places)
-                if seats >= places
-                else gettext("%(number)s of %(places)s places taken", number=seats, places=places),
-                "plain",
-            )
-        )
-    elif line.counts.going:
-        found.append((gettext("%(number)s going", number=line.counts.going), "plain"))
     return found
