@@ -1,4 +1,4 @@
-"""No rule of a stylesheet is for a class that nothing has."""
+"""No rule of a stylesheet is for a class that nothing has, and no class is without a rule."""
 
 import re
 from collections.abc import Mapping
@@ -15,6 +15,9 @@ OF_SOME_PAGES: Final = {"chat.css": "chat", "calendar.css": "calendar"}
 _NO_SELECTOR: Final = re.compile(r"/\*.*?\*/|\{[^{}]*\}", re.DOTALL)
 _CLASS: Final = re.compile(r"\.([A-Za-z][\w-]*)")
 _ATTRIBUTE: Final = re.compile(r'class="([^"]*)"')
+_WIDTH: Final = re.compile(r"{% block width %}([^{]*){% endblock %}")
+# With the parts of words that are joined to what is computed.
+_COMPUTED: Final = re.compile(r"[\w-]*\{[{%].*?[}%]\}[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
 # The beginning of a class that a template or a function completes: kind-{{ kind }}, f"tone-{tone}", at-h{{ hour }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
@@ -42,6 +45,28 @@ def test_every_class_is_used() -> None:
     stylesheets = {str(file): file.read_text("utf-8") for file in SOURCES.rglob("*.css")}
     assert len(stylesheets) > 5
     assert unused(stylesheets, sources) == {}
+
+
+def test_every_class_has_a_style() -> None:
+    """Or a script, or a test, that looks for it: else a rule was lost, or the class is left over."""
+    stylesheets = [file.read_text("utf-8") for file in SOURCES.rglob("*.css")]
+    styled = set().union(*map(classes, stylesheets))
+    looked_for = "\n".join(
+        file.read_text("utf-8")
+        for folder, end in ((SOURCES, "js"), (Path(__file__).parents[1], "py"))
+        for file in folder.rglob(f"*.{end}")
+        if "node_modules" not in file.parts
+    )
+    known = styled | set(_WORD.findall(looked_for))
+    found = {
+        (file.name, name)
+        for end in ("html", "jinja")
+        for file in SOURCES.rglob(f"*.{end}")
+        for attribute in (*_ATTRIBUTE.findall(file.read_text("utf-8")), *_WIDTH.findall(file.read_text("utf-8")))
+        for name in _COMPUTED.sub(" ", attribute).split()
+        if _WORD.fullmatch(name) and name not in known
+    }
+    assert found == set()
 
 
 def test_a_page_asks_for_the_stylesheet_that_its_classes_are_in() -> None:
