@@ -36,7 +36,8 @@ def _route(number: int, pattern: list[str], method: str, *, is_mount: bool) -> B
 
 async def _ask(app: ASGIApp, method: str, address: str) -> tuple[int, str]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t.test") as client:
-        answer = await client.request(method, address)
+        # Two slashes at the beginning would be taken for a host.
+        answer = await client.request(method, f"http://t.test{address}")
     return answer.status_code, answer.text
 
 

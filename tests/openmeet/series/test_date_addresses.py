@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Gone, NotFound
 from openmeet.domain.events.content import Content
@@ -163,3 +164,22 @@ async def test_the_part_that_goes_on_is_found_only_by_who_sees_it(practice_db: D
             with pytest.raises(NotFound):
                 await opened(tx, series, COMPUTED, ben.user_id)
             assert new.content.visibility is visibility
+
+
+async def test_a_series_that_is_split_undone_and_split_again_is_found_by_its_first_address(
+    practice_db: Database, clock: HandClock
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+    clock.turn(SECOND)
+    async with practice_db.transaction() as tx:
+        undone = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+    clock.turn(SECOND)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await locked(tx, ana, series))
+    clock.turn(SECOND)
+    async with practice_db.transaction() as tx:
+        again = await split(tx, await locked(tx, ana, series), "2026-12-08T18:00:00", "Rehearsal")
+        far = await opened(tx, undone, COMPUTED)
+    assert far.place_in_series is not None
+    assert (far.place_in_series.series_id, far.place_in_series.original_date) == (again.id, COMPUTED)

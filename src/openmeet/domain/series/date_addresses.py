@@ -81,7 +81,7 @@ async def lead_from_deleted(
         return event
     before = await splits.leads_to(reader, series, await queries.by_id(reader, series.split_from), viewer)
     name = None if before is None else await name_before_split(reader, before, series, original_date)
-    return None if before is None or name is None else DateName(before, name)
+    return None if before is None or name is None else await lead(reader, before, name, viewer)
 
 
 async def formerly(reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None) -> Event | None:
@@ -168,12 +168,16 @@ async def present_name(
 
 
 async def name_before_split(reader: Reader, series: Series, behind: Series, original_date: str) -> str | None:
-    """The date of a series that replaces one of a split-off part that is gone, for example after an undo."""
+    """The name that a date of a split-off part, which is gone, for example after an undo, has or had last in the series."""
     at = original_of(original_date)
     patterns, _ = await _history(reader, behind)
     last = next((one for one in reversed(patterns) if expansion.is_date_of(one, at)), None)
-    taken = None if last is None else replaced(last, series.timing.pattern, at)
-    return None if taken is None else original_text(taken)
+    if last is None:
+        return None
+    # It may have been split again since: then its dates there are those of a former rule.
+    within, _ = await _history(reader, series)
+    names = (replaced(last, one, at) for one in reversed(within))
+    return next((original_text(taken) for taken in names if taken is not None), None)
 
 
 def replaced(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
