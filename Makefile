@@ -83,6 +83,7 @@ bench-pds: install-dev  ## Measure the PDS beside the reference PDS; writes docs
 	@$(BIN)/python -m tests.bench.reference $(ARGS)
 
 soak: install-dev  ## The long scale of the long tests; writes docs/soak.md
+	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 clean:

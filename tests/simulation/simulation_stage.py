@@ -110,7 +110,11 @@ class Stage:
     async def learn_uris(self) -> None:
         """An event that was taken back and published again has had several."""
         async with self.deployment.db.reader() as reader:
-            rows = await reader.fetch("select id, record_uri from events where record_uri is not null order by id")
+            # A record whose writing was not acknowledged is known by its publication alone; people answer it all the same.
+            rows = await reader.fetch(
+                "select id, record_uri from events where record_uri is not null"
+                " union select subject_id, uri from publications where kind = 'event' and uri is not null order by id"
+            )
         for row in rows:
             uri, event_id = row["record_uri"], row["id"]
             ids = self.memory.ids.setdefault(uri, [])
