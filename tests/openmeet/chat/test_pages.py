@@ -1,5 +1,6 @@
 """The pages of a conversation, as people use them."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import readers, room_queries
@@ -69,6 +71,29 @@ async def test_what_one_does_not_want_to_read_is_not_counted(talk):
         await say(tx, talk.ana, talk.room, "One")
         await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
         assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
+
+
+async def test_a_chat_is_muted_for_a_while(talk):
+    path, count = f"{talk.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
+    async with talk.site.db.transaction() as tx:
+        await say(tx, talk.ana, talk.room, "One")
+    assert count in (await talk.as_ben.get("/home")).text
+    assert "Muted:" not in (await talk.as_ben.get("/chat")).text
+    await talk.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": "day"})
+    assert count not in (await talk.as_ben.get("/home")).text
+    assert "Muted:" in (await talk.as_ben.get("/chat")).text
+    (until,) = re.findall(r'value="keep" selected>Until ([^<]+)<', (await talk.as_ben.get(path)).text)
+    # Other choices of the form leave it running, a day later it is over.
+    await talk.as_ben.post(f"{path}/notifications", data={"level": "usual", "mute": "keep"})
+    assert f"Until {until}<" in (await talk.as_ben.get(path)).text
+    talk.site.clock.turn(DAY)
+    assert "Until" not in (await talk.as_ben.get(path)).text
+    assert "Muted:" not in (await talk.as_ben.get("/chat")).text
+    for wish, marks in (("week", 1), ("", 0), ("for ever", 0)):
+        await talk.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": wish})
+        assert (await talk.as_ben.get("/chat")).text.count("Muted:") == marks
+    await talk.as_ben.post(f"{path}/notifications", data={"level": "none", "mute": ""})
+    assert "Muted:" in (await talk.as_ben.get("/chat")).text
 
 
 async def test_hosts_change_a_chat_for_everyone(talk):

@@ -379,13 +379,16 @@ async def archive_ended(db: Database) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MyRoom:
-    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id``: the latest that they may read."""
+    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id``: the latest that they may read.
+    ``is_muted``: they hear nothing of it now.
+    """
 
     room: Room
     access: Access
     unread: int
     mentioned: int
     last_message_id: str | None
+    is_muted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,18 +456,20 @@ async def my_rooms(
                    as mentioned,
                  (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
                      and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
-                   order by m.number desc limit 1) as last_message
+                   order by m.number desc limit 1) as last_message,
+                 case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
             from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
            where r.id in :rooms)
         select f.* from f where {" and ".join(outer)}
          order by f.is_new desc, f.said desc, f.id desc limit :limit
         """,
         person=person,
+        now=reader.now,
         limit=limit + 1,
         **values,
     )
     return [
-        MyRoom(room, reached[room.id], row["unread"], row["mentioned"], row["last_message"])
+        MyRoom(room, reached[room.id], row["unread"], row["mentioned"], row["last_message"], bool(row["is_muted"]))
         for room, row in ((room_of(row), row) for row in rows)
     ]
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from openmeet.domain.chat import mirroring, readers, rooms
@@ -26,7 +27,9 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import RoomSettings
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat import places
 from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_opening
@@ -49,6 +52,13 @@ _LEVELS: Final = {
     NotificationLevel.MENTIONS: lazy("Mentions and replies to you"),
     NotificationLevel.NONE: lazy("Nothing"),
 }
+_MUTES: Final = {
+    "hour": (HOUR, lazy("For an hour")),
+    "day": (DAY, lazy("For a day")),
+    "week": (7 * DAY, lazy("For a week")),
+}
+# Leaves a mute that runs as it is.
+_KEEP: Final = "keep"
 _SWITCHES: Final = {
     AudienceSwitch.INTERESTED: lazy("Who is interested"),
     AudienceSwitch.MEMBERS: lazy("Members of the group"),
@@ -137,14 +147,19 @@ async def open_channel(request: Request) -> Response:
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:
-    """Set the caller's notification level for a room. A mute with an end, set by the API, stays."""
+    """Set the caller's notification level for a room, and for how long they hear nothing of it."""
     typed = await read_form(request)
     chosen = next((one for one in NotificationLevel if one.value == typed.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         place, room = await _found(find, tx, request)
-        kept = await readers.reading_of(tx, room.id, caller.user_id)
-        await readers.choose_notifications(tx, caller, room.id, chosen, kept.muted_until if kept else None)
+        until = None
+        if typed.get("mute") in _MUTES:
+            until = Instant(tx.now + _MUTES[typed["mute"]][0])
+        elif typed.get("mute") == _KEEP:
+            kept = await readers.reading_of(tx, room.id, caller.user_id)
+            until = kept.muted_until if kept else None
+        await readers.choose_notifications(tx, caller, room.id, chosen, until)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -205,7 +220,12 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
         asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
+        now = reader.now
     switches = SWITCHES_OF[room.kind]
+    muted = ""
+    if kept is not None and kept.muted_until is not None and kept.muted_until > now:
+        ends = local_of(kept.muted_until, place.time_zone)
+        muted = formatting.day_and_time(formatting.short_day(ends), ends)
     stored = {
         "name": room.name,
         "about": room.about,
@@ -220,7 +240,14 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         "place": place,
         "typed": Typed({**stored, **typed.values}, typed.problems),
         "labels": _LABELS,
-        "mine": Typed({"level": (kept.level if kept else NotificationLevel.USUAL).value}),
+        "mine": Typed(
+            {"level": (kept.level if kept else NotificationLevel.USUAL).value, "mute": _KEEP if muted else ""}
+        ),
+        "mutes": [
+            ("", gettext("No")),
+            *([(_KEEP, gettext("Until %(when)s", when=muted))] if muted else []),
+            *((value, words) for value, (_, words) in _MUTES.items()),
+        ],
         "levels": [(one.value, words, "") for one, words in _LEVELS.items()],
         "moderates": place.access is Access.MODERATE,
         "is_channel": room.kind is RoomKind.CHANNEL,

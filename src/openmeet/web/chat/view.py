@@ -465,9 +465,7 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-def room_row(
-    mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str, is_muted: bool = False
-) -> RoomRow:
+def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str) -> RoomRow:
     """A room in the list. The link leads to what is new."""
     room = mine.room
     at = last.message.said_at if last else room.created_at
@@ -483,7 +481,7 @@ def room_row(
         words=gettext("Closed. %(words)s", words=line_of(last)) if room.is_closed else line_of(last),
         unread=mine.unread,
         is_mentioned=bool(mine.mentioned),
-        is_muted=is_muted,
+        is_muted=mine.is_muted,
         is_here=address.path == here,
         # A question is between people: its face is round, and no picture of the event.
         picture="" if is_direct or address.content is None else thumbnail(address.content),
