@@ -267,29 +267,33 @@ def related() -> str:
     """SQL table: ``user_id`` and ``because`` of everybody who is related to what the room ``:room`` belongs to; who answered, the
     most by far, comes last.
     """
-    halves = f"{chain('r')} select id from chain"
-    event_ids = (
-        f"(select e.id from events e where e.id = r.event_id or r.series_id is not null and e.series_id in ({halves}))"
-    )
+    # Events are joined by their id and by their series apart: with "or", PostgreSQL reads all answers of the site.
     return f"""(
-        select h.user_id, 'hosting' as because from chat_rooms r, event_co_hosts h
-         where r.id = :room and h.state = 'accepted' and h.event_id in {event_ids}
-        union all select e.author_id, 'hosting' from chat_rooms r, events e where r.id = :room and e.id = r.event_id
-        union all select s.user_id, 'hosting' from chat_rooms r, event_series s
-         where r.id = :room and s.deleted_at is null and s.id in ({halves})
-        union all select m.user_id, case when m.role = 'member' then 'group' else 'hosting' end from chat_rooms r, group_members m
-         where r.id = :room and m.role in ({_INSIDE})
-           and m.group_id in (select r.group_id union select e.group_id from events e where e.id = r.event_id
-                              union select s.group_id from event_series s where s.deleted_at is null and s.id in ({halves}))
-        union all select f.user_id, 'following' from chat_rooms r, event_series_followers f
-         where r.id = :room and r.kind = 'series' and f.series_id in ({halves})
-        union all select mo.user_id, 'hosting' from chat_rooms r, moderators mo
-         where r.id = :room and exists (select 1 from events e join users au on au.id = e.author_id
-                                         where e.id = r.event_id and au.kind = 'shadow')
-        union all select r.with_user_id, 'direct' from chat_rooms r where r.id = :room and r.with_user_id is not null
-        union all select a.user_id, 'attendance' from chat_rooms r, attendances a
-         where r.id = :room and r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected')
-           and a.event_id in {event_ids})"""
+        with recursive this as (select * from chat_rooms where id = :room),
+          half (id, steps) as (select series_id, 0 from this where series_id is not null union all
+            select cs.id, half.steps + 1 from event_series cs join half on cs.split_from = half.id where half.steps < 50)
+        select h.user_id, 'hosting' as because from this r join event_co_hosts h on h.event_id = r.event_id
+         where h.state = 'accepted'
+        union all select h.user_id, 'hosting' from half join events e on e.series_id = half.id
+           join event_co_hosts h on h.event_id = e.id where h.state = 'accepted'
+        union all select e.author_id, 'hosting' from this r join events e on e.id = r.event_id
+        union all select s.user_id, 'hosting' from half join event_series s on s.id = half.id where s.deleted_at is null
+        union all select m.user_id, case when m.role = 'member' then 'group' else 'hosting' end from group_members m
+         where m.role in ({_INSIDE})
+           and m.group_id in (select r.group_id from this r
+                              union select e.group_id from this r join events e on e.id = r.event_id
+                              union select s.group_id from half join event_series s on s.id = half.id where s.deleted_at is null)
+        union all select f.user_id, 'following' from this r, half join event_series_followers f on f.series_id = half.id
+         where r.kind = 'series'
+        union all select mo.user_id, 'hosting' from moderators mo
+         where exists (select 1 from this r join events e on e.id = r.event_id join users au on au.id = e.author_id
+                        where au.kind = 'shadow')
+        union all select r.with_user_id, 'direct' from this r where r.with_user_id is not null
+        union all select a.user_id, 'attendance' from this r join attendances a on a.event_id = r.event_id
+         where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected')
+        union all select a.user_id, 'attendance' from this r, half join events e on e.series_id = half.id
+           join attendances a on a.event_id = e.id
+         where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected'))"""
 
 
 async def access(reader: Reader, room: RoomId, person: UserId | None) -> Access:
