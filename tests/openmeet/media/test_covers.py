@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from groundwork.clock import HandClock
-from openmeet.domain.covers.drawing import svg
+from openmeet.domain.covers.drawing import strip, svg
 from openmeet.domain.covers.model import Cover, Motif, cover_of, named
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events.actions import delete
@@ -42,6 +42,15 @@ def test_the_same_words_give_the_same_picture() -> None:
     assert first.name == "food-0e779e76b47efce3"
     assert cover_of("Café am Ufer", (Category.FOOD,), 1) != first
     assert cover_of("Café am Ufer", ()).motif is Motif.ART
+
+
+@pytest.mark.parametrize("motif", Motif)
+def test_a_strip_holds_the_picture_once(motif: Motif) -> None:
+    cover = Cover(motif, 7919)
+    found = list(ET.fromstring(strip(cover)).iter())
+    links = [value for one in found for name, value in one.attrib.items() if name.endswith("href")]
+    assert links == ["#tile"] * 3
+    assert len(strip(cover)) < len(svg(cover)) + 600
 
 
 @pytest.mark.parametrize("motif", Motif)

@@ -13,15 +13,34 @@ from openmeet.domain.covers.motifs import MOTIFS
 @lru_cache(maxsize=512)
 def svg(cover: Cover) -> str:
     """The picture as an SVG document."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        f' preserveAspectRatio="xMidYMid slice">{_painted(cover)}</svg>'
+    )
+
+
+@lru_cache(maxsize=64)
+def strip(cover: Cover) -> str:
+    """The picture between two mirrored ones, 3600 × 800, for a wide and low space, where a crop would show a corner of a shape."""
+    # The outer ones reach below the middle one: between tiles that only meet, browsers show a line.
+    beside = f'<use href="#tile" width="{WIDTH + 4}" height="{HEIGHT}" transform="scale(-1 1)" x="'
+    tiles = (
+        f'{beside}{-WIDTH - 4}"/>',
+        f'{beside}{-3 * WIDTH}"/>',
+        f'<use href="#tile" x="{WIDTH}" width="{WIDTH}" height="{HEIGHT}"/>',
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{3 * WIDTH}" height="{HEIGHT}" viewBox="0 0 {3 * WIDTH} {HEIGHT}"'
+        f' preserveAspectRatio="xMidYMid slice"><symbol id="tile" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none">{_painted(cover)}</symbol>'
+        f"{''.join(tiles)}</svg>"
+    )
+
+
+def _painted(cover: Cover) -> str:
     dice, palette = Dice(cover.seed), PALETTES[cover.tone]
     canvas = Canvas([])
     canvas.box(-200, -200, 1600, 1200, palette.ground)
     is_mirrored = dice.below(2)
     MOTIFS[cover.motif](canvas, dice, palette)
     painted = "".join(canvas.elements)
-    if is_mirrored:
-        painted = f'<g transform="translate({WIDTH} 0) scale(-1 1)">{painted}</g>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
-        f' preserveAspectRatio="xMidYMid slice">{painted}</svg>'
-    )
+    return f'<g transform="translate({WIDTH} 0) scale(-1 1)">{painted}</g>' if is_mirrored else painted

@@ -98,6 +98,11 @@ class Cover:
         """The picture's path on the site."""
         return f"/covers/{self.name}.svg"
 
+    @property
+    def strip_path(self) -> str:
+        """Path of the same picture for a wide and low space."""
+        return f"/covers/{self.name}/strip.svg"
+
 
 def named(name: str) -> Cover | None:
     """The cover of a name in an address; None for any other text."""

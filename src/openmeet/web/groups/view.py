@@ -185,7 +185,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
         "tone": tone_of(group.id),
         "initial": initial_of(group.details.name),
         "picture": await _picture_of(reader, seen),
-        "cover": cover_of(group.details.name, ()).path,
+        "cover": cover_of(group.details.name, ()).strip_path,
         "public_url": public_url,
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,

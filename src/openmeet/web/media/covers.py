@@ -1,13 +1,15 @@
 """Serve generated covers: drawn on request, immutable, since their address holds all that the drawing depends on."""
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from groundwork.http.compression import chosen_encoding, encoded
-from openmeet.domain.covers.drawing import svg
-from openmeet.domain.covers.model import cover_for, named
+from openmeet.domain.covers.drawing import strip, svg
+from openmeet.domain.covers.model import Cover, cover_for, named
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.web.media.pages import IMMUTABLE
@@ -15,14 +17,25 @@ from openmeet.web.site.reduced_data import saves_data
 
 
 def routes() -> list[Route]:
-    return [Route("/covers/{name}.svg", show_cover, methods=["GET"])]
+    return [
+        Route("/covers/{name}.svg", show_cover, methods=["GET"]),
+        Route("/covers/{name}/strip.svg", show_strip, methods=["GET"]),
+    ]
 
 
 async def show_cover(request: Request) -> Response:
+    return await _answer(request, svg)
+
+
+async def show_strip(request: Request) -> Response:
+    return await _answer(request, strip)
+
+
+async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
     cover = named(request.path_params["name"])
     if cover is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    body, headers = svg(cover).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
+    body, headers = draw(cover).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
     # A page has twenty of them: together they are worth compressing, although each fits into a packet.
     if (encoding := chosen_encoding(request.headers.get("accept-encoding", ""))) is not None:
         body = await encoded(body, encoding)
