@@ -1,6 +1,6 @@
 """Run the simulation with many seeds and the storms with many kills, and write down what came of it.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and ends with status 1.
@@ -99,6 +99,7 @@ PARTS = (
     Part("chats", f"{comings_and_goings.LONG:,} acts, both engines", crowds.chats),
     Part("legacy", f"{crowds.OLD_EVENTS:,} old events, both engines", crowds.legacy),
     Part("matrix", f"{homeservers.AWAY_SECONDS} s away", homeservers.away),
+    Part("rooms", f"{homeservers.MANY.rooms} mirrored rooms", homeservers.many),
 )
 
 

@@ -272,6 +272,23 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
     assert (await standing(db, ours, dora)).role is GroupRole.LEFT
 
 
+async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(db: Database):
+    """Their places at events of the group become free, and webhooks hear of it: both follow from the one job."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
+        await record_queries.set_record(tx, ours.id, URI, CID)
+        ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
+    await take(db, said(1))
+    assert (await standing(db, ours, ben)).role is GroupRole.MEMBER
+    await take(db, deleted(said(1), 2))
+    left = await standing(db, ours, ben)
+    assert (left.role, left.statement_uri) == (GroupRole.LEFT, None)
+    async with db.reader() as reader:
+        jobs = await reader.fetch("select subject from outbox_jobs where kind = 'left_group'")
+    assert [row["subject"] for row in jobs] == [ben.user_id]
+
+
 async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("openmeet.network.ingestion.remote_groups.MOST_ASKING", 3)
     assert MOST_ASKING == 200

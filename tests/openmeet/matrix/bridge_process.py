@@ -8,8 +8,9 @@ It says ``said ready``, and ``said passed KIND`` after each event that the homes
 import asyncio
 import sys
 from pathlib import Path
+from time import monotonic
 
-from groundwork.clock import HandClock, Instant, SystemClock
+from groundwork.clock import SECOND, HandClock, Instant, SystemClock
 from groundwork.database.open_ import open_database
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
@@ -24,12 +25,23 @@ from openmeet.outbox.kinds import JobKind
 from tests.openmeet.matrix.conftest import SEALER
 
 
+class RunningClock(HandClock):
+    """A clock that begins when it is told to and runs as fast as that of the machine. It can be turned, too."""
+
+    def __init__(self, start: Instant) -> None:
+        super().__init__(start)
+        self._began = monotonic()
+
+    def now(self) -> Instant:
+        return Instant(super().now() + round((monotonic() - self._began) * SECOND))
+
+
 def _passed(kind: str) -> None:
     print("said passed", kind, flush=True)
 
 
 async def main(database: str, schema: str, now: str, url: str, name: str, token: str, tenant: str) -> None:
-    db = await open_database(database, schema=schema, clock=HandClock(Instant(int(now))))
+    db = await open_database(database, schema=schema, clock=RunningClock(Instant(int(now))))
     homeserver = open_homeserver(open_client("openmeet/tests"), SystemClock(), url, name, Path(token))
     bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
     at_once = RetryPolicy(first_seconds=0.0)

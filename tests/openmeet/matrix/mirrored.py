@@ -1,9 +1,13 @@
 """A town whose chat rooms are mirrored: people, an event, and the workers turned by hand."""
 
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from groundwork.clock import SECOND, HandClock
+from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
@@ -23,8 +27,10 @@ from openmeet.matrix.delivery import room_handler
 from openmeet.matrix.reader import read_once
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.matrix.homeserver import MatrixAccount
+from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
+from tests.openmeet.sign_in.test_refreshing_processes import line_of
 from tests.openmeet.site_under_test import event_by, person
+from tests.parts import ROOT
 
 
 @dataclass
@@ -147,12 +153,34 @@ class MirroredTown:
         return list(texts.values())
 
 
-async def mirrored_town(db: Database, bridge: Bridge, clock: HandClock) -> MirroredTown:
+async def mirrored_town(
+    db: Database, bridge: Bridge, clock: HandClock, host: str = "Ana", guest: str = "Ben"
+) -> MirroredTown:
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        ana, ben = await person(tx, host), await person(tx, guest)
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         room = await room_of(tx, ana, about(event))
         await say(tx, ana, room, "Said before it was mirrored")
         await mirroring.switch_on(tx, ana, room.id, is_confirmed=False)
     return MirroredTown(db, bridge, ana, ben, event, room, clock)
+
+
+@asynccontextmanager
+async def running(town: MirroredTown, url: str, synapse: Synapse) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A bridge of its own process, which ends by SIGKILL, at the latest with the block."""
+    town.clock.turn(30 * MINUTE)  # the leases of the dead are over
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "tests.openmeet.matrix.bridge_process", url, "", str(town.clock.now())),
+        *(synapse.url, SERVER_NAME, str(synapse.token_file), town.bridge.tenant),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert await line_of(process) == "ready"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -3,9 +3,7 @@
 import asyncio
 import itertools
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +14,10 @@ from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver
 from tests.databases import PATIENT, sqlite_url
 from tests.openmeet.matrix.conftest import SEALER
-from tests.openmeet.matrix.homeserver import SERVER_NAME, Synapse
-from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
+from tests.openmeet.matrix.homeserver import Synapse
+from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town, running
 from tests.openmeet.sign_in.test_refreshing_processes import line_of
-from tests.parts import ROOT, needs
+from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -39,26 +37,6 @@ async def shared(
     bridge = Bridge(db, homeserver, SEALER, f"k{os.getpid()}", federates=False, language="en")
     yield await mirrored_town(db, bridge, clock), url
     await db.close()
-
-
-@asynccontextmanager
-async def running(town: MirroredTown, url: str, synapse: Synapse) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A bridge of its own process, which ends by SIGKILL, at the latest with the block."""
-    town.clock.turn(30 * MINUTE)  # the leases of the dead are over
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.openmeet.matrix.bridge_process", url, "", str(town.clock.now())),
-        *(synapse.url, SERVER_NAME, str(synapse.token_file), town.bridge.tenant),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert await line_of(process) == "ready"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
+from openmeet.domain.events import inputs
+from openmeet.domain.events.inputs import Input
 from openmeet.domain.events.values import (
     MAX_ACCESS_NOTE,
     MAX_CATEGORIES,
@@ -16,9 +18,10 @@ from openmeet.domain.events.values import (
     Venue,
 )
 from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature, Category
+from openmeet.i18n.catalogue import lazy
 from openmeet.network.records.collections import DETAILS_KEY, EVENT
 from openmeet.network.records.event_writer import is_up_to_date, publishable, write_event
-from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, read_details
+from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, is_zero, read_details, reader_of
 from tests.openmeet.events.events_of_nobody import an_event
 from tests.openmeet.records.test_event_writing import OURS
 
@@ -30,6 +33,13 @@ SAID = RecordDetails(
     tags=("chess",),
     languages=("de", "en"),
 )
+
+
+def test_a_number_is_read_as_a_number():
+    """Also 0, which says something; text that is a number counts, and what is out of bounds does not."""
+    read = reader_of(Input("age", lazy("Age"), inputs.number(0, 99, "between 0 and 99")))
+    assert [read(value) for value in (18, 0, "18", 100, -1, True, None, [18], 1.5)] == [18, 0, 18] + [None] * 6
+    assert [is_zero(value) for value in (0, False, "", None, ())] == [True, False, False, False, False]
 
 
 def test_what_is_said_reads_back_and_the_record_is_valid():

@@ -141,8 +141,4 @@ async def _retract_membership(tx: Transaction, group: Group, mine: Membership) -
             record=(did, mine.statement_uri),
         )
     if group.is_read_only and mine.role in INSIDE:
-        left = replace(mine, role=GroupRole.LEFT, revision=mine.revision + 1)
-        await queries.put_member(tx, left)
-        await invitation_queries.log(
-            tx, group.id, mine.user_id, GroupLogAction.LEFT, by=mine.user_id, before=mine.role, after=GroupRole.LEFT
-        )
+        await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role)

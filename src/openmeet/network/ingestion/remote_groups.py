@@ -323,20 +323,11 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
     mine = await record_queries.by_statement(tx, stated.uri)
     if locked is None or mine is None:
         return
-    without = replace(mine, statement_uri=None, sync_enabled=False, revision=mine.revision + 1)
+    without = replace(mine, statement_uri=None, sync_enabled=False)
     if (mine.role in INSIDE and mine.role is not GroupRole.OWNER) or mine.role is GroupRole.PENDING:
-        await queries.put_member(tx, replace(without, role=GroupRole.LEFT))
-        await invitation_queries.log(
-            tx,
-            mine.group_id,
-            mine.user_id,
-            GroupLogAction.LEFT,
-            by=mine.user_id,
-            before=mine.role,
-            after=GroupRole.LEFT,
-        )
+        await actions.put(tx, without, GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role)
     else:
-        await queries.put_member(tx, without)
+        await queries.put_member(tx, replace(without, revision=mine.revision + 1))
     await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
 
 

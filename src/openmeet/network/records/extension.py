@@ -67,7 +67,7 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
     if read_details(record) == ours:
         return
     for name, value in _values(ours).items():
-        if value:
+        if value or is_zero(value):
             known[name] = value
         else:
             known.pop(name, None)
@@ -110,12 +110,18 @@ def _values(ours: RecordDetails) -> dict[str, Value]:
     return values
 
 
-def _reader(one: Input) -> Callable[[object], Any]:
+def is_zero(value: object) -> bool:
+    """Whether this is the number, which says something, unlike an empty text or a false."""
+    return value == 0 and not isinstance(value, bool)
+
+
+def reader_of(one: Input) -> Callable[[object], Any]:
     """Reads what an input says in a record of anybody: what is not valid counts as nothing said."""
 
     def read(value: object) -> Any:
         problems: Problems = {}
-        found = one.kind.parse(text_of(value) or one.kind.blank, one.name, problems)
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(value)
+        found = one.kind.parse(text or one.kind.blank, one.name, problems)
         return one.kind.parse(one.kind.blank, one.name, {}) if problems else found
 
     return _TOLERANT.get(one.name, read)
@@ -172,7 +178,7 @@ _READERS: Final = tuple(
     (
         field.name,
         field.join,
-        tuple((key, _reader(one)) for one, key in zip(field.inputs, field.in_record, strict=True)),
+        tuple((key, reader_of(one)) for one, key in zip(field.inputs, field.in_record, strict=True)),
     )
     for field in _FIELDS
 )
