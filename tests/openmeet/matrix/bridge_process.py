@@ -15,6 +15,7 @@ from groundwork.database.open_ import open_database
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.retry import RetryPolicy
+from groundwork.telemetry.logs import configure
 from openmeet.matrix import reader
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.call_jobs import call_handler, person_handler
@@ -41,14 +42,16 @@ def _passed(kind: str) -> None:
 
 
 async def main(database: str, schema: str, now: str, url: str, name: str, token: str, tenant: str) -> None:
+    # Nobody reads what it says but the lines above, and a full pipe would stop it.
+    configure(level="error", stream=sys.stderr)
     db = await open_database(database, schema=schema, clock=RunningClock(Instant(int(now))))
     homeserver = open_homeserver(open_client("openmeet/tests"), SystemClock(), url, name, Path(token))
     bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
-    at_once = RetryPolicy(first_seconds=0.0)
+    soon = RetryPolicy(first_seconds=0.2, longest_seconds=1.0)
     deliveries = {
-        JobKind.MATRIX_ROOM: one_by_one(room_handler(bridge, _passed), retry=at_once),
-        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=at_once),
-        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), retry=at_once),
+        JobKind.MATRIX_ROOM: one_by_one(room_handler(bridge, _passed), retry=soon),
+        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=soon),
+        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), retry=soon),
     }
     print("said ready", flush=True)
     reading = asyncio.create_task(reader.run(bridge, asyncio.Event(), lambda _number: None))
