@@ -401,7 +401,7 @@ async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[st
     return [publication_of(row) for row in rows]
 
 
-async def take_alike(
+async def lease_batchable(
     tx: Transaction, leased: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
 ) -> list[LeasedPublication]:
     """Lease more rows of the same people that can be sent in one call with the leased ones."""

@@ -99,7 +99,7 @@ DUE_ON_NEW_REVISION = (
 
 
 # Withheld rows that are sent once the person has consented and has a repository. All others stay here.
-_NOT_YET: Final = frozenset(
+_WITHHELD_FOR_NOW: Final = frozenset(
     {
         PublicationReason.NOT_AGREED.value,
         PublicationReason.SPEAKER_NOT_AGREED.value,
@@ -138,7 +138,11 @@ class PublicationStatus:
         """Whether the publisher decided that it stays here: its host or author keeps it off the network, or a moderator
         reviews it.
         """
-        return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _NOT_YET
+        return (
+            self.state is PublicationState.WITHHELD
+            and self.reason is not None
+            and self.reason.code not in _WITHHELD_FOR_NOW
+        )
 
     def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
         """What its owner is shown.
@@ -215,7 +219,7 @@ ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Insta
 
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
-INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+INSERT_INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
 IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
@@ -224,7 +228,7 @@ IF_NEWER = f"""
            merge_rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
-ENQUEUE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
+ENQUEUE = f"{INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
 # Only a row with a record key may have reached the PDS; the publisher withholds one without when it checks it.
 RETRACT = f"""
@@ -282,7 +286,7 @@ RECHECK_KIND = f"""
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 # Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
-_AT_A_TIME = 1000
+_IDS_PER_STATEMENT = 1000
 
 
 async def enqueue(
@@ -305,7 +309,7 @@ async def enqueue(
         [enqueue_write(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
     )
     if revision > 1:
-        await look_at_superseded(tx, kind, "(:subject_id)", subject_id=subject_id)
+        await recheck_superseded(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
 def enqueue_write(
@@ -365,8 +369,8 @@ async def enqueue_edits(
         ],
     )
     edited = [subject_id for subject_id, _, revision, _ in subjects if revision > 1]
-    for start in range(0, len(edited), _AT_A_TIME):
-        await look_at_superseded(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
+    for start in range(0, len(edited), _IDS_PER_STATEMENT):
+        await recheck_superseded(tx, kind, ":some", some=edited[start : start + _IDS_PER_STATEMENT])
 
 
 async def enqueue_retraction(
@@ -413,7 +417,7 @@ async def enqueue_retractions(
     )
 
 
-async def look_at_superseded(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
+async def recheck_superseded(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
         former = _RECHECK.format(f"in ({_SUPERSEDED} {chosen})")
@@ -452,17 +456,17 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
     a person made the change, so the write does not count as one without an edit.
     """
     tx.after_commit(wake_dispatchers)
-    for start in range(0, len(subject_ids), _AT_A_TIME):
-        some = list(subject_ids[start : start + _AT_A_TIME])
+    for start in range(0, len(subject_ids), _IDS_PER_STATEMENT):
+        some = list(subject_ids[start : start + _IDS_PER_STATEMENT])
         await tx.execute(RECHECK, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
-        await look_at_superseded(tx, kind, ":some", some=some)
+        await recheck_superseded(tx, kind, ":some", some=some)
 
 
 async def recheck_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
     """``recheck`` for any number in one statement. ``chosen``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(_RECHECK.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
-    await look_at_superseded(tx, kind, f"({chosen})", **parameters)
+    await recheck_superseded(tx, kind, f"({chosen})", **parameters)
 
 
 async def recheck_all_of(tx: Transaction, user_id: str) -> None:

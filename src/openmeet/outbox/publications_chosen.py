@@ -4,10 +4,10 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
-from openmeet.outbox.publications import IF_NEWER, INTO, PublicationKind, look_at_superseded
+from openmeet.outbox.publications import IF_NEWER, INSERT_INTO, PublicationKind, recheck_superseded
 
 _ENQUEUE: Final = f"""
-    {INTO}
+    {INSERT_INTO}
     select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
            cast(:now as bigint)
       from ({{}}) as chosen where 1 = 1
@@ -21,4 +21,4 @@ async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, chosen: st
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE.format(chosen), kind=kind, now=tx.now)
-    await look_at_superseded(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")
+    await recheck_superseded(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

@@ -27,7 +27,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import Eligibility
-from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId, EventSlug, EventStatus, GroupOfEvent, RecordOrigin
 from openmeet.domain.events.values import Mode, Visibility
@@ -310,9 +310,9 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
         seen.add(bar.state)
         for reply in bar.replies:
             try:
-                rules.must_be_open(about, settings, answer, OF_REPLY[reply], who, NOW)
+                rules.must_be_open(about, settings, answer, ACTION_OF_REPLY[reply], who, NOW)
                 decided = rules.decide(
-                    about, settings, answer, OF_REPLY[reply], standing=who, has_room=not is_full, now=NOW
+                    about, settings, answer, ACTION_OF_REPLY[reply], standing=who, has_room=not is_full, now=NOW
                 )
             except (Refused, NotFound) as refused:
                 pytest.fail(f"{bar.state} offers {reply}: {refused}")

@@ -95,7 +95,7 @@ def test_table_of_what_is_published():
         assert told(AttendanceStatus.ATTENDING, wanted) == told(AttendanceStatus.ATTENDED, wanted) == f"{RSVP}#going"
         assert told(AttendanceStatus.INTERESTED, wanted) == f"{RSVP}#interested"
         is_said = wanted.declined_as is DeclinedAs.NOT_GOING
-        assert told(AttendanceStatus.DECLINED, wanted) == (f"{RSVP}#notgoing" if is_said else Silence.UNSAID)
+        assert told(AttendanceStatus.DECLINED, wanted) == (f"{RSVP}#notgoing" if is_said else Silence.NO_RECORD)
         waiting = f"{RSVP}#interested" if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
         assert told(AttendanceStatus.PENDING, wanted) == told(AttendanceStatus.WAITLISTED, wanted) == waiting
         assert told(AttendanceStatus.INVITED, wanted) is Silence.UNDECIDED

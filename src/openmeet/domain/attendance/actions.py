@@ -32,7 +32,13 @@ from openmeet.domain.attendance.registration import ForeignAnswers, Registration
 from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import Eligibility
 from openmeet.domain.attendance.save import RsvpChange
-from openmeet.domain.attendance.transitions import OF_RECORD, OF_REPLY, TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.transitions import (
+    ACTION_OF_RECORD,
+    ACTION_OF_REPLY,
+    TABLE,
+    AttendanceAction,
+    AttendanceTransition,
+)
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_for_update
@@ -59,13 +65,13 @@ async def answer(
     rsvp_request: RsvpRequest = NO_DETAILS,
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
-    notifies_host: bool = True,
+    notifies_hosts: bool = True,
     is_single: bool = True,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     On a full event the caller joins the end of the waitlist; an offered place is taken. Repeating a reply changes
-    nothing. ``notifies_host`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
+    nothing. ``notifies_hosts`` False: the hosts know already, because the reply is old. ``is_single`` False: no calendar
     e-mail is sent, because this is one of many replies at once, or another e-mail covers it. Withdrawing is always
     possible.
 
@@ -76,7 +82,7 @@ async def answer(
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
-    act = OF_REPLY[reply]
+    act = ACTION_OF_REPLY[reply]
     # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
     takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
     if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
@@ -103,10 +109,10 @@ async def answer(
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
     decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
-    save.require_room_for_change(mine, decided, details, room=room, now=tx.now)
+    save.must_have_room_for_change(mine, decided, details, room=room, now=tx.now)
     if mine is not None and not save.changed(mine, decided, details):
         return mine
-    tells = notifies_host and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
+    tells = notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
     news = await news_of_hosts(tx, event, locked.hosts, caller.user_id, decided.status) if tells else ()
     saved = await save.put(
         tx,
@@ -121,7 +127,7 @@ async def answer(
             actor_id=caller.user_id,
             answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
         ),
-        enqueues_first=True,
+        enqueues_new_record=True,
         has_webhooks=locked.has_webhooks,
         last_number=locked.seats.last_number,
         along=[*(news or ()), *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ())],
@@ -165,7 +171,7 @@ async def apply_from_network(
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
-    act = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else OF_RECORD[answer]
+    act = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
     standing = Eligibility(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
@@ -231,7 +237,7 @@ async def restore_reply(
     if event is None or mine is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     registration_settings = await registration.of_event(tx, event)
-    act, details = OF_RECORD[rules.reply_meaning(status)], save.stored_details(mine)
+    act, details = ACTION_OF_RECORD[rules.reply_meaning(status)], save.stored_details(mine)
     room = act is AttendanceAction.NETWORK_GOING and await save.has_room(
         tx, event, registration_settings, mine, details
     )
@@ -323,7 +329,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
-async def event_changed(
+async def announce_change(
     tx: Transaction, event: Event, kind: NotificationKind[DatesChanged], *, by: UserId, before: Event | None = None
 ) -> None:
     """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
@@ -338,7 +344,7 @@ async def event_changed(
     await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
-async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
+async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
     """Fill the seats that became free when locked dates of a series changed. ``changed``: pairs of (before, after)."""
     freed = [
         after
@@ -349,7 +355,7 @@ async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]])
     await waitlist.fill_several(tx, freed)
 
 
-async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
+async def restore_rsvps_of(tx: Transaction, events: Sequence[Event]) -> None:
     """Locked events are restored: enqueue their RSVP records and fill free seats."""
     await recheck_rsvp_records(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
@@ -428,5 +434,5 @@ async def _details_of_last_date(
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
     if found is None:
         return None
-    most = rules.most_together(rules.limits_of(event, registration_settings), found.mode)
+    most = rules.largest_party(rules.limits_of(event, registration_settings), found.mode)
     return replace(found, party=min(found.party, registration_settings.max_party, most or found.party))

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.rules import Eligibility
-from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.values import Mode
 from openmeet.recurrence import wall_time
@@ -203,7 +203,7 @@ def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
             case.event,
             case.registration_settings,
             mine,
-            OF_REPLY[RsvpReply.GOING],
+            ACTION_OF_REPLY[RsvpReply.GOING],
             standing=case.eligibility,
             has_room=not case.is_full,
             now=case.now,
@@ -282,7 +282,7 @@ def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
 
 def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
     """Whether the event takes this reply from them now. Withdrawing needs something to withdraw once it is closed."""
-    act = OF_REPLY[reply]
+    act = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:
         is_answered = case.mine is not None and case.mine.status is not AttendanceStatus.DECLINED
         if not is_answered and (case.event.is_cancelled or case.event.is_over(case.now) or not case.is_welcome):

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.answer_state import (
 )
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, registration_closes_at
+from openmeet.domain.attendance.rules import is_too_large, largest_party, limits_of, registration_closes_at
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.i18n import formatting
@@ -334,7 +334,7 @@ def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
 def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
     """That the party is larger than the lowered limit, so that no place will be free; empty where one may be."""
     limits = limits_of(event, registration_settings)
-    most = most_together(limits, mine.mode)
+    most = largest_party(limits, mine.mode)
     if most is None or not is_too_large(limits, mine):
         return ""
     # The most are fewer than a party of at least two, so the party always is several people.

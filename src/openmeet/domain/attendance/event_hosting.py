@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import network_rsvps, queries, reevaluation
-from openmeet.domain.attendance.actions import event_changed, recheck_rsvp_records
+from openmeet.domain.attendance.actions import announce_change, recheck_rsvp_records
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
@@ -113,7 +113,7 @@ async def _notify_attendees(
     tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind[DatesChanged]
 ) -> Event:
     if before is None or before.revision != event.revision:
-        await event_changed(tx, event, kind, by=caller.user_id, before=before)
+        await announce_change(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.enqueue_around(tx, event.slug)
         # If the series update touched this very date, its revision has grown again.
         return await by_id(tx, event.id) or event

@@ -23,7 +23,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails, merge_details
-from openmeet.domain.attendance.rules import Decided, Eligibility
+from openmeet.domain.attendance.rules import Eligibility, RsvpDecision
 from openmeet.domain.attendance.save import RsvpChange
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import seeing
@@ -185,7 +185,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     rules.decide(
         event, registration_settings, mine, AttendanceAction.CHECK_IN, standing=Eligibility(), has_room=room, now=tx.now
     )
-    there = Decided(AttendanceStatus.ATTENDED)
+    there = RsvpDecision(AttendanceStatus.ATTENDED)
     details = save.stored_details(mine)
     if mine.status is AttendanceStatus.INVITED:
         # They came without having replied: they agreed neither to be listed nor to a record.
@@ -294,7 +294,7 @@ async def put(
     event: Event,
     user_id: UserId,
     mine: Attendance | None,
-    decided: Decided,
+    decided: RsvpDecision,
     details: ResponseDetails,
     caller: Caller,
     *,

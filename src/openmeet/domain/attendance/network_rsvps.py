@@ -28,8 +28,8 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.attendance.rules import Decided, Eligibility
-from openmeet.domain.attendance.transitions import OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.rules import Eligibility, RsvpDecision
+from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -181,7 +181,7 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # visibility to this person is checked one at a time
     registration_settings = known.settings_by_event[event.id]
-    act = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else OF_RECORD[rsvp.answer]
+    act = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
     is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
     takes_place = TABLE[act][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
@@ -204,7 +204,7 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
 
 
 def _changed(
-    known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: Decided
+    known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: RsvpDecision
 ) -> Attendance | None:
     """The RSVP with a changed reply; None if others may move up because of it."""
     details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))

@@ -12,7 +12,7 @@ from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
-from openmeet.domain.attendance.rules import Decided
+from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
@@ -256,7 +256,7 @@ _STANDS: Final = "stands"
 
 
 def calendar_email(
-    tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided
+    tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: RsvpDecision
 ) -> Sequence[SqlWrite]:
     """SQL writes that enqueue a calendar e-mail to a person who is newly going, or no longer going; empty for neither.
 
@@ -271,7 +271,7 @@ def calendar_email(
 
 
 def calendar_end_email(
-    tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: Decided
+    tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: RsvpDecision
 ) -> Sequence[SqlWrite]:
     """SQL writes that enqueue the end of a calendar entry, for a person no longer going; sent only if an entry was."""
     if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:

@@ -22,7 +22,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import limits_of, most_together
+from openmeet.domain.attendance.rules import largest_party, limits_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
@@ -66,8 +66,8 @@ def merge_details(
     party = rsvp_request.party if rsvp_request.party is not None else (mine.party if mine else 1)
     most = max(registration_settings.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, rsvp_request)
-    there_are = most_together(limits_of(event, registration_settings), mode)
-    # People with seats keep them and get no further ones: ``save.require_room_for_change`` checks that.
+    there_are = largest_party(limits_of(event, registration_settings), mode)
+    # People with seats keep them and get no further ones: ``save.must_have_room_for_change`` checks that.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         problems["party"] = (

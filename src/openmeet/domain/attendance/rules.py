@@ -30,7 +30,7 @@ class Eligibility:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class RsvpDecision:
     """A status, and the reason where it is pending."""
 
     status: AttendanceStatus
@@ -95,33 +95,33 @@ def decide(
     standing: Eligibility,
     has_room: bool,
     now: Instant,
-) -> Decided:
+) -> RsvpDecision:
     """The resulting status. ``has_room``: for the whole party, without passing anybody on the waitlist. Raises Refused,
     NotFound.
     """
     outcome = TABLE[act][mine.status if mine else None]
-    unchanged = Decided(mine.status, mine.pending_for) if mine else None
+    unchanged = RsvpDecision(mine.status, mine.pending_for) if mine else None
     match outcome:
         case AttendanceTransition.KEEP if unchanged is not None:
             return unchanged
         case AttendanceTransition.ACCEPT_OFFER if mine is not None and unchanged is not None:
             # An offer is for the party that it was made to; there may be no room for a larger one (invariant 4).
-            return Decided(AttendanceStatus.ATTENDING) if has_room else unchanged
+            return RsvpDecision(AttendanceStatus.ATTENDING) if has_room else unchanged
         case AttendanceTransition.SEAT_IF_UNKNOWN if (
             unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN_STATUS
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
-            apart = _pending_for(event, registration_settings, mine, act, standing, now)
-            return Decided(AttendanceStatus.PENDING, apart) if apart else _placed(has_room=has_room)
+            pending_for = _pending_for(event, registration_settings, mine, act, standing, now)
+            return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else _placed(has_room=has_room)
         case AttendanceTransition.APPROVE_AND_SEAT:
             return _placed(has_room=has_room)
         case AttendanceTransition.SEAT_OR_REFUSE:
             if not has_room:
                 raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
-            return Decided(AttendanceStatus.ATTENDING)
+            return RsvpDecision(AttendanceStatus.ATTENDING)
         case AttendanceTransition.PENDING:
-            return Decided(AttendanceStatus.PENDING, PendingFor.UNKNOWN_STATUS)
+            return RsvpDecision(AttendanceStatus.PENDING, PendingFor.UNKNOWN_STATUS)
         case (
             AttendanceTransition.ATTENDING
             | AttendanceTransition.INTERESTED
@@ -129,7 +129,7 @@ def decide(
             | AttendanceTransition.INVITED
             | AttendanceTransition.REJECTED
         ):
-            return Decided(AttendanceStatus(outcome.value))
+            return RsvpDecision(AttendanceStatus(outcome.value))
         case AttendanceTransition.REFUSE_REJECTED:
             raise Refused(AttendanceReason.DECLINED_BY_HOST, name="AnswerRejected")
         case AttendanceTransition.REFUSE_CHECKED_IN:
@@ -146,12 +146,12 @@ def decide(
             assert_never(outcome)
 
 
-def without_record(mine: Attendance) -> Decided:
+def without_record(mine: Attendance) -> RsvpDecision:
     """The status after the deletion of its record, whatever the event's settings and capacity."""
     outcome = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
     if outcome is AttendanceTransition.KEEP:
-        return Decided(mine.status, mine.pending_for)
-    return Decided(AttendanceStatus(outcome.value))
+        return RsvpDecision(mine.status, mine.pending_for)
+    return RsvpDecision(AttendanceStatus(outcome.value))
 
 
 def reply_meaning(status: AttendanceStatus) -> NetworkAnswer:
@@ -165,8 +165,8 @@ def reply_meaning(status: AttendanceStatus) -> NetworkAnswer:
             return NetworkAnswer.GOING
 
 
-def _placed(*, has_room: bool) -> Decided:
-    return Decided(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
+def _placed(*, has_room: bool) -> RsvpDecision:
+    return RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
 
 
 def _pending_for(
@@ -200,7 +200,7 @@ OFFER_LIFE = DAY
 SHORTEST_OFFER = 30 * MINUTE
 
 # How long before the start smaller parties may pass larger ones.
-OVERTAKING_FROM = DAY
+LAST_CALL = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | No
     return limit is None or held.of(how) + party <= limit
 
 
-def most_together(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
+def largest_party(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
     """The largest party that the event could ever seat; None is any."""
     both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
     return min((limit for limit in both if limit is not None), default=None)
@@ -277,7 +277,7 @@ def most_together(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
 
 def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
     """Whether this party would not fit even if alone: a limit was lowered since they answered."""
-    most = most_together(limits, one.mode)
+    most = largest_party(limits, one.mode)
     return most is not None and one.party > most
 
 
@@ -290,7 +290,7 @@ def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
 
 def is_last_call(event: Event, now: Instant) -> bool:
     """Whether the start is so near that an empty seat would stay empty."""
-    return event.starts_at is not None and event.starts_at - now <= OVERTAKING_FROM
+    return event.starts_at is not None and event.starts_at - now <= LAST_CALL
 
 
 def next_up(
@@ -301,10 +301,10 @@ def next_up(
     ``allows_overtaking``: smaller parties may pass larger ones that do not fit.
     """
     chosen: list[Attendance] = []
-    stuck: set[AnswerMode] = set()
+    full_modes: set[AnswerMode] = set()
     for one in waitlist:
         how = one.mode or AnswerMode.IN_PERSON
-        if how in stuck or is_too_large(limits, one):
+        if how in full_modes or is_too_large(limits, one):
             continue
         if fits(limits, held, one.party, one.mode):
             held = held.plus(one.party, one.mode)
@@ -313,7 +313,7 @@ def next_up(
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
             # Only this mode is full: people of the other mode do not wait for it.
-            stuck.add(how)
+            full_modes.add(how)
         else:
             break
     return chosen
@@ -335,8 +335,8 @@ def offer_until(event: Event, now: Instant) -> Instant:
     return until if event.over_at is None else min(until, event.over_at)
 
 
-def in_order(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
-    """Several waitlists merged in order of arrival."""
+def merged_by_number(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
+    """Several waitlists merged, in order of their numbers."""
     return sorted((one for waitlist in waitlists for one in waitlist), key=lambda one: one.waitlist_number or 0)
 
 
@@ -348,19 +348,19 @@ def registration_closes_at(event: Event, registration_settings: RegistrationSett
 
 
 # A day before: badges are handed out on the eve, and the staff's time zone may differ.
-OPENS_BEFORE = DAY
-CLOSES_AFTER = 7 * DAY
+CHECK_IN_OPENS_BEFORE = DAY
+CHECK_IN_CLOSES_AFTER = 7 * DAY
 
 
 def why_check_in_is_closed(event: Event, now: Instant) -> Why | None:
     """Why check-in is closed now, and when it is open; None while it is open."""
     if event.starts_at is None or event.over_at is None:
         return AttendanceReason.CHECK_IN_NEEDS_DATE()
-    if now < event.starts_at - OPENS_BEFORE:
-        opens = Instant(event.starts_at - OPENS_BEFORE)
+    if now < event.starts_at - CHECK_IN_OPENS_BEFORE:
+        opens = Instant(event.starts_at - CHECK_IN_OPENS_BEFORE)
         return AttendanceReason.CHECK_IN_NOT_YET(opens=_check_in_times(event, opens))
-    if now > event.over_at + CLOSES_AFTER:
-        closed = Instant(event.over_at + CLOSES_AFTER)
+    if now > event.over_at + CHECK_IN_CLOSES_AFTER:
+        closed = Instant(event.over_at + CHECK_IN_CLOSES_AFTER)
         return AttendanceReason.CHECK_IN_OVER(closed=_check_in_times(event, closed))
     return None
 

@@ -22,7 +22,7 @@ from openmeet.domain.attendance.queries import HOLDS
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails
-from openmeet.domain.attendance.rules import Decided, SeatsTaken
+from openmeet.domain.attendance.rules import RsvpDecision, SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import Mode
@@ -208,7 +208,7 @@ async def has_room(
     )
 
 
-def changed(mine: Attendance | None, decided: Decided, details: ResponseDetails) -> bool:
+def changed(mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
     """Whether there is anything to write."""
     return mine is None or (
         mine.status,
@@ -238,8 +238,8 @@ def belongs_in_history(before: Attendance, after: Attendance) -> bool:
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
-def require_room_for_change(
-    mine: Attendance | None, decided: Decided, details: ResponseDetails, *, room: bool, now: Instant
+def must_have_room_for_change(
+    mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, room: bool, now: Instant
 ) -> None:
     """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
     if mine is None or room or (details.party <= mine.party and details.mode is mine.mode):
@@ -257,7 +257,7 @@ def new_rsvp(
     now: Instant,
     event: Event,
     user_id: UserId,
-    decided: Decided,
+    decided: RsvpDecision,
     details: ResponseDetails,
     *,
     source: RsvpSource,
@@ -288,7 +288,7 @@ def new_rsvp(
 
 def with_decision(
     known: Attendance,
-    decided: Decided,
+    decided: RsvpDecision,
     details: ResponseDetails,
     *,
     source: RsvpSource,
@@ -324,7 +324,7 @@ class RsvpChange:
     event: Event
     user_id: UserId
     mine: Attendance | None
-    decided: Decided
+    decided: RsvpDecision
     details: ResponseDetails
     source: RsvpSource
     through: ChangeChannel
@@ -338,14 +338,14 @@ async def put(
     tx: Transaction,
     change: RsvpChange,
     *,
-    enqueues_first: bool = False,
+    enqueues_new_record: bool = False,
     has_webhooks: bool = True,
     last_number: int | None = None,
     along: Sequence[SqlWrite] = (),
 ) -> Attendance:
     """Save a decision. People who join the waitlist, or ask for more seats while on it, go to its end.
 
-    ``enqueues_first``: enqueue the record of a first RSVP. ``has_webhooks`` False: no webhook is on. ``last_number``:
+    ``enqueues_new_record``: enqueue the record of a first RSVP. ``has_webhooks`` False: no webhook is on. ``last_number``:
     the end of the waitlist, if known. ``along``: writes to execute in the same batch.
     """
     event, mine, decided, details = change.event, change.mine, change.decided, change.details
@@ -365,7 +365,7 @@ async def put(
         approved_at=known.approved_at if known.approved_at is not None or not change.is_approved else tx.now,
     )
     if mine is None:
-        first = [queries.inserting(after), *([_record_write(tx, after)] if enqueues_first else []), *along]
+        first = [queries.inserting(after), *([_record_write(tx, after)] if enqueues_new_record else []), *along]
         await history.keep(
             tx,
             event,

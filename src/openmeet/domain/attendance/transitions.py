@@ -122,13 +122,13 @@ TABLE: Mapping[AttendanceAction, Mapping[AttendanceStatus | None, AttendanceTran
     act: dict(zip(COLUMNS, row, strict=True)) for act, row in _ROWS.items()
 }
 
-OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {
+ACTION_OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {
     RsvpReply.GOING: AttendanceAction.GOING,
     RsvpReply.INTERESTED: AttendanceAction.INTERESTED,
     RsvpReply.DECLINED: AttendanceAction.DECLINE,
 }
 
-OF_RECORD: Mapping[NetworkAnswer, AttendanceAction] = {
+ACTION_OF_RECORD: Mapping[NetworkAnswer, AttendanceAction] = {
     NetworkAnswer.GOING: AttendanceAction.NETWORK_GOING,
     NetworkAnswer.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
     NetworkAnswer.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,

@@ -52,7 +52,9 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     if limits.total is not None and held.total >= limits.total:
         return 0
     waitlists = await _by_mode(tx, event.id, limits, LOOKED_AT)
-    chosen = rules.next_up(limits, held, rules.in_order(waitlists), allows_overtaking=rules.is_last_call(event, tx.now))
+    chosen = rules.next_up(
+        limits, held, rules.merged_by_number(waitlists), allows_overtaking=rules.is_last_call(event, tx.now)
+    )
     if not chosen:
         return 0
     silent = await queries.unreachable(tx, [one.user_id for one in chosen])
@@ -133,7 +135,7 @@ async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
 
 async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
     """The first person of each mode's waitlist."""
-    return rules.in_order(await _by_mode(reader, event_id, limits, 1))
+    return rules.merged_by_number(await _by_mode(reader, event_id, limits, 1))
 
 
 async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
@@ -184,7 +186,7 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
         for mode in _modes(limits):
             name = f"{number}_{mode or 'any'}"
             of_mode = "" if mode is None else f"and {_MODE} = '{mode.value}'"
-            most = rules.most_together(limits, mode)
+            most = rules.largest_party(limits, mode)
             if most is not None:
                 values[f"most{name}"] = most
             parts.append(
@@ -205,7 +207,7 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
 async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
     """The waitlists without parties that can never fit."""
     return [
-        await waiting(reader, event_id, limit, mode, party_up_to=rules.most_together(limits, mode))
+        await waiting(reader, event_id, limit, mode, party_up_to=rules.largest_party(limits, mode))
         for mode in _modes(limits)
     ]
 

@@ -16,7 +16,7 @@ from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpRepl
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.response_details import merge_details
 from openmeet.domain.attendance.rules import Eligibility, must_be_open
-from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -63,7 +63,7 @@ async def ask(
     (the host's questions) and TooMany (this address was sent several).
     """
     event, registration_settings = await open_to_guests(tx, slug)
-    act = OF_REPLY[reply]
+    act = ACTION_OF_REPLY[reply]
     must_be_open(event, registration_settings, None, act, Eligibility(), tx.now)
     merge_details(event, registration_settings, None, rsvp_request, is_going=reply is RsvpReply.GOING)
     if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= EMAILS_PER_HOUR:

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
-from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
+from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import STARTS, new_slug
@@ -236,7 +236,7 @@ async def apply(
     if plan.scope is not EditScope.THIS:
         news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
     untold = await notify.notify_people(tx, target, news)
-    await seats_changed(tx, changed)
+    await fill_freed_seats(tx, changed)
     is_split = target.id != series.id
     if is_split:
         await series_dates.enqueue_by_policy(tx, series.id)

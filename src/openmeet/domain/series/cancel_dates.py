@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
+from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
@@ -43,7 +43,7 @@ async def cancel_dates(
     if not changed:
         return 0
     await _notify_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, tells=tells)
-    await seats_changed(tx, changed)
+    await fill_freed_seats(tx, changed)
     return len(changed)
 
 
@@ -56,7 +56,7 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
     if not changed:
         return 0
     await _notify_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, tells=tells)
-    await seats_changed(tx, changed)
+    await fill_freed_seats(tx, changed)
     return len(changed)
 
 
@@ -93,7 +93,7 @@ async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool
         if event.id in with_it and not event.is_gone and not event.is_over(tx.now)
     ]
     changed, news = await _reinstate(tx, series, coming, tells=tells)
-    await seats_changed(tx, changed)
+    await fill_freed_seats(tx, changed)
     return len(changed), news
 
 

@@ -66,7 +66,7 @@ async def answer_all(
         try:
             # The host is notified once, not for each date.
             mine = await attendance.answer(
-                tx, caller, event.slug, reply, through=through, notifies_host=not outcomes, is_single=False
+                tx, caller, event.slug, reply, through=through, notifies_hosts=not outcomes, is_single=False
             )
         except NotFound:
             continue  # a date that the person may not see
@@ -92,7 +92,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     for event in going:
         # The host is notified once, and so is the person's calendar.
         tells = event is going[0]
-        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_host=tells, is_single=False)
+        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=tells, is_single=False)
     await emails.enqueue(tx, series, caller, coming, mine)
     return len(going)
 
@@ -165,7 +165,7 @@ async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
             continue
         try:
             await attendance.answer(
-                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_host=False, is_single=False
+                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_hosts=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # left the group, or the date refuses or asks first: they decide on its page

@@ -18,7 +18,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
-from openmeet.domain.attendance.actions import recheck_rsvp_records, seats_changed
+from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
@@ -292,7 +292,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
         news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
     await notify.notify_people(tx, restored, news, only=await _heard(tx, found))
-    await seats_changed(tx, pairs)
+    await fill_freed_seats(tx, pairs)
     await note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
     await series_dates.enqueue_by_policy(tx, restored.id)

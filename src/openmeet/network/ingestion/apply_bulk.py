@@ -110,7 +110,7 @@ async def _take_over(
     )
     of_uri = {after.record_uri: (before, after) for before, after in changed}
     back = [after for before, after in changed if before is not None and before.is_without_record]
-    await attendance.events_are_back(tx, back)
+    await attendance.restore_rsvps_of(tx, back)
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}

@@ -129,7 +129,7 @@ async def _apply_with_consequences(
     if before is None:
         await publication_moves.drop(tx, uri)
     elif before.is_without_record:
-        await attendance.events_are_back(tx, await event_queries.several(tx, [event_id]))
+        await attendance.restore_rsvps_of(tx, await event_queries.several(tx, [event_id]))
     return event_id
 
 

@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.actions import event_changed
+from openmeet.domain.attendance.actions import announce_change
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventSlug
@@ -60,7 +60,7 @@ async def choose(
     after = await events.take_values(tx, caller, slug, WAY.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
-        await event_changed(tx, after, _kind(before, after), by=caller.user_id, before=before)
+        await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)
     return after
 
 

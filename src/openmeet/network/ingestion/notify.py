@@ -29,7 +29,7 @@ async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
         return
-    await attendance.event_changed(tx, _named(after, rev), kind, by=after.author_id, before=before)
+    await attendance.announce_change(tx, _named(after, rev), kind, by=after.author_id, before=before)
 
 
 async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
@@ -38,7 +38,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
         return
     after = await events.by_id(tx, before.id)
     if after is not None and after.is_gone:
-        await attendance.event_changed(tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before)
+        await attendance.announce_change(tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before)
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:

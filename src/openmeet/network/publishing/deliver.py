@@ -119,7 +119,7 @@ async def _carry_out(publisher: Publisher, leased: LeasedPublication) -> None:
     is_retracting = leased.state is PublicationState.RETRACTING
     match decision:
         case Withhold(why) | RetractDuplicate(why):
-            await _withhold(publisher, leased, why)
+            await _withhold_or_retract(publisher, leased, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(publisher, leased)
         case KeepEditsLocal(why):
@@ -195,7 +195,7 @@ async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> N
         await _resume_publishing(publisher, leased)
 
 
-async def _withhold(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
+async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
     """It may not be public: retract what may have been published."""
     if leased.uri is None or leased.did is None:
         if leased.state is PublicationState.RETRACTING:

@@ -111,7 +111,7 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
             if event.record_deleted_at is not None:
                 # Nothing is written until its host decides; checking again finds changes that nobody announced.
                 return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
-            is_hidden_by_moderators = event.is_hidden and await _is_withheld(reader, event)
+            is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
             if is_hidden_by_moderators and not leased.may_exist_remotely:
                 return Withhold(PublicationReason.UNDER_REVIEW)
             if not event.record.is_wanted:
@@ -124,7 +124,7 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
             if reach_of(event) is PublishLevel.NOTHING:
                 if event.is_record_of_author and not leased.is_withdrawn:
                     return DoNothing()
-                return Withhold(_kept_here(event))
+                return Withhold(_why_not_public(event))
             if not consent.is_given or not preferences.writes_events:
                 why = PublicationReason.NO_EVENTS if consent.is_given else PublicationReason.NOT_AGREED
                 return KeepEditsLocal(why) if _is_only_another_apps(event, leased) else Withhold(why)
@@ -204,7 +204,7 @@ async def _exceeds_minimum(reader: Reader, event: Event) -> bool:
     return isinstance(record, dict) and not says_little(record)
 
 
-async def _is_withheld(reader: Reader, event: Event) -> bool:
+async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
     """Whether a moderation decision, or a pending one, hides it from others; the state of the account does not count."""
     place, group = event.place_in_series, event.group
     named = (
@@ -218,7 +218,7 @@ async def _is_withheld(reader: Reader, event: Event) -> bool:
     return any(one.state is not SubjectVisibility.TRUSTED for one in found.values())
 
 
-def _kept_here(event: Event) -> PublicationReason:
+def _why_not_public(event: Event) -> PublicationReason:
     match circle_of(event.content.visibility, event.group):
         case Circle.EVERYBODY:
             return PublicationReason.GROUP_KEEPS_EVENTS
@@ -259,7 +259,7 @@ async def _decide_rsvp(
     match token:
         case Silence.UNDECIDED:
             return DoNothing()
-        case Silence.UNSAID:
+        case Silence.NO_RECORD:
             return Withhold(PublicationReason.NO_DECLINED)
     if event.record_uri is None and leased.may_exist_remotely:
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)

@@ -23,7 +23,7 @@ from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # How long to wait for the rounds that were started before further ones start, for other servers.
-_PATIENCE_SECONDS = 0.5
+_WAIT_FOR_ROUNDS_SECONDS = 0.5
 # Maximum number of slow servers at a time; beyond that, new rounds wait for one of them.
 _MOST_AT_ONCE = 50
 # Requests at once after a failed call: those in flight when the circuit breaker opens are lost.
@@ -52,7 +52,7 @@ async def run(
             log.error("publications.lease_failed", error=repr(failure))
         under_way |= begun
         if begun:
-            await asyncio.wait(begun.values(), timeout=_PATIENCE_SECONDS)
+            await asyncio.wait(begun.values(), timeout=_WAIT_FOR_ROUNDS_SECONDS)
         else:
             await idle(stop, wake, idle_seconds)
         if len(under_way) >= _MOST_AT_ONCE:
@@ -70,7 +70,9 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
     shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
         leased = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
-        leased += await publication_leases.take_alike(tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
+        leased += await publication_leases.lease_batchable(
+            tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut
+        )
         servers = await publication_leases.servers_of(tx, leased)
     by_server: dict[str, list[LeasedPublication]] = defaultdict(list)
     for one in leased:

@@ -149,7 +149,7 @@ class Silence(StrEnum):
     """Why a status is not published. Undecided: an existing record stays until the decision."""
 
     UNDECIDED = "undecided"
-    UNSAID = "unsaid"  # no record may exist
+    NO_RECORD = "unsaid"  # no record may exist
 
 
 def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | Silence:
@@ -160,7 +160,7 @@ def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | 
         case AttendanceStatus.INTERESTED:
             return INTERESTED
         case AttendanceStatus.DECLINED:
-            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else Silence.UNSAID
+            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else Silence.NO_RECORD
         case AttendanceStatus.PENDING | AttendanceStatus.WAITLISTED:
             return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
         case AttendanceStatus.INVITED | AttendanceStatus.REJECTED:

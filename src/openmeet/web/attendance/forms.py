@@ -11,7 +11,7 @@ from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
 from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, RsvpRequest
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.rules import limits_of, most_together
+from openmeet.domain.attendance.rules import largest_party, limits_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
@@ -26,6 +26,9 @@ MODE_LABELS: Mapping[AnswerMode, LazyText] = {
 
 # Whether the answer is shared with other apps; a form without it leaves that as it is.
 SHARE = "share"
+
+# What the event page's form says beside the reply.
+BESIDE_REPLY: Final = ("party", "mode", SHARE)
 
 # Marks a complete form: an empty field then means empty, not unchanged.
 WHOLE = "whole"
@@ -61,7 +64,7 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, mine: A
     """The fields for an event and an existing RSVP."""
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
-    there_are = max(most_together(limits, way) or MOST_IN_PARTY for way in ways)
+    there_are = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
     # Attendees keep their seats if the limit is lowered; a party too large for it can be reduced on the waitlist.
     most = max(
         min(max(registration_settings.max_party, mine.party if mine else 1), there_are),

@@ -17,7 +17,7 @@ from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpR
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_invited
-from openmeet.domain.attendance.transitions import OF_REPLY
+from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
@@ -34,15 +34,12 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 # The reply that restores the previous RSVP; if there was none, the undo withdraws this one.
-_UNDOES = {
+_UNDO_REPLY = {
     AttendanceStatus.ATTENDING: RsvpReply.GOING,
     AttendanceStatus.WAITLISTED: RsvpReply.GOING,
     AttendanceStatus.PENDING: RsvpReply.GOING,
     AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
 }
-
-# What the event page's form says beside the reply.
-_CARRIED = ("party", "mode", forms.SHARE)
 
 
 def routes() -> list[Route]:
@@ -59,8 +56,8 @@ async def show(request: Request) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine, registration_settings = await _seen(reader, request)
-        asked = {name: request.query_params[name] for name in _CARRIED if name in request.query_params}
-        typed = Typed({**forms.values_of(mine), **asked})
+        carried = {name: request.query_params[name] for name in forms.BESIDE_REPLY if name in request.query_params}
+        typed = Typed({**forms.values_of(mine), **carried})
         return await _page(
             reader, request, event, mine, registration_settings, typed, reply=request.query_params.get("reply", "")
         )
@@ -96,7 +93,7 @@ async def answer(request: Request) -> Response:
     except InvalidForm as wrong:
         if forms.WHOLE not in typed:
             # One click on the event page while the host asks for more: no error, show the form.
-            asked = {"reply": reply.value, **{name: typed[name] for name in _CARRIED if name in typed}}
+            asked = {"reply": reply.value, **{name: typed[name] for name in forms.BESIDE_REPLY if name in typed}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
             again = typed_again(typed, wrong)
@@ -107,10 +104,10 @@ async def answer(request: Request) -> Response:
     if of_series := typed.get("series", ""):
         # From the list of dates of a series, where more than one may be answered.
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
-    undo = _UNDOES.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
+    undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
     # A reply that changed nothing has nothing to undo.
-    query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
+    query = f"?undo={undo.value}" if has_changed and ACTION_OF_REPLY[undo] is not ACTION_OF_REPLY[reply] else ""
     return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else "answer_kept")
 
 

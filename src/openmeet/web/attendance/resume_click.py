@@ -32,9 +32,6 @@ FLASH = {
     AttendanceStatus.PENDING: "asked_host",
 }
 
-# Fields that the event page's own form may have.
-_BESIDE = ("party", "mode")
-
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -46,7 +43,11 @@ class Finished:
 
 def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
     """The event's path with the requested reply."""
-    wanted = {"reply": reply.value, **{name: typed[name] for name in _BESIDE if typed.get(name)}}
+    # An empty ``share`` is a box that is not ticked.
+    beside = {
+        name: typed[name] for name in forms.BESIDE_REPLY if typed.get(name) or (name == forms.SHARE and name in typed)
+    }
+    wanted = {"reply": reply.value, **beside}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
 
 
@@ -74,7 +75,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
-    wanted = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    wanted = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     if wanted.get("reply") not in set(RsvpReply) or "/" in slug:
         return Finished(path)
     reply = RsvpReply(wanted["reply"])

@@ -70,7 +70,7 @@ async def _drawn(cover: Cover, facts: CardFacts) -> bytes:
     return await asyncio.shield(_waiting[key])
 
 
-def card_of(event: Event) -> PictureView:
+def card_picture_of(event: Event) -> PictureView:
     """The card of a public event as a picture of its page."""
     return PictureView(
         f"/events/{event.slug}/card.png?v={event.revision}",

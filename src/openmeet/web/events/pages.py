@@ -41,7 +41,7 @@ from openmeet.web.attendance.asking import asking_to_join
 from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
 from openmeet.web.events.answer_view import PageFacts
-from openmeet.web.events.card_picture import card_of
+from openmeet.web.events.card_picture import card_picture_of
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
@@ -147,7 +147,7 @@ async def _event_context(
         "code": picture_of_code(address) if is_fresh else "",
         "address": address,
         "public_url": public_url,
-        "card": card_of(event),
+        "card": card_picture_of(event),
         "json_ld": structured_data.json_ld(event, names[event.author_id], public_url),
     }
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
