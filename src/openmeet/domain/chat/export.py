@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.chat.access import access
+from openmeet.domain.chat.access import access, chain
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, MessageKind, RoomId
 from openmeet.domain.chat.queries import votes_of
@@ -80,7 +80,7 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
         select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id
          where m.room_id = :room and exists (
                select 1 from attendances a join events e on e.id = a.event_id
-                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id = r.series_id))
+                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id in ({chain("r")} select id from chain)))
          group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
         """,
         room=room,

@@ -303,6 +303,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
             )
         )
     query = {name: request.query_params[name] for name in ("date", "person") if request.query_params.get(name)}
+    is_part = any(request.query_params.get(name) for name in ("date", "person", "pinned", "from", "to"))
     return {
         "rows": rows,
         "long_date": view.date_heading(about, reader.now, place.time_zone) if about else "",
@@ -311,7 +312,8 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
         "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
         "is_end": not found.has_after,
         "last_number": room.last_number if room else 0,
-        "has_new": any(getattr(one, "is_new", False) for one in rows),
+        # The mark is the newest number of the whole room: a part of it must not move it.
+        "has_new": not is_part and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
 

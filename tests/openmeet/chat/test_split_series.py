@@ -1,0 +1,56 @@
+"""What a conversation of a series keeps and tells is the same for dates of each half after a split."""
+
+import pytest
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Database
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.chat import export, rooms
+from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
+from openmeet.domain.chat.retention import forget_expired_messages
+from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.domain.events.model import EventSlug
+from tests.openmeet.chat.talking import room_of, say
+from tests.openmeet.series.practice import NOW, begin, split
+from tests.openmeet.site_under_test import person
+
+SPLIT_AT = "2026-12-08T18:00:00"
+
+
+@pytest.fixture
+async def db(make_database, clock) -> Database:
+    clock.turn(NOW - clock.now())
+    return await make_database("openmeet", clock=clock)
+
+
+async def split_in_two(tx):
+    ana, series = await begin(tx)
+    room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+    await split(tx, series, SPLIT_AT, "Practice, renewed")
+    return ana, room
+
+
+async def test_the_export_numbers_whoever_answered_a_later_date_privately(db):
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        cleo = await person(tx, "Cleo")
+        later = await tx.fetch_one("select slug from events where original_date = :date", date=SPLIT_AT)
+        await attendance.answer(tx, cleo, EventSlug(later["slug"]), RsvpReply.GOING, RsvpRequest(is_private=True))
+        await say(tx, cleo, room, "Where is the key?", about=SPLIT_AT)
+    exported = [one async for page in export.pages(db, room.id, ana.user_id, 0) for one in page]
+    (name,) = [one.name for one in exported if one.message.body == "Where is the key?"]
+    assert "Cleo" not in str(name)
+
+
+async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        await say(tx, ana, room, "first", about="2026-12-01T18:00:00")
+        await say(tx, ana, room, "second", about=SPLIT_AT)
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(retention=RoomRetention.AFTER_DATE))
+    clock.turn(120 * DAY)
+    await forget_expired_messages(db)
+    async with db.reader() as reader:
+        left = await reader.fetch("select body from chat_messages where body in ('first', 'second')")
+    assert left == []
