@@ -10,10 +10,13 @@ from openmeet.domain.chat import export, rooms
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.domain.erasure.retention import empty_series
 from openmeet.domain.events.model import EventSlug
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import queries as series_queries
 from tests.openmeet.chat.talking import room_of, say
 from tests.openmeet.series.practice import NOW, begin, split
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import person, signed_in, site_on
 
 SPLIT_AT = "2026-12-08T18:00:00"
 
@@ -54,3 +57,23 @@ async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
     async with db.reader() as reader:
         left = await reader.fetch("select body from chat_messages where body in ('first', 'second')")
     assert left == []
+
+
+async def test_the_conversation_lives_as_long_as_one_half(db, clock):
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        await say(tx, ana, room, "Who has the key?", about=SPLIT_AT)
+        first = await series_queries.lock(tx, room.series_id)
+        second = await tx.fetch_one("select id, slug from event_series where split_from = :id", id=first.id)
+        await series_actions.delete(tx, first, keeps_events=False)
+        await empty_series(tx, [first.id])
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        listed = await browser.get("/chat")
+        assert f"/series/{second['slug']}/chat" in listed.text
+        assert f"/series/{first.slug}/chat" not in listed.text
+        opened = await browser.get(f"/series/{second['slug']}/chat")
+    assert "Who has the key?" in opened.text
+    async with db.transaction() as tx:
+        await series_actions.delete(tx, await series_queries.lock(tx, second["id"]), keeps_events=False)
+        await empty_series(tx, [second["id"]])
+        assert await tx.fetch("select id from chat_rooms") == []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from groundwork.database.transaction import Reader
+from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.model import Room, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
 from openmeet.domain.events import queries as events
@@ -74,6 +75,10 @@ async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | N
         one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
+    for ended in [one for one in series.values() if one.deleted_at is not None]:
+        # The conversation goes on with the first half that does.
+        for living in (await room_queries.chain_of(reader, ended.id))[:1]:
+            series[ended.id] = (await series_queries.by_ids(reader, [living]))[living]
     of_groups = await groups.by_ids(reader, [room.group_id for room in found if room.group_id])
     names = await shown_names(reader, [room.with_user_id for room in found if room.with_user_id])
     addresses = {}

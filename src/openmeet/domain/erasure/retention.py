@@ -13,6 +13,7 @@ from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
+from openmeet.domain.chat.access import chain
 from openmeet.domain.events.queries import BLANK, SET_BLANK
 from openmeet.domain.groups.model import GroupLogAction
 from openmeet.domain.identities import actions as identities
@@ -188,13 +189,27 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
 
+# A conversation belongs to the first of all halves of a series, and ends with the last one that goes on.
+_ROOMS_OF_NO_HALF: Final = f"""
+    delete from chat_rooms
+     where series_id in (
+           with recursive up (id, split_from, steps) as (
+             select id, split_from, 0 from event_series where id in :ids
+             union all
+             select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
+           select id from up)
+       and not exists (select 1 from event_series s where s.deleted_at is null and s.id in (
+           {chain("chat_rooms")} select id from chain))
+"""
+
+
 async def empty_series(tx: Transaction, ids: list[str]) -> None:
     """Remove everything written about these deleted series; their dates are events of their own."""
     await tx.execute(EMPTY_SERIES, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="series", ids=ids)
     await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
     await tx.execute("delete from event_series_undos where series_id in :ids", ids=ids)
-    await tx.execute("delete from chat_rooms where series_id in :ids", ids=ids)
+    await tx.execute(_ROOMS_OF_NO_HALF, ids=ids)
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
 
