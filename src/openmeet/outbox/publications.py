@@ -99,7 +99,7 @@ DUE_ON_NEW_REVISION = (
 
 
 # Withheld rows that are sent once the person has consented and has a repository. All others stay here.
-_FOR_NOW: Final = frozenset(
+_PENDING: Final = frozenset(
     {
         PublicationReason.NOT_AGREED.value,
         PublicationReason.SPEAKER_NOT_AGREED.value,
@@ -138,7 +138,7 @@ class PublicationStatus:
         """Whether the publisher decided that it stays here: its host or author keeps it off the network, or a moderator
         reviews it.
         """
-        return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _FOR_NOW
+        return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
 
     def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
         """What its owner is shown.

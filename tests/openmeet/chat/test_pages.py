@@ -73,6 +73,16 @@ async def test_what_one_does_not_want_to_read_is_not_counted(talk):
         assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
 
 
+async def test_a_part_of_a_chat_does_not_mark_the_whole_of_it_as_read(talk):
+    async with talk.site.db.transaction() as tx:
+        await readers.mark_read(tx, talk.ben, talk.room.id, 0)
+        await say(tx, talk.ana, talk.room, "One")
+    assert "data-mark" in (await talk.as_ben.get(talk.path)).text
+    of_ana = (await talk.as_ben.get(f"{talk.path}?person={talk.ana.user_id}")).text
+    assert "One" in of_ana
+    assert "data-mark" not in of_ana
+
+
 async def test_a_chat_is_muted_for_a_while(talk):
     path, count = f"{talk.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
     async with talk.site.db.transaction() as tx:

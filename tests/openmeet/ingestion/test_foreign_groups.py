@@ -273,7 +273,7 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
 
 
 async def test_whoever_deletes_their_membership_record_leaves_as_by_the_button(db: Database):
-    """Their places at events of the group become free, and webhooks hear of it: both follow from the one job."""
+    """The job that frees their places at events of the group is there."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")

@@ -71,6 +71,8 @@ async def survive(folder: Path, clock: HandClock, http: HttpClient, scale: Scale
         await rooms[0].town.read()
         for one in rooms:
             await _must_be_equal(one)
+        assert any(one.here for one in rooms)
+        assert any(one.there for one in rooms)
         said = sum(len(one.here) + len(one.there) for one in rooms)
         return f"{scale.rooms} rooms, {said} messages on both sides, the homeserver away for {scale.away_seconds:.0f} s"
     finally:

@@ -75,10 +75,10 @@ async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | N
         one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
-    for ended in [one for one in series.values() if one.deleted_at is not None]:
-        # The conversation goes on with the first half that does.
-        for living in (await room_queries.chain_of(reader, ended.id))[:1]:
-            series[ended.id] = (await series_queries.by_ids(reader, [living]))[living]
+    # The conversation of a deleted half goes on with the first half that does.
+    living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
+    halves = await series_queries.by_ids(reader, list(living.values()))
+    series |= {ended: halves[half] for ended, half in living.items()}
     of_groups = await groups.by_ids(reader, [room.group_id for room in found if room.group_id])
     names = await shown_names(reader, [room.with_user_id for room in found if room.with_user_id])
     addresses = {}

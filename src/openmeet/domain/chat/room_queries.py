@@ -1,7 +1,7 @@
 """SQL of rooms, and who they could belong to."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
@@ -226,6 +226,24 @@ async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
         head=head,
     )
     return [SeriesId(row["id"]) for row in rows]
+
+
+async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[SeriesId, SeriesId]:
+    """For each of these series the first that was split off from it and is not deleted; those without one are left out."""
+    if not deleted:
+        return {}
+    rows = await reader.fetch(
+        """
+        with recursive chain (head, id, steps) as (
+          select id, id, 0 from event_series where id in :ids union all
+          select chain.head, s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)
+        select chain.head, s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null
+         order by chain.head, chain.steps desc, s.id desc
+        """,
+        ids=list(deleted),
+    )
+    # The last row of each counts: the one that was split off first.
+    return {SeriesId(row["head"]): SeriesId(row["id"]) for row in rows}
 
 
 async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
