@@ -50,6 +50,8 @@ class Play:
         self.source = LiveSource(db, "", "")
         self.said: list[Said] = []
         self.is_closed = self.is_since_joining = False
+        # After which number newcomers read while all of the history is theirs.
+        self.history_floor = 0
         self.sealer = Sealer([os.urandom(KEY_BYTES)])
         self.site: Site = site_on(db, clock, dev_mode=True)
         self.done: list[str] = []
@@ -177,8 +179,10 @@ class Play:
         mode = HistoryMode.ALL if self.is_since_joining else HistoryMode.SINCE_JOINING
         if mode is HistoryMode.SINCE_JOINING:
             for one in self.guests:
-                if self.allowed(one) is not Access.NONE:
-                    one.floor = 0
+                if self.allowed(one) is not Access.NONE and one.floor is None:
+                    one.floor = self.history_floor
+        else:
+            self.history_floor = self.last
         self.is_since_joining = not self.is_since_joining
         async with self.db.transaction() as tx:
             await rooms.change_settings(tx, self.ana, self.room.id, RoomSettings(history=mode))
@@ -298,7 +302,8 @@ class Play:
             return True
         if one.is_held and one.author != who.caller.user_id:
             return False
-        return not self.is_since_joining or (who.floor is not None and one.number > who.floor)
+        newcomers_from = self.last if self.is_since_joining else self.history_floor
+        return one.number > (newcomers_from if who.floor is None else who.floor)
 
     async def _follow_changes(self) -> None:
         async with self.db.reader() as reader:
@@ -313,7 +318,7 @@ class Play:
                 if self.allowed(one) is Access.NONE:
                     one.floor = None
                 elif one.floor is None:
-                    one.floor = room.last_number if self.is_since_joining else 0
+                    one.floor = room.last_number if self.is_since_joining else self.history_floor
         while await readers.follow_changes(self.db):
             pass
 
@@ -374,7 +379,7 @@ class Play:
         who.page, who.taken = OpenPage(self.live, self.source, stream), 0
 
     def _sight(self, who: Guest) -> object:
-        return self.allowed(who), frozenset(who.blocks), self.is_since_joining, who.floor
+        return self.allowed(who), frozenset(who.blocks), self.is_since_joining, self.history_floor, who.floor
 
     def _read_anew(self, who: Guest) -> None:
         who.shown = {

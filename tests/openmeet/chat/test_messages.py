@@ -271,6 +271,27 @@ async def test_newcomers_read_since_they_came(db):
         assert await texts(tx, room, ana) == ["Before", ""]
 
 
+async def test_opening_the_history_again_shows_nothing_from_before(db):
+    """What was said while newcomers could not read back stays as it was, for those who came meanwhile and those who come later."""
+    async with db.transaction() as tx:
+        event, ana, ben, cleo = await town(tx)
+        dan = await person(tx, "Dan")
+        room = await room_of(tx, ben, about(event))
+        await say(tx, ben, room, "Before")
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
+        await say(tx, ben, room, "Among us")
+        await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        await readers.mark_read(tx, cleo, room.id, 0)
+        await say(tx, ben, room, "Hello Cleo")
+        room = await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.ALL))
+        await say(tx, ben, room, "To everybody")
+        await attendance.answer(tx, dan, event.slug, RsvpReply.GOING)
+        read = {who.display_name: [one for one in await texts(tx, room, who) if one] for who in (ana, ben, cleo, dan)}
+    assert read["Ana"] == read["Ben"] == ["Before", "Among us", "Hello Cleo", "To everybody"]
+    assert read["Cleo"] == ["Hello Cleo", "To everybody"]
+    assert read["Dan"] == ["To everybody"]
+
+
 async def test_a_reply_quotes_nothing_from_before_the_reader_came(db):
     async with db.transaction() as tx:
         event, ana, ben, cleo = await town(tx)

@@ -59,6 +59,30 @@ async def test_a_room_closes_thirty_days_after_its_event(db, clock):
     assert await archive_ended(db) == 0
 
 
+async def test_a_room_that_the_clock_closed_opens_with_another_date(db, clock):
+    async with db.transaction() as tx:
+        _, _, event, room = await town(tx)
+    clock.turn(36 * DAY)
+    assert await archive_ended(db) == 1
+    async with db.transaction() as tx:
+        await tx.execute(
+            "update events set starts_at = :at, ends_at = null, over_at = :at where id = :id", at=tx.now + DAY, id=event.id
+        )
+    assert await archive_ended(db) == 1
+    async with db.reader() as reader:
+        assert not (await room_queries.by_id(reader, room.id)).is_closed
+    assert await archive_ended(db) == 0
+
+
+async def test_a_room_that_a_host_closed_stays_closed(db, clock):
+    async with db.transaction() as tx:
+        ana, _, _, room = await town(tx)
+        await rooms.close(tx, ana, room.id)
+    assert await archive_ended(db) == 0
+    async with db.reader() as reader:
+        assert (await room_queries.by_id(reader, room.id)).is_closed
+
+
 async def test_messages_end_with_the_time_of_their_room(db, clock):
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)

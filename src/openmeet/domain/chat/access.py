@@ -10,7 +10,7 @@ from collections.abc import Collection
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, NotFound
 from openmeet.domain.attendance.model import PendingFor
-from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, HistoryMode, Room, RoomId, SubjectKind
+from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, Room, RoomId, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
 from openmeet.domain.moderation.visibility import is_blocked
@@ -393,21 +393,25 @@ def must_reach(found: Access, least: Access) -> None:
         raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
 
 
+def first_number_sql(room: str = "r", reader: str = "c") -> str:
+    """``first_number`` as SQL, for who does not moderate; ``reader``: their row of ``chat_readers``, all null without one."""
+    newcomers = f"case when {room}.history = 'all' then {room}.history_floor else {room}.last_number end"
+    return f"coalesce({reader}.entered_number, {newcomers})"
+
+
 async def first_number(reader: Reader, room: Room, person: UserId | None, found: Access) -> int:
     """The number after which this person reads the room: 0 is everything.
 
-    With ``SINCE_JOINING`` it is the room's number when they came; for who never came before, its present number.
+    It is kept from when they came; who never came before reads as newcomers do.
     """
-    if room.history is HistoryMode.ALL or found is Access.MODERATE:
-        return 0
-    if person is None:
-        return room.last_number
-    return (await first_numbers(reader, room, [person])).get(person, room.last_number)
+    if found is Access.MODERATE or person is None:
+        return 0 if found is Access.MODERATE else room.newcomers_from
+    return (await first_numbers(reader, room, [person])).get(person, room.newcomers_from)
 
 
 async def first_numbers(reader: Reader, room: Room, people: Collection[UserId]) -> dict[UserId, int]:
     """The room's numbers when these people came, for those who did."""
-    if room.history is HistoryMode.ALL or not people:
+    if not room.newcomers_from or not people:
         return {}
     rows = await reader.fetch(
         "select user_id, entered_number from chat_readers where room_id = :room and user_id in :people order by user_id",

@@ -210,7 +210,8 @@ class Room:
     """A stored room. ``name``: of a channel; empty elsewhere. ``audience``: the switches that differ from the usual.
 
     ``last_number``: of the latest entry of its log. ``closed_by``: ``host``, or ``clock`` for what the end of its dates closed.
-    ``with_user_id``: the person in a direct room.
+    ``with_user_id``: the person in a direct room. ``history_floor``: after which number newcomers read while the history is
+    ``ALL``; 0 unless it was another one before.
     """
 
     id: RoomId
@@ -224,6 +225,7 @@ class Room:
     position: int
     audience: Mapping[AudienceSwitch, str]
     history: HistoryMode
+    history_floor: int
     slow_seconds: int
     holds_messages: bool
     retention: RoomRetention
@@ -237,6 +239,11 @@ class Room:
     closed_by: str | None
     created_at: Instant
     updated_at: Instant
+
+    @property
+    def newcomers_from(self) -> int:
+        """The number after which somebody reads who comes now; 0 is everything."""
+        return self.history_floor if self.history is HistoryMode.ALL else self.last_number
 
     @property
     def is_mirrored(self) -> bool:

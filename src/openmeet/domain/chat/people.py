@@ -209,8 +209,7 @@ def _is_seen_to_come() -> str:
     return f"""exists (
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
            and a.status not in ('declined', 'rejected')
-           and (e.id = r.event_id or e.series_id is not null and e.series_id in (select s.id from event_series s
-                 where s.id = r.series_id or s.split_from = r.series_id))
+           and (e.id = r.event_id or r.series_id is not null and e.series_id in ({chain("r")} select id from chain))
            and case coalesce((select g.list_audience from registration_settings g where g.subject_id = e.id),
                              (select g.list_audience from registration_settings g where g.subject_id = e.series_id), 'everyone')
                when 'everyone' then 1

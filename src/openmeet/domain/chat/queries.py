@@ -7,14 +7,13 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.chat.access import access, access_to_each, first_number
+from openmeet.domain.chat.access import access, access_to_each, first_number, first_number_sql
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
 from openmeet.domain.chat.model import (
     Access,
     ChatMessage,
     ChatMessageId,
-    HistoryMode,
     MessageKind,
     Room,
     RoomId,
@@ -368,12 +367,11 @@ async def _before_joining(
     if not messages:
         return set()
     rows = await reader.fetch(
-        "select r.id, coalesce(c.entered_number, r.last_number) as floor from chat_rooms r"
+        f"select r.id, {first_number_sql()} as floor from chat_rooms r"
         " left join chat_readers c on c.room_id = r.id and c.user_id = cast(:viewer as text)"
-        " where r.id in :rooms and r.history <> :all order by r.id",
+        " where r.id in :rooms and (r.history <> 'all' or r.history_floor > 0) order by r.id",
         rooms=sorted({one.room_id for one in messages}),
         viewer=viewer,
-        all=HistoryMode.ALL.value,
     )
     reached = await access_to_each(reader, [RoomId(row["id"]) for row in rows], viewer)
     floors = {row["id"]: row["floor"] for row in rows if reached.get(RoomId(row["id"])) is not Access.MODERATE}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from openmeet.domain.chat.access import access, access_to_each, candidates, must_have, related
+from openmeet.domain.chat.access import access, access_to_each, candidates, first_number_sql, must_have, related
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
 from openmeet.domain.notifications import notify
 from openmeet.domain.users.model import Caller, UserId
@@ -103,7 +103,8 @@ async def _enter(tx: Transaction, room: RoomId, person: UserId) -> None:
     await tx.execute(
         """
         insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
-        select r.id, :person, 0, cast(:now as bigint), case when r.history = 'all' then 0 else r.last_number end, :source
+        select r.id, :person, 0, cast(:now as bigint),
+               case when r.history = 'all' then r.history_floor else r.last_number end, :source
           from chat_rooms r where r.id = :room
             on conflict (room_id, user_id) do nothing
         """,
@@ -168,7 +169,7 @@ async def unread_counts(reader: Reader, person: UserId, *, beside: RoomId | None
             join chat_messages m on m.room_id = r.id and m.number > coalesce(c.read_number, 0)
             left join chat_mentions q on q.message_id = m.id and q.user_id = :person
            where r.id in :rooms and coalesce(m.user_id, '') <> :person and m.removed_at is null and m.held_at is null
-             and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+             and m.number > {first_number_sql()}
              and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
            limit {_MOST_COUNTED}) u

@@ -33,6 +33,7 @@ _NAMES: Final = (
     "position",
     "audience",
     "history",
+    "history_floor",
     "slow_seconds",
     "holds_messages",
     "retention",
@@ -70,6 +71,7 @@ def room_of(row: Row) -> Room:
         position=row["position"],
         audience={AudienceSwitch(name): value for name, value in json.loads(row["audience"]).items()},
         history=HistoryMode(row["history"]),
+        history_floor=row["history_floor"],
         slow_seconds=row["slow_seconds"],
         holds_messages=bool(row["holds_messages"]),
         retention=RoomRetention(row["retention"]),
@@ -171,7 +173,7 @@ async def save(tx: Transaction, room: Room) -> None:
     await tx.execute(
         """
         update chat_rooms set name = :name, about = :about, position = :position, audience = :audience, history = :history,
-               slow_seconds = :slow, holds_messages = :holds, retention = :retention, revision = :revision,
+               history_floor = :history_floor, slow_seconds = :slow, holds_messages = :holds, retention = :retention, revision = :revision,
                closed_at = :closed_at, closed_by = :closed_by, updated_at = :now
          where id = :id
         """,
@@ -181,6 +183,7 @@ async def save(tx: Transaction, room: Room) -> None:
         position=room.position,
         audience=audience_text(room.audience),
         history=room.history.value,
+        history_floor=room.history_floor,
         slow=room.slow_seconds,
         holds=int(room.holds_messages),
         retention=room.retention.value,
@@ -263,6 +266,30 @@ async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[
                   join events e on e.series_id = s.id
                   where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before))
          order by r.opened_at, r.id limit :limit
+        """,
+        before=ended_before,
+        limit=limit,
+    )
+    return [RoomId(row["id"]) for row in rows]
+
+
+async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
+    """Rooms that the clock closed and that have a date again which ended later than that, or is still to come."""
+    rows = await reader.fetch(
+        """
+        select r.id from chat_rooms r
+         where r.closed_by = 'clock' and (
+               r.event_id is not null and exists (
+                 select 1 from events e where e.id = r.event_id and e.deleted_at is null and e.over_at >= :before)
+            or r.series_id is not null and exists (
+                 with recursive chain (id, steps) as (
+                   select r.series_id, 0 union all
+                   select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
+                    where chain.steps < 50)
+                 select 1 from chain join event_series s on s.id = chain.id
+                  join events e on e.series_id = s.id
+                  where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before))
+         order by r.id limit :limit
         """,
         before=ended_before,
         limit=limit,

@@ -20,6 +20,7 @@ from openmeet.domain.chat.access import (
     access_to_own,
     chain,
     first_number,
+    first_number_sql,
     level,
     must_have,
     people,
@@ -267,7 +268,10 @@ async def change_settings(
     if changed.name != room.name and await find(tx, room.kind, room.subject, name=changed.name) is not None:
         raise Refused(ChatReason.NAME_TAKEN, name="NameTaken")
     if changed.history is not room.history:
-        await _keep_history(tx, room)
+        if changed.history is HistoryMode.ALL:
+            changed = replace(changed, history_floor=room.last_number)
+        else:
+            await _keep_history(tx, room)
         await message_queries.insert_notice(tx, room_id, RoomNotice.HISTORY_CHANGED, history=changed.history.value)
     await room_queries.save(tx, replace(changed, revision=room.revision + 1))
     await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id)
@@ -318,15 +322,13 @@ def _with(room: Room, wanted: RoomSettings) -> Room:
 
 
 async def _keep_history(tx: Transaction, room: Room) -> None:
-    """Those who are in the room now keep what they could read until now, whatever the history was."""
-    if room.history is not HistoryMode.ALL:
-        return
+    """Those who are in the room now keep what they can read."""
     await tx.execute(
         f"""
         insert into chat_readers (room_id, user_id, read_number, entered_at, entered_number, entered_by)
-        select r.id, p.user_id, 0, cast(:now as bigint), 0, 'opened' from chat_rooms r, {people()} p
+        select r.id, p.user_id, 0, cast(:now as bigint), r.history_floor, 'opened' from chat_rooms r, {people()} p
          where r.id = :room and {level("r", "p.user_id", room.subject.kind)} >= 1
-            on conflict (room_id, user_id) do update set entered_number = 0
+            on conflict (room_id, user_id) do nothing
         """,
         room=room.id,
         now=tx.now,
@@ -366,15 +368,25 @@ async def _write_closed(tx: Transaction, room: Room, at: Instant | None, by: str
 
 
 async def archive_ended(db: Database) -> int:
-    """Close rooms 30 days after their last date; returns how many. A room that was opened since stays open for 30 days."""
+    """Close rooms 30 days after their last date, and open those again that have got another date; returns how many of both.
+
+    A room that was opened since stays open for 30 days.
+    """
     async with db.reader() as reader:
-        ended = await room_queries.to_archive(reader, Instant(reader.now - ARCHIVED_AFTER), _ROUND)
+        before = Instant(reader.now - ARCHIVED_AFTER)
+        ended = await room_queries.to_archive(reader, before, _ROUND)
+        going_on = await room_queries.to_reopen(reader, before, _ROUND)
     for room_id in ended:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, room_id)
             if room is not None and not room.is_closed:
                 await _write_closed(tx, room, tx.now, "clock")
-    return len(ended)
+    for room_id in going_on:
+        async with db.transaction() as tx:
+            room = await room_queries.lock(tx, room_id)
+            if room is not None and room.closed_by == "clock":
+                await _write_closed(tx, room, None, None)
+    return len(ended) + len(going_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,10 +416,10 @@ class RoomFilter:
 
 _COUNT_MOST: Final = 100
 # What counts as unread for ``:person``: what others said after their mark, in what they may read of the history.
-_FRESH = """
+_FRESH = f"""
     m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
     and m.removed_at is null and m.held_at is null
-    and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+    and m.number > {first_number_sql()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
     and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
 """
@@ -455,7 +467,7 @@ async def my_rooms(
                     join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q)
                    as mentioned,
                  (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
-                     and (r.history = 'all' or m.number > coalesce(c.entered_number, r.last_number))
+                     and m.number > {first_number_sql()}
                    order by m.number desc limit 1) as last_message,
                  case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
             from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
