@@ -329,6 +329,33 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
         await expect(page.locator(".room-row")).to_have_count(1)
 
 
+async def test_the_chat_of_one_date_moves_by_itself(openmeet, browser):
+    """Words about its date arrive in an open page, and those about another date do not."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await series_actions.create(
+            tx, ana, Content("Practice"), weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
+        )
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+        first, second = (await dates(tx, series))[:2]
+        abouts = [one.place_in_series.original_date for one in (first, second)]
+        await say(tx, ana, room, "Of the first", about=abouts[0])
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with window(browser, openmeet, token, viewport=PHONE) as page:
+        await page.goto(f"/events/{first.slug}/chat")
+        await expect(page.locator("li.msg")).to_have_count(1)
+        async with openmeet.db.transaction() as tx:
+            await say(tx, ana, room, "Of the second", about=abouts[1])
+            await say(tx, ana, room, "Again of the first", about=abouts[0])
+        await expect(page.locator("li.msg")).to_have_count(2)
+        await expect(page.locator("li.msg").last).to_contain_text("Again of the first")
+        await page.get_by_role("link", name="Whole chat").click()
+        await expect(page.locator("li.msg")).to_have_count(3)
+        async with openmeet.db.transaction() as tx:
+            await say(tx, ana, room, "Of the second, too", about=abouts[1])
+        await expect(page.locator("li.msg")).to_have_count(4)
+
+
 async def test_drafts_go_at_sign_out(openmeet, browser, talk):
     path, _, _, tokens = talk
     async with window(browser, openmeet, tokens[1], viewport=DESK) as page:

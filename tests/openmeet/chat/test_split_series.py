@@ -1,12 +1,14 @@
 """What a conversation of a series keeps and tells is the same for dates of each half after a split."""
 
+import re
+
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, MINUTE
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat import export, rooms
+from openmeet.domain.chat import export, readers, rooms
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
@@ -57,6 +59,38 @@ async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
     async with db.reader() as reader:
         left = await reader.fetch("select body from chat_messages where body in ('first', 'second')")
     assert left == []
+
+
+async def test_the_page_of_one_date_marks_what_it_shows(db, clock):
+    """Its older messages are of the same date, and what was said about another date stays unread."""
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        cleo = await person(tx, "Cleo")
+        first = await tx.fetch_one(
+            "select slug, original_date from events where original_date = :date", date="2026-12-01T18:00:00"
+        )
+        await attendance.answer(tx, cleo, EventSlug(first["slug"]), RsvpReply.GOING, RsvpRequest())
+        await readers.mark_read(tx, cleo, room.id, 0)
+        for number in range(60):
+            await say(tx, ana, room, f"first {number}", about=first["original_date"])
+            clock.turn(MINUTE)
+        await say(tx, ana, room, "Of the later date", about=SPLIT_AT)
+        last = await say(tx, ana, room, "first at last", about=first["original_date"])
+    async with signed_in(site_on(db, clock), cleo.user_id) as browser:
+        path = f"/events/{first['slug']}/chat"
+        shown = (await browser.get(path)).text
+        assert "first at last" in shown
+        assert "Of the later date" not in shown
+        (older,) = re.findall(r'href="([^"]*before=[^"]*)"', shown)
+        earlier = (await browser.get(older.replace("&amp;", "&"))).text
+        assert "first 0" in earlier
+        assert "Of the later date" not in earlier
+        await browser.post(f"{path}/read", data={"number": str(last.number)})
+        async with db.reader() as reader:
+            assert (await readers.unread_counts(reader, cleo.user_id)).messages == 2
+        await browser.post(f"{path}/read?all=yes", data={"number": str(last.number)})
+        async with db.reader() as reader:
+            assert (await readers.unread_counts(reader, cleo.user_id)).messages == 0
 
 
 async def test_the_conversation_lives_as_long_as_one_half(db, clock):

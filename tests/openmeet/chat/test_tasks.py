@@ -66,7 +66,9 @@ async def test_a_room_that_the_clock_closed_opens_with_another_date(db, clock):
     assert await archive_ended(db) == 1
     async with db.transaction() as tx:
         await tx.execute(
-            "update events set starts_at = :at, ends_at = null, over_at = :at where id = :id", at=tx.now + DAY, id=event.id
+            "update events set starts_at = :at, ends_at = null, over_at = :at where id = :id",
+            at=tx.now + DAY,
+            id=event.id,
         )
     assert await archive_ended(db) == 1
     async with db.reader() as reader:

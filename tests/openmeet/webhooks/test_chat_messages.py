@@ -6,9 +6,10 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat import messages
+from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import RoomKind
 from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
@@ -65,6 +66,7 @@ async def talk(stage, client, ana, ben):  # noqa: F811
         from_slug = EventSlug(path.rpartition("/")[2])
         event = await tx.fetch_one("select id from events where slug = :slug", slug=from_slug)
         room = await room_of(tx, host, about_id(event["id"]))
+        room = await rooms.change_settings(tx, host, room.id, RoomSettings(audience={"anybody": "read"}))
     return Talk(stage, path, host, guest, room)
 
 
@@ -115,6 +117,15 @@ async def test_held_messages_and_rooms_of_hosts_are_not_sent(talk):
         await say(tx, talk.ana, hosts, "Between us")
     assert await talk.deliver() == []
     assert talk.stage.receiver.heard == []
+
+
+async def test_a_chat_that_not_everybody_may_read_is_not_sent(talk):
+    """Whether it was closed to others before a message was written, or after."""
+    await talk.says(talk.ana, "For everybody")
+    async with talk.db.transaction() as tx:
+        await rooms.change_settings(tx, talk.ana, talk.room.id, RoomSettings(audience={"anybody": "none"}))
+    await talk.says(talk.ana, "Among us")
+    assert await talk.deliver() == []
 
 
 async def test_people_who_answered_privately_are_not_named(talk):

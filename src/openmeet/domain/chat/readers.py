@@ -35,18 +35,21 @@ async def reading_of(reader: Reader, room: RoomId, person: UserId) -> Reading | 
     return _reading(row) if row else None
 
 
-async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int) -> int:
+async def mark_read(tx: Transaction, caller: Caller, room: RoomId, number: int, *, about: str | None = None) -> int:
     """Move the mark forward, at most to the room's number, and note that the person looked; returns the mark.
 
+    ``about``: they saw the messages about this date only, so the mark stops at the first unread one about anything else.
     Raises NotFound.
     """
     await must_have(tx, room, caller.user_id, Access.READ)
-    return await move_mark(tx, room, caller.user_id, number)
+    return await move_mark(tx, room, caller.user_id, number, about=about)
 
 
-async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int) -> int:
+async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, *, about: str | None = None) -> int:
     """``mark_read`` for somebody whose access this transaction has asked for."""
     await _enter(tx, room, person)
+    if about is not None:
+        number = await _seen_beside(tx, room, person, number, about)
     await tx.execute(
         """
         update chat_readers
@@ -66,6 +69,24 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int) 
     mark = found.read_number if found else 0
     await notify.mark_read_in(tx, person, room, mark)
     return mark
+
+
+async def _seen_beside(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
+    """The last number before the first unread message that is about something else; ``number`` where there is none."""
+    row = await reader.fetch_one(
+        f"""
+        select min(m.number) as number from chat_rooms r
+          join chat_readers c on c.room_id = r.id and c.user_id = :person
+          join chat_messages m on m.room_id = r.id and m.number > c.read_number and m.number <= cast(:number as bigint)
+         where r.id = :room and coalesce(m.about, '') <> :about and m.kind <> 'notice' and coalesce(m.user_id, '') <> :person
+           and m.removed_at is null and m.held_at is null and m.number > {first_number_sql()}
+        """,
+        room=room,
+        person=person,
+        number=number,
+        about=about,
+    )
+    return number if row is None or row["number"] is None else int(row["number"]) - 1
 
 
 async def choose_notifications(

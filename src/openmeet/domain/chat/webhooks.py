@@ -1,21 +1,20 @@
-"""Which webhooks are sent a message of chat: those of the hosts of its room, and of its group.
+"""Which webhooks are sent a message of chat: those of the hosts of its room, and of its group, while everybody may read it.
 
-Hosts’ rooms and direct rooms are never sent. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
+A delivery is a copy that access no longer reaches. So the rooms whose hosts opened them to everybody are sent, and no others. What a delivery contains is decided when it is sent (``web.webhooks.payloads``).
 """
 
 from collections.abc import Collection
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.chat.access import related
-from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomKind
+from openmeet.domain.chat.access import access_in, related
+from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import Different, happened
 from openmeet.domain.webhooks.model import Happening
 from openmeet.domain.webhooks.queries import is_any_on
 
-SENT_KINDS: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES, RoomKind.DATE, RoomKind.CHANNEL})
 _HOSTS: Final = 500
 
 
@@ -24,7 +23,7 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
     if not messages or not await is_any_on(tx):
         return
     room = await by_id(tx, room_id)
-    if room is None or room.kind not in SENT_KINDS:
+    if room is None or not await is_sent(tx, room):
         return
     rows = await tx.fetch(
         f"select distinct p.user_id from {related()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
@@ -33,6 +32,11 @@ async def note_messages(tx: Transaction, room_id: RoomId, messages: Collection[C
     hosts = tuple(UserId(row["user_id"]) for row in rows)
     group_id = await group_of(tx, room_id)
     await happened(tx, Happening.CHAT_MESSAGE, [Different(one, hosts, group_id) for one in dict.fromkeys(messages)])
+
+
+async def is_sent(reader: Reader, room: Room) -> bool:
+    """Whether messages of this room may be sent to webhooks: everybody may read it."""
+    return await access_in(reader, room, None) >= Access.READ
 
 
 async def group_of(reader: Reader, room_id: RoomId) -> str | None:

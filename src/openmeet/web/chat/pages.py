@@ -1,10 +1,11 @@
 """Rooms on pages: the list of one's rooms, a conversation, writing in it, and who is in it."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +20,9 @@ from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import (
     Access,
     ChatMessageId,
-    HistoryMode,
     MessageKind,
     NewMessage,
     RoomKind,
-    RoomRetention,
     Signal,
 )
 from openmeet.domain.chat.people import RoomMember
@@ -36,6 +35,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat import moderation_pages, person_pages, places, poll_pages, room_settings, view
 from openmeet.web.chat.export_api import export_room
+from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
 from openmeet.web.chat.places import ChatPlace, Find
@@ -56,6 +56,8 @@ _PEOPLE_BESIDE: Final = 6
 _LONGEST_NUMBER: Final = 16
 # Without scripts a page can load itself anew.
 _FOLLOW: Final = "follow"
+# What narrows a conversation to some of its messages, beside a date.
+_NARROWED: Final = ("person", "pinned", "from", "to")
 _REFRESH_SECONDS: Final = "30"
 
 # Every page with a conversation, and what it is about.
@@ -177,7 +179,7 @@ async def send(find: Find, request: Request) -> Response:
             if not signal:
                 await answer_question(tx, caller, room, typed.get("mirror", ""))
             one, _ = await messages.send(tx, caller, room, new)
-            await readers.move_mark(tx, room, caller.user_id, one.number)
+            await readers.move_mark(tx, room, caller.user_id, one.number, about=place.heading)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
         if isinstance(refused, InvalidForm):
             problem, status = " ".join(explain(why) for why in refused.problems.values()), 400
@@ -207,7 +209,7 @@ async def mark_read(find: Find, request: Request) -> Response:
         if place.room is None:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
         if number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER:
-            await readers.mark_read(tx, caller_of(request), place.room.id, int(number))
+            await readers.mark_read(tx, caller_of(request), place.room.id, int(number), about=_heading(request, place))
     return go(place.page())
 
 
@@ -232,7 +234,7 @@ async def show_people(find: Find, request: Request) -> Response:
         "sanctioned": sanctioned,
         "has_uncounted": found is not None and found.others is None,
         "has_more": found is not None and found.after is not None,
-        "facts": facts_of(place, services(request).settings.chat_kept_days),
+        "facts": room_facts(place, services(request).settings.chat_kept_days),
     }
     return page(request, "chat/people.html", context)
 
@@ -261,7 +263,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["is_current"] = not set(request.query_params) - {"with", _FOLLOW}
         context["further"] = await places.further_rooms(reader, place, viewer)
         context["pins"] = await _pins(reader, place, viewer)
-        context["facts"] = facts_of(place, services(request).settings.chat_kept_days)
+        context["facts"] = room_facts(place, services(request).settings.chat_kept_days)
         context["beside"] = None
         if place.room is not None and viewer is not None:
             found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
@@ -275,7 +277,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
 async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
     """The rows of the page, and the cursor of the next."""
     room = place.room
-    about = _date_asked(request) or (place.heading if not set(request.query_params) - {_FOLLOW} else None)
+    about = _heading(request, place)
     wanted = _wanted(request, place, about)
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
@@ -302,24 +304,38 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
                 rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in own.items()},
             )
         )
-    query = {name: request.query_params[name] for name in ("date", "person") if request.query_params.get(name)}
-    is_part = any(request.query_params.get(name) for name in ("date", "person", "pinned", "from", "to"))
+    query = {name: request.query_params[name] for name in (*_NARROWED, "date") if request.query_params.get(name)}
+    is_narrowed = bool(set(query) - {"date"})
+    if place.heading and not about:
+        query["all"] = "yes"
+    of_mark = {"date": query["date"]} if query.get("date") else {"all": "yes"} if "all" in query else {}
     return {
         "rows": rows,
         "long_date": view.date_heading(about, reader.now, place.time_zone) if about else "",
-        "is_filtered": bool(about or query),
+        "is_filtered": bool(about) or is_narrowed,
+        "is_live": room is not None and not found.has_after and not is_narrowed,
+        "heading": about or "",
+        "read_path": _with_query(place.page("read"), of_mark),
         "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
         "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
-        "is_end": not found.has_after,
         "last_number": room.last_number if room else 0,
-        # The mark is the newest number of the whole room: a part of it must not move it.
-        "has_new": not is_part and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
+        # The mark is of the whole room: what one person said, or some days, must not move it.
+        "has_new": not is_narrowed and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
 
-def _further(place: ChatPlace, query: dict[str, str], **number: int) -> str:
-    further = "&".join(f"{name}={value}" for name, value in {**query, **number}.items())
-    return f"{place.path}?{place.query}{'&' if place.query else ''}{further}"
+def _further(place: ChatPlace, query: Mapping[str, str], **number: int) -> str:
+    return _with_query(place.page(), {**query, **{name: str(value) for name, value in number.items()}})
+
+
+def _with_query(address: str, query: Mapping[str, str]) -> str:
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}" if query else address
+
+
+def _heading(request: Request, place: ChatPlace) -> str | None:
+    """The date whose messages alone are shown: the one that is asked for, or that of the occurrence whose page this is."""
+    asked = set(request.query_params) - {_FOLLOW, "before", "after"}
+    return _date_asked(request) or (None if asked else place.heading)
 
 
 def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFilter:
@@ -414,32 +430,3 @@ def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
         "role": role if is_host else "",
         "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
     }
-
-
-def facts_of(place: ChatPlace, kept_days: int) -> list[str]:
-    """Who can read a conversation, from when, when it closes, and how long it is kept. ``kept_days``: at most, on this site; 0: for
-    ever.
-    """
-    room = place.room
-    found = {
-        RoomKind.SERIES: gettext(
-            "Everyone who answered to a date in the last 30 days can write here. Followers can read."
-        ),
-        RoomKind.EVENT: gettext("Everyone who answered can read and write here. It closes 30 days after the event."),
-        RoomKind.DATE: gettext("Everyone who answered to this date can read and write here."),
-        RoomKind.CHANNEL: gettext("Members of the group can read and write here."),
-        RoomKind.HOSTS: gettext("Only hosts and co-hosts can read this."),
-        RoomKind.DIRECT: gettext("You and all hosts can read this."),
-    }
-    facts = [found[place.target.kind]]
-    if room is not None and room.history is HistoryMode.SINCE_JOINING:
-        facts.append(gettext("New people see messages from the day they join."))
-    elif place.target.kind not in {RoomKind.HOSTS, RoomKind.DIRECT}:
-        facts.append(gettext("New people can read what was said before."))
-    if room is not None and room.retention is RoomRetention.AFTER_DATE:
-        facts.append(gettext("Messages are deleted 30 days after the date."))
-    chosen = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
-    days = min((each for each in (chosen, kept_days) if each), default=0)
-    if days:
-        facts.append(gettext("Messages are deleted after %(days)s days.", days=str(days)))
-    return facts

@@ -55,6 +55,7 @@ class ChatPlace:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
+    has_group: bool = False
 
     def is_under_way(self, now: Instant) -> bool:
         """Whether people are on their way or there."""
@@ -198,6 +199,7 @@ async def _placed(
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
+        has_group=isinstance(about, Group) or about.group is not None,
     )
 
 

@@ -87,6 +87,8 @@ function adopt(page) {
   const fresh = page.querySelector("[data-rows]");
   if (fresh && rows) {
     rows.replaceChildren(...fresh.children);
+    rows.dataset.about = fresh.dataset.about ?? "";
+    rows.dataset.read = fresh.dataset.read ?? "";
     if (rows.children.length) showRows();
     // The first message has opened the chat: now there is something to follow.
     if (fresh.dataset.room && !rows.dataset.room) {
@@ -381,6 +383,8 @@ function follow(after) {
     const told = JSON.parse(data);
     last = told.number;
     if (!told.html) return;
+    // The page of one date shows what is said about it.
+    if (rows.dataset.about && told.message.about !== rows.dataset.about) return;
     const isNew = !document.getElementById(`m${told.message.number}`);
     const placed = put(told.html);
     if (isNew && placed && !placed.matches(".own")) announce(told.message);

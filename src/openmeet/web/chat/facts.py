@@ -1,0 +1,76 @@
+"""What a person should know about a conversation: who reads and writes, from when on, until when, and who else can see it."""
+
+from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomKind, RoomRetention
+from openmeet.i18n.catalogue import gettext
+from openmeet.web.chat.places import ChatPlace
+
+_OF_HOSTS = {RoomKind.HOSTS, RoomKind.DIRECT}
+
+
+def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
+    """One sentence each. ``kept_days``: how long messages are kept at most, on this site; 0: for ever."""
+    room, kind = place.room, place.target.kind
+    facts = _who(kind, room, has_group=place.has_group)
+    if room is not None and room.history is HistoryMode.SINCE_JOINING:
+        facts.append(gettext("New people see messages from the day they join."))
+    elif room is not None and room.history_floor:
+        facts.append(gettext("New people can read what was said since the hosts allowed it."))
+    elif kind not in _OF_HOSTS:
+        facts.append(gettext("New people can read what was said before."))
+    if kind in {RoomKind.EVENT, RoomKind.DATE}:
+        facts.append(gettext("The chat closes 30 days after the event."))
+    if room is not None and room.retention is RoomRetention.AFTER_DATE:
+        facts.append(gettext("Messages are deleted 30 days after the date."))
+    chosen = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
+    days = min((each for each in (chosen, kept_days) if each), default=0)
+    if days:
+        facts.append(gettext("Messages are deleted after %(days)s days.", days=str(days)))
+    if room is not None and room.is_mirrored:
+        facts.append(
+            gettext("This chat is also on Matrix. The operator of the Matrix server can read what is passed on.")
+        )
+    facts.append(gettext("Messages are not end-to-end encrypted."))
+    return facts
+
+
+def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
+    """Who reads and who writes, by the room's switches."""
+
+    def chosen(switch: AudienceSwitch, value: str) -> bool:
+        return room is not None and room.switch(switch) == value
+
+    match kind:
+        case RoomKind.HOSTS:
+            return [gettext("Only hosts and co-hosts can read this.")]
+        case RoomKind.DIRECT:
+            return [gettext("You and all hosts can read this.")]
+        case RoomKind.CHANNEL if chosen(AudienceSwitch.ANNOUNCEMENTS, "yes"):
+            return [gettext("Members of the group can read this. Only those who run the group can write.")]
+        case RoomKind.CHANNEL:
+            return [gettext("Members of the group can read and write here.")]
+        case _:
+            pass
+    only_going = not chosen(AudienceSwitch.INTERESTED, "write") and room is not None
+    if kind is RoomKind.SERIES:
+        facts = [
+            gettext("Everyone going to a date, or who was there in the last 30 days, can write here.")
+            if only_going
+            else gettext("Everyone who answered to a coming date, or to one in the last 30 days, can write here.")
+        ]
+    else:
+        facts = [
+            gettext("Everyone who is going can read and write here.")
+            if only_going
+            else gettext("Everyone who answered can read and write here.")
+        ]
+    if chosen(AudienceSwitch.INTERESTED, "read"):
+        facts.append(gettext("Who is interested can read."))
+    if has_group and not chosen(AudienceSwitch.MEMBERS, "none"):
+        facts.append(gettext("Members of the group can write, too."))
+    if kind is RoomKind.SERIES and not chosen(AudienceSwitch.FOLLOWERS, "none"):
+        facts.append(gettext("Followers can read."))
+    if chosen(AudienceSwitch.PENDING, "read"):
+        facts.append(gettext("Who is invited or waits for approval can read."))
+    if chosen(AudienceSwitch.ANYBODY, "read"):
+        facts.append(gettext("Anyone can read this, even without an account."))
+    return facts
