@@ -8,6 +8,7 @@ error: InvalidInput("", error.why)}``.
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from groundwork.errors import (
     NAMES_ANSWERED_WITH_400,
+    Explanation,
     Failure,
     InvalidForm,
     InvalidInput,
@@ -45,7 +47,7 @@ _OF_HTTP = {
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What may be shown of a failure, in the reader's language. ``problems`` maps form fields to sentences; ``kind`` is a
-    log and metric label; ``cause`` is for the log: the reason's code with its parameters.
+    log and metric label; ``facts`` are for programs; ``cause`` is for the log: the reason's code with its parameters.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Fault:
     field: str = ""
     problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    facts: Mapping[str, object] = dataclasses.field(default_factory=dict)
     cause: str = ""
 
 
@@ -98,8 +101,20 @@ def _of_failure(failure: Failure, request_id: str, explain: Explain) -> Fault:
         if isinstance(failure, InvalidForm)
         else {},
         headers=headers_of(failure),
+        facts=_facts_of(failure),
         cause=str(failure.why),
     )
+
+
+# Parameters of a reason that programs need beside the sentence: until when (ISO 8601), how many seconds, how many at most.
+_FACTS: Final[Mapping[str, type]] = {"until": str, "seconds": int, "most": int}
+
+
+def _facts_of(failure: Failure) -> dict[str, object]:
+    if failure.name is None or not isinstance(failure.why, Explanation):
+        return {}
+    params = failure.why.params
+    return {name: params[name] for name, shape in _FACTS.items() if isinstance(params.get(name), shape)}
 
 
 def headers_of(failure: Failure) -> dict[str, str]:
@@ -116,7 +131,7 @@ def form_status_of(failure: Failure) -> int:
 
 
 def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
-    """RFC 9457 ``application/problem+json``, for our own JSON APIs; fields under their JSON names."""
+    """RFC 9457 ``application/problem+json``, for our own JSON APIs; fields under their JSON names, facts as extension members."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": fault.name,
@@ -128,6 +143,7 @@ def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
         body["fields"] = {json_name(name): why for name, why in fault.problems.items()}
     elif fault.field:
         body["fields"] = {json_name(fault.field): fault.why}
+    body |= fault.facts
     headers = _with_challenge(fault, fault.http_status)
     return Response(msgspec.json.encode(body), fault.http_status, headers, "application/problem+json")
 

@@ -83,6 +83,19 @@ async def test_a_part_of_a_chat_does_not_mark_the_whole_of_it_as_read(talk):
     assert "data-mark" not in of_ana
 
 
+async def test_all_chats_of_somebody_are_listed_page_by_page(talk):
+    async with talk.site.db.transaction() as tx:
+        for number in range(45):
+            await room_of(tx, talk.ana, about(await event_by(tx, talk.ana, title=f"Evening {number}")))
+    listed, path = set(), "/chat"
+    for _ in range(2):
+        shown = (await talk.as_ana.get(path)).text
+        listed |= set(re.findall(r"Evening [0-9]+", shown))
+        (path,) = re.findall(r'href="(/chat[?]after=[^"]+)"', shown) or [""]
+    assert len(listed) == 45
+    assert path == ""
+
+
 async def test_a_chat_is_muted_for_a_while(talk):
     path, count = f"{talk.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
     async with talk.site.db.transaction() as tx:

@@ -16,6 +16,8 @@ from openmeet.domain.erasure.retention import empty_series
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import queries as series_queries
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
 from tests.openmeet.chat.talking import room_of, say
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import person, signed_in, site_on
@@ -46,6 +48,21 @@ async def test_the_export_numbers_whoever_answered_a_later_date_privately(db):
     exported = [one async for page in export.pages(db, room.id, ana.user_id, 0) for one in page]
     (name,) = [one.name for one in exported if one.message.body == "Where is the key?"]
     assert "Cleo" not in str(name)
+
+
+async def test_a_message_of_a_program_is_about_the_next_date(db, clock):
+    """As on pages; null says that it is about none."""
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
+        first = await tx.fetch_one("select min(original_date) as date from events where starts_at > :now", now=tx.now)
+    found = []
+    async with site_on(db, clock).browser() as client:
+        for further in ({}, {"about": None}, {"about": SPLIT_AT}):
+            body = {"clientId": f"c{len(found)}", "text": "Hello", **further}
+            headers = {"authorization": f"Bearer {token}"}
+            found.append((await client.post(f"/api/chat/rooms/{room.id}/messages", json=body, headers=headers)).json())
+    assert [one["about"] for one in found] == [first["date"], None, SPLIT_AT]
 
 
 async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):

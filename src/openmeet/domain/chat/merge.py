@@ -1,10 +1,13 @@
 """Chat of two accounts that become one: every row names the remaining person; two threads with the same hosts become one."""
 
+import json
+from collections.abc import Mapping
 from typing import Final
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.chat import log
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.search_terms import person_term, room_term
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
@@ -73,10 +76,29 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
         after=f"{person_term(to_user)} ",
         from_user=from_user,
     )
+    await _keep_one_choice(tx, people)
     for table, column in _NAMED:
         await hand_over(tx, table, column, from_user, to_user)
     await hand_over(tx, "chat_rooms", "with_user_id", from_user, to_user)
     await tx.execute("delete from chat_access_changes where user_id = :from_user", from_user=from_user)
+
+
+async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> None:
+    """Where both voted in a poll of one choice, the vote of the remaining account stays."""
+    rows = await tx.fetch(
+        "select m.id, m.details from chat_messages m where m.kind = 'poll'"
+        " and exists (select 1 from chat_votes v where v.message_id = m.id and v.user_id = :from_user)"
+        " and exists (select 1 from chat_votes v where v.message_id = m.id and v.user_id = :to_user) order by m.id",
+        **people,
+    )
+    for row in rows:
+        poll = poll_in(json.loads(row["details"]))
+        if poll is not None and not poll.several:
+            await tx.execute(
+                "delete from chat_votes where message_id = :id and user_id = :from_user",
+                id=row["id"],
+                from_user=people["from_user"],
+            )
 
 
 async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:

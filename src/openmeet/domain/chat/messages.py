@@ -56,8 +56,9 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     """
     client_id = checked_client_id(new.client_id)
     room = await room_queries.lock(tx, room_id)
-    found = await must_write(tx, room, caller.user_id)
-    assert room is not None, "somebody may write in it"  # noqa: S101 - for the type checker
+    found = await access_in(tx, room, caller.user_id) if room else Access.NONE
+    if room is None or found is Access.NONE:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
     is_signal = new.kind is MessageKind.SIGNAL and new.signal is not None
     body = str(new.signal) if is_signal else checked_text(new.text, is_needed=not new.pictures)
     if client_id is not None:
@@ -66,6 +67,8 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
             if before.revision == 1 and before.body != body:
                 raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
             return before, False
+    # Now, because what was stored is answered again, whatever happened since.
+    await must_write(tx, room, caller.user_id, found)
     if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
         raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
     about = await checked_heading(tx, room, new.about)
@@ -73,7 +76,9 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     await _check_reply(tx, room, new.reply_to, caller.user_id, found)
     if found is not Access.MODERATE:
         await _check_pace(tx, room, caller.user_id)
-    is_held = await _waits(tx, room, found, caller.user_id, body)
+    choices = new.details.get("choices")
+    written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
+    is_held = await _waits(tx, room, found, caller.user_id, "\n".join(written))
     calls = () if is_signal else await group_mentions.called(tx, room, caller.user_id, found, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)

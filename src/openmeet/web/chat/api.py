@@ -2,15 +2,28 @@
 
 from dataclasses import replace
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.chat import messages, people, polls, queries, reactions, readers, room_queries, rooms, search
+from openmeet.domain.chat import (
+    headings,
+    messages,
+    people,
+    polls,
+    queries,
+    reactions,
+    readers,
+    room_queries,
+    rooms,
+    search,
+)
 from openmeet.domain.chat.access import access, access_to_each
 from openmeet.domain.chat.model import (
+    MAX_MENTIONS,
     Access,
     ChatMessageId,
     MessageKind,
@@ -25,6 +38,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, RoomTarget
+from openmeet.domain.chat.search import ChatSearch
 from openmeet.domain.paging import MAX_LIMIT, packed, unpacked
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.dates import checked_name
@@ -207,7 +221,7 @@ async def list_members(request: Request) -> Response:
 
 async def list_messages(request: Request) -> Response:
     asked, viewer = request.query_params, viewer_of(request)
-    cursor = unpacked(NUMBER_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    cursor = unpacked(NUMBER_PLACE, asked["cursor"]) if asked.get("cursor") and not asked.get("q") else None
     wanted = MessageFilter(
         before=int(cursor[1]) if cursor else whole(request, "before"),
         after=whole(request, "after"),
@@ -221,6 +235,8 @@ async def list_messages(request: Request) -> Response:
     limit = limit_of(request, _PAGE, MAX_LIMIT)
     async with database_of(request).reader() as reader:
         room, _, _ = await rooms.seen(reader, room_id(request), viewer)
+        if asked.get("q") and viewer is not None:
+            return await _with_words(reader, request, viewer, room.id, wanted)
         page = await page_of_messages(reader, room, viewer, wanted, limit=limit)
     listed = [message_shown(one) for one in page.messages]
     before = listed[0].number if listed and page.has_before else None
@@ -234,18 +250,40 @@ async def list_messages(request: Request) -> Response:
     )
 
 
+async def _with_words(
+    reader: Reader, request: Request, viewer: UserId, room: RoomId, wanted: MessageFilter
+) -> Response:
+    """The messages with these words, oldest first; the cursor leads to earlier ones."""
+    asked = request.query_params
+    place = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    found = await search.find_messages(
+        reader,
+        viewer,
+        ChatSearch(asked["q"], (room,), wanted.person, wanted.since, wanted.until, wanted.about),
+        limit=limit_of(request, _PAGE, MAX_LIMIT),
+        after=(int(place[1]), place[2]) if place else None,
+    )
+    cursor = packed(f"{found.after[0]}.{found.after[1]}") if found.after else None
+    return json_response(ChatMessagePage([message_shown(one) for one in found.messages[::-1]], None, None, cursor))
+
+
 async def send_message(request: Request) -> Response:
     caller, wanted, room = caller_of(request), await read_json(request, ChatMessageWanted), room_id(request)
+    if len(wanted.mentions) > MAX_MENTIONS:
+        raise InvalidForm({"mentions": ChatReason.TOO_MANY_MENTIONS(most=MAX_MENTIONS)})
     new = NewMessage(
         text=wanted.text,
         client_id=wanted.client_id,
-        about=wanted.about,
         reply_to=ChatMessageId(wanted.reply_to) if wanted.reply_to else None,
-        mentions=tuple(UserId(one) for one in wanted.mentions[:_PAGE]),
+        mentions=tuple(UserId(one) for one in wanted.mentions),
         pictures=tuple(NewPicture(SentPictureKey(one.id), one.alt) for one in wanted.pictures),
     )
     await spend_on_message(request, caller.user_id, room)
     async with database_of(request).transaction() as tx:
+        if wanted.about is not msgspec.UNSET:
+            new = replace(new, about=wanted.about)
+        elif (there := await room_queries.by_id(tx, room)) is not None:
+            new = replace(new, about=await headings.usual_heading(tx, there))
         if wanted.poll is not None:
             ends_at = instant(wanted.poll.ends_at, "endsAt")
             details = await polls.checked_poll(

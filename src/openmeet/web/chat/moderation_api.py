@@ -96,7 +96,7 @@ async def _removal(reader: Reader, request: Request) -> ChatRemovalShown:
 
 
 async def uphold_removal(request: Request) -> Response:
-    wanted = await read_json(request, ActReason)
+    wanted = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         await objections.uphold(tx, caller_of(request), message_id(request), wanted.reason)
     return Response(status_code=204)

@@ -146,6 +146,7 @@ OPERATIONS = (
             _PERSON,
             _FROM,
             _TO,
+            Parameter("q", "Only messages with these words; then before, after, around and pinned do not count"),
             Parameter("pinned", "true: only pinned messages"),
             CURSOR,
             Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int),

@@ -28,12 +28,14 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.queries import MessageFilter, MessagePage
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.rooms import RoomFilter
+from openmeet.domain.chat.rooms import MyRoom, RoomFilter
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat import moderation_pages, person_pages, places, poll_pages, room_settings, view
+from openmeet.web.chat.cursors import ROOM_PLACE
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
@@ -387,7 +389,10 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
     kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
     archived = asked.get("archived") == "yes"
     words = asked.get("q", "").strip()[:100]
-    mine = await rooms.my_rooms(reader, viewer, RoomFilter(kinds=kinds, archived=archived, words=words), limit=most)
+    found = unpacked(ROOM_PLACE, asked["after"]) if asked.get("after") else None
+    after = (int(found[1]), int(found[2]), found[3]) if found else None
+    wanted = RoomFilter(kinds=kinds, archived=archived, words=words)
+    mine = await rooms.my_rooms(reader, viewer, wanted, limit=most, after=after)
     shown = mine[:most]
     addresses = await addresses_of(reader, [one.room for one in shown], viewer)
     latest = await message_queries.by_ids(
@@ -403,9 +408,21 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
         "picks": [(value, words_of, value == which) for value, words_of, _ in _FILTERS],
         "archived": archived,
         "words": words,
-        "has_more": len(mine) > most,
+        "more": _more_rooms(mine[most - 1], which, archived=archived, words=words) if len(mine) > most else "",
         "which": which,
     }
+
+
+def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
+    """The address of the chats after this one."""
+    is_new, said, room = rooms.place(last)
+    query = {
+        "kind": which,
+        "archived": "yes" if archived else "",
+        "q": words,
+        "after": packed(f"{is_new}.{said}.{room}"),
+    }
+    return f"/chat?{urlencode({name: value for name, value in query.items() if value})}"
 
 
 def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:

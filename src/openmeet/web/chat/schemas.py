@@ -53,7 +53,8 @@ class PictureWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 class ChatMessageWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A message. ``clientId``: chosen by the client, 1 to 64 letters, digits or ``-_.:``; the same again answers the stored
-    message. ``about``: the original date of the series that it is about. ``signal`` instead of a text: one tap before an event.
+    message. ``about``: the original date of the series that it is about; without it the date under way or the next one, and null for
+    none. ``mentions``: ids of people, at most 20. ``signal`` instead of a text: one tap before an event.
     ``pictures``: up to four that were uploaded to the room before; then the text may be empty.
     """
 
@@ -61,7 +62,7 @@ class ChatMessageWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
 
     client_id: str
     text: str = ""
-    about: str | None = None
+    about: str | msgspec.UnsetType | None = msgspec.UNSET
     reply_to: str | None = None
     mentions: list[str] = []
     signal: Signal | None = None
