@@ -11,7 +11,7 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import readers, room_queries
+from openmeet.domain.chat import reactions, readers, room_queries
 from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomRetention
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.model import Event
@@ -81,6 +81,19 @@ async def test_a_part_of_a_chat_does_not_mark_the_whole_of_it_as_read(talk):
     of_ana = (await talk.as_ben.get(f"{talk.path}?person={talk.ana.user_id}")).text
     assert "One" in of_ana
     assert "data-mark" not in of_ana
+
+
+async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
+    """For those who may read the chat, and nobody else."""
+    async with talk.site.db.transaction() as tx:
+        for text in ("Ring twice", "The door is at the back"):
+            await reactions.pin(tx, talk.ana, (await say(tx, talk.ana, talk.room, text)).id)
+    path = f"/events/{talk.event.slug}"
+    shown = (await talk.as_ben.get(path)).text
+    assert "The door is at the back" in shown
+    assert "Ring twice" not in shown
+    async with talk.site.browser() as visitor:
+        assert "The door is at the back" not in (await visitor.get(path)).text
 
 
 async def test_all_chats_of_somebody_are_listed_page_by_page(talk):

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, MINUTE
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
-from openmeet.domain.chat import export, readers, rooms
+from openmeet.domain.chat import export, reactions, readers, rooms
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
@@ -48,6 +48,17 @@ async def test_the_export_numbers_whoever_answered_a_later_date_privately(db):
     exported = [one async for page in export.pages(db, room.id, ana.user_id, 0) for one in page]
     (name,) = [one.name for one in exported if one.message.body == "Where is the key?"]
     assert "Cleo" not in str(name)
+
+
+async def test_a_pin_about_one_date_is_on_the_page_of_that_date(db):
+    async with db.transaction() as tx:
+        ana, room = await split_in_two(tx)
+        dates = {"2026-12-01T18:00:00": "Ring twice", SPLIT_AT: "Use the gate"}
+        for date, text in dates.items():
+            await reactions.pin(tx, ana, (await say(tx, ana, room, text, about=date)).id)
+        for date, text in dates.items():
+            event = await tx.fetch_one("select id from events where original_date = :date", date=date)
+            assert (await reactions.newest_pin(tx, event["id"], ana.user_id)).message.body == text
 
 
 async def test_a_message_of_a_program_is_about_the_next_date(db, clock):

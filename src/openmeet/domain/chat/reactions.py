@@ -5,10 +5,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, Refused
-from openmeet.domain.chat import log, message_queries
-from openmeet.domain.chat.access import must_have
+from openmeet.domain.chat import log, message_queries, room_queries, rooms
+from openmeet.domain.chat.access import access_in, must_have
 from openmeet.domain.chat.messages import locked, must_write, write_message
 from openmeet.domain.chat.model import (
     MAX_EMOJI_KINDS,
@@ -19,10 +19,15 @@ from openmeet.domain.chat.model import (
     ChatMessageId,
     LogKind,
     MessageKind,
+    RoomKind,
+    RoomSubject,
+    SubjectKind,
 )
 from openmeet.domain.chat.polls import Poll, poll_in
+from openmeet.domain.chat.queries import MessageFilter, ShownMessage, page_of_messages
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.users.model import Caller
+from openmeet.domain.events.model import EventId
+from openmeet.domain.users.model import Caller, UserId
 
 _MOST_CODE_POINTS = 12
 # The blocks of Unicode that hold emoji (UTS 51), without the brackets and digits among them.
@@ -82,6 +87,20 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
     )
     if gone:
         await log.append(tx, room.id, LogKind.REACTED, one.id)
+
+
+async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:
+    """The newest pinned message of an event’s chat; in that of a series one about this date, or about none. None for who may not
+    read it.
+    """
+    subject = RoomSubject(SubjectKind.EVENT, event)
+    room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
+    if room is None or (found := await access_in(reader, room, viewer)) is Access.NONE:
+        return None
+    of_series = await room_queries.series_of_event(reader, event)
+    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, found=found)
+    about = {None, of_series[1] if of_series else None}
+    return next((one for one in pinned.messages[::-1] if one.message.about in about), None)
 
 
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:

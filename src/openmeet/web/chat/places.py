@@ -31,6 +31,7 @@ from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of, caller_or_none
 
 
@@ -56,6 +57,8 @@ class ChatPlace:
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
     has_group: bool = False
+    # Path of the picture of an event or series; empty for a group, whose face is a letter.
+    picture: str = ""
 
     def is_under_way(self, now: Instant) -> bool:
         """Whether people are on their way or there."""
@@ -200,6 +203,7 @@ async def _placed(
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
         has_group=isinstance(about, Group) or about.group is not None,
+        picture="" if isinstance(about, Group) else thumbnail(about.content),
     )
 
 

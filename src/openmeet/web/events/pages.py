@@ -15,6 +15,9 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.rules import is_invited
+from openmeet.domain.chat.pictures import words_of
+from openmeet.domain.chat.reactions import newest_pin
+from openmeet.domain.chat.texts import with_names
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import CoHostState
@@ -34,6 +37,7 @@ from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
@@ -180,6 +184,7 @@ async def _event_context(
         | sync
         | {
             "series": series,
+            "pin": await _pin_of(reader, event, viewer),
             "suggests_following": await _suggests_following(reader, event, mine) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer),
             "bar": bar,
@@ -200,6 +205,15 @@ async def _event_context(
 
 def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:
     return series.edit_path if series is not None and context["is_host"] else f"/events/{quote(event.slug)}/edit"
+
+
+async def _pin_of(reader: Reader, event: Event, viewer: UserId | None) -> dict[str, str] | None:
+    """What hosts pinned in the chat, for whoever may read it."""
+    one = None if viewer is None or event.is_draft else await newest_pin(reader, event.id, viewer)
+    if one is None:
+        return None
+    said = words_of(with_names(one.message.body, one.renamed), one.message.pictures)
+    return {"words": summary_of(said), "name": one.name, "path": f"/chat/messages/{one.id}"}
 
 
 async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
