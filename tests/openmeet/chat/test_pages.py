@@ -94,6 +94,9 @@ async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
     assert "Ring twice" not in shown
     async with talk.site.browser() as visitor:
         assert "The door is at the back" not in (await visitor.get(path)).text
+    async with talk.site.db.transaction() as tx:
+        await safety.mute(tx, talk.ben, Subject(Thing.PERSON, talk.ana.user_id))
+    assert "The door is at the back" not in (await talk.as_ben.get(path)).text
 
 
 async def test_all_chats_of_somebody_are_listed_page_by_page(talk):

@@ -91,7 +91,7 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
 
 async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:
     """The newest pinned message of an event’s chat; in that of a series one about this date, or about none. None for who may not
-    read it.
+    read it, and nothing by somebody whom they muted or blocked.
     """
     subject = RoomSubject(SubjectKind.EVENT, event)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
@@ -100,7 +100,7 @@ async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMes
     of_series = await room_queries.series_of_event(reader, event)
     pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, found=found)
     about = {None, of_series[1] if of_series else None}
-    return next((one for one in pinned.messages[::-1] if one.message.about in about), None)
+    return next((one for one in pinned.messages[::-1] if one.message.about in about and not one.is_folded), None)
 
 
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:

@@ -376,7 +376,7 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
         return None
     newest = found.messages[-1]
     return {
-        "one": {"href": f"{place.page()}#m{newest.number}", "name": newest.name, "words": view.line_of(newest)},
+        "one": {"href": f"{place.page()}#m{newest.number}", "words": view.line_of(newest)},
         "count": len(found.messages),
         "href": f"{place.path}?pinned=yes",
     }
