@@ -89,11 +89,11 @@ class NetworkReady(msgspec.Struct, frozen=True):
 @app.command()
 def main(
     data: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
-    plc_port: Annotated[int, typer.Option(help="Port of the PLC directory.")] = PLC_PORT,
-    pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = PDS_PORT,
-    web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = WEB_PORT,
+    plc_port: Annotated[int | None, typer.Option(help="Port of the PLC directory.", show_default=str(PLC_PORT))] = None,
+    pds_port: Annotated[int | None, typer.Option(help="Port of the PDS.", show_default=str(PDS_PORT))] = None,
+    web_port: Annotated[int | None, typer.Option(help="Port of OpenMeet.", show_default=str(WEB_PORT))] = None,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Use free ports, ignoring --…-port, and keep no data.")
+        bool, typer.Option("--ephemeral", help="Keep no data, and use free ports where none is given.")
     ] = False,
     source: Annotated[
         list[str] | None,
@@ -114,7 +114,9 @@ def main(
     if not verbose:
         os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
 
-    ports = free_ports() if ephemeral else ports_of(plc=plc_port, pds=pds_port, web=web_port)
+    ports = ports_of(
+        free_ports() if ephemeral else Ports(PLC_PORT, PDS_PORT, WEB_PORT), plc=plc_port, pds=pds_port, web=web_port
+    )
 
     async def run() -> None:
         further = FurtherSources(tuple(source or ()), second_plc)
@@ -128,12 +130,13 @@ def main(
         run_until_stopped(run)
 
 
-def ports_of(**wanted: int) -> Ports:
-    """The requested ports. Raises InvalidInput that names the option."""
-    for name, port in wanted.items():
+def ports_of(default: Ports, **wanted: int | None) -> Ports:
+    """The requested ports, and the default of each that is None. Raises InvalidInput that names the option."""
+    given = {name: port for name, port in wanted.items() if port is not None}
+    for name, port in given.items():
         if not 1 <= port <= MAX_PORT:
             raise InvalidInput(name, f"--{name}-port must be between 1 and {MAX_PORT}; {port} is not.")
-    return Ports(**wanted)
+    return replace(default, **given)
 
 
 def free_ports() -> Ports:

@@ -143,6 +143,14 @@ async def test_nothing_is_left_behind(tmp_path: Path):
     assert names_in(spare) == []
 
 
+async def test_a_given_port_is_used_where_nothing_is_kept(tmp_path: Path):
+    """--ephemeral chooses free ports only for the servers whose port is not given."""
+    port = free_port()
+    async with running_up(tmp_path, "--ephemeral", "--web-port", str(port)) as up:
+        assert up.openmeet == f"http://127.0.0.1:{port}"
+        assert up.pds not in {f"http://localhost:{port}", "http://localhost:3000"}
+
+
 async def test_limits_can_be_tried_here(tmp_path: Path):
     """Development mode counts nothing in practice; who asks for limits gets those of an installation."""
     async with running_up(tmp_path, "--ephemeral", environment={"PDS_RATE_LIMITS_ENABLED": "true"}) as up:
