@@ -6,7 +6,7 @@ from typing import Any
 from at_protocol.data import cbor, json_form
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.attendance.model import NetworkAnswer
+from openmeet.domain.attendance.model import RsvpRecordStatus
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n.reasons.messages import explain
@@ -170,5 +170,5 @@ def test_any_answer_is_read_or_refused_with_a_sentence_and_takes_our_changes() -
             continue
         assert "\x00" not in seen.status_text
         ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", said_at=NOW, previous=record)
-        assert read_rsvp(RSVP, ours, rkey="one").answer is NetworkAnswer.GOING
+        assert read_rsvp(RSVP, ours, rkey="one").answer is RsvpRecordStatus.GOING
     assert reasons == {"."}

@@ -14,7 +14,7 @@ from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
@@ -131,7 +131,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
             event_id=open_event.id,
             user_id=shadow,
             record_uri="at://x",
-            answer=NetworkAnswer.GOING,
+            answer=RsvpRecordStatus.GOING,
             first_seen=tx.now,
         )
         await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")

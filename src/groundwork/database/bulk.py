@@ -55,7 +55,7 @@ async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, ob
     await tx.execute(text, **{name: [row[name] for row in rows] for name in names}, **shared)
 
 
-def inserting(table: str, columns: Mapping[str, str]) -> str:
+def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
     """``insert into`` a table from rows that have these columns (name to type)."""
     names, given = ", ".join(columns), ", ".join(f"given.{name}" for name in columns)
     typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())

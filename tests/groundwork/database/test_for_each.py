@@ -3,7 +3,7 @@
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.bulk import execute_each, fetch_each, inserting
+from groundwork.database.bulk import execute_each, fetch_each, insert_rows_sql
 from groundwork.database.transaction import Database, UniqueViolated
 from groundwork.errors import InvalidInput
 
@@ -48,7 +48,7 @@ async def test_rows_are_written_as_they_would_be_one_by_one(db):
     async with db.transaction() as tx:
         rows = [place(1, "yard"), place(2, "attic"), place(3, "garden", b"\x00\xff")]
         await execute_each(tx, WRITE, rows, ending="!")
-        await execute_each(tx, inserting("places", {"id": "bigint", "name": "text"}), [{"id": 4, "name": "shed"}])
+        await execute_each(tx, insert_rows_sql("places", {"id": "bigint", "name": "text"}), [{"id": 4, "name": "shed"}])
         await execute_each(tx, "no statement", [])
     async with db.reader() as reader:
         found = await reader.fetch("select id, name, picture from places order by id")
@@ -61,7 +61,7 @@ async def test_rows_are_written_as_they_would_be_one_by_one(db):
 
 
 async def test_one_that_cannot_be_written_leaves_none(db):
-    statement = inserting("places", {"id": "bigint", "name": "text"})
+    statement = insert_rows_sql("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
             await execute_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])
@@ -76,7 +76,7 @@ async def test_rows_may_be_looked_for(db):
 
 
 async def test_one_that_fails_leaves_none(db):
-    statement = inserting("places", {"id": "bigint", "name": "text"})
+    statement = insert_rows_sql("places", {"id": "bigint", "name": "text"})
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
             await fetch_each(tx, statement, [{"id": 3, "name": "garden"}, {"id": 1, "name": "again"}])

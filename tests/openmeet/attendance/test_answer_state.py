@@ -26,7 +26,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId, EventSlug, EventStatus, GroupOfEvent, RecordOrigin
@@ -291,7 +291,7 @@ ANSWERS = [
     *(mine(S.PENDING, pending_for=why) for why in PendingFor),
 ]
 SETTINGS = [RegistrationSettings(), ASKS, CLOSED, RegistrationSettings(is_members_only=True)]
-PEOPLE = [Eligibility(), Eligibility(is_host=True), Eligibility(is_member=True)]
+PEOPLE = [EventRelationship(), EventRelationship(is_host=True), EventRelationship(is_member=True)]
 
 
 def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says() -> None:
@@ -312,7 +312,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
             try:
                 rules.must_be_open(about, settings, answer, ACTION_OF_REPLY[reply], who, NOW)
                 decided = rules.decide(
-                    about, settings, answer, ACTION_OF_REPLY[reply], standing=who, has_room=not is_full, now=NOW
+                    about, settings, answer, ACTION_OF_REPLY[reply], relationship=who, has_room=not is_full, now=NOW
                 )
             except (Refused, NotFound) as refused:
                 pytest.fail(f"{bar.state} offers {reply}: {refused}")

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, waitlist
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpRecordStatus, RsvpReply, RsvpRequest
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
@@ -69,9 +69,9 @@ async def test_a_batch_of_answers_is_as_many_news(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         those = [UserId(f"person {number}") for number in range(10_000)]
-        by_number = {notify.news_number(tx.now, who, ATTENDING): who for who in those}
-        one = next(who for who in those if by_number[notify.news_number(tx.now, who, ATTENDING)] != who)
-        other = by_number[notify.news_number(tx.now, one, ATTENDING)]
+        by_number = {notify.notification_revision(tx.now, who, ATTENDING): who for who in those}
+        one = next(who for who in those if by_number[notify.notification_revision(tx.now, who, ATTENDING)] != who)
+        other = by_number[notify.notification_revision(tx.now, one, ATTENDING)]
         await notify.notify_hosts_of_each(tx, event, [ana.user_id], [(one, ATTENDING), (other, ATTENDING)])
         news = await newest(tx, ana.user_id, 10)
     assert {told.payload.person_id for told in news} == {one, other}
@@ -298,7 +298,7 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
+        saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
     assert standing is publications.ONLY_HERE
@@ -308,7 +308,7 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana, capacity="1")
-        saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
+        saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         assert saved.status is PENDING
         with pytest.raises(Forbidden):
             await host_decisions.approve(tx, ben, event.slug)
@@ -322,7 +322,7 @@ async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db)
         event = await event_by(tx, ana, capacity="2")
         strangers = [await users.create_shadow(tx) for _ in range(4)]
         for stranger in strangers:
-            await from_network(tx, event, stranger, NetworkAnswer.GOING, uri=f"{RECORD}-{stranger}")
+            await from_network(tx, event, stranger, RsvpRecordStatus.GOING, uri=f"{RECORD}-{stranger}")
         assert (await host_decisions.approve(tx, ana, event.slug)).seated == 2
         assert (await host_decisions.approve(tx, ana, event.slug)).seated == 0
         rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
@@ -340,9 +340,9 @@ async def test_a_repeated_message_takes_no_seat_and_gives_none(db):
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
         shadow = await users.create_shadow(tx)
-        first = await from_network(tx, event, shadow, NetworkAnswer.GOING)
+        first = await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
-        again = await from_network(tx, event, shadow, NetworkAnswer.GOING)
+        again = await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
     assert (again.id, again.status, again.revision) == (first.id, ATTENDING, first.revision)
 
 
@@ -352,8 +352,8 @@ async def test_withdrawing_one_record_touches_that_answer_alone(db):
         (ana,) = await people(tx, 1)
         event, other = await event_by(tx, ana), await event_by(tx, ana)
         shadow = await users.create_shadow(tx)
-        await from_network(tx, event, shadow, NetworkAnswer.GOING)
-        await from_network(tx, other, shadow, NetworkAnswer.GOING, uri=RECORD + "2")
+        await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
+        await from_network(tx, other, shadow, RsvpRecordStatus.GOING, uri=RECORD + "2")
         await actions.withdraw_from_network(tx, record_uri=RECORD)
         await actions.withdraw_from_network(tx, record_uri=RECORD)
         assert await counts(tx, event) == RsvpCounts()
@@ -369,9 +369,9 @@ async def test_a_seat_freed_from_the_network_goes_to_who_waits(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="1")
-        await from_network(tx, event, ben.user_id, NetworkAnswer.GOING)
+        await from_network(tx, event, ben.user_id, RsvpRecordStatus.GOING)
         await actions.answer(tx, cleo, event.slug, GOING)
-        await from_network(tx, event, ben.user_id, NetworkAnswer.NOT_GOING)
+        await from_network(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
         assert (await queries.find(tx, event.id, cleo.user_id)).has_offer(tx.now)
 
 
@@ -379,6 +379,6 @@ async def test_an_unknown_word_is_kept_and_counted_nowhere(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.OTHER)
+        await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.OTHER)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.unconfirmed) == (0, 0, 1)

@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from openmeet.domain.attendance import actions, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpRecordStatus, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.model import Event
@@ -43,7 +43,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                     event_id=event.id,
                     user_id=who.user_id,
                     record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
-                    answer=chance.choice(list(NetworkAnswer)),
+                    answer=chance.choice(list(RsvpRecordStatus)),
                     first_seen=tx.now,
                 )
     except Refused:
@@ -68,7 +68,7 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
         await asyncio.gather(*storm, end_offers(db), end_offers(db))
         await end_offers(db)
         async with db.reader() as reader:
-            held = await queries.held(reader, event.id)
+            held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
             wrong = await reader.fetch(
                 "select id from attendances where (status = 'waitlisted') <> (waitlist_number is not null)"

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, PendingFor, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, RsvpCounts, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
@@ -32,7 +32,7 @@ async def strangers(tx, count):
     return ids
 
 
-async def write(tx, event, ids, answer=NetworkAnswer.GOING):
+async def write(tx, event, ids, answer=RsvpRecordStatus.GOING):
     for one in ids:
         await actions.apply_from_network(
             tx, event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now
@@ -116,7 +116,7 @@ async def test_a_word_that_nobody_understands_is_not_confirmed_with_all(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger], NetworkAnswer.OTHER)
+        await write(tx, event, [stranger], RsvpRecordStatus.OTHER)
         assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 

@@ -84,7 +84,7 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
         assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
-        last = (await history.of_answer(reader, mine[event.id].id))[-1]
+        last = (await history.of_rsvp(reader, mine[event.id].id))[-1]
         assert (last.through, last.before, last.after) == (ChangeChannel.GROUP, GOING, DECLINED)
         next_one = await queries.find(reader, event.id, nan.user_id)
         assert next_one.status is GOING or next_one.offered_until is not None

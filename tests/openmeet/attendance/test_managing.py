@@ -88,7 +88,7 @@ async def test_undo_at_once_is_as_if_nothing_was(db):
         mine = await actions.answer(tx, ben, event.slug, GOING)
         await host_decisions.remove(tx, ana, event.slug, [mine.id])
         assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
-        lines = await history.of_answer(tx, mine.id)
+        lines = await history.of_rsvp(tx, mine.id)
     assert [(one.before, one.after, one.through) for one in lines] == [
         (None, S.ATTENDING, ChangeChannel.PAGE),
         (S.ATTENDING, S.REJECTED, ChangeChannel.HOST),
@@ -232,7 +232,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
         rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, rsvp_request)
-        text = await attendees_pages.written(tx, event)
+        text = await attendees_pages.csv_of(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
@@ -246,7 +246,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
             await actions.answer(tx, who, event.slug, GOING, RsvpRequest(form_responses={"q1": text}))
-        head, *rows = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
+        head, *rows = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # Another guest later, who changes nothing of what was said.
@@ -259,7 +259,7 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         await tx.execute("update attendances set reply_words = '{}'")
         found = await what_was_told.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
         assert found[mine.id].told == (what_was_told.FormResponse("q1", "An earlier question", "no"),)
-        head, *_ = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
+        head, *_ = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-1] == "An earlier question"
 
 

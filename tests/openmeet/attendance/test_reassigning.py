@@ -51,7 +51,7 @@ async def test_one_person_has_their_later_answer_with_the_history_of_both(db, cl
         found = await queries.find(tx, event.id, ben.user_id)
         assert found.status is kept
         assert await queries.find(tx, event.id, shadow.user_id) is None
-        lines = await history.of_answer(tx, found.id)
+        lines = await history.of_rsvp(tx, found.id)
         assert len(lines) == (2 if mine else 1)
         assert {one.actor_id for one in lines} == {ben.user_id}
         third = await queries.find(tx, event.id, cleo.user_id)

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
-    NetworkAnswer,
+    RsvpRecordStatus,
     RsvpReply,
     RsvpSource,
 )
@@ -28,10 +28,10 @@ REPLIES = {
     AttendanceAction.DECLINE: RsvpReply.DECLINED,
 }
 RECORDS = {
-    AttendanceAction.NETWORK_GOING: NetworkAnswer.GOING,
-    AttendanceAction.NETWORK_INTERESTED: NetworkAnswer.INTERESTED,
-    AttendanceAction.NETWORK_NOT_GOING: NetworkAnswer.NOT_GOING,
-    AttendanceAction.NETWORK_UNCLEAR: NetworkAnswer.OTHER,
+    AttendanceAction.NETWORK_GOING: RsvpRecordStatus.GOING,
+    AttendanceAction.NETWORK_INTERESTED: RsvpRecordStatus.INTERESTED,
+    AttendanceAction.NETWORK_NOT_GOING: RsvpRecordStatus.NOT_GOING,
+    AttendanceAction.NETWORK_UNCLEAR: RsvpRecordStatus.OTHER,
 }
 URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
@@ -77,7 +77,7 @@ async def stands_so(tx, event, who, status) -> Attendance | None:
         now,
         Instant(now - DAY),
     )
-    await execute_together(tx, [queries.inserting(row)])
+    await execute_together(tx, [queries.insert_statement(row)])
     return row
 
 
@@ -112,13 +112,13 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
         await host_decisions.undo_check_in(tx, host, event.slug, some_id)
     elif act is AttendanceAction.MOVE_UP:
         await waitlist.fill(tx, event, DEFAULT)
-    elif act is AttendanceAction.LAPSE:
+    elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))
         await waitlist.end_offers(tx, event)
 
 
-# Adding is by name, so there never is an answer before; nobody lapses or moves up who is not in the line.
+# Adding is by name, so there never is an answer before; nobody loses an offer or moves up who is not in the line.
 CELLS = [
     (act, before)
     for act in AttendanceAction
@@ -146,7 +146,7 @@ async def test_every_cell_comes_out(make_sqlite):
                 await do(tx, act, host, who, event, mine)
                 after = await queries.find(tx, event.id, who.user_id)
                 found = after and after.status
-                lines = await history.of_answer(tx, after.id) if after else []
+                lines = await history.of_rsvp(tx, after.id) if after else []
                 is_told = bool(lines) == (found is not before)
                 wrong += [] if is_told else [(act, before, "history", lines)]
             except Refused as refused:
@@ -154,7 +154,7 @@ async def test_every_cell_comes_out(make_sqlite):
             except NotFound:
                 found = "NotFound"
         want = expected(act, before)
-        if before is None and want == "NotFound" and act in {AttendanceAction.MOVE_UP, AttendanceAction.LAPSE}:
+        if before is None and want == "NotFound" and act in {AttendanceAction.MOVE_UP, AttendanceAction.EXPIRE_OFFER}:
             want = None  # the clock asks nobody
         wrong += [] if found == want else [(act, before, found, want)]
     assert wrong == []

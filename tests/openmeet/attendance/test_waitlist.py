@@ -281,7 +281,7 @@ async def test_lists_and_event_page_agree_about_what_is_full(db):
         await says(tx, ben, queue)
         await says(tx, cleo, queue, party=2)
         events.append(queue)
-        full = await waitlist.full_among(tx, events, settings)
+        full = await waitlist.full_events(tx, events, settings)
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
             cases = await cases_of(tx, [event], None, mine={}, counts={}, hosted=())
@@ -349,7 +349,7 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
             if chance.random() < 0.5:
                 await end_offers(db)
         async with db.reader() as reader:
-            held = await queries.held(reader, event.id)
+            held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
         limits = rules.limits_of(event, registration_settings)
         where = f"seed {seed} step {step}"

@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
@@ -216,7 +216,7 @@ async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, even
         await say(post, ben, event)
         await turned(post)
         async with post.db.transaction() as tx:
-            said = NetworkAnswer.GOING if is_deleted else NetworkAnswer.NOT_GOING
+            said = RsvpRecordStatus.GOING if is_deleted else RsvpRecordStatus.NOT_GOING
             await attendance.apply_from_network(
                 tx, event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now
             )

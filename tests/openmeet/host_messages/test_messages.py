@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import statuses_of
@@ -61,7 +61,7 @@ async def town(tx, **typed: str):
         event_id=event.id,
         user_id=shadow,
         record_uri="at://did:plc:shade/c/r",
-        answer=NetworkAnswer.INTERESTED,
+        answer=RsvpRecordStatus.INTERESTED,
         first_seen=tx.now,
     )
     return event, people

@@ -216,7 +216,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         )
         await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
+        await attendance.store_record_uri(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
         await in_flight.look_now(tx, TEA)  # as if an earlier create had come late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []

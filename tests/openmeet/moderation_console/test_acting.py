@@ -106,7 +106,7 @@ async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
             event_id=event.id,
             user_id=shadow,
             record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-            answer=attendance.NetworkAnswer.INTERESTED,
+            answer=attendance.RsvpRecordStatus.INTERESTED,
             first_seen=tx.now,
         )
         await actions.decide(tx, mo, Subject(Thing.DID, DID), SubjectVisibility.HIDDEN, "")

@@ -10,7 +10,7 @@ from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.reader import Unmappable
@@ -40,25 +40,25 @@ def test_record_key_wants_a_did():
 def test_captured_answers():
     listed = json.loads(fixture_path("data/calendar-records/rsvp-going-listrecords.json").read_text())
     read = read_rsvp(RSVP, listed["value"], rkey="eeab17d5ccf0d")
-    assert (str(read.subject), read.subject_cid, read.answer) == (EVENT_URI, CID, NetworkAnswer.GOING)
+    assert (str(read.subject), read.subject_cid, read.answer) == (EVENT_URI, CID, RsvpRecordStatus.GOING)
     odd = json.loads(fixture_path("data/calendar-records/nonconforming-shapes.json").read_text())["rsvp"]
     read = read_rsvp(RSVP, odd["record"], rkey=odd["rkey"])
-    assert (read.answer, read.subject_cid) == (NetworkAnswer.GOING, None)
+    assert (read.answer, read.subject_cid) == (RsvpRecordStatus.GOING, None)
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (f"{RSVP}#going", NetworkAnswer.GOING),
-        ("events.smokesignal.calendar.rsvp#interested", NetworkAnswer.INTERESTED),
-        ("maybe", NetworkAnswer.INTERESTED),
-        ("yes", NetworkAnswer.GOING),
-        ("not-going", NetworkAnswer.NOT_GOING),
-        ("declined", NetworkAnswer.NOT_GOING),
-        ("no", NetworkAnswer.NOT_GOING),
-        ("teleporting", NetworkAnswer.OTHER),
-        (7, NetworkAnswer.OTHER),
-        (None, NetworkAnswer.GOING),
+        (f"{RSVP}#going", RsvpRecordStatus.GOING),
+        ("events.smokesignal.calendar.rsvp#interested", RsvpRecordStatus.INTERESTED),
+        ("maybe", RsvpRecordStatus.INTERESTED),
+        ("yes", RsvpRecordStatus.GOING),
+        ("not-going", RsvpRecordStatus.NOT_GOING),
+        ("declined", RsvpRecordStatus.NOT_GOING),
+        ("no", RsvpRecordStatus.NOT_GOING),
+        ("teleporting", RsvpRecordStatus.OTHER),
+        (7, RsvpRecordStatus.OTHER),
+        (None, RsvpRecordStatus.GOING),
     ],
 )
 def test_words_of_every_app(status, expected):

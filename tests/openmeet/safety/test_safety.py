@@ -7,7 +7,7 @@ from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
@@ -86,7 +86,7 @@ async def test_a_record_of_somebody_blocked_takes_no_place(db):
             event_id=event.id,
             user_id=ben,
             record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-            answer=NetworkAnswer.GOING,
+            answer=RsvpRecordStatus.GOING,
             first_seen=tx.now,
         )
         assert saved.status is AttendanceStatus.DECLINED

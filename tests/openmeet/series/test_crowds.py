@@ -250,7 +250,7 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its order, when there is no limit any more."""
-    monkeypatch.setattr(waitlist, "LOOKED_AT", 3)
+    monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida")]

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import (
     AttendanceId,
     AttendanceStatus,
     ChangeChannel,
-    NetworkAnswer,
+    RsvpRecordStatus,
     RsvpReply,
     RsvpRequest,
     RsvpSource,
@@ -22,15 +22,15 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.notify import (
     change_payload,
     earlier_start,
+    host_notification_writes,
     hosts_of,
-    news_of_hosts,
     notify_hosts,
     notify_of_foreign,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.response_details import merge_details
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save import RsvpChange
 from openmeet.domain.attendance.transitions import (
     ACTION_OF_RECORD,
@@ -82,38 +82,44 @@ async def answer(
     if locked is None:
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
-    act = ACTION_OF_REPLY[reply]
+    action = ACTION_OF_REPLY[reply]
     # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
-    takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
-    if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
+    is_withdrawing = action is AttendanceAction.DECLINE and rules.is_invited(mine)
+    if not is_withdrawing and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
-    if locked.is_unwelcome and act is not AttendanceAction.DECLINE:
+    if locked.is_unwelcome and action is not AttendanceAction.DECLINE:
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
-    standing = Eligibility(
+    relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
         is_member=await is_member(tx, event, registration_settings, caller.user_id),
     )
-    rules.must_be_open(event, registration_settings, mine, act, standing, tx.now)
+    rules.must_be_open(event, registration_settings, mine, action, relationship, tx.now)
     details = merge_details(
         event,
         registration_settings,
         mine or await _details_of_last_date(tx, event, registration_settings, caller),
         rsvp_request,
-        is_going=act is AttendanceAction.GOING,
+        is_going=action is AttendanceAction.GOING,
     )
-    room = act is AttendanceAction.GOING and await save.has_room(
+    has_room = action is AttendanceAction.GOING and await save.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details, known=locked.seats
     )
     # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and locked.seats.has_expired_offers else mine
-    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
-    save.must_have_room_for_change(mine, decided, details, room=room, now=tx.now)
+    decided = rules.decide(
+        event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
+    )
+    save.must_have_room_for_change(mine, decided, details, has_room=has_room, now=tx.now)
     if mine is not None and not save.changed(mine, decided, details):
         return mine
-    tells = notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
-    news = await news_of_hosts(tx, event, locked.hosts, caller.user_id, decided.status) if tells else ()
+    notifies = (
+        notifies_hosts and event.author_id != caller.user_id and (mine is None or mine.status is not decided.status)
+    )
+    notification_writes = (
+        await host_notification_writes(tx, event, locked.hosts, caller.user_id, decided.status) if notifies else ()
+    )
     saved = await save.put(
         tx,
         RsvpChange(
@@ -130,7 +136,10 @@ async def answer(
         enqueues_new_record=True,
         has_webhooks=locked.has_webhooks,
         last_number=locked.seats.last_number,
-        along=[*(news or ()), *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ())],
+        extra_writes=[
+            *(notification_writes or ()),
+            *(notify.calendar_email(tx, event, caller, mine, decided) if is_single else ()),
+        ],
     )
     if mine is not None and (
         mine.status is not saved.status
@@ -138,7 +147,7 @@ async def answer(
         or mine.skips_record is not saved.skips_record
     ):
         await save.enqueue(tx, saved)
-    if news is None:
+    if notification_writes is None:
         await notify_hosts(tx, event, locked.hosts, caller.user_id, saved.status)
     if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, registration_settings)
@@ -152,7 +161,7 @@ async def apply_from_network(
     event_id: EventId,
     user_id: UserId,
     record_uri: str,
-    answer: NetworkAnswer,
+    answer: RsvpRecordStatus,
     first_seen: Instant,
 ) -> Attendance | None:
     """Apply a person's RSVP record; enqueues none. ``first_seen``: when the record was first seen; it orders RSVPs.
@@ -171,27 +180,29 @@ async def apply_from_network(
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
-    act = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
+    action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
     is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
-    standing = Eligibility(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
+    relationship = EventRelationship(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
     details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.detach_records(tx, {record_uri})
-    asks_for_room = TABLE[act][mine.status if mine else None] in {
+    asks_for_room = TABLE[action][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
     }
     # There may be very many foreign RSVPs. Those that are kept apart take no seat, so none is counted for them.
-    is_apart = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
-    room = (
+    is_kept_apart = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
+    has_room = (
         asks_for_room
-        and not is_apart
-        and await save.has_room(tx, event, registration_settings, mine, details, known=locked.seats)
+        and not is_kept_apart
+        and await save.expire_offers_and_check_room(tx, event, registration_settings, mine, details, known=locked.seats)
     )
     if mine is not None and locked.seats.has_expired_offers:
         mine = await queries.by_id(tx, mine.id)
-    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=room, now=tx.now)
+    decided = rules.decide(
+        event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
+    )
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         saved = mine
     else:
@@ -210,9 +221,11 @@ async def apply_from_network(
                 record_uri=record_uri,
             ),
             # Someone without an account here never got an e-mail with a calendar entry.
-            along=() if user.kind is UserKind.SHADOW else notify.calendar_end_email(tx, event, user_id, mine, decided),
+            extra_writes=()
+            if user.kind is UserKind.SHADOW
+            else notify.calendar_end_email(tx, event, user_id, mine, decided),
         )
-        if is_apart and saved.status is AttendanceStatus.PENDING:
+        if is_kept_apart and saved.status is AttendanceStatus.PENDING:
             await notify_of_foreign(tx, event)
         elif event.author_id != user_id:
             await notify_hosts(tx, event, locked.hosts, user_id, saved.status)
@@ -237,12 +250,14 @@ async def restore_reply(
     if event is None or mine is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     registration_settings = await registration.of_event(tx, event)
-    act, details = ACTION_OF_RECORD[rules.reply_meaning(status)], save.stored_details(mine)
-    room = act is AttendanceAction.NETWORK_GOING and await save.has_room(
+    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save.stored_details(mine)
+    has_room = action is AttendanceAction.NETWORK_GOING and await save.expire_offers_and_check_room(
         tx, event, registration_settings, mine, details
     )
     mine = await queries.by_id(tx, attendance_id) or mine
-    decided = rules.decide(event, registration_settings, mine, act, standing=Eligibility(), has_room=room, now=tx.now)
+    decided = rules.decide(
+        event, registration_settings, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+    )
     saved = await save.put(
         tx,
         RsvpChange(
@@ -323,7 +338,7 @@ async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> No
             actor_id=None,
             answered_at=tx.now,
         ),
-        along=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
+        extra_writes=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
     )
     if save.may_move_waitlist(mine, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
@@ -371,7 +386,7 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
         await publications.recheck_where(tx, kind=kind, chosen=chosen, event_ids=list(event_ids))
 
 
-async def note_record(
+async def store_record_uri(
     tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, is_about: IsAbout
 ) -> None:
     """Store the URI of the RSVP record and of the event record it refers to.
@@ -404,13 +419,13 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
     await queries.set_record(tx, attendance_id, None)
 
 
-async def eligibility_of(
+async def relationship_of(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
-) -> Eligibility:
+) -> EventRelationship:
     """How somebody relates to the event, for what a page says before they answer; nobody is signed in for None."""
     if user_id is None:
-        return Eligibility()
-    return Eligibility(
+        return EventRelationship()
+    return EventRelationship(
         is_host=user_id in await hosts_of(reader, event),
         is_member=await is_member(reader, event, registration_settings, user_id),
     )

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.answer_state import AnswerCase
 from openmeet.domain.attendance.model import NOBODY, Attendance, RsvpCounts
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import roles_in
@@ -25,7 +25,7 @@ async def cases_of(
 ) -> dict[EventId, AnswerCase]:
     """What decides about the bar of each event. ``hosted``: where the viewer decides about answers."""
     settings = await registration.of_events(reader, events)
-    full = await waitlist.full_among(reader, events, settings)
+    full = await waitlist.full_events(reader, events, settings)
     members_only = [event for event in events if settings[event.id].is_members_only and event.group is not None]
     groups = [event.group.id for event in members_only if event.group is not None]
     roles = {} if viewer is None or not groups else await roles_in(reader, groups, viewer)
@@ -36,7 +36,7 @@ async def cases_of(
             mine.get(event.id),
             reader.now,
             settings[event.id],
-            Eligibility(
+            EventRelationship(
                 is_host=event.id in hosted, is_member=event.group is not None and roles.get(event.group.id) in INSIDE
             ),
             is_hosting=event.id in hosted,

@@ -14,7 +14,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.values import Mode
@@ -118,7 +118,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
 
 
 # Neither a host nor a member of the group.
-STRANGER: Final = Eligibility()
+STRANGER: Final = EventRelationship()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class AnswerCase:
     mine: Attendance | None
     now: Instant
     registration_settings: RegistrationSettings = DEFAULT
-    eligibility: Eligibility = STRANGER
+    relationship: EventRelationship = STRANGER
     is_hosting: bool = False
     is_welcome: bool = True
     is_full: bool = False
@@ -204,7 +204,7 @@ def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
             case.registration_settings,
             mine,
             ACTION_OF_REPLY[RsvpReply.GOING],
-            standing=case.eligibility,
+            relationship=case.relationship,
             has_room=not case.is_full,
             now=case.now,
         )
@@ -236,7 +236,7 @@ def _state_of(case: AnswerCase) -> AnswerState:
     if mine is not None and mine.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if mine.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _takes(case, RsvpReply.GOING):
-        shuts_out = case.registration_settings.is_members_only and not case.eligibility.is_member
+        shuts_out = case.registration_settings.is_members_only and not case.relationship.is_member
         return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
     if mine is not None:
         return _UNDECIDED[mine.status]
@@ -282,7 +282,7 @@ def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
 
 def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
     """Whether the event takes this reply from them now. Withdrawing needs something to withdraw once it is closed."""
-    act = ACTION_OF_REPLY[reply]
+    action = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:
         is_answered = case.mine is not None and case.mine.status is not AttendanceStatus.DECLINED
         if not is_answered and (case.event.is_cancelled or case.event.is_over(case.now) or not case.is_welcome):
@@ -290,13 +290,13 @@ def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
     elif not case.is_welcome:
         return False
     try:
-        rules.must_be_open(case.event, case.registration_settings, case.mine, act, case.eligibility, case.now)
+        rules.must_be_open(case.event, case.registration_settings, case.mine, action, case.relationship, case.now)
         rules.decide(
             case.event,
             case.registration_settings,
             case.mine,
-            act,
-            standing=case.eligibility,
+            action,
+            relationship=case.relationship,
             has_room=not case.is_full,
             now=case.now,
         )

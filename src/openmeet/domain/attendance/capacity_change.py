@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AnswerMode
-from openmeet.domain.attendance.queries import held_in_each
+from openmeet.domain.attendance.queries import seats_by_mode_of_each
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
@@ -38,7 +38,7 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
     if not lower:
         return CapacityImpact()
     ids = list(lower)
-    held = await held_in_each(reader, ids)
+    held = await seats_by_mode_of_each(reader, ids)
     stuck: dict[EventId, int] = {}
     for row in await reader.fetch(
         "select event_id, mode, party, count(*) as found from attendances where event_id in :ids and status = 'waitlisted'"

@@ -37,7 +37,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
         await events.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
         await reevaluation.recheck_group(tx, after.id)
-    await look_at_records(tx, after.id)
+    await recheck_records(tx, after.id)
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
@@ -61,7 +61,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
         return
     after = replace(group, network=replace(group.network, account_id=None), revision=group.revision + 1)
     await publication_settings.change_speaker(tx, group, after)
-    await look_at_records(tx, after.id)
+    await recheck_records(tx, after.id)
 
 
 async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
@@ -76,7 +76,7 @@ async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
     ]
 
 
-async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
+async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, RSVPs and memberships are published."""
     event_ids = await events.ids_in_group(tx, group_id)
     await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)

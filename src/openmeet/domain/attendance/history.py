@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, inserting
+from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, insert_rows_sql
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import (
@@ -34,12 +34,12 @@ _LINE = {
     "changed_at": "bigint",
 }
 _INSERT = f"insert into attendance_history ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
-_INSERT_EACH = inserting("attendance_history", _LINE)
+_INSERT_EACH = insert_rows_sql("attendance_history", _LINE)
 
 COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
 
 
-async def keep(
+async def append(
     tx: Transaction,
     event: Event,
     before: Attendance | None,
@@ -47,11 +47,11 @@ async def keep(
     *,
     through: ChangeChannel,
     actor_id: UserId | None,
-    along: Sequence[SqlWrite] = (),
+    extra_writes: Sequence[SqlWrite] = (),
     has_webhooks: bool = True,
 ) -> None:
-    """Append one entry, written together with ``along``; ``has_webhooks`` as in ``save.put``."""
-    await execute_together(tx, [*along, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
+    """Append one entry, written together with ``extra_writes``; ``has_webhooks`` as in ``save.put``."""
+    await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not has_webhooks:
         return
     group_id = event.group.id if event.group else None
@@ -59,7 +59,7 @@ async def keep(
     await happened(tx, Happening.ANSWER, [Different(after.id, people, group_id)])
 
 
-async def keep_many(
+async def append_many(
     tx: Transaction,
     before: Sequence[Attendance | None],
     after: Sequence[Attendance],
@@ -97,7 +97,7 @@ async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> No
     )
 
 
-async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
+async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
     """The history of one RSVP, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id"
@@ -108,7 +108,9 @@ async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WH
     return [_change_of(row) for row in rows]
 
 
-async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> HistoryEntry | None:
+async def latest_change_to(
+    reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus
+) -> HistoryEntry | None:
     """The latest entry that changed an RSVP to this status."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"

@@ -23,7 +23,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.response_details import ResponseDetails, merge_details
-from openmeet.domain.attendance.rules import Eligibility, RsvpDecision
+from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save import RsvpChange
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import seeing
@@ -75,15 +75,17 @@ async def approve(
     """
     event = await lock_for_host(tx, caller, slug)
     registration_settings = await registration.of_event(tx, event)
-    found = await _chosen(tx, event, ids, AttendanceAction.APPROVE)
+    found = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
     if ids is None:
         waits = (PendingFor.APPROVAL, PendingFor.FOREIGN, None)
         found = [one for one in found if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in found:
-        room = await save.has_room(tx, event, registration_settings, one, save.stored_details(one))
-        saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True)
+        has_room = await save.expire_offers_and_check_room(
+            tx, event, registration_settings, one, save.stored_details(one)
+        )
+        saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
     await notify_people(tx, event, seated, kinds.ANSWER_APPROVED)
     if waiting:
@@ -102,7 +104,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     """
     event = await lock_for_host(tx, caller, slug)
     gone = []
-    for one in await _chosen(tx, event, ids, AttendanceAction.REMOVE):
+    for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REMOVE):
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
         gone.append(await apply(tx, event, one, AttendanceAction.REMOVE, caller))
@@ -120,10 +122,10 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     People who were notified of the removal are notified of this; others of neither.
     """
     event = await lock_for_host(tx, caller, slug)
-    mine = await _one(tx, event, attendance_id)
+    mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.REJECTED:
         return mine
-    removal = await history.newest_into(tx, mine.id, AttendanceStatus.REJECTED)
+    removal = await history.latest_change_to(tx, mine.id, AttendanceStatus.REJECTED)
     was_notified = not await notifications.take_back(tx, mine.user_id, kinds.ANSWER_DECLINED, event.id)
     saved = await _restore_status(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
@@ -139,13 +141,15 @@ async def _restore_status(
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        limits_are_kept = await save.has_room(tx, event, registration_settings, mine, save.stored_details(mine))
+        limits_are_kept = await save.expire_offers_and_check_room(
+            tx, event, registration_settings, mine, save.stored_details(mine)
+        )
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
-    await history.keep(tx, event, mine, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
+    await history.append(tx, event, mine, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
     await save.enqueue(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
     return await queries.by_id(tx, saved.id) or saved
@@ -160,9 +164,15 @@ async def add(
     registration_settings = await registration.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
     details = merge_details(event, wide, None, RsvpRequest(party=party, mode=mode), is_going=False)
-    room = await save.has_room(tx, event, registration_settings, None, details)
+    has_room = await save.expire_offers_and_check_room(tx, event, registration_settings, None, details)
     decided = rules.decide(
-        event, registration_settings, None, AttendanceAction.ADD, standing=Eligibility(), has_room=room, now=tx.now
+        event,
+        registration_settings,
+        None,
+        AttendanceAction.ADD,
+        relationship=EventRelationship(),
+        has_room=has_room,
+        now=tx.now,
     )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
@@ -174,16 +184,24 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     event = await lock_for_host(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
-    mine = await _one(tx, event, attendance_id)
+    mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is AttendanceStatus.ATTENDED:
         return mine
     rules.must_be_checking_in(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
-    room = await save.has_room(tx, event, registration_settings, mine, save.stored_details(mine))
+    has_room = await save.expire_offers_and_check_room(
+        tx, event, registration_settings, mine, save.stored_details(mine)
+    )
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     rules.decide(
-        event, registration_settings, mine, AttendanceAction.CHECK_IN, standing=Eligibility(), has_room=room, now=tx.now
+        event,
+        registration_settings,
+        mine,
+        AttendanceAction.CHECK_IN,
+        relationship=EventRelationship(),
+        has_room=has_room,
+        now=tx.now,
     )
     there = RsvpDecision(AttendanceStatus.ATTENDED)
     details = save.stored_details(mine)
@@ -199,10 +217,10 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
     """Undo a mistaken check-in: restore the earlier status, also where they were only waitlisted or interested."""
     event = await lock_for_host(tx, caller, slug)
-    mine = await _one(tx, event, attendance_id)
+    mine = await _rsvp_of(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.ATTENDED:
         return mine
-    arrival = await history.newest_into(tx, mine.id, AttendanceStatus.ATTENDED)
+    arrival = await history.latest_change_to(tx, mine.id, AttendanceStatus.ATTENDED)
     return await _restore_status(tx, event, caller, mine, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
 
 
@@ -238,7 +256,7 @@ async def change_registration_settings(
     return saved
 
 
-async def dates_joined_so(reader: Reader, event: Event) -> list[Event]:
+async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
     """An event and the upcoming dates of its series that have no settings of their own."""
     if event.place_in_series is None:
         return [event]
@@ -253,23 +271,23 @@ async def _must_host(reader: Reader, caller: Caller, event: Event | None) -> Eve
     return event
 
 
-async def _one(tx: Transaction, event: Event, attendance_id: AttendanceId) -> Attendance:
+async def _rsvp_of(tx: Transaction, event: Event, attendance_id: AttendanceId) -> Attendance:
     found = await queries.by_id(tx, attendance_id)
     if found is None or found.event_id != event.id:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     return found
 
 
-async def _chosen(
-    tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, act: AttendanceAction
+async def _rsvps_to_change(
+    tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, action: AttendanceAction
 ) -> list[Attendance]:
     """RSVPs to this event that the action changes, in order of arrival, without those decided in between.
 
     Raises NotFound if the only one named is not of this event.
     """
     if ids is not None and len(ids) == 1:
-        await _one(tx, event, ids[0])
-    statuses = [status for status in AttendanceStatus if TABLE[act][status] is not AttendanceTransition.KEEP]
+        await _rsvp_of(tx, event, ids[0])
+    statuses = [status for status in AttendanceStatus if TABLE[action][status] is not AttendanceTransition.KEEP]
     return await queries.in_order(tx, event.id, statuses, ids, limit=waitlist.MAX_AT_ONCE)
 
 
@@ -277,14 +295,16 @@ async def apply(
     tx: Transaction,
     event: Event,
     mine: Attendance,
-    act: AttendanceAction,
+    action: AttendanceAction,
     caller: Caller,
     *,
     has_room: bool = False,
     is_approved: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused, NotFound, as ``rules.decide``."""
-    decided = rules.decide(event, DEFAULT, mine, act, standing=Eligibility(), has_room=has_room, now=tx.now)
+    decided = rules.decide(
+        event, DEFAULT, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+    )
     details = save.stored_details(mine)
     return await put(tx, event, mine.user_id, mine, decided, details, caller, is_approved=is_approved)
 
@@ -338,7 +358,7 @@ async def notify_people(
         sources = [event.author_id, *([by] if by else [])]
         about = {
             kinds.ANSWER_APPROVED: Approval(answer=status.value),
-            kinds.ANSWER_DECLINED: _as_they_knew(event),
+            kinds.ANSWER_DECLINED: _last_known_details(event),
             kinds.INVITED: InvitationReceived(more=more),
         }[kind]
         starts_at = event.starts_at
@@ -347,7 +367,7 @@ async def notify_people(
         )
 
 
-def _as_they_knew(event: Event) -> Rejection:
+def _last_known_details(event: Event) -> Rejection:
     """Title and time as of now: people who no longer see a private event must not learn of later changes."""
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
     return Rejection(title=event.title, starts=starts)

@@ -25,7 +25,7 @@ from openmeet.domain.attendance.invitation_queries import Invited
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_of
@@ -103,9 +103,11 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
             return mine, False  # it is not known whether they come
         # They asked to come and waited for approval; the invitation is the approval.
         caller = Caller(one.invited_by, "")
-        room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.stored_details(mine))
+        has_room = await save.expire_offers_and_check_room(
+            tx, event, await registration.of_event(tx, event), mine, save.stored_details(mine)
+        )
         let_in = await host_decisions.apply(
-            tx, event, mine, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True
+            tx, event, mine, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
         await host_decisions.notify_people(tx, event, [let_in], kinds.ANSWER_APPROVED)
         return let_in, False
@@ -116,7 +118,7 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
 async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
     details = replace(save.stored_details(mine), is_private=mine.is_private if mine else is_private)
     decided = rules.decide(
-        event, DEFAULT, mine, AttendanceAction.INVITE, standing=Eligibility(), has_room=False, now=tx.now
+        event, DEFAULT, mine, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
     )
     if mine is not None and mine.status is decided.status:
         return mine

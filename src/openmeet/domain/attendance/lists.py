@@ -30,7 +30,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
-_BEFORE_THE_LINE: Final = -(2**62)
+_BEFORE_WAITLIST: Final = -(2**62)
 
 STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
@@ -112,7 +112,7 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
     behind = ""
     if waits:
         # Without a bound SQLite scans every row of the event for numbers.
-        behind = f"and a.waitlist_number > {_BEFORE_THE_LINE if after is None else 'cast(:place as bigint)'}"
+        behind = f"and a.waitlist_number > {_BEFORE_WAITLIST if after is None else 'cast(:place as bigint)'}"
     elif after is not None:
         if after[0] > 0:
             return ""

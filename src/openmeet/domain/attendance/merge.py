@@ -45,7 +45,7 @@ async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Move all RSVPs of ``from_user`` to ``to_user``; returns how many. The caller holds ``lock_shared``."""
-    joined = await join_answers(tx, await _pairs(tx, from_user, to_user), to_user)
+    joined = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
     # The seat stays taken, only its owner changes: nothing needs counting for these events.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
@@ -67,7 +67,7 @@ async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tup
     return [(both[from_user], both[to_user]) for both in answers.values() if len(both) == 2]  # two people
 
 
-async def join_answers(
+async def merge_rsvps(
     tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]], to_user: UserId
 ) -> list[Attendance]:
     """Merge each pair into one RSVP of the staying account; returns those dropped."""
@@ -119,17 +119,17 @@ def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
     """Precedence: host decision, then the later reply; among equal replies, the one that holds more."""
-    is_same = rules.reply_meaning(one.status) is rules.reply_meaning(other.status)
+    is_same = rules.record_status_of(one.status) is rules.record_status_of(other.status)
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
 
 
-async def may_take_all(reader: Reader, event: Event) -> bool:
+async def takes_everybody(reader: Reader, event: Event) -> bool:
     """Whether the event takes everybody, so that no seats are counted."""
     return rules.limits_of(event, await registration.of_event(reader, event)).is_open
 
 
-async def join(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
+async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
     """Move the RSVPs of event ``gone`` to ``kept``; both rows are locked. Returns who had answered both."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
@@ -139,6 +139,6 @@ async def join(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
         answers.setdefault(one.user_id, {})[one.event_id] = one
     both = [user_id for user_id, found in answers.items() if len(found) == 2]  # two events
     for user_id in both:
-        await join_answers(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
+        await merge_rsvps(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
     await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
     return both

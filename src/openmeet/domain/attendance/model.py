@@ -40,7 +40,7 @@ class RsvpReply(StrEnum):
     DECLINED = "declined"
 
 
-class NetworkAnswer(StrEnum):
+class RsvpRecordStatus(StrEnum):
     """Status in an RSVP record. OTHER: one that we do not know; the RSVP is kept, shown neutrally and takes no seat."""
 
     GOING = "going"

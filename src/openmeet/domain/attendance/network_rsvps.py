@@ -22,13 +22,13 @@ from openmeet.domain.attendance.model import (
     AttendanceId,
     AttendanceStatus,
     ChangeChannel,
-    NetworkAnswer,
     PendingFor,
+    RsvpRecordStatus,
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.attendance.rules import Eligibility, RsvpDecision
+from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
@@ -53,7 +53,7 @@ class RecordedRsvp:
     event_id: EventId
     user_id: UserId
     record_uri: str
-    answer: NetworkAnswer
+    answer: RsvpRecordStatus
     first_seen: Instant
 
     @property
@@ -63,7 +63,7 @@ class RecordedRsvp:
 
 @dataclass(frozen=True, slots=True)
 class _BatchContext:
-    """What is read once for the whole batch, with the event rows locked. ``with_lines``: events with a waitlist."""
+    """What is read once for the whole batch, with the event rows locked. ``answers``: by event and person."""
 
     events: dict[EventId, Event]
     settings_by_event: dict[EventId, RegistrationSettings]
@@ -71,7 +71,7 @@ class _BatchContext:
     kinds: dict[UserId, UserKind]
     unwelcome: set[Pair]
     co_hosts: Mapping[EventId, Sequence[UserId]]
-    with_lines: set[EventId]
+    events_with_waitlist: set[EventId]
 
     def hosts_of(self, event: Event) -> tuple[UserId, ...]:
         return event.author_id, *self.co_hosts.get(event.id, ())
@@ -121,7 +121,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     await hold_each(tx, "events", "id", locked)
     found = await of_records(tx, event_ids.keys())
     kinds = await users.kinds(tx, {one.user_id for one in found.values()})
-    with_lines = await waitlist.waited_for(tx, {one.event_id for one in found.values()})
+    events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in found.values()})
     changed: list[tuple[Attendance, Attendance]] = []
     gone: dict[AttendanceId, None] = {}
     left: set[str] = set()
@@ -138,7 +138,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
         if decided.status is not mine.status:
             details = save.stored_details(mine)
             after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
-            if _moves_others(mine, after, with_lines):
+            if _moves_others(mine, after, events_with_waitlist):
                 left.add(uri)
                 continue
             changed.append((mine, after))
@@ -153,7 +153,7 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
     await queries.save_many(tx, [after for _, after in changed])
     lines = [(before, after) for before, after in changed if save.belongs_in_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
-    await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
+    await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 
 
 async def _read_context(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> _BatchContext:
@@ -169,7 +169,7 @@ async def _read_context(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> _Batc
         await users.kinds(tx, {rsvp.user_id for rsvp in rsvps}),
         await unwelcome_among(tx, {pair: found[pair[0]].author_id for pair in pairs if pair[0] in found}),
         await co_hosts_of(tx, event_ids),
-        await waitlist.waited_for(tx, {event_id for event_id, _ in answers}),
+        await waitlist.events_with_waitlist(tx, {event_id for event_id, _ in answers}),
     )
 
 
@@ -181,16 +181,18 @@ def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, 
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # visibility to this person is checked one at a time
     registration_settings = known.settings_by_event[event.id]
-    act = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
+    action = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
     is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
-    takes_place = TABLE[act][mine.status if mine else None] in {
+    takes_place = TABLE[action][mine.status if mine else None] in {
         AttendanceTransition.SEAT,
         AttendanceTransition.SEAT_IF_UNKNOWN,
     } and not (is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT)
     if takes_place and not rules.limits_of(event, registration_settings).is_open:
         return None
-    standing = Eligibility(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
-    decided = rules.decide(event, registration_settings, mine, act, standing=standing, has_room=takes_place, now=now)
+    relationship = EventRelationship(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
+    decided = rules.decide(
+        event, registration_settings, mine, action, relationship=relationship, has_room=takes_place, now=now
+    )
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         return mine
     if decided.status is AttendanceStatus.WAITLISTED:
@@ -209,11 +211,11 @@ def _changed(
     """The RSVP with a changed reply; None if others may move up because of it."""
     details = replace(save.stored_details(mine), mode=save.mode_for_record_reply(event, mine))
     after = save.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
-    return None if _moves_others(mine, after, known.with_lines) else after
+    return None if _moves_others(mine, after, known.events_with_waitlist) else after
 
 
-def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[EventId]) -> bool:
-    return before.event_id in with_lines and save.may_move_waitlist_if_saved(before, after)
+def _moves_others(before: Attendance, after: Attendance, events_with_waitlist: Collection[EventId]) -> bool:
+    return before.event_id in events_with_waitlist and save.may_move_waitlist_if_saved(before, after)
 
 
 async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence[Attendance]) -> None:

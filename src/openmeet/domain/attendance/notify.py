@@ -184,7 +184,7 @@ async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
     return [event.author_id, *(await co_hosts_of(reader, [event.id])).get(event.id, ())]
 
 
-def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
+def notification_revision(now: Instant, who: UserId, status: AttendanceStatus) -> int:
     """Number that separates notifications about different RSVPs, also of many people, or of one person twice, in one
     transaction.
     """
@@ -204,7 +204,7 @@ async def notify_hosts_of_each(
     """Notify the hosts of several RSVPs, one notification each, with hardly more statements than for one."""
     notices: dict[int, Notice[NewAnswer]] = {}
     for who, status in statuses:
-        number = news_number(tx.now, who, status)
+        number = notification_revision(tx.now, who, status)
         while number in notices:  # two of a few hundred people may get the same number
             number += 1
         to = [one for one in hosts if one != who]
@@ -212,11 +212,11 @@ async def notify_hosts_of_each(
     await notify_each(tx, kinds.NEW_ANSWER, list(notices.values()))
 
 
-async def news_of_hosts(
+async def host_notification_writes(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> Sequence[SqlWrite] | None:
     """The writes of ``notify_hosts``, to be executed in one batch with the RSVP; None where that is not possible."""
-    answer, number = NewAnswer(person_id=who, answer=status.value), news_number(tx.now, who, status)
+    answer, number = NewAnswer(person_id=who, answer=status.value), notification_revision(tx.now, who, status)
     to = [one for one in hosts if one != who]
     return await notifying(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.bulk import SqlWrite, fetch_each
-from groundwork.database.bulk import inserting as inserting_each
+from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
@@ -156,16 +155,16 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
 
 async def seats_taken(reader: Reader, event_id: EventId) -> int:
     """Seats held or offered, including those of people who are hidden at the moment."""
-    return (await held(reader, event_id)).total
+    return (await seats_by_mode(reader, event_id)).total
 
 
-async def held(reader: Reader, event_id: EventId) -> SeatsTaken:
+async def seats_by_mode(reader: Reader, event_id: EventId) -> SeatsTaken:
     """Seats held or offered, by mode; the event row is locked when this decides something."""
-    return (await held_in_each(reader, [event_id]))[event_id]
+    return (await seats_by_mode_of_each(reader, [event_id]))[event_id]
 
 
-async def held_in_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
-    """``held`` of several events, in one statement."""
+async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
+    """``seats_by_mode`` of several events, in one statement."""
     taken: dict[EventId, dict[AnswerMode | None, int]] = {event_id: {} for event_id in event_ids}
     if taken:
         rows = await reader.fetch(
@@ -225,7 +224,7 @@ async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]
     return {UserId(row["id"]) for row in rows}
 
 
-def inserting(new: Attendance) -> SqlWrite:
+def insert_statement(new: Attendance) -> SqlWrite:
     """Statement that inserts a first RSVP; UniqueViolated when the person has one or the record belongs to another."""
     return SqlWrite(
         _INSERT,
@@ -242,8 +241,8 @@ def inserting(new: Attendance) -> SqlWrite:
 
 
 async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
-    """Insert first RSVPs, as ``inserting``."""
-    await fetch_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
+    """Insert first RSVPs, as ``insert_statement``."""
+    await fetch_each(tx, _INSERT_EACH, [insert_statement(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
@@ -294,7 +293,7 @@ _INSERT = f"""
 """
 
 
-_INSERT_EACH = inserting_each(
+_INSERT_EACH = insert_rows_sql(
     "attendances",
     {
         "id": "text",

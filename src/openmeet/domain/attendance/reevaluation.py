@@ -8,7 +8,7 @@ from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.attendance import queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.actions import is_member
 from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
-from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import seeing
@@ -20,7 +20,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
 
-async def end(
+async def end_rsvp(
     tx: Transaction,
     locked: LockedEvent,
     user_id: UserId,
@@ -40,7 +40,7 @@ async def end(
         registration_settings,
         mine,
         AttendanceAction.NETWORK_NOT_GOING,
-        standing=Eligibility(),
+        relationship=EventRelationship(),
         has_room=False,
         now=tx.now,
     )
@@ -95,7 +95,7 @@ async def recheck_group(tx: Transaction, group_id: str) -> None:
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
 
 
-async def answered(reader: Reader, user_id: UserId) -> list[EventId]:
+async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
     """Upcoming events to which this person has an RSVP, in groups that they have left."""
     rows = await reader.fetch(_COMING, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
@@ -106,7 +106,7 @@ async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> boo
     locked = await save.lock_for_record(tx, event_id, user_id)
     if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, is_invited=True):
         return False
-    return await end(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
+    return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
 
 _COMING_ANSWERS = """
@@ -126,7 +126,7 @@ async def end_upcoming_rsvps(
     for event_id in await _coming_answers(tx, user_id, host):
         locked = await save.lock_for_record(tx, event_id, user_id)
         if locked is not None:
-            ended += await end(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
+            ended += await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
 
 
@@ -162,19 +162,19 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         if event is None or event.is_gone or mine is None or mine.pending_for not in _UNKNOWN:
             continue
         registration_settings = await registration.of_event(tx, event)
-        standing = Eligibility(
+        relationship = EventRelationship(
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, registration_settings, user_id, always=True),
         )
         details = save.stored_details(mine)
-        room = await save.has_room(tx, event, registration_settings, mine, details)
+        has_room = await save.expire_offers_and_check_room(tx, event, registration_settings, mine, details)
         decided = rules.decide(
             event,
             registration_settings,
             None,
             AttendanceAction.NETWORK_GOING,
-            standing=standing,
-            has_room=room,
+            relationship=relationship,
+            has_room=has_room,
             now=tx.now,
         )
         if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):

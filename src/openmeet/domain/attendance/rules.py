@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused, Why
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, NetworkAnswer, PendingFor
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
@@ -21,8 +21,8 @@ from openmeet.recurrence import wall_time
 
 
 @dataclass(frozen=True, slots=True)
-class Eligibility:
-    """How somebody relates to the event. ``is_foreign``: never signed in here, no member, not invited."""
+class EventRelationship:
+    """How a person relates to an event. ``is_foreign``: never signed in here, not a member of its group, not invited."""
 
     is_host: bool = False
     is_member: bool = False
@@ -31,7 +31,7 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True)
 class RsvpDecision:
-    """A status, and the reason where it is pending."""
+    """The status that an RSVP gets, and what it waits for if that is PENDING."""
 
     status: AttendanceStatus
     pending_for: PendingFor | None = None
@@ -60,26 +60,26 @@ def must_be_open(
     event: Event,
     registration_settings: RegistrationSettings,
     mine: Attendance | None,
-    act: AttendanceAction,
-    standing: Eligibility,
+    action: AttendanceAction,
+    relationship: EventRelationship,
     now: Instant,
 ) -> None:
     """Raise Refused where the event does not take this reply. Withdrawing is always possible, and attendees keep their
     place.
     """
-    if act is AttendanceAction.DECLINE:
+    if action is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
     if event.is_over(now):
         raise Refused(AttendanceReason.EVENT_OVER, name="EventOver")
     if (
-        act is AttendanceAction.INTERESTED
-        or standing.is_host
+        action is AttendanceAction.INTERESTED
+        or relationship.is_host
         or (mine is not None and (mine.is_seated or mine.has_offer(now)))
     ):
         return
-    if registration_settings.is_members_only and event.group is not None and not standing.is_member:
+    if registration_settings.is_members_only and event.group is not None and not relationship.is_member:
         raise Refused(AttendanceReason.MEMBERS_ONLY, name="MembersOnly")
     closes_at = registration_closes_at(event, registration_settings)
     if closes_at is not None and closes_at <= now:
@@ -90,18 +90,18 @@ def decide(
     event: Event,
     registration_settings: RegistrationSettings,
     mine: Attendance | None,
-    act: AttendanceAction,
+    action: AttendanceAction,
     *,
-    standing: Eligibility,
+    relationship: EventRelationship,
     has_room: bool,
     now: Instant,
 ) -> RsvpDecision:
     """The resulting status. ``has_room``: for the whole party, without passing anybody on the waitlist. Raises Refused,
     NotFound.
     """
-    outcome = TABLE[act][mine.status if mine else None]
+    transition = TABLE[action][mine.status if mine else None]
     unchanged = RsvpDecision(mine.status, mine.pending_for) if mine else None
-    match outcome:
+    match transition:
         case AttendanceTransition.KEEP if unchanged is not None:
             return unchanged
         case AttendanceTransition.ACCEPT_OFFER if mine is not None and unchanged is not None:
@@ -112,7 +112,7 @@ def decide(
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
-            pending_for = _pending_for(event, registration_settings, mine, act, standing, now)
+            pending_for = _pending_for(event, registration_settings, mine, action, relationship, now)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else _placed(has_room=has_room)
         case AttendanceTransition.APPROVE_AND_SEAT:
             return _placed(has_room=has_room)
@@ -129,7 +129,7 @@ def decide(
             | AttendanceTransition.INVITED
             | AttendanceTransition.REJECTED
         ):
-            return RsvpDecision(AttendanceStatus(outcome.value))
+            return RsvpDecision(AttendanceStatus(transition.value))
         case AttendanceTransition.REFUSE_REJECTED:
             raise Refused(AttendanceReason.DECLINED_BY_HOST, name="AnswerRejected")
         case AttendanceTransition.REFUSE_CHECKED_IN:
@@ -143,26 +143,26 @@ def decide(
             # ``host_decisions`` decides RESTORE_PREVIOUS from the history; people without an RSVP neither keep nor take one.
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         case _:
-            assert_never(outcome)
+            assert_never(transition)
 
 
 def without_record(mine: Attendance) -> RsvpDecision:
     """The status after the deletion of its record, whatever the event's settings and capacity."""
-    outcome = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
-    if outcome is AttendanceTransition.KEEP:
+    transition = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
+    if transition is AttendanceTransition.KEEP:
         return RsvpDecision(mine.status, mine.pending_for)
-    return RsvpDecision(AttendanceStatus(outcome.value))
+    return RsvpDecision(AttendanceStatus(transition.value))
 
 
-def reply_meaning(status: AttendanceStatus) -> NetworkAnswer:
-    """The reply behind a status; where seats or approval decide, what the person had replied."""
+def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
+    """The status that the person's RSVP record has: what they replied, whatever capacity and approval made of it."""
     match status:
         case AttendanceStatus.DECLINED:
-            return NetworkAnswer.NOT_GOING
+            return RsvpRecordStatus.NOT_GOING
         case AttendanceStatus.INTERESTED:
-            return NetworkAnswer.INTERESTED
+            return RsvpRecordStatus.INTERESTED
         case _:
-            return NetworkAnswer.GOING
+            return RsvpRecordStatus.GOING
 
 
 def _placed(*, has_room: bool) -> RsvpDecision:
@@ -173,21 +173,21 @@ def _pending_for(
     event: Event,
     registration_settings: RegistrationSettings,
     mine: Attendance | None,
-    act: AttendanceAction,
-    standing: Eligibility,
+    action: AttendanceAction,
+    relationship: EventRelationship,
     now: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody has decided about it; None where it needs no decision."""
-    if standing.is_host or (
+    if relationship.is_host or (
         mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     ):
         return None
-    if act is not AttendanceAction.GOING:
+    if action is not AttendanceAction.GOING:
         # Replies given here are refused (``must_be_open``). A record exists already: it is kept apart as pending.
         closes_at = registration_closes_at(event, registration_settings)
         is_closed = closes_at is not None and closes_at <= now
-        shuts_out = registration_settings.is_members_only and event.group is not None and not standing.is_member
-        policy = registration_settings.foreign_on(event) if standing.is_foreign else ForeignAnswers.COUNT
+        shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member
+        policy = registration_settings.foreign_on(event) if relationship.is_foreign else ForeignAnswers.COUNT
         if policy is ForeignAnswers.APART or is_closed or shuts_out:
             return PendingFor.FOREIGN
         if policy is ForeignAnswers.APPROVE:

@@ -169,7 +169,7 @@ async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> Loc
     )
 
 
-async def has_room(
+async def expire_offers_and_check_room(
     tx: Transaction,
     event: Event,
     registration_settings: RegistrationSettings,
@@ -178,10 +178,9 @@ async def has_room(
     *,
     known: SeatUsage | None = None,
 ) -> bool:
-    """Whether the whole party fits now without passing the waitlist; the person's own seats count as free.
+    """End expired offers, give their seats to the waitlist, then say whether the whole party fits without passing anybody.
 
-    ``known``: seats in use, if read since the event was locked. Ends expired offers first: their seats are for the first on
-    the waitlist.
+    The person's own seats count as free. ``known``: seats in use, if read since the event was locked.
     """
     limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
@@ -239,10 +238,10 @@ def belongs_in_history(before: Attendance, after: Attendance) -> bool:
 
 
 def must_have_room_for_change(
-    mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, room: bool, now: Instant
+    mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, has_room: bool, now: Instant
 ) -> None:
     """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
-    if mine is None or room or (details.party <= mine.party and details.mode is mine.mode):
+    if mine is None or has_room or (details.party <= mine.party and details.mode is mine.mode):
         return
     if decided.status == mine.status == AttendanceStatus.ATTENDING:
         reason = AttendanceReason.PLACE_KEPT
@@ -341,12 +340,12 @@ async def put(
     enqueues_new_record: bool = False,
     has_webhooks: bool = True,
     last_number: int | None = None,
-    along: Sequence[SqlWrite] = (),
+    extra_writes: Sequence[SqlWrite] = (),
 ) -> Attendance:
     """Save a decision. People who join the waitlist, or ask for more seats while on it, go to its end.
 
     ``enqueues_new_record``: enqueue the record of a first RSVP. ``has_webhooks`` False: no webhook is on. ``last_number``:
-    the end of the waitlist, if known. ``along``: writes to execute in the same batch.
+    the end of the waitlist, if known. ``extra_writes``: writes to execute in the same batch.
     """
     event, mine, decided, details = change.event, change.mine, change.decided, change.details
     number = None
@@ -365,32 +364,36 @@ async def put(
         approved_at=known.approved_at if known.approved_at is not None or not change.is_approved else tx.now,
     )
     if mine is None:
-        first = [queries.inserting(after), *([_record_write(tx, after)] if enqueues_new_record else []), *along]
-        await history.keep(
+        first = [
+            queries.insert_statement(after),
+            *([_record_write(tx, after)] if enqueues_new_record else []),
+            *extra_writes,
+        ]
+        await history.append(
             tx,
             event,
             None,
             after,
             through=change.through,
             actor_id=change.actor_id,
-            along=first,
+            extra_writes=first,
             has_webhooks=has_webhooks,
         )
         return after
     saved = await queries.save(tx, after)
     if belongs_in_history(mine, saved):
-        await history.keep(
+        await history.append(
             tx,
             event,
             mine,
             saved,
             through=change.through,
             actor_id=change.actor_id,
-            along=along,
+            extra_writes=extra_writes,
             has_webhooks=has_webhooks,
         )
     else:
-        await execute_together(tx, along)
+        await execute_together(tx, extra_writes)
     return saved
 
 

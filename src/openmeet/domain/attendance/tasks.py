@@ -69,7 +69,7 @@ def freed_seats_handler(db: Database) -> JobHandler:
 
     async def handle(job: Job) -> None:
         # A full batch enqueues this very job again, which is leased now: go on here instead.
-        while await db.batch(lambda tx: fill(tx, EventId(job.subject))) >= waitlist.LOOKED_AT:
+        while await db.batch(lambda tx: fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
             pass
 
     return handle

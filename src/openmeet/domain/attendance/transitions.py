@@ -7,7 +7,7 @@ status is decided nowhere else. A test goes through every cell.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
 
 
 class AttendanceAction(StrEnum):
@@ -33,7 +33,7 @@ class AttendanceAction(StrEnum):
     UNDO_CHECK_IN = "undo_check_in"
     # by the scheduler, or because somebody else left
     MOVE_UP = "move_up"
-    LAPSE = "lapse"
+    EXPIRE_OFFER = "expire_offer"
 
 
 class AttendanceTransition(StrEnum):
@@ -114,12 +114,12 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.UNDO_CHECK_IN:      (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _KEEP,            _RESTORE),
     AttendanceAction.MOVE_UP:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _ATTENDING,  _KEEP,       _KEEP,            _KEEP),
     # Somebody who lets an offer expire said neither yes nor no: nobody is notified, and a later yes is welcome.
-    AttendanceAction.LAPSE:              (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _INVITED,    _KEEP,       _KEEP,            _KEEP),
+    AttendanceAction.EXPIRE_OFFER:       (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _INVITED,    _KEEP,       _KEEP,            _KEEP),
 }
 # fmt: on
 
 TABLE: Mapping[AttendanceAction, Mapping[AttendanceStatus | None, AttendanceTransition]] = {
-    act: dict(zip(COLUMNS, row, strict=True)) for act, row in _ROWS.items()
+    action: dict(zip(COLUMNS, row, strict=True)) for action, row in _ROWS.items()
 }
 
 ACTION_OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {
@@ -128,9 +128,9 @@ ACTION_OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {
     RsvpReply.DECLINED: AttendanceAction.DECLINE,
 }
 
-ACTION_OF_RECORD: Mapping[NetworkAnswer, AttendanceAction] = {
-    NetworkAnswer.GOING: AttendanceAction.NETWORK_GOING,
-    NetworkAnswer.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
-    NetworkAnswer.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,
-    NetworkAnswer.OTHER: AttendanceAction.NETWORK_UNCLEAR,
+ACTION_OF_RECORD: Mapping[RsvpRecordStatus, AttendanceAction] = {
+    RsvpRecordStatus.GOING: AttendanceAction.NETWORK_GOING,
+    RsvpRecordStatus.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
+    RsvpRecordStatus.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,
+    RsvpRecordStatus.OTHER: AttendanceAction.NETWORK_UNCLEAR,
 }

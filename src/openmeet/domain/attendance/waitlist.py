@@ -23,7 +23,7 @@ MAX_AT_ONCE = 10_000
 
 # How many waitlisted parties one transaction handles; how far back it looks for a smaller party that may pass bigger
 # ones.
-LOOKED_AT = 500
+MAX_PER_TRANSACTION = 500
 
 # Events whose waitlists one action fills itself, the earliest; jobs fill the rest.
 _EVENTS_AT_ONCE = 5
@@ -42,16 +42,16 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
         return 0
     limits = rules.limits_of(event, registration_settings)
     if limits.is_open:
-        parties = await waiting(tx, event.id, LOOKED_AT, with_offered=True)
+        parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
-        return await _and_others(tx, event, len(parties))
-    held = await queries.held(tx, event.id)
+        return await _enqueue_rest(tx, event, len(parties))
+    held = await queries.seats_by_mode(tx, event.id)
     if rules.are_exceeded(limits, held):
         await _withdraw_offers(tx, event, limits, held)
         return 0
     if limits.total is not None and held.total >= limits.total:
         return 0
-    waitlists = await _by_mode(tx, event.id, limits, LOOKED_AT)
+    waitlists = await _by_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
     chosen = rules.next_up(
         limits, held, rules.merged_by_number(waitlists), allows_overtaking=rules.is_last_call(event, tx.now)
     )
@@ -60,12 +60,12 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     silent = await queries.unreachable(tx, [one.user_id for one in chosen])
     await _seat(tx, event, [one for one in chosen if one.user_id in silent])
     await _offer(tx, event, [one for one in chosen if one.user_id not in silent])
-    return await _and_others(tx, event, len(chosen))
+    return await _enqueue_rest(tx, event, len(chosen))
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     """``fill`` for several locked events: a few at once, a job for each of the others; nothing where nobody waits."""
-    with_waitlist = await waited_for(tx, [event.id for event in events])
+    with_waitlist = await events_with_waitlist(tx, [event.id for event in events])
     waited = sorted((one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id))
     settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
     for event in waited[:_EVENTS_AT_ONCE]:
@@ -74,7 +74,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     await enqueue_many(tx, JobKind.FREED_SEATS, later)
 
 
-async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
     """Those of these events with a waitlist, offers included."""
     if not event_ids:
         return set()
@@ -85,9 +85,9 @@ async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[Even
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
+async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
     """Enqueue a job if there may be more people to move than one transaction looks at; returns ``moved``."""
-    if moved >= LOOKED_AT:
+    if moved >= MAX_PER_TRANSACTION:
         await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
@@ -107,10 +107,10 @@ async def end_offers(tx: Transaction, event: Event) -> int:
     if late:
         ended = [replace(one, offered_until=None) for one in late]
         if not event.is_cancelled:
-            status = AttendanceStatus(TABLE[AttendanceAction.LAPSE][AttendanceStatus.WAITLISTED])
+            status = AttendanceStatus(TABLE[AttendanceAction.EXPIRE_OFFER][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
-        await history.keep_many(tx, late, ended, through=ChangeChannel.CLOCK)
+        await history.append_many(tx, late, ended, through=ChangeChannel.CLOCK)
     return len(late)
 
 
@@ -140,10 +140,10 @@ async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[A
 
 async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
     """Whether somebody who comes alone would now have to wait in every mode."""
-    return event.id in await full_among(reader, [event], {event.id: registration_settings})
+    return event.id in await full_events(reader, [event], {event.id: registration_settings})
 
 
-async def full_among(
+async def full_events(
     reader: Reader, events: Sequence[Event], settings: Mapping[EventId, RegistrationSettings]
 ) -> frozenset[EventId]:
     """Those of these events where somebody who comes alone would now have to wait in every mode; two statements at most."""
@@ -152,7 +152,7 @@ async def full_among(
         for event in events
         if not (limits := rules.limits_of(event, settings[event.id])).is_open
     }
-    taken = await queries.held_in_each(reader, list(limited))
+    taken = await queries.seats_by_mode_of_each(reader, list(limited))
     free = {
         event_id: [mode for mode in _modes(limits) if rules.fits(limits, taken[event_id], 1, mode)]
         for event_id, (_, limits) in limited.items()
@@ -278,7 +278,7 @@ async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) ->
     status = AttendanceStatus(TABLE[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
     seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
     await queries.save_many(tx, seated)
-    await history.keep_many(tx, parties, seated, through=ChangeChannel.CLOCK)
+    await history.append_many(tx, parties, seated, through=ChangeChannel.CLOCK)
     subjects = [(one.id, one.user_id, one.revision + 1) for one in seated]
     await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
     await _notify(tx, event, seated, kinds.MOVED_UP)
@@ -291,7 +291,7 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     until = rules.offer_until(event, tx.now)
     offered = [replace(one, offered_until=until) for one in parties]
     await queries.save_many(tx, offered)
-    await history.keep_many(tx, parties, offered, through=ChangeChannel.CLOCK)
+    await history.append_many(tx, parties, offered, through=ChangeChannel.CLOCK)
     await _notify(tx, event, offered, kinds.SEAT_OFFERED)
 
 
@@ -312,7 +312,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
     if before:
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
-        await history.keep_many(tx, before, after, through=ChangeChannel.HOST)
+        await history.append_many(tx, before, after, through=ChangeChannel.HOST)
         await _notify(tx, event, after, kinds.SEAT_WITHDRAWN)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from groundwork.database.bulk import execute_each, inserting
+from groundwork.database.bulk import execute_each, insert_rows_sql
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
@@ -267,7 +267,7 @@ async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     if not events:
         return
     rows = [_values(event, search_text) for event, search_text in events]
-    await execute_each(tx, inserting("events", {name: _type_of(name) for name in rows[0]}), rows)
+    await execute_each(tx, insert_rows_sql("events", {name: _type_of(name) for name in rows[0]}), rows)
 
 
 _NUMBERS = re.compile(

@@ -162,7 +162,7 @@ async def notifying(
         is_shown = Channel.IN_APP in one.channels
         if is_shown or mail_id is not None:
             news = queries.NotificationRow(one.user_id, subject_id, revision, payload, is_shown, mail_id)
-            writes.append(queries.inserting(tx, kind, news))
+            writes.append(queries.insert_statement(tx, kind, news))
     return writes
 
 

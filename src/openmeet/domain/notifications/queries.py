@@ -110,7 +110,7 @@ async def insert(tx: Transaction, kind: NotificationKind[Any], news: Sequence[No
     await execute_each(tx, _INSERT_EACH, rows, kind=kind.name, now=tx.now)
 
 
-def inserting(tx: Transaction, kind: NotificationKind[Any], news: NotificationRow) -> SqlWrite:
+def insert_statement(tx: Transaction, kind: NotificationKind[Any], news: NotificationRow) -> SqlWrite:
     """``insert`` of one, as part of a combined statement."""
     values = _values(new_id(tx.now), news, msgspec.json.encode(news.payload).decode())
     return SqlWrite(_INSERT, {**values, "kind": kind.name, "now": tx.now})

@@ -202,7 +202,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
             await _go_no_more(tx, series_id, user_id)
     # After the standing RSVPs: a date stored later is no longer answered by them.
     async with db.reader() as reader:
-        event_ids = await reevaluation.answered(reader, user_id)
+        event_ids = await reevaluation.rsvps_in_left_groups(reader, user_id)
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:

@@ -122,7 +122,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublica
         await links.note_series(tx, SeriesId(owned.subject_id), message.uri)
     elif owned.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
-        await attendance.note_record(
+        await attendance.store_record_uri(
             tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
         )
     else:

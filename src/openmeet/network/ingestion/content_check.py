@@ -98,7 +98,7 @@ async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) ->
         known = await seen.find(reader, uri)
     if mine is None or known is None or known.body is None or mine.status in UNTOLD:
         return ()
-    return () if rsvps.read_of(known).answer is attendance_rules.reply_meaning(mine.status) else ("status",)
+    return () if rsvps.read_of(known).answer is attendance_rules.record_status_of(mine.status) else ("status",)
 
 
 async def _differing_from_ours(db: Database, here: Here, owned: LeasedPublication, uri: str) -> tuple[str, ...]:

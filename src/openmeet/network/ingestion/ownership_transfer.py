@@ -78,7 +78,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     return (
         is_from_there
         and not await subjects_with_publication(tx, PublicationKind.EVENT, [kept.id, gone.id])
-        and await merge.may_take_all(tx, kept)
+        and await merge.takes_everybody(tx, kept)
     )
 
 
@@ -98,7 +98,7 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     await seen.move_answers(
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, kept.id)], new
     )
-    both = await merge.join(tx, gone.id, kept.id)
+    both = await merge.merge_events(tx, gone.id, kept.id)
     # Nothing is pending for either of the two any longer.
     await pending.count_in(tx, {new: kept.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))

@@ -17,7 +17,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import network_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
-from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, RsvpSource
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpRecordStatus, RsvpSource
 from openmeet.domain.attendance.network_rsvps import RecordedRsvp
 from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.identities import actions as identities
@@ -228,7 +228,7 @@ class RecordAuthor:
     is_shadow: bool
 
 
-def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
+def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> RsvpRecordStatus:
     return read[1].answer if read is not None and read[0] == effective.cid else read_of(effective).answer
 
 
@@ -267,7 +267,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
             await publication_echoes.give_up_revision(tx, owned)
         return True
     read = read_of(effective)
-    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.reply_meaning(mine.status)
+    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(mine.status)
     if owned.is_pending or (differs and mine.status in UNTOLD):
         return await _gives_way_unsent(tx, owned, mine, effective, read)
     if is_own_record:

@@ -104,7 +104,7 @@ async def mark_published(
     elif leased.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(leased.subject_id), uri)
     elif leased.kind is PublicationKind.RSVP:
-        await attendance_actions.note_record(
+        await attendance_actions.store_record_uri(
             tx,
             AttendanceId(leased.subject_id),
             uri=uri,

@@ -12,7 +12,7 @@ from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
 from groundwork.clock import Instant
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
 from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
@@ -28,13 +28,13 @@ INTERESTED: Final = f"{RSVP}#interested"
 NOT_GOING: Final = f"{RSVP}#notgoing"
 
 _ANSWERS: Final = {
-    "going": NetworkAnswer.GOING,
-    "yes": NetworkAnswer.GOING,
-    "interested": NetworkAnswer.INTERESTED,
-    "maybe": NetworkAnswer.INTERESTED,
-    "notgoing": NetworkAnswer.NOT_GOING,
-    "declined": NetworkAnswer.NOT_GOING,
-    "no": NetworkAnswer.NOT_GOING,
+    "going": RsvpRecordStatus.GOING,
+    "yes": RsvpRecordStatus.GOING,
+    "interested": RsvpRecordStatus.INTERESTED,
+    "maybe": RsvpRecordStatus.INTERESTED,
+    "notgoing": RsvpRecordStatus.NOT_GOING,
+    "declined": RsvpRecordStatus.NOT_GOING,
+    "no": RsvpRecordStatus.NOT_GOING,
 }
 
 
@@ -47,7 +47,7 @@ class RsvpRead:
 
     subject: AtUri
     subject_cid: str | None
-    answer: NetworkAnswer
+    answer: RsvpRecordStatus
     status_text: str
     precedence: str
     notes: Notes
@@ -100,14 +100,14 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
     return uri, cid
 
 
-def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, str]:
+def _answer(record: Mapping[str, object], notes: Notes) -> tuple[RsvpRecordStatus, str]:
     raw = record.get("status")
     if raw is None:
-        notes.read("answer", "nothing (the lexicon’s default)", NetworkAnswer.GOING.value)
-        return NetworkAnswer.GOING, ""
+        notes.read("answer", "nothing (the lexicon’s default)", RsvpRecordStatus.GOING.value)
+        return RsvpRecordStatus.GOING, ""
     text = text_of(raw)
-    answer = _ANSWERS.get(token_of(text), NetworkAnswer.OTHER) if text is not None else NetworkAnswer.OTHER
-    if answer is NetworkAnswer.OTHER:
+    answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.OTHER) if text is not None else RsvpRecordStatus.OTHER
+    if answer is RsvpRecordStatus.OTHER:
         notes.keep("status", f"is not an answer that is known here: {raw!r}")
     else:
         notes.read("answer", "status", answer.value)

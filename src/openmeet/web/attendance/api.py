@@ -135,7 +135,7 @@ async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         mine = await _mine(reader, request)
-        changes = await history.of_answer(reader, mine.id, page)
+        changes = await history.of_rsvp(reader, mine.id, page)
     return json_response(history_page(page, changes))
 
 

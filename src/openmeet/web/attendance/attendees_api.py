@@ -188,14 +188,14 @@ async def show_history(request: Request) -> Response:
         mine = await queries.by_id(reader, _id(request))
         if mine is None or mine.event_id != event.id:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history.of_answer(reader, mine.id, page)
+        changes = await history.of_rsvp(reader, mine.id, page)
     return json_response(history_page(page, changes))
 
 
 async def export(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        return json_response(CsvOutput(await attendees_pages.written(reader, event)))
+        return json_response(CsvOutput(await attendees_pages.csv_of(reader, event)))
 
 
 class CsvOutput(msgspec.Struct, rename="camel"):

@@ -64,7 +64,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/attendees/add", add, methods=["POST"]),
         Route("/events/{slug}/attendees/invite", invite, methods=["POST"]),
         Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
-        Route("/events/{slug}/attendees.csv", table, methods=["GET"]),
+        Route("/events/{slug}/attendees.csv", export_csv, methods=["GET"]),
         Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
     ]
 
@@ -147,11 +147,11 @@ async def restore(request: Request) -> Response:
     return go(_back(slug, tab=typed.get("tab", "")), flash="attendee_restored")
 
 
-async def table(request: Request) -> Response:
+async def export_csv(request: Request) -> Response:
     """The list as CSV, safe to open in spreadsheets."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        text = await written(reader, event)
+        text = await csv_of(reader, event)
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
         "cache-control": "no-store",
@@ -170,7 +170,7 @@ async def show_one(request: Request) -> Response:
         found = await lists.by_ids(reader, event.id, [attendance_id])
         if mine is None or not found:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history.of_answer(reader, attendance_id)
+        changes = await history.of_rsvp(reader, attendance_id)
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
@@ -262,7 +262,7 @@ def _slug(request: Request) -> EventSlug:
 _MOST = 50_000
 
 # Characters that start a formula or another cell in spreadsheets.
-_TREACHEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _HEAD = (
     lazy("Name"),
@@ -275,7 +275,7 @@ _HEAD = (
 )
 
 
-async def written(reader: Reader, event: Event) -> str:
+async def csv_of(reader: Reader, event: Event) -> str:
     """The list as CSV: a row for each RSVP, with the answers to the host's questions. Hosts see no e-mail addresses."""
     registration_settings = await registration.of_event(reader, event)
     people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
@@ -287,7 +287,7 @@ async def written(reader: Reader, event: Event) -> str:
     asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([safe(str(text)) for text in (*_HEAD, *(words for _, words in asked))])
+    writer.writerow([escaped_cell(str(text)) for text in (*_HEAD, *(words for _, words in asked))])
     for one in people:
         line = lists.shown(one, names)
         particulars = more[one.attendance_id]
@@ -302,10 +302,10 @@ async def written(reader: Reader, event: Event) -> str:
             formatting.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
             *(form_responses.get(question, "") for question in asked),
         ]
-        writer.writerow([safe(str(cell)) for cell in cells])
+        writer.writerow([escaped_cell(str(cell)) for cell in cells])
     return out.getvalue()
 
 
-def safe(cell: str) -> str:
+def escaped_cell(cell: str) -> str:
     """The text of a cell, prefixed where spreadsheets would take it for a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_TREACHEROUS) else cell
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell

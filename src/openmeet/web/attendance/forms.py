@@ -128,14 +128,14 @@ CONFIRM: Final = Parameter(
 )
 
 
-def must_be_meant(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
+def ask_to_confirm_lower_limit(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
     """Ask for confirmation if a form lowers a limit below the places taken. ``key``: what was asked about."""
     text = describe(impact)
     if text and typed.get(ASKED) != key:
         raise Asks(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
 
 
-def must_be_confirmed(request: Request, impact: CapacityImpact) -> None:
+def require_confirmed_lower_limit(request: Request, impact: CapacityImpact) -> None:
     """Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
     text = describe(impact)
     if text and request.query_params.get(CONFIRM.name) != "true":

@@ -140,7 +140,7 @@ async def _page(
     reply: str,
     status: int = 200,
 ) -> Response:
-    changes = [] if mine is None else await history.of_answer(reader, mine.id)
+    changes = [] if mine is None else await history.of_rsvp(reader, mine.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     takes_answers = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
@@ -150,7 +150,7 @@ async def _page(
             mine,
             reader.now,
             registration_settings,
-            await actions.eligibility_of(reader, event, registration_settings, caller.user_id),
+            await actions.relationship_of(reader, event, registration_settings, caller.user_id),
             is_full=await waitlist.would_wait(reader, event, registration_settings),
         )
     )

@@ -23,7 +23,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
+from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
 from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -84,7 +84,7 @@ async def save(request: Request) -> Response:
         wanted = await keeping(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
         settings = check(_submission(wanted), event, before)
         for_series = request.query_params.get("scope") == "series"
-        dates = await host_decisions.dates_joined_so(tx, event) if for_series else [event]
+        dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
         impact = await capacity_change.by_registration_settings(tx, dates, settings)
         saved = await host_decisions.change_registration_settings(
             tx,
@@ -94,7 +94,7 @@ async def save(request: Request) -> Response:
             for_series=for_series,
             expected_revision=expected_revision(request),
         )
-        must_be_confirmed(request, impact)
+        require_confirmed_lower_limit(request, impact)
         revision = await registration.revision_of(tx, event)
     return json_response(_shown(saved), headers=etag_of(revision))
 

@@ -19,7 +19,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.values import Mode
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.forms import ASKED, must_be_meant
+from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -69,10 +69,10 @@ async def save(request: Request) -> Response:
     try:
         wanted = check(submission_of(typed, rows), event, before)
         async with database_of(request).transaction() as tx:
-            dates = await host_decisions.dates_joined_so(tx, event) if for_series else [event]
+            dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
             impact = await capacity_change.by_registration_settings(tx, dates, wanted)
             field = names[0] if wanted.limit_in_person is not None else names[1]
-            must_be_meant(typed, field, asked, impact)
+            ask_to_confirm_lower_limit(typed, field, asked, impact)
             await host_decisions.change_registration_settings(
                 tx,
                 caller,

@@ -153,7 +153,7 @@ async def _answer_page(
         mine,
         reader.now,
         registration_settings,
-        await attendance.eligibility_of(reader, event, registration_settings, user_id),
+        await attendance.relationship_of(reader, event, registration_settings, user_id),
         is_welcome=not await refusing_among(reader, [event.author_id], user_id),
         is_full=await waitlist.would_wait(reader, event, registration_settings),
     )

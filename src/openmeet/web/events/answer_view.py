@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_texts, waitlist
-from openmeet.domain.attendance.actions import eligibility_of
+from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.answer_state import AnswerAction, AnswerBar, AnswerCase, AnswerState, bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
@@ -106,7 +106,7 @@ async def for_page(
         mine,
         reader.now,
         registration_settings,
-        await eligibility_of(reader, event, registration_settings, viewer),
+        await relationship_of(reader, event, registration_settings, viewer),
         is_hosting=facts.is_hosting,
         is_welcome=is_welcome,
         is_full=await waitlist.would_wait(reader, event, registration_settings),

@@ -13,7 +13,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
+from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
 from openmeet.web.events.create_api import checked
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail, EventInput
@@ -46,7 +46,7 @@ async def save(request: Request) -> Response:
             tx, caller, before.slug, details, expected_revision=expected_revision(request)
         )
         # Last, and nothing is saved: without permission or with an outdated version, the counts are not disclosed.
-        must_be_confirmed(request, impact)
+        require_confirmed_lower_limit(request, impact)
         return await to_host(request, tx, event)
 
 

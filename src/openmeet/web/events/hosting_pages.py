@@ -25,7 +25,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_moves, publications
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.forms import ASKED, must_be_meant
+from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past, publish_first
 from openmeet.web.site.asking import answered
@@ -83,7 +83,9 @@ async def save(request: Request) -> Response:
         details = rules.check(submission, event)
         must_mean_the_past(request, typed, details, event)
         async with database_of(request).transaction() as tx:
-            must_be_meant(typed, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)]))
+            ask_to_confirm_lower_limit(
+                typed, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])
+            )
             saved = await event_hosting.revise(
                 tx,
                 caller_of(request),
