@@ -337,13 +337,13 @@ class Play:
         for _ in range(_PATIENCE):
             await self.live.look(self.db)
             await page.drained()
-            if page.stream.has_ended or page.stream.number == self.last:
+            if page.stream.frames.has_ended or page.stream.number == self.last:
                 break
         self._take(who)
         if self.allowed(who) is Access.NONE:
             assert page.sent[-1].startswith(b"event: out"), self._told(who)
-        assert page.stream.has_ended is (self.allowed(who) is Access.NONE), self._told(who)
-        if page.stream.has_ended:
+        assert page.stream.frames.has_ended is (self.allowed(who) is Access.NONE), self._told(who)
+        if page.stream.frames.has_ended:
             await page.ended()
             who.page, who.shown = None, {}
             # Sometimes the page that was left is opened again where it stood, sometimes it is read anew.

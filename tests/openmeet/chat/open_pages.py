@@ -55,11 +55,11 @@ class OpenPage:
 
     async def until_number(self, last: int) -> None:
         """Wait until everything up to this number came."""
-        await self.until(lambda: self.stream.number >= last and not self.stream.waiting)
+        await self.until(lambda: self.stream.number >= last and not self.stream.frames.waiting)
 
     async def drained(self) -> None:
         """Wait until everything that was handed out is written."""
-        await self.until(lambda: not self.stream.waiting or self._task.done())
+        await self.until(lambda: not self.stream.frames.waiting or self._task.done())
 
     async def ended(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -26,8 +26,9 @@ from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.sign_in.queries import drop_session
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import live_rooms
-from openmeet.web.site.live_rooms import PER_READER, LiveRooms, LiveSource
-from openmeet.web.site.live_streams import MOST_WAITING, LiveStream, StreamCredential
+from openmeet.web.site.event_streams import MOST_WAITING, PER_READER, StreamCredential
+from openmeet.web.site.live_rooms import LiveRooms, LiveSource
+from openmeet.web.site.live_streams import LiveStream
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
@@ -226,7 +227,7 @@ async def test_who_takes_nothing_is_ended(scene: Scene) -> None:
         await scene.say(ana, str(number))
         await scene.live.feed_rung(scene.db)
     await asyncio.sleep(0)
-    assert page.stream.has_ended
+    assert page.stream.frames.has_ended
     page.may_read.set()
     await page.ended()
     assert b"event: again" in page.sent[-1]

@@ -75,7 +75,6 @@ class ChatReason(Reason):
     SANCTIONED_BY_SITE = "chat.sanctioned_by_site"
     NOTHING_TO_OBJECT_TO = "chat.nothing_to_object_to"
     ALREADY_OBJECTED = "chat.already_objected"
-    TOO_MANY_STREAMS = "chat.too_many_streams"
     TOO_MANY_PICTURES = "chat.too_many_pictures"
     NO_SUCH_PICTURE = "chat.no_such_picture"
     PICTURES_TOO_OFTEN = "chat.pictures_too_often"

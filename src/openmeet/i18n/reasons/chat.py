@@ -85,7 +85,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.sanctioned_by_site": mark("The moderators of this site decided this. Only they can lift it."),
     "chat.nothing_to_object_to": mark("It was removed more than 30 days ago. It can’t come back any more."),
     "chat.already_objected": mark("You’ve already objected. A moderator will look at it."),
-    "chat.too_many_streams": mark("Too many pages are open. Close some, or try again later."),
     "chat.too_many_pictures": mark("A message has at most %(most)s pictures."),
     "chat.no_such_picture": mark("That picture is no longer there. Choose it again."),
     "chat.pictures_too_often": mark("That’s a lot of pictures. Wait a while, then send more."),

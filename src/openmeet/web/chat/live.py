@@ -4,17 +4,14 @@ Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and
 unread in other rooms; without an id), ``again`` (reload the page), ``out``. Their id is ``room:number``; ``Last-Event-ID`` or ``after`` resumes behind it.
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from groundwork.database.transaction import Reader
 from groundwork.http.addresses import network_of
@@ -29,9 +26,10 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.chat import view
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.event_streams import EventStreamResponse, StreamCredential
 from openmeet.web.site.layout import environment
-from openmeet.web.site.live_rooms import LiveRooms, LiveSource
-from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, StreamCredential
+from openmeet.web.site.live_rooms import LiveSource
+from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView
 from openmeet.web.site.services import services
 from openmeet.web.site.session import cookie_token
 from openmeet.web.site.tenant_routing import database_of
@@ -44,12 +42,6 @@ EVENT_NAMES: Final = {
     LogKind.REACTED: "reactions",
     LogKind.PINNED: "pins",
     LogKind.ROOM: "room",
-}
-_HEADERS: Final = {
-    "cache-control": "no-store",
-    "content-type": "text/event-stream; charset=utf-8",
-    # Proxies of the nginx kind collect a response unless they are told.
-    "x-accel-buffering": "no",
 }
 
 
@@ -101,7 +93,7 @@ async def open_stream(
     source = LiveSource(
         database_of(request), site.settings.tenant_database_url, site.settings.database_schema or "public"
     )
-    return LiveResponse(site.live_rooms, stream, source)
+    return EventStreamResponse(place, partial(site.live_rooms.run, stream, source))
 
 
 def _resumed(request: Request, room: RoomId, last: int) -> int:
@@ -115,46 +107,6 @@ def _resumed(request: Request, room: RoomId, last: int) -> int:
 def event_frame(entry: ChatLogEntry, data: bytes) -> bytes:
     """The event of an entry; ``data``: JSON on one line."""
     return f"id: {entry.room_id}:{entry.number}\nevent: {EVENT_NAMES[entry.kind]}\ndata: ".encode() + data + b"\n\n"
-
-
-class LiveResponse(Response):
-    """A streaming response: one task writes events, and checks now and then whether the reader is still connected."""
-
-    def __init__(self, live: LiveRooms, stream: LiveStream, source: LiveSource) -> None:
-        super().__init__(headers=_HEADERS)
-        self._live = live
-        self._stream = stream
-        self._source = source
-
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._follow(receive, send)
-        finally:
-            self._stream.place.give_back()
-
-    async def _follow(self, receive: Receive, send: Send) -> None:
-        headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        # What a proxy passes on at once tells the reader that the stream is open.
-        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
-
-        async def write(frames: bytes) -> None:
-            await send({"type": "http.response.body", "body": frames, "more_body": True})
-
-        async def is_gone() -> bool:
-            while True:
-                try:
-                    async with asyncio.timeout(0):
-                        message = await receive()
-                except TimeoutError:
-                    return False
-                if message["type"] == "http.disconnect":
-                    return True
-
-        # A server that cuts off what runs longer than it waits cancels this task; then too the response has an end.
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._live.run(self._stream, self._source, write, is_gone)
-        await send({"type": "http.response.body", "body": b""})
 
 
 class _PageEncoder:

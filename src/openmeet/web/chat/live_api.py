@@ -13,7 +13,8 @@ from openmeet.web.chat.live import event_frame, open_stream
 from openmeet.web.chat.schemas import ChatMessageShown, message_shown
 from openmeet.web.chat.view import seen_by
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.live_streams import Encode, RoomEvent, RowView, StreamCredential
+from openmeet.web.site.event_streams import StreamCredential
+from openmeet.web.site.live_streams import Encode, RoomEvent, RowView
 from openmeet.web.site.session import bearer_of
 
 # Nothing in the events is in a language, so all readers can share them.

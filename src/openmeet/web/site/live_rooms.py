@@ -8,8 +8,8 @@ Every two seconds all rooms and credentials are looked at, whatever rang.
 
 import asyncio
 import contextlib
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,28 +22,15 @@ from openmeet.domain.api_tokens.tokens import still_valid
 from openmeet.domain.chat import log, message_queries, queries, room_queries
 from openmeet.domain.chat.access import access_in, access_of_each, first_numbers
 from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKind, Room, RoomId
-from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.live_streams import (
-    MOST_WAITING,
-    Encode,
-    LivePlace,
-    LiveStream,
-    RoomEvent,
-    RowView,
-    Write,
-    out_frame,
-    reload_frame,
-    retry_frame,
-)
+from openmeet.web.site.event_streams import IsGone, StreamPlace, StreamPlaces, Write, out_frame, retry_frame
+from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
 from openmeet.web.site.live_unread import UnreadWatch
 
 # Changes of access send no notification, so they are looked for: an answer, a role, a setting, the end of a session.
 LOOK_SECONDS: Final = 2.0
-PER_READER: Final = 10
-_RETRY_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +47,7 @@ class LiveRooms:
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, set[LiveStream]] = {}
-        self._held: Counter[str] = Counter()
+        self._places = StreamPlaces()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._bell: log.RoomBell | None = None
@@ -71,17 +58,13 @@ class LiveRooms:
     @property
     def count(self) -> int:
         """How many streams are open."""
-        return self._held.total()
+        return self._places.count
 
-    def take_place(self, holder: str, most: int) -> LivePlace:
+    def take_place(self, holder: str, most: int) -> StreamPlace:
         """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together."""
-        if self._is_closing or self.count >= most or self._held[holder] >= PER_READER:
-            raise Unavailable(ChatReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
-        return LivePlace(self._held, holder)
+        return self._places.take(holder, most)
 
-    async def run(
-        self, stream: LiveStream, source: LiveSource, write: Write, is_gone: Callable[[], Awaitable[bool]]
-    ) -> None:
+    async def run(self, stream: LiveStream, source: LiveSource, write: Write, is_gone: IsGone) -> None:
         """Feed the stream and write it until it ends or its reader is gone; then its place is free."""
         self._join(stream, source)
         try:
@@ -92,7 +75,7 @@ class LiveRooms:
     def _join(self, stream: LiveStream, source: LiveSource) -> None:
         self._rooms.setdefault(stream.room, set()).add(stream)
         if self._is_closing:
-            stream.end(retry_frame())
+            stream.frames.end(retry_frame())
         if self._task is None or self._task.done():
             self._bell = log.RoomBell(self._heard)
             self._task = asyncio.create_task(self._feed(source), name="live rooms")
@@ -101,12 +84,13 @@ class LiveRooms:
     def close(self) -> None:
         """End all streams, and let no other begin: the program stops."""
         self._is_closing = True
+        self._places.close()
         for streams in list(self._rooms.values()):
             for one in list(streams):
-                one.end(retry_frame())
+                one.frames.end(retry_frame())
 
     def _leave(self, stream: LiveStream) -> None:
-        stream.has_ended = True
+        stream.frames.has_ended = True
         streams = self._rooms.get(stream.room, set())
         streams.discard(stream)
         if not streams:
@@ -169,7 +153,7 @@ class LiveRooms:
     def _poll_readers(self, now: float) -> None:
         for streams in self._rooms.values():
             for one in streams:
-                one.poll(now)
+                one.frames.poll(now)
 
     async def feed_rung(self, database: Database) -> None:
         """Hand out what happened in the rooms that rang."""
@@ -204,10 +188,10 @@ class LiveRooms:
         except Exception:  # noqa: BLE001 - one room must not stop the others
             logged.exception("chat.room_not_fed", room=room)
             for one in list(self._rooms.get(room, ())):
-                one.end(reload_frame(room, one.number))
+                one.frames.end(reload_frame(room, one.number))
 
     async def _feed_room(self, database: Database, room_id: RoomId) -> None:
-        streams = [one for one in self._rooms.get(room_id, ()) if not one.has_ended]
+        streams = [one for one in self._rooms.get(room_id, ()) if not one.frames.has_ended]
         if not streams:
             return
         async with database.reader() as reader:
@@ -218,7 +202,7 @@ class LiveRooms:
                 found = levels.get(one.person, Access.NONE)
                 known, one.found = one.found, found
                 if room is None or found is Access.NONE:
-                    one.end(out_frame())
+                    one.frames.end(out_frame())
                     continue
                 if known is not None and known is not found:
                     # They may write now, or no longer, or see what is held.
@@ -228,11 +212,11 @@ class LiveRooms:
                     one.push(reload_frame(room_id, room.last_number))
                 elif one.number == room.last_number:
                     one.is_catching_up = False
-                elif not (one.is_catching_up and one.waiting):
+                elif not (one.is_catching_up and one.frames.waiting):
                     inside.append(one)
             # In the transaction that reads what is handed out: nothing that was said after a sign-out or block gets through.
             await _end_signed_out(reader, inside)
-            inside = [one for one in inside if not one.has_ended]
+            inside = [one for one in inside if not one.frames.has_ended]
             if room is None or not inside:
                 return
             readers = {one.person for one in inside if one.person is not None}
@@ -248,13 +232,13 @@ class LiveRooms:
             for sight, alike in sights:
                 for one in alike:
                     # What was missed is handed out in pieces that fit; the stream asks for more.
-                    if not (one.is_catching_up and len(one.waiting) >= MOST_WAITING):
+                    if not (one.is_catching_up and one.frames.is_full):
                         _hand_out(one, event, sight, written)
             # Encoding many rows for many readers must not hold up everybody else.
             await asyncio.sleep(0)
         for one in inside:
             # Entries that nothing is shown of count as handed out.
-            if not one.has_ended and not (one.is_catching_up and len(one.waiting) >= MOST_WAITING):
+            if not one.frames.has_ended and not (one.is_catching_up and one.frames.is_full):
                 one.number = max(one.number, reached)
             if one.number == room.last_number:
                 one.is_catching_up = False
@@ -279,7 +263,7 @@ async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> No
     valid |= await still_valid(reader, {one.token_hash for one in used if one.is_api_token})
     for one in streams:
         if one.credential is not None and one.credential.token_hash not in valid:
-            one.end(out_frame())
+            one.frames.end(out_frame())
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +319,7 @@ def _hand_out(
     one: LiveStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
 ) -> None:
     number, shown = event.entry.number, event.message
-    if number <= one.number or one.has_ended:
+    if number <= one.number or one.frames.has_ended:
         return
     one.number = number
     is_author = is_folded = hides_quote = False

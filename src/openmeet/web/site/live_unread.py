@@ -47,7 +47,7 @@ class UnreadWatch:
         """Push the counts to the streams whose counts changed."""
         open_: defaultdict[UserId, list[LiveStream]] = defaultdict(list)
         for one in streams:
-            if one.person is not None and not one.has_ended:
+            if one.person is not None and not one.frames.has_ended:
                 open_[one.person].append(one)
         changed_rooms, self._changed_rooms = self._changed_rooms, set()
         may_be_any, self._may_be_any = self._may_be_any, False

@@ -12,5 +12,6 @@ class SiteReason(Reason):
     INVALID_TOKEN = "site.invalid_token"
     READS_NO_FILES = "site.reads_no_files"
     ACCOUNTS_JOINED = "site.accounts_joined"
+    TOO_MANY_STREAMS = "site.too_many_streams"
     LINK_ENDED = "site.link_ended"
     FORM_TOO_LARGE = "site.form_too_large"

@@ -1,0 +1,211 @@
+"""What every live stream of a site has: one of a limited number of places, a queue of frames, and its HTTP response.
+
+A stream is ``text/event-stream`` (HTML Living Standard, section 9.2).
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from groundwork.errors import Unavailable
+from openmeet.web.site.reasons import SiteReason
+
+# A comment keeps proxies from closing a silent connection.
+_QUIET_SECONDS: Final = 25.0
+# How soon the end of a connection is noticed.
+_POLL_SECONDS: Final = 5.0
+# A reader that takes nothing for so long is gone.
+_WRITE_SECONDS: Final = 30.0
+_RECONNECT_MS: Final = 3_000
+MOST_WAITING: Final = 64
+PER_READER: Final = 10
+_RETRY_SECONDS: Final = 30.0
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-type": "text/event-stream; charset=utf-8",
+    # Proxies of the nginx kind collect a response unless they are told.
+    "x-accel-buffering": "no",
+}
+
+Write = Callable[[bytes], Awaitable[None]]
+IsGone = Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCredential:
+    """What opened a stream: a session, or an API token. The stream ends with it."""
+
+    token_hash: bytes
+    is_api_token: bool = False
+
+
+class StreamPlace:
+    """One of the places for streams, until it is given back."""
+
+    __slots__ = ("_held", "_holder", "_is_taken")
+
+    def __init__(self, held: Counter[str], holder: str) -> None:
+        self._held = held
+        self._holder = holder
+        self._is_taken = True
+        held[holder] += 1
+
+    def give_back(self) -> None:
+        """Free the place; a second time changes nothing."""
+        if self._is_taken:
+            self._is_taken = False
+            self._held[self._holder] -= 1
+            if not self._held[self._holder]:
+                del self._held[self._holder]
+
+
+class StreamPlaces:
+    """The places for streams of one kind in this process."""
+
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
+        self._is_closed = False
+
+    @property
+    def count(self) -> int:
+        """How many are taken."""
+        return self._held.total()
+
+    def take(self, holder: str, most: int) -> StreamPlace:
+        """A place for a stream of this reader. Raises Unavailable if they have too many, or all readers together have ``most``."""
+        if self._is_closed or self.count >= most or self._held[holder] >= PER_READER:
+            raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
+        return StreamPlace(self._held, holder)
+
+    def close(self) -> None:
+        """Give no more places: the program stops."""
+        self._is_closed = True
+
+
+@dataclass(eq=False, slots=True)
+class FrameQueue:
+    """The frames that wait for the reader of one stream."""
+
+    waiting: deque[bytes] = field(default_factory=deque)
+    has_ended: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    # None until the first poll.
+    _polled_at: float | None = None
+    _is_poll_due: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the reader is too slow for another frame."""
+        return len(self.waiting) >= MOST_WAITING
+
+    def push(self, frame: bytes) -> None:
+        """Add a frame, unless the stream has ended. The caller looks at ``is_full`` first."""
+        if not self.has_ended:
+            self.waiting.append(frame)
+            self._wake.set()
+
+    def end(self, last: bytes = b"") -> None:
+        """Send this last frame and close."""
+        if not self.has_ended:
+            self.waiting.append(last)
+            self.has_ended = True
+            self._wake.set()
+
+    def poll(self, now: float) -> None:
+        """Called every few seconds, with the time of the event loop: now and then, look whether the reader is still there.
+
+        One timer for all streams instead of one for each and frame. The first interval is a random part of the usual one, so that
+        streams that were opened together are not polled together.
+        """
+        if self._polled_at is None:
+            self._polled_at = now - random.uniform(0, _POLL_SECONDS)  # noqa: S311 - spreads load
+        if now - self._polled_at >= _POLL_SECONDS:
+            self._polled_at = now
+            self._is_poll_due = True
+            self._wake.set()
+
+    async def run(self, write: Write, is_gone: IsGone, was_written: Callable[[], None] = lambda: None) -> None:
+        """Write what comes until the stream ends or the reader is gone. ``was_written`` is called after each writing.
+
+        Raises TimeoutError if the reader takes nothing.
+        """
+        loop = asyncio.get_running_loop()
+        written_at = loop.time()
+        async with asyncio.timeout(None) as limit:
+            while True:
+                if self.waiting:
+                    frames = b"".join(self.waiting)
+                    self.waiting.clear()
+                    written_at = loop.time()
+                    limit.reschedule(written_at + _WRITE_SECONDS)
+                    await write(frames)
+                    limit.reschedule(None)
+                    was_written()
+                    continue
+                if self.has_ended:
+                    return
+                if self._is_poll_due:
+                    self._is_poll_due = False
+                    if await is_gone():
+                        return
+                    if loop.time() - written_at >= _QUIET_SECONDS:
+                        self.push(b":\n\n")
+                        continue
+                self._wake.clear()
+                await self._wake.wait()
+
+
+def retry_frame() -> bytes:
+    """The frame before the site stops: come back a little later, not all at once."""
+    return f"retry: {_RECONNECT_MS + random.randrange(_RECONNECT_MS)}\n\n".encode()  # noqa: S311 - spreads load
+
+
+def out_frame() -> bytes:
+    """The last frame for a reader who may no longer read what the stream is about."""
+    return b"event: out\ndata: {}\n\n"
+
+
+class EventStreamResponse(Response):
+    """A streaming response: ``follow`` writes events, and checks now and then whether the reader is still connected."""
+
+    def __init__(self, place: StreamPlace, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
+        super().__init__(headers=_HEADERS)
+        self._place = place
+        self._follow = follow
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._send(receive, send)
+        finally:
+            self._place.give_back()
+
+    async def _send(self, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # What a proxy passes on at once tells the reader that the stream is open.
+        await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+
+        async def write(frames: bytes) -> None:
+            await send({"type": "http.response.body", "body": frames, "more_body": True})
+
+        async def is_gone() -> bool:
+            while True:
+                try:
+                    async with asyncio.timeout(0):
+                        message = await receive()
+                except TimeoutError:
+                    return False
+                if message["type"] == "http.disconnect":
+                    return True
+
+        # A server that cuts off what runs longer than it waits cancels this task; then too the response has an end.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._follow(write, is_gone)
+        await send({"type": "http.response.body", "body": b""})
