@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from groundwork.errors import InvalidInput
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import readers, room_queries, search
@@ -14,6 +15,7 @@ from openmeet.domain.chat.model import HistoryMode, Room, RoomKind, RoomSubject,
 from openmeet.domain.chat.rooms import RoomSettings, change_settings
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
+from openmeet.web.chat.cursors import search_cursor, search_place
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
@@ -181,3 +183,34 @@ async def test_the_writers_offered_are_those_whose_messages_one_may_read(talk):
         await say(tx, talk.ben, talk.room, "After")
         assert await search.recent_writers(tx, cleo.user_id, limit=10) == [(talk.ben.user_id, "Ben")]
         assert [name for _, name in await search.recent_writers(tx, talk.ben.user_id, limit=10)] == ["Ana", "Ben"]
+
+
+async def test_a_search_goes_on_in_further_chats(talk, monkeypatch):
+    """With one chat looked through at a time, every message is found once: whole chats, the middle of one, and none in one."""
+    monkeypatch.setattr(search, "MOST_ROOMS", 1)
+    async with talk.site.db.transaction() as tx:
+        rooms = [talk.room, talk.on_the_hike]
+        for number in range(4):
+            event = await event_by(tx, talk.ana, title=f"Walk {number}")
+            rooms.append(await room_of(tx, talk.ana, about(event)))
+        said = set()
+        for number, room in enumerate(rooms):
+            for _ in range((2, 0, 3, 1, 0, 2)[number]):
+                said.add((await say(tx, talk.ana, room, "Bring a lamp")).id)
+            await say(tx, talk.ana, room, "Something else")
+    async with talk.site.db.reader() as reader:
+        for limit in (1, 2, 3, 8, 9):
+            found, place, pages = [], None, 0
+            while pages == 0 or place is not None:
+                page = await search.find_messages(
+                    reader, talk.ana.user_id, search.ChatSearch(words="lamp"), limit=limit, after=place
+                )
+                found += [one.message.id for one in page.messages]
+                place, pages = search_place(search_cursor(page.after) or ""), pages + 1
+            assert (len(found), set(found)) == (8, said)
+            assert pages == -(-8 // limit)
+    first = (await talk.as_ana.get("/chat?q=lamp")).text
+    assert first.count("Go there") == 8
+    for cursor in ("nonsense", "Lw", "MS4"):
+        with pytest.raises(InvalidInput):
+            search_place(cursor)

@@ -419,3 +419,15 @@ async def first_numbers(reader: Reader, room: Room, people: Collection[UserId]) 
         people=sorted(set(people)),
     )
     return {UserId(row["user_id"]): int(row["entered_number"]) for row in rows}
+
+
+async def entered_numbers(reader: Reader, rooms: Collection[Room], person: UserId) -> dict[RoomId, int]:
+    """The numbers of these rooms when this person came, of those where they did."""
+    if not rooms:
+        return {}
+    rows = await reader.fetch(
+        "select room_id, entered_number from chat_readers where user_id = :person and room_id in :rooms order by room_id",
+        person=person,
+        rooms=sorted(one.id for one in rooms),
+    )
+    return {RoomId(row["room_id"]): int(row["entered_number"]) for row in rows}

@@ -1,21 +1,21 @@
 """Find messages in all rooms of a person, by words, writer, time, date of the series, links, pictures and mentions.
 
-The query names the rooms that the person may read, so what they may not read is never met. Of somebody with more than
-two hundred rooms, those with the latest messages are searched.
+A query names the rooms that the person may read, at most two hundred, so what they may not read is never met. Rooms are looked
+through in the order of their latest messages: what is found in the first two hundred comes before what is found in the next.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import query_terms
 from groundwork.errors import InvalidInput
-from openmeet.domain.chat.access import access_to_each, access_to_own, first_number
+from openmeet.domain.chat.access import access_to_each, access_to_own, entered_numbers
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
-from openmeet.domain.chat.model import Access, Room, RoomId
+from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import COLUMNS as ROOM_COLUMNS
@@ -25,6 +25,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
+# Of one query.
 MOST_ROOMS: Final = 200
 # An id becomes part of the expression that is looked up, where a quote would end a word.
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}")
@@ -46,15 +47,25 @@ class ChatSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchPlace:
+    """Where a page of findings begins. ``message``: after this instant and id, ``rooms``: in the rooms after this one; each None
+    for the beginning.
+    """
+
+    message: tuple[int, str] | None = None
+    rooms: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFindings:
-    """Messages found, the newest first. ``after``: where the next page begins: instant and id of the last one."""
+    """Messages found: of the same two hundred rooms the newest first. ``after``: where the next page begins; None at the end."""
 
     messages: tuple[ShownMessage, ...]
-    after: tuple[int, str] | None
+    after: SearchPlace | None
 
 
 async def find_messages(
-    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: tuple[int, str] | None = None
+    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: SearchPlace | None = None
 ) -> ChatFindings:
     """Messages that the person may read and that have all of this. Without any condition it finds nothing.
 
@@ -65,9 +76,37 @@ async def find_messages(
     words = query_terms(folded(wanted.words))
     if wanted.words and not words:
         return ChatFindings((), None)
-    rooms = await _readable(reader, viewer, wanted.rooms)
+    place = after or SearchPlace()
+    reached = await _reached(reader, viewer, wanted.rooms)
+    found: list[ChatMessage] = []
+    while True:
+        rooms, last_room = await _readable(reader, viewer, reached, place.rooms)
+        page = await _page_in(reader, viewer, wanted, words, rooms, limit + 1 - len(found), place.message)
+        found += page
+        if len(found) > limit or last_room is None:
+            break
+        place = SearchPlace(None, last_room)
+    shown_ones = found[:limit]
+    further = None
+    if len(found) > limit:
+        is_of_page = len(page) > len(found) - limit
+        last = shown_ones[-1]
+        further = replace(place, message=(int(last.said_at), str(last.id)) if is_of_page else place.message)
+    return ChatFindings(tuple(await shown(reader, shown_ones, viewer)), further)
+
+
+async def _page_in(
+    reader: Reader,
+    viewer: UserId,
+    wanted: ChatSearch,
+    words: Sequence[str],
+    rooms: Mapping[RoomId, int],
+    limit: int,
+    after: tuple[int, str] | None,
+) -> list[ChatMessage]:
+    """Messages in these rooms, the newest first; ``rooms``: with the number after which the person reads each."""
     if not rooms:
-        return ChatFindings((), None)
+        return []
     conditions = ["m.search_words <> ''", "m.removed_at is null", "m.held_at is null", "m.room_id in :rooms"]
     values: dict[str, object] = {"rooms": sorted(rooms), "viewer": viewer}
     if wanted.person is not None:
@@ -93,25 +132,36 @@ async def find_messages(
     rows = await reader.fetch(
         f"select {COLUMNS} from {source} where {' and '.join(conditions)}{floors} and cast(:viewer as text) is not null"
         " order by m.said_at desc, m.id desc limit :limit",
-        limit=limit + 1,
+        limit=limit,
         lookups=lookups,
         **values,
     )
-    found = [message_of(row) for row in rows[:limit]]
-    last = (int(found[-1].said_at), str(found[-1].id)) if len(rows) > limit else None
-    return ChatFindings(tuple(await shown(reader, found, viewer)), last)
+    return [message_of(row) for row in rows]
 
 
-async def _readable(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> dict[RoomId, int]:
-    """The rooms to look in, with the number after which this person reads each."""
-    reached = await access_to_each(reader, only, viewer) if only else await access_to_own(reader, viewer)
+async def _reached(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> Mapping[RoomId, Access]:
+    return await access_to_each(reader, only, viewer) if only else await access_to_own(reader, viewer)
+
+
+async def _readable(
+    reader: Reader, viewer: UserId, reached: Mapping[RoomId, Access], after: tuple[int, str] | None
+) -> tuple[dict[RoomId, int], tuple[int, str] | None]:
+    """The next rooms to look in, with the number after which this person reads each; and the last of them where there are more."""
     rows = await reader.fetch(
         f"select {ROOM_COLUMNS} from chat_rooms r where r.id in :rooms"
+        f"{'' if after is None else ' and (coalesce(r.last_said_at, r.created_at), r.id) < (:after_at, :after_id)'}"
         " order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit :limit",
         rooms=sorted(room for room, found in reached.items() if found is not Access.NONE),
-        limit=MOST_ROOMS,
+        limit=MOST_ROOMS + 1,
+        **({} if after is None else {"after_at": after[0], "after_id": after[1]}),
     )
-    return {one.id: await first_number(reader, one, viewer, reached[one.id]) for one in map(room_of, rows)}
+    found = [room_of(row) for row in rows[:MOST_ROOMS]]
+    entered = await entered_numbers(reader, [one for one in found if one.newcomers_from], viewer)
+    floors = {
+        one.id: 0 if reached[one.id] is Access.MODERATE else entered.get(one.id, one.newcomers_from) for one in found
+    }
+    last = found[-1] if len(rows) > MOST_ROOMS else None
+    return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
 
 
 # How far back in each chat writers are looked for.
@@ -120,7 +170,7 @@ _RECENT: Final = 30
 
 async def recent_writers(reader: Reader, viewer: UserId, *, limit: int) -> list[tuple[UserId, str]]:
     """Who wrote among the latest messages of the rooms that the person may read, with the names shown, in the order of names."""
-    rooms = await _readable(reader, viewer, ())
+    rooms, _ = await _readable(reader, viewer, await _reached(reader, viewer, ()), None)
     if not rooms:
         return []
     rows = await reader.fetch(

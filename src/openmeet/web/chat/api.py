@@ -47,7 +47,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import etag_of, must_match
 from openmeet.web.api.pagination import limit_of
-from openmeet.web.chat.cursors import MESSAGE_PLACE, NAME_PLACE, NUMBER_PLACE, ROOM_PLACE
+from openmeet.web.chat.cursors import NAME_PLACE, NUMBER_PLACE, ROOM_PLACE, search_cursor, search_place
 from openmeet.web.chat.requests import (
     instant,
     message_id,
@@ -255,16 +255,15 @@ async def _with_words(
 ) -> Response:
     """The messages with these words, oldest first; the cursor leads to earlier ones."""
     asked = request.query_params
-    place = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
     found = await search.find_messages(
         reader,
         viewer,
         ChatSearch(asked["q"], (room,), wanted.person, wanted.since, wanted.until, wanted.about),
         limit=limit_of(request, _PAGE, MAX_LIMIT),
-        after=(int(place[1]), place[2]) if place else None,
+        after=search_place(asked.get("cursor", "")),
     )
-    cursor = packed(f"{found.after[0]}.{found.after[1]}") if found.after else None
-    return json_response(ChatMessagePage([message_shown(one) for one in found.messages[::-1]], None, None, cursor))
+    listed = [message_shown(one) for one in found.messages[::-1]]
+    return json_response(ChatMessagePage(listed, None, None, search_cursor(found.after)))
 
 
 async def send_message(request: Request) -> Response:
@@ -394,7 +393,6 @@ async def count_unread(request: Request) -> Response:
 
 async def search_messages(request: Request) -> Response:
     caller, asked = caller_of(request), request.query_params
-    place = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
     has = asked.getlist("has")
     wanted = search.ChatSearch(
         words=asked.get("q", "")[:200],
@@ -413,10 +411,9 @@ async def search_messages(request: Request) -> Response:
             caller.user_id,
             wanted,
             limit=limit_of(request, _PAGE, MAX_LIMIT),
-            after=(int(place[1]), place[2]) if place else None,
+            after=search_place(asked.get("cursor", "")),
         )
-    cursor = packed(f"{found.after[0]}.{found.after[1]}") if found.after else None
-    return json_response(ChatFindingList([message_shown(one) for one in found.messages], cursor))
+    return json_response(ChatFindingList([message_shown(one) for one in found.messages], search_cursor(found.after)))
 
 
 async def show_event_chat(request: Request) -> Response:

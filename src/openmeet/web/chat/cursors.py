@@ -3,8 +3,32 @@
 import re
 from typing import Final
 
+from openmeet.domain.chat.search import SearchPlace
+from openmeet.domain.paging import packed, unpacked
+
 _ID: Final = r"([0-9a-f-]{1,64})"
-ROOM_PLACE: Final = re.compile(rf"([01])\.([0-9]{{1,18}})\.{_ID}")
-MESSAGE_PLACE: Final = re.compile(rf"([0-9]{{1,18}})\.{_ID}")
-NUMBER_PLACE: Final = re.compile(r"([0-9]{1,18})")
+_AT: Final = r"([0-9]{1,18})"
+ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
+NUMBER_PLACE: Final = re.compile(_AT)
 NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
+# A message, a room, or both.
+_SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
+
+
+def search_cursor(place: SearchPlace | None) -> str | None:
+    if place is None:
+        return None
+    message = f"{place.message[0]}.{place.message[1]}" if place.message else ""
+    rooms = f"/{place.rooms[0]}.{place.rooms[1]}" if place.rooms else ""
+    return packed(message + rooms)
+
+
+def search_place(cursor: str) -> SearchPlace | None:
+    """Where a page of findings begins; None for an empty cursor. Raises InvalidInput (``cursor``)."""
+    if not cursor:
+        return None
+    found = unpacked(_SEARCH_PLACE, cursor)
+    return SearchPlace(
+        (int(found[1]), found[2]) if found[1] else None,
+        (int(found[3]), found[4]) if found[3] else None,
+    )

@@ -14,12 +14,11 @@ from openmeet.domain.chat import people, room_queries, search
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import Room, RoomId, RoomKind
 from openmeet.domain.chat.search import ChatFindings, ChatSearch, find_messages
-from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.chat import view
-from openmeet.web.chat.cursors import MESSAGE_PLACE
+from openmeet.web.chat.cursors import search_cursor, search_place
 from openmeet.web.chat.places import ChatPlace
 
 _PAGE: Final = 30
@@ -69,7 +68,7 @@ async def search_room(
 async def search_chats(
     reader: Reader, viewer: UserId, asked: QueryParams, zone: str, chats: list[tuple[str, str]]
 ) -> dict[str, object]:
-    """The page of a search in all chats of a person, the 200 with the latest messages. ``chats``: id and name of those offered as a
+    """The page of a search in all chats of a person. ``chats``: id and name of those offered as a
     filter. ``zone``: where days begin. Raises InvalidInput (``cursor``, ``person``).
     """
     only = asked.get("room", "")
@@ -126,8 +125,7 @@ async def _find(
     )
     if wanted == ChatSearch(rooms=rooms):
         return None
-    cursor = unpacked(MESSAGE_PLACE, asked["cursor"]) if asked.get("cursor") else None
-    after = (int(cursor[1]), cursor[2]) if cursor else None
+    after = search_place(asked.get("cursor", ""))
     return await find_messages(reader, viewer, wanted, limit=_PAGE, after=after)
 
 
@@ -157,10 +155,11 @@ def _around(path: str, further: str, number: int) -> str:
 
 
 def _next_page(path: str, further: str, asked: QueryParams, found: ChatFindings | None) -> str:
-    if found is None or found.after is None:
+    cursor = search_cursor(found.after) if found is not None else None
+    if cursor is None:
         return ""
     kept = [(name, value) for name, value in asked.multi_items() if name in _FIELDS and (value or name == "q")]
-    return _address(path, further, [*kept, ("cursor", packed(f"{found.after[0]}.{found.after[1]}"))])
+    return _address(path, further, [*kept, ("cursor", cursor)])
 
 
 def _address(path: str, further: str, query: list[tuple[str, str]]) -> str:
