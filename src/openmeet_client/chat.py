@@ -6,7 +6,10 @@ from urllib.parse import quote
 import msgspec
 
 from openmeet_client.chat_model import (
+    Access,
+    ChatAct,
     ChatEvent,
+    ChatExportLine,
     ChatFindings,
     ChatMember,
     ChatMemberPage,
@@ -22,6 +25,7 @@ from openmeet_client.chat_model import (
     MyChatRoom,
     NewChatMessage,
     ReadMark,
+    Signal,
     SubjectRooms,
     UnreadChat,
     UploadedPicture,
@@ -36,11 +40,24 @@ class Chat:
         self._transport = transport
 
     async def rooms(
-        self, *, q: str | None = None, only_unread: bool = False, archived: bool = False, per_page: int = 100
+        self,
+        *,
+        q: str | None = None,
+        kind: str | None = None,
+        event: str | None = None,
+        series: str | None = None,
+        group: str | None = None,
+        only_unread: bool = False,
+        archived: bool = False,
+        per_page: int = 100,
     ) -> AsyncIterator[MyChatRoom]:
-        """One's own rooms, those with unread messages first, all pages."""
+        """One's own rooms, those with unread messages first, all pages; ``event``, ``series``, ``group``: by slug."""
         query: Query = {
             "q": q,
+            "kind": kind,
+            "event": event,
+            "series": series,
+            "group": group,
             "unread": "true" if only_unread else None,
             "archived": "true" if archived else None,
             "limit": per_page,
@@ -58,9 +75,12 @@ class Chat:
     async def rooms_of_group(self, slug: str) -> SubjectRooms:
         return await self._transport.get(f"/api/groups/{quote(slug, safe='')}/chat", SubjectRooms)
 
-    async def open(self, kind: str, **about: str) -> ChatRoom:
-        """The room, opened if need be; ``about``: ``event``, ``series`` or ``group`` by slug, ``date``, ``name``."""
-        return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, {"kind": kind, **about})
+    async def open(self, kind: str, *, person: str | None = None, **about: str) -> ChatRoom:
+        """The room, opened if need be; ``about``: ``event``, ``series`` or ``group`` by slug, ``date``, ``name``. ``person``: of a
+        direct room, for hosts; without it the caller.
+        """
+        wanted = {"kind": kind, **about, **({"with": person} if person else {})}
+        return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, wanted)
 
     async def room(self, room: str) -> ChatRoom:
         return await self._transport.get(_room(room), ChatRoom)
@@ -75,18 +95,45 @@ class Chat:
     async def reopen(self, room: str, reason: str = "") -> ChatRoom:
         return await self._transport.change("POST", f"{_room(room)}/reopen", ChatRoom, {"reason": reason})
 
-    async def members(self, room: str, *, q: str | None = None) -> AsyncIterator[ChatMember]:
-        """People in the room whose names one may see, all pages."""
+    async def members(
+        self, room: str, *, q: str | None = None, role: Access | None = None
+    ) -> AsyncIterator[ChatMember]:
+        """People in the room whose names one may see, all pages; ``role``: only those with this access."""
         path = f"{_room(room)}/members"
-        async for page in self._transport.pages(path, ChatMemberPage, lambda page: page.cursor, {"q": q}):
+        async for page in self._transport.pages(path, ChatMemberPage, lambda page: page.cursor, {"q": q, "role": role}):
             for member in page.members:
                 yield member
 
     async def messages(
-        self, room: str, *, before: int | None = None, after: int | None = None, limit: int = 50
+        self,
+        room: str,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        around: int | None = None,
+        date: str | None = None,
+        person: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        q: str | None = None,
+        only_pinned: bool = False,
+        cursor: str | None = None,
+        limit: int = 50,
     ) -> ChatMessagePage:
-        """A page of messages: the latest, or those before or after a number."""
-        query: Query = {"before": before, "after": after, "limit": limit}
+        """A page of messages: the latest, or those before, after or around a number; only those that fit all else."""
+        query: Query = {
+            "before": before,
+            "after": after,
+            "around": around,
+            "date": date,
+            "person": person,
+            "from": since,
+            "to": until,
+            "q": q,
+            "pinned": "true" if only_pinned else None,
+            "cursor": cursor,
+            "limit": limit,
+        }
         return await self._transport.get(f"{_room(room)}/messages", ChatMessagePage, query)
 
     async def message(self, message: str) -> ChatMessage:
@@ -94,6 +141,10 @@ class Chat:
 
     async def send(self, room: str, wanted: NewChatMessage) -> ChatMessage:
         return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, wanted)
+
+    async def signal(self, room: str, client_id: str, signal: Signal) -> ChatMessage:
+        """Say with one word where one is, from two hours before an event until its end."""
+        return await self.send(room, NewChatMessage(client_id, signal=signal))
 
     async def upload(self, room: str, image: bytes) -> UploadedPicture:
         """Upload a JPEG, PNG, WebP or GIF; its ``id`` goes into a message."""
@@ -151,10 +202,20 @@ class Chat:
         return await self._transport.get("/api/chat/unread", UnreadChat)
 
     async def search(
-        self, q: str = "", *, room: str | None = None, person: str | None = None, has: str | None = None
+        self,
+        q: str = "",
+        *,
+        room: str | list[str] | None = None,
+        person: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        date: str | None = None,
+        has: str | list[str] | None = None,
     ) -> AsyncIterator[ChatMessage]:
-        """Messages in all one's rooms, the newest first, all pages; ``has``: ``link`` or ``mention``."""
-        query: Query = {"q": q, "room": room, "person": person, "has": has}
+        """Messages in all one's rooms, all pages: of the rooms with the latest messages first. ``has``: ``link``, ``picture``,
+        ``mention``.
+        """
+        query: Query = {"q": q, "room": room, "person": person, "from": since, "to": until, "date": date, "has": has}
         async for page in self._transport.pages("/api/chat/search", ChatFindings, lambda page: page.cursor, query):
             for message in page.messages:
                 yield message
@@ -179,8 +240,20 @@ class ChatModerating:
         self._transport = transport
 
     async def waiting(self, room: str) -> ChatModeration:
-        """Reports, objections and held messages of a room."""
+        """Reports, objections and held messages of a room, and the latest acts."""
         return await self._transport.get(f"{_room(room)}/moderation", ChatModeration)
+
+    async def acts(self, room: str) -> AsyncIterator[ChatAct]:
+        """What moderators did in a room, the newest first, all pages."""
+        path = f"{_room(room)}/moderation"
+        async for page in self._transport.pages(path, ChatModeration, lambda page: page.cursor):
+            for act in page.acts:
+                yield act
+
+    async def export(self, room: str, *, after: int = 0) -> AsyncIterator[ChatExportLine]:
+        """Every message of a room, the oldest first. ``after``: the number of the last line that came before a lost connection."""
+        async for line in self._transport.lines(f"{_room(room)}/export", {"after": after}):
+            yield msgspec.json.decode(line, type=ChatExportLine)
 
     async def restore(self, message: str) -> ChatMessage:
         """Undo a removal, within 30 days."""

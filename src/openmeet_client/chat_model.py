@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 Access = Literal["none", "read", "write", "moderate"]
 Level = Literal["usual", "all", "mentions", "none"]
+Signal = Literal["running_late", "here", "where_are_you"]
 
 
 class NewChatPicture(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -35,8 +36,19 @@ class ChatPicture(msgspec.Struct, rename="camel"):
     height: int
 
 
+class NewChatPoll(msgspec.Struct, rename="camel", omit_defaults=True):
+    """A poll, whose question is the text of the message. ``choices`` and ``dates`` of the series: 2 to 10 together."""
+
+    choices: list[str] = []
+    dates: list[str] = []
+    several: bool = False
+    ends_at: str | None = None
+
+
 class NewChatMessage(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A message. ``client_id``: of your own choice; the same again has no second effect. ``about``: a date of the series."""
+    """A message. ``client_id``: of your own choice; the same again has no second effect. ``about``: a date of the series.
+    ``signal`` instead of a text: around the time of an event.
+    """
 
     client_id: str
     text: str = ""
@@ -44,6 +56,8 @@ class NewChatMessage(msgspec.Struct, rename="camel", omit_defaults=True):
     reply_to: str | None = None
     mentions: list[str] = []
     pictures: list[NewChatPicture] = []
+    signal: Signal | None = None
+    poll: NewChatPoll | None = None
 
 
 class ChatRoom(msgspec.Struct, rename="camel"):
@@ -88,6 +102,33 @@ class ChatReaction(msgspec.Struct, rename="camel"):
     is_mine: bool | UnsetType = UNSET
 
 
+class ChatReply(msgspec.Struct, rename="camel"):
+    """The message that another one answers."""
+
+    id: str
+    number: int
+    author_name: str
+    text: str
+    is_removed: bool
+
+
+class ChatChoice(msgspec.Struct, rename="camel"):
+    """A choice of a poll. ``date``: the date of the series, where it is one. ``is_mine`` is unset in the live stream."""
+
+    text: str
+    date: str | None
+    votes: int
+    is_mine: bool | UnsetType = UNSET
+
+
+class ChatPoll(msgspec.Struct, rename="camel"):
+    """A poll. ``ends_at``: None until its author ends it."""
+
+    choices: list[ChatChoice]
+    several: bool
+    ends_at: str | None
+
+
 class ChatMessage(msgspec.Struct, rename="camel"):
     """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed."""
 
@@ -108,14 +149,20 @@ class ChatMessage(msgspec.Struct, rename="camel"):
     about: str | None = None
     edited_at: str | None = None
     pictures: list[ChatPicture] = []
+    is_pinned: bool = False
+    poll: ChatPoll | None = None
+    reply: ChatReply | None = None
 
 
 class ChatMessagePage(msgspec.Struct, rename="camel"):
-    """Messages in the order of their numbers; ``before`` and ``after`` ask for what is on either side."""
+    """Messages in the order of their numbers; ``before`` and ``after`` ask for what is on either side, ``cursor`` for
+    earlier ones.
+    """
 
     messages: list[ChatMessage]
     before: int | None
     after: int | None
+    cursor: str | None = None
 
 
 class ChatFindings(msgspec.Struct, rename="camel"):
@@ -201,12 +248,42 @@ class ChatObjection(msgspec.Struct, rename="camel"):
     reason: str
 
 
-class ChatModeration(msgspec.Struct, rename="camel"):
-    """What waits for the hosts of a room; ``held``: ids of messages."""
+class ChatAct(msgspec.Struct, rename="camel"):
+    """What a moderator did. ``person_id``: to whom; ``acted_by``: None where the program did it."""
 
+    id: str
+    act: str
+    message_id: str | None
+    person_id: str | None
+    acted_by: str | None
+    reason: str
+    until: str | None
+    at: str
+
+
+class ChatExportLine(msgspec.Struct, rename="camel"):
+    """A message of an export. ``name``: of its author, or the number of somebody who answered privately."""
+
+    id: str
+    number: int
+    said_at: str
+    name: str
+    text: str
+    kind: str
+    about: str | None
+    reply_to: str | None
+    edited_at: str | None
+    is_removed: bool
+
+
+class ChatModeration(msgspec.Struct, rename="camel"):
+    """What waits for the hosts of a room, and a page of what they did, the newest first; ``held``: ids of messages."""
+
+    acts: list[ChatAct]
     reports: list[ChatReport]
     objections: list[ChatObjection]
     held: list[str]
+    cursor: str | None = None
 
 
 class ChatEvent(msgspec.Struct, rename="camel"):

@@ -19,7 +19,7 @@ _LONGEST_WAIT_SECONDS: Final = 30.0
 _STREAM: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
 _WORTH_RETRYING: Final = frozenset({429, 502, 503, 504})
 
-Query = Mapping[str, str | int | None]
+Query = Mapping[str, str | int | list[str] | None]
 
 
 class Transport:
@@ -54,6 +54,23 @@ class Transport:
         """GET a file."""
         body, _ = await self._ask("GET", path, None, None, {})
         return body
+
+    async def lines(self, path: str, query: Query | None = None) -> AsyncIterator[bytes]:
+        """The lines of a file that is written while it is read. A lost connection is not opened again."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            async with self._session.get(self._base + path, params=params, timeout=_STREAM) as response:
+                if response.status >= 400:
+                    raise problem_of(response.status, await response.read())
+                rest = b""
+                async for piece in response.content.iter_any():
+                    *whole, rest = (rest + piece).split(b"\n")
+                    for line in whole:
+                        yield line
+                if rest:
+                    yield rest
+        except (aiohttp.ClientError, TimeoutError) as failure:
+            raise NoAnswer(str(failure) or "The connection was lost.") from None
 
     async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
         """GET a resource whose body lacks its revision; adds it from the ETag."""

@@ -14,7 +14,6 @@ from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import MOST_IN_PARTY, RsvpReply
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
-from openmeet.domain.chat import export
 from openmeet.domain.chat.model import MAX_CHANNELS, MAX_EMOJI_KINDS, MAX_MENTIONS, MAX_PICTURES
 from openmeet.domain.erasure.model import MOST_LISTED
 from openmeet.domain.events import co_hosts
@@ -75,7 +74,6 @@ BOUNDED = {
     },
     "/api/chat/rooms/{room}/sanctions/{person}": {"sanctions": "a mute and a ban"},
     "/api/moderation/chat/{message}": {"context": "five before and after", "reports": "at most 100"},
-    "/api/chat/rooms/{room}/export": {"messages": f"at most {export.MOST}"},
     "/api/events/{slug}/chat": {"rooms": "of the event, of the date and of the hosts"},
     "/api/series/{slug}/chat": {"rooms": "of the series and of the hosts"},
     "/api/groups/{slug}/chat": {"rooms": f"at most {MAX_CHANNELS} channels and that of the hosts"},

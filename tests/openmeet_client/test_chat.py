@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from groundwork.http.server import serve
 from openmeet_client import errors
-from openmeet_client.chat_model import NewChatMessage, NewChatPicture
+from openmeet_client.chat_model import NewChatMessage, NewChatPicture, NewChatPoll
 from openmeet_client.client import OpenMeet
 from tests.openmeet_client.test_client import EVENT, Weather, ana, client_of, url, weather  # noqa: F401 - fixtures
 
@@ -82,6 +82,48 @@ async def test_hosts_keep_order(ana: OpenMeet, ben: OpenMeet, room: str) -> None
     await ana.chat.archive(room)
     assert (await ana.chat.room(room)).closed_at is not None
     assert (await ana.chat.reopen(room)).closed_at is None
+
+
+async def test_a_host_reads_the_whole_chat_and_what_was_done_in_it(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+    first = await ben.chat.send(room, NewChatMessage("1", "See https://example.org/a"))
+    asked = NewChatMessage("2", "Which?", poll=NewChatPoll(["Chess", "Go"]))
+    poll = await ana.chat.send(room, asked)
+    assert poll.poll is not None
+    assert [one.text for one in poll.poll.choices] == ["Chess", "Go"]
+    answer = await ben.chat.send(room, NewChatMessage("3", "Chess", reply_to=poll.id))
+    assert (answer.reply.id, answer.reply.author_name) == (poll.id, "Ana")  # type: ignore[union-attr]
+    with pytest.raises(errors.Refused):
+        await ben.chat.signal(room, "4", "here")  # the event is months away
+    if first.is_held:
+        await ana.chat_moderation.release(first.id)
+    await ana.chat_moderation.pin(answer.id)
+    assert [one.id for one in (await ben.chat.messages(room, only_pinned=True)).messages] == [answer.id]
+    assert poll.id in [one.id for one in (await ben.chat.messages(room, around=poll.number, limit=2)).messages]
+    assert [one.id for one in (await ben.chat.messages(room, q="chess")).messages] == [answer.id]
+    assert [one.id async for one in ana.chat.search("see", has=["link"], room=[room])] == [first.id]
+    assert [one.display_name async for one in ana.chat.members(room, role="moderate")] == ["Ana"]
+    assert [one.room.id async for one in ben.chat.rooms(kind="event")] == [room]
+    direct = await ana.chat.open("direct", event=await _slug_of(ana, room), person=first.author_id)
+    assert (direct.kind, direct.access) == ("direct", "moderate")
+    lines = [one async for one in ana.chat_moderation.export(room)]
+    assert [(one.name, one.text) for one in lines] == [
+        ("Ben", "See https://example.org/a"),
+        ("Ana", "Which?"),
+        ("Ben", "Chess"),
+    ]
+    assert [one.id async for one in ana.chat_moderation.export(room, after=lines[1].number)] == [answer.id]
+    with pytest.raises(errors.Forbidden):
+        [one async for one in ben.chat_moderation.export(room)]
+    await ana.chat.remove(answer.id, "Enough")
+    assert "removed" in {one.act async for one in ana.chat_moderation.acts(room)}
+
+
+async def _slug_of(api: OpenMeet, room: str) -> str:
+    """The slug of the event with this chat."""
+    async for one in api.events.mine("hosting"):
+        if [each.id for each in (await api.chat.rooms_of_event(one.slug)).rooms] == [room]:
+            return one.slug
+    raise AssertionError(room)
 
 
 class Scissors:

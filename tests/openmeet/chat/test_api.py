@@ -1,6 +1,7 @@
 """Chat by the JSON API."""
 
 import base64
+import json
 
 import pytest
 
@@ -235,17 +236,12 @@ async def test_a_host_downloads_the_chat_as_one_file(talk):
     for text in ("Who has the key?", "“I have”"):
         await talk.say(talk.ben, text)
     found = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export", **{"if-none-match": '"x"'})
-    assert found.headers["content-disposition"] == 'attachment; filename="chat.json"'
+    assert found.headers["content-disposition"] == 'attachment; filename="chat.jsonl"'
     assert found.headers["cache-control"] == "no-store"
-    read = found.json()
-    assert [(one["name"], one["text"]) for one in read["messages"]] == [
-        ("Ben", "Who has the key?"),
-        ("Ben", "“I have”"),
-    ]
-    assert (read["room"], read["next"]) == (talk.room, None)
-    after = read["messages"][0]["number"]
-    rest = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export?after={after}")).json()
-    assert [one["text"] for one in rest["messages"]] == ["“I have”"]
+    read = [json.loads(one) for one in found.text.splitlines()]
+    assert [(one["name"], one["text"]) for one in read] == [("Ben", "Who has the key?"), ("Ben", "“I have”")]
+    rest = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export?after={read[0]['number']}")
+    assert [json.loads(one)["text"] for one in rest.text.splitlines()] == ["“I have”"]
     for who, status in ((talk.ben, 403), (talk.cleo, 404), (None, 401)):
         assert (await talk.ask(who, "GET", f"/chat/rooms/{talk.room}/export")).status_code == status
 

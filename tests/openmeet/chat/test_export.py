@@ -1,5 +1,7 @@
 """A chat as a file for its hosts; on both engines."""
 
+import json
+
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
@@ -57,17 +59,6 @@ async def test_it_ends_with_the_access_of_its_reader(db, monkeypatch):
     assert [page async for page in pages] == []
 
 
-async def test_one_file_has_a_bounded_number_of_messages(db, monkeypatch):
-    monkeypatch.setattr(export, "MOST", 3)
-    async with db.transaction() as tx:
-        ana = await person(tx, "Ana")
-        event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
-        for number in range(5):
-            await say(tx, ana, room, f"{number}")
-    assert [one.message.body for one in await exported(db, room, ana)] == ["0", "1", "2"]
-
-
 async def test_polls_have_their_results(make_database, clock, tmp_path):
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -79,10 +70,36 @@ async def test_polls_have_their_results(make_database, clock, tmp_path):
         poll = await say(tx, ana, room, "Which?", kind=MessageKind.POLL, details=details)
         await reactions.vote(tx, ben, poll.id, [1])
     async with signed_in(site, ana.user_id) as browser:
-        file = (await browser.get(f"/chat/rooms/{room.id}/export")).json()
-    (line,) = file["messages"]
+        file = await browser.get(f"/chat/rooms/{room.id}/export")
+    line = json.loads(file.text)
     assert line["poll"] == {
         "choices": [{"text": "Tea", "votes": 0, "isDate": False}, {"text": "Cake", "votes": 1, "isDate": False}],
         "several": False,
         "endsAt": None,
     }
+
+
+async def test_a_file_is_json_lines_and_goes_on_where_it_broke_off(make_database, clock, monkeypatch):
+    monkeypatch.setattr(export, "_PAGE", 2)
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        said = [
+            await say(tx, ana, room, text) for text in ("One", "Two\nlines \u2028 and more", "Three", "Four", "Five")
+        ]
+    path = f"/chat/rooms/{room.id}/export"
+    async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
+        file = await as_ana.get(path)
+        assert file.headers["content-type"].startswith("application/jsonl")
+        lines = [json.loads(one) for one in file.content.split(b"\n") if one]
+        assert [(one["number"], one["text"]) for one in lines] == [(one.number, one.body) for one in said]
+        assert set(lines[0]) >= {"id", "number", "saidAt", "name", "text"}
+        rest = await as_ana.get(path, params={"after": said[2].number})
+        assert [json.loads(one)["text"] for one in rest.content.split(b"\n") if one] == ["Four", "Five"]
+        assert (await as_ana.get(path, params={"after": said[4].number})).content == b""
+        assert (await as_ben.get(path)).status_code == 403
+        answered = [(await as_ana.get(path)).status_code for _ in range(3)]
+    assert answered == [200, 200, 429]

@@ -12,8 +12,7 @@ from openmeet.domain.chat.queries import votes_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId, unnamed
 
-# Messages of one file, and of one statement.
-MOST: Final = 20_000
+# Messages of one statement.
 _PAGE: Final = 500
 _MOST_PRIVATE: Final = 5_000
 
@@ -30,19 +29,19 @@ class ExportedMessage:
 
 
 async def pages(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[list[ExportedMessage]]:
-    """Messages after a number in pages, at most ``MOST``; it ends where the person no longer moderates the room."""
+    """Messages after a number in pages; it ends where the person no longer moderates the room."""
     async with db.reader() as reader:
         numbers = await _private_authors(reader, room)
-    number, left = after, MOST
-    while left > 0:
+    number = after
+    while True:
         async with db.reader() as reader:
             if await access(reader, room, person) is not Access.MODERATE:
                 return
-            page = await _page(reader, room, number, min(left, _PAGE), numbers)
+            page = await _page(reader, room, number, _PAGE, numbers)
         if not page:
             return
         yield page
-        number, left = page[-1].message.number, left - len(page)
+        number = page[-1].message.number
 
 
 async def _page(

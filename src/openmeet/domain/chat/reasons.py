@@ -40,6 +40,7 @@ class ChatReason(Reason):
     TOO_MANY_CHANGES = "chat.too_many_changes"
     TOO_MANY_REPORTS = "chat.too_many_reports"
     TOO_MANY_ROOMS_OPENED = "chat.too_many_rooms_opened"
+    TOO_MANY_EXPORTS = "chat.too_many_exports"
     KIND_NEEDS_HOST = "chat.kind_needs_host"
     NO_ROOM_YET = "chat.no_room_yet"
     ONE_OCCURRENCE_ONLY = "chat.one_occurrence_only"

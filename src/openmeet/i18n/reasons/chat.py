@@ -48,6 +48,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.too_many_changes": mark("That was a lot in a short time. Wait a moment, then try again."),
     "chat.too_many_reports": mark("You’ve reported a lot of messages. Wait an hour, then report more."),
     "chat.too_many_rooms_opened": mark("You’ve opened a lot of chats. Wait a while, then open more."),
+    "chat.too_many_exports": mark("You’ve downloaded a lot of chats. Wait a while, then download more."),
     "chat.kind_needs_host": mark("Only hosts can open this chat."),
     "chat.no_room_yet": mark("Nobody has opened this chat yet."),
     "chat.one_occurrence_only": mark("This isn’t a date of a series."),

@@ -1,6 +1,7 @@
-"""A chat as a file for its hosts: JSON that is written while it is read, so that memory holds one page of it."""
+"""A chat as a file for its hosts: JSON lines that are written while they are read, so that memory holds one page of them."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -14,9 +15,11 @@ from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
-from openmeet.web.chat.requests import room_id, whole
+from openmeet.web.chat.requests import room_id, spend_on_export, whole
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
+
+JSON_LINES: Final = "application/jsonl"
 
 
 class ExportedChoice(msgspec.Struct, rename="camel"):
@@ -54,33 +57,21 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
     poll: ExportedPoll | None
 
 
-class ChatExport(msgspec.Struct, rename="camel"):
-    """At most 20,000 messages, oldest first. ``next``: the number to ask for with ``after``; null at the end."""
-
-    room: str
-    messages: list[ChatExportLine]
-    next: int | None
-
-
 async def export_room(request: Request) -> Response:
-    """Raises NotFound, Forbidden (``NotAModerator``)."""
+    """Raises NotFound, Forbidden (``NotAModerator``), TooMany."""
     caller, room, after = caller_of(request), room_id(request), whole(request, "after") or 0
     db = database_of(request)
     async with db.reader() as reader:
         await must_have(reader, room, caller.user_id, Access.MODERATE)
-    headers = {"content-disposition": 'attachment; filename="chat.json"', "cache-control": "no-store"}
-    return StreamingResponse(_written(db, room, caller.user_id, after), media_type="application/json", headers=headers)
+    await spend_on_export(request, caller.user_id)
+    headers = {"content-disposition": 'attachment; filename="chat.jsonl"', "cache-control": "no-store"}
+    return StreamingResponse(_written(db, room, caller.user_id, after), media_type=JSON_LINES, headers=headers)
 
 
 async def _written(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[bytes]:
-    """The document in pieces, one per page."""
-    yield b'{"room":' + msgspec.json.encode(room) + b',"messages":['
-    number, count = after, 0
+    """The lines of one page at a time."""
     async for page in export.pages(db, room, person, after):
-        lines = b",".join(msgspec.json.encode(_line(one)) for one in page)
-        yield (b"," if count else b"") + lines
-        number, count = page[-1].message.number, count + len(page)
-    yield b'],"next":' + (str(number).encode() if count == export.MOST else b"null") + b"}"
+        yield msgspec.json.Encoder().encode_lines([_line(one) for one in page])
 
 
 def _line(one: export.ExportedMessage) -> ChatExportLine:

@@ -8,7 +8,7 @@ from openmeet.web.api.etags import IF_MATCH
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.chat import api, export_api, live_api, moderation_api, pictures
-from openmeet.web.chat.export_api import ChatExport
+from openmeet.web.chat.export_api import JSON_LINES, ChatExportLine
 from openmeet.web.chat.live_api import ChatEvent
 from openmeet.web.chat.moderation_schemas import (
     ChatObjectionWanted,
@@ -411,11 +411,16 @@ OPERATIONS = (
         "GET",
         f"{_ROOM}/export",
         "exportChat",
-        "The messages of a room as one file, for its hosts",
+        "The messages of a room as JSON lines, the oldest first, for its hosts; each line is a ChatExportLine",
         export_api.export_room,
-        {200: ChatExport},
+        {200: ChatExportLine},
         is_streamed=True,
-        parameters=(Parameter("after", "Only messages after this number; ``next`` of the file before", shape=int),),
+        media_type=JSON_LINES,
+        parameters=(
+            Parameter(
+                "after", "Only messages after this number: that of the last line, where a download broke off", shape=int
+            ),
+        ),
         failures=_SEEN,
     ),
     ApiOperation(

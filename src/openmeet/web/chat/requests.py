@@ -37,6 +37,8 @@ _REPORTS_IN_ROOM: Final = Limit("chat_report_room", 10, 3_600)
 _OPENINGS: Final = (Limit("chat_open_minute", 5, 60), Limit("chat_open_hour", 40, 3_600))
 # Each is decoded and encoded again, and stored until it is sent.
 _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_day", 120, 86_400))
+# Each reads a whole room.
+_EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
 _MOST_DIGITS: Final = 18
 
 
@@ -135,6 +137,11 @@ async def spend_on_picture(request: Request, person: UserId) -> None:
 async def spend_on_opening(request: Request, person: UserId) -> None:
     """Count a room that somebody opens. Raises TooMany."""
     await _spend(request, [(limit, str(person)) for limit in _OPENINGS], ChatReason.TOO_MANY_ROOMS_OPENED)
+
+
+async def spend_on_export(request: Request, person: UserId) -> None:
+    """Count a room that somebody downloads. Raises TooMany."""
+    await _spend(request, [(limit, str(person)) for limit in _EXPORTS], ChatReason.TOO_MANY_EXPORTS)
 
 
 async def _room_of(request: Request, person: UserId, message: ChatMessageId) -> RoomId:

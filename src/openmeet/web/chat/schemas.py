@@ -168,7 +168,7 @@ class PollShown(msgspec.Struct, rename="camel"):
 
 
 class ChatMessageShown(msgspec.Struct, rename="camel"):
-    """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed. ``authorId`` is null for
+    """A message. ``number``: its place in the room's log. ``text`` is empty where it was removed, and the code of a signal. ``authorId`` is null for
     notices and Matrix guests (``matrixSender``). ``removedBy``: ``author`` or ``moderator``. ``isHeld``: waits for a moderator.
     ``isFolded``: by somebody that the caller blocks or mutes. ``mentions``: ids of people.
     ``isOnlyHere``: the room is mirrored to Matrix, and this message is not passed on.
