@@ -1,10 +1,11 @@
 """Reports, removals and objections in chat, by pages: who sees what, and what is told to whom; on both engines."""
 
+import re
 from contextlib import asynccontextmanager
 
 import pytest
 
-from groundwork.clock import DAY, HOUR
+from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import sanctions
@@ -14,6 +15,8 @@ from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users import guests
+from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.talking import about, room_of
 from tests.openmeet.emails.conftest import link_to, text_of
 from tests.openmeet.emails.test_chat import lines, mails, says, tells
@@ -124,11 +127,74 @@ async def test_who_was_banned_still_reads_why_and_objects(post, talk):
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, ana, room.id, ben.user_id, sanctions.SanctionKind.BAN, reason="enough")
     await tells(post)
-    assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: No insults"]
+    assert await lines(post, ben) == [
+        f"A moderator removed your message in {event.title}: No insults",
+        f"A host banned you from the chat in {event.title}: enough",
+    ]
     async with signed_in(post, ben) as author:
         assert (await author.get(page)).status_code == 404
         assert "You fools" in (await author.get(f"{page}/object")).text
         assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 303
+
+
+async def test_who_is_muted_hears_why_until_when_and_where_to_object(post, talk):
+    event, _, ana, ben, _, _ = talk
+    page = f"/events/{event.slug}/chat"
+    async with signed_in(post, ana) as host:
+        sent = await host.post(f"{page}/people/{ben.user_id}/mute", data={"reason": "Too loud", "for": "day"})
+        assert sent.status_code == 303
+    (line,) = await lines(post, ben)
+    assert re.fullmatch(rf"A host muted you in {event.title} until .*\d\d:\d\d.*: Too loud", line)
+    (mail,) = await _mails_after(post, HOUR)
+    assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"You’re muted in the chat: {event.title}")
+    assert re.search(r"Until .*\d\d:\d\d.* you can read there, but not write. The reason:\n\nToo loud", text_of(mail))
+    async with signed_in(post, ben) as muted:
+        shown = (await muted.get(link_to(mail, "/events/"))).text
+        assert "Too loud" in shown
+        ask = f"/chat/direct/event/{event.slug}"
+        assert f'href="{ask}"' in shown
+        assert (await muted.post(ask, data={"text": "I was not", "submission": "1"})).status_code == 303
+    post.site.clock.turn(DAY)
+    assert await lines(post, ben) == []  # it has ended by itself
+
+
+async def test_a_later_decision_replaces_the_one_before_and_its_end_is_told(post, talk):
+    event, room, ana, ben, _, mod = talk
+    mute, ban = sanctions.SanctionKind.MUTE, sanctions.SanctionKind.BAN
+    async with post.db.transaction() as tx:
+        await sanctions.sanction(tx, ana, room.id, ben.user_id, mute, reason="Too loud")
+    post.site.clock.turn(MINUTE)
+    async with post.db.transaction() as tx:
+        await sanctions.sanction(tx, ana, room.id, ben.user_id, mute, reason="Far too loud")
+    assert await lines(post, ben) == [f"A host muted you in {event.title}: Far too loud"]
+    async with post.db.transaction() as tx:
+        await sanctions.lift(tx, ana, room.id, ben.user_id)
+    assert await lines(post, ben) == [f"You can write in {event.title} again: the moderators changed their decision."]
+    assert await mails(post) == [("ben@example.org", f"You can write again: {event.title}")]
+    async with post.db.transaction() as tx:
+        await sanctions.sanction(tx, mod, room.id, ben.user_id, ban, reason="Insults", of_site=True)
+    assert await lines(post, ben) == [f"A moderator of this site banned you from the chat in {event.title}: Insults"]
+    async with signed_in(post, ben) as banned:
+        shown = await banned.get(f"/events/{event.slug}/chat")
+        assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)
+
+
+async def test_a_guest_who_is_muted_reads_why_by_the_link_of_the_mail(post, talk):
+    event, room, ana, *_ = talk
+    async with post.db.transaction() as tx:
+        guest = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
+        await attendance.answer(tx, Caller(guest, "Gil"), event.slug, RsvpReply.GOING)
+        await sanctions.sanction(tx, ana, room.id, guest, sanctions.SanctionKind.MUTE, reason="Too loud")
+    (mail,) = [one for one in await _mails_after(post, HOUR) if "muted" in str(one["Subject"])]
+    async with post.site.browser() as browser:
+        shown = (await browser.get(link_to(mail, "/mail/chat/"))).text
+        assert "Too loud" in shown
+        assert 'href="/help"' in shown
+
+
+async def _mails_after(post, wait):
+    post.site.clock.turn(wait)
+    return await post.deliver()
 
 
 async def test_after_30_days_there_is_nothing_to_object_to(post, talk):

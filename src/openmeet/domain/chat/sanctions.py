@@ -1,5 +1,6 @@
 """Mutes and bans of a room, and reports about messages. Every decision is in the log of the room, with who and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,9 @@ from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import ChatSanctioned
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import Caller, UserId
 
 MAX_REPORT_WORDS: Final = 2_000
@@ -72,6 +76,21 @@ async def sanctions_in(reader: Reader, room: RoomId, person: UserId | None = Non
     return [_sanction(row) for row in rows]
 
 
+async def sanctions_of(reader: Reader, person: UserId, rooms: Sequence[RoomId]) -> list[Sanction]:
+    """Sanctions in force of one person in these rooms, newest first."""
+    if not rooms:
+        return []
+    rows = await reader.fetch(
+        "select room_id, user_id, kind, until, reason, by_user_id, at, of_site from chat_sanctions"
+        " where user_id = :person and room_id in :rooms and lifted_at is null and (until is null or until > :now)"
+        " order by at desc, room_id, kind, of_site",
+        person=person,
+        rooms=sorted(set(rooms)),
+        now=reader.now,
+    )
+    return [_sanction(row) for row in rows]
+
+
 async def sanction(
     tx: Transaction,
     caller: Caller,
@@ -83,8 +102,8 @@ async def sanction(
     until: Instant | None = None,
     of_site: bool = False,
 ) -> Sanction:
-    """Mute or ban somebody; a new decision of a kind replaces the one before, of the hosts or of the site. ``of_site``: a
-    moderator of the community decides, who may ban hosts.
+    """Mute or ban somebody, who is notified; a new decision of a kind replaces the one before, of the hosts or of the site.
+    ``of_site``: a moderator of the community decides, who may ban hosts.
 
     Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``, ``until``), Refused (``RunsTheRoom``).
     """
@@ -125,7 +144,10 @@ async def sanction(
     )
     act = ModerationAct.MUTED if kind is SanctionKind.MUTE else ModerationAct.BANNED
     await note_act(tx, room, act, by=caller.user_id, about=person, reason=why, until=until)
-    await log.append(tx, room, LogKind.ROOM)
+    number = await log.append(tx, room, LogKind.ROOM)
+    await notify(
+        tx, kinds.CHAT_SANCTIONED, room, [person], ChatSanctioned(kind=kind.value, of_site=of_site), revision=number
+    )
     return Sanction(room, person, kind, until, why, caller.user_id, tx.now, of_site)
 
 
@@ -140,7 +162,7 @@ async def lift(
     of_site: bool = False,
 ) -> None:
     """End the sanctions of somebody in a room, of one kind or all: those of its hosts, or ``of_site`` those of the community's
-    moderators. Without any, nothing changes.
+    moderators. The person is notified. Without any, nothing changes.
 
     Raises NotFound, Forbidden, Refused (``SanctionedBySite``) if only others could lift what holds.
     """
@@ -165,7 +187,8 @@ async def lift(
         )
         act = ModerationAct.UNMUTED if one.kind is SanctionKind.MUTE else ModerationAct.UNBANNED
         await note_act(tx, room, act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON])
-    await log.append(tx, room, LogKind.ROOM)
+    number = await log.append(tx, room, LogKind.ROOM)
+    await notify(tx, kinds.CHAT_LIFTED, room, [person], ChatSanctioned(of_site=of_site), revision=number)
 
 
 async def report(

@@ -149,6 +149,13 @@ class ChatNews(Payload, frozen=True):
     is_answer: bool = False
 
 
+class ChatSanctioned(Payload, frozen=True):
+    """``kind``: ``mute`` or ``ban``. ``of_site``: decided by a moderator of the community."""
+
+    kind: str = ""
+    of_site: bool = False
+
+
 P = TypeVar("P", bound=Payload)
 
 
@@ -342,6 +349,10 @@ CHAT_RESTORED: Final = NotificationKind(
 CHAT_UPHELD: Final = NotificationKind(
     "chat_upheld", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
 )
+CHAT_SANCTIONED: Final = NotificationKind(
+    "chat_sanctioned", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK, merged=each
+)
+CHAT_LIFTED: Final = NotificationKind("chat_lifted", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK)
 CHAT_MESSAGES: Final = _Chat("chat_messages", _Topic.CHAT, mail_gap=4 * HOUR)
 CHAT_UNREAD: Final = _Chat("chat_unread", _Topic.ROOMS, mail_gap=4 * HOUR)
 

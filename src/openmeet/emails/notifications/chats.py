@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.database.transaction import Reader
@@ -12,16 +12,20 @@ from openmeet.domain.chat.addresses import RoomAddress, addresses_of
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, RoomId, pictures_in
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
+from openmeet.domain.chat.sanctions import Sanction, sanctions_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.kinds import (
+    CHAT_LIFTED,
     CHAT_MESSAGES,
     CHAT_REMOVED,
     CHAT_RESTORED,
+    CHAT_SANCTIONED,
     CHAT_UNREAD,
     CHAT_UPHELD,
     ChatNews,
+    ChatSanctioned,
 )
-from openmeet.domain.notifications.model import NotificationId
+from openmeet.domain.notifications.model import NotificationId, When
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications.conditions import ChatPresent
@@ -29,6 +33,8 @@ from openmeet.i18n.markdown import one_line, summary_of
 
 # About a message of the reader's own.
 DECISIONS: Final = frozenset({CHAT_REMOVED, CHAT_RESTORED, CHAT_UPHELD})
+# About the reader: also for people who can no longer read the room.
+SANCTIONS: Final = frozenset({CHAT_SANCTIONED, CHAT_LIFTED})
 # Messages of a room that an e-mail shows, and characters of each.
 _LINES: Final = 10
 # Where counting the unread messages of a room stops.
@@ -41,7 +47,8 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     reached = await access_to_each(reader, {RoomId(one.subject_id) for one in news}, viewer)
     decided = [one for one in news if one.kind in DECISIONS]
     readable = {room for room, level in reached.items() if level > Access.NONE}
-    rooms = await room_queries.by_ids(reader, readable | {RoomId(one.subject_id) for one in decided})
+    about_reader = [one for one in news if one.kind in SANCTIONS]
+    rooms = await room_queries.by_ids(reader, readable | {RoomId(one.subject_id) for one in [*decided, *about_reader]})
     if not rooms:
         return {}
     addresses = await addresses_of(reader, list(rooms.values()), viewer)
@@ -49,13 +56,20 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     unread = await _unread_in(reader, list(addresses), viewer)
     removals = await objections.removals_of(reader, [ChatMessageId(payloads[one.id].message_id) for one in decided])
     marks = await _marks(reader, list(addresses), viewer)
+    held = await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader])
     found = {}
     for one in news:
         room = rooms.get(RoomId(one.subject_id))
         address = addresses.get(RoomId(one.subject_id))
-        message = messages.get(ChatMessageId(payloads[one.id].message_id))
         if room is None or address is None:
             continue
+        if isinstance(one.payload, ChatSanctioned):
+            sanctioned = _sanctioned(one, one.payload, [each for each in held if each.room_id == room.id], address)
+            if sanctioned is not None:
+                level = reached.get(room.id, Access.NONE)
+                found[one.id] = replace(sanctioned, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
+            continue
+        message = messages.get(ChatMessageId(payloads[one.id].message_id))
         if one.kind in DECISIONS:
             # About their own message: also for people who were banned.
             if message is not None and message.user_id == viewer:
@@ -96,6 +110,19 @@ def _decision(
     if one.kind is CHAT_UPHELD:
         return ChatPresent(address.name, page, page, removal.decision, 1) if removal.is_decided else None
     return ChatPresent(address.name, page, page, removal.reason, 1)
+
+
+def _sanctioned(
+    one: Notification, payload: ChatSanctioned, held: Sequence[Sanction], address: RoomAddress
+) -> ChatPresent | None:
+    """A mute or a ban of the reader, or its end; None where that no longer holds or a later decision has replaced it."""
+    if one.kind is CHAT_LIFTED:
+        return None if held else ChatPresent(address.name, address.path, address.path, "", 1)
+    for each in held:
+        if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= one.created_at:
+            until = None if each.until is None else When(each.until, address.time_zone)
+            return ChatPresent(address.name, address.path, address.path, each.reason, 1, until=until)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from openmeet.domain.notifications.kinds import (
     RoleDecided,
     Succession,
 )
+from openmeet.domain.notifications.model import When
 from openmeet.domain.users.model import UserId
 
 
@@ -29,6 +30,7 @@ class ChatPresent:
 
     ``path``: of the message, or of the room where it is about several. ``text``: of the message; empty where an e-mail must not
     carry it. ``unread``: how many messages the reader has not read, of those that it is about. ``lines``: the first ten of them.
+    ``until``: when a mute or a ban ends by itself.
     """
 
     title: str
@@ -38,6 +40,8 @@ class ChatPresent:
     unread: int
     lines: tuple[str, ...] = ()
     may_write: bool = False
+    may_read: bool = True
+    until: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +259,8 @@ _STILL_TRUE: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
     kinds.CHAT_REMOVED.name: if_unread,
     kinds.CHAT_RESTORED.name: if_unread,
     kinds.CHAT_UPHELD.name: if_unread,
+    kinds.CHAT_SANCTIONED.name: if_unread,
+    kinds.CHAT_LIFTED.name: if_unread,
     kinds.CHAT_MESSAGES.name: if_unread,
     kinds.CHAT_UNREAD.name: if_unread,
 }

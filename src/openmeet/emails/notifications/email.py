@@ -1,7 +1,6 @@
 """Notification e-mails: read the present, leave out what no longer holds, render text, HTML and calendar file."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from groundwork.database.transaction import Database, Transaction
@@ -26,7 +25,7 @@ from openmeet.domain.users.model import User, UserId
 from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import end_of, file_of, file_of_dates
 from openmeet.emails.notifications import texts
-from openmeet.emails.notifications.chats import DECISIONS
+from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
 from openmeet.emails.notifications.conditions import ChatPresent, still_true
 from openmeet.emails.notifications.present import Facts, facts_of, points
 from openmeet.emails.notifications.texts import Point
@@ -223,7 +222,8 @@ async def _stories_of_chats(
         if story is None:
             link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
             back = f"/mail/chat/{await links.token_for(tx, head.key, link)}"
-            is_decision = one.kind in DECISIONS
+            is_decision = one.kind in DECISIONS | SANCTIONS
+            way = _way_there(one, chat, back, has_account=has_account)
             story = Story(
                 event=None,
                 title=one_line(chat.title),
@@ -234,10 +234,8 @@ async def _stories_of_chats(
                 door_note="",
                 url=f"{head.public_url}{chat.room_path}" if has_account and not is_decision else "",
                 join_url="",
-                answer_url=f"{head.public_url}{chat.path if is_decision else back}"
-                if has_account or not is_decision
-                else "",
-                answer_label=_link_label(one.kind, chat),
+                answer_url="" if way is None else f"{head.public_url}{way[0]}",
+                answer_label="" if way is None else way[1],
                 is_chat=True,
             )
             found[one.subject_id] = story
@@ -247,12 +245,20 @@ async def _stories_of_chats(
     return list(found.values())
 
 
-def _link_label(kind: kinds.NotificationKind[Any], chat: ChatPresent) -> str:
-    if kind is kinds.CHAT_REMOVED:
-        return gettext("See why, or object")
-    if kind is kinds.CHAT_UPHELD:
-        return gettext("See the decision")
-    return gettext("Write back") if chat.may_write else gettext("Read it")
+def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: bool) -> tuple[str, str] | None:
+    """The path and the name of the link below what an e-mail says about a chat. ``back``: the path of the page that needs no
+    signing in; a page of its own about a decision needs it.
+    """
+    if one.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
+        return "/help", gettext("Ask the people who run this site")
+    if one.kind in DECISIONS and not has_account:
+        return None
+    path = chat.path if has_account and one.kind in DECISIONS | SANCTIONS else back
+    if one.kind in {kinds.CHAT_REMOVED, kinds.CHAT_SANCTIONED}:
+        return path, gettext("See why, or object")
+    if one.kind is kinds.CHAT_UPHELD:
+        return path, gettext("See the decision")
+    return path, gettext("Write back") if chat.may_write else gettext("Read it")
 
 
 async def _story(

@@ -1,5 +1,6 @@
 """Somebody in a room, for its hosts: mute them, ban them, let them write and read again; and what they are told themselves."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -88,26 +89,46 @@ async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, ob
     ]
 
 
-async def told(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict[str, str] | None:
-    """Why somebody who is muted or banned cannot write or read, and where they can object; None for everybody else."""
-    if place.room is None or viewer is None:
+@dataclass(frozen=True, slots=True)
+class ToldSanction:
+    """Why somebody who is muted or banned cannot write or read. ``ask``: where they can object, and what its link says."""
+
+    words: str
+    reason: str
+    ask: str
+    ask_label: str
+
+
+async def told(
+    reader: Reader, room: Room | None, zone: str, viewer: UserId | None, hosts: str = ""
+) -> ToldSanction | None:
+    """What a person reads who is muted or banned; None for everybody else. ``hosts``: the address of their thread with the hosts;
+    without it, and against what a moderator of the site decided, they write to those who run the site.
+    """
+    if room is None or viewer is None:
         return None
-    found = await sanctions.sanctions_in(reader, place.room.id, viewer)
+    found = await sanctions.sanctions_in(reader, room.id, viewer)
     if not found:
         return None
     strictest = min(found, key=lambda one: one.kind is not SanctionKind.BAN)
+    until = "" if strictest.until is None else view.time_label(strictest.until, reader.now, zone)
     if strictest.of_site:
         words = gettext("A moderator of this site decided that you can’t write here.")
     elif strictest.kind is SanctionKind.BAN:
-        words = gettext("A host has banned you from this chat.")
-    elif strictest.until is None:
+        words = (
+            gettext("A host has banned you from this chat until %(until)s.", until=until)
+            if until
+            else gettext("A host has banned you from this chat.")
+        )
+    elif not until:
         words = gettext("A host has muted you in this chat. You can read it, but not write.")
     else:
-        until = view.time_label(strictest.until, reader.now, place.time_zone)
         words = gettext(
             "A host has muted you in this chat until %(until)s. You can read it, but not write.", until=until
         )
-    return {"words": words, "reason": strictest.reason, "ask": place.beside("direct")}
+    if hosts and not strictest.of_site:
+        return ToldSanction(words, strictest.reason, hosts, gettext("Ask the hosts"))
+    return ToldSanction(words, strictest.reason, "/help", gettext("Ask the people who run this site"))
 
 
 def _words_of(one: Sanction, now: Instant, zone: str) -> str:

@@ -35,7 +35,7 @@ from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy
-from openmeet.web.chat import view
+from openmeet.web.chat import person_pages, view
 from openmeet.web.chat.pictures import key_of, served
 from openmeet.web.chat.requests import spend_on_message
 from openmeet.web.email_links.reasons import EmailLinkReason
@@ -170,5 +170,6 @@ async def _chat_page(
         "submission": secrets.token_urlsafe(16),
         "max_text": MAX_TEXT,
         "is_closed": room.is_closed,
+        "told": None if may_write else await person_pages.told(reader, room, address.time_zone, link.user_id),
     }
     return page(request, "email_links/chat.html", context, status=status, headers=_HEADERS)
