@@ -60,18 +60,18 @@ async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
         await desk.add_cookies(cookie(openmeet, tokens[2]))
         ben, other = await phone.new_page(), await desk.new_page()
         await ben.goto(path)
-        await ben.get_by_label("Message everyone going").fill("Who has the key?")
+        await ben.get_by_label("Message everyone").fill("Who has the key?")
         await ben.get_by_role("button", name="Send").click()
         await expect(ben.locator("li.own")).to_have_count(1)
         await other.goto(path)
         await expect(other.locator("li.msg")).to_have_count(1)
         title = await other.title()
-        await other.get_by_label("Message everyone going").fill(XSS)
+        await other.get_by_label("Message everyone").fill(XSS)
         await other.keyboard.press("Control+Enter")
         await expect(other.locator("li.own")).to_have_count(1)
         await ben.reload()
         await expect(ben.locator("li.msg")).to_have_count(2)
-        await other.get_by_label("Message everyone going").fill("Arrives by itself")
+        await other.get_by_label("Message everyone").fill("Arrives by itself")
         await other.get_by_role("button", name="Send").click()
         await expect(ben.locator("li.msg")).to_have_count(3)
         assert await other.title() == title
@@ -80,10 +80,36 @@ async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
             assert await small_targets(page) == []
             assert await complaints(page) == []
             assert await unclear_names(page) == []
-        await ben.get_by_label("Message everyone going").fill("Half a thought")
+        await ben.get_by_label("Message everyone").fill("Half a thought")
         async with openmeet.db.transaction() as tx:
             await attendance.answer(tx, people[1], slug, RsvpReply.DECLINED, RsvpRequest())
         await expect(ben.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
+
+
+async def test_enter_sends_only_where_one_chose_so(openmeet, browser, talk):
+    path, _, _, tokens = talk
+    async with context(browser, openmeet) as opened:
+        await opened.add_cookies(cookie(openmeet, tokens[1]))
+        page = await opened.new_page()
+        await page.goto(path)
+        text = page.get_by_label("Message everyone")
+        await text.fill("One")
+        await text.press("Enter")
+        await expect(text).to_have_value("One\n")
+        await text.press("Control+Enter")
+        await expect(page.locator("li.own")).to_have_count(1)
+        await page.goto(f"{path}/settings")
+        await page.get_by_role("button", name="Send with Enter").click()
+        await expect(page.get_by_text("Enter sends the message. Shift+Enter starts a new line.")).to_be_visible()
+        await page.goto(path)
+        await text.fill("Two")
+        await text.press("Shift+Enter")
+        await expect(text).to_have_value("Two\n")
+        await text.press("Enter")
+        await expect(page.locator("li.own")).to_have_count(2)
+        await page.goto(f"{path}/settings")
+        await page.get_by_role("button", name="Start a new line with Enter").click()
+        await expect(page.get_by_role("button", name="Send with Enter")).to_be_visible()
 
 
 async def test_everything_without_scripts(openmeet, browser, talk):
@@ -93,7 +119,7 @@ async def test_everything_without_scripts(openmeet, browser, talk):
         await opened.add_cookies(cookie(openmeet, tokens[1]))
         page = await opened.new_page()
         await page.goto(path)
-        await page.get_by_label("Message everyone going").fill("Hello")
+        await page.get_by_label("Message everyone").fill("Hello")
         await page.get_by_role("button", name="Send").click()
         await expect(page).to_have_url(f"{openmeet.url}{path}#m2")
         await page.get_by_role("link", name="More about your message").click()
@@ -102,7 +128,7 @@ async def test_everything_without_scripts(openmeet, browser, talk):
         await expect(page.locator("li.own")).to_contain_text("Hello everyone")
         await page.get_by_role("link", name="More about your message").click()
         await page.get_by_role("link", name="Reply").click()
-        await page.get_by_label("Message everyone going").fill("To myself")
+        await page.get_by_label("Message everyone").fill("To myself")
         await page.get_by_role("button", name="Send").click()
         await expect(page.locator(".quote-line")).to_contain_text("Hello everyone")
         await opened.clear_cookies()
@@ -134,7 +160,7 @@ async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmee
         await two.add_cookies(cookie(openmeet, tokens[0]))
         ben, ana = await one.new_page(), await two.new_page()
         await ben.goto(path)
-        await ben.get_by_label("Message everyone going").fill("First")
+        await ben.get_by_label("Message everyone").fill("First")
         await ben.get_by_role("button", name="Send").click()
         await expect(ben.locator("li.own")).to_have_count(1)
         await ana.goto(path)
@@ -172,7 +198,7 @@ async def test_photos_without_scripts(openmeet, browser, talk, photos, tmp_path)
         await opened.add_cookies(cookie(openmeet, tokens[1]))
         page = await opened.new_page()
         await page.goto(path)
-        await page.get_by_label("Message everyone going").fill("From the lake")
+        await page.get_by_label("Message everyone").fill("From the lake")
         await page.get_by_label("Add pictures").click()
         await page.get_by_label("Picture 1", exact=True).set_input_files(photos[0])
         await page.get_by_label("What does picture 1 show?").fill("The lake")
@@ -219,10 +245,10 @@ async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, br
     path, slug, _, tokens = talk
     async with window(browser, openmeet, tokens[1], **way) as chat:
         await chat.goto(path)
-        await chat.get_by_label("Message everyone going").fill("Hello")
+        await chat.get_by_label("Message everyone").fill("Hello")
         await chat.get_by_role("button", name="Send").click()
         await expect(chat.locator("li.own")).to_have_count(1)
-        await chat.get_by_label("Message everyone going").fill("Half a thought")
+        await chat.get_by_label("Message everyone").fill("Half a thought")
         other = await chat.context.new_page()
         await other.goto(f"/events/{slug}")
         await other.locator(".answer-others > summary").click()
@@ -319,7 +345,7 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
     async with window(browser, openmeet, token, **way) as page:
         await page.goto(f"/series/{tail}/chat")
         await expect(page.locator("li.msg")).to_contain_text("Bring water")
-        await page.get_by_label("Message everyone going").fill("And a towel")
+        await page.get_by_label("Message everyone").fill("And a towel")
         await page.get_by_role("button", name="Send").click()
         await expect(page.locator("li.msg")).to_have_count(2)
         await page.goto(f"/series/{series.slug}/chat")
@@ -360,9 +386,9 @@ async def test_drafts_go_at_sign_out(openmeet, browser, talk):
     path, _, _, tokens = talk
     async with window(browser, openmeet, tokens[1], viewport=DESK) as page:
         await page.goto(path)
-        await page.get_by_label("Message everyone going").fill("For Cleo only")
+        await page.get_by_label("Message everyone").fill("For Cleo only")
         await page.reload()
-        await expect(page.get_by_label("Message everyone going")).to_have_value("For Cleo only")
+        await expect(page.get_by_label("Message everyone")).to_have_value("For Cleo only")
         await page.evaluate("document.querySelector('form[action=\"/sign-out\"]').requestSubmit()")
         await expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
         assert await page.evaluate("Object.keys(localStorage).filter((key) => key.includes('draft'))") == []
@@ -373,7 +399,7 @@ async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, t
     path, _, _, tokens = talk
     async with window(browser, openmeet, tokens[0], **way) as host, window(browser, openmeet, tokens[1], **way) as ben:
         await ben.goto(path)
-        await ben.get_by_label("Message everyone going").fill("Buy this")
+        await ben.get_by_label("Message everyone").fill("Buy this")
         await ben.get_by_role("button", name="Send").click()
         await expect(ben.locator("li.own")).to_have_count(1)
         await host.goto(path)
@@ -390,7 +416,7 @@ async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, t
         await expect(host.locator("li.msg")).to_have_count(1)
         if way.get("java_script_enabled") is False:
             await ben.goto(path)
-        await expect(ben.get_by_label("Message everyone going")).to_have_count(0)
+        await expect(ben.get_by_label("Message everyone")).to_have_count(0)
         await expect(ben.get_by_text("Buy this")).to_have_count(0)
         await host.goto(message)
         if way.get("java_script_enabled") is not False:
@@ -399,7 +425,7 @@ async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, t
         await host.get_by_role("button", name="Let the author back in").click()
         await expect(host.locator("li.msg")).to_have_count(1)
         await ben.goto(path)
-        await expect(ben.get_by_label("Message everyone going")).to_be_visible()
+        await expect(ben.get_by_label("Message everyone")).to_be_visible()
 
 
 async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, talk, way):

@@ -235,7 +235,7 @@ async def test_the_row_that_stays_says_nothing(db: Database, tmp_path: Path) -> 
         personal = TABLES["users"].names_of(ColumnContent.PERSONAL)
         await tx.execute(
             "update users set bio = 'chess', time_zone = 'Asia/Tokyo', language = 'de', seen_at = 1, claimed_at = 1,"
-            " week_start = 6, wants_suggestions = 0, shows_about = 1, shows_groups = 1 where id = :id",
+            " week_start = 6, wants_suggestions = 0, enter_sends = 1, shows_about = 1, shows_groups = 1 where id = :id",
             id=goes,
         )
         asked = await actions.request(tx, goes, 0)

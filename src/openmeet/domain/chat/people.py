@@ -37,12 +37,14 @@ class RoomMember:
 class RoomMembers:
     """People that the reader may see by name. ``others``: how many others are in the room; None: more than are counted.
 
-    ``after``: the folded name and the id of the last one where there are more.
+    ``after``: the folded name and the id of the last one where there are more. ``total``: how many are in the room, where it was
+    counted.
     """
 
     people: tuple[RoomMember, ...]
     others: int | None
     after: tuple[str, str] | None
+    total: int | None = None
 
 
 async def members(
@@ -109,7 +111,8 @@ async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -
     named = sorted((one for one in looked_at.values() if one.is_named), key=lambda one: (-one.access, one.name.lower()))
     because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
     others = len(looked_at) - len(named) if len(rows) < _COUNTED else None
-    return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None)
+    total = len(looked_at) if len(rows) < _COUNTED else None
+    return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None, total)
 
 
 async def _must_be_in(reader: Reader, room: Room, viewer: UserId) -> Access:

@@ -32,7 +32,10 @@ USERS: Final = (
         OnErasure.EMPTY,
         (
             personal(ColumnAudience.EVERYONE, "display_name bio"),
-            personal(ColumnAudience.SELF, "email time_zone week_start language seen_at claimed_at wants_suggestions"),
+            personal(
+                ColumnAudience.SELF,
+                "email time_zone week_start language seen_at claimed_at wants_suggestions enter_sends",
+            ),
             plain("id kind revision created_at updated_at shows_about shows_groups"),
         ),
         PersonExport.IMPORTED,

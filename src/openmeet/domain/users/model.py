@@ -31,7 +31,7 @@ class User:
 
     ``week_start``: the weekday with which their week begins (0 is Monday), None unless they chose one.
     ``shows_about`` and ``shows_groups``: whether their ``bio``, and their public groups, are on their profile.
-    ``wants_suggestions``: whether Home suggests events to them.
+    ``wants_suggestions``: whether Home suggests events to them. ``enter_sends``: whether Enter sends a chat message.
     """
 
     id: UserId
@@ -47,6 +47,7 @@ class User:
     shows_groups: bool = False
     week_start: int | None = None
     wants_suggestions: bool = True
+    enter_sends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from openmeet.domain.users.model import User, UserId, UserKind
 
 COLUMNS = (
     "id, kind, display_name, email, bio, time_zone, language, revision, created_at, shows_about, shows_groups,"
-    " week_start, wants_suggestions"
+    " week_start, wants_suggestions, enter_sends"
 )
 
 
@@ -29,6 +29,7 @@ def user_of(row: Row) -> User:
         shows_groups=bool(row["shows_groups"]),
         week_start=row["week_start"],
         wants_suggestions=bool(row["wants_suggestions"]),
+        enter_sends=bool(row["enter_sends"]),
     )
 
 
@@ -40,6 +41,11 @@ async def by_id(reader: Reader, user_id: UserId) -> User | None:
 async def lock(tx: Transaction, user_id: UserId) -> None:
     """Lock the user's row, to compare before writing what is theirs."""
     await tx.execute("update users set id = id where id = :id", id=user_id)
+
+
+async def set_enter_sends(tx: Transaction, user_id: UserId, *, sends: bool) -> None:
+    """Choose whether Enter sends a chat message."""
+    await tx.execute("update users set enter_sends = :sends where id = :id", id=user_id, sends=int(sends))
 
 
 async def set_wants_suggestions(tx: Transaction, user_id: UserId, *, wanted: bool) -> None:

@@ -24,6 +24,7 @@ from openmeet.domain.chat.model import (
     NewMessage,
     RoomKind,
     Signal,
+    SubjectKind,
 )
 from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.queries import MessageFilter, MessagePage
@@ -104,6 +105,7 @@ def routes() -> list[Route]:
             Route(
                 f"{base}/settings/notifications", partial(room_settings.choose_notifications, find), methods=["POST"]
             ),
+            Route(f"{base}/settings/writing", partial(room_settings.choose_enter, find), methods=["POST"]),
             Route(f"{base}/settings/matrix", partial(room_settings.switch_mirror, find), methods=["POST"]),
             Route(f"{base}/settings/close", partial(room_settings.close, find), methods=["POST"]),
             Route(f"{base}/settings/reopen", partial(room_settings.reopen, find), methods=["POST"]),
@@ -249,8 +251,13 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         here = place.page()
         listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
         context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
-        context["told"] = await person_pages.told(reader, place, viewer) if place.access < Access.WRITE else None
+        context["told"] = (
+            await person_pages.told(reader, place.room, place.time_zone, viewer, place.beside("direct"))
+            if place.access < Access.WRITE
+            else None
+        )
         if place.access is Access.NONE:
+            context["facts"] = room_facts(place, services(request).settings.chat_kept_days)
             return page(request, "chat/outside.html", context, status=403 if viewer else 200)
         if viewer is not None and place.room is not None and is_search(request.query_params):
             context |= await search_room(reader, place, place.room, viewer, request.query_params)
@@ -269,7 +276,11 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["beside"] = None
         if place.room is not None and viewer is not None:
             found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
-            context["beside"] = {"people": [person_row(one, place) for one in found.people], "others": found.others}
+            context["beside"] = {
+                "people": [person_row(one, place) for one in found.people],
+                "others": found.others,
+                "total": found.total,
+            }
     context["follows"] = follows
     # A page that loads itself anew has no field to write in: nothing that is typed is lost.
     headers = {"refresh": _REFRESH_SECONDS} if follows else None
@@ -427,9 +438,11 @@ def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
 
 def person_row(one: RoomMember, place: ChatPlace) -> dict[str, object]:
     """One line of the people in a room."""
+    # That somebody answered, or in a chat of a group is a member, is what everybody there has in common.
+    is_of_group = place.target.subject.kind is SubjectKind.GROUP
     why = {
-        "attendance": gettext("Answered"),
-        "group": gettext("Member of the group"),
+        "attendance": "",
+        "group": "" if is_of_group else gettext("Member of the group"),
         "following": gettext("Follows the series"),
         "direct": "",
         "hosting": "",

@@ -27,6 +27,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import RoomSettings
+from openmeet.domain.users import queries as users
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
@@ -163,6 +164,15 @@ async def choose_notifications(find: Find, request: Request) -> Response:
     return go(place.page("settings"), flash="chat_saved")
 
 
+async def choose_enter(find: Find, request: Request) -> Response:
+    """Set whether Enter sends a message, in all chats of the caller."""
+    typed = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        place, _ = await _found(find, tx, request)
+        await users.set_enter_sends(tx, caller_of(request).user_id, sends=typed.get("enter") == "sends")
+    return go(place.page("settings"), flash="chat_saved")
+
+
 async def switch_mirror(find: Find, request: Request) -> Response:
     """Mirror the room to Matrix, or stop it."""
     typed = await read_form(request)
@@ -220,6 +230,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
         asks_twice = mirror is not None and await mirroring.needs_confirmation(reader, room.id)
+        user = await users.by_id(reader, caller.user_id)
         now = reader.now
     switches = SWITCHES_OF[room.kind]
     muted = ""
@@ -249,6 +260,7 @@ async def _settings_page(find: Find, request: Request, typed: Typed, status: int
             *((value, words) for value, (_, words) in _MUTES.items()),
         ],
         "levels": [(one.value, words, "") for one, words in _LEVELS.items()],
+        "enter_sends": user is not None and user.enter_sends,
         "moderates": place.access is Access.MODERATE,
         "is_channel": room.kind is RoomKind.CHANNEL,
         "switches": [(f"who_{one}", _SWITCHES[one], [(v, _VALUES[v]) for v in SWITCHES[one]]) for one in switches],

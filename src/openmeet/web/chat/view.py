@@ -18,7 +18,7 @@ from openmeet.domain.chat.model import Access, MessageKind, Room, RoomKind, Sign
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ReplyLine, ShownMessage
-from openmeet.domain.chat.rooms import MyRoom
+from openmeet.domain.chat.rooms import GENERAL, MyRoom
 from openmeet.domain.chat.texts import with_names
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series.dates import original_of
@@ -125,7 +125,7 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RoomRow:
-    """A room in the list of rooms. ``picture``: shown in place of the letter."""
+    """A room in the list of rooms. ``picture``: shown in place of the letter. ``who``: who is in it, where that is not everybody."""
 
     href: str
     title: str
@@ -140,6 +140,7 @@ class RoomRow:
     is_muted: bool = False
     is_here: bool = False
     picture: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class MirrorQuestion:
 
 @dataclass(frozen=True, slots=True)
 class WriteForm:
-    """The form below a conversation. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written.
+    """The form below a conversation. ``enter_sends``: whether Enter sends. ``room``: under which the browser keeps the draft. ``poll``: where a poll is written.
     ``names``: where the people are that can be mentioned; ``calls``: words that mention many.
     """
 
@@ -172,6 +173,7 @@ class WriteForm:
     asks: MirrorQuestion | None = None
     names: str = ""
     calls: Sequence[str] = ()
+    enter_sends: bool = False
 
 
 async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage]) -> set[UserId]:
@@ -465,6 +467,10 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
+# Their title says it all.
+_FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
+
+
 def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, now: Instant, here: str) -> RoomRow:
     """A room in the list. The link leads to what is new."""
     room = mine.room
@@ -472,7 +478,7 @@ def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, n
     is_direct = room.kind is RoomKind.DIRECT
     return RoomRow(
         href=address.path + ("#new" if mine.unread else ""),
-        title=address.name,
+        title=address.title,
         letter=letter_of(address.title),
         tone=tone_of(address.path.split("?")[0].split("/")[-1 if is_direct else 2]),
         is_square=not is_direct,
@@ -483,6 +489,9 @@ def room_row(mine: MyRoom, address: RoomAddress, last: ShownMessage | None, *, n
         is_mentioned=bool(mine.mentioned),
         is_muted=mine.is_muted,
         is_here=address.path == here,
+        who=""
+        if room.kind in _FOR_ALL or (room.kind is RoomKind.CHANNEL and room.name == GENERAL)
+        else address.subtitle,
         # A question is between people: its face is round, and no picture of the event.
         picture="" if is_direct or address.content is None else thumbnail(address.content),
     )

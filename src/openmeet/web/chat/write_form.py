@@ -12,6 +12,7 @@ from openmeet.domain.chat import headings, mirroring, queries, room_queries
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, Room, RoomId, RoomKind
 from openmeet.domain.chat.queries import MessageFilter
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.chat import view
@@ -50,7 +51,7 @@ async def write_form(
     if about is None and room is not None:
         about = await headings.usual_heading(reader, room)
     reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
-    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone going")
+    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone")
     if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         label = gettext("Message the hosts")
     if place.target.kind is RoomKind.DIRECT and place.query:
@@ -76,7 +77,13 @@ async def write_form(
         asks=await _mirror_question(reader, request, room),
         names=place.page("people"),
         calls=_calls(place),
+        enter_sends=await _enter_sends(reader, viewer),
     )
+
+
+async def _enter_sends(reader: Reader, viewer: UserId) -> bool:
+    user = await users.by_id(reader, viewer)
+    return user is not None and user.enter_sends
 
 
 def _calls(place: ChatPlace) -> tuple[str, ...]:

@@ -247,7 +247,9 @@ async function send(event) {
 
 form?.addEventListener("submit", send);
 text?.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  // Who writes with an input method chooses a word with Enter.
+  const isSending = event.ctrlKey || event.metaKey || ("enterSends" in form.dataset && !event.shiftKey && !event.isComposing);
+  if (event.key === "Enter" && isSending) {
     event.preventDefault();
     form.requestSubmit(form.querySelector(".write-send"));
   }
