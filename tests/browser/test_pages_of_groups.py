@@ -1,6 +1,7 @@
 """Every page of groups at phone and desk width, one colour scheme each: fit to be used, as ``test_every_page`` asks of all."""
 
 import pytest
+from playwright.async_api import Page
 
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
@@ -142,5 +143,11 @@ async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, schem
                 found += [f"{name}: {answer.status}"] if answer is None or answer.status != 200 else []
                 found += [f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []
                 found += [f"{name}: small target {target}" for target in await small_targets(page)]
+                found += [f"{name}: the tabs have {high} px" for high in await heights_of_tabs(page) if high > 60]
                 found += [f"{name}: {one}" for one in await complaints(page)]
     assert found == []
+
+
+async def heights_of_tabs(page: Page) -> list[float]:
+    """Tabs have one line, which a phone scrolls sideways."""
+    return [box["height"] for one in await page.locator("nav.tabs").all() if (box := await one.bounding_box())]

@@ -52,18 +52,28 @@ class GroupAccess:
 
     @property
     def tabs(self) -> list[Tab]:
-        """The tabs that the viewer may open."""
+        """What the viewer often opens: at most five, which a phone has in one line."""
         found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
         if self.member is not None and not self.group.is_read_only:
             found.append(Tab(f"{self.path}/chat", gettext("Chat")))
         if self.may(GroupPermission.SEE_MEMBERS):
             found.append(Tab(f"{self.path}/members", gettext("Members")))
-        if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
-            found.append(Tab(f"{self.path}/network", gettext("Other apps")))
+        return found + [one for one in self._rare if one.count]
+
+    @property
+    def rare_tabs(self) -> list[Tab]:
+        """What the viewer seldom opens, and nothing waits in."""
+        return [one for one in self._rare if not one.count]
+
+    @property
+    def _rare(self) -> list[Tab]:
+        found = []
         if self.may(GroupPermission.APPROVE):
             found.append(Tab(f"{self.path}/requests", gettext("Requests"), self.counts.get(GroupRole.PENDING, 0)))
         if self.may(GroupPermission.INVITE):
             found.append(Tab(f"{self.path}/invitations", gettext("Invite")))
+        if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
+            found.append(Tab(f"{self.path}/network", gettext("Other apps")))
         if self.may(GroupPermission.EDIT_GROUP):
             found.append(Tab(f"{self.path}/settings", gettext("Settings")))
         return found
@@ -112,6 +122,7 @@ def context_of(seen: GroupAccess, here: str) -> dict[str, object]:
         "group": seen.group,
         "address": seen.path,
         "role": seen.role.value if seen.role else "",
-        "tabs": seen.tabs,
+        "tabs": [*seen.tabs, *(one for one in seen.rare_tabs if one.path == here)],
+        "rare_tabs": seen.rare_tabs,
         "tab": here,
     }
