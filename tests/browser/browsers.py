@@ -207,6 +207,19 @@ async def narrow_targets(page: Page) -> list[str]:
     return found
 
 
+async def hollow_cards(page: Page) -> list[str]:
+    """Boxes that are drawn around nothing."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll('.card, .banner, .needs')]
+          .filter((one) => {
+            const height = one.getBoundingClientRect().height;
+            return height && height < 40;
+          })
+          .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found
+
+
 async def covered_targets(page: Page) -> list[str]:
     """Controls that something else lies on: whoever presses them presses that. A label that belongs to one is as good."""
     found: list[str] = await page.evaluate(

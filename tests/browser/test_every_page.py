@@ -63,6 +63,7 @@ from tests.browser.browsers import (
     context,
     covered_targets,
     heads,
+    hollow_cards,
     narrow_targets,
     sideways,
     small_targets,
@@ -423,6 +424,7 @@ async def shape(page) -> list[str]:
         *([f"{beyond} px sideways"] if beyond > 0 else []),
         *[f"small target {target}" for target in await small_targets(page)],
         *[f"narrow target {target}" for target in await narrow_targets(page)],
+        *[f"nothing in {box}" for box in await hollow_cards(page)],
         *[f"covered target {target}" for target in await covered_targets(page)],
         *[f"no focus seen at {one}" for one in await unseen_focus(page)],
     ]

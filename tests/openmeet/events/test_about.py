@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
@@ -124,6 +125,20 @@ def test_one_day_needs_no_end():
     said = details(all_day="yes", starts="2026-07-04", ends="")
     assert time_and_place.days_of(said) == (date(2026, 7, 4), date(2026, 7, 4))
     assert time_and_place.clock_label(said) == "All day"
+
+
+@pytest.mark.parametrize(
+    ("typed", "lines"),
+    [
+        ({}, ("Saturday 4 July 2026", "18:00–20:00")),
+        ({"ends": ""}, ("Saturday 4 July 2026", "18:00")),
+        ({"ends": "2026-07-05T02:00"}, ("Saturday 4 July 2026, 18:00 – Sunday 5 July 2026, 02:00", "")),
+        ({"all_day": "yes", "starts": "2026-07-04", "ends": ""}, ("Saturday 4 July 2026", "")),
+    ],
+)
+def test_the_time_of_day_has_a_line_of_its_own_on_one_day(typed, lines):
+    day, clock = (Markup(part).striptags() for part in time_and_place.tagged_in_two(details(**typed)))
+    assert (day, clock) == lines
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-07-04", 24)])

@@ -81,4 +81,5 @@ async def test_pages_say_it_too(make_sqlite: MakeDatabase, clock: HandClock) -> 
             "Not by a member",
         ]
         listed = (await browser.get("/?source=all")).text
-        assert "Series" in card(listed, "Tea 8")
+        assert "Series" not in card(listed, "Tea 8"), "the number of its dates says it"
+        assert "more dates" in listed

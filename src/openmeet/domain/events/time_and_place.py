@@ -1,6 +1,6 @@
 """When and where an event takes place, as text: with time of day and zone, or as days for all-day events. Pure."""
 
-from datetime import date
+from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
@@ -87,11 +87,27 @@ def tagged(event: Event | Details) -> Markup | str:
     if ends.date() != starts.date():
         opening, closing = formatting.span(starts, None), formatting.span(ends, None)
         return formatting.time_tag(event.starts_at, opening) + " – " + formatting.time_tag(event.ends_at, closing)
-    opening = f"{formatting.day(starts)}, {formatting.clock(starts)}"
+    return _tagged_clocks(event.starts_at, f"{formatting.day(starts)}, {formatting.clock(starts)}", event.ends_at, ends)
+
+
+def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: datetime) -> Markup:
     return escape(gettext("%(start)s–%(end)s", start="{start}", end="{end}")).format(
-        start=formatting.time_tag(event.starts_at, opening),
-        end=formatting.time_tag(event.ends_at, formatting.clock(ends)),
+        start=formatting.time_tag(starts_at, opening), end=formatting.time_tag(ends_at, formatting.clock(ends))
     )
+
+
+def tagged_in_two(event: Event | Details) -> tuple[Markup | str, Markup | str]:
+    """``tagged`` as the day, and the time of day for a second line, which is empty where there are no hours or several days."""
+    if event.starts_at is None or event.is_all_day:
+        return tagged(event), ""
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    day = formatting.day_tag(starts.date(), formatting.day(starts))
+    if event.ends_at is None:
+        return day, formatting.time_tag(event.starts_at, formatting.clock(starts))
+    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    if ends.date() != starts.date():
+        return tagged(event), ""
+    return day, _tagged_clocks(event.starts_at, formatting.clock(starts), event.ends_at, ends)
 
 
 def tag_of_start(event: Event | Details, words: str) -> Markup | str:

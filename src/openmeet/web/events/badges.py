@@ -36,7 +36,7 @@ class _Source:
 FROM_ANOTHER_APP: Final = Badge(lazy("From another app"), "info")
 BY_A_MEMBER: Final = Badge(lazy("By a member"), "plain")
 NOT_BY_A_MEMBER: Final = Badge(lazy("Not by a member"), "plain")
-_SERIES: Final = Badge(lazy("Series"), "plain")
+OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 
 
 async def in_a_list(
@@ -57,7 +57,7 @@ async def in_a_list(
     found: dict[EventId, tuple[Badge, ...]] = {}
     for event in events:
         made, by = sources.get(event.id) or (None, None)
-        series = _SERIES if event.place_in_series is not None else None
+        series = OF_A_SERIES if event.place_in_series is not None else None
         group = in_groups.get(event.group.id) if event.group is not None else None
         found[event.id] = tuple(one for one in (made, series, group, by) if one is not None)
     return found

@@ -27,6 +27,7 @@ class FilterChip:
 
 _PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Category.OUTDOORS, Category.TECHNOLOGY)
 _NOWHERE: Final = {"near": "", "within": ""}
+WEEKEND_TILES: Final = 3
 
 
 def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str) -> list[FilterChip]:
@@ -93,6 +94,26 @@ def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
     """Three coming events with different pictures."""
     cards = [card for days in parts for day in days for card in day.items if not card.is_cancelled]
     return list({card.thumbnail: card for card in reversed(cards)}.values())[:-4:-1]
+
+
+def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[EventCard]:
+    """Three events of the next weekend, which leave the list; none where it has fewer."""
+    first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
+    days = [day for part in parts for day in part if first <= day.key <= last]
+    found = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
+    if len(found) < WEEKEND_TILES:
+        return []
+    for day in days:
+        day.items = [card for card in day.items if card not in found]
+    for part in parts:
+        part[:] = [day for day in part if day.items]
+    return found
+
+
+def weekend_path(now: Instant, zone: str) -> str:
+    """The search for what is on at the next weekend."""
+    first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
+    return path_of({}, "", **{"from": first, "to": last})
 
 
 def _where(typed: Mapping[str, str], view: str, week: Mapping[str, str]) -> list[FilterChip]:

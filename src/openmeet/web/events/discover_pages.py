@@ -128,12 +128,21 @@ async def show_discover(request: Request) -> Response:
     # Private results have no feed: feed readers have no session.
     follows = wanted is not None and wanted.of_groups_of is None
     zone = (me.time_zone if me else None) or services(request).settings.time_zone
+    begins = not (caller or is_search or after or view)
+    collage = discover.collage(groups) if begins else []
+    events_by_slug: dict[str, Event] = {event.slug: event for event in events}
     context = {
+        "collage": collage,
+        "weekend": [
+            OtherEvent(card, short_when(events_by_slug[card.slug]))
+            for card in (discover.take_weekend(groups, now, zone) if begins else ())
+        ],
+        "weekend_path": discover.weekend_path(now, zone),
         "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
         "typed": shown,
         "heading": _heading(typed, is_map=bool(view)),
         "parts_found": groups,
-        "is_found": any(groups),
+        "is_found": bool(events),
         "found_words": "" if after else _count_label(len(events), has_more=bool(more)),
         "more": more,
         "named": named,
@@ -145,11 +154,10 @@ async def show_discover(request: Request) -> Response:
         "map": map_pages.of_search(request, events, wanted.near, asked) if view and wanted is not None else None,
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
-        "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
+        "empty": query.empty_of(typed) if wanted is not None and not events else None,
         "others": others,
         "picture": _NOTHING.path,
         "chips": discover.chips(typed, now, zone, view=view),
-        "collage": discover.collage(groups) if not (caller or is_search or after or view) else [],
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
         "modes": list(query.MODE_LABELS.items()),

@@ -25,7 +25,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import expansion, wall_time
-from openmeet.web.events.badges import Badge
+from openmeet.web.events.badges import OF_A_SERIES, Badge
 from openmeet.web.media.covers import thumbnail
 
 MOST_BADGES: Final = 2
@@ -86,7 +86,6 @@ class EventCard:
     zone_label: str
     place: str
     host: str
-    host_face: ListedFace
     thumbnail: str
     tone: int
     is_cancelled: bool
@@ -154,7 +153,6 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         zone_label="" if event.content.mode is Mode.IN_PERSON else time_and_place.zone_label(event),
         place=place_label(event),
         host=facts.names[event.author_id],
-        host_face=face_of(event.author_id, facts.names[event.author_id]),
         thumbnail=thumbnail(event.content),
         tone=cover_for(event.content).tone,
         is_cancelled=event.is_cancelled,
@@ -211,7 +209,9 @@ def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
         found.insert(0, Badge(status, "hold"))
     if sync := facts.sync.get(event.id, ""):
         found = [*found[:1], Badge(sync, "plain")]
-    return [*found, *facts.badges.get(event.id, ())][:MOST_BADGES]
+    # Its further dates say as much.
+    said_below = OF_A_SERIES if event.id in facts.further else None
+    return [*found, *(one for one in facts.badges.get(event.id, ()) if one is not said_below)][:MOST_BADGES]
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:

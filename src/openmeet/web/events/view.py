@@ -173,10 +173,15 @@ def view_of(
 def date_words_of(event: Event) -> dict[str, object]:
     """When it is, for a page."""
     if event.starts_at is None:
-        return {"when": "", "zone_label": "", "starts_iso": "", "tile_month": "", "tile_day": ""}
+        return dict.fromkeys(
+            ("when", "when_day", "when_clock", "zone_label", "starts_iso", "tile_month", "tile_day"), ""
+        )
     starts = wall_time.local_of(event.starts_at, event.time_zone)
+    when_day, when_clock = time_and_place.tagged_in_two(event)
     return {
         "when": time_and_place.tagged(event),
+        "when_day": when_day,
+        "when_clock": when_clock,
         "zone_label": time_and_place.zone_label(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),

@@ -166,9 +166,12 @@ def _picture(
 
 
 def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) -> MapView:
-    if near is not None:
-        return map_drawing.around(near.latitude, near.longitude, near.within_km, size)
-    return map_drawing.fitting([one.position for one in events], size) or MapView(30, 10, map_drawing.MIN_ZOOM)
+    """Where the events are; around the place that was searched if nothing is there, or they are all over it."""
+    close = map_drawing.fitting([one.position for one in events], size)
+    if near is None:
+        return close or MapView(30, 10, map_drawing.MIN_ZOOM)
+    whole = map_drawing.around(near.latitude, near.longitude, near.within_km, size)
+    return close if close is not None and close.zoom > whole.zoom else whole
 
 
 def _places(request: Request, view: MapView, size: MapSize) -> list[Place]:

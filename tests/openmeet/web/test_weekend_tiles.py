@@ -1,0 +1,49 @@
+"""The tiles of the next weekend on the front page: taken from the list, which keeps everything else."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from groundwork.clock import from_datetime
+from openmeet.web.events.discover import take_weekend, weekend_path
+from openmeet.web.events.listing import EventCard, ListedDay
+
+# A Thursday.
+NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
+CARD = EventCard("", "", "", "", "", "", "", 0, False, (), "", (), None)
+
+
+def day(key: str, *slugs: str) -> ListedDay:
+    return ListedDay(key, key, items=[replace(CARD, slug=slug) for slug in slugs])
+
+
+def listed() -> list[list[ListedDay]]:
+    return [
+        [day("2026-03-06", "friday"), day("2026-03-07", "a", "b"), day("2026-03-08", "c", "d"), day("2026-03-14", "e")]
+    ]
+
+
+def test_three_leave_the_list():
+    parts = listed()
+    assert [card.slug for card in take_weekend(parts, NOW, "Europe/Berlin")] == ["a", "b", "c"]
+    assert [(one.key, [card.slug for card in one.items]) for one in parts[0]] == [
+        ("2026-03-06", ["friday"]),
+        ("2026-03-08", ["d"]),
+        ("2026-03-14", ["e"]),
+    ]
+
+
+@pytest.mark.parametrize("gone", ["cancelled", "absent"])
+def test_fewer_stay_in_the_list(gone: str):
+    parts = listed()
+    (saturday, sunday) = parts[0][1:3]
+    sunday.items = []
+    if gone == "cancelled":
+        saturday.items.append(replace(CARD, slug="f", is_cancelled=True))
+    assert take_weekend(parts, NOW, "Europe/Berlin") == []
+    assert [card.slug for card in saturday.items[:2]] == ["a", "b"]
+
+
+def test_the_link_leads_to_both_days():
+    assert weekend_path(NOW, "Europe/Berlin") == "/?from=2026-03-07&to=2026-03-08"
