@@ -15,6 +15,7 @@ ClientId = NewType("ClientId", str)
 MAX_LENGTH: Final = 2048
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 # RFC 6761 and RFC 6762: names that resolve in the local network.
@@ -91,6 +92,9 @@ def split_address(kind: str, text: str) -> SplitResult:
         raise Malformed(kind, text, "not an http or https address")
     if "@" in parts.netloc:
         raise Malformed(kind, text, "a user name or password in it")
+    # What else a parser lets through as a host, such as "a;b", would be read as syntax in headers that name it.
+    if not _HOST.fullmatch(parts.netloc) or not text.isprintable() or " " in text:
+        raise Malformed(kind, text, "a character in it that no address has")
     return parts
 
 

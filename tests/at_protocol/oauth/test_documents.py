@@ -167,6 +167,10 @@ BREACHES = {
     "a key without a name": {**SECRET, "jwks": {"keys": [{k: v for k, v in KEY.items() if k != "kid"}]}},
     "another's page": {**PUBLIC, "client_uri": "https://other.example.com/"},
     "a logo over http": {**PUBLIC, "logo_uri": "http://app.example.com/logo.png"},
+    "a logo on a host with syntax of headers": {**PUBLIC, "logo_uri": "https://a;script-src%20*/logo.png"},
+    "a logo on every host": {**PUBLIC, "logo_uri": "https://*/logo.png"},
+    "a logo on a host with a space": {**PUBLIC, "logo_uri": "https://a b/logo.png"},
+    "a page with a line break": {**PUBLIC, "policy_uri": "https://app.example.com/\nx"},
     "a script as page": {**PUBLIC, "tos_uri": "javascript:alert(1)"},
 }
 
