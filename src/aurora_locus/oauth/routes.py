@@ -14,6 +14,7 @@ from starlette.routing import Route
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
 from aurora_locus.accounts.limits import effective, network_of
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, endings, proofs, pushing, refusals, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
 from aurora_locus.oauth.proofs import NonceWanted
@@ -76,8 +77,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
 
     async def answer(request: Request) -> Response:
         add_header(request, "dpop-nonce", server.nonces.newest())
-        charge = (effective(registry, limit), network_of(client_address(request)))
-        standing = await spend(registry.counters, [charge], now=clock.now())
+        standing = await _count(registry, limit, network_of(client_address(request)))
         form = await _form(request)
         try:
             proof = proofs.check(
@@ -98,9 +98,17 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
             raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         await client_authentication.use_up(server, authenticated)
         found = await act(server, authenticated, proof.thumbprint, form)
-        return json_response(found, status, {"cache-control": "no-store", **headers_of(standing)})
+        return json_response(found, status, {"cache-control": "no-store", **standing})
 
     return Route(path, answer, methods=["POST"])
+
+
+async def _count(registry: Registry, limit: Limit, network: str) -> dict[str, str]:
+    """Headers that say what is left. Raises RateLimited. Nothing is counted where the operator turned limits off."""
+    if not registry.counts_requests:
+        return {}
+    charge = (effective(registry, limit), network)
+    return headers_of(await spend(registry.counters, [charge], now=registry.clock.now()))
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -26,7 +26,7 @@ _FIELDS = {
     "InvalidRequest": "email",
 }
 _MISSING = {
-    "name": mark("Choose a handle."),
+    "name": mark("Choose a name."),
     "email": mark("Type your e-mail address."),
     "password": mark("Choose a password."),
     "invite_code": mark("Type the code you were given."),
@@ -44,8 +44,9 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     missing = {name: _MISSING[name] for name in needed if not form.get(name, "").strip()}
     if missing:
         raise InvalidForm(missing)
-    limit = (effective(registry, CREATE_ACCOUNT), network_of(client_address(connection)))
-    await spend(registry.counters, [limit], now=registry.clock.now())
+    if registry.counts_requests:
+        limit = (effective(registry, CREATE_ACCOUNT), network_of(client_address(connection)))
+        await spend(registry.counters, [limit], now=registry.clock.now())
     wish = AccountRequest(
         _handle(form, registry.handle_domains),
         form["email"].strip(),

@@ -11,6 +11,7 @@ from aurora_locus.accounts.limits import effective
 from aurora_locus.oauth.routes import PUSHES
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Engine
+from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.oauth.apps import REDIRECT, SCOPE, App, fresh_key, localhost_id, named
 from tests.aurora_locus.oauth.conftest import CONFIDENTIAL, Confidential, Documents
@@ -311,3 +312,13 @@ async def test_too_many_requests_are_refused_before_anything_is_done(deployment:
     assert int(answer.headers["retry-after"]) > 0
     deployment.clock.turn(5 * MINUTE)
     assert (await app.push()).status_code == 201
+
+
+async def test_limits_that_are_turned_off_refuse_nothing(make_deployment: MakeDeployment) -> None:
+    """And no header speaks of them."""
+    app = App(await make_deployment(rate_limits_enabled=False))
+    registry = app.deployment.pds.registry
+    await registry.counters.add(PUSHES, "127.0.0.1", PUSHES.points, app.deployment.clock.now())
+    answer = await app.push()
+    assert answer.status_code == 201, answer.text
+    assert "ratelimit-limit" not in answer.headers
