@@ -50,10 +50,10 @@ class PdsSettings:
     port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
     bind_address: str = setting("127.0.0.1", what="Address to listen on.")
     client_connections: int = setting(
-        4_000, what="Connected clients; beyond, who keeps it waiting gives way.", least=16
+        4_000, what="Most open client connections. Beyond that, the idle ones are closed first.", least=16
     )
     client_connections_per_address: int = setting(
-        0, what="Of one address; 0: a quarter; not of believed proxies.", least=0
+        0, what="Most open connections of one address. 0: a quarter of all. Trusted proxies are exempt.", least=0
     )
     public_url: str = setting("", what="Address under which others reach this server; https outside of dev mode.")
     data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
@@ -70,7 +70,7 @@ class PdsSettings:
     )
     reserved_names: tuple[str, ...] = setting(
         (),
-        what="Names that nobody may take under those domains, beside those that never can be taken (admin, mail, www …).",
+        what="Names nobody can take under those domains, in addition to the built-in ones (admin, mail, www …).",
     )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
     invite_required: bool | None = setting(
@@ -89,14 +89,14 @@ class PdsSettings:
     admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
     jwt_secret: Secret = setting(Secret(""), what="Key of session tokens; empty: made at the first start, kept sealed.")
     jwt_secret_previous: Secret = setting(
-        Secret(""), what="The key before that one: its tokens go on being taken; drop it 90 days after the change."
+        Secret(""), what="The previous key. Its tokens stay valid; remove it 90 days after the change."
     )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
         Secret(""), what="The server's PLC rotation key; empty: made at the first start, kept sealed."
     )
     recovery_did_key: str = setting(
         "",
-        what="A did:key of the operator's own, kept elsewhere; new identities get it before the server's rotation key.",
+        what="The operator's own did:key, kept elsewhere. New identities get it ahead of the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
@@ -133,27 +133,28 @@ class PdsSettings:
     )
     migrate_without_backup: bool = setting(
         default=False,
-        what="Let the tables of a PostgreSQL database change although no place of backups is set: after one by hand.",
+        what="Migrate a PostgreSQL database although PDS_BACKUP_URL is not set. Make a backup by hand first.",
     )
     blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Largest blob.")
     blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="All blobs of one account together.")
     blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
     import_limit: Bytes = setting(
-        100_000_000, what="Largest repository file that is taken in.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
+        100_000_000, what="Largest repository file for an import.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
     )
     handle_quarantine: Seconds = setting(
-        30 * 86400.0, what="How long a handle that was given up is kept for who had it; 0: anybody may take it at once."
+        30 * 86400.0, what="How long a released handle is reserved for its last owner. 0: anyone can take it at once."
     )
-    accepting_repo_imports: bool = setting(default=True, what="Whether accounts may bring a repository in.")
+    accepting_repo_imports: bool = setting(default=True, what="Whether accounts can import a repository.")
     disable_ssrf_protection: bool = setting(
-        default=False, what="Let what strangers name lie in the private network, plain http included: for tests."
+        default=False,
+        what="Fetch addresses given by strangers even in private networks and over plain http. Only for tests.",
     )
     repo_backfill_limit_ms: int = setting(
         0, what="How many milliseconds back a firehose cursor reaches; 0: PDS_FIREHOSE_RETENTION."
     )
     firehose_retention: Seconds = setting(3 * 86400.0, what="How long firehose events can be replayed.")
     oauth_trusted_clients: tuple[str, ...] = setting(
-        (), what="Apps (client_id) whose name and logo are shown when they ask to be let in; others show their address."
+        (), what="Apps (client_id) whose name and logo appear when they ask for access. Others show their address."
     )
     node_cache: Bytes = setting(32 * 1024 * 1024, what="Memory for tree nodes.")
     record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records in the form that they are read in.")
@@ -184,21 +185,21 @@ class PdsSettings:
     )
     rate_limits_enabled: bool | None = setting(
         default=None,
-        what="Whether requests are counted and refused when there are too many; unset: yes, in dev mode a thousand times as many. "
-        "Wrong passwords are counted in any case.",
+        what="Whether too many requests are refused. Unset: yes, with limits 1,000 times higher in dev mode. "
+        "Wrong passwords always count.",
     )
     rate_limit_bypass_key: Secret = setting(
         Secret(""),
-        what="Who sends it as x-ratelimit-bypass is not counted, except where a password is proven; who signs x-client-address "
-        "with it names the visitor that it asks for.",
+        what="Requests with it in x-ratelimit-bypass are not limited, except where a password is checked. A caller that signs "
+        "x-client-address with it can name the visitor it asks for.",
     )
     rate_limit_bypass_ips: tuple[str, ...] = setting(
-        (), what="Addresses and networks whose requests are not counted, except where a password is proven."
+        (), what="Addresses and networks whose requests are not limited, except where a password is checked."
     )
     redis_scratch_address: str = setting(
         "",
-        what="host:port of a Redis in which several processes count requests and remember used proofs of apps together; "
-        "empty: each does apart.",
+        what="host:port of a Redis where several processes share rate limits and used DPoP proofs. "
+        "Empty: each keeps its own.",
     )
     redis_scratch_password: Secret = setting(Secret(""), what="Its password.")
     bsky_app_view_url: str = setting("", what="App view that answers app.bsky methods; empty: the one a caller names.")
