@@ -72,7 +72,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
 def _wanted(form: dict[str, str]) -> MoveRequest:
     names = {
         "target": mark("Where do you want to go?"),
-        "handle": mark("Choose a handle there."),
+        "handle": mark("Choose a name there."),
         "email": mark("Type your e-mail address."),
     }
     problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}

@@ -15,6 +15,7 @@ from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import current, gettext
+from aurora_locus.i18n.sentences import capital
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.describing import summary_of
 from aurora_locus.oauth.model import ConnectedApp
@@ -98,7 +99,7 @@ def _second_steps(factors: Factors) -> str:
     }
     found = [kind for kind, is_set in kinds.items() if is_set]
     words = format_list(found, "or", locale=current().locale) if found else ""
-    return f"{words[:1].upper()}{words[1:]}"
+    return capital(words)
 
 
 async def _profile(db: Database, did: Did) -> PublicProfile:

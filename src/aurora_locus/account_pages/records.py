@@ -59,13 +59,12 @@ async def show_record(request: Request) -> Response:
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if found is None:
         raise NotFound(mark("This entry isn’t in your account. It may be deleted already."))
-    text = msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
     context = {
         "record": found,
         "title": excerpt(found),
         "kind": kind_of(found.collection),
         "uri": f"at://{account.did}/{found.collection}/{found.rkey}",
-        "json": text,
+        "json": record_search.as_json(found),
     }
     return page(request, "account_pages/record.html", context)
 

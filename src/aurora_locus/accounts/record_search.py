@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
@@ -18,6 +20,7 @@ from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
+from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Record
 from groundwork.database.transaction import Database
@@ -71,7 +74,7 @@ async def find(
         names = [name for name in names if name >= place.collection]
     wanted = words.strip().casefold()
     if len(wanted) > MAX_WORDS_LENGTH:
-        raise InvalidInput("q", f"Search for at most {MAX_WORDS_LENGTH} characters.")
+        raise InvalidInput("q", said("Search for at most %(most)s characters.", most=MAX_WORDS_LENGTH))
     found: list[RecordMatch] = []
     looked_at = 0
     for name in names:
@@ -91,13 +94,22 @@ async def find(
     return RecordPage(found, looked_at, None)
 
 
-async def read(db: Database, did: Did, collection: str, rkey: str) -> RecordMatch | None:
-    """One record; None for an absent one, and for an invalid name."""
+async def read(
+    db: Database, did: Did, collection: str, rkey: str, *, also_taken_down: bool = False
+) -> RecordMatch | None:
+    """One record; None for an absent one, and for an invalid name. What was taken down is for operators."""
     try:
-        record = await reader.find_record(db, did, parse_nsid(collection), parse_record_key(rkey))
+        record = await reader.find_record(
+            db, did, parse_nsid(collection), parse_record_key(rkey), also_taken_down=also_taken_down
+        )
     except Malformed:
         return None
     return None if record is None else _found(record)
+
+
+def as_json(found: RecordMatch) -> str:
+    """The record as text that people read."""
+    return msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
 
 
 def _matching(records: Sequence[Record], wanted: str) -> list[RecordMatch | None]:
@@ -121,7 +133,7 @@ def _collection(text: str) -> Nsid:
     try:
         return parse_nsid(text)
     except Malformed as error:
-        raise InvalidInput("collection", f"This is not the name of a collection: {error.why}.") from None
+        raise InvalidInput("collection", said("This isn’t the name of a kind: %(why)s.", why=error.why)) from None
 
 
 def _place(cursor: str) -> _Place | None:
@@ -131,4 +143,4 @@ def _place(cursor: str) -> _Place | None:
     try:
         return _Place(parse_nsid(collection), parse_record_key(rkey) if rkey else "")
     except Malformed:
-        raise InvalidInput("cursor", "This page does not exist; begin with the first one.") from None
+        raise InvalidInput("cursor", mark("This page doesn’t exist. Go back to the first one.")) from None

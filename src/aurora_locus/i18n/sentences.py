@@ -57,3 +57,9 @@ _OF_OTHERS = (
     mark("The part before the @ is not one of an e-mail address."),
     mark("The part after the @ is not a domain."),
 )
+
+
+def capital(sentence: str) -> str:
+    """As a line of its own; a domain at its beginning, such as ``api.example.com``, keeps its small letters."""
+    first, *_ = sentence.split(" ", 1)
+    return sentence if "." in first else f"{sentence[:1].upper()}{sentence[1:]}"

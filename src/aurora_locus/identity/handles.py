@@ -45,10 +45,12 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
         handle = parse_handle(text)
     except Malformed as error:
         raise InvalidInput(
-            "handle", said("This isn’t a valid handle: %(why)s.", why=error.why), name="InvalidHandle"
+            "handle", said("This isn’t a valid name: %(why)s.", why=error.why), name="InvalidHandle"
         ) from error
     if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
-        raise InvalidInput("handle", mark("Handles with this ending never work."), name="InvalidHandle")
+        raise InvalidInput(
+            "handle", mark("Names with this ending never work. Choose another ending."), name="InvalidHandle"
+        )
     return handle
 
 
@@ -66,7 +68,7 @@ def require_registrable(
     if domain is None:
         allowed = ", ".join(domains) or "none"
         raise Refused(
-            said("New accounts get a handle under one of our domains: %(allowed)s.", allowed=allowed),
+            said("New accounts get a name under one of our domains: %(allowed)s.", allowed=allowed),
             name="UnsupportedDomain",
         )
     label = handle.removesuffix(domain)
@@ -83,10 +85,10 @@ def require_registrable(
         )
         raise InvalidInput("handle", why, name="InvalidHandle")
     if label in RESERVED or label in reserved:
-        raise Refused(mark("This handle is reserved."), name="HandleNotAvailable")
+        raise Refused(mark("This name is reserved. Choose another one."), name="HandleNotAvailable")
     return handle
 
 
 def taken() -> Refused:
     """The refusal of a handle that is in use, or was until recently."""
-    return Refused(mark("This handle is taken. Choose another one."), name="HandleNotAvailable")
+    return Refused(mark("This name is taken. Choose another one."), name="HandleNotAvailable")

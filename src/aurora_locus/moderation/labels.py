@@ -113,7 +113,7 @@ async def put(
 
     def work(w: Writer) -> None:
         if expires_at is not None and expires_at <= w.now:
-            raise InvalidInput("expires", mark("A label expires in the future."))
+            raise InvalidInput("expires", mark("Choose an end in the future for the label."))
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, deed, OperatorAction.LABEL, subject, after=after)

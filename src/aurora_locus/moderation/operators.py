@@ -87,7 +87,7 @@ async def add(
     deed.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput(
-            "name", mark("A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
+            "name", mark("Choose a name of 2 to 32 lower-case letters, digits and hyphens. Some names are reserved.")
         )
     if not password and not did:
         raise InvalidInput("password", mark("Give a password, or the DID of the operator’s account."))

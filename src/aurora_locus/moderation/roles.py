@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from aurora_locus.i18n.sentences import said
 from groundwork.errors import Forbidden
 
 
@@ -100,7 +101,11 @@ class PdsOperator:
     def require(self, act: OperatorAction) -> None:
         """Raise Forbidden, naming the required role."""
         if not self.may(act):
-            raise Forbidden(f"This needs the role {LEAST[act]}; {self.name} has the role {self.role}.")
+            raise Forbidden(
+                said(
+                    "This needs the role %(needed)s. Yours is %(role)s.", needed=LEAST[act].value, role=self.role.value
+                )
+            )
 
 
 # Name of the administrator with the password from the settings, who has no name of their own.

@@ -56,7 +56,8 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
             return blob_of(Did(value["did"]), value["cid"])
         case other:
             raise InvalidInput(
-                "subject", said("Nothing is decided here about a subject of the type %(other)s.", other=other)
+                "subject",
+                said("This server decides about accounts, records and files, not about %(other)s.", other=other),
             )
 
 

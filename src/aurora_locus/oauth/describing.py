@@ -30,6 +30,7 @@ from at_protocol.oauth.permissions import (
     Writing,
 )
 from aurora_locus.i18n.catalogue import LazyText, current, gettext, lazy, ngettext
+from aurora_locus.i18n.sentences import capital
 from aurora_locus.oauth.permission_documents import expanded
 from aurora_locus.oauth.plain_names import plain_name
 
@@ -136,14 +137,14 @@ def abilities(
             written.setdefault(permission.writings, []).extend(permission.collections)
             continue
         topic, told = _describe(scope, permission, sets, locales)
-        lines.append((topic, Ability(_capital(told.sentence), _note_of(permission), told.is_grave, told.details)))
+        lines.append((topic, Ability(capital(told.sentence), _note_of(permission), told.is_grave, told.details)))
     for writings, collections in written.items():
         what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
-        lines.append((ScopeTopic.RECORDS, Ability(_capital(_write(writings, what)), gettext("They’re public."))))
+        lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
     # What matters most to people first; that an app knows who they are goes without saying, and last.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
     who = gettext("It doesn’t learn your e-mail address.") if not read_grant(" ".join(scopes)).may_read_email() else ""
-    known = [Ability(_capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
+    known = [Ability(capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
     return [ability for _, ability in lines] + known
 
 
@@ -159,7 +160,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
         gettext("change your password"): False,
         gettext("delete your account"): False,
     }
-    return _capital(_listed([fear for fear, may_be in fears.items() if not may_be], "or"))
+    return capital(_listed([fear for fear, may_be in fears.items() if not may_be], "or"))
 
 
 def summary_of(scopes: Sequence[str]) -> str:
@@ -273,7 +274,7 @@ def _inclusion(
     return DescribedScope(
         scope,
         f"{title} ({permission.nsid})",
-        ((detail,) if detail else ()) + tuple(_capital(line) for line in lines),
+        ((detail,) if detail else ()) + tuple(capital(line) for line in lines),
         (permission.nsid,),
     )
 
@@ -342,10 +343,6 @@ def _host_of(audience: str) -> str:
 def _spoken(method: str) -> str:
     """``app.bsky.feed.getTimeline`` as ``get timeline``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", method.rpartition(".")[2]).lower()
-
-
-def _capital(sentence: str) -> str:
-    return f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def _listed(words: Sequence[str], last: Literal["and", "or"] = "and") -> str:

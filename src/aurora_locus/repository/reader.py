@@ -22,11 +22,12 @@ _HEADS_AFTER = """
      limit :limit
 """
 
-_RECORD = """
+_ANY_RECORD = """
     select r.collection, r.rkey, r.cid, b.bytes
       from records r join blocks b on b.did = r.did and b.cid = r.cid
-     where r.did = :did and r.collection = :collection and r.rkey = :rkey and r.takedown_ref is null
+     where r.did = :did and r.collection = :collection and r.rkey = :rkey
 """
+_RECORD = f"{_ANY_RECORD} and r.takedown_ref is null"
 
 _RECORDS = """
     select r.collection, r.rkey, r.cid, b.bytes
@@ -136,9 +137,12 @@ async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -
     return [(Instant(row["created_at"]), _to_head(row)) for row in rows]
 
 
-async def find_record(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> Record | None:
-    """A record that has not been taken down."""
-    row = await db.read(lambda r: r.fetch_one(_RECORD, did=did, collection=collection, rkey=rkey))
+async def find_record(
+    db: Database, did: Did, collection: Nsid, rkey: RecordKey, *, also_taken_down: bool = False
+) -> Record | None:
+    """A record that has not been taken down; operators see the others as well."""
+    sql = _ANY_RECORD if also_taken_down else _RECORD
+    row = await db.read(lambda r: r.fetch_one(sql, did=did, collection=collection, rkey=rkey))
     return None if row is None else _to_record(row)
 
 

@@ -45,7 +45,7 @@ async def check_password(
     password = form.get("password", "")
     problems = {}
     if not identifier.strip():
-        problems["identifier"] = mark("Type your handle or e-mail address.")
+        problems["identifier"] = mark("Type your name or e-mail address.")
     if not password:
         problems["password"] = mark("Type your password.")
     if problems:

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current
-from aurora_locus.i18n.sentences import explain, mark
+from aurora_locus.i18n.sentences import capital, explain, mark
 from aurora_locus.site import amounts, times
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.words import STATUSES
@@ -105,7 +105,7 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
     speak(made, CATALOGUE, lambda value: explain(value) if isinstance(value, Explanation) else value)
     made.globals |= {"brand": branding, "static": files.url, "times": times, "amounts": amounts, "tone_of": tone_of}
     made.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
-    made.filters["breakable"] = _breakable
+    made.filters |= {"breakable": _breakable, "capital": capital}
     return made
 
 

@@ -1,6 +1,8 @@
 """Times as ``<time>`` elements, in the current language."""
 
-from babel.dates import format_datetime
+from datetime import timedelta
+
+from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
 from aurora_locus.i18n.catalogue import current, gettext, pgettext
@@ -17,6 +19,11 @@ def day_and_time(instant: Instant) -> Markup:
 def ago(instant: Instant, now: Instant) -> Markup:
     """``3 hours ago``, ``in 2 days``, as ``<time>``; within a minute ``just now``."""
     return _tag(instant, formatting.distance(instant, now) or gettext("just now"))
+
+
+def span(seconds: float) -> str:
+    """``6 hours``, ``10 minutes``: the largest unit that fits."""
+    return str(format_timedelta(timedelta(seconds=seconds), threshold=1, locale=current().locale))
 
 
 def _tag(instant: Instant, words: str) -> Markup:

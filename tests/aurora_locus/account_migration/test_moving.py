@@ -185,7 +185,7 @@ async def test_what_cannot_be_is_said_at_its_field(ada: Leaving) -> None:
         ({"target": ada.old.settings.url}, "target", "already on this server"),
         ({"target": "http://127.0.0.1:9"}, "target", ""),
         ({"target": "pds.example.com/path"}, "target", "only the address"),
-        ({"handle": ""}, "handle", "Choose a handle"),
+        ({"handle": ""}, "handle", "Choose a name"),
         ({"handle": "ben.new.test"}, "handle", "taken"),
         ({"password": "short"}, "password", "at least 8"),
     ]

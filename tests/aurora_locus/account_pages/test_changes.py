@@ -60,7 +60,7 @@ REFUSED_NAMES = [
     ({"name": "a", "ending": ".test"}, "name", "3 to 18 characters"),
     ({"name": "ben", "ending": ".test"}, "name", "is taken"),
     ({"name": "admin", "ending": ".test"}, "name", "reserved"),
-    ({"domain": "no domain", "act": "use"}, "domain", "isn’t a valid handle"),
+    ({"domain": "no domain", "act": "use"}, "domain", "isn’t a valid name"),
     ({"domain": "no domain", "act": "look"}, "domain", "isn’t a domain"),
 ]
 

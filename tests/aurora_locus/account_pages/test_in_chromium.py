@@ -48,7 +48,7 @@ async def signed_in(browser: Browser, deployment: Deployment, **options: Any) ->
     context.set_default_timeout(10_000)
     page = await context.new_page()
     await page.goto("/sign-in")
-    await page.get_by_label("Handle or e-mail address").fill("ada.test")
+    await page.get_by_label("Name or e-mail address").fill("ada.test")
     await page.get_by_label("Password", exact=True).fill("password of ada")
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.get_by_role("heading", level=1, name="@ada.test").wait_for()

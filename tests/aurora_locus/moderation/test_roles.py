@@ -2,6 +2,8 @@
 
 import pytest
 
+from aurora_locus.i18n.catalogue import speaking
+from aurora_locus.i18n.sentences import explain
 from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, OperatorAction, OperatorRole, PdsOperator
 from groundwork.errors import Forbidden
 
@@ -44,8 +46,11 @@ def test_every_role_with_every_act(role: OperatorRole, act: OperatorAction) -> N
     if role.value in MAY[act].split():
         operator.require(act)
     else:
-        with pytest.raises(Forbidden, match=f"needs the role {LEAST[act]}"):
+        with pytest.raises(Forbidden) as refused:
             operator.require(act)
+        assert f"needs the role {LEAST[act]}." in explain(refused.value.why)
+        with speaking("de"):
+            assert f"die Rolle {LEAST[act]}." in explain(refused.value.why)
 
 
 def test_password_of_the_settings_is_a_superadmins() -> None:

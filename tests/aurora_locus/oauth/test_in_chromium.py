@@ -50,8 +50,8 @@ async def authorize(deployment: Deployment, app: App, **changes: str | None) -> 
 
 
 async def sign_in(page: Page, name: str = "ada") -> None:
-    if await page.get_by_label("Handle or e-mail address").is_editable():
-        await page.get_by_label("Handle or e-mail address").fill(f"{name}.test")
+    if await page.get_by_label("Name or e-mail address").is_editable():
+        await page.get_by_label("Name or e-mail address").fill(f"{name}.test")
     await page.get_by_label("Password", exact=True).fill(f"password of {name}")
     await page.get_by_role("button", name="Sign in", exact=True).click()
 

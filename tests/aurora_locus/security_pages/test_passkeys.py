@@ -63,7 +63,7 @@ async def credentials(session: CDPSession, device: str) -> list[dict[str, Any]]:
 
 async def sign_in(page: Page) -> None:
     await page.goto("/sign-in?another")
-    await page.get_by_label("Handle or e-mail address").fill("ada.test")
+    await page.get_by_label("Name or e-mail address").fill("ada.test")
     await page.get_by_label("Password", exact=True).fill("password of ada")
     await page.get_by_role("button", name="Sign in", exact=True).click()
 

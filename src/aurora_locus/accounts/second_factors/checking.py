@@ -80,7 +80,7 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
         # Where there were too many e-mails already, the last one's code is good.
         with contextlib.suppress(TooMany):
             await send_code(registry, did)
-        why = mark("A code was sent by e-mail; sign in again, with it.")
+        why = mark("We e-mailed you a code. Sign in again with it.")
     elif factors.totp_since is not None:
         why = mark("Sign in again, with a code of your authenticator app.")
     else:

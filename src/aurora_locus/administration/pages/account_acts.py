@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from at_protocol.syntax.did import Did
@@ -22,6 +23,23 @@ Run = Callable[[Registry, Deed, Did, Mapping[str, str]], Awaitable[None]]
 SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 
+class ActGroup(StrEnum):
+    """What an action is about, in the order of the page."""
+
+    VISIBILITY = "visibility"
+    CONTACT = "contact"
+    DETAILS = "details"
+    END = "end"
+
+
+GROUPS: Final = {
+    ActGroup.VISIBILITY: lazy("Who sees it"),
+    ActGroup.CONTACT: lazy("Get in touch"),
+    ActGroup.DETAILS: lazy("Details"),
+    ActGroup.END: lazy("For good"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class AccountAct:
     """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``confirmation`` is the
@@ -37,6 +55,21 @@ class AccountAct:
     fields: tuple[str, ...] = ()
     confirmation: LazyText | None = None
     is_end: bool = False
+
+    @property
+    def group(self) -> ActGroup:
+        """Where the action stands on the page."""
+        match self.act:
+            case OperatorAction.SEND_EMAIL | OperatorAction.SEND_RESET:
+                return ActGroup.CONTACT
+            case OperatorAction.DISABLE_INVITES | OperatorAction.ENABLE_INVITES | OperatorAction.SET_QUOTA:
+                return ActGroup.DETAILS
+            case OperatorAction.CHANGE_EMAIL | OperatorAction.CHANGE_HANDLE:
+                return ActGroup.DETAILS
+            case OperatorAction.DELETE:
+                return ActGroup.END
+            case _:
+                return ActGroup.VISIBILITY
 
 
 async def _take_down(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:

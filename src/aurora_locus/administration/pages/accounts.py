@@ -8,7 +8,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
 from aurora_locus.administration import figures
-from aurora_locus.administration.pages.account_acts import ACTS, AccountAct, is_offered
+from aurora_locus.administration.pages.account_acts import ACTS, GROUPS, AccountAct, is_offered
 from aurora_locus.administration.pages.edge import (
     admin_page,
     deed_of,
@@ -18,6 +18,7 @@ from aurora_locus.administration.pages.edge import (
     registry_of,
     see,
 )
+from aurora_locus.i18n.catalogue import LazyText
 from aurora_locus.i18n.sentences import mark, said
 from aurora_locus.moderation import audit_log, reports, takedowns
 from aurora_locus.moderation.roles import OperatorAction
@@ -135,10 +136,17 @@ def _act_in_path(request: Request) -> AccountAct:
     return chosen
 
 
-def _offered(request: Request, account: AccountDetails, decided: AccountDecisions) -> list[AccountAct]:
+def _offered(
+    request: Request, account: AccountDetails, decided: AccountDecisions
+) -> list[tuple[LazyText, list[AccountAct]]]:
+    """What this operator can do with the account now, by heading."""
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
-    return [one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decided)]
+    offered = [
+        one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decided)
+    ]
+    groups = [(heading, [one for one in offered if one.group is group]) for group, heading in GROUPS.items()]
+    return [(heading, acts) for heading, acts in groups if acts]
 
 
 async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountDecisions]:

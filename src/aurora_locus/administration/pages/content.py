@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
+from aurora_locus.accounts import record_search
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.i18n.sentences import mark, said
@@ -74,7 +75,7 @@ def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | N
     """The subject, and the reference of its takedown or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
-        raise InvalidInput("uri", mark("Name a record or a blob."))
+        raise InvalidInput("uri", mark("Name a record or a file."))
     if form.get("decision") == "lift":
         return subject, None
     if "sure" not in form:
@@ -93,7 +94,7 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
 
 async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, status: int = 200) -> Response:
     problem: Why = ""
-    decision, name = None, ""
+    decision, name, text = None, "", ""
     found: list[Label] = []
     entries = []
     try:
@@ -107,6 +108,7 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
             decision = await _decision(reader, subject)
             found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
             entries = await audit_log.page(reader, subject=name, limit=20)
+        text = await written(request, subject)
         if decision is None:
             problem = mark("We don’t have this, or not any more. You can still lift its takedown.")
     context = {
@@ -117,11 +119,22 @@ async def _page(request: Request, typed: Typed, asked: Mapping[str, str], *, sta
         "is_blob": isinstance(subject, BlobSubject),
         "name": name,
         "decision": decision,
+        "text": text,
         "labels": found,
         "entries": entries,
         "problem": problem,
     }
     return admin_page(request, "content.html", context, status=status)
+
+
+async def written(request: Request, subject: Subject) -> str:
+    """A record as JSON, also one that is taken down; empty for anything else, and for a record that is gone."""
+    if not isinstance(subject, RecordSubject):
+        return ""
+    found = await record_search.read(
+        registry_of(request).db, subject.did, subject.collection, subject.rkey, also_taken_down=True
+    )
+    return "" if found is None else record_search.as_json(found)
 
 
 def _subject(asked: Mapping[str, str]) -> Subject | None:

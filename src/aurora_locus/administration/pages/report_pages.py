@@ -5,11 +5,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
+from aurora_locus.administration.pages.content import written
 from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
 from aurora_locus.i18n.sentences import mark
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
 from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
+from aurora_locus.moderation.subjects import record_at
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidInput
@@ -72,6 +74,7 @@ async def _report(request: Request, typed: Typed, *, status: int = 200) -> Respo
         others = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
     context = {
         "report": report,
+        "text": await written(request, record_at(report.uri)) if report.uri else "",
         "entries": entries[::-1],
         "people": people,
         "others": others,

@@ -14,6 +14,7 @@ from aurora_locus.i18n.sentences import mark, too_often
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
+from aurora_locus.site import times
 from aurora_locus.site.frame import go
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
@@ -95,7 +96,7 @@ async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Resp
         "blobs": await office.blobs.read(),
         "quota": office.settings.blob_quota,
         "limit": office.settings.blob_upload_limit,
-        "grace_hours": round(office.settings.blob_grace / 3600, 1),
+        "grace": times.span(office.settings.blob_grace),
         "typed": typed,
     }
     return admin_page(request, "storage.html", context, status=status)

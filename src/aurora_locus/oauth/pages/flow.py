@@ -63,7 +63,9 @@ def names_in(request: Request) -> tuple[str, str]:
     if beyond:
         raise InvalidInput(
             beyond[0],
-            mark("The app sent its request the wrong way. Go back to it and start again. (A request is pushed first.)"),
+            mark(
+                "The app sent its request the wrong way. Go back to it and start again. For its developers: push the request first (PAR)."
+            ),
         )
     return query["client_id"], query["request_uri"]
 

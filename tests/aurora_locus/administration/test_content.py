@@ -1,0 +1,28 @@
+"""What an operator sees of what somebody wrote, before deciding about it."""
+
+from tests.aurora_locus.administration.working import at_work
+from tests.aurora_locus.deployment import Deployment
+from tests.aurora_locus.moderation.deciding import decide, write_note
+from tests.aurora_locus.moderation.test_reports import report
+
+
+async def test_an_operator_reads_what_was_written_also_after_its_takedown(deployment: Deployment) -> None:
+    """On the report and on the page of the content, as text; a record that is gone is said to be."""
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    written = await write_note(ana, text="<script>alert(1)</script> buy watches")
+    strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
+    number = (await report(ben, strong)).json()["id"]
+    pages = (f"/admin/reports/{number}", f"/admin/content?uri={written['uri']}")
+    async with at_work(deployment) as admin:
+        for status in ("shown", "taken down"):
+            for path in pages:
+                page = (await admin.get(path)).text
+                assert "&lt;script&gt;alert(1)&lt;/script&gt; buy watches" in page
+                assert "<script>alert" not in page
+            assert status in (await admin.get(pages[1])).text
+            await decide(deployment, strong, takedown=True)
+        key = written["uri"].rpartition("/")[2]
+        await ana.post(
+            "com.atproto.repo.deleteRecord", {"repo": ana.did, "collection": "org.example.note", "rkey": key}
+        )
+        assert "The record is deleted or not on this server." in (await admin.get(pages[0])).text
