@@ -43,8 +43,8 @@ from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.release_pending import pending_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.unanswered_writes import abandoned_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.custodial import Keeper, custodial_account_handler

@@ -12,7 +12,7 @@ from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WebhookId
 from openmeet.network.repositories import oauth_client_keys, recovery_keys, session_sealing
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from programs.platform import Platform
 
 
@@ -31,7 +31,7 @@ def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
 def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, Sealed], ...]:
     """Sealed columns whose keys are derived from the key of a community's links."""
     return (
-        (left_alone.sealer_of(key), left_alone.SEALED_KEY),
+        (email_suppressions.sealer_of(key), email_suppressions.SEALED_KEY),
         (
             messages.removal_sealer(key),
             Sealed(

@@ -42,7 +42,7 @@ from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.network.records import seen
 from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys
 from openmeet.network.repositories import session_tasks as identities
-from openmeet.outbox import in_flight, left_alone
+from openmeet.outbox import email_suppressions, in_flight
 from openmeet.settings import Settings
 from programs.person_erasing import discard_old_pages, person_erasing
 from programs.platform import Platform
@@ -78,7 +78,7 @@ CHORES: dict[str, Chore] = {
     "over_sessions": Chore(3600, lambda platform: identities.forget_over(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
-    "address_key": Chore(3600, lambda platform: left_alone.ensure_key(platform.db, platform.code_key)),
+    "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: access.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),

@@ -183,7 +183,7 @@ async def _event_with(guest: Guest, description: str) -> str:
 
 
 @dataclass
-class Promised:
+class PublishedVersion:
     """What the canary was told: records by address with their CID, and its last answer."""
 
     slug: str
@@ -191,9 +191,9 @@ class Promised:
     answer: str = ""
 
 
-async def _live(running: Installation, scale: Scale, report: Report, slug: str) -> Promised:
+async def _live(running: Installation, scale: Scale, report: Report, slug: str) -> PublishedVersion:
     """Read, answer and write in turn, each on a connection of its own, until every attack was made as well."""
-    promised = Promised(slug)
+    promised = PublishedVersion(slug)
     words = itertools.cycle(WORDS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     number = 0
@@ -204,7 +204,7 @@ async def _live(running: Installation, scale: Scale, report: Report, slug: str) 
     return promised
 
 
-async def _round(running: Installation, report: Report, promised: Promised, number: int, word: str) -> None:
+async def _round(running: Installation, report: Report, promised: PublishedVersion, number: int, word: str) -> None:
     token = {"authorization": running.canary.http.headers["authorization"]}
     for path in ("/", f"/events/{promised.slug}", "/health/ready"):
         seen = await _served(report, "GET", running.openmeet_url + path)
@@ -300,7 +300,7 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-async def _check(running: Installation, scale: Scale, report: Report, promised: Promised) -> None:
+async def _check(running: Installation, scale: Scale, report: Report, promised: PublishedVersion) -> None:
     """Everything that the canary was told is there; every attack was met by what is there to meet it."""
     for name in ("web", "pds"):
         assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"

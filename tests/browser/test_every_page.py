@@ -46,7 +46,7 @@ from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import HAPPENING_LABELS
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide, encode_edits
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.browser.accessibility import (
@@ -223,7 +223,7 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         "webhooks": "/settings/webhooks",
         "a webhook": f"/settings/webhooks/{webhook.id}",
         "stop mail": f"/mail/stop/{stop}",
-        "never again": f"/mail/never/{left_alone.token_of(CODE_KEY, 'eve@example.org')}",
+        "never again": f"/mail/never/{email_suppressions.token_of(CODE_KEY, 'eve@example.org')}",
         "answer from a mail": f"/mail/answer/{answer}",
         "welcome": "/welcome",
         "first minutes": "/welcome/start",

@@ -24,7 +24,7 @@ from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import ChallengeId, code_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.web.calendar import feed
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
@@ -72,9 +72,9 @@ def test_invitations_of_lists_are_known_too() -> None:
 
 def test_an_opt_out_link_of_the_key_before_is_known() -> None:
     """It is sealed anew each time, so no two are the same."""
-    old, new = left_alone.token_of(CODE_KEY, ADDRESS), left_alone.token_of(ROTATED, ADDRESS)
-    assert [left_alone.address_in(ROTATED, one) for one in (old, new)] == [ADDRESS, ADDRESS]
-    assert [left_alone.address_in(DROPPED, one) for one in (old, new)] == [None, ADDRESS]
+    old, new = email_suppressions.token_of(CODE_KEY, ADDRESS), email_suppressions.token_of(ROTATED, ADDRESS)
+    assert [email_suppressions.address_in(ROTATED, one) for one in (old, new)] == [ADDRESS, ADDRESS]
+    assert [email_suppressions.address_in(DROPPED, one) for one in (old, new)] == [None, ADDRESS]
 
 
 def test_a_code_to_sign_in_is_of_the_newest_key_alone() -> None:
@@ -83,7 +83,7 @@ def test_a_code_to_sign_in_is_of_the_newest_key_alone() -> None:
 
 async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> None:
     async with site.browser() as anybody:
-        path = f"/mail/never/{left_alone.token_of(CODE_KEY, ADDRESS)}"
+        path = f"/mail/never/{email_suppressions.token_of(CODE_KEY, ADDRESS)}"
         for key, status in ((ROTATED, 200), (DROPPED, 404)):
             change_services(site.app, code_key=key)
             assert (await anybody.get(path)).status_code == status

@@ -10,7 +10,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import long_date
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 # A person may have thousands: the page where they can still be deleted lists them all.
 MOST_LISTED: Final = 50
@@ -19,7 +19,7 @@ MOST_LISTED: Final = 50
 def deletion_composer(site_name: str, public_url: str) -> Composer:
     """Composer of ``DELETION_MAIL``; nothing for somebody who signed in and keeps the account, or who has no address."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             asked = await erasure_requests.find(reader, UserId(due.person))
             person = await by_id(reader, UserId(due.person))

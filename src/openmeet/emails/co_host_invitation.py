@@ -10,8 +10,8 @@ from openmeet.domain.moderation.blocks import apart, apart_from_address
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext
-from openmeet.outbox import emails, left_alone
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
@@ -21,7 +21,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
     after an opt-out.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
             if one is None or not one.is_open(reader.now):
@@ -34,11 +34,11 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
                 return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
             address = one.email or (invited and invited.email)
-            if address and await left_alone.is_left_alone(reader, key, address):
+            if address and await email_suppressions.is_suppressed(reader, key, address):
                 return None
         if event is None or event.is_gone or not address:
             return None
-        never = left_alone.url_of(key, public_url, address)
+        never = email_suppressions.url_of(key, public_url, address)
         name = " ".join(((host and host.display_name) or unnamed()).split())
         title = event.title or gettext("an event")
         about = [title, time_and_place.start_label(event)]
@@ -49,7 +49,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             "\n".join(about),
             emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
             gettext("You don’t host anything until you say yes. If you do nothing, we won’t write again."),
-            emails.closing(never),
+            emails.opt_out_lines(never),
         ]
         subject = gettext("%(name)s asks you to host %(title)s together", name=name, title=title)
         return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never)

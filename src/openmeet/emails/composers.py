@@ -35,10 +35,10 @@ from openmeet.emails.series_confirmation import series_composer
 from openmeet.emails.sign_in_code import code_composer
 from openmeet.emails.webhook_disabled import off_composer
 from openmeet.i18n.catalogue import is_known, speaking
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 # The language of an e-mail's recipient; None if none is known.
-_LanguageOf = Callable[[Reader, Due], Awaitable[str | None]]
+_LanguageOf = Callable[[Reader, DueEmail], Awaitable[str | None]]
 
 
 def composers(head: EmailContext) -> dict[str, Composer]:
@@ -73,7 +73,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
 def _unless_leaving(composer: Composer) -> Composer:
     """No e-mail to somebody who asked for the deletion of their account."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             is_leaving = await erasure_requests.find(reader, UserId(due.person)) is not None
         return None if is_leaving else await composer(db, due)
@@ -82,7 +82,7 @@ def _unless_leaving(composer: Composer) -> Composer:
 
 
 def _in_language(head: EmailContext, language: _LanguageOf, composer: Composer) -> Composer:
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             tag = await language(reader, due)
         with speaking(tag if tag is not None and is_known(tag) else head.language):
@@ -92,21 +92,21 @@ def _in_language(head: EmailContext, language: _LanguageOf, composer: Composer) 
     return compose
 
 
-async def _of_user(reader: Reader, due: Due) -> str | None:
+async def _of_user(reader: Reader, due: DueEmail) -> str | None:
     return await language_of(reader, UserId(due.person))
 
 
-async def _of_challenge(reader: Reader, due: Due) -> str | None:
+async def _of_challenge(reader: Reader, due: DueEmail) -> str | None:
     challenge = await sign_in.challenge(reader, ChallengeId(due.subject_id))
     return None if challenge is None else await language_at(reader, challenge.email) or challenge.language
 
 
-async def _of_guest_rsvp(reader: Reader, due: Due) -> str | None:
+async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:
     asked = await guest_rsvps.find(reader, GuestAnswerId(due.subject_id))
     return None if asked is None else asked.language
 
 
-async def _of_co_host(reader: Reader, due: Due) -> str | None:
+async def _of_co_host(reader: Reader, due: DueEmail) -> str | None:
     one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
     if one is None:
         return None
@@ -115,11 +115,11 @@ async def _of_co_host(reader: Reader, due: Due) -> str | None:
     return await language_at(reader, one.email) if one.email else None
 
 
-async def _of_group_invitation(reader: Reader, due: Due) -> str | None:
+async def _of_group_invitation(reader: Reader, due: DueEmail) -> str | None:
     one = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
     return None if one is None or one.email is None else await language_at(reader, one.email)
 
 
-async def _of_imported_person(reader: Reader, due: Due) -> str | None:
+async def _of_imported_person(reader: Reader, due: DueEmail) -> str | None:
     one = await imports.person(reader, PersonId(due.subject_id))
     return None if one is None else await language_at(reader, one.email)

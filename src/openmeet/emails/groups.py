@@ -12,8 +12,8 @@ from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.outbox import emails, left_alone
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 
@@ -22,7 +22,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
     blocked the other.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             invitation = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
             if invitation is None or invitation.email is None or not invitation.is_open(reader.now):
@@ -35,7 +35,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await invitation_queries.is_inside_with(reader, group.id, invitation.email):
                 return None
-            if await left_alone.is_left_alone(reader, key, invitation.email):
+            if await email_suppressions.is_suppressed(reader, key, invitation.email):
                 return None
         name = (host and host.display_name) or unnamed()
         token = rules.token_of(key, invitation.id)
@@ -50,7 +50,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             gettext(
                 "The link works once, for two weeks. You don’t join the group until you say yes; if you do nothing, we won’t write again. If you say no there, the group never writes to this address again."
             ),
-            emails.closing(left_alone.url_of(key, public_url, invitation.email)),
+            emails.opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email)),
         ]
         return OutgoingEmail(
             invitation.email,
@@ -67,7 +67,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
     has no address.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             group = await queries.by_id(reader, GroupId(due.subject_id))
             if group is None or group.deleted_at is not None or group.succession is None:

@@ -9,8 +9,8 @@ from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox import emails, left_alone
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 _SAYS = {
@@ -25,18 +25,18 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
     opt-out.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             asked = await queries.find(reader, GuestAnswerId(due.subject_id))
             if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
                 return None
-            if await left_alone.is_left_alone(reader, key, asked.email):
+            if await email_suppressions.is_suppressed(reader, key, asked.email):
                 return None
             event = await by_id(reader, asked.event_id)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title = one_line(event.title)
-        never = left_alone.url_of(key, public_url, asked.email)
+        never = email_suppressions.url_of(key, public_url, asked.email)
         when = ""
         if event.starts_at is not None:
             local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -50,7 +50,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
                 "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
                 site=site_name,
             ),
-            emails.closing(never),
+            emails.opt_out_lines(never),
         ]
         return OutgoingEmail(
             asked.email,

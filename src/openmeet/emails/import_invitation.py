@@ -11,8 +11,8 @@ from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.outbox import emails, left_alone
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 
@@ -21,7 +21,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
     earlier list or to an invitation of the same group, or when there is nothing left to attend.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         person_id = PersonId(due.subject_id)
         async with db.reader() as reader:
             try:
@@ -29,9 +29,9 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             except NotFound:
                 return None
             host = await by_id(reader, person.invited_by)
-            if await left_alone.is_left_alone(reader, key, person.email):
+            if await email_suppressions.is_suppressed(reader, key, person.email):
                 return None
-            if await left_alone.declined_among(reader, key, person.target, [person.email]):
+            if await email_suppressions.declined_among(reader, key, person.target, [person.email]):
                 return None
         if person.stage is not ContactStage.INVITED or host is None:
             return None
@@ -41,7 +41,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             subject_of(host.display_name, event, group),
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
             + "\n"
-            + emails.closing(left_alone.url_of(key, public_url, person.email)),
+            + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
             # Declining opts out of every further e-mail of that kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )

@@ -23,7 +23,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 # A person who declined needs no e-mail about it.
 _COMES = frozenset(
@@ -41,7 +41,7 @@ def confirmed_composer(head: EmailContext) -> Composer:
     gone.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person), is_asked_for=True)
             return await _email(tx, head, due, to) if to is not None and to.is_guest else None
@@ -52,7 +52,7 @@ def confirmed_composer(head: EmailContext) -> Composer:
 def answered_composer(head: EmailContext) -> Composer:
     """Composer of ``ANSWERED_MAIL``; nothing after an opt-out, or when they no longer attend."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person))
             mine = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
@@ -61,7 +61,7 @@ def answered_composer(head: EmailContext) -> Composer:
     return compose
 
 
-async def _email(tx: Transaction, head: EmailContext, due: Due, to: EmailRecipient) -> OutgoingEmail | None:
+async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient) -> OutgoingEmail | None:
     """The status of the RSVP, where and when, how to get in as far as they may know, and the entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
@@ -107,7 +107,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
     by e-mail.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)

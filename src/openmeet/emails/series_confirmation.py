@@ -19,7 +19,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.emails.unsubscribe import addressee_of
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 
 def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
@@ -27,7 +27,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
     changed.
     """
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)

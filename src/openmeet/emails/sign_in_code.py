@@ -6,7 +6,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 LINK_PATH = "/sign-in/link"
 
@@ -14,7 +14,7 @@ LINK_PATH = "/sign-in/link"
 def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
     """Composer of ``CODE_MAIL``; nothing when the code was used or has expired. Programs get no link."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:

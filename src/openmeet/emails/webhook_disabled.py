@@ -9,13 +9,13 @@ from openmeet.domain.webhooks import queries
 from openmeet.domain.webhooks.model import WebhookId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 
 def off_composer(site_name: str, public_url: str) -> Composer:
     """Composer of ``OFF_MAIL``; nothing when the webhook is enabled again or deleted, or its owner has no address."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             webhook = await queries.by_id(reader, WebhookId(due.subject_id))
             owner = await by_id(reader, UserId(due.person))

@@ -25,7 +25,7 @@ ANSWER_LOST = "AnswerLost"
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueEmail:
     """The kind of an e-mail and its recipient: ``person`` is a user id, or another id by which the composer finds the recipient."""
 
     kind: str
@@ -53,7 +53,7 @@ class OutgoingEmail:
 
 
 # Reads what it needs; None when there is nothing left to say (the code expired, the event was deleted).
-Composer = Callable[[Database, Due], Awaitable[OutgoingEmail | None]]
+Composer = Callable[[Database, DueEmail], Awaitable[OutgoingEmail | None]]
 Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 
 _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
@@ -114,10 +114,10 @@ def _name(*parts: str) -> str:
     return _SEPARATOR.join(parts)
 
 
-def due_of(job: Job) -> Due:
+def due_email_of(job: Job) -> DueEmail:
     """Parse the subject of a job of kind ``MAIL``: kind of e-mail, recipient, subject."""
     kind, person, subject_id = job.subject.split(_SEPARATOR)
-    return Due(kind, person, subject_id, job.revision)
+    return DueEmail(kind, person, subject_id, job.revision)
 
 
 def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:
@@ -129,7 +129,7 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     """
 
     async def deliver(job: Job) -> None:
-        due = due_of(job)
+        due = due_email_of(job)
         email = await composers[due.kind](db, due)
         if email is None:
             return
@@ -143,7 +143,7 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     return deliver
 
 
-def closing(url: str) -> str:
+def opt_out_lines(url: str) -> str:
     """Closing lines, with the opt-out link, of an e-mail that another person caused."""
     return link(gettext("Stop all e-mails like this from this site, from anyone"), url) + "\n"
 

@@ -2,7 +2,7 @@
 
 A request without an answer may take effect much later. While its key belongs to a publication, the echo is matched with
 that row. A key that has been abandoned (its subject became private or was deleted) belongs to no publication: a
-record that arrives there later is recognised by this table and deleted again (``publishing.in_flight``).
+record that arrives there later is recognised by this table and deleted again (``publishing.unanswered_writes``).
 
 An update names the version that it replaces, and fails once that is gone. But an RSVP may return to the very same
 bytes: going, interested, going. An update of the first version that takes effect after the third is an outdated write
@@ -97,7 +97,7 @@ class UnansweredWrites:
         return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
 
 
-async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
+async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
     if sent.instead_of is None:
         await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
@@ -105,7 +105,7 @@ async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
         await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.instead_of, did=did, now=tx.now)
 
 
-async def answered(tx: Transaction, sent: InFlightWrite) -> None:
+async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
     """Delete a write that was answered, whatever the result: it cannot take effect later."""
     if sent.instead_of is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
@@ -131,28 +131,28 @@ async def of_uri(reader: Reader, uri: str) -> UnansweredWrites | None:
     return UnansweredWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
 
 
-async def watch(tx: Transaction, uri: str, *, is_gone: bool) -> None:
+async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
     """Enqueue checks of an abandoned key for late writes, until none can take effect.
 
     ``is_gone``: it is proven that no record is there; otherwise the first check is due now.
     """
     if await of_uri(tx, uri) is not None:
-        await _look_at(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
+        await _enqueue_check(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
 
 
-async def look_now(tx: Transaction, uri: str) -> None:
+async def check_now(tx: Transaction, uri: str) -> None:
     """Check an abandoned key now, because a late write took effect there."""
-    await _look_at(tx, uri, tx.now)
+    await _enqueue_check(tx, uri, tx.now)
 
 
 async def recheck(tx: Transaction, uri: str, unanswered: UnansweredWrites) -> None:
     """Check a key without a record again, at growing intervals, the last time when no write can take effect any more."""
     waited = tx.now - unanswered.last_sent_at
     due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(unanswered.end_at, tx.now + FIRST_LOOK_AFTER))
-    await _look_at(tx, uri, Instant(due_at))
+    await _enqueue_check(tx, uri, Instant(due_at))
 
 
-async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
+async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
     """Enqueue another check, whatever was enqueued before. Two callers at once enqueue one, at one of their times."""
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
     await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)

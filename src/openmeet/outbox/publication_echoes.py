@@ -142,13 +142,13 @@ ADOPT = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class UnsentEdits:
     """Local edits that no record contains, and all values of the subject when its record was deleted (encoded by
     ``three_way_merge``).
     """
 
     edits: bytes
-    said: bytes
+    values: bytes
 
 
 async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
@@ -163,14 +163,14 @@ async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body:
     return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 
 
-async def lose(
+async def mark_lost(
     tx: Transaction,
     *,
     uri: str,
     rev: str,
     reason: PublicationReason,
     is_due_again: bool = False,
-    unsent: Unsent | None = None,
+    unsent: UnsentEdits | None = None,
 ) -> bool:
     """Mark a publication as void until its next edit, because somebody else deleted its record.
 
@@ -184,17 +184,17 @@ async def lose(
         reason=packed(reason),
         is_due_again=int(is_due_again),
         edits=None if unsent is None else unsent.edits,
-        merged=None if unsent is None else unsent.said,
+        merged=None if unsent is None else unsent.values,
         now=tx.now,
     )
     if changed:
-        await in_flight.watch(tx, uri, is_gone=True)
+        await in_flight.watch_key(tx, uri, is_gone=True)
     return changed == 1
 
 
-async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: Unsent) -> None:
+async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: UnsentEdits) -> None:
     """Keep unsent edits of an event whose record is deleted: they are applied to the record when it is back."""
-    await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.said)
+    await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.values)
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
@@ -208,7 +208,7 @@ async def erase(tx: Transaction, did: str) -> None:
     await in_flight.erase(tx, did)
 
 
-async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
+async def abandon_revision(tx: Transaction, owned: LeasedPublication) -> None:
     """Give up the revision that is due, because a later RSVP in another app made it obsolete.
 
     A create that the PDS refused or never answered leaves no record: its key is abandoned, and late writes are looked
@@ -216,7 +216,7 @@ async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
     """
     gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
     if gave_up and owned.uri is not None:
-        await in_flight.watch(tx, owned.uri, is_gone=owned.state is PublicationState.REFUSED)
+        await in_flight.watch_key(tx, owned.uri, is_gone=owned.state is PublicationState.REFUSED)
         return
     await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
 

@@ -174,7 +174,7 @@ async def store_before_sending(
     )
     if row is None:
         return None
-    await in_flight.remember(tx, sent, did=did)
+    await in_flight.store(tx, sent, did=did)
     return int(row["writes"])
 
 
@@ -245,7 +245,7 @@ async def set_state(
     return moved == 1
 
 
-async def leave(tx: Transaction, leased: LeasedPublication) -> bool:
+async def settle_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
     """Settle this revision without a write, whatever the repository holds; False if the lease is no longer ours."""
     return (
         await tx.execute(
@@ -278,7 +278,7 @@ async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
 
 
 async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
-    """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch``.
+    """Set the state to RETRACTED, and watch the key for late writes. ``is_gone``: see ``in_flight.watch_key``.
 
     False if the lease is no longer ours.
     """
@@ -294,11 +294,11 @@ async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: 
         == 1
     )
     if is_settled and leased.uri is not None:
-        await in_flight.watch(tx, leased.uri, is_gone=is_gone)
+        await in_flight.watch_key(tx, leased.uri, is_gone=is_gone)
     return is_settled
 
 
-def as_retracting(leased: LeasedPublication) -> LeasedPublication:
+def in_retracting_state(leased: LeasedPublication) -> LeasedPublication:
     """The leased publication as it is after ``start_retracting``."""
     return replace(leased, state=PublicationState.RETRACTING)
 
@@ -342,9 +342,9 @@ _READY = """(
 
 # Leaves out people whose server is not called now, because it fails or a round for it is running. A record that was
 # never sent has no DID yet: its person's default one is used. Only this query here reads a table of a higher package.
-_NOT_SHUT = """not exists (
+_NOT_EXCLUDED = """not exists (
         select 1 from identities i
-         where i.pds_url in :shut
+         where i.pds_url in :excluded_servers
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
@@ -356,7 +356,7 @@ LEASE = f"""
            lease = lease + 1, leased_until = :until, needs_recheck = 0
      where {_READY}
        and (kind, subject_id) in (
-           select kind, subject_id from publications where {_READY} and {_NOT_SHUT}
+           select kind, subject_id from publications where {_READY} and {_NOT_EXCLUDED}
             order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
     returning {COLUMNS}
 """
@@ -369,7 +369,7 @@ LEASE_ALIKE = f"""
        set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0
      where {_ALIKE}
        and (kind, subject_id) in (
-           select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids and {_NOT_SHUT}
+           select kind, subject_id from publications where {_ALIKE} and user_id in :user_ids and {_NOT_EXCLUDED}
             order by due_at, kind, subject_id limit :limit)
     returning {COLUMNS}
 """
@@ -393,16 +393,27 @@ LEASE_ONE = f"""
 """
 
 
-async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[str] = ()) -> list[LeasedPublication]:
-    """Lease what is due, retractions first, except for servers that are ``shut`` (circuit open)."""
+async def lease_due(
+    tx: Transaction, *, limit: int, seconds: float, excluded_servers: Sequence[str] = ()
+) -> list[LeasedPublication]:
+    """Lease what is due, retractions first, except for ``excluded_servers`` (with an open circuit, or being served)."""
     rows = await tx.fetch(
-        LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, shut=list(shut) or _NO_SERVER
+        LEASE,
+        now=tx.now,
+        until=tx.now + int(seconds * SECOND),
+        limit=limit,
+        excluded_servers=list(excluded_servers) or _NO_SERVER,
     )
     return [publication_of(row) for row in rows]
 
 
 async def lease_batchable(
-    tx: Transaction, leased: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
+    tx: Transaction,
+    leased: Sequence[LeasedPublication],
+    *,
+    limit: int,
+    seconds: float,
+    excluded_servers: Sequence[str] = (),
 ) -> list[LeasedPublication]:
     """Lease more rows of the same people that can be sent in one call with the leased ones."""
     user_ids = sorted({one.user_id for one in leased})
@@ -414,7 +425,7 @@ async def lease_batchable(
         until=tx.now + int(seconds * SECOND),
         limit=limit,
         user_ids=user_ids,
-        shut=list(shut) or _NO_SERVER,
+        excluded_servers=list(excluded_servers) or _NO_SERVER,
     )
     return [publication_of(row) for row in rows]
 
@@ -427,7 +438,7 @@ async def servers_of(reader: Reader, leased: Sequence[LeasedPublication]) -> dic
     return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
-async def take_one(
+async def lease_one(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
 ) -> LeasedPublication | None:
     """Lease one publication if it is due, for a request that delivers its own publication at once."""

@@ -1,20 +1,16 @@
-"""Publications that pass to another repository, another subject or a record that was found again; and superseded
-records of subjects.
-"""
+"""Publications that move to another repository, another subject or a record that was found again; withdrawing them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.addresses import ENGINES, authority_of
-from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import publications
 from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import (
     ATTACH_RECORD,
     GRAPH,
-    SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
     enqueue,
@@ -228,9 +224,9 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await tx.execute_many(GIVE_TO_KEPT, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
     await enqueue_edits(tx, kind=kind, subjects=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
-    promised = await subjects_with_publication(tx, kind, [one.dropped for one in joined])
-    taken_back = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in promised]
-    await enqueue_retractions(tx, kind=kind, subjects=taken_back, records={})
+    with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in joined])
+    retracted = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in with_publication]
+    await enqueue_retractions(tx, kind=kind, subjects=retracted, records={})
 
 
 # A write in flight may still arrive, or come back as an echo or with somebody's edit: because of the mark the publisher
@@ -279,160 +275,6 @@ async def allow_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
-@dataclass(frozen=True, slots=True)
-class SupersededRecord:
-    """A superseded record. ``kind``: that of its subject.
-
-    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: the repository
-    still has it, as far as is known.
-    """
-
-    uri: str
-    kind: PublicationKind
-    subject_id: str
-    is_authors: bool
-    is_there: bool
-    created_at: Instant
-
-
-_COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
-
-FORGET_OF: Mapping[Engine, str] = {
-    engine: f"delete from superseded_records where {authority_of(engine, 'uri')} = :did returning {_COLUMNS}"
-    for engine in ENGINES
-}
-
-
-async def note(
-    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
-) -> None:
-    """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
-    await tx.execute(
-        f"insert into superseded_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, :is_there, :now)"
-        " on conflict (uri) do update set is_there = excluded.is_there, created_at = excluded.created_at",
-        uri=uri,
-        kind=kind,
-        subject_id=subject_id,
-        is_authors=int(is_authors),
-        is_there=int(is_there),
-        now=tx.now,
-    )
-
-
-async def find(reader: Reader, uri: str) -> SupersededRecord | None:
-    """The superseded record with this URI; None if the record was never superseded."""
-    row = await reader.fetch_one(f"select {_COLUMNS} from superseded_records where uri = :uri", uri=uri)
-    return None if row is None else _superseded_record(row)
-
-
-async def subjects(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
-    """The subject that each superseded record belonged to, by URI; URIs of other records are left out."""
-    if not uris:
-        return {}
-    rows = await reader.fetch(
-        "select uri, subject_id from superseded_records where kind = :kind and uri in :uris",
-        kind=kind,
-        uris=sorted(uris),
-    )
-    return {row["uri"]: row["subject_id"] for row in rows}
-
-
-# A URI is free for a new record after its record was retracted, if the author wrote the event in another app, or if the
-# event was deleted here.
-_HELD = """
-    select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
-     where f.uri in :uris
-       and (f.is_there = 1 or f.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
-            or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = f.uri))
-"""
-
-
-async def owned_superseded(reader: Reader, uris: Collection[str]) -> set[str]:
-    """The URIs among these that still belong to a subject here: a record written there makes no new event or series."""
-    if not uris:
-        return set()
-    return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
-
-
-async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[SupersededRecord]:
-    """Every superseded record of a subject, oldest first."""
-    rows = await reader.fetch(
-        f"select {_COLUMNS} from superseded_records where kind = :kind and subject_id = :id order by created_at, uri",
-        kind=kind,
-        id=subject_id,
-    )
-    return [_superseded_record(row) for row in rows]
-
-
-async def in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
-    """URI of a subject's last superseded record in one repository; None if it had none there."""
-    here = [one.uri for one in await of(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
-    return here[-1] if here else None
-
-
-async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
-    """URI of each subject's last superseded record; subjects without one are left out."""
-    if not subject_ids:
-        return {}
-    rows = await reader.fetch(
-        "select subject_id, uri from superseded_records where kind = :kind and subject_id in :ids order by created_at, uri",
-        kind=kind,
-        ids=sorted(subject_ids),
-    )
-    return {row["subject_id"]: row["uri"] for row in rows}
-
-
-async def assign_superseded(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
-    """Assign the superseded records of a dropped subject to the one that it was merged into."""
-    await tx.execute(
-        "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
-        kind=kind,
-        kept=kept,
-        dropped=dropped,
-    )
-
-
-async def drop(tx: Transaction, uri: str) -> None:
-    """Delete a superseded record, because its subject has its record under this URI (again)."""
-    await drop_each(tx, [uri])
-
-
-async def drop_each(tx: Transaction, uris: Collection[str]) -> None:
-    """Delete several superseded records, as ``drop``."""
-    if uris:
-        await tx.execute("delete from superseded_records where uri in :uris", uris=sorted(uris))
-
-
-async def note_gone(tx: Transaction, uri: str) -> SupersededRecord | None:
-    """Store that the repository no longer has a superseded record. Its URI still leads to its subject.
-
-    Returns the record; None if it was known to be gone.
-    """
-    changed = await tx.execute("update superseded_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
-    return await find(tx, uri) if changed else None
-
-
-async def forget_of(tx: Transaction, did: str) -> list[SupersededRecord]:
-    """Delete the superseded records in a deleted account's repository, with their publications; returns them."""
-    rows = await tx.fetch(FORGET_OF[tx.engine], did=did)
-    await tx.execute_many(
-        "delete from publications where kind = :kind and subject_id = :uri",
-        [{"kind": SUPERSEDED_KIND[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
-    )
-    return sorted(map(_superseded_record, rows), key=lambda one: one.uri)
-
-
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
     """Account merge: give all publications to the account that stays."""
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
-
-
-def _superseded_record(row: Row) -> SupersededRecord:
-    return SupersededRecord(
-        row["uri"],
-        PublicationKind(row["kind"]),
-        row["subject_id"],
-        bool(row["is_authors"]),
-        bool(row["is_there"]),
-        Instant(row["created_at"]),
-    )

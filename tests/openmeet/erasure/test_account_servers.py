@@ -34,7 +34,7 @@ from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT
 from openmeet.network.repositories.custodial import as_administration, make_account
 from openmeet.network.repositories.custodial_deletion import LOOKS_AGAIN, MOST_TRIES, custodial_deletion_handler
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.deployment import Deployment, open_deployment
@@ -66,7 +66,7 @@ async def mail_to(deployment: Deployment, who: Caller):
     async with deployment.db.transaction() as tx:
         await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=who.user_id)
         asked = await erasure_requests.find(tx, who.user_id)
-    due = Due(DELETION_MAIL, who.user_id, str(asked.requested_at), 1)
+    due = DueEmail(DELETION_MAIL, who.user_id, str(asked.requested_at), 1)
     return await deletion_composer("Town", "https://meet.example")(deployment.db, due)
 
 
@@ -112,7 +112,7 @@ async def test_records_out_of_reach_are_shown_before_and_mailed_at_last(deployme
     assert mail["due_at"] == deployment.clock.now() + DAY
     said = await mail_to(deployment, cleo)
     assert (said.to, uri in said.text) == ("cleo@example.org", True)
-    due = Due(DELETION_MAIL, cleo.user_id, "1", 1)
+    due = DueEmail(DELETION_MAIL, cleo.user_id, "1", 1)
     assert await deletion_composer("Town", "https://meet.example")(deployment.db, due) is None
     async with deployment.db.transaction() as tx:
         await open_session(tx, cleo.user_id, SessionTransport.BROWSER)

@@ -11,7 +11,7 @@ from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import CheckViolated, Database, Engine
 from openmeet.domain.groups.model import GroupId
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from tests.databases import drop_schemas
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, person
@@ -80,9 +80,9 @@ async def test_addresses_of_declined_invitations_become_hashes(
         everybody = ["zqopen@example.org", "zqben@example.org", "zqcleo@example.org"]
         for _ in range(2):
             async with db.reader() as reader:
-                declined = await left_alone.declined_among(reader, CODE_KEY, group_id, everybody)
+                declined = await email_suppressions.declined_among(reader, CODE_KEY, group_id, everybody)
             assert declined == set(everybody[1:])
-            await left_alone.ensure_key(db, CODE_KEY)
+            await email_suppressions.ensure_key(db, CODE_KEY)
         with pytest.raises(CheckViolated):
             async with db.transaction() as tx:
                 await tx.execute("update group_invitations set email = 'a@b.example' where id = 'declined'")

@@ -28,7 +28,7 @@ from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing.eligibility import DoNothing, decide
 from openmeet.outbox import publication_leases, publications
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from openmeet.web.events.co_hosts_pages import asked_of
 from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, h1_of, person, sign_up, site_on
 
@@ -297,7 +297,7 @@ async def test_the_letter_says_what_it_is_about_and_nothing_once_it_is_decided(d
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         one = await co_hosts.invite(tx, ana, event.slug, "Ben@Example.org")
-    due = Due(co_hosts.CO_HOST_MAIL, one.id, one.id, 1)
+    due = DueEmail(co_hosts.CO_HOST_MAIL, one.id, one.id, 1)
     letter = await compose(db, due)
     assert letter.to == "ben@example.org"
     assert "Board games" in letter.subject

@@ -12,7 +12,7 @@ from openmeet.domain.groups import actions, administration, invitation_queries, 
 from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, GroupLogAction, GroupRole
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.groups.people import details, group_by, member, role, standing
 from tests.openmeet.site_under_test import person
 
@@ -181,7 +181,7 @@ async def test_an_invitation_by_mail_is_enqueued_and_carries_a_link_that_works(d
         (invitation,) = await invitation_queries.open_invitations(tx, group.id)
         owed = await tx.fetch("select subject from outbox_jobs where kind = 'mail' order by subject")
     assert [row["subject"].split("\x1f")[0] for row in owed] == [INVITATION_MAIL]
-    due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
+    due = DueEmail(INVITATION_MAIL, invitation.id, invitation.id, 1)
     compose = invitation_composer(KEY, "Town", "https://town.example")
     letter = await compose(db, due)
     token = letter.text.split("/groups/invitations/")[1].split()[0]
@@ -230,7 +230,7 @@ async def test_who_is_in_already_gets_no_letter_and_nobody_is_told_so(db):
             "ben@example.org",
         )
         (invitation,) = await invitation_queries.open_invitations(tx, group.id)
-    due = Due(INVITATION_MAIL, invitation.id, invitation.id, 1)
+    due = DueEmail(INVITATION_MAIL, invitation.id, invitation.id, 1)
     assert await invitation_composer(KEY, "Town", "https://town.example")(db, due) is None
 
 

@@ -14,7 +14,7 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.emails.groups import succession_composer
 from openmeet.network.ingestion.account_deletion import erase_here
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person, sign_up, site_on
 
@@ -153,15 +153,15 @@ async def test_a_letter_to_the_owner_says_by_whom_until_when_and_how_to_keep_it(
     clock.turn(60 * DAY)
     await pass_on(db)
     compose = succession_composer("Town", "https://town.example")
-    letter = await compose(db, Due(SUCCESSION_MAIL, ana.user_id, group.id, 3))
+    letter = await compose(db, DueEmail(SUCCESSION_MAIL, ana.user_id, group.id, 3))
     assert letter.to == "ana@example.org"
     assert letter.subject == "Cleo will take over Chess club"
     assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
     assert "Thursday 7 May 2026" in letter.text
-    last = await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3))
+    last = await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3))
     assert last.subject == "Last call: Cleo takes over Chess club"
     await does(db, ownership.stop, ana, group.slug)
-    assert await compose(db, Due(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
+    assert await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3)) is None
 
 
 async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):

@@ -26,7 +26,7 @@ from openmeet.emails.rsvp_confirmation import confirmed_composer
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.outbox import publication_leases
-from openmeet.outbox.emails import Due, due_of
+from openmeet.outbox.emails import DueEmail, due_email_of
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
@@ -56,7 +56,7 @@ async def letters(site):
     for row in rows:
         kind, person_id, subject_id = row["subject"].split("\x1f")
         if kind == GUEST_MAIL:
-            due = due_of(type("Row", (), {"subject": row["subject"], "revision": row["revision"]})())
+            due = due_email_of(type("Row", (), {"subject": row["subject"], "revision": row["revision"]})())
             assert (due.person, due.subject_id) == (person_id, subject_id)
             found.append(await compose(site.db, due))
     return [one for one in found if one]
@@ -118,7 +118,7 @@ async def test_a_guest_is_told_where_to_go_once_it_is_sure_that_they_come(site, 
                     "select subject, revision from outbox_jobs where subject like 'guest_confirmed%'"
                 )
                 known = await guests.by_email(reader, f"{who}@example.org")
-            owed = [due_of(type("Row", (), dict(row))()) for row in rows]
+            owed = [due_email_of(type("Row", (), dict(row))()) for row in rows]
             (due,) = [one for one in owed if one.person == known]
             shown[who] = [(await browser.get(mine)).text, await compose(site.db, due)]
             if who == "eve":
@@ -186,7 +186,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
         )
     compose = notification_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
     kind, person_id, subject_id = row["subject"].split("\x1f")
-    news = await compose(site.db, Due(kind, person_id, subject_id, row["revision"]))
+    news = await compose(site.db, DueEmail(kind, person_id, subject_id, row["revision"]))
     assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
     assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
     async with site.db.reader() as reader:

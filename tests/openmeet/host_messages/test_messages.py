@@ -25,7 +25,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
 from tests.shown import words_of
 
@@ -143,7 +143,7 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
             await actions.write(tx, people["Ana"], event.slug, "Bring two torches.", ["going"], submission_key="k")
     assert first == again
     (mail,) = mails
-    letter = await compose(db, Due(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
+    letter = await compose(db, DueEmail(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
     assert letter.subject == "Message from the host: Board games"
     assert "Ana writes:" in letter.text
     assert TEXT in letter.text
@@ -313,7 +313,7 @@ async def last_letter(site, address):
     async with site.db.reader() as reader:
         user = await by_email(reader, address)
         rows = await reader.fetch("select id from notification_emails where user_id = :id order by id desc", id=user.id)
-    return await compose(site.db, Due(NEWS_MAIL, user.id, rows[0]["id"], 1))
+    return await compose(site.db, DueEmail(NEWS_MAIL, user.id, rows[0]["id"], 1))
 
 
 async def test_the_whole_way_by_the_api(site):

@@ -18,7 +18,7 @@ from openmeet.domain.imports import people, queries
 from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, What
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.databases import MakeDatabase
 from tests.openmeet.imports.test_understanding import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
@@ -88,7 +88,7 @@ async def test_one_letter_that_was_read_before(db: Database) -> None:
     assert [one for one in sent if one == 2] == [2]
     assert await count(db, "outbox_jobs") == 2
     letter = await invitation_composer(CODE_KEY, "OpenMeet", "https://m.example")(
-        db, Due(people.ARRIVAL_MAIL, ids[0], ids[0], 1)
+        db, DueEmail(people.ARRIVAL_MAIL, ids[0], ids[0], 1)
     )
     assert letter is not None
     assert letter.to == "ana@example.org"
@@ -125,7 +125,7 @@ async def test_in_by_their_own_yes_alone(db: Database) -> None:
                 with pytest.raises((Refused, NotFound)):
                     await people.accept(tx, who, invitation)
         composed = await invitation_composer(CODE_KEY, "O", "https://m.example")(
-            db, Due(people.ARRIVAL_MAIL, no, no, 1)
+            db, DueEmail(people.ARRIVAL_MAIL, no, no, 1)
         )
         assert composed is None
         async with db.reader() as reader:

@@ -209,7 +209,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         )
         mine = await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         body = cbor.encode({"name": "Nutmeg"})
-        held = await publication_leases.take_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
+        held = await publication_leases.lease_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
@@ -217,7 +217,7 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.store_record_uri(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
-        await in_flight.look_now(tx, TEA)  # as if an earlier create had come late
+        await in_flight.check_now(tx, TEA)  # as if an earlier create had come late
     await erase(db)
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
@@ -384,7 +384,7 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
         mine = await attendance_queries.by_record_uri(tx, own)
         assert mine is not None
         await publications.enqueue(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
-        held = await publication_leases.take_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
+        held = await publication_leases.lease_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"

@@ -17,7 +17,7 @@ from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
@@ -68,7 +68,7 @@ async def wrote(db: Database, did: Did) -> None:
     await take(db, *theirs, answer)
     async with db.transaction() as tx:
         await merge_decisions.keep(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
-        await publication_moves.note(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
+        await superseded_records.store(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
         made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
         await record_queries.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
         await record_queries.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")
@@ -101,7 +101,7 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
         "decisions": (merge_decisions.ERASE[engine], "merge_decisions_by_repository"),
         "records": (seen.URIS_OF[engine], "record_subjects_by_repository"),
         "answers": (answers.ERASABLE[engine], "attendances_by_repository"),
-        "what changed hands": (publication_moves.FORGET_OF[engine], "superseded_records_by_repository"),
+        "what changed hands": (superseded_records.ERASE[engine], "superseded_records_by_repository"),
         "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),
         "groups made here": (record_queries.FORGET_RECORDS_OF[engine], "groups_by_repository"),
         "groups that went on": (record_queries.FORGET_FORMER_OF[engine], "superseded_group_records_by_repository"),

@@ -15,7 +15,7 @@ from openmeet.network.ingestion import discrepancies
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     KeptRecord,
-    Promised,
+    PublishedVersion,
     RecordDiscrepancy,
     RepositoryFacts,
     compare,
@@ -236,7 +236,9 @@ def test_what_is_newer_than_the_read_disagrees_with_nothing():
         "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
         "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),
     }
-    facts = RepositoryFacts(kept, {"at://a/e/1": Promised("new", "5"), "at://a/e/3": Promised("x", "5")}, (), ())
+    facts = RepositoryFacts(
+        kept, {"at://a/e/1": PublishedVersion("new", "5"), "at://a/e/3": PublishedVersion("x", "5")}, (), ()
+    )
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "4", facts) == []
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "5", facts) == [
         RecordDiscrepancy("at://a/e/1", discrepancies.Discrepancy.PUBLICATION_DIFFERS),

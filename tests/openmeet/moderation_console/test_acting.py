@@ -26,7 +26,7 @@ from openmeet.emails.notifications.content import items
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.network.ingestion.intake import note_host
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -68,7 +68,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_bac
                 "select id from notification_emails where user_id = :who and closed_at is null order by id",
                 who=who.user_id,
             )
-        return [await compose(db, Due(NEWS_MAIL, who.user_id, row["id"], 1)) for row in rows]
+        return [await compose(db, DueEmail(NEWS_MAIL, who.user_id, row["id"], 1)) for row in rows]
 
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")

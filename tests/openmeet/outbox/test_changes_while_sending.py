@@ -45,7 +45,7 @@ OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
-    "left": publication_leases.leave,
+    "left": publication_leases.settle_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),
     "refused": _move(PublicationState.REFUSED),
@@ -58,7 +58,7 @@ OUTCOMES: dict[str, Outcome] = {
 async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
-    (held,) = await publication_leases.take(tx, limit=1, seconds=60)
+    (held,) = await publication_leases.lease_due(tx, limit=1, seconds=60)
     await tx.execute(
         "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
         " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
@@ -75,7 +75,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
 
 async def _leased_again(db: Database) -> LeasedPublication | None:
     async with db.transaction() as tx:
-        found = await publication_leases.take(tx, limit=1, seconds=60)
+        found = await publication_leases.lease_due(tx, limit=1, seconds=60)
         return found[0] if found else None
 
 
@@ -106,7 +106,7 @@ async def test_nothing_is_looked_at_twice(database: Database, outcome: str):
     again = await _leased_again(database)
     assert again is not None
     async with database.transaction() as tx:
-        await publication_leases.leave(tx, again)
+        await publication_leases.settle_without_write(tx, again)
     assert await _leased_again(database) is None
 
 

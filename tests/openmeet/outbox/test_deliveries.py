@@ -5,7 +5,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
-from openmeet.outbox.emails import Due, OutgoingEmail, email_handler, enqueue_email
+from openmeet.outbox.emails import DueEmail, OutgoingEmail, email_handler, enqueue_email
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 
@@ -23,7 +23,7 @@ class _Post:
             raise self.failures.pop(0)
 
 
-async def compose(_db: Database, due: Due) -> OutgoingEmail | None:
+async def compose(_db: Database, due: DueEmail) -> OutgoingEmail | None:
     if due.subject_id == "gone":
         return None
     return OutgoingEmail("ana@example.org", "News", f"{due.kind} {due.subject_id} {due.revision}")

@@ -166,7 +166,9 @@ async def test_deleted_by_somebody_else(db: Database, state: PublicationState):
     """One that was void already has no address; attached to a record again it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
-        lost = await publication_echoes.lose(tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED)
+        lost = await publication_echoes.mark_lost(
+            tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED
+        )
     assert lost is GRAPH.allows(state, PublicationState.RETRACTED)
     assert await state_of(db) is (PublicationState.RETRACTED if lost else state)
 
@@ -211,11 +213,11 @@ async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Da
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
-        first = (await publication_leases.take(tx, limit=10, seconds=60))[0]
-        assert await publication_leases.take(tx, limit=10, seconds=60) == []
+        first = (await publication_leases.lease_due(tx, limit=10, seconds=60))[0]
+        assert await publication_leases.lease_due(tx, limit=10, seconds=60) == []
     clock.turn(61 * SECOND)
     async with db.transaction() as tx:
-        second = (await publication_leases.take(tx, limit=10, seconds=60))[0]
+        second = (await publication_leases.lease_due(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
         assert not await publication_leases.set_state(tx, first, PublicationState.REFUSED)
         assert await publication_leases.set_state(tx, second, PublicationState.PUBLISHED)
@@ -235,7 +237,7 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
         await publications.enqueue_retraction(
             tx, kind=PublicationKind.EVENT, subject_id="e2", user_id=user_id, revision=2
         )
-        assert [row.subject_id for row in await publication_leases.take(tx, limit=1, seconds=60)] == ["e2"]
+        assert [row.subject_id for row in await publication_leases.lease_due(tx, limit=1, seconds=60)] == ["e2"]
 
 
 async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
@@ -277,8 +279,8 @@ async def test_a_create_that_never_arrived_is_no_published_record(db: Database, 
     async with db.transaction() as tx:
         await place(tx, state)
         await tx.execute("update publications set base_rev = null, base_cid = null")
-        await in_flight.remember(tx, InFlightWrite(URI, "new", None), did=DID)
-        await publication_echoes.give_up_revision(tx, await held(tx))
+        await in_flight.store(tx, InFlightWrite(URI, "new", None), did=DID)
+        await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
         owed = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
     assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (
@@ -294,7 +296,7 @@ async def test_what_was_agreed_on_before_stays_published(db: Database):
     """There is a record: a later answer elsewhere only makes the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.REFUSED)
-        await publication_echoes.give_up_revision(tx, await held(tx))
+        await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
     assert (found.state, found.uri, found.is_pending) == (PublicationState.PUBLISHED, URI, False)
 
@@ -305,7 +307,7 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
     async with db.transaction() as tx:
         user_id = await place(tx, PublicationState.DUE, uri=None)
         other = await users.create_person(tx, display_name="Ben")
-        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        row = (await publication_leases.lease_due(tx, limit=5, seconds=60))[0]
         assert (
             await publication_leases.store_before_sending(
                 tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff"
@@ -319,7 +321,7 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
         await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
-        await publication_echoes.give_up_revision(tx, found)
+        await publication_echoes.abandon_revision(tx, found)
         await publication_echoes.attach(
             tx, kind=PublicationKind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
         )
@@ -330,10 +332,10 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await publication_moves.allow_all_of(tx, user_id)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)
         await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
-        row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
+        row = (await publication_leases.lease_due(tx, limit=5, seconds=60))[0]
         assert await publication_leases.start_retracting(tx, row)
         assert await publication_leases.set_retracted(tx, row, is_gone=True)
-        await publication_leases.leave(tx, row)
+        await publication_leases.settle_without_write(tx, row)
         await publication_leases.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_counts.counts(tx)
-        assert await publication_leases.take_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None
+        assert await publication_leases.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

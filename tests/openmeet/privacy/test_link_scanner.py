@@ -21,7 +21,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, email_handler
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
 from tests.openmeet.every_row import every_row
@@ -51,7 +51,7 @@ class Post:
             pass
 
     def _noting(self, compose: Composer) -> Composer:
-        async def noting(db: Database, due: Due) -> OutgoingEmail | None:
+        async def noting(db: Database, due: DueEmail) -> OutgoingEmail | None:
             letter = await compose(db, due)
             if letter is not None:
                 self.written.add(due.kind)

@@ -93,7 +93,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(deployment: Deployment):
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
     await deployment.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, RsvpReply.INTERESTED)
     async with deployment.db.transaction() as tx:
-        (held,) = await publication_leases.take(tx, limit=5, seconds=60)
+        (held,) = await publication_leases.lease_due(tx, limit=5, seconds=60)
         decision = await decide(tx, held, deployment.publisher.flags)
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(deployment.db, deployment.network, decision.identity)
@@ -110,13 +110,15 @@ async def test_public_again_before_the_answer_is_gone(deployment: Deployment):
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
         held = [
-            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+            one
+            for one in await publication_leases.lease_due(tx, limit=5, seconds=60)
+            if one.kind is PublicationKind.RSVP
         ]
         for one in held:
             await publication_leases.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await settle.forget_record(deployment.publisher, publication_leases.as_retracting(one))
+        await settle.forget_record(deployment.publisher, publication_leases.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
     await pay_all(deployment)
     async with deployment.db.reader() as reader:
@@ -130,7 +132,9 @@ async def test_taking_back_ends_where_nothing_is_pending_any_more(deployment: De
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
         held = [
-            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+            one
+            for one in await publication_leases.lease_due(tx, limit=5, seconds=60)
+            if one.kind is PublicationKind.RSVP
         ]
         for one in held:
             await publication_leases.start_retracting(tx, one)

@@ -26,7 +26,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, release_pending
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.in_flight import abandoned_create_handler
+from openmeet.network.publishing.unanswered_writes import abandoned_create_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind

@@ -282,8 +282,8 @@ async def test_nothing_is_looked_for_in_it_any_more(deployment: Deployment):
     await second_account(deployment, cleo)
     (uri,) = held = await everything_in(deployment, account)
     async with deployment.db.transaction() as tx:
-        await in_flight.remember(tx, InFlightWrite(uri, str(held[uri]), None), did=account)
-        await in_flight.look_now(tx, uri)
+        await in_flight.store(tx, InFlightWrite(uri, str(held[uri]), None), did=account)
+        await in_flight.check_now(tx, uri)
         await tx.execute("update publications set uri = null, state = 'withheld' where subject_id = :id", id=event.id)
     await sign_in_as_somebody_else(deployment, cleo, account)
     await deployment.deliver_jobs()

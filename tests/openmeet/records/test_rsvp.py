@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.reader import Unmappable
-from openmeet.network.records.rsvp import Silence, read_rsvp, record_key_for, told, write_rsvp
+from openmeet.network.records.rsvp import NoStatusToken, read_rsvp, record_key_for, status_token, write_rsvp
 from tests.parts import fixture_path, needs
 
 WISHES = [PublicationConsent(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
@@ -92,14 +92,24 @@ def test_precedence_is_created_then_key_time_then_key():
 
 def test_table_of_what_is_published():
     for wanted in WISHES:
-        assert told(AttendanceStatus.ATTENDING, wanted) == told(AttendanceStatus.ATTENDED, wanted) == f"{RSVP}#going"
-        assert told(AttendanceStatus.INTERESTED, wanted) == f"{RSVP}#interested"
+        assert (
+            status_token(AttendanceStatus.ATTENDING, wanted)
+            == status_token(AttendanceStatus.ATTENDED, wanted)
+            == f"{RSVP}#going"
+        )
+        assert status_token(AttendanceStatus.INTERESTED, wanted) == f"{RSVP}#interested"
         is_said = wanted.declined_as is DeclinedAs.NOT_GOING
-        assert told(AttendanceStatus.DECLINED, wanted) == (f"{RSVP}#notgoing" if is_said else Silence.NO_RECORD)
-        waiting = f"{RSVP}#interested" if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
-        assert told(AttendanceStatus.PENDING, wanted) == told(AttendanceStatus.WAITLISTED, wanted) == waiting
-        assert told(AttendanceStatus.INVITED, wanted) is Silence.UNDECIDED
-        assert told(AttendanceStatus.REJECTED, wanted) is Silence.UNDECIDED
+        assert status_token(AttendanceStatus.DECLINED, wanted) == (
+            f"{RSVP}#notgoing" if is_said else NoStatusToken.NO_RECORD
+        )
+        waiting = f"{RSVP}#interested" if wanted.waiting_as is WaitingAs.INTERESTED else NoStatusToken.UNDECIDED
+        assert (
+            status_token(AttendanceStatus.PENDING, wanted)
+            == status_token(AttendanceStatus.WAITLISTED, wanted)
+            == waiting
+        )
+        assert status_token(AttendanceStatus.INVITED, wanted) is NoStatusToken.UNDECIDED
+        assert status_token(AttendanceStatus.REJECTED, wanted) is NoStatusToken.UNDECIDED
 
 
 def test_new_answer_is_valid():

@@ -25,7 +25,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.emails.groups import invitation_composer
-from openmeet.outbox.emails import Due
+from openmeet.outbox.emails import DueEmail
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
@@ -60,10 +60,10 @@ async def test_nobody_is_asked_to_host_together(db: Database, who: str) -> None:
         with pytest.raises(Refused, match=EventReason.CANNOT_HOST):
             await co_hosts.accept(tx, ben, earlier.id)
         by_mail = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
-    assert await co_host_composer(*LETTERHEAD)(db, Due("", by_mail.id, by_mail.id, 1)) is None
+    assert await co_host_composer(*LETTERHEAD)(db, DueEmail("", by_mail.id, by_mail.id, 1)) is None
     async with db.transaction() as tx:
         other = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
-    assert await co_host_composer(*LETTERHEAD)(db, Due("", other.id, other.id, 1)) is not None
+    assert await co_host_composer(*LETTERHEAD)(db, DueEmail("", other.id, other.id, 1)) is not None
 
 
 @WHO
@@ -74,7 +74,7 @@ async def test_a_letter_that_invites_into_a_group_is_not_written(db: Database, w
         await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, "ben@example.org")
         row = await tx.fetch_one("select id from group_invitations where email = :email", email="ben@example.org")
         assert row is not None
-    due = Due(INVITATION_MAIL, row["id"], row["id"], 1)
+    due = DueEmail(INVITATION_MAIL, row["id"], row["id"], 1)
     assert await invitation_composer(*LETTERHEAD)(db, due) is not None
     async with db.transaction() as tx:
         await _part(tx, who, ana, ben)

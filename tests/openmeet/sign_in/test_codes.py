@@ -22,7 +22,7 @@ from openmeet.domain.sign_in.model import (
 )
 from openmeet.domain.users.queries import by_email
 from openmeet.emails.sign_in_code import code_composer
-from openmeet.outbox.emails import Due, due_of, enqueue_emails
+from openmeet.outbox.emails import DueEmail, due_email_of, enqueue_emails
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.site_under_test import CODE_KEY, site_on
 
@@ -216,7 +216,7 @@ async def test_neither_code_nor_token_is_in_the_database(make_sqlite):
 async def test_the_letter_carries_the_code_until_it_is_used(db):
     challenge = await ask(db)
     compose = code_composer(CODE_KEY, "OpenMeet", "https://meet.example")
-    due = Due(CODE_MAIL, EMAIL, challenge.id, 1)
+    due = DueEmail(CODE_MAIL, EMAIL, challenge.id, 1)
     letter = await compose(db, due)
     assert letter.to == EMAIL
     assert letter.subject == f"Your code: {model.spaced(right(challenge))}"
@@ -343,4 +343,4 @@ async def test_a_code_goes_before_mails_that_have_been_due_longer(db, clock):
     await ask(db)
     async with db.transaction() as tx:
         (first,) = await jobs.lease(tx, JobKind.MAIL, limit=1, until=Instant(tx.now + MINUTE))
-    assert due_of(first).kind == CODE_MAIL
+    assert due_email_of(first).kind == CODE_MAIL

@@ -35,7 +35,7 @@ from openmeet.domain.webhooks.actions import forget_old_deliveries
 from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
 from openmeet.emails.webhook_disabled import off_composer
-from openmeet.outbox.emails import due_of
+from openmeet.outbox.emails import due_email_of
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
@@ -359,7 +359,9 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
         stage.clock.turn(DAY)
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
     assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
-    owed = [due_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")]
+    owed = [
+        due_email_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")
+    ]
     (due,) = [one for one in owed if one.kind == OFF_MAIL]
     letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
     assert letter is not None

@@ -100,13 +100,13 @@ async def merge_rsvps(
             for kept, dropped in ordered
         ],
     )
-    promised = await subjects_with_publication(
+    with_publication = await subjects_with_publication(
         tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
     )
     joined = [
         publication_moves.JoinedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered
-        if not promised.isdisjoint({kept.id, dropped.id})
+        if not with_publication.isdisjoint({kept.id, dropped.id})
     ]
     await publication_moves.join_subjects(tx, publications.PublicationKind.RSVP, joined, to_user)
     return [dropped for _, dropped in ordered]

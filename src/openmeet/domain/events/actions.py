@@ -46,7 +46,7 @@ from openmeet.domain.events.submissions import further_fields, pack, values_of_e
 from openmeet.domain.events.trust import look_first
 from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_moves, publications, superseded_records
 
 # Long enough to sign up, find the e-mail, be interrupted and come back the next day.
 DRAFT_LIFE = 7 * DAY
@@ -319,7 +319,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
-        await publication_moves.note(
+        await superseded_records.store(
             tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
         )
     await queries.count_retraction(tx, event_id)

@@ -6,14 +6,14 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, event_of
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 
 async def find(reader: Reader, uri: str) -> Event | None:
     """The event whose record this is, or was."""
     found = await queries.by_record_uri(reader, uri)
-    former = None if found is not None else await publication_moves.find(reader, uri)
+    former = None if found is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.EVENT:
         return found
     return await queries.by_id(reader, EventId(former.subject_id))
@@ -23,7 +23,7 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
     """The URI that RSVPs refer to, for each of these former URIs: the current record's, or the last one where there is
     no record at present. RSVPs to an event are compared under one URI.
     """
-    events = await publication_moves.subjects(reader, PublicationKind.EVENT, uris)
+    events = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
     if not events:
         return {}
     rows = await reader.fetch(
@@ -31,7 +31,7 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
     )
     addresses = {row["id"]: row["record_uri"] for row in rows}
     off = [event_id for event_id, uri in addresses.items() if uri is None]
-    addresses |= await publication_moves.latest(reader, PublicationKind.EVENT, off)
+    addresses |= await superseded_records.latest(reader, PublicationKind.EVENT, off)
     taken = await events_with(reader, events)  # another event may have the URI by now
     return {uri: addresses[one] for uri, one in events.items() if one in addresses and uri not in taken}
 
@@ -39,7 +39,7 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
 async def addresses_of(reader: Reader, events: Collection[Event]) -> list[str]:
     """The URIs that RSVPs to these events refer to; events never published have none."""
     off = [event.id for event in events if event.record_uri is None]
-    before = await publication_moves.latest(reader, PublicationKind.EVENT, off)
+    before = await superseded_records.latest(reader, PublicationKind.EVENT, off)
     return [uri for uri in (event.record_uri or before.get(event.id) for event in events) if uri is not None]
 
 
@@ -55,7 +55,7 @@ async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
     """Ids of the events that have, or had, these records, by URI."""
     if not uris:
         return {}
-    former = await publication_moves.subjects(reader, PublicationKind.EVENT, uris)
+    former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
     rows = await reader.fetch("select id, record_uri from events where record_uri in :uris", uris=sorted(uris))
     return {uri: EventId(event_id) for uri, event_id in former.items()} | {
         row["record_uri"]: EventId(row["id"]) for row in rows

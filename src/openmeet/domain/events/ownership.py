@@ -25,9 +25,9 @@ from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publication_moves import SupersededRecord
+from openmeet.outbox import publication_moves, publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
+from openmeet.outbox.superseded_records import SupersededRecord
 
 # Payload of an offer notification: what is offered.
 EVENT = "event"
@@ -181,7 +181,7 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
         ):
             moving.append(one)
             if to is not None:
-                former = await publication_moves.of(tx, PublicationKind.EVENT, one.id)
+                former = await superseded_records.of_subject(tx, PublicationKind.EVENT, one.id)
                 await return_to(tx, PublicationKind.EVENT, one.id, former, one.author_id, did=to)
     await _go_on(tx, moving)
 
@@ -201,9 +201,9 @@ async def leave_record(
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
-    if uri is None or (sent is None and await publication_moves.find(tx, uri) is not None):
+    if uri is None or (sent is None and await superseded_records.find(tx, uri) is not None):
         return False
-    await publication_moves.note(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
+    await superseded_records.store(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
     if sent is not None:
         await publication_moves.rename(
             tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
@@ -237,12 +237,12 @@ async def return_to(
 async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
     """DID and URI of the records of these events, by event, without superseded ones."""
     held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
-    former = await publication_moves.subjects(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
+    former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
     return {event_id: record for event_id, record in held.items() if record[1] not in former}
 
 
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
-    former = await publication_moves.of(tx, PublicationKind.EVENT, event.id)
+    former = await superseded_records.of_subject(tx, PublicationKind.EVENT, event.id)
     await return_to(tx, PublicationKind.EVENT, event.id, former, to)
     if (
         former
@@ -250,7 +250,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         and event.record_did in {one.did for one in await identities.of_user(tx, to)}
     ):
         # Nothing else followed: it has been the event's record all the time.
-        await publication_moves.drop(tx, event.record_uri)
+        await superseded_records.delete(tx, event.record_uri)
 
 
 async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:

@@ -37,7 +37,7 @@ from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
 
@@ -166,7 +166,7 @@ async def check_mails(reader: Reader, key: SigningKey, group: Group, text: str) 
             {"emails": GroupReason.NO_ADDRESS_FOUND(text=unread[0][:40]) if unread else GroupReason.ADDRESSES_NEEDED}
         )
     known = await invitation_queries.invited_among(reader, group.id, list(found))
-    known |= await left_alone.declined_among(reader, key, group.id, list(found))
+    known |= await email_suppressions.declined_among(reader, key, group.id, list(found))
     sent = await invitation_queries.mails_since(reader, group.id, Instant(reader.now - DAY))
     return Mails(
         fresh=tuple(one for one in found if one not in known),
@@ -264,7 +264,7 @@ async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: Invitation
 
 
 async def _leave_alone(tx: Transaction, key: SigningKey, invitation: Invitation, email: str) -> None:
-    await left_alone.decline(tx, key, invitation.group_id, email)
+    await email_suppressions.decline(tx, key, invitation.group_id, email)
     await invitation_queries.decline_invitation(tx, invitation.id)
 
 

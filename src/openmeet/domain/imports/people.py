@@ -42,7 +42,7 @@ from openmeet.domain.imports.model import (
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import current, in_language
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
@@ -209,7 +209,7 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
         # Outlasts the list, which goes some time after its use, or with the account of the person who imported it.
-        await left_alone.decline(tx, key, person.target, person.email)
+        await email_suppressions.decline(tx, key, person.target, person.email)
 
 
 async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:

@@ -24,7 +24,7 @@ from openmeet.domain.series import queries, save
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 
@@ -176,7 +176,7 @@ async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id
     if series is None or series.deleted_at is not None or series.owner_id != user_id:
         return False
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, user_id, series.revision + 1)
-    former = await publication_moves.of(tx, PublicationKind.SERIES, series.id)
+    former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
     await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, user_id, did=target)
     await save.save(tx, replace(series, changed_by=user_id))
     return True

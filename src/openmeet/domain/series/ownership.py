@@ -32,7 +32,7 @@ from openmeet.domain.series import date_queries, follower_queries, queries, save
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 # Names to choose from; others follow the series first.
@@ -194,7 +194,7 @@ async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
     """Transfer the locked series and its upcoming dates to somebody else."""
     await _forget(tx, series.id)
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
-    former = await publication_moves.of(tx, PublicationKind.SERIES, series.id)
+    former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
     await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
     saved = await save.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]

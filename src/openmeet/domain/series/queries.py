@@ -21,7 +21,7 @@ from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publications, superseded_records
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -357,7 +357,7 @@ def values_of(series: Series) -> dict[str, Any]:
 async def find(reader: Reader, uri: str) -> Series | None:
     """The series whose record this is, or was."""
     found = await by_record_uri(reader, uri)
-    former = None if found is not None else await publication_moves.find(reader, uri)
+    former = None if found is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.SERIES:
         return found
     return await by_id(reader, SeriesId(former.subject_id))

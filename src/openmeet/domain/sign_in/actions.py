@@ -30,7 +30,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
 from openmeet.i18n.catalogue import current
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
 
 
@@ -141,7 +141,7 @@ async def _let_in(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
         # Anyone who signs up accepts e-mail at this address again.
-        await left_alone.opt_in(tx, key, challenge.email)
+        await email_suppressions.opt_in(tx, key, challenge.email)
     else:
         user_id = user.id
     session = await open_session(tx, user_id, kind)

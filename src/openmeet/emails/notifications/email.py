@@ -34,8 +34,8 @@ from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, un
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox import left_alone
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail
+from openmeet.outbox import email_suppressions
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 # Events in one digest; the page has them all.
@@ -69,7 +69,7 @@ class Story:
 def notification_composer(head: EmailContext) -> Composer:
     """Composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close(tx, due.subject_id)
             return await _email(tx, head, due, news)
@@ -80,7 +80,7 @@ def notification_composer(head: EmailContext) -> Composer:
 def digest_composer(head: EmailContext) -> Composer:
     """Composer of ``DIGEST_MAIL``: what happened in a day."""
 
-    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
             return await _email(tx, head, due, news, is_digest=True)
@@ -89,7 +89,7 @@ def digest_composer(head: EmailContext) -> Composer:
 
 
 async def _email(
-    tx: Transaction, head: EmailContext, due: Due, news: list[Notification], *, is_digest: bool = False
+    tx: Transaction, head: EmailContext, due: DueEmail, news: list[Notification], *, is_digest: bool = False
 ) -> OutgoingEmail | None:
     user_id = UserId(due.person)
     user = await users.by_id(tx, user_id)
@@ -100,8 +100,8 @@ async def _email(
     # Switched off since: not sent, whatever is waiting.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
-    never = "" if guest is None else left_alone.url_of(head.key, head.public_url, address)
-    if never and await left_alone.is_left_alone(tx, head.key, address):
+    never = "" if guest is None else email_suppressions.url_of(head.key, head.public_url, address)
+    if never and await email_suppressions.is_suppressed(tx, head.key, address):
         wanted = [one for one in wanted if one.kind is not kinds.INVITED]
     search_of = {one.id: one.payload.search_id for one in wanted if isinstance(one.payload, SearchMatch)}
     searches = await alerts.those_on(tx, user_id, {search_id for search_id in search_of.values() if search_id})
@@ -308,7 +308,7 @@ async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic:
 
 
 async def _calendar(
-    tx: Transaction, head: EmailContext, story: Story, mine: Attendance | None, due: Due, *, goes_to_all: bool
+    tx: Transaction, head: EmailContext, story: Story, mine: Attendance | None, due: DueEmail, *, goes_to_all: bool
 ) -> CalendarFile | None:
     """The calendar file for an attendee or a possible one, and the cancellation for a removed one; otherwise none.
 

@@ -35,7 +35,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
@@ -114,7 +114,7 @@ async def _take_over(
     puts = [one for one, _ in applied if one.reading.message.uri in records]
     await _tell(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
-    await publication_moves.drop_each(tx, made)
+    await superseded_records.delete_each(tx, made)
     await pending.follow_record(tx, made)
     for one in puts:
         _, after = of_uri[one.reading.message.uri]
@@ -257,13 +257,15 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
     # Edits made here of such an event are kept in case its record comes back.
-    promised = await subjects_with_publication(tx, PublicationKind.EVENT, sorted(event.id for event in there.values()))
+    with_publication = await subjects_with_publication(
+        tx, PublicationKind.EVENT, sorted(event.id for event in there.values())
+    )
     together: dict[str, Event] = {}
     for one in gone:
         event = there.get(one.message.uri)
         if event is None:
             continue
-        if event.id in promised or event.deleted_at is not None:
+        if event.id in with_publication or event.deleted_at is not None:
             await deletions.of_event(tx, here, batch, one.message, one.known, None)
         else:
             together[one.message.uri] = event

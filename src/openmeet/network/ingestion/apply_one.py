@@ -101,7 +101,7 @@ async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     reason = RecordReason.RETRACTED_BEFORE
     if not await seen.put(tx, message, standing=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
         return IngestResult.KNOWN
-    await in_flight.look_now(tx, message.uri)
+    await in_flight.check_now(tx, message.uri)
     log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
     return IngestResult.LATE
 
@@ -262,7 +262,7 @@ async def _delete(
             await series_records.remove_from_network(tx, message.uri)
         elif owned.state is not PublicationState.RETRACTING:
             reason = PublicationReason.SERIES_RECORD_DELETED
-            await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+            await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, owned)
     elif message.collection in EVENTS:
@@ -275,7 +275,7 @@ async def _delete(
 async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
     if owned is not None and owned.state is not PublicationState.RETRACTING:
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await publication_echoes.mark_lost(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
     if owned is not None:

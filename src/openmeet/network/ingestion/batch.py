@@ -17,7 +17,7 @@ from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, 
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox import in_flight, publication_leases, publication_moves
+from openmeet.outbox import in_flight, publication_leases, superseded_records
 
 # A rev further in the future is refused from every source: it would block what follows.
 MAX_AHEAD = 5 * MINUTE
@@ -115,7 +115,7 @@ async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) 
     others = ownership_transfer.named_by(readings) | of_series | of_groups
     leads = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
-    former = await publication_moves.owned_superseded(tx, uris - answer_uris)
+    former = await superseded_records.owned_among(tx, uris - answer_uris)
     batch = Batch(
         before,
         await publication_leases.owned_among(tx, sorted(uris)),

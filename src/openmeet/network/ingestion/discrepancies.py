@@ -41,7 +41,7 @@ class KeptRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Promised:
+class PublishedVersion:
     """A publication in state PUBLISHED, with the agreed version."""
 
     base_cid: str | None
@@ -53,7 +53,7 @@ class RepositoryFacts:
     """What is stored about one repository, by URI. ``rowless``: understood records without a row; ``recordless``: rows without a record."""
 
     kept: Mapping[str, KeptRecord]
-    promised: Mapping[str, Promised]
+    published: Mapping[str, PublishedVersion]
     rowless: Sequence[str]
     recordless: Sequence[str]
 
@@ -62,7 +62,7 @@ def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[
     """``there``: URI to CID as of ``rev``. In URI order."""
     found = [
         *_records(there, rev, facts.kept),
-        *_promises(there, rev, facts.promised),
+        *_publications(there, rev, facts.published),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_MISSING) for uri in facts.rowless),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_WITHOUT_RECORD) for uri in facts.recordless),
     ]
@@ -86,13 +86,15 @@ def _records(there: Mapping[str, str], rev: str, kept: Mapping[str, KeptRecord])
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_GONE)
 
 
-def _promises(there: Mapping[str, str], rev: str, promised: Mapping[str, Promised]) -> Iterator[RecordDiscrepancy]:
-    for uri, promise in promised.items():
-        if promise.base_rev > rev:
+def _publications(
+    there: Mapping[str, str], rev: str, published: Mapping[str, PublishedVersion]
+) -> Iterator[RecordDiscrepancy]:
+    for uri, version in published.items():
+        if version.base_rev > rev:
             continue
         if uri not in there:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_LOST)
-        elif there[uri] != promise.base_cid:
+        elif there[uri] != version.base_cid:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_DIFFERS)
 
 

@@ -34,12 +34,12 @@ from openmeet.network.records.own_entries import Earlier
 from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
-from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications
-from openmeet.outbox.publication_echoes import Unsent
+from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications, superseded_records
+from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publication_moves import SupersededRecord
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
+from openmeet.outbox.superseded_records import SupersededRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ async def _apply_with_consequences(
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
-        await publication_moves.drop(tx, uri)
+        await superseded_records.delete(tx, uri)
     elif before.is_without_record:
         await attendance.restore_rsvps_of(tx, await event_queries.several(tx, [event_id]))
     return event_id
@@ -145,7 +145,7 @@ async def remove(
     former = await _superseded_record(tx, uri, owned)
     if former is not None:
         if owned is not None and owned.state is not PublicationState.RETRACTING:
-            await publication_echoes.lose(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
+            await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
         await going_on.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
@@ -158,7 +158,7 @@ async def remove(
     if owned is not None:
         unsent = await _unsent(tx, here, uri, owned)
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
         await _keep_unsent(tx, here, last)
     event = await event_queries.by_record_uri(tx, uri)
@@ -185,7 +185,7 @@ async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
         await publication_echoes.keep_edits(tx, owned, unsent)
 
 
-async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublication) -> Unsent | None:
+async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
     """Edits made here that are in no record, as kept with the publication; None if there are none."""
     event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
     if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
@@ -197,7 +197,7 @@ async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublicatio
     network_event = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
     base, ours, _ = await _sides(tx, here, agreed, network_event, owned, event)
     edits = _typed(owned, base, ours) if owned.is_pending else WAY.edits_between(base, ours)
-    return Unsent(encode_edits(edits), WAY.encode(ours)) if edits else None
+    return UnsentEdits(encode_edits(edits), WAY.encode(ours)) if edits else None
 
 
 def _typed(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
@@ -211,9 +211,9 @@ async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication
     """The subject that had this record before and keeps its address: the record may have come back to it since."""
     if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
-    if owned is None and not await publication_moves.owned_superseded(tx, [uri]):
+    if owned is None and not await superseded_records.owned_among(tx, [uri]):
         return None
-    return await publication_moves.find(tx, uri)
+    return await superseded_records.find(tx, uri)
 
 
 async def _stay(tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None) -> None:

@@ -114,7 +114,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Stop publishing a group whose record another app deleted: its owner wants it off the network. Here it stays."""
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         return
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
@@ -250,7 +250,7 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
 async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the acceptance: remove the member. An owner stays, and is only no longer listed publicly."""
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
+    if not await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         return
     found = await _standing(tx, owned)
     if found is None:
@@ -286,8 +286,8 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     user_id, is_here = await identities.who_wrote(tx, parse_did(by.about))
     mine = await queries.find_member(tx, group.id, user_id)
     before = mine.role if mine else None
-    promised = None if mine is None else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, mine.id)
-    if before in {GroupRole.BANNED, GroupRole.OWNER} or (promised is not None and promised.uri is not None):
+    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, mine.id)
+    if before in {GroupRole.BANNED, GroupRole.OWNER} or (publication is not None and publication.uri is not None):
         return
     role = by.role if is_here and by.role is not GroupRole.OWNER else GroupRole.MEMBER
     standing = mine or queries.new_membership(tx.now, group.id, user_id, role)

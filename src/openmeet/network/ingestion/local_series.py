@@ -361,7 +361,7 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the record: it is not published again until its owner decides so. The series and its dates stay."""
     reason = PublicationReason.SERIES_RECORD_DELETED
-    if await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
+    if await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason):
         await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 

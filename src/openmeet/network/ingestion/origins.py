@@ -27,7 +27,7 @@ from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import OriginMark
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_moves, publications, superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 # No event is edited this often: a greater counter is forged.
@@ -64,7 +64,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
         return False
     if await event_queries.by_record_uri(tx, message.uri) is not None:
         return False  # it came back once before, and is an event of its own since
-    former = await publication_moves.find(tx, message.uri)
+    former = await superseded_records.find(tx, message.uri)
     if former is not None and former.subject_id != event.id:
         return False  # a copied mark: the address is that of another event
     is_back = former is not None and not former.is_there

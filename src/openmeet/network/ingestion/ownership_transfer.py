@@ -30,7 +30,7 @@ from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.succession import RecordSuccession, read_succession
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
@@ -87,8 +87,8 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
-    await publication_moves.note(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
-    await publication_moves.assign_superseded(tx, PublicationKind.EVENT, gone.id, kept.id)
+    await superseded_records.store(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
+    await superseded_records.assign(tx, PublicationKind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
@@ -96,7 +96,7 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, kept, kept.id, newest.rev)
     await seen.move_answers(
-        tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, kept.id)], new
+        tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, kept.id)], new
     )
     both = await merge.merge_events(tx, gone.id, kept.id)
     # Nothing is pending for either of the two any longer.

@@ -30,7 +30,7 @@ from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     KeptRecord,
-    Promised,
+    PublishedVersion,
     RecordDiscrepancy,
     RepositoryFacts,
     compare,
@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 KEPT = "select uri, cid, rev, standing from records where did = :did"
 
-PROMISED = """
+PUBLISHED = """
     select uri, base_cid, base_rev from publications where did = :did and state = 'published' and uri is not null
 """
 
@@ -261,7 +261,7 @@ async def written_to(reader: Reader) -> list[Did]:
 async def _facts(db: Database, did: Did) -> RepositoryFacts:
     async with db.reader() as reader:
         kept = await reader.fetch(KEPT, did=did)
-        promised = await reader.fetch(PROMISED, did=did)
+        published = await reader.fetch(PUBLISHED, did=did)
         rowless = await reader.fetch(
             ROWLESS,
             did=did,
@@ -274,7 +274,7 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
         recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
     return RepositoryFacts(
         {row["uri"]: KeptRecord(row["cid"], row["rev"], RecordState(row["standing"])) for row in kept},
-        {row["uri"]: Promised(row["base_cid"], row["base_rev"] or "") for row in promised},
+        {row["uri"]: PublishedVersion(row["base_cid"], row["base_rev"] or "") for row in published},
         [row["uri"] for row in rowless],
         [row["uri"] for row in recordless],
     )

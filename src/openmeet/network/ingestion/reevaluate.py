@@ -105,7 +105,7 @@ async def _give_way(
     is_deleted = decision.theirs == DELETED
     if owned.state is PublicationState.SENDING or (is_deleted and owned.uri is not None):
         return False
-    await publication_echoes.give_up_revision(tx, owned)
+    await publication_echoes.abandon_revision(tx, owned)
     if is_deleted:
         await attendance.withdraw_after_late_deletion(tx, mine.id)
     else:

@@ -114,7 +114,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
         await local_records.lose(tx, uri=uri, rev=rev, owned=owned)
     else:
         reason = PublicationReason.RECORD_MISSING
-        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason)
+        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason)
 
 
 async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:

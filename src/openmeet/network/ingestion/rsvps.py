@@ -161,7 +161,7 @@ async def withdraw(
         if owned.is_pending and (not stands or deleted_by != rev):
             await keep_deletion(tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
         reason = PublicationReason.ANSWER_RECORD_DELETED
-        await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_due_again=stands)
+        await publication_echoes.mark_lost(tx, uri=uri, rev=rev, reason=reason, is_due_again=stands)
         if stands:
             known = await attendance_queries.by_record_uri(tx, uri)
             if known is not None:
@@ -213,10 +213,10 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
         return False
     deleted_by = await made_by(tx, did, rev, after_rev)
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
-    promised = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
+    publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+    if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read only knows a later time: the commit of the deletion reveals the exact one, if it arrives.
-        await keep_deletion(tx, promised, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
+        await keep_deletion(tx, publication, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
     if stands:
         await attendance.forget_record(tx, mine.id)
     return stands
@@ -264,7 +264,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
         # An invitation is the host's, however new: the person's own RSVP is only in the record.
         if owned.is_pending:
-            await publication_echoes.give_up_revision(tx, owned)
+            await publication_echoes.abandon_revision(tx, owned)
         return True
     read = read_of(effective)
     differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(mine.status)
@@ -286,7 +286,7 @@ async def _gives_way_unsent(
     if effective.uri == owned.uri and (side is MergeSide.THEIRS or not owned.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
-        await publication_echoes.give_up_revision(tx, owned)
+        await publication_echoes.abandon_revision(tx, owned)
     return side is MergeSide.THEIRS
 
 

@@ -25,9 +25,9 @@ from openmeet.network.publishing import settle, write
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import Draft
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.in_flight import until_answered
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.network.publishing.send import WriteReceipt, apply_creates
+from openmeet.network.publishing.unanswered_writes import until_answered
 from openmeet.network.records.event_writer import WrittenRecord, seal_in_cbor
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight
@@ -128,17 +128,17 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             await write.settle_stored(publisher, made.leased, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
-        return await _as_they_stand(publisher, fixed)
+        return await _reloaded(publisher, fixed)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(fixed), reason=str(failure.why))
-            return await _as_they_stand(publisher, fixed)
+            return await _reloaded(publisher, fixed)
         for one in fixed:
-            await settle.try_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
-    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promises must not be lost
+            await settle.retry_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
         for one in fixed:
-            await settle.try_later(publisher, one.leased, reason_of(failure), None)
+            await settle.retry_later(publisher, one.leased, reason_of(failure), None)
     return []
 
 
@@ -157,14 +157,14 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
             elif writes is not None:
-                await in_flight.answered(tx, one.sent)  # it is not sent
+                await in_flight.delete_answered(tx, one.sent)  # it is not sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write.written_too_often(publisher, one.leased, one.sent.uri, writes)
+        await write.stop_rewriting(publisher, one.leased, one.sent.uri, writes)
     return fixed
 
 
-async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
+async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
     """Read the rows again, with the keys that were stored for them: a second key must never be chosen."""
     found: list[LeasedPublication] = []
     async with publisher.db.reader() as reader:

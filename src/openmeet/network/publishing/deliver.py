@@ -20,7 +20,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import in_flight, settle, write
+from openmeet.network.publishing import proofs, settle, write
 from openmeet.network.publishing.decision import (
     AwaitPermission,
     AwaitSwitch,
@@ -69,9 +69,9 @@ _MAX_INGESTION_ROUNDS = 8
 async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
     """Deliver a publication while the request that caused it waits; False if that takes too long (it stays enqueued)."""
     async with publisher.db.transaction() as tx:
-        before = await _written_first(tx, kind, subject_id)
+        before = await _prerequisites(tx, kind, subject_id)
         leased = [
-            await publication_leases.take_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            await publication_leases.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
     due = [one for one in leased if one is not None]
@@ -84,7 +84,7 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     return after is not None and after.state is PublicationState.PUBLISHED
 
 
-async def _written_first(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
+async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
     """Records that must be written first because this one names them: for a date, its series."""
     event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
     return (
@@ -103,17 +103,17 @@ async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
     """Handle one leased publication; every outcome is a state of its row, nothing is raised."""
     try:
         with tracing.step("record.attempted", leased.subject_id, kind=leased.kind.value):
-            await _carry_out(publisher, leased)
+            await _apply_decision(publisher, leased)
     except Failure as failure:
         await _settle_failure(publisher, leased, failure)
-    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the promise must not be lost
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publication must not be lost
         log.error(
             "publication.failed_unforeseen", kind=leased.kind.value, subject=leased.subject_id, error=repr(failure)
         )
-        await settle.try_later(publisher, leased, reason_of(failure), None)
+        await settle.retry_later(publisher, leased, reason_of(failure), None)
 
 
-async def _carry_out(publisher: Publisher, leased: LeasedPublication) -> None:
+async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         decision = await decide(reader, leased, publisher.flags)
     is_retracting = leased.state is PublicationState.RETRACTING
@@ -126,7 +126,7 @@ async def _carry_out(publisher: Publisher, leased: LeasedPublication) -> None:
             await settle.release(publisher, leased, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
-                await publication_leases.leave(tx, leased)
+                await publication_leases.settle_without_write(tx, leased)
         case AwaitPermission(why):
             await settle.release(publisher, leased, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
@@ -161,7 +161,7 @@ async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) ->
     """The retraction is no longer wanted: finish it if the record is still the one that we know, then decide again. The
     echo of the delete must find the RSVP here.
     """
-    there = None if leased.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(leased.uri))
+    there = None if leased.uri is None else await proofs.prove_message(publisher, parse_at_uri(leased.uri))
     if there is not None and there.cid is None:
         await settle.forget_record(publisher, leased, there)
     elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
@@ -206,7 +206,7 @@ async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, 
     async with publisher.db.transaction() as tx:
         if not await publication_leases.start_retracting(tx, leased):
             return
-    await _retract(publisher, publication_leases.as_retracting(leased))
+    await _retract(publisher, publication_leases.in_retracting_state(leased))
 
 
 async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
@@ -229,7 +229,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
             rev = await delete_record(client, uri, expected=retracting.base_cid)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
-        gone = await in_flight.absence(publisher, uri, rev)
+        gone = await proofs.deletion_of(publisher, uri, rev)
     except Failure as failure:
         await _settle_failure(publisher, retracting, failure)
     else:
@@ -253,7 +253,7 @@ async def _waits_for_ingestion(
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if known is None else known.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.enqueue([await in_flight.what_is_there(publisher, uri)])
+    await publisher.enqueue([await proofs.prove_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await settle.release(
         publisher,
@@ -281,7 +281,7 @@ async def _settle_failure(publisher: Publisher, leased: LeasedPublication, failu
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
-        await settle.try_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
+        await settle.retry_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
     else:
         await settle.refuse(publisher, leased, reason_of(failure))
 

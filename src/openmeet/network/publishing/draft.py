@@ -30,7 +30,7 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.in_flight import prove
+from openmeet.network.publishing.proofs import prove
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import is_listed
 from openmeet.network.publishing.send import Current, get_record, list_rsvps
@@ -45,7 +45,7 @@ from openmeet.network.records.places import known_picture
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_lineage
-from openmeet.outbox import in_flight, publication_moves
+from openmeet.outbox import in_flight, superseded_records
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
@@ -91,7 +91,7 @@ class Occupied:
 async def first_draft(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> Draft | None:
     """Draft a record that was never sent, and check it; None if it may exist already.
 
-    Sends no request to find that out: a create fails if its key is taken. Raises Refused, as ``check`` does, and what
+    Sends no request to find that out: a create fails if its key is taken. Raises Refused, as ``check_record`` does, and what
     the calls raise.
     """
     if leased.uri is not None:
@@ -110,7 +110,7 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
     elif isinstance(decision, PublishGroup):
         if not is_new or decision.picture is not None:
             return None
-        record = _of_this_try(leased, write_group(_group_out(publisher, decision, None), None))
+        record = _made_unique(leased, write_group(_group_content(publisher, decision, None), None))
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     elif isinstance(decision, PublishSeries):
         if not is_new:
@@ -125,11 +125,11 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
             return None
         record = await _rsvp_record(publisher, leased, decision, None)
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    check(publisher, draft, seal_in_cbor(draft.record).body)
+    check_record(publisher, draft, seal_in_cbor(draft.record).body)
     return draft
 
 
-async def drafted(
+async def draft_write(
     publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | Occupied:
     """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken.
@@ -138,7 +138,7 @@ async def drafted(
     """
     uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and leased.uri is None:
-        uri = await _answer_before(publisher, client, decision, uri)
+        uri = await _existing_rsvp_uri(publisher, client, decision, uri)
     current = None if is_new else await get_record(client, uri)
     if isinstance(decision, PublishRsvp) and leased.uri is None and current is not None:
         # Whatever the merge decides, that record is the one to update from now on.
@@ -164,8 +164,8 @@ async def drafted(
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         picture = await blob_of(publisher.pictures, decision.picture, limit)
-        record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(leased.base_body))
-        record = _of_this_try(leased, record) if previous is None else record
+        record = write_group(_group_content(publisher, decision, picture.blob), previous, _decoded(leased.base_body))
+        record = _made_unique(leased, record) if previous is None else record
         if previous is not None and record.get("avatar") == previous.get("avatar"):
             picture = replace(picture, blob=None)  # already uploaded
         return Draft(uri, decision.identity, current, record, record == previous, picture)
@@ -179,7 +179,7 @@ async def drafted(
     return Draft(uri, decision.identity, current, record, record == previous)
 
 
-def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
+def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
     """Raises Refused for a record that no server should take."""
     if len(body) > MAX_RECORD_BYTES:
         raise Refused(PublicationReason.RECORD_TOO_LARGE, most=MAX_RECORD_BYTES)
@@ -206,7 +206,7 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
     return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
 
 
-def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
+def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
     group, avatar = decision.group, None if blob is None else blob.media
     page = f"{publisher.instance}/groups/{quote(group.slug)}"
     return GroupOut(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
@@ -223,12 +223,12 @@ async def _series_record(
     async with publisher.db.reader() as reader:
         lineage = await lineage_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
-    record = _of_this_try(leased, record) if previous is None else record
+    record = _made_unique(leased, record) if previous is None else record
     put_lineage(record, lineage, written)
     return record
 
 
-def _of_this_try(leased: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
+def _made_unique(leased: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
     """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
     See decision 0090. The milliseconds of ``createdAt`` are the number of leases.
@@ -281,16 +281,18 @@ async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Pu
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False
         async with publisher.db.reader() as reader:
-            before = await publication_moves.in_repository(reader, PublicationKind.EVENT, decision.event.id, did)
-        return _kept_or_new(publisher, did, EVENT, before)
+            before = await superseded_records.last_in_repository(reader, PublicationKind.EVENT, decision.event.id, did)
+        return _previous_or_new_uri(publisher, did, EVENT, before)
     if isinstance(decision, PublishSeries):
         async with publisher.db.reader() as reader:
-            before = await publication_moves.in_repository(reader, PublicationKind.SERIES, decision.series.id, did)
-        return _kept_or_new(publisher, did, SERIES, before)
+            before = await superseded_records.last_in_repository(
+                reader, PublicationKind.SERIES, decision.series.id, did
+            )
+        return _previous_or_new_uri(publisher, did, SERIES, before)
     if isinstance(decision, PublishGroup):
         async with publisher.db.reader() as reader:
             before = await record_queries.address_in(reader, decision.group.id, did)
-        return _kept_or_new(publisher, did, GROUP, before)
+        return _previous_or_new_uri(publisher, did, GROUP, before)
     if isinstance(decision, PublishPlain):
         if decision.key is None:
             return _new_uri(publisher, did, decision.collection), True
@@ -305,12 +307,12 @@ async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Pu
     return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
 
 
-def _kept_or_new(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
+def _previous_or_new_uri(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
     """The URI that the record had in this repository before, or a new one."""
     return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
 
 
-async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
+async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
     """Find an existing RSVP to this event, under any key, in a repository that has not been read completely yet."""
     async with publisher.db.reader() as reader:
         if await is_listed(reader, decision.identity):

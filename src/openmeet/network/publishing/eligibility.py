@@ -47,13 +47,13 @@ from openmeet.network.publishing.decision import (
     repository_for,
     target_repository,
 )
-from openmeet.network.publishing.repositories import place_of
+from openmeet.network.publishing.repositories import repository_for_rsvp
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_writer import says_little
-from openmeet.network.records.rsvp import Silence, told
+from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.records.succession import write_former
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
@@ -148,9 +148,9 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
         case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, leased)
         case PublicationKind.FORMER_GROUP:
-            return await group_eligibility.decide_former(reader, leased, agreed=consent.is_given)
+            return await group_eligibility.decide_superseded(reader, leased, agreed=consent.is_given)
         case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
-            return await decide_former(reader, leased, agreed=consent.is_given)
+            return await decide_superseded(reader, leased, agreed=consent.is_given)
         case PublicationKind.MEMBERSHIP:
             return await group_eligibility.decide_membership(reader, leased, agreed=consent.is_given)
         case PublicationKind.ACCEPTANCE:
@@ -169,7 +169,7 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
 
     A record from before an ownership transfer does not belong to this publication: it stays in the other repository.
     """
-    record = None if event.record_uri is None else await publication_moves.find(reader, event.record_uri)
+    record = None if event.record_uri is None else await superseded_records.find(reader, event.record_uri)
     is_moving = record is not None and record.uri != leased.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
         return DoNothing()
@@ -255,17 +255,17 @@ async def _decide_rsvp(
         return DoNothing()
     if attendance.skips_record:
         return DoNothing()
-    token = told(attendance.status, preferences)
+    token = status_token(attendance.status, preferences)
     match token:
-        case Silence.UNDECIDED:
+        case NoStatusToken.UNDECIDED:
             return DoNothing()
-        case Silence.NO_RECORD:
+        case NoStatusToken.NO_RECORD:
             return Withhold(PublicationReason.NO_DECLINED)
     if event.record_uri is None and leased.may_exist_remotely:
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
         return Wait(PublicationReason.NO_EVENT_RECORD)
-    place = await place_of(reader, leased, event.record_uri, attendance.source)
+    place = await repository_for_rsvp(reader, leased, event.record_uri, attendance.source)
     return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
 
 
@@ -291,12 +291,12 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, agreed: b
     return PublishSeries(series, home) if isinstance(home, Identity) else home
 
 
-async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The superseded record of an event or a series: it links to the present one.
 
     ``leased.subject_id``: its URI; ``leased.user_id``: its owner at that time; ``agreed``: whether they consent.
     """
-    former = await publication_moves.find(reader, leased.subject_id)
+    former = await superseded_records.find(reader, leased.subject_id)
     if former is None:
         return DoNothing()
     is_event = former.kind is PublicationKind.EVENT

@@ -83,7 +83,7 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_former(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
+async def decide_superseded(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The superseded record of a group, in another repository: it points to its successor."""
     group_id = await record_queries.group_of_former(reader, leased.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
@@ -122,7 +122,7 @@ async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decis
         return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
         return Withhold(PublicationReason.GROUP_OF_EVENT_HIDDEN)
-    where = await where_the_group_speaks(reader, group, leased)
+    where = await group_repository(reader, group, leased)
     if not isinstance(where, Identity):
         return where
     if event.record_uri is None or event.record_cid is None:
@@ -136,7 +136,7 @@ async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decis
     return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
-async def where_the_group_speaks(reader: Reader, group: Group, leased: LeasedPublication) -> Identity | Decision:
+async def group_repository(reader: Reader, group: Group, leased: LeasedPublication) -> Identity | Decision:
     """The repository that has the group's record; if it cannot be written, the decision instead."""
     uri = group.network.record_uri
     if uri is None:
@@ -155,7 +155,7 @@ async def where_the_group_speaks(reader: Reader, group: Group, leased: LeasedPub
 
 async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed: bool) -> Decision:
     """The member's own statement."""
-    found = await _standing(reader, leased)
+    found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     standing, group = found
@@ -196,7 +196,7 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, agreed
 
 async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decision:
     """The group's statement about a member: never before the member's own statement, nor after that was withdrawn."""
-    found = await _standing(reader, leased)
+    found = await _membership_and_group(reader, leased)
     if found is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
     standing, group = found
@@ -207,10 +207,10 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
         return Withhold(PublicationReason.NOT_A_MEMBER)
     if share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
-    said = await _said(reader, group, standing)
+    said = await _member_statement(reader, group, standing)
     if said is None:
         return Withhold(PublicationReason.NO_STATEMENT)
-    where = await where_the_group_speaks(reader, group, leased)
+    where = await group_repository(reader, group, leased)
     if not isinstance(where, Identity):
         return where
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(said.uri).authority)
@@ -221,7 +221,7 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
     return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(said.uri))), write)
 
 
-async def _standing(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
+async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
     """The membership and its group; None if either is gone, or a moderator hides the group."""
     standing = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
     group = None if standing is None else await queries.by_id(reader, standing.group_id)
@@ -230,7 +230,7 @@ async def _standing(reader: Reader, leased: LeasedPublication) -> tuple[Membersh
     return standing, group
 
 
-async def _said(reader: Reader, group: Group, standing: Membership) -> Reference | None:
+async def _member_statement(reader: Reader, group: Group, standing: Membership) -> Reference | None:
     """The member's own statement about this group, or about one that it continues, as their repository has it."""
     known = None if standing.statement_uri is None else await seen.find(reader, standing.statement_uri)
     if known is None or known.cid is None or known.body is None or known.standing is not seen.RecordState.MAPPED:

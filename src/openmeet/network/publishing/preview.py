@@ -16,7 +16,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.publishing.publisher import page_of
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
-from openmeet.network.records.rsvp import Silence, told
+from openmeet.network.records.rsvp import NoStatusToken, status_token
 
 NEWEST_PUBLIC = f"""
     select id from events
@@ -28,29 +28,29 @@ NEWEST_PUBLIC = f"""
 
 # What ``eligibility`` publishes once they consent. Records of their other apps are on the network already; those are
 # written only if they were changed here.
-_PROMISED = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
+_HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
              where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
                and is_draft = 0
                and deleted_at is null and removed_at is null
-               and (record_uri is null or {_PROMISED.format("event", "events")})) as events,
+               and (record_uri is null or {_HAS_PUBLICATION.format("event", "events")})) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
-             where a.user_id = :user_id and a.status in :told and a.is_private = 0 and a.skips_record = 0
+             where a.user_id = :user_id and a.status in :recorded and a.is_private = 0 and a.skips_record = 0
                and e.deleted_at is null and e.removed_at is null
-               and (a.record_uri is null or {_PROMISED.format("rsvp", "a")})
+               and (a.record_uri is null or {_HAS_PUBLICATION.format("rsvp", "a")})
                and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
                     or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
            (select count(*) from publications
              where user_id = :user_id and uri is not null and state <> 'retracted') as published
 """
 
-_TOLD = [status.value for status in AttendanceStatus if not isinstance(told(status), Silence)]
+_RECORDED = [status.value for status in AttendanceStatus if not isinstance(status_token(status), NoStatusToken)]
 
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:
     """An example record, and how many records there are or would be."""
-    counted = await reader.fetch_one(COUNTS, user_id=user_id, told=_TOLD)
+    counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_RECORDED)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
     record = await _record(reader, user_id, instance)

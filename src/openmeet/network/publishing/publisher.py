@@ -73,7 +73,7 @@ RESULTS = {
 _AFTER: Final = "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
 
 
-async def count(publisher: Publisher, taken: Sequence[LeasedPublication]) -> None:
+async def count_results(publisher: Publisher, taken: Sequence[LeasedPublication]) -> None:
     """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
         ids = [one.subject_id for one in taken if one.kind is kind]

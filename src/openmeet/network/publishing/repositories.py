@@ -26,7 +26,7 @@ from openmeet.outbox.reasons import PublicationReason
 READ_WITHIN: Final = 10 * MINUTE
 
 
-async def place_of(
+async def repository_for_rsvp(
     reader: Reader, leased: LeasedPublication, subject_uri: str, source: RsvpSource
 ) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
     """Where to write the RSVP to the event with this record. ``source``: where the person replied last."""
@@ -71,7 +71,7 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
 
 
 # Statements of groups are in the repository that speaks for the group. If another one does, they are retracted there.
-_SAID_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
+_WRITTEN_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
 async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Identity | None:
@@ -81,7 +81,7 @@ async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Iden
         return None
     if identity.user_id == leased.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
         return identity
-    if leased.kind in _SAID_BY_GROUPS:
+    if leased.kind in _WRITTEN_BY_GROUPS:
         spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)
         return identity if identity.user_id in spoke else None
     return None

@@ -16,7 +16,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.deliver import deliver_one
-from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count
+from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -67,11 +67,11 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
     known = publisher.network.circuits
     await circuits.hear(publisher.db, known)
     # As identities spell them: with or without a trailing slash.
-    shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
+    excluded = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        leased = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
+        leased = await publication_leases.lease_due(tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded)
         leased += await publication_leases.lease_batchable(
-            tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut
+            tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
         servers = await publication_leases.servers_of(tx, leased)
     by_server: dict[str, list[LeasedPublication]] = defaultdict(list)
@@ -100,7 +100,7 @@ async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPubli
         else:
             await _release(publisher, server, left)
         await circuits.store_changes(publisher.db, known)
-        await count(publisher, leased)
+        await count_results(publisher, leased)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the leases end
         log.error("publications.round_failed", server=server, error=repr(failure))
     return len(leased)

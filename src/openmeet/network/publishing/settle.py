@@ -28,7 +28,7 @@ from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import in_flight, publication_moves, publications
+from openmeet.outbox import in_flight, publication_moves, publications, superseded_records
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import LeasedPublication
@@ -73,7 +73,7 @@ async def store_published(
             tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks
         )
         if is_settled and answered is not None:
-            await in_flight.answered(tx, answered)
+            await in_flight.delete_answered(tx, answered)
     if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
         publisher.count_rsvp("create" if leased.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
@@ -162,7 +162,7 @@ async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, ur
         now = await leases.find(tx, leased.kind, leased.subject_id)
         if now is None or now.lease != leased.lease or now.uri is not None:
             return
-        await publication_moves.drop(tx, uri)
+        await superseded_records.delete(tx, uri)
         former = SUPERSEDED_KIND[leased.kind]
         await publication_moves.undo_rename(tx, leased.kind, leased.subject_id, former, uri, leased.user_id)
         await publications.enqueue(
@@ -189,7 +189,7 @@ async def release(
         )
 
 
-async def try_later(
+async def retry_later(
     publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, asked_seconds: float | None
 ) -> None:
     """Retry with back-off, never sooner than the PDS asked for."""

@@ -14,8 +14,8 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.blobs import PictureTooLarge, learn_limit, upload
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied, check, drafted
-from openmeet.network.publishing.in_flight import is_rev, message_of, note_answered, prove, rev_of, until_answered
+from openmeet.network.publishing.draft import ChangedElsewhere, Draft, Occupied, check_record, draft_write
+from openmeet.network.publishing.proofs import is_plausible_rev, message_of, prove, rev_of
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
     MAX_MERGE_ROUNDS,
@@ -24,6 +24,7 @@ from openmeet.network.publishing.publisher import (
     Publisher,
 )
 from openmeet.network.publishing.send import Current, WriteReceipt, put_record
+from openmeet.network.publishing.unanswered_writes import note_answered, until_answered
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import seal_in_cbor
 from openmeet.outbox import publication_leases as leases
@@ -65,7 +66,7 @@ async def write(
 
     ``picture_bytes``: maximum size of a picture, because the server has just refused a larger one.
     """
-    draft = await drafted(publisher, client, leased, decision, picture_bytes)
+    draft = await draft_write(publisher, client, leased, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
         await _hand_to_ingestion(publisher, leased, draft.uri)
         return
@@ -76,7 +77,7 @@ async def write(
         await settle.release(publisher, leased, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.is_up_to_date and draft.current is not None:
-        await _agree(publisher, leased, draft, draft.current)
+        await _adopt_current(publisher, leased, draft, draft.current)
         return
     try:
         await _send(publisher, client, leased, draft)
@@ -89,10 +90,10 @@ async def write(
 async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublication, draft: Draft) -> None:
     written = seal_in_cbor(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
-    check(publisher, draft, written.body)
+    check_record(publisher, draft, written.body)
     wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
     if wait > 0:
-        await settle.try_later(publisher, leased, PublicationReason.SLOWER_WRITES, wait)
+        await settle.retry_later(publisher, leased, PublicationReason.SLOWER_WRITES, wait)
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
@@ -103,7 +104,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
         return  # the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
         await note_answered(publisher, [sent])
-        await written_too_often(publisher, leased, uri, writes)
+        await stop_rewriting(publisher, leased, uri, writes)
         return
     try:
         async with until_answered(publisher, [sent]):
@@ -114,7 +115,7 @@ async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublicat
     await settle_stored(publisher, leased, sent, written.body, stored, lacks=draft.picture.without)
 
 
-async def written_too_often(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
+async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
     """Stop sending a record that was written this often within an hour: its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
@@ -130,7 +131,11 @@ async def settle_stored(
     lacks: Explanation | None = None,
 ) -> None:
     """The PDS has accepted a write of these bytes: store its response, or read back what it really has."""
-    if stored.cid == sent.cid and stored.rev is not None and is_rev(stored.rev, publisher.network.clock.now()):
+    if (
+        stored.cid == sent.cid
+        and stored.rev is not None
+        and is_plausible_rev(stored.rev, publisher.network.clock.now())
+    ):
         await settle.store_published(
             publisher,
             leased,
@@ -161,12 +166,12 @@ async def settle_stored(
     )
 
 
-async def _agree(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: Current) -> None:
+async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: Current) -> None:
     """Store the PDS's version as the base without a write, because it has all our fields already."""
     async with publisher.db.transaction() as tx:
         known = await seen.find(tx, str(draft.uri))
         if known is None:
-            return  # unreachable: ``drafted`` found it; the lease ends and the row is checked again
+            return  # unreachable: ``draft_write`` found it; the lease ends and the row is checked again
         await leases.attach_current(tx, leased, did=draft.identity.did, uri=str(draft.uri))
         await settle.mark_published(
             tx,

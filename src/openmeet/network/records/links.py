@@ -21,7 +21,7 @@ from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.network.records.succession import Lineage
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 
 
@@ -31,7 +31,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
     await seen.move_answers(
-        tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, event_id)], uri
+        tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
     await attendance.recheck_rsvp_records(tx, [event_id])
 
@@ -40,7 +40,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     """Store where the record of a series is; None: it has no record (any longer), and keeps the address of its last one."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
-        await publication_moves.note(
+        await superseded_records.store(
             tx, PublicationKind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False
         )
     await series_records.note_record(tx, series_id, uri)
@@ -50,7 +50,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     """A superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
-    gone = await publication_moves.note_gone(tx, uri)
+    gone = await superseded_records.mark_gone(tx, uri)
     if gone is not None:
         if gone.kind is PublicationKind.EVENT:
             await events.count_retraction(tx, EventId(gone.subject_id))
@@ -59,7 +59,7 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """A repository was deleted with its account: remove the successions of its records, and the references to them."""
-    for gone in await publication_moves.forget_of(tx, did):
+    for gone in await superseded_records.erase(tx, did):
         await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
@@ -78,16 +78,16 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 
 
 async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
-    await publication_moves.drop(tx, uri)
+    await superseded_records.delete(tx, uri)
     # Nothing is left of the superseded record: the record under this key is the current one of its subject again.
     await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
-    former = [one.uri for one in await publication_moves.of(tx, kind, subject_id)]
+    former = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
     await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
 
 
 async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:
     """What its record must say about its predecessors."""
-    former = await publication_moves.of(reader, kind, subject_id)
+    former = await superseded_records.of_subject(reader, kind, subject_id)
     return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
 
 

@@ -15,7 +15,7 @@ from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.groups.record_queries import group_of_former
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.outbox import publication_moves
+from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 
@@ -25,7 +25,7 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
     if kind in {PublicationKind.FORMER_EVENT, PublicationKind.FORMER_SERIES}:
-        former = await publication_moves.find(tx, subject_id)
+        former = await superseded_records.find(tx, subject_id)
         if former is not None:
             await lock_row_of(tx, former.kind, former.subject_id)
         return

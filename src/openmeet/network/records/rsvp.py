@@ -145,14 +145,14 @@ def has_durable_subject(read: RsvpRead) -> bool:
     return read.subject.authority.startswith("did:")
 
 
-class Silence(StrEnum):
+class NoStatusToken(StrEnum):
     """Why a status is not published. Undecided: an existing record stays until the decision."""
 
     UNDECIDED = "undecided"
     NO_RECORD = "unsaid"  # no record may exist
 
 
-def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | Silence:
+def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | NoStatusToken:
     """What to publish of a status: the token of a record, or the reason for none."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
@@ -160,11 +160,11 @@ def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | 
         case AttendanceStatus.INTERESTED:
             return INTERESTED
         case AttendanceStatus.DECLINED:
-            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else Silence.NO_RECORD
+            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else NoStatusToken.NO_RECORD
         case AttendanceStatus.PENDING | AttendanceStatus.WAITLISTED:
-            return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else Silence.UNDECIDED
+            return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else NoStatusToken.UNDECIDED
         case AttendanceStatus.INVITED | AttendanceStatus.REJECTED:
-            return Silence.UNDECIDED
+            return NoStatusToken.UNDECIDED
         case _:
             assert_never(status)
 

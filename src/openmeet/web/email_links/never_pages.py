@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.errors import NotFound
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -32,25 +32,25 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     address = _address(request)
     async with database_of(request).reader() as reader:
-        is_left_alone = await left_alone.is_left_alone(reader, services(request).code_key, address)
+        is_left_alone = await email_suppressions.is_suppressed(reader, services(request).code_key, address)
     return _page(request, is_left_alone=is_left_alone)
 
 
 async def unsubscribe(request: Request) -> Response:
     """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        await left_alone.opt_out(tx, services(request).code_key, _address(request))
+        await email_suppressions.opt_out(tx, services(request).code_key, _address(request))
     return _page(request, is_left_alone=True)
 
 
 async def opt_in(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await left_alone.opt_in(tx, services(request).code_key, _address(request))
+        await email_suppressions.opt_in(tx, services(request).code_key, _address(request))
     return _page(request, is_left_alone=False, is_new=True)
 
 
 def _address(request: Request) -> str:
-    found = left_alone.address_in(services(request).code_key, request.path_params["token"])
+    found = email_suppressions.address_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(EmailLinkReason.CUT_OFF, name=INVALID_LINK)
     return found

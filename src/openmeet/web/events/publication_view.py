@@ -9,7 +9,7 @@ from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.i18n import formatting
-from openmeet.network.records.rsvp import Silence, told
+from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.outbox.publications import PublicationState, PublicationStatus
 from openmeet.outbox.reasons import RecordStatus
 
@@ -68,7 +68,7 @@ def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_a
 
 def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """The status of an RSVP's record; none while it awaits approval or a place."""
-    has_words = not isinstance(told(mine.status), Silence) or standing.uri is not None
+    has_words = not isinstance(status_token(mine.status), NoStatusToken) or standing.uri is not None
     is_public = are_rsvps_publishable(event) and has_words
     is_by_another_app = mine.record_uri is not None
     return _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)

@@ -1,4 +1,4 @@
-"""E-mail addresses that are left alone, as keyed hashes: by everybody, or by a group or event whose invitation they declined.
+"""Suppressed e-mail addresses, as keyed hashes: of people who opted out, or declined the invitation of a group or event.
 
 The hash is HMAC-SHA-256 (RFC 2104) under a random key that is made once per community and stored sealed, so a copy of the
 database does not tell whether an address is in it. What is hashed is the SHA-256 of the address: rows from before there
@@ -59,7 +59,7 @@ def address_in(key: SigningKey, token: str) -> str | None:
         return None
 
 
-async def is_left_alone(reader: Reader, key: SigningKey, email: str) -> bool:
+async def is_suppressed(reader: Reader, key: SigningKey, email: str) -> bool:
     """Whether an address opted out of e-mails that other people cause."""
     row = await reader.fetch_one(
         "select 1 as found from email_suppressions where address_hash = :hash",

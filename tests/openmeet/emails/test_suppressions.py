@@ -18,7 +18,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import ContactRow, What
 from openmeet.domain.imports.queries import keep_people
-from openmeet.outbox import left_alone
+from openmeet.outbox import email_suppressions
 from programs.resealing import columns_of_code_key
 from tests.openmeet.emails.conftest import Post, link_to, text_of
 from tests.openmeet.groups.people import group_by
@@ -99,7 +99,7 @@ async def test_opening_the_link_changes_nothing(post: Post, evening) -> None:
         for _ in range(2):
             assert (await scanner.get(path)).status_code == 200
     async with post.db.reader() as reader:
-        assert not await left_alone.is_left_alone(reader, CODE_KEY, EVE)
+        assert not await email_suppressions.is_suppressed(reader, CODE_KEY, EVE)
 
 
 async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, evening) -> None:
@@ -108,7 +108,7 @@ async def test_the_link_is_for_nothing_else_and_cannot_be_made(post: Post, eveni
     await answer_by_mail(post, event)
     (mail,) = await post.deliver()
     never, confirm = link_to(mail, "/mail/never/"), link_to(mail, "/answers/confirm/")
-    token, other = never.rpartition("/")[2], left_alone.token_of(SigningKey(b"x" * 32), EVE)
+    token, other = never.rpartition("/")[2], email_suppressions.token_of(SigningKey(b"x" * 32), EVE)
     async with post.site.browser() as browser:
         forged = [
             f"/mail/never/{confirm.rpartition('/')[2]}",
@@ -140,22 +140,22 @@ async def test_what_they_asked_for_themselves_goes_on(post: Post, evening) -> No
         assert "You’re going" in text_of(mail)
         await sign_up(browser, EVE, "Eve")
     async with post.db.reader() as reader:
-        assert not await left_alone.is_left_alone(reader, CODE_KEY, EVE)
+        assert not await email_suppressions.is_suppressed(reader, CODE_KEY, EVE)
 
 
 async def test_the_address_is_nowhere_in_what_is_kept(post: Post) -> None:
     """Neither it nor a hash that somebody who has the address could make."""
     async with post.db.transaction() as tx:
-        await left_alone.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
-        await left_alone.decline(tx, CODE_KEY, "group", "zqeve@example.org")
-        assert await left_alone.is_left_alone(tx, CODE_KEY, "zqeve@example.org")
+        await email_suppressions.opt_out(tx, CODE_KEY, "Zqeve@Example.org ")
+        await email_suppressions.decline(tx, CODE_KEY, "group", "zqeve@example.org")
+        assert await email_suppressions.is_suppressed(tx, CODE_KEY, "zqeve@example.org")
         rows = await tx.fetch("select address_hash from email_suppressions")
         declined = await tx.fetch("select address_hash from declined_addresses")
         (key,) = await tx.fetch("select sealed from address_keys")
     assert [row["address_hash"] for row in rows] == [row["address_hash"] for row in declined]
     assert rows[0]["address_hash"] != _unkeyed("zqeve@example.org")
     assert not re.search("zqeve", str(await post.contents()), re.IGNORECASE)
-    assert left_alone.sealer_of(CODE_KEY).is_stale(key["sealed"]) is False
+    assert email_suppressions.sealer_of(CODE_KEY).is_stale(key["sealed"]) is False
 
 
 def _unkeyed(address: str) -> str:
@@ -172,29 +172,29 @@ async def test_what_was_stored_without_a_key_still_counts_and_gets_one(post: Pos
             "insert into declined_addresses (subject_id, address_hash, declined_at) values ('g', :hash, 0)",
             hash=_unkeyed(EVE),
         )
-        assert await left_alone.is_left_alone(tx, CODE_KEY, EVE)
-    await asyncio.gather(*(left_alone.ensure_key(post.db, CODE_KEY) for _ in range(5)))
+        assert await email_suppressions.is_suppressed(tx, CODE_KEY, EVE)
+    await asyncio.gather(*(email_suppressions.ensure_key(post.db, CODE_KEY) for _ in range(5)))
     async with post.db.transaction() as tx:
-        assert await left_alone.is_left_alone(tx, CODE_KEY, EVE)
-        assert await left_alone.declined_among(tx, CODE_KEY, "g", [EVE, "ben@example.org"]) == {EVE}
-        assert await left_alone.declined_among(tx, CODE_KEY, "other", [EVE]) == set()
+        assert await email_suppressions.is_suppressed(tx, CODE_KEY, EVE)
+        assert await email_suppressions.declined_among(tx, CODE_KEY, "g", [EVE, "ben@example.org"]) == {EVE}
+        assert await email_suppressions.declined_among(tx, CODE_KEY, "other", [EVE]) == set()
         stored = await tx.fetch("select address_hash from email_suppressions")
         assert [row["address_hash"] for row in stored] != [_unkeyed(EVE)]
-        await left_alone.opt_in(tx, CODE_KEY, EVE)
-        assert not await left_alone.is_left_alone(tx, CODE_KEY, EVE)
+        await email_suppressions.opt_in(tx, CODE_KEY, EVE)
+        assert not await email_suppressions.is_suppressed(tx, CODE_KEY, EVE)
 
 
 async def test_hashes_outlast_the_sealing_key(post: Post) -> None:
     """The key of the hashes is sealed again, and stays the same; when it is lost people can sign up all the same."""
     rotated, alone = SigningKey(b"n" * 32, (CODE_KEY.newest,)), SigningKey(b"n" * 32)
     async with post.db.transaction() as tx:
-        await left_alone.opt_out(tx, CODE_KEY, EVE)
+        await email_suppressions.opt_out(tx, CODE_KEY, EVE)
     async with post.db.transaction() as tx:
         with pytest.raises(CannotUnseal):
-            await left_alone.is_left_alone(tx, alone, EVE)
-        await left_alone.opt_in(tx, alone, EVE)
+            await email_suppressions.is_suppressed(tx, alone, EVE)
+        await email_suppressions.opt_in(tx, alone, EVE)
     for stale in (1, 0):
         counts = [await reseal(post.db, sealer, [column]) for sealer, column in columns_of_code_key(rotated)]
         assert counts == [(1, stale), (0, 0)]
     async with post.db.reader() as reader:
-        assert await left_alone.is_left_alone(reader, alone, EVE)
+        assert await email_suppressions.is_suppressed(reader, alone, EVE)

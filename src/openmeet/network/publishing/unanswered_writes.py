@@ -1,0 +1,130 @@
+"""Writes that were sent and not answered: stored before they are sent, removed once the publication has the answer.
+
+``publication_leases.store_before_sending`` stores them. A create that takes effect after its key was abandoned is deleted.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import Instant
+from groundwork.errors import (
+    Failure,
+    InvalidInput,
+    NotAsked,
+    NotFound,
+    NotSignedIn,
+    RemoteFailed,
+    RemoteSlow,
+    Unavailable,
+)
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.network.publishing import proofs, settle
+from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.send import delete_version
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.repositories.agents import agent_for
+from openmeet.outbox import in_flight, publication_leases
+from openmeet.outbox.in_flight import InFlightWrite, UnansweredWrites
+from openmeet.outbox.reasons import PublicationReason
+
+# After these errors the outcome is unknown: no response came, or it came from an intermediary.
+_NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
+
+
+@asynccontextmanager
+async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
+    """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
+
+    After a success they stay in flight until the row is updated (``settle.mark_published``): another worker may have abandoned
+    the key since.
+    """
+    try:
+        yield
+    except NotAsked:
+        await note_answered(publisher, writes)
+        raise
+    except _NO_ANSWER:
+        raise
+    except Failure:
+        await note_answered(publisher, writes)
+        raise
+
+
+async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
+    """Remove writes that were answered, or were never sent."""
+    if not writes:
+        return
+    async with publisher.db.transaction() as tx:
+        for one in sorted(writes, key=lambda one: one.uri):
+            await in_flight.delete_answered(tx, one)
+
+
+def abandoned_create_handler(publisher: Publisher) -> JobHandler:
+    """The handler of ``JobKind.LATE_CREATE``; the subject of the job is the record's AT URI, its authority a DID."""
+
+    async def handle(job: Job) -> None:
+        try:
+            uri = parse_at_uri(job.subject)
+        except Malformed as wrong:
+            raise InvalidInput("uri", wrong.why) from wrong
+        await delete_late_create(publisher, uri)
+
+    return handle
+
+
+async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
+    """Read what is under an abandoned key, and delete it if it is a create of ours that took effect late.
+
+    Raises what the calls raise: then the job stays enqueued.
+    """
+    async with publisher.db.reader() as reader:
+        unanswered = await in_flight.of_uri(reader, str(uri))
+        owned = await publication_leases.find_by_uri(reader, str(uri))
+        # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account:
+        # nothing is deleted from a later owner's repository.
+        identity = await identity_queries.find(reader, parse_did(uri.authority))
+    if unanswered is None or owned is not None:
+        return  # a publication that has the key handles whatever arrives
+    try:
+        found = await proofs.prove_message(publisher, uri)
+    except NotFound:
+        found = None  # no repository, or one that is not served at present: nobody can read the record there
+    if found is not None and found.cid in unanswered.cids:
+        found = await _delete_version(publisher, identity, uri, found.cid)
+        log.warning("publication.late_create_deleted", uri=str(uri))
+    await _forget_or_recheck(publisher, uri, unanswered, found)
+
+
+async def _delete_version(
+    publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str
+) -> RecordMessage | None:
+    """Delete exactly this version; return its deletion as a message."""
+    if identity is None or not identity.can_write:
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN_WITH_ACCOUNT)
+    try:
+        client = await agent_for(publisher.db, publisher.network, identity)
+        rev = await delete_version(client, uri, cid)
+    except NotSignedIn as refused:
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN) from refused
+    return await proofs.deletion_of(publisher, uri, rev)
+
+
+async def _forget_or_recheck(
+    publisher: Publisher, uri: AtUri, unanswered: UnansweredWrites, found: RecordMessage | None
+) -> None:
+    """Remove the in-flight writes if they can no longer arrive, else check again later."""
+    now = publisher.network.clock.now()
+    async with publisher.db.transaction() as tx:
+        if found is not None and found.cid is None:
+            await settle.note_gone(tx, found)
+        if now >= unanswered.end_at:
+            await in_flight.forget(tx, str(uri), before=Instant(unanswered.last_sent_at))
+        else:
+            await in_flight.recheck(tx, str(uri), unanswered)

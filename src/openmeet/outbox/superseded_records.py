@@ -1,0 +1,163 @@
+"""Superseded records: what an event, series or group had in repositories of earlier owners, linking to its successor."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from groundwork.database.addresses import ENGINES, authority_of
+from groundwork.database.transaction import Engine, Reader, Row, Transaction
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
+
+
+@dataclass(frozen=True, slots=True)
+class SupersededRecord:
+    """A superseded record. ``kind``: that of its subject.
+
+    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: the repository
+    still has it, as far as is known.
+    """
+
+    uri: str
+    kind: PublicationKind
+    subject_id: str
+    is_authors: bool
+    is_there: bool
+    created_at: Instant
+
+
+_COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
+
+ERASE: Mapping[Engine, str] = {
+    engine: f"delete from superseded_records where {authority_of(engine, 'uri')} = :did returning {_COLUMNS}"
+    for engine in ENGINES
+}
+
+
+async def store(
+    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
+) -> None:
+    """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
+    await tx.execute(
+        f"insert into superseded_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, :is_there, :now)"
+        " on conflict (uri) do update set is_there = excluded.is_there, created_at = excluded.created_at",
+        uri=uri,
+        kind=kind,
+        subject_id=subject_id,
+        is_authors=int(is_authors),
+        is_there=int(is_there),
+        now=tx.now,
+    )
+
+
+async def find(reader: Reader, uri: str) -> SupersededRecord | None:
+    """The superseded record with this URI; None if the record was never superseded."""
+    row = await reader.fetch_one(f"select {_COLUMNS} from superseded_records where uri = :uri", uri=uri)
+    return None if row is None else _superseded_record(row)
+
+
+async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
+    """The subject that each superseded record belonged to, by URI; URIs of other records are left out."""
+    if not uris:
+        return {}
+    rows = await reader.fetch(
+        "select uri, subject_id from superseded_records where kind = :kind and uri in :uris",
+        kind=kind,
+        uris=sorted(uris),
+    )
+    return {row["uri"]: row["subject_id"] for row in rows}
+
+
+# A URI is free for a new record after its record was retracted, if the author wrote the event in another app, or if the
+# event was deleted here.
+_HELD = """
+    select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
+     where f.uri in :uris
+       and (f.is_there = 1 or f.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
+            or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = f.uri))
+"""
+
+
+async def owned_among(reader: Reader, uris: Collection[str]) -> set[str]:
+    """The URIs among these that still belong to a subject here: a record written there makes no new event or series."""
+    if not uris:
+        return set()
+    return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
+
+
+async def of_subject(reader: Reader, kind: PublicationKind, subject_id: str) -> list[SupersededRecord]:
+    """Every superseded record of a subject, oldest first."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from superseded_records where kind = :kind and subject_id = :id order by created_at, uri",
+        kind=kind,
+        id=subject_id,
+    )
+    return [_superseded_record(row) for row in rows]
+
+
+async def last_in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
+    """URI of a subject's last superseded record in one repository; None if it had none there."""
+    here = [one.uri for one in await of_subject(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
+    return here[-1] if here else None
+
+
+async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
+    """URI of each subject's last superseded record; subjects without one are left out."""
+    if not subject_ids:
+        return {}
+    rows = await reader.fetch(
+        "select subject_id, uri from superseded_records where kind = :kind and subject_id in :ids order by created_at, uri",
+        kind=kind,
+        ids=sorted(subject_ids),
+    )
+    return {row["subject_id"]: row["uri"] for row in rows}
+
+
+async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
+    """Assign the superseded records of a dropped subject to the one that it was merged into."""
+    await tx.execute(
+        "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
+        kind=kind,
+        kept=kept,
+        dropped=dropped,
+    )
+
+
+async def delete(tx: Transaction, uri: str) -> None:
+    """Delete a superseded record, because its subject has its record under this URI (again)."""
+    await delete_each(tx, [uri])
+
+
+async def delete_each(tx: Transaction, uris: Collection[str]) -> None:
+    """Delete several superseded records, as ``delete``."""
+    if uris:
+        await tx.execute("delete from superseded_records where uri in :uris", uris=sorted(uris))
+
+
+async def mark_gone(tx: Transaction, uri: str) -> SupersededRecord | None:
+    """Store that the repository no longer has a superseded record. Its URI still leads to its subject.
+
+    Returns the record; None if it was known to be gone.
+    """
+    changed = await tx.execute("update superseded_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
+    return await find(tx, uri) if changed else None
+
+
+async def erase(tx: Transaction, did: str) -> list[SupersededRecord]:
+    """Delete the superseded records in a deleted account's repository, with their publications; returns them."""
+    rows = await tx.fetch(ERASE[tx.engine], did=did)
+    await tx.execute_many(
+        "delete from publications where kind = :kind and subject_id = :uri",
+        [{"kind": SUPERSEDED_KIND[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
+    )
+    return sorted(map(_superseded_record, rows), key=lambda one: one.uri)
+
+
+def _superseded_record(row: Row) -> SupersededRecord:
+    return SupersededRecord(
+        row["uri"],
+        PublicationKind(row["kind"]),
+        row["subject_id"],
+        bool(row["is_authors"]),
+        bool(row["is_there"]),
+        Instant(row["created_at"]),
+    )
