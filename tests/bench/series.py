@@ -147,7 +147,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
         progress(f"one edit of all dates on {engine}")
         begun = perf_counter()
         async with db.transaction() as tx:
-            series = await actions.lock_own(tx, host, slug)
+            series = await actions.lock_managed(tx, host, slug)
             template = replace(
                 series.content, title="Rehearsal", venue=replace(series.content.venue, name="The new hall")
             )

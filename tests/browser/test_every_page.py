@@ -298,14 +298,14 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     made = await series.create(tx, host, Content(LONG, "Bring a stand.", capacity=12), timing)
     await standing_rsvps.answer_all(tx, guest, made.slug, RsvpReply.GOING)
     await series.follow(tx, guest, made.slug)
-    locked = await series.lock_own(tx, host, made.slug)
+    locked = await series.lock_managed(tx, host, made.slug)
     await cancel_dates.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
     return made.slug
 
 
 async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, event: Event) -> None:
     """Two that were found among single events: one waits for its author's word, one has it."""
-    locked = await series.lock_own(tx, host, series_slug)
+    locked = await series.lock_managed(tx, host, series_slug)
     weekly = tuple((event.id, datetime(2026, 2, day, 19)) for day in (3, 10, 17))  # noqa: DTZ001  # wall time is naive
     for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
         found = DetectedSeries(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)

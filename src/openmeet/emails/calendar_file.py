@@ -24,7 +24,7 @@ from openmeet.domain.notifications.kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
-from openmeet.domain.series.calendar_uids import FormerPlace, sequences
+from openmeet.domain.series.calendar_uids import RetiredUid, sequences
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.users.model import UserId
 from openmeet.emails.render import EmailContext
@@ -124,7 +124,7 @@ async def _entry(
     return written(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 
-def _ended(head: EmailContext, event: Event, former: FormerPlace) -> WrittenEvent:
+def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
     """A cancelled entry: the UID, and a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None

@@ -136,7 +136,7 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
             nan.user_id: GOING,
             stranger.user_id: GOING,
         }
-        assert (await follower_queries.going_of(reader, series.id, gil.user_id) is None) is is_private
+        assert (await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None) is is_private
 
 
 async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_left(db):
@@ -172,7 +172,7 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         held = await date_queries.stored(tx, series.id)
         private = replace(series.content, visibility=Visibility.PRIVATE)
-        locked = await series_actions.lock_own(tx, olga, series.slug)
+        locked = await series_actions.lock_managed(tx, olga, series.slug)
         await series_actions.apply(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
@@ -204,7 +204,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         await administration.remove(tx, olga, group.slug, gil.user_id)
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(stored)
     async with db.reader() as reader:
-        assert await follower_queries.going_of(reader, series.id, gil.user_id) is None
+        assert await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None
         assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}
 
 

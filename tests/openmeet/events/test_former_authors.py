@@ -111,7 +111,7 @@ async def test_a_series_in_the_group_says_nothing_new(db, way):
         ):
             with pytest.raises(Forbidden):
                 await refused
-        await cancel_dates.cancel(tx, await series_actions.lock_own(tx, mo, series.slug), "No more.")
+        await cancel_dates.cancel(tx, await series_actions.lock_managed(tx, mo, series.slug), "No more.")
         assert (await series_queries.by_id(tx, series.id)).status.value == "cancelled"
 
 

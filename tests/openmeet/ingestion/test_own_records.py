@@ -151,7 +151,7 @@ async def test_a_host_may_have_it_the_other_way(db: Database):
 async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.content, replace(locked.timing, pattern=shape), stored, tx.now)
@@ -179,7 +179,7 @@ async def test_what_does_not_fit_together_is_not_taken(db: Database):
     """A thousand exceptions of theirs and one of ours are more than a series has."""
     ana, series, record = await series_out(db)
     async with db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.content, replace(locked.timing, pattern=ours), stored, tx.now)
@@ -334,7 +334,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
     else:
         ana, series, record = await series_out(db)
         async with db.transaction() as tx:
-            locked = await actions.lock_own(tx, ana, series.slug)
+            locked = await actions.lock_managed(tx, ana, series.slug)
             stored = await date_queries.stored(tx, locked.id)
             ours = replace(locked.content, title="Ours")
             await actions.apply(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))

@@ -148,7 +148,7 @@ async def test_a_series_changed_without_consent_is_published_as_it_is(
 
 async def leave_out(deployment: Deployment, owner: Caller, series: Series, date: str) -> None:
     async with deployment.db.transaction() as tx:
-        await cancel_dates.remove_dates(tx, await series_actions.lock_own(tx, owner, series.slug), [date])
+        await cancel_dates.remove_dates(tx, await series_actions.lock_managed(tx, owner, series.slug), [date])
 
 
 @pytest.mark.parametrize("is_delivered_between", [True, False])

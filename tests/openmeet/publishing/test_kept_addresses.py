@@ -77,7 +77,7 @@ class History:
         number = next(self.names)
         await self.revise(name=f"Chess club {number}")
         async with self.deployment.db.transaction() as tx:
-            locked = await actions.lock_own(tx, self.owner, self.series.slug)
+            locked = await actions.lock_managed(tx, self.owner, self.series.slug)
             await cancel_dates.remove_dates(tx, locked, [f"2026-0{4 + number // 4}-{4 + number % 4 * 7:02}T18:00:00"])
 
     async def revise(self, **changes: Any) -> None:

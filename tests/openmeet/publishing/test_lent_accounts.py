@@ -161,7 +161,7 @@ async def test_a_series_that_others_edit_waits_for_its_owner(deployment: Deploym
     before = await repository(deployment, ana)
     assert {name for name, _ in before.values()} == {"Tea"}
     async with deployment.db.transaction() as tx:
-        await retitle(tx, await series_actions.lock_own(tx, ben, series.slug), "Coffee")
+        await retitle(tx, await series_actions.lock_managed(tx, ben, series.slug), "Coffee")
     await pay_all(deployment)
     assert await repository(deployment, ana) == before
     async with deployment.db.transaction() as tx:

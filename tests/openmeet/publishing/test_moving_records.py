@@ -63,7 +63,10 @@ async def move(deployment: Deployment, who: Caller, source: Did) -> int:
 
 async def held(deployment: Deployment, who: Caller) -> dict[Did, tuple[int, int]]:
     async with deployment.db.reader() as reader:
-        return {one.identity.did: (one.events, one.series) for one in await move_records.held(reader, who.user_id)}
+        return {
+            one.identity.did: (one.events, one.series)
+            for one in await move_records.counts_by_repository(reader, who.user_id)
+        }
 
 
 async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_ones(
@@ -299,7 +302,7 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(
     await deliver_publications(deployment)
     await second_account(deployment, ana)
     async with deployment.db.transaction() as tx:
-        begun = await move_records.begin_to_move(tx, ana.user_id, first)
+        begun = await move_records.start_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
         await identities.switch(tx, ana.user_id, first)
     assert (
@@ -315,10 +318,10 @@ async def test_on_both_engines(make_database: MakeDatabase):
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         await identities.link(tx, did(2), user_id, handle="work.example", pds_url="https://pds.example")
-        assert [(one.identity.did, one.events) for one in await move_records.held(tx, user_id)] == [
+        assert [(one.identity.did, one.events) for one in await move_records.counts_by_repository(tx, user_id)] == [
             (did(1), 0),
             (did(2), 0),
         ]
         for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
             assert await move_records.move_some(tx, user_id, did(2), kind) == move_records.Moved(0, None)
-        assert await move_records.begin_to_move(tx, user_id, did(2)) == move_records.StartedMove(0, 0, 0)
+        assert await move_records.start_move(tx, user_id, did(2)) == move_records.StartedMove(0, 0, 0)

@@ -98,7 +98,7 @@ async def series_now(deployment: Deployment, series: Series) -> Series:
 
 async def edit_series(deployment: Deployment, ana: Caller, series: Series, **template: Any) -> None:
     async with deployment.db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, replace(locked.content, **template), locked.timing, stored, tx.now)
         await actions.apply(tx, locked, plan)
@@ -354,7 +354,7 @@ async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(deplo
     """When it meets follows the place where it was made; exceptions of both stand."""
     ana, series, uri = await published_series(deployment)
     async with deployment.db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         shape = replace(
             locked.timing.pattern,
             rule=parse_rule("FREQ=WEEKLY;COUNT=8"),

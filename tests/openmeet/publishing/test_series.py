@@ -141,7 +141,7 @@ async def test_another_apps_words_are_taken_over_without_our_sentence(weekly: We
 async def test_the_series_goes_and_its_coming_record_with_it(weekly: Weekly):
     (uri,) = await weekly.records()
     async with weekly.deployment.db.transaction() as tx:
-        series = await actions.lock_own(tx, weekly.ana, weekly.series.slug)
+        series = await actions.lock_managed(tx, weekly.ana, weekly.series.slug)
         await actions.delete(tx, series, keeps_events=False)
     await weekly.deliver_publications()
     with pytest.raises(NotFound):

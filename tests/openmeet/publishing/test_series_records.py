@@ -113,7 +113,7 @@ async def test_exceptions_follow_and_what_another_app_added_stays(deployment: De
     )
     await deployment.listen(ana.user_id)
     async with deployment.db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
     await deliver_publications(deployment)
     after = (await records(deployment, ana, SERIES))[uri]
@@ -127,7 +127,7 @@ async def test_the_record_goes_with_the_series_though_the_flag_is_off_by_then(de
     await turn(deployment, Flag.SERIES_LEXICON, is_on=False)
     assert len(await records(deployment, ana, SERIES)) == 1
     async with deployment.db.transaction() as tx:
-        await actions.delete(tx, await actions.lock_own(tx, ana, series.slug), keeps_events=False)
+        await actions.delete(tx, await actions.lock_managed(tx, ana, series.slug), keeps_events=False)
     await deliver_publications(deployment)
     assert await records(deployment, ana, SERIES) == {}
 

@@ -119,7 +119,7 @@ async def test_from_a_later_date_on_it_is_a_series_of_its_own(deployment: Deploy
 async def test_what_was_changed_here_meanwhile_is_kept(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     async with deployment.db.transaction() as tx:
-        locked = await actions.lock_own(tx, ana, series.slug)
+        locked = await actions.lock_managed(tx, ana, series.slug)
         await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
     await rewrite(deployment, ana, uri, rrule="FREQ=DAILY;COUNT=3")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", ["2026-03-14T18:00:00"])

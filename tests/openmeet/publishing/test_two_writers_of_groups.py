@@ -52,7 +52,7 @@ class OfSeries(Writers):
         async with self.deployment.db.transaction() as tx:
             found = await queries.by_record_uri(tx, self.uri)
             assert found is not None
-            series = await actions.lock_own(tx, self.cleo, found.slug)
+            series = await actions.lock_managed(tx, self.cleo, found.slug)
             wanted = replace(series.content, **{known: value})
             await actions.apply(
                 tx, series, plan_all(series, wanted, series.timing, await date_queries.stored(tx, series.id), tx.now)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.series.preview import summary_of
 from openmeet.recurrence import expand, expansion
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
@@ -42,7 +42,7 @@ def of_preview(made: Pattern) -> RuleErrorCode | None:
     """Everything that is asked of a rule before it is taken; why it is refused."""
     expansion.clear()
     try:
-        meaning_of(Timing(made, None), NOW, 10)
+        summary_of(Timing(made, None), NOW, 10)
     except RuleRefused as refused:
         return refused.code
     return None

@@ -47,7 +47,7 @@ def names(events: Sequence[Event]) -> list[str]:
 
 
 async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
-    return await actions.lock_own(tx, caller, series.slug)
+    return await actions.lock_managed(tx, caller, series.slug)
 
 
 async def go(tx: Transaction, who: Caller, event: Event, reply: RsvpReply = RsvpReply.GOING) -> None:
@@ -64,17 +64,17 @@ async def heard(reader: Reader, who: Caller) -> list[NotificationKind[Any]]:
     return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
 
 
-async def retitle(tx: Transaction, series: Series, title: str, *, tells: bool = True) -> Series:
+async def retitle(tx: Transaction, series: Series, title: str, *, notifies: bool = True) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), tells=tells)
+    return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), notifies=notifies)
 
 
-async def move(tx: Transaction, series: Series, by: timedelta, *, tells: bool = True) -> Series:
+async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool = True) -> Series:
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now), tells=tells)
+    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now), notifies=notifies)
 
 
 async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:

@@ -74,7 +74,7 @@ async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
 
 
 async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
-    return await actions.lock_own(tx, caller, series.slug)
+    return await actions.lock_managed(tx, caller, series.slug)
 
 
 async def test_a_series_has_its_next_two_months_as_events(db: Database) -> None:
@@ -165,7 +165,7 @@ async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_somethi
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, Content("Practice"), weekly(), submission_key="k")
-        locked = await actions.lock_own(tx, ana, first.slug)
+        locked = await actions.lock_managed(tx, ana, first.slug)
         edited = await save.save(tx, replace(locked, content=replace(locked.content, title="Rehearsal")))
         with pytest.raises(actions.SeriesAlreadyCreated):
             await actions.create(tx, ana, Content("Chess"), weekly(), submission_key="k")
@@ -431,7 +431,7 @@ async def test_only_the_host(db: Database) -> None:
         with pytest.raises(Forbidden):
             await locked(tx, ben, series)
         with pytest.raises(PreconditionFailed):
-            await actions.lock_own(tx, ana, series.slug, expected_revision=7)
+            await actions.lock_managed(tx, ana, series.slug, expected_revision=7)
 
 
 async def test_private_dates_enqueue_nothing_for_the_network(db: Database) -> None:

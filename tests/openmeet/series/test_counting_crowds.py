@@ -102,7 +102,7 @@ class Crowd:
         for user_id in self.some([*self.people, series.owner_id]):
             await follower_queries.follow(tx, series.id, user_id, notifies=self.choose.random() < 0.7)
         for user_id in self.some([*self.people, series.owner_id]):
-            await follower_queries.go_to_all(tx, series.id, user_id, with_limited=False)
+            await follower_queries.put_standing_rsvp(tx, series.id, user_id, with_limited=False)
         for user_id in [*self.people, series.owner_id]:
             chosen = {
                 (topic, channel): self.choose.random() < 0.4
@@ -165,7 +165,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
         await crowd.gather(tx, series, events)
         co_host = crowd.people[4]
         await follower_queries.follow(tx, series.id, co_host, notifies=True)
-        await follower_queries.go_to_all(tx, series.id, co_host, with_limited=False)
+        await follower_queries.put_standing_rsvp(tx, series.id, co_host, with_limited=False)
         if whose == "of a private group":
             group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
             for user_id in crowd.some(crowd.people[3::5]):
@@ -182,7 +182,7 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
             for by in (None, co_host):
                 for makes_dates in (False, True):
                     asked = replace(series, changed_by=by)
-                    found = await impact.reached(tx, asked, one, makes_dates=makes_dates)
+                    found = await impact.impact_of_plan(tx, asked, one, makes_dates=makes_dates)
                     assert found == await one_by_one(tx, asked, one, makes_dates=makes_dates), (
                         one.scope,
                         by,
@@ -223,7 +223,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
             for by in (None, ana.user_id, crowd.people[4]):
                 for kind in (kinds.EVENT_CANCELLED, kinds.EVENT_DELETED):
                     one = replace(series, changed_by=by)
-                    found = await impact.of(tx, one, held, kind)
+                    found = await impact.impact_of_action(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
                     assert (found.told, found.mailed) == (wanted.told, wanted.mailed)
                     seen.add(wanted)
@@ -241,7 +241,7 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = Counting(tx)
-        assert await impact.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
+        assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == Reached(30, 30)
         held = await date_queries.coming(tx, series.id)
-        assert (await impact.of(counted, series, held, kinds.EVENT_CANCELLED)).told == 30
+        assert (await impact.impact_of_action(counted, series, held, kinds.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -20,7 +20,7 @@ from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.series import actions, cancel_dates, date_queries, undo
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.notify import CONCERNED_BY_SERIES, About, SeriesNews, SeriesNotice
+from openmeet.domain.series.notify import CONCERNED_BY_SERIES, DateNews, SeriesNews, SeriesNotice
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
@@ -215,7 +215,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         ana, series = await begin(tx)
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
         (first, *_) = await dates(tx, series)
-        about = About(first.id, first.revision, DatesChanged())
+        about = DateNews(first.id, first.revision, DatesChanged())
         news = SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [ana.user_id], to_followers=False)
         await fan_out.insert(tx, CONCERNED_BY_SERIES, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
         await reassign_series(tx, ana.user_id, bea.user_id)

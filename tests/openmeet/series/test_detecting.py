@@ -107,7 +107,7 @@ async def test_what_is_found_makes_nothing_until_its_author_says_so(
             await actions.open_date(tx, series.slug, "2026-03-31T19:00:00", viewer=ana.user_id)
     with pytest.raises(Refused):
         async with db.transaction() as tx:
-            await actions.lock_own(tx, ana, series.slug)
+            await actions.lock_managed(tx, ana, series.slug)
     assert await records(db) == before
     assert await looked(db, ana) == [one]
     assert await records(db) == before

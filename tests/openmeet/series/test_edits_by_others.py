@@ -284,7 +284,7 @@ async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the
         ana, ben, series = await running_together(tx)
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
-        await retitle(tx, await locked(tx, ben, series), "By another", tells=False)
+        await retitle(tx, await locked(tx, ben, series), "By another", notifies=False)
         assert (await heard(tx, ana), await heard(tx, cleo)) == ([kinds.EVENT_CHANGED], [])
         assert kinds.EVENT_CHANGED not in await heard(tx, ben)
 

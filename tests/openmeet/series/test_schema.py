@@ -82,7 +82,7 @@ ASKED = {
     "own series": lambda tx, series: queries.of_owner(tx, series.owner_id),
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
     "followers": lambda tx, series: follower_queries.followers(tx, series.id),
-    "who goes to all": lambda tx, series: follower_queries.going(tx, series.id),
+    "who goes to all": lambda tx, series: follower_queries.standing_rsvps(tx, series.id),
     "who is told": follower_queries.followers_to_notify,
     "what can be undone": lambda tx, series: undo.newest(tx, series.id),
     "what one is offered": lambda tx, series: ownership.offered_to(tx, series.owner_id),

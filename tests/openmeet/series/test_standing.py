@@ -102,7 +102,7 @@ async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_en
         await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert await status_of(tx, found[2], ben) is NOT_GOING
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.INTERESTED)
-        assert await follower_queries.going_of(tx, series.id, ben.user_id) is None
+        assert await follower_queries.standing_rsvp_of(tx, series.id, ben.user_id) is None
 
 
 async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: Database) -> None:
@@ -127,7 +127,7 @@ async def test_standing_rsvps_to_a_new_date_are_applied_by_a_job_in_their_order(
     for one in people:
         clock.turn(MINUTE)
         async with practice_db.transaction() as tx:
-            await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
+            await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
     async with practice_db.transaction() as tx:
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert [await status_of(tx, far, one) for one in people] == [None] * 7
@@ -153,10 +153,10 @@ async def test_a_handler_that_dies_still_notifies_everybody(
         _, series = await begin(tx)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
         for one in people:
-            await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
+            await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
     handlers = {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
-    whole, left = follower_queries.going, 2
+    whole, left = follower_queries.standing_rsvps, 2
 
     async def dying(*args: object, **more: object) -> object:
         nonlocal left
@@ -166,7 +166,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
         return await whole(*args, **more)  # type: ignore[arg-type]  # as it was called
 
     with monkeypatch.context() as patch:
-        patch.setattr(follower_queries, "going", dying)
+        patch.setattr(follower_queries, "standing_rsvps", dying)
         with pytest.raises(Killed):
             await dispatcher.run_once(practice_db, handlers)
     clock.turn(2 * MINUTE)

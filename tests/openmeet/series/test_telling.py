@@ -95,8 +95,8 @@ async def test_a_silent_edit_tells_nobody_and_still_fills_seats(practice_db: Dat
         await go(tx, ben, first)
         await go(tx, cleo, first)
         await actions.follow(tx, ben, series.slug)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal", tells=False)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", tells=False)
+        await retitle(tx, await locked(tx, ana, series), "Rehearsal", notifies=False)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", notifies=False)
         assert (await heard(tx, ben), await heard(tx, cleo)) == ([], [])
 
 

@@ -161,7 +161,7 @@ async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db:
         await undo.undo(tx, await locked(tx, ana, series))
         for who in (ben, cleo):
             assert await heard(tx, who) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1), tells=False)
+        await move(tx, await locked(tx, ana, series), timedelta(hours=1), notifies=False)
         await undo.undo(tx, await locked(tx, ana, series))
         assert len(await heard(tx, ben)) == 2
 

@@ -164,7 +164,7 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
     async with _step(db, user_id) as tx:
         await groups_ownership.depart(tx, user_id)
     async with _step(db, user_id) as tx:
-        await series_ownership.depart(tx, user_id)
+        await series_ownership.transfer_all_of(tx, user_id)
     async with _step(db, user_id) as tx:
         await events_ownership.depart(tx, user_id)
     await _end_series(db, user_id)

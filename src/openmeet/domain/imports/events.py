@@ -193,7 +193,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
         if reason is not None:
             locked = await series_queries.lock(tx, part_id)
             assert locked is not None  # noqa: S101  # made above
-            await cancel_dates.cancel(tx, locked, reason, tells=False)
+            await cancel_dates.cancel(tx, locked, reason, notifies=False)
     return whole
 
 
@@ -209,12 +209,12 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
         # An override of a date that is not in the rule is ignored.
         return whole
     if change.is_cancelled:
-        await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
+        await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, notifies=False)
         return whole
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await date_queries.stored(tx, locked.id)
     held = next(one for one in stored if one.event.id == event.id)
-    await series.apply(tx, locked, plan_one(locked, held, details), tells=False)
+    await series.apply(tx, locked, plan_one(locked, held, details), notifies=False)
     if change.standing is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
@@ -240,7 +240,7 @@ async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride)
         plan = plan_all(whole, content, timing, stored, tx.now)
     else:
         plan = plan_following(whole, change.original, content, timing, stored, tx.now)
-    behind = await series.apply(tx, whole, plan, tells=False)
+    behind = await series.apply(tx, whole, plan, notifies=False)
     if made is None:
         await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
     return behind

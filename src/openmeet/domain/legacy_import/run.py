@@ -154,7 +154,7 @@ class _Bringer:
             made = await series.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
-            await brought_series.note(
+            await brought_series.set_source_fields(
                 tx,
                 made.id,
                 slug=part.old.slug or None,

@@ -36,7 +36,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     is_known = await subjects.may_know(tx, caller.user_id, other)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
-    await follower_queries.go_to_none_of(tx, caller.user_id, other)
+    await follower_queries.leave_series_of_host(tx, caller.user_id, other)
     await reevaluation.end_upcoming_rsvps(tx, other, host=caller.user_id, actor_id=caller.user_id)
     return True
 

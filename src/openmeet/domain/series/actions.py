@@ -134,10 +134,10 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     place: Event | DateName | None
     original_date = checked_name(original_date)
     try:
-        place = await date_addresses.lead(tx, await agenda.visible(tx, slug, viewer), original_date, viewer)
+        place = await date_addresses.resolve(tx, await agenda.visible(tx, slug, viewer), original_date, viewer)
     except Gone:
         deleted = await queries.by_slug(tx, slug)
-        place = await date_addresses.lead_from_deleted(tx, deleted, original_date, viewer) if deleted else None
+        place = await date_addresses.resolve_from_deleted(tx, deleted, original_date, viewer) if deleted else None
         if place is None:
             raise
     if isinstance(place, Event):
@@ -155,7 +155,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     return known or await materialize.vivify(tx, series, original_date)
 
 
-async def lock_own(
+async def lock_managed(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
     """A series that the caller manages, locked: their own, or one of a group that they administer.
@@ -175,7 +175,7 @@ async def lock_to_change(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
     """``lock_own`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
-    series = await lock_own(tx, caller, slug, expected_revision=expected_revision)
+    series = await lock_managed(tx, caller, slug, expected_revision=expected_revision)
     await agenda.must_be_editable(tx, series, caller.user_id)
     return series
 
@@ -191,34 +191,34 @@ async def lock_for_undo(
     first = await reread(tx, found.series_id)
     locked = await lock_to_change(tx, caller, first.slug)
     # The ETag that was sent is that of the new series.
-    await lock_own(tx, caller, slug, expected_revision=expected_revision)
+    await lock_managed(tx, caller, slug, expected_revision=expected_revision)
     return locked
 
 
 async def apply(
-    tx: Transaction, series: Series, plan: EditPlan, *, tells: bool = True, is_read: bool = False
+    tx: Transaction, series: Series, plan: EditPlan, *, notifies: bool = True, is_read: bool = False
 ) -> Series:
     """Apply a plan to the locked series, all of it or nothing; returns the series that its dates belong to afterwards.
 
-    ``tells`` False: the host chose not to notify. ``is_read``: the plan comes from the series' record, so nothing is
+    ``notifies`` False: the host chose not to notify. ``is_read``: the plan comes from the series' record, so nothing is
     enqueued for it.
     """
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
     vanishing = [locked[event.id] for event in plan.vanishing]
     gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
     # Deleted dates free their names for others.
-    await date_queries.forget_places(tx, [event.id for event in plan.vanishing])
+    await date_queries.detach(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
-    await date_queries.make_way(tx, moves)
+    await date_queries.free_positions(tx, moves)
     wanted = [
         (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
     after = await revise_dates(tx, wanted, by=series.changed_by)
     # Changed dates have their new positions by now.
-    await date_queries.place(tx, moves)
+    await date_queries.set_positions(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
@@ -227,11 +227,11 @@ async def apply(
     # A date that the rule no longer names has a start of its own.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, tells=tells)
-    news += notify.of_changes(target, gone, kinds.EVENT_DELETED, tells=tells)
+    news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, notifies=notifies)
+    news += notify.of_changes(target, gone, kinds.EVENT_DELETED, notifies=notifies)
     if plan.scope is not EditScope.THIS:
         news += await notify.of_edit(tx, target)
-    if tells:
+    if notifies:
         news += notify.of_new_dates(target, made)
     if plan.scope is not EditScope.THIS:
         news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
@@ -245,11 +245,11 @@ async def apply(
         await series_dates.look_at_published(tx, target.id)
     act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
-    await undo.keep(tx, before, act, made=made_by_it, is_silent=not tells, untold=untold)
+    await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, untold=untold)
     return await reread(tx, target.id)
 
 
-async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> Series:
+async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool = True) -> Series:
     """Pause: no new dates until it resumes; stored ones stay. Followers and attendees are notified of the reason.
 
     Again: a new reason replaces the old one; no reason keeps it. Raises Refused (``SeriesCancelled``): a cancelled
@@ -259,37 +259,37 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
         raise Refused(SeriesReason.CANCELLED, name="SeriesCancelled")
     if series.status is SeriesStatus.PAUSED and reason in {"", series.status_reason}:
         return series
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await series_dates.look_at_published(tx, saved.id)
-    news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if tells else []
+    news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if notifies else []
     untold = await notify.notify_people(tx, saved, news)
-    await undo.keep(tx, before, UndoableAction.PAUSE, is_silent=not tells, untold=untold)
+    await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, untold=untold)
     return saved
 
 
-async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tuple[Series, int]:
+async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> tuple[Series, int]:
     """Resume a paused or cancelled series; returns how many dates cancelled with it were reinstated.
 
-    ``tells`` False: the host chose not to notify.
+    ``notifies`` False: the host chose not to notify.
     """
     if series.status is SeriesStatus.ACTIVE:
         return series, 0
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.ACTIVE, status_reason=""))
     back, news = 0, list[SeriesNews]()
     match series.status:
         case SeriesStatus.CANCELLED:
-            back, news = await cancel_dates.bring_back_with_series(tx, saved, tells=tells)
+            back, news = await cancel_dates.reinstate_with_series(tx, saved, notifies=notifies)
         case SeriesStatus.PAUSED:
-            news = await notify.of_status(tx, saved, kinds.SERIES_RESUMED, "") if tells else []
+            news = await notify.of_status(tx, saved, kinds.SERIES_RESUMED, "") if notifies else []
     made = await materialize.store_window(tx, saved)
-    if series.status is SeriesStatus.CANCELLED and tells:
+    if series.status is SeriesStatus.CANCELLED and notifies:
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.enqueue_by_policy(tx, saved.id)
     await series_dates.look_at_published(tx, saved.id)
     untold = await notify.notify_people(tx, saved, news)
-    await undo.keep(tx, before, UndoableAction.RESUME, is_silent=not tells, untold=untold)
+    await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, untold=untold)
     return await reread(tx, series.id), back
 
 
@@ -301,7 +301,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
     staying = [one for one in there if keeps_events or one.is_over(tx.now)]
     going = [] if keeps_events else [one for one in there if not one.is_over(tx.now)]
-    await calendar_uids.remember(tx, [one.id for one in staying])
+    await calendar_uids.retire_current(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
     gone = await take_dates_away(tx, going)
     await recheck_rsvp_records(tx, [one.id for one in gone])

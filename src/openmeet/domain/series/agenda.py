@@ -169,7 +169,7 @@ async def between(
     return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
 
 
-async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
+async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
     """One stored date, or an event that was one, for somebody who may see it."""
     answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance.counts(reader, [event.id])

@@ -22,7 +22,7 @@ MOST = 60
 
 
 @dataclass(frozen=True, slots=True)
-class FormerPlace:
+class RetiredUid:
     """A retired position: ``series_id`` and ``original_date`` are empty for an event that was no date of a series.
 
     ``sequence`` is above that of every entry sent under this identity, and no lower than that of the series.
@@ -37,7 +37,7 @@ class FormerPlace:
     left_at: Instant
 
 
-async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+async def retire_current(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """Note the present positions of these events; call it before they change."""
     if not event_ids:
         return
@@ -92,7 +92,7 @@ async def moved_with(
     return [EventId(row["id"]) for row in rows]
 
 
-async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerPlace]:
+async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[RetiredUid]:
     """Retired positions of these events, the oldest first."""
     if not event_ids:
         return []
@@ -109,7 +109,7 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
         event_ids=list(event_ids),
     )
     return [
-        FormerPlace(
+        RetiredUid(
             EventId(row["event_id"]),
             row["series_id"],
             row["original_date"],

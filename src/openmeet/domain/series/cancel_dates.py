@@ -27,7 +27,7 @@ Change = Callable[[list[Event]], Awaitable[list[Event]]]
 
 
 async def cancel_dates(
-    tx: Transaction, series: Series, names: Sequence[str], reason: str, *, tells: bool = True
+    tx: Transaction, series: Series, names: Sequence[str], reason: str, *, notifies: bool = True
 ) -> int:
     """Cancel dates of the locked series; they stay visible. Computed ones are stored first. Returns how many changed.
 
@@ -35,54 +35,54 @@ async def cancel_dates(
     """
     # Stored before the snapshot: after an undo, computed dates take place again.
     await materialize.vivify_all(tx, series, names)
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     dates = await _stored(tx, series, names)
     if len(names) > 1:
         dates = [one for one in dates if not one.is_cancelled]
-    changed, news = await _cancel(tx, series, dates, reason, tells=tells)
+    changed, news = await _cancel(tx, series, dates, reason, notifies=notifies)
     if not changed:
         return 0
-    await _notify_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, tells=tells)
+    await _notify_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)
     await fill_freed_seats(tx, changed)
     return len(changed)
 
 
-async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
+async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> int:
     """Reinstate cancelled dates; the same people are notified. Returns how many changed."""
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     # Computed dates take place anyway: no reason to store them.
     await _check_dates(tx, series, names)
-    changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
+    changed, news = await _reinstate(tx, series, await _stored(tx, series, names), notifies=notifies)
     if not changed:
         return 0
-    await _notify_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, tells=tells)
+    await _notify_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, notifies=notifies)
     await fill_freed_seats(tx, changed)
     return len(changed)
 
 
-async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> tuple[Series, int]:
+async def cancel(tx: Transaction, series: Series, reason: str, *, notifies: bool = True) -> tuple[Series, int]:
     """Cancel the whole series: no new dates, all upcoming ones are cancelled. Returns the series, and how many dates
     changed.
 
     Again: a new reason replaces the old one; no reason keeps it.
     """
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     is_again = series.status is SeriesStatus.CANCELLED
     reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     with_it = await date_queries.cancelled_with_series(tx, series.id)
     # Dates cancelled on their own keep their reason, and stay cancelled when the series resumes.
     going = [one for one in coming if not one.is_cancelled or one.id in with_it]
-    changed, news = await _cancel(tx, series, going, reason, tells=tells)
+    changed, news = await _cancel(tx, series, going, reason, notifies=notifies)
     if is_again and not changed and reason == series.status_reason:
         return series, 0
     await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await save.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
-    await _notify_and_keep(tx, saved, before, UndoableAction.CANCEL, news, tells=tells)
+    await _notify_and_keep(tx, saved, before, UndoableAction.CANCEL, news, notifies=notifies)
     return saved, len(changed)
 
 
-async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[SeriesNews]]:
+async def reinstate_with_series(tx: Transaction, series: Series, *, notifies: bool) -> tuple[int, list[SeriesNews]]:
     """Reinstate upcoming dates that were cancelled with the series, not those cancelled singly; returns how many, and
     the news.
     """
@@ -92,16 +92,16 @@ async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool
         for event in await lock_dates(tx, series.id)
         if event.id in with_it and not event.is_gone and not event.is_over(tx.now)
     ]
-    changed, news = await _reinstate(tx, series, coming, tells=tells)
+    changed, news = await _reinstate(tx, series, coming, notifies=notifies)
     await fill_freed_seats(tx, changed)
     return len(changed), news
 
 
-async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> Series:
+async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> Series:
     """Remove dates from the locked series for good: the rule excludes them, stored ones are deleted. Raises NotFound
     for non-dates.
     """
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     await _check_dates(tx, series, names)
     known = series.timing.pattern
     left_out = tuple(sorted({*known.left_out, *map(original_of, names)}))
@@ -115,29 +115,29 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     gone = await take_dates_away(tx, going)
     await recheck_rsvp_records(tx, [event.id for event in gone])
     # A removed date may be added again: its name is free for that.
-    await date_queries.forget_places(tx, [event.id for event in gone])
-    news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, tells=tells)
+    await date_queries.detach(tx, [event.id for event in gone])
+    news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, notifies=notifies)
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
     )
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
     await materialize.store_window(tx, saved)
     news += await notify.of_edit(tx, saved)
-    await _notify_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, tells=tells)
+    await _notify_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, notifies=notifies)
     return saved
 
 
-async def add_date(tx: Transaction, series: Series, original_date: str, *, tells: bool = True) -> Event:
+async def add_date(tx: Transaction, series: Series, original_date: str, *, notifies: bool = True) -> Event:
     """Add a date to the locked series beside those of its rule; followers are notified.
 
     Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
     """
-    before = await undo.look(tx, series)
+    before = await undo.take_snapshot(tx, series)
     known = series.timing.pattern
     original = original_of(original_date)
     stored = await date_queries.date_of(tx, series.id, original_date)
     if stored is not None and stored.is_gone:
-        await date_queries.forget_places(tx, [stored.id])
+        await date_queries.detach(tx, [stored.id])
     elif stored is not None or expansion.is_date_of(known, original):
         raise Refused(SeriesReason.DATE_TAKEN, name="DateTaken")
     if instant_of(original, series.zone_name) <= tx.now:
@@ -160,8 +160,8 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
     made = await materialize.store(tx, saved, [original])
     await series_dates.enqueue_by_policy(tx, series.id)
-    news = notify.of_new_dates(saved, made) if tells else []
-    await _notify_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, tells=tells)
+    news = notify.of_new_dates(saved, made) if notifies else []
+    await _notify_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, notifies=notifies)
     return made[0]
 
 
@@ -190,28 +190,28 @@ async def _notify_and_keep(
     act: UndoableAction,
     news: list[SeriesNews],
     *,
-    tells: bool,
+    notifies: bool,
 ) -> None:
     untold = await notify.notify_people(tx, series, news)
-    await undo.keep(tx, before, act, is_silent=not tells, untold=untold)
+    await undo.store_snapshot(tx, before, act, is_silent=not notifies, untold=untold)
 
 
 async def _cancel(
-    tx: Transaction, series: Series, dates: list[Event], reason: str, *, tells: bool
+    tx: Transaction, series: Series, dates: list[Event], reason: str, *, notifies: bool
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def call_off(dates: list[Event]) -> list[Event]:
         return await call_dates_off(tx, dates, reason, by=series.changed_by)
 
-    return await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, tells=tells)
+    return await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, notifies=notifies)
 
 
 async def _reinstate(
-    tx: Transaction, series: Series, dates: list[Event], *, tells: bool
+    tx: Transaction, series: Series, dates: list[Event], *, notifies: bool
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def bring_back(dates: list[Event]) -> list[Event]:
         return await bring_dates_back(tx, dates, by=series.changed_by)
 
-    return await _change(tx, series, dates, bring_back, kinds.EVENT_REINSTATED, tells=tells)
+    return await _change(tx, series, dates, bring_back, kinds.EVENT_REINSTATED, notifies=notifies)
 
 
 async def _change(
@@ -221,11 +221,11 @@ async def _change(
     change: Change,
     kind: NotificationKind[DatesChanged],
     *,
-    tells: bool,
+    notifies: bool,
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     """The changes (before, after) and their notifications, which the caller sends with the rest of the action."""
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
     await series_dates.enqueue_by_policy(tx, series.id)
-    return pairs, notify.of_changes(series, pairs, kind, tells=tells)
+    return pairs, notify.of_changes(series, pairs, kind, notifies=notifies)

@@ -44,7 +44,7 @@ class DateName:
     original_date: str
 
 
-async def lead(reader: Reader, series: Series, original_date: str, viewer: UserId | None) -> Event | DateName:
+async def resolve(reader: Reader, series: Series, original_date: str, viewer: UserId | None) -> Event | DateName:
     """The event that had this name and is no longer a date of these series, or the date to open; for a non-date the
     name itself. Raises NotFound for a year without dates.
 
@@ -55,10 +55,10 @@ async def lead(reader: Reader, series: Series, original_date: str, viewer: UserI
         raise NotFound(SeriesReason.NO_SUCH_DATE)
     if await _is_date(reader, asked) or original_of(original_date) in series.timing.pattern.left_out:
         return asked
-    event = await formerly(reader, series.id, original_date, viewer)
+    event = await event_formerly_named(reader, series.id, original_date, viewer)
     if event is not None:
         return event
-    after = (await splits.with_what_goes_on(reader, series, viewer))[1:]
+    after = (await splits.with_continuations(reader, series, viewer))[1:]
     for one in after:
         if await _is_date(reader, DateName(one, original_date)):
             return DateName(one, original_date)
@@ -72,19 +72,21 @@ async def lead(reader: Reader, series: Series, original_date: str, viewer: UserI
     return asked
 
 
-async def lead_from_deleted(
+async def resolve_from_deleted(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> Event | DateName | None:
-    """``lead`` for a deleted series: the event that stayed, or the date of the series it had been split from."""
-    event = await formerly(reader, series.id, original_date, viewer)
+    """``resolve`` for a deleted series: the event that stayed, or the date of the series it had been split from."""
+    event = await event_formerly_named(reader, series.id, original_date, viewer)
     if event is not None or series.split_from is None:
         return event
-    before = await splits.leads_to(reader, series, await queries.by_id(reader, series.split_from), viewer)
+    before = await splits.visible_part(reader, series, await queries.by_id(reader, series.split_from), viewer)
     name = None if before is None else await name_before_split(reader, before, series, original_date)
-    return None if before is None or name is None else await lead(reader, before, name, viewer)
+    return None if before is None or name is None else await resolve(reader, before, name, viewer)
 
 
-async def formerly(reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None) -> Event | None:
+async def event_formerly_named(
+    reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None
+) -> Event | None:
     """The event that last had this name and has moved, if the viewer may see it; deleted ones too, whose pages say so."""
     row = await reader.fetch_one(
         "select event_id from retired_calendar_uids where series_id = :series_id and original_date = :name"
@@ -129,7 +131,7 @@ _MOST_RULES = 100
 _MOST_SPLITS = 20
 
 # Dates around a name to compare, by the spacing of a series' dates: days on either side, and the most dates there.
-_NEIGHBOURHOODS = ((400, 150), (40, 150), (2, 150))
+_COMPARED_DAYS = ((400, 150), (40, 150), (2, 150))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ async def present_name(
         if behind is None:
             return None
         others, left = await _history(reader, behind)
-        taken = replaced(patterns[index], others[0], at)
+        taken = replacement_of(patterns[index], others[0], at)
         if taken is None:
             return None
         series, patterns, index, at = behind, others, 0, taken
@@ -176,13 +178,13 @@ async def name_before_split(reader: Reader, series: Series, behind: Series, orig
         return None
     # It may have been split again since: then its dates there are those of a former rule.
     within, _ = await _history(reader, series)
-    names = (replaced(last, one, at) for one in reversed(within))
+    names = (replacement_of(last, one, at) for one in reversed(within))
     return next((original_text(taken) for taken in names if taken is not None), None)
 
 
-def replaced(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
+def replacement_of(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
     """The date of the new pattern that replaces this date of the old one, by comparing the dates around it."""
-    for days, most in _NEIGHBOURHOODS:
+    for days, most in _COMPARED_DAYS:
         before, after = (
             [one.original for one in expansion.between(pattern, *_around(pattern, at, days), limit=most)]
             for pattern in (old, new)
@@ -195,7 +197,7 @@ def replaced(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
 def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[int, datetime]:
     """Follow a date through the changes after ``index``: the last pattern that has it, and its name there."""
     while index < len(patterns) - 1:
-        taken = replaced(patterns[index], patterns[index + 1], at)
+        taken = replacement_of(patterns[index], patterns[index + 1], at)
         if taken is not None:
             index, at = index + 1, taken
             continue
@@ -231,4 +233,4 @@ async def _split_off(reader: Reader, series: Series, left_at: Instant, viewer: U
         "select id from event_series where split_from = :id and created_at = :at", id=series.id, at=left_at
     )
     behind = await queries.by_id(reader, SeriesId(row["id"])) if row else None
-    return await splits.leads_to(reader, series, behind, viewer)
+    return await splits.visible_part(reader, series, behind, viewer)

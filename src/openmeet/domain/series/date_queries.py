@@ -204,18 +204,18 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
     return {row["original_date"]: False for row in there} | {row["original_date"]: True for row in gone}
 
 
-async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
     """Free the new positions of stored dates (event, series, name) that others of them still occupy."""
     holder = await _holders(tx, moves)
-    await calendar_uids.remember(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
+    await calendar_uids.retire_current(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
     in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
     if in_the_way:
         await tx.execute("update events set original_date = id where id in :ids", ids=in_the_way)
 
 
-async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+async def set_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
     """Give stored dates (event, series, name) their new positions, all at once: names may be swapped."""
-    await make_way(tx, moves)
+    await free_positions(tx, moves)
     holder = await _holders(tx, moves)
     await tx.execute_many(
         "update events set series_id = :series_id, original_date = :original_date where id = :id",
@@ -237,10 +237,10 @@ async def _holders(
     return {(row["series_id"], row["original_date"]): row["id"] for row in rows}
 
 
-async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+async def detach(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """Detach these events from their series."""
     if event_ids:
-        await calendar_uids.remember(tx, event_ids)
+        await calendar_uids.retire_current(tx, event_ids)
         await tx.execute(
             "update events set series_id = null, original_date = null where id in :ids", ids=list(event_ids)
         )

@@ -34,7 +34,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.detection import CERTAIN, DetectedSeries, Sighting, find, key_of_series, name_of, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
-from openmeet.domain.series.linking import Undone, take_back
+from openmeet.domain.series.linking import UndoneAcceptance, undo_acceptance
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
@@ -117,7 +117,7 @@ async def _show_all(
     known = {one.found.key: one for one in before if one.is_open}
     for key in sorted(known.keys() - found.keys()):
         await linking.unlink(tx, known[key])
-        await detection_queries.drop(tx, known[key])
+        await detection_queries.delete(tx, known[key])
     for key in sorted(found):
         await _show(tx, user_id, found[key], known.get(key), events)
 
@@ -130,7 +130,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED and one.series_id is not None:
         return await actions.reread(tx, one.series_id)
-    events = await linking.there(tx, one.found)
+    events = await linking.lock_existing(tx, one.found)
     series = await linking.link(tx, one.user_id, one.found, one.series_id, events)
     timing = replace(series.timing, pattern=one.found.pattern)
     confirmed = replace(
@@ -150,28 +150,28 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     """Refuse: single events, and the author is not asked again. An accepted one is undone first. Raises as ``undo``."""
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
-        one = (await take_back(tx, one)).detection
+        one = (await undo_acceptance(tx, one)).detection
     await linking.unlink(tx, one)
     await detection_queries.set_state(tx, one, DetectionState.REFUSED, one.series_id)
 
 
-async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Undone:
+async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> UndoneAcceptance:
     """Undo the author's decision: back to the state before, except for what must stay (``linking.take_back``).
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
-        return await take_back(tx, one)
+        return await undo_acceptance(tx, one)
     if one.state is DetectionState.REFUSED:
         state = DetectionState.SUGGESTED
         series_id = one.series_id
         if one.is_certain:
             state = DetectionState.LINKED
-            events = await linking.there(tx, one.found)
+            events = await linking.lock_existing(tx, one.found)
             series_id = (await linking.link(tx, one.user_id, one.found, one.series_id, events)).id
-        return Undone(await detection_queries.set_state(tx, one, state, series_id))
-    return Undone(one)
+        return UndoneAcceptance(await detection_queries.set_state(tx, one, state, series_id))
+    return UndoneAcceptance(one)
 
 
 async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
@@ -210,7 +210,7 @@ async def _show(
         series = await linking.link(tx, user_id, found, known_series, events)
         if before is not None:
             left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
-            await date_queries.forget_places(tx, [EventId(one) for one in sorted(left)])
+            await date_queries.detach(tx, [EventId(one) for one in sorted(left)])
         await detection_queries.put(tx, user_id, found, DetectionState.LINKED, series.id)
 
 
@@ -228,14 +228,14 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
             is_of_part = part is parts[-1] or part.timing.pattern.start <= at
             is_date = is_of_part if one.found.is_named else expansion.is_date_of(part.timing.pattern, at)
             if is_date and await date_queries.date_of(tx, part.id, original_text(at)) is None:
-                await date_queries.place(tx, [(event.id, part.id, original_text(at))])
+                await date_queries.set_positions(tx, [(event.id, part.id, original_text(at))])
                 await detection_queries.set_overridden(tx, [(event.id, _differs(part, event, original_text(at)))])
                 break
 
 
 async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list[Series]:
     """The series and its continuations after splits, last part first; without parts that are no longer theirs."""
-    behind = await splits.continuing(tx, series_id)
+    behind = await splits.all_continuations(tx, series_id)
     locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
     there = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
     return there[::-1]

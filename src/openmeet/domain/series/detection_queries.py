@@ -148,7 +148,7 @@ async def set_state(
     return replace(detection, state=state, series_id=series_id)
 
 
-async def drop(tx: Transaction, detection: Detection) -> None:
+async def delete(tx: Transaction, detection: Detection) -> None:
     """Delete a detected series that no longer exists."""
     await tx.execute("delete from series_detections where id = :id", id=detection.id)
 
@@ -173,7 +173,7 @@ async def leave_inferred(tx: Transaction, event_id: EventId) -> bool:
     return changed == 1
 
 
-async def answered(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
+async def with_rsvps(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
     """Those of these events that have an RSVP."""
     if not event_ids:
         return frozenset()

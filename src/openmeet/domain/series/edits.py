@@ -24,7 +24,7 @@ from openmeet.recurrence.split import split, still_left_out
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
+class NewRule:
     """A new rule; None for the dates keeps the present ones."""
 
     rule: Rule | None
@@ -43,7 +43,7 @@ class Edit:
     date: str | None = None
     details: Details | None = None
     changed: frozenset[str] = frozenset()
-    rewritten: Rewritten | None = None
+    rewritten: NewRule | None = None
     drop_single_changes: bool = False
 
 
@@ -83,7 +83,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
     )
 
 
-def usual_at(series: Series, date: str) -> Details:
+def series_details_at(series: Series, date: str) -> Details:
     """What the series says about a date, apart from overrides."""
     return details_of(series.content, series.timing, original_of(date))
 
@@ -95,7 +95,7 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -
         raise InvalidInput("originalDate", SeriesReason.NO_SUCH_DATE_OF_SERIES, name="NoSuchDate")
     if edit.rewritten is not None:
         raise InvalidInput("scope", SeriesReason.RULE_OF_ALL_DATES)
-    return plan_one(series, held, edit.details or usual_at(series, date))
+    return plan_one(series, held, edit.details or series_details_at(series, date))
 
 
 def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:

@@ -8,7 +8,7 @@ from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE
-from openmeet.domain.series.model import Follower, Going, Series, SeriesId
+from openmeet.domain.series.model import Follower, Series, SeriesId, StandingRsvp
 from openmeet.domain.users.model import UserId
 
 _NOBODY = UserId("")
@@ -70,7 +70,7 @@ async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> boo
     return gone == 1
 
 
-async def has_company(reader: Reader, series_id: SeriesId) -> bool:
+async def has_others(reader: Reader, series_id: SeriesId) -> bool:
     """Whether the series as a whole has anybody beside its owner: co-hosts, people invited to all dates, standing
     RSVPs, followers, pending notifications. One query instead of several, because thousands of series are checked.
     """
@@ -134,7 +134,7 @@ def followers_to_notify_sql(series: Series) -> Part:
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
         condition += " and 1 = 0"
-    return _telling(series, "event_series_followers", condition)
+    return _recipients_sql(series, "event_series_followers", condition)
 
 
 def goers_to_notify_sql(series: Series) -> Part:
@@ -148,14 +148,14 @@ def goers_to_notify_sql(series: Series) -> Part:
             " and exists (select 1 from attendances a join events e on e.id = a.event_id"
             " where e.series_id = f.series_id and a.user_id = f.user_id and a.status <> 'rejected')"
         )
-    return _telling(series, "event_series_standing_rsvps", condition)
+    return _recipients_sql(series, "event_series_standing_rsvps", condition)
 
 
 def _is_for_who_answered(series: Series) -> bool:
     return series.visibility is Visibility.PRIVATE and series.group is None
 
 
-def _telling(series: Series, table: str, condition: str) -> Part:
+def _recipients_sql(series: Series, table: str, condition: str) -> Part:
     values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
     if series.visibility is Visibility.PRIVATE and series.group is not None:
         condition += (
@@ -204,7 +204,7 @@ async def count_followers(reader: Reader, series_id: SeriesId) -> int:
     return int(row["n"]) if row else 0
 
 
-async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, with_limited: bool) -> None:
+async def put_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId, *, with_limited: bool) -> None:
     """Store a standing RSVP; again to change the choice about dates with limited places."""
     await tx.execute(
         """
@@ -219,7 +219,7 @@ async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, wi
     )
 
 
-async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
+async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
     """End a standing RSVP; True when there was one."""
     gone = await tx.execute(
         "delete from event_series_standing_rsvps where series_id = :series_id and user_id = :user_id",
@@ -229,7 +229,7 @@ async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> b
     return gone == 1
 
 
-async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
+async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
     """End the person's standing RSVPs to this host's series, and stop following them."""
     for table in ("event_series_standing_rsvps", "event_series_followers"):
         await tx.execute(
@@ -240,14 +240,14 @@ async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
         )
 
 
-async def going(
+async def standing_rsvps(
     reader: Reader,
     series_id: SeriesId,
     *,
     limit: int = _EVERYBODY,
-    behind: Going | None = None,
+    behind: StandingRsvp | None = None,
     unanswered: EventId | None = None,
-) -> list[Going]:
+) -> list[StandingRsvp]:
     """Standing RSVPs in the order they were given. ``unanswered``: without people who answered this date."""
     clauses, values = ["series_id = :series_id"], dict[str, object]()
     if behind is not None:
@@ -266,10 +266,10 @@ async def going(
         limit=limit,
         **values,
     )
-    return [_going_of(row) for row in rows]
+    return [_standing_rsvp_of(row) for row in rows]
 
 
-async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Going | None:
+async def standing_rsvp_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> StandingRsvp | None:
     """One person's standing RSVP; None where there is none."""
     row = await reader.fetch_one(
         "select user_id, with_limited, created_at from event_series_standing_rsvps"
@@ -277,11 +277,11 @@ async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Goin
         series_id=series_id,
         user_id=user_id,
     )
-    return _going_of(row) if row else None
+    return _standing_rsvp_of(row) if row else None
 
 
-def _going_of(row: Row) -> Going:
-    return Going(UserId(row["user_id"]), bool(row["with_limited"]), Instant(row["created_at"]))
+def _standing_rsvp_of(row: Row) -> StandingRsvp:
+    return StandingRsvp(UserId(row["user_id"]), bool(row["with_limited"]), Instant(row["created_at"]))
 
 
 async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:

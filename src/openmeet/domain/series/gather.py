@@ -71,12 +71,12 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
         added=(*known.added, original),
         is_all_day=known.is_all_day,
     )
-    before = await undo.look(tx, series, also=[event.id])
+    before = await undo.take_snapshot(tx, series, also=[event.id])
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
     placed = await _place(tx, event, saved, name)
     await series_dates.enqueue_by_policy(tx, saved.id)
     untold = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))
-    await undo.keep(tx, before, undo.UndoableAction.ADD_EVENT, untold=untold)
+    await undo.store_snapshot(tx, before, undo.UndoableAction.ADD_EVENT, untold=untold)
     return await actions.reread(tx, series.id)
 
 
@@ -105,7 +105,7 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
 
 async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Event:
     usual = details_of(series.content, series.timing, original_of(name))
-    await date_queries.place(tx, [(event.id, series.id, name)])
+    await date_queries.set_positions(tx, [(event.id, series.id, name)])
     placed = await lock_for_update(tx, event.id)
     assert placed is not None  # noqa: S101  # locked already
     own = details_in(placed)

@@ -61,7 +61,7 @@ _TOPICS: Final = {
 }
 
 
-async def reached(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
+async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
     """Impact of a plan for a locked series, if its host notifies people."""
     changed = [one.event for one in plan.dates_changed]
     moved = [
@@ -105,7 +105,7 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class SeriesImpact:
     """What a planned change of a series affects. ``dates``: number of dates. Of stored ones: ``answers``, their RSVPs, and
     ``single_changes``, dates with overrides.
 
@@ -130,14 +130,14 @@ _CONCERNED: Final = f"""
 """
 
 
-async def of(
+async def impact_of_action(
     reader: Reader,
     series: Series,
     held: Sequence[StoredOccurrence],
     kind: NotificationKind[DatesChanged],
     *,
     dates: int | None = None,
-) -> Effect:
+) -> SeriesImpact:
     """Impact of an action on these dates, announced as ``kind``. ``dates``: number of affected dates, computed ones
     included.
 
@@ -145,7 +145,7 @@ async def of(
     """
     followers, of_followers = follower_queries.followers_to_notify_sql(series)
     topic = kind.topic
-    reached = await preferences.count(
+    counted = await preferences.count(
         reader,
         _CONCERNED.format(followers=followers),
         {
@@ -158,10 +158,10 @@ async def of(
         },
         [topic],
     )
-    return Effect(
+    return SeriesImpact(
         len(held) if dates is None else dates,
         sum(one.answers for one in held),
         sum(bool(one.event.place_in_series and one.event.place_in_series.overridden) for one in held),
-        reached.told,
-        reached.mailed,
+        counted.told,
+        counted.mailed,
     )

@@ -38,7 +38,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 
 
-async def there(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
+async def lock_existing(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
     """The detected events, locked, by id; without those that are gone."""
     locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(found.dates))]
     return {str(event.id): event for event in locked if event is not None and not event.is_gone}
@@ -54,7 +54,7 @@ async def link(
     if not dates:
         raise Refused(SeriesReason.DETECTED_EVENTS_GONE, name="NothingLeft")
     newest = dates[-1][0]
-    timing = Timing(of_these(found.zone_name, [at for _, at in dates]), length_of(newest))
+    timing = Timing(pattern_of_dates(found.zone_name, [at for _, at in dates]), length_of(newest))
     known = None if series_id is None else await queries.lock(tx, series_id)
     if known is None:
         content = replace(newest.content, title=title_of([event.title for event, _ in dates]))
@@ -64,7 +64,7 @@ async def link(
     else:
         series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
         saved = await queries.save(tx, series)
-    await date_queries.place(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
+    await date_queries.set_positions(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
     return saved
 
 
@@ -77,17 +77,17 @@ async def unlink(tx: Transaction, one: Detection) -> None:
         return
     held = [held.event.id for held in await date_queries.stored(tx, series.id)]
     await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in held])
-    await date_queries.forget_places(tx, held)
+    await date_queries.detach(tx, held)
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
-def of_these(zone_name: str, dates: Sequence[datetime]) -> Pattern:
+def pattern_of_dates(zone_name: str, dates: Sequence[datetime]) -> Pattern:
     """A recurrence pattern without a rule, of exactly these dates; their order does not matter."""
     first, *others = sorted(dates)
     return Pattern(first, zone_name, None, added=tuple(others))
 
 
-async def note(
+async def set_source_fields(
     tx: Transaction,
     series_id: SeriesId,
     *,
@@ -150,7 +150,7 @@ async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoneAcceptance:
     """``keeps_answered``: dates created on acceptance stay, because they have RSVPs; ``keeps_others``: a split-off part
     stays that somebody else hosts by now.
     """
@@ -160,17 +160,17 @@ class Undone:
     keeps_others: bool = False
 
 
-async def take_back(tx: Transaction, one: Detection) -> Undone:
+async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
     """Undo an acceptance: a read-only series of the existing dates, or single events where it was only suggested.
 
     Raises Refused (``SomebodyElses``) where its author transferred the series.
     """
     series = None if one.series_id is None else await queries.lock(tx, one.series_id)
     if series is None:
-        return Undone(await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, None))
+        return UndoneAcceptance(await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, None))
     if series.owner_id != one.user_id:
         raise Refused(SeriesReason.OTHER_HOST_NOW, name="SomebodyElses")
-    behind = [half for half in await splits.continuing(tx, series.id) if half.deleted_at is None]
+    behind = [half for half in await splits.all_continuations(tx, series.id) if half.deleted_at is None]
     theirs = [half for half in behind if half.owner_id != one.user_id]
     mine = await _lock_each(tx, [half.id for half in behind if half.owner_id == one.user_id])
     found = dict(one.found.dates)
@@ -179,19 +179,19 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
     others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in found]
     were_single = await calendar_uids.were_single(tx, [event.id for event in others])
     alone = [event for event in others if event.id in were_single]
-    await calendar_uids.remember(tx, [event.id for event in alone])
+    await calendar_uids.retire_current(tx, [event.id for event in alone])
     await leave_series(tx, alone, by=one.user_id)
     added = [event for event in others if event.id not in were_single]
-    answered = await detection_queries.answered(tx, [event.id for event in added])
+    answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
     going = [event for event in added if event.id not in answered]
     await take_dates_away(tx, going)
-    await date_queries.forget_places(tx, [event.id for event in going])
+    await date_queries.detach(tx, [event.id for event in going])
     leaving = {event.id for event in (*alone, *going)}
     staying = [event for event in dates if event.id not in leaving]
     named = await _named(tx, one, staying, {series.id, *(half.id for half in mine)})
     names = {original_text(at) for at in named.values()}
     # Dates deleted earlier still occupy their names in the series.
-    await date_queries.forget_places(
+    await date_queries.detach(
         tx,
         [
             event.id
@@ -203,16 +203,16 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
         await follower_queries.copy_all(tx, half.id, series.id)
         await invitation_queries.copy(tx, half.id, series.id)
         await save.save(tx, replace(half, deleted_at=tx.now, changed_by=one.user_id))
-    await date_queries.place(tx, [(event_id, series.id, original_text(at)) for event_id, at in named.items()])
+    await date_queries.set_positions(tx, [(event_id, series.id, original_text(at)) for event_id, at in named.items()])
     await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in named if event_id in found])
     back = await _back(tx, one, series, list(named.values()))
-    return Undone(back, keeps_answered=len(going) < len(added), keeps_others=bool(theirs))
+    return UndoneAcceptance(back, keeps_answered=len(going) < len(added), keeps_others=bool(theirs))
 
 
 async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence[datetime]) -> Detection:
     """Make the locked series read-only again with these dates; delete it where there are none, or confidence was low."""
     if dates:
-        bare = replace(of_these(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
+        bare = replace(pattern_of_dates(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
         series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
     await queries.save(tx, replace(series, is_read_only=True, policy=PublishPolicy.NONE, stored_until=FOREVER))
     if dates and one.is_certain:
@@ -236,7 +236,7 @@ async def _named(
     Detected events that left the series to be single are back; dates of another series, and events of another owner,
     are not.
     """
-    events = await there(tx, one.found)
+    events = await lock_existing(tx, one.found)
     named = {
         EventId(event_id): at
         for event_id, at in one.found.dates

@@ -52,11 +52,11 @@ async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[s
 
 
 async def store(
-    tx: Transaction, series: Series, originals: Sequence[datetime], *, has_company: bool = True
+    tx: Transaction, series: Series, originals: Sequence[datetime], *, has_others: bool = True
 ) -> list[Event]:
     """Store dates of a locked series as events, with their standing RSVPs. They are not stored yet.
 
-    ``has_company``: see ``follower_queries``.
+    ``has_others``: see ``follower_queries``.
     """
     made = await create_dates(
         tx,
@@ -70,10 +70,10 @@ async def store(
         record=series.record,
         needs_author_approval=series.needs_author_approval,
     )
-    if has_company:
+    if has_others:
         await co_hosts.host_new_dates(tx, series.id, made)
         await invite_to_new_dates(tx, series.id, made)
-        await standing_rsvps.go_to_new_dates(tx, series, made)
+        await standing_rsvps.answer_new_dates(tx, series, made)
     return made
 
 
@@ -81,36 +81,36 @@ async def store_window(
     tx: Transaction,
     series: Series,
     *,
-    has_company: bool = True,
+    has_others: bool = True,
     ahead: Sequence[expansion.Occurrence] | None = None,
 ) -> list[Event]:
-    """Store the dates of a locked, active series within the window; returns the new ones. ``has_company``: see
+    """Store the dates of a locked, active series within the window; returns the new ones. ``has_others``: see
     ``follower_queries``; ``ahead``: its dates by ``first_dates``, if they are known already.
     """
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     in_window = window(series, tx.now, ahead)
-    known = await date_queries.stored_names(tx, series.id, since=since(series, tx.now))
+    known = await date_queries.stored_names(tx, series.id, since=earliest_name(series, tx.now))
     coming = [one.original for one in in_window if original_text(one.original) not in known]
-    made = await store(tx, series, coming, has_company=has_company)
+    made = await store(tx, series, coming, has_others=has_others)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
     await series_dates.enqueue_by_policy(tx, series.id)
     return made
 
 
-def since(series: Series, now: Instant) -> str:
+def earliest_name(series: Series, now: Instant) -> str:
     """First name to look at: names are wall-clock times, which differ from the instant by less than two days."""
     return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
 
 
-async def made_by(reader: Reader, series: Series, plan: EditPlan) -> list[expansion.Occurrence]:
+async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list[expansion.Occurrence]:
     """New dates that a plan of this series brings into the window: those that ``store_window`` will store."""
     if plan.scope is EditScope.THIS or series.status is not SeriesStatus.ACTIVE:
         return []
     target = replace(series, content=plan.content, timing=plan.timing)
     known: set[str] = set()
     if plan.scope is EditScope.ALL:
-        known |= await date_queries.stored_names(reader, series.id, since=since(target, reader.now))
+        known |= await date_queries.stored_names(reader, series.id, since=earliest_name(target, reader.now))
         places = (one.event.place_in_series for one in plan.changes)
         known -= {place.original_date for place in places if place is not None}
         known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}

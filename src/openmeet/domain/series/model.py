@@ -124,7 +124,7 @@ class Follower:
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class StandingRsvp:
     """A standing RSVP to all dates, future ones included. ``with_limited``: also to those with limited places."""
 
     user_id: UserId

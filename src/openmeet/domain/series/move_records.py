@@ -77,7 +77,7 @@ class StartedMove:
     left: int
 
 
-async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
+async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     """Number of records in each of a person's repositories; the repository for new records comes first."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
@@ -91,7 +91,7 @@ async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     return found
 
 
-def account(text: str) -> Did:
+def parse_account(text: str) -> Did:
     """The named account. Raises InvalidInput."""
     try:
         return parse_did(text)
@@ -99,7 +99,7 @@ def account(text: str) -> Did:
         raise InvalidInput("from", SeriesReason.ACCOUNT_NEEDED) from None
 
 
-async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
+async def start_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
     """Move the first ones and enqueue the rest. Raises as ``move_some``."""
     # Series first: the records of their dates refer to theirs.
     series = await move_some(tx, user_id, source, PublicationKind.SERIES)
@@ -123,14 +123,14 @@ def moving_handler(db: Database) -> JobHandler:
             after: str | None = ""
             while after is not None:
                 async with db.transaction() as tx:
-                    if await _leads_nowhere(tx, user_id, Did(source)):
+                    if await _is_obsolete(tx, user_id, Did(source)):
                         return
                     after = (await move_some(tx, user_id, Did(source), kind, after)).after
 
     return handle
 
 
-async def _leads_nowhere(reader: Reader, user_id: UserId, source: Did) -> bool:
+async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
     """Whether the account was disconnected since, or chosen for new records again."""
     mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     return source not in mine or mine[0] == source

@@ -36,7 +36,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import format_rule
 
 
-class About(msgspec.Struct, frozen=True):
+class DateNews(msgspec.Struct, frozen=True):
     """Content of a notification about one date. ``starts_at``: earlier start of a moved one; ``is_at``: its start now."""
 
     event_id: EventId
@@ -55,7 +55,7 @@ class SeriesNews(msgspec.Struct, frozen=True):
     """
 
     kind: str
-    about: list[About]
+    about: list[DateNews]
     answers_to: list[EventId]
     hosts: list[UserId]
     to_followers: bool
@@ -72,7 +72,7 @@ class SeriesNotice(msgspec.Struct, frozen=True):
     only: FanOutProgress | None = None
 
 
-def next_people(crowds: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
+def merge_recipients(crowds: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
     """Merge the first entries of several ordered lists of recipients; and whether that is everybody. Pure."""
     everybody = sorted({user_id for crowd in crowds for user_id in crowd})
     return everybody[:limit], len(everybody) <= limit
@@ -87,9 +87,9 @@ def of_changes(
     changed: Sequence[tuple[Event | None, Event]],
     kind: NotificationKind[DatesChanged],
     *,
-    tells: bool = True,
+    notifies: bool = True,
 ) -> list[SeriesNews]:
-    """Notices for changed dates (before and after) of a locked series. ``tells`` False: the host chose not to notify.
+    """Notices for changed dates (before and after) of a locked series. ``notifies`` False: the host chose not to notify.
 
     Co-hosts of these dates are notified in any case.
     """
@@ -101,14 +101,14 @@ def of_changes(
         SeriesNews(
             kind.name,
             [
-                About(
+                DateNews(
                     after.id, after.revision, change_payload(before, after), earlier_start(before, after), _now(after)
                 )
                 for before, after in ordered
             ],
-            [after.id for _, after in ordered] if tells else [],
+            [after.id for _, after in ordered] if notifies else [],
             [] if series.changed_by is None else sorted(authors),
-            to_followers=tells,
+            to_followers=notifies,
         )
     ]
 
@@ -120,7 +120,7 @@ async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
     subject = await date_queries.any_date(tx, series.id)
     if subject is None:
         return []
-    about = About(subject, series.revision, DatesChanged())
+    about = DateNews(subject, series.revision, DatesChanged())
     return [SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [series.owner_id], to_followers=False)]
 
 
@@ -134,7 +134,9 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
     assert first.starts_at is not None  # noqa: S101  # a rule gave it one
     payload = DatesChanged(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
-    return [SeriesNews(kinds.NEW_DATE.name, [About(first.id, 1, payload)], [], hosts, to_followers=True, to_goers=True)]
+    return [
+        SeriesNews(kinds.NEW_DATE.name, [DateNews(first.id, 1, payload)], [], hosts, to_followers=True, to_goers=True)
+    ]
 
 
 def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> list[SeriesNews]:
@@ -171,7 +173,7 @@ async def of_status(
     subjects = coming or [one.id for one in over]
     if not subjects:
         return []
-    about = About(subjects[0], series.revision, DatesChanged(reason=reason))
+    about = DateNews(subjects[0], series.revision, DatesChanged(reason=reason))
     return [SeriesNews(kind.name, [about], coming, [series.owner_id], to_followers=True)]
 
 
@@ -207,7 +209,7 @@ async def _page(tx: Transaction, series: Series, notice: SeriesNotice, resume_af
     hosts = {user_id for one in notice.news for user_id in one.hosts if user_id > after} - {notice.by}
     if only is not None:
         hosts = {user_id for user_id in hosts if user_id <= only.until}
-    people, is_all = next_people([answering, followers, goers, sorted(hosts)], limit)
+    people, is_all = merge_recipients([answering, followers, goers, sorted(hosts)], limit)
     others = [one for one in people if one != notice.by]
     notices = await _written(tx, notice, others, frozenset(followers), frozenset(goers))
     return RecipientPage(notices, None if is_all else people[-1])
@@ -231,7 +233,7 @@ async def _written(
     for news in notice.news:
         known = {one.event_id: one for one in news.about}
         answered = await earliest_answered(tx, news.answers_to, CONCERNED, people, at_most=1 + NAMED)
-        to: dict[tuple[About, DatesChanged, str], list[UserId]] = {}
+        to: dict[tuple[DateNews, DatesChanged, str], list[UserId]] = {}
         for user_id in people:
             if user_id in answered:
                 theirs = [known[one] for one in answered[user_id].earliest if one in known] or news.about[:1]
@@ -259,7 +261,7 @@ async def _written(
     return found
 
 
-def _with_others(theirs: Sequence[About], total: int) -> DatesChanged:
+def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
     """One person's notification: their first date, and the others that the same action affects."""
     first = theirs[0].payload
     if total <= 1:

@@ -149,7 +149,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
     if series.group is not None and not may(role, GroupPermission.CREATE_EVENT):
         raise Refused(SeriesReason.OFFER_NEEDS_GROUP, name="NotPartOfIt")
-    saved = await _pass_on(tx, series, caller.user_id)
+    saved = await _transfer(tx, series, caller.user_id)
     await follower_queries.unfollow(tx, series.id, caller.user_id)
     await follower_queries.follow(tx, series.id, before, notifies=True)
     if not await visibility.may_see(tx, saved, before):
@@ -163,7 +163,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     return saved
 
 
-async def depart(tx: Transaction, user_id: UserId) -> None:
+async def transfer_all_of(tx: Transaction, user_id: UserId) -> None:
     """A person's account is deleted: transfer their series at once, as with single events (``events.ownership``).
 
     Idempotent.
@@ -185,12 +185,12 @@ async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> b
     heir = None if event is None else await heir_of(tx, event)
     if date is None or heir is None:
         return False
-    await _pass_on(tx, series, heir)
+    await _transfer(tx, series, heir)
     await notify(tx, kinds.SERIES_OFFERED, date, [heir], HandOver(step=SERIES_INHERITED), revision=int(tx.now))
     return True
 
 
-async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
+async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     """Transfer the locked series and its upcoming dates to somebody else."""
     await _forget(tx, series.id)
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
@@ -202,7 +202,7 @@ async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
     return saved
 
 
-async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
+async def withdraw_offer(tx: Transaction, caller: Caller, series: Series) -> bool:
     """Withdraw or decline an offer; the host is notified of the latter.
 
     False where there was no offer of theirs.

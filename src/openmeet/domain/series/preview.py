@@ -19,7 +19,7 @@ _STEPS = {"MONTHLY": 12, "YEARLY": 8}
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class PreviewedDate:
     """A future date. ``instead_of``: the wall-clock time skipped by a clock change that day; usually None."""
 
     at: Instant
@@ -29,7 +29,7 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class RuleSummary:
     """Preview of a recurrence rule: a sentence, the next dates and remarks.
 
     ``silent``: first days of months in which the rule's day does not exist. ``better_start``: the first start that
@@ -38,8 +38,8 @@ class Meaning:
     """
 
     sentence: str
-    dates: tuple[Ahead, ...]
-    skipped_hours: tuple[Ahead, ...]
+    dates: tuple[PreviewedDate, ...]
+    skipped_hours: tuple[PreviewedDate, ...]
     silent: tuple[datetime, ...]
     last: expansion.Occurrence | None
     start_fits: bool
@@ -51,7 +51,7 @@ class Meaning:
         return self.last is None
 
 
-def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
+def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
     """The next ``count`` dates from now on (from the start, where that is later) with remarks.
 
     ``skipped_hours``: dates of the coming year whose time a clock change skips. Raises RuleRefused for a rule without
@@ -63,7 +63,7 @@ def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
     year = [_ahead(pattern, one) for one in expansion.following(pattern, now, max(count, 400))]
     first = expansion.first_by_rule(pattern)
     fits = first is None or first == pattern.start
-    return Meaning(
+    return RuleSummary(
         describe(pattern),
         tuple(year[:count]),
         tuple(one for one in year if one.instead_of is not None)[:count],
@@ -75,11 +75,11 @@ def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
     )
 
 
-def _ahead(pattern: Pattern, one: expansion.Occurrence) -> Ahead:
+def _ahead(pattern: Pattern, one: expansion.Occurrence) -> PreviewedDate:
     zone = pattern.zone_name or "UTC"
     starts = local_of(one.at, zone).replace(tzinfo=None)
     skipped = instead_of(one.original, zone) is not None
-    return Ahead(one.at, one.original, starts, one.original if skipped else None)
+    return PreviewedDate(one.at, one.original, starts, one.original if skipped else None)
 
 
 def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
@@ -89,7 +89,7 @@ def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
         return []
     zone = pattern.zone_name or "UTC"
     found = []
-    for month in _turns(pattern, now):
+    for month in _months_of_rule(pattern, now):
         first, days = month, monthrange(month.year, month.month)[1]
         start = instant_of(first, zone)
         end = instant_of(first.replace(day=days, hour=23, minute=59, second=59), zone)
@@ -100,7 +100,7 @@ def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
     return found
 
 
-def _turns(pattern: Pattern, now: datetime) -> list[datetime]:
+def _months_of_rule(pattern: Pattern, now: datetime) -> list[datetime]:
     """First days of the months, from now on, that the rule names."""
     rule = pattern.rule
     assert rule is not None  # noqa: S101  # asked for rules only

@@ -172,7 +172,7 @@ async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
     return [series_of(row) for row in rows]
 
 
-async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
+async def with_standing_rsvp_of(reader: Reader, user_id: UserId) -> list[Series]:
     """Series with a standing RSVP of the person, without deleted ones, newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"

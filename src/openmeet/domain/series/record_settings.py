@@ -78,7 +78,7 @@ async def lock(
     """
     series = await series_around(tx, caller, event)
     if series is not None:
-        series = await actions.lock_own(tx, caller, series.slug)
+        series = await actions.lock_managed(tx, caller, series.slug)
     locked = await events.lock_for_host(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
     if expected_revision is not None and expected_revision != revision_of(locked, series):
         raise PreconditionFailed(SeriesReason.SETTINGS_CHANGED)
@@ -90,7 +90,7 @@ async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record:
     before = await events.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
-    must_fit(before, record)
+    require_fitting_audience(before, record)
     saved = await events.save_edit(tx, caller, replace(before, record=record))
     await recheck_rsvp_records(tx, [saved.id])
     return saved
@@ -106,7 +106,7 @@ async def change_series(
     expected_revision: int | None = None,
 ) -> Series:
     """Replace the settings of a series, its upcoming and its future dates. Raises NotFound, Forbidden, Refused."""
-    series = await actions.lock_own(tx, caller, slug)
+    series = await actions.lock_managed(tx, caller, slug)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
     after = replace(series, record=record or series.record, policy=policy or series.policy)
@@ -115,7 +115,7 @@ async def change_series(
     if record is not None:
         coming = [one for one in await lock_dates(tx, series.id) if not one.is_gone and not one.is_over(tx.now)]
         for one in coming:
-            must_fit(one, record)
+            require_fitting_audience(one, record)
         changed = await set_records(tx, coming, record)
         await recheck_rsvp_records(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
@@ -128,7 +128,7 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """The owner approves publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
     Refused.
     """
-    series = await actions.lock_own(tx, caller, slug)
+    series = await actions.lock_managed(tx, caller, slug)
     if series.owner_id != caller.user_id:
         raise Forbidden(SeriesReason.HOST_PUBLISHES)
     await save.agree(tx, series)
@@ -145,7 +145,7 @@ async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, 
     return standing, is_wanted and (await consent(reader, series.owner_id)).is_given
 
 
-def must_fit(event: Event, record: RecordSettings) -> None:
+def require_fitting_audience(event: Event, record: RecordSettings) -> None:
     """Raise Refused where the network would be told of a circle that is not the host's."""
     if record.is_announced and (event.group is not None or event.content.visibility is not Visibility.PRIVATE):
         why = SeriesReason.CANNOT_ANNOUNCE
@@ -227,7 +227,7 @@ async def take_over(tx: Transaction, *, uri: str, owner_id: UserId, content: Con
     )
 
 
-async def go_on(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: Timing) -> None:
+async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: Timing) -> None:
     """For an unknown record: continue the author's series of that name with the same rule that has this date.
 
     Its followers stay, also where the record that had the rule before has just lost it.
@@ -250,7 +250,7 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
     series = await queries.lock(tx, known.id)
     if series is None:
         return
-    await date_queries.forget_places(tx, [held.event.id for held in await date_queries.stored(tx, series.id)])
+    await date_queries.detach(tx, [held.event.id for held in await date_queries.stored(tx, series.id)])
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -270,6 +270,6 @@ async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -
     if holder is not None:
         if not (holder.is_gone or (event.record_uri or "") < (holder.record_uri or "")):
             return False
-        await date_queries.forget_places(tx, [holder.id])
-    await date_queries.place(tx, [(event.id, series.id, named)])
+        await date_queries.detach(tx, [holder.id])
+    await date_queries.set_positions(tx, [(event.id, series.id, named)])
     return True

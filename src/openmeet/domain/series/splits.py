@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 MOST_PARTS: Final = 50
 
 
-async def leads_to(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
+async def visible_part(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
     """The part before or after a series, if this person may be led there: pages of public parts do not reveal unlisted
     ones.
     """
@@ -21,17 +21,17 @@ async def leads_to(reader: Reader, series: Series, other: Series | None, viewer:
     return found[0] if found else None
 
 
-async def behind(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
+async def visible_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """The series that continues this one, if this person may be led there."""
     return await _led_to(reader, series, await _split_off(reader, series.id), viewer)
 
 
-async def with_what_goes_on(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
+async def with_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """A series and all its continuations, for a feed: it does not end where the host split the series."""
-    return [series, *await _led_to(reader, series, await continuing(reader, series.id), viewer)]
+    return [series, *await _led_to(reader, series, await all_continuations(reader, series.id), viewer)]
 
 
-async def continuing(reader: Reader, series_id: SeriesId) -> list[Series]:
+async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]:
     """All continuations of a series, also across deleted parts; in order, within the limit."""
     rows = await reader.fetch(
         """

@@ -20,7 +20,7 @@ from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.series import agenda, date_queries, emails, follower_queries, queries, visibility
-from openmeet.domain.series.model import Going, Series, SeriesId, SeriesSlug
+from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 
@@ -53,9 +53,9 @@ async def answer_all(
     """
     series = await _lock(tx, caller, slug)
     if reply is RsvpReply.GOING:
-        await follower_queries.go_to_all(tx, series.id, caller.user_id, with_limited=not skips_limited)
+        await follower_queries.put_standing_rsvp(tx, series.id, caller.user_id, with_limited=not skips_limited)
     else:
-        await follower_queries.go_no_more(tx, series.id, caller.user_id)
+        await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     outcomes: list[DateResult] = []
     coming = await _coming(tx, series)
     before = await of_user(tx, caller.user_id, [event.id for event in coming])
@@ -83,7 +83,7 @@ async def answer_all(
 async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
     """End the caller's standing RSVP. ``withdraws``: existing RSVPs as well; returns how many. Raises NotFound."""
     series = await _lock_to_stop(tx, caller, slug)
-    await follower_queries.go_no_more(tx, series.id, caller.user_id)
+    await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     if not withdraws:
         return 0
     coming = await _coming(tx, series)
@@ -91,8 +91,8 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
     for event in going:
         # The host is notified once, and so is the person's calendar.
-        tells = event is going[0]
-        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=tells, is_single=False)
+        notifies = event is going[0]
+        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False)
     await emails.enqueue(tx, series, caller, coming, mine)
     return len(going)
 
@@ -106,7 +106,7 @@ async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
 async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """``_lock``, also for somebody who no longer sees the series but has RSVPs to its dates: they may always end those."""
     known = await queries.by_slug(tx, slug)
-    if known is None or await follower_queries.going_of(tx, known.id, caller.user_id) is None:
+    if known is None or await follower_queries.standing_rsvp_of(tx, known.id, caller.user_id) is None:
         return await _lock(tx, caller, slug)
     return await queries.lock(tx, known.id) or known
 
@@ -121,14 +121,14 @@ AT_ONCE = 40
 PIECE = 25
 
 
-async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
+async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
     """Answer newly stored dates for everybody with a standing RSVP; people no longer allowed are skipped."""
     if not made:
         return
-    everybody = await follower_queries.going(tx, series.id, limit=AT_ONCE + 1)
+    everybody = await follower_queries.standing_rsvps(tx, series.id, limit=AT_ONCE + 1)
     if len(everybody) * len(made) <= AT_ONCE:
         for event in made:
-            await _go(tx, event, everybody)
+            await _answer_for(tx, event, everybody)
     else:
         await enqueue_many(tx, JobKind.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
 
@@ -138,13 +138,13 @@ def standing_rsvps_handler(db: Database) -> JobHandler:
 
     async def handle(job: Job) -> None:
         event_id, last = EventId(job.subject), None
-        while some := await db.batch(partial(_next_go, event_id=event_id, last=last)):
+        while some := await db.batch(partial(_answer_next, event_id=event_id, last=last)):
             last = some[-1]
 
     return handle
 
 
-async def _next_go(tx: Transaction, event_id: EventId, last: Going | None) -> list[Going]:
+async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | None) -> list[StandingRsvp]:
     """Apply the next standing RSVPs after this person to a date; returns who they were."""
     known = await by_id(tx, event_id)
     if known is None or known.place_in_series is None or known.is_gone:
@@ -153,12 +153,12 @@ async def _next_go(tx: Transaction, event_id: EventId, last: Going | None) -> li
     series = await queries.lock(tx, SeriesId(known.place_in_series.series_id))
     if series is None:
         return []
-    some = await follower_queries.going(tx, series.id, limit=PIECE, behind=last, unanswered=event_id)
-    await _go(tx, known, some)
+    some = await follower_queries.standing_rsvps(tx, series.id, limit=PIECE, behind=last, unanswered=event_id)
+    await _answer_for(tx, known, some)
     return some
 
 
-async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
+async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRsvp]) -> None:
     is_limited = event.id in await registration.limited_among(tx, [event])
     for one in people:
         if is_limited and not one.with_limited:
@@ -199,7 +199,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:
         async with db.transaction() as tx:
-            await _go_no_more(tx, series_id, user_id)
+            await _end_standing_rsvp(tx, series_id, user_id)
     # After the standing RSVPs: a date stored later is no longer answered by them.
     async with db.reader() as reader:
         event_ids = await reevaluation.rsvps_in_left_groups(reader, user_id)
@@ -214,7 +214,7 @@ async def _going(reader: Reader, user_id: UserId) -> list[SeriesId]:
     return [SeriesId(row["id"]) for row in await reader.fetch(_GOING_NO_MORE, user_id=user_id)]
 
 
-async def _go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
+async def _end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
     series = await queries.lock(tx, series_id)
     if series is not None and not await visibility.may_see(tx, series, user_id):
-        await follower_queries.go_no_more(tx, series_id, user_id)
+        await follower_queries.end_standing_rsvp(tx, series_id, user_id)

@@ -75,9 +75,9 @@ async def _roll(db: Database, series_id: SeriesId) -> int:
         series = await queries.lock(tx, series_id)
         if series is None:
             return 0
-        has_company = await follower_queries.has_company(tx, series.id)
-        made = await materialize.store_window(tx, series, has_company=has_company)
-        if has_company or series.changed_by not in {None, series.owner_id}:
+        has_others = await follower_queries.has_others(tx, series.id)
+        made = await materialize.store_window(tx, series, has_others=has_others)
+        if has_others or series.changed_by not in {None, series.owner_id}:
             await notify.notify_people(tx, series, notify.of_new_dates(series, made))
         return len(made)
 

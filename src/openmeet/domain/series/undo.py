@@ -194,12 +194,12 @@ class LockedSeries:
     dates: dict[EventId, OccurrenceRow]
 
 
-async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
+async def take_snapshot(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
     """Before an action: take the snapshot. ``also``: events that the action makes dates of the series."""
     return LockedSeries(series, await known_dates(tx, [series.id], also=also))
 
 
-async def keep(
+async def store_snapshot(
     tx: Transaction,
     before: LockedSeries,
     act: UndoableAction,
@@ -271,10 +271,10 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await follower_queries.copy_all(tx, made.id, series.id)
         await invitation_queries.copy(tx, made.id, series.id)
         await save.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
-    await _take_away(tx, [one.event for one in newer if one.event not in staying])
+    await _remove_added(tx, [one.event for one in newer if one.event not in staying])
     # An event that was made a date is single again, with its RSVPs.
-    await date_queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
-    await date_queries.place(
+    await date_queries.detach(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
+    await date_queries.set_positions(
         tx,
         [(event_id, series.id, _name(one.known.event)) for event_id, one in old.items() if _is_date(one)]
         + [(event.id, series.id, _name(event)) for event in staying],
@@ -291,7 +291,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
         news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
-    await notify.notify_people(tx, restored, news, only=await _heard(tx, found))
+    await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, found))
     await fill_freed_seats(tx, pairs)
     await note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
@@ -327,16 +327,16 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
     return staying
 
 
-async def _heard(tx: Transaction, act: Undo) -> FanOutProgress | None:
+async def _stop_fan_out(tx: Transaction, act: Undo) -> FanOutProgress | None:
     """Stop the fan-out of an undone action; returns who was notified by then, None where everybody was."""
     until = None if act.kept.untold is None else await fan_out.stop(tx, act.kept.untold)
     return None if until is None else FanOutProgress(UserId(until), act.created_at)
 
 
-async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
+async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
     await take_dates_away(tx, dates)
     await recheck_rsvp_records(tx, [event.id for event in dates])
-    await date_queries.forget_places(tx, [event.id for event in dates])
+    await date_queries.detach(tx, [event.id for event in dates])
 
 
 async def _restore(
@@ -361,7 +361,7 @@ def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bo
     groups: dict[NotificationKind[DatesChanged], list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
-    return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, tells=not is_silent)]
+    return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, notifies=not is_silent)]
 
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:

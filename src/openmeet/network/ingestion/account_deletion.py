@@ -78,7 +78,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     if behind is not None and await _is_out_of_reach(tx, behind.user_id):
         await ownership.depart(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
-        await series_handing_over.depart(tx, behind.user_id)
+        await series_handing_over.transfer_all_of(tx, behind.user_id)
         await events_ownership.depart(tx, behind.user_id)
         await users.blank(tx, behind.user_id)
 

@@ -158,7 +158,7 @@ async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead 
         name = event.place_in_series.original_date
         if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
             return
-        await date_queries.forget_places(tx, [event.id])
+        await date_queries.detach(tx, [event.id])
         freed.setdefault(before.record_uri or "", set()).add(name)
     series = None if link is None else await queries.by_record_uri(tx, link.uri)
     locked = None if series is None else await queries.lock(tx, series.id)
@@ -250,7 +250,7 @@ async def _by_rule(
     event = await event_queries.by_id(tx, event_id)
     if found is None or event is None:
         return
-    await series_records.go_on(
+    await series_records.continue_by_rule(
         tx, uri=version.uri, owner_id=event.author_id, title=found.content.title, at=found.timing
     )
     series: Series | None = await series_records.take_over(

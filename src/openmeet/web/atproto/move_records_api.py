@@ -54,7 +54,7 @@ class RecordsMoved(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        held = await move_records.held(reader, caller.user_id)
+        held = await move_records.counts_by_repository(reader, caller.user_id)
     return json_response(
         RecordsHeld(
             [
@@ -70,9 +70,9 @@ async def show(request: Request) -> Response:
 async def move(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, MoveInput)
-    source = move_records.account(wanted.did)
+    source = move_records.parse_account(wanted.did)
     async with database_of(request).transaction() as tx:
-        begun = await move_records.begin_to_move(tx, caller.user_id, source)
+        begun = await move_records.start_move(tx, caller.user_id, source)
     return json_response(RecordsMoved(begun.events, begun.series, begun.left))
 
 

@@ -26,9 +26,9 @@ async def move(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     try:
-        source = move_records.account(typed.get("from", ""))
+        source = move_records.parse_account(typed.get("from", ""))
         async with database_of(request).transaction() as tx:
-            begun = await move_records.begin_to_move(tx, caller.user_id, source)
+            begun = await move_records.start_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
         return await _page(request, Typed({}, {"": wrong.why}), status=status)
@@ -38,6 +38,6 @@ async def move(request: Request) -> Response:
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        held = await move_records.held(reader, caller.user_id)
+        held = await move_records.counts_by_repository(reader, caller.user_id)
     context = {"typed": typed, "target": held[0] if held else None, "others": held[1:]}
     return page(request, "atproto/moving_records.html", context, status=status)

@@ -81,7 +81,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
         raise NotFound(SeriesReason.NO_SUCH_SERIES)
     parts = [
         one
-        for one in await splits.with_what_goes_on(reader, series, None)
+        for one in await splits.with_continuations(reader, series, None)
         if one.visibility is Visibility.PUBLIC and not one.is_hidden
     ]
     lines = [(one, line) for one in parts for line in await agenda.coming(reader, one, None, limit=most)]

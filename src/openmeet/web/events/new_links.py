@@ -129,7 +129,7 @@ async def _series_of(reader: Reader, series_id: SeriesId, viewer: UserId | None)
     belongs = (
         await agenda.may_host(reader, series, viewer)
         or await follower_queries.following(reader, series.id, viewer) is not None
-        or await follower_queries.going_of(reader, series.id, viewer) is not None
+        or await follower_queries.standing_rsvp_of(reader, series.id, viewer) is not None
     )
     return series.slug if belongs else None
 

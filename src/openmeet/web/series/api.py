@@ -22,7 +22,7 @@ from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, gather, queries, standing_rsvps
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
-from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
@@ -105,7 +105,7 @@ async def preview(request: Request) -> Response:
     body = await read_json(request, TimingInput)
     _, timing = parse.whole_of(parse.untitled(body))
     # Anybody may call it, and a rule with many times a day takes a third of a second.
-    explained = partial(meaning_of, timing, services(request).clock.now(), PREVIEWED)
+    explained = partial(summary_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
     return json_response(present.preview_of(timing, meaning))
 
@@ -156,7 +156,7 @@ async def open_date(request: Request) -> Response:
         event = await actions.open_date(tx, slug_of(request), name, viewer=viewer)
         if event.is_gone:
             raise NotFound(SeriesReason.DATE_REMOVED)
-        line = await agenda.line_of(tx, event, viewer)
+        line = await agenda.occurrence_of(tx, event, viewer)
         shown = present.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
     return json_response(shown)
 

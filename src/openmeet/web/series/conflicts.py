@@ -13,7 +13,7 @@ from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.series.preview import Meaning
+from openmeet.domain.series.preview import RuleSummary
 from openmeet.recurrence.wall_time import parse_local
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -22,7 +22,7 @@ from openmeet.web.site.tenant_routing import database_of
 async def in_form(
     request: Request,
     typed: Mapping[str, str],
-    meaning: Meaning | None,
+    meaning: RuleSummary | None,
     *,
     but: SeriesId | None = None,
     first: Event | None = None,

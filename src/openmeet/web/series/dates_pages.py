@@ -79,7 +79,7 @@ async def change(request: Request) -> Response:
     """Show the consequences first; carry out after confirmation."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         try:
             act, names = await _chosen(tx, series, typed)
             reason = check_reason(typed.get("reason", ""))
@@ -88,15 +88,15 @@ async def change(request: Request) -> Response:
         # By now a range may include other dates than those shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
-        tells = not typed.get("is_silent")
+        notifies = not typed.get("is_silent")
         match act:
             case DateAction.CANCEL:
-                await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
+                await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
             case DateAction.REINSTATE:
                 await agenda.must_be_editable(tx, series, caller_of(request).user_id)
-                await cancel_dates.reinstate_dates(tx, series, names, tells=tells)
+                await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
-                await cancel_dates.remove_dates(tx, series, names, tells=tells)
+                await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
     return go(f"{_path(series)}", flash=_FLASH[act])
 
 
@@ -109,7 +109,7 @@ async def add(request: Request) -> Response:
             skipped = instead_of(local, series.zone_name)
             if skipped is not None:
                 raise InvalidInput("extra", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))  # noqa: TRY301  # said beside the field, as the others
-            await cancel_dates.add_date(tx, series, original_text(local), tells=not typed.get("is_silent"))
+            await cancel_dates.add_date(tx, series, original_text(local), notifies=not typed.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
             again = typed_again(typed, InvalidForm({"extra": wrong.why}))
             return await _page(request, tx, again, status=400)
@@ -187,7 +187,7 @@ async def _confirm(
     request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], typed: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _CONFIRMATIONS[act]
-    effect = await impact.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
+    effect = await impact.impact_of_action(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
     # Carry a range by its ends: its dates could exceed the number of form fields.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}

@@ -18,7 +18,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
 from openmeet.domain.series import actions, agenda, date_queries, materialize
 from openmeet.domain.series.dates import checked_name, original_text
-from openmeet.domain.series.edits import Edit, Rewritten, plan_of, usual_at
+from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
 from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
@@ -75,7 +75,7 @@ async def show_edit(request: Request) -> Response:
         series = await agenda.editable(reader, _slug(request), caller.user_id)
         name = await _date(request, reader, series)
         event = await date_queries.date_of(reader, series.id, name)
-    details = usual_at(series, name) if event is None else details_in(event)
+    details = series_details_at(series, name) if event is None else details_in(event)
     values = {
         **values_of_event(details),
         **recurrence_form.values_of(series.timing.pattern),
@@ -103,7 +103,7 @@ async def save(request: Request) -> Response:
         if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
             marks = await conflicts.in_form(request, shown, repeats.meaning, but=series.id)
             return _form(request, series, Typed(shown), event, repeats, marks=marks, place=place)
-        before = usual_at(series, name) if event is None else details_in(event)
+        before = series_details_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(typed, series, before, event)
         except InvalidForm as wrong:
@@ -132,7 +132,7 @@ async def _apply(
         plan = await _plan(tx, series, edit, scope, drops=bool(typed.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
-    after = await actions.apply(tx, series, plan, tells=not typed.get("is_silent"))
+    after = await actions.apply(tx, series, plan, notifies=not typed.get("is_silent"))
     return go(_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
@@ -220,7 +220,7 @@ def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Even
     rewritten = None
     if recurrence_form.is_changed(typed, series.timing.pattern):
         start = datetime.fromisoformat(details.starts_local if details is not None else before.starts_local)
-        rewritten = Rewritten(recurrence_form.rule_typed(typed, start))
+        rewritten = NewRule(recurrence_form.rule_typed(typed, start))
         if rewritten.rule is None:
             raise InvalidForm({"repeats": SeriesReason.RULE_NEEDED})
     return Edit(EditScope.ALL, checked_name(typed.get("date", "")), details, changed, rewritten)

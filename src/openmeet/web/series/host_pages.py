@@ -87,12 +87,12 @@ async def cancel(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _ask_cancel(request, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
-        tells = not typed.get("is_silent")
+        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        notifies = not typed.get("is_silent")
         if is_all:
-            await cancel_dates.cancel(tx, series, reason, tells=tells)
+            await cancel_dates.cancel(tx, series, reason, notifies=notifies)
         else:
-            await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
+            await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
     return go(_path(series), flash="series_cancelled" if is_all else "dates_cancelled")
 
 
@@ -110,8 +110,8 @@ async def pause(request: Request) -> Response:
         again = {"series": series, "address": _path(series), "typed": typed_again(typed, wrong)}
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
-        await actions.pause(tx, series, reason, tells=not typed.get("is_silent"))
+        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        await actions.pause(tx, series, reason, notifies=not typed.get("is_silent"))
     return go(_path(series), flash="series_paused")
 
 
@@ -119,7 +119,7 @@ async def resume(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
-        await actions.resume(tx, series, tells=not typed.get("is_silent"))
+        await actions.resume(tx, series, notifies=not typed.get("is_silent"))
     return go(_path(series), flash="series_resumed")
 
 
@@ -133,7 +133,7 @@ async def delete(request: Request) -> Response:
         problem = InvalidForm({"dates": SeriesReason.FATE_OF_DATES_NEEDED})
         return await _ask_delete(request, typed_again({}, problem), status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         await actions.delete(tx, series, keeps_events=wish == "keep")
     return go("/my/events", flash="series_deleted")
 
@@ -144,7 +144,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
-        effect = await impact.of(reader, series, planned, kinds.EVENT_CANCELLED)
+        effect = await impact.impact_of_action(reader, series, planned, kinds.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
@@ -155,7 +155,9 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
-        effect = await impact.of(reader, series, await date_queries.coming(reader, series.id), kinds.EVENT_DELETED)
+        effect = await impact.impact_of_action(
+            reader, series, await date_queries.coming(reader, series.id), kinds.EVENT_DELETED
+        )
     context = {
         "series": series,
         "address": _path(series),

@@ -15,7 +15,7 @@ from openmeet.domain.events.rules import check_reason
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, gather, materialize
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.dates import checked_name, original_text
-from openmeet.domain.series.edits import plan_of, usual_at
+from openmeet.domain.series.edits import plan_of, series_details_at
 from openmeet.domain.series.model import EditScope, Series
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
@@ -63,7 +63,7 @@ async def edit(request: Request) -> Response:
         found = await _plan(tx, series, body)
         # Counted before the change: afterwards nothing differs any more.
         done = await present.consequences(tx, series, found)
-        after = await actions.apply(tx, series, found, tells=not body.is_silent)
+        after = await actions.apply(tx, series, found, notifies=not body.is_silent)
         shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, done), headers=etag_of(after.revision))
 
@@ -75,9 +75,9 @@ async def cancel(request: Request) -> Response:
         series = await own(request, tx)
         names = await named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
-            series, count = await cancel_dates.cancel(tx, series, reason, tells=not body.is_silent)
+            series, count = await cancel_dates.cancel(tx, series, reason, notifies=not body.is_silent)
             return await _changed(request, tx, series, count)
-        count = await cancel_dates.cancel_dates(tx, series, names, reason, tells=not body.is_silent)
+        count = await cancel_dates.cancel_dates(tx, series, names, reason, notifies=not body.is_silent)
         return await _changed(request, tx, series, count)
 
 
@@ -87,9 +87,9 @@ async def reinstate(request: Request) -> Response:
         series = await to_change(request, tx)
         names = await named(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
-            series, count = await actions.resume(tx, series, tells=not body.is_silent)
+            series, count = await actions.resume(tx, series, notifies=not body.is_silent)
             return await _changed(request, tx, series, count)
-        count = await cancel_dates.reinstate_dates(tx, series, names, tells=not body.is_silent)
+        count = await cancel_dates.reinstate_dates(tx, series, names, notifies=not body.is_silent)
         return await _changed(request, tx, series, count)
 
 
@@ -97,14 +97,14 @@ async def pause(request: Request) -> Response:
     body = await read_json(request, StatusReason)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await actions.pause(tx, await own(request, tx), reason, tells=not body.is_silent)
+        series = await actions.pause(tx, await own(request, tx), reason, notifies=not body.is_silent)
         return await answer(request, tx, series)
 
 
 async def resume(request: Request) -> Response:
     body = await read_json(request, Resumption, is_optional=True)
     async with database_of(request).transaction() as tx:
-        series, _ = await actions.resume(tx, await to_change(request, tx), tells=not body.is_silent)
+        series, _ = await actions.resume(tx, await to_change(request, tx), notifies=not body.is_silent)
         return await answer(request, tx, series)
 
 
@@ -112,7 +112,7 @@ async def remove(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
     names = few(body.dates)
     async with database_of(request).transaction() as tx:
-        series = await cancel_dates.remove_dates(tx, await own(request, tx), names, tells=not body.is_silent)
+        series = await cancel_dates.remove_dates(tx, await own(request, tx), names, notifies=not body.is_silent)
         return await answer(request, tx, series)
 
 
@@ -124,7 +124,7 @@ async def add_date(request: Request) -> Response:
         skipped = instead_of(at, series.zone_name)
         if skipped is not None:
             raise InvalidInput("startsLocal", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))
-        await cancel_dates.add_date(tx, series, original_text(at), tells=not body.is_silent)
+        await cancel_dates.add_date(tx, series, original_text(at), notifies=not body.is_silent)
         return await answer(request, tx, await actions.reread(tx, series.id))
 
 
@@ -154,7 +154,7 @@ async def delete(request: Request) -> Response:
 
 async def own(request: Request, tx: Transaction) -> Series:
     """The series in the path, locked, for users who may remove things from it."""
-    return await actions.lock_own(
+    return await actions.lock_managed(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
 
@@ -175,11 +175,11 @@ async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
         event = await date_queries.date_of(tx, series.id, name)
         if event is None and EditScope(body.scope) is EditScope.THIS:
             event = await materialize.vivify(tx, series, name)
-        before = usual_at(series, name) if event is None else details_in(event)
+        before = series_details_at(series, name) if event is None else details_in(event)
         _must_be_as_expected(body, None if event is None else event.revision)
     elif EditScope(body.scope) is EditScope.ALL:
         # Changes to all dates refer to the first date, unless another was edited.
-        before = usual_at(series, original_text(series.timing.pattern.start))
+        before = series_details_at(series, original_text(series.timing.pattern.start))
     edit_wanted = parse.edit_of(body, before, event, series.timing.pattern)
     parse.check_moved(body, edit_wanted, before, tx.now)
     return plan_of(series, edit_wanted, await date_queries.stored(tx, series.id), tx.now)

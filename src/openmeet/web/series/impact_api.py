@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import date_queries, impact
-from openmeet.domain.series.impact import Effect
+from openmeet.domain.series.impact import SeriesImpact
 from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.web.api.etags import IF_MATCH, etag_of
@@ -49,7 +49,7 @@ async def plan_cancellation(request: Request) -> Response:
         )
         going = [one for one in found if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(found) - len(going))
-        return _shown(series, await impact.of(tx, series, going, kinds.EVENT_CANCELLED, dates=dates))
+        return _shown(series, await impact.impact_of_action(tx, series, going, kinds.EVENT_CANCELLED, dates=dates))
 
 
 async def plan_pause(request: Request) -> Response:
@@ -57,7 +57,9 @@ async def plan_pause(request: Request) -> Response:
         series = await own(request, tx)
         return _shown(
             series,
-            await impact.of(tx, series, await date_queries.coming(tx, series.id), kinds.SERIES_PAUSED, dates=0),
+            await impact.impact_of_action(
+                tx, series, await date_queries.coming(tx, series.id), kinds.SERIES_PAUSED, dates=0
+            ),
         )
 
 
@@ -67,7 +69,7 @@ async def plan_removal(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         held = await date_queries.named(tx, series.id, names)
-        return _shown(series, await impact.of(tx, series, held, kinds.EVENT_DELETED, dates=len(names)))
+        return _shown(series, await impact.impact_of_action(tx, series, held, kinds.EVENT_DELETED, dates=len(names)))
 
 
 async def plan_deletion(request: Request) -> Response:
@@ -78,14 +80,14 @@ async def plan_deletion(request: Request) -> Response:
         series = await own(request, tx)
         if wish == "true":
             # Nobody is notified: the dates they answered take place.
-            return _shown(series, Effect(0, 0, 0, 0, 0))
+            return _shown(series, SeriesImpact(0, 0, 0, 0, 0))
         return _shown(
             series,
-            await impact.of(tx, series, await date_queries.coming(tx, series.id), kinds.EVENT_DELETED),
+            await impact.impact_of_action(tx, series, await date_queries.coming(tx, series.id), kinds.EVENT_DELETED),
         )
 
 
-def _shown(series: Series, effect: Effect) -> Response:
+def _shown(series: Series, effect: SeriesImpact) -> Response:
     found = asdict(effect)
     told, mailed = found.pop("told"), found.pop("mailed")
     shown = ActPlanned(**found, people_told=told, people_mailed=mailed, revision=series.revision)

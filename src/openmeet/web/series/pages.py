@@ -81,7 +81,7 @@ async def show_series(request: Request) -> Response:
         follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
         names = await shown_names(reader, [series.owner_id])
         group = await _group(reader, series, viewer)
-        going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
+        going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
         limited_ids = await registration.limited_among(reader, [line.event for line in coming if line.event])
         limits_new = await date_queries.limits_new_dates(reader, series)
         answered = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
@@ -91,8 +91,8 @@ async def show_series(request: Request) -> Response:
         waits = can_edit and await _waits_for_its_owner(reader, series)
         offer = await ownership.offered(reader, series.id) if viewer else None
         split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
-        origin = await splits.leads_to(reader, series, split, viewer)
-        behind = await splits.behind(reader, series, viewer)
+        origin = await splits.visible_part(reader, series, split, viewer)
+        behind = await splits.visible_continuations(reader, series, viewer)
         has_record = can_edit and series.record_uri is not None
         merged = await merge_decisions.count(reader, series.record_uri or "") if has_record else 0
         is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and bool(coming)
@@ -216,7 +216,7 @@ async def serve_calendar(request: Request) -> Response:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
         parts = [
             (one, [held.event for held in await date_queries.stored(reader, one.id)])
-            for one in await splits.with_what_goes_on(reader, series, viewer)
+            for one in await splits.with_continuations(reader, series, viewer)
             if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
         ]
         numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
@@ -241,7 +241,7 @@ async def _news(request: Request, kind: str) -> Response:
     """The next stored dates; computed ones have no news yet. Always the public view."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
-        parts = await splits.with_what_goes_on(reader, series, None)
+        parts = await splits.with_continuations(reader, series, None)
         lines = [line for one in parts for line in await agenda.coming(reader, one, None, limit=FOLLOWED)]
         lines.sort(key=lambda line: (line.details.starts_at, line.original_date))
         found = [line.event for line in lines if line.event is not None][:FOLLOWED]

@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.series.dates import length_in
-from openmeet.domain.series.edits import Edit, Rewritten
+from openmeet.domain.series.edits import Edit, NewRule
 from openmeet.domain.series.model import EditScope, Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence.errors import FIELD, RuleErrorCode, RuleRefused
@@ -144,7 +144,7 @@ def edit_of(wanted: EditInput, before: Details | None, event: Event | None, know
     zone = known.zone_name or "UTC" if wanted.time_zone is UNSET else wanted.time_zone
     rewritten = None
     if not (wanted.recurrence is UNSET and wanted.rdates is UNSET and wanted.exdates is UNSET):
-        rewritten = Rewritten(
+        rewritten = NewRule(
             known.rule if wanted.recurrence is UNSET else rule_of(wanted.recurrence),
             None if wanted.exdates is UNSET else tuple(sorted(set(dates_in(wanted.exdates, zone, "exdates")))),
             None if wanted.rdates is UNSET else tuple(sorted(set(dates_in(wanted.rdates, zone, "rdates")))),

@@ -84,7 +84,7 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, OfferInput)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, slug_of(request))
+        series = await actions.lock_managed(tx, caller, slug_of(request))
         made = await ownership.offer(tx, caller, series, UserId(body.user_id))
     return json_response(OfferOutput(made.to_id, iso(made.created_at)))
 
@@ -110,7 +110,7 @@ async def drop_offer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await agenda.visible(tx, slug_of(request), caller.user_id)
         series = await queries.lock_by_slug(tx, slug_of(request))
-        if series is None or not await ownership.take_back(tx, caller, series):
+        if series is None or not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
     return Response(status_code=204)
 

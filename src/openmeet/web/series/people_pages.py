@@ -46,7 +46,7 @@ async def show_mine(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         hosted = await queries.of_owner(reader, caller.user_id)
         followed = await queries.followed_by(reader, caller.user_id)
-        gone_to = await queries.gone_to_by(reader, caller.user_id)
+        gone_to = await queries.with_standing_rsvp_of(reader, caller.user_id)
         standing = await visibility.seen(reader, gone_to, caller.user_id)
         mine = await date_queries.of_series(reader, [one.id for one in standing], caller.user_id)
         seen = await visibility.seen(reader, followed, caller.user_id)
@@ -92,9 +92,9 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_own(tx, caller, _slug(request))
+        series = await actions.lock_managed(tx, caller, _slug(request))
         if typed.get("wish") == "take_back":
-            await ownership.take_back(tx, caller, series)
+            await ownership.withdraw_offer(tx, caller, series)
             return go(_path(series), flash="offer_dropped")
         try:
             if not typed.get("to"):
@@ -116,7 +116,7 @@ async def answer(request: Request) -> Response:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
         if wish == "yes":
             await ownership.accept(tx, caller, series)
-        elif not await ownership.take_back(tx, caller, series):
+        elif not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
     return go(_path(series), flash="series_taken_over" if wish == "yes" else "offer_dropped")
 

@@ -19,7 +19,7 @@ from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence, Timing
 from openmeet.domain.series.plan import EditPlan, OccurrenceChange
-from openmeet.domain.series.preview import Meaning
+from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.describe import describe
@@ -45,10 +45,10 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     """The series as this viewer sees it: the join link is for the host, and for everybody only if the host chose that."""
     content, pattern = series.content, series.timing.pattern
     before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
-    origin = await splits.leads_to(reader, series, before, viewer)
-    behind = await splits.behind(reader, series, viewer)
+    origin = await splits.visible_part(reader, series, before, viewer)
+    behind = await splits.visible_continuations(reader, series, viewer)
     follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
-    going = None if viewer is None else await follower_queries.going_of(reader, series.id, viewer)
+    going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
     mine = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
     can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
     (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
@@ -120,7 +120,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
     )
 
 
-def preview_of(timing: Timing, meaning: Meaning) -> RulePreview:
+def preview_of(timing: Timing, meaning: RuleSummary) -> RulePreview:
     """The meaning of a rule, as JSON."""
     pattern = timing.pattern
     length = 0 if timing.length is None else round(timing.length.total_seconds() * 1_000_000)
@@ -150,8 +150,8 @@ def preview_of(timing: Timing, meaning: Meaning) -> RulePreview:
 async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
     """The plan's consequences, counted."""
     changed = plan.dates_changed
-    made = await materialize.made_by(reader, series, plan)
-    reached = await impact.reached(reader, series, plan, makes_dates=bool(made))
+    made = await materialize.dates_added_by(reader, series, plan)
+    reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(made))
     capacity_impact = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
     return EditConsequences(
         scope=plan.scope.value,

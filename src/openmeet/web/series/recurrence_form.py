@@ -10,7 +10,7 @@ from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.preview import Meaning, meaning_of
+from openmeet.domain.series.preview import RuleSummary, summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
@@ -63,7 +63,7 @@ class RecurrenceFormState:
 
     options: list[tuple[str, str | LazyText, str]]
     chosen: str
-    meaning: Meaning | None
+    meaning: RuleSummary | None
     dates: list[str]
     notes: list[Why]
     units: tuple[tuple[str, LazyText], ...] = UNITS
@@ -190,12 +190,12 @@ def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
 
 def _meaning(
     typed: Mapping[str, str], start: datetime, zone: str, now: Instant
-) -> tuple[Meaning | None, list[str], list[Why]]:
+) -> tuple[RuleSummary | None, list[str], list[Why]]:
     try:
         rule = rule_typed(typed, start)
         if rule is None:
             return None, [], []
-        meaning = meaning_of(Timing(pattern(start, zone, rule, is_all_day=_is_of_days(typed)), None), now, PREVIEWED)
+        meaning = summary_of(Timing(pattern(start, zone, rule, is_all_day=_is_of_days(typed)), None), now, PREVIEWED)
     except InvalidInput:
         return None, [], []
     dates = [f"{formatting.short_day(one.starts)} {one.starts.year}" for one in meaning.dates]
@@ -204,7 +204,7 @@ def _meaning(
     return meaning, dates, [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
 
 
-def _of_skipped_hours(meaning: Meaning) -> Iterator[str]:
+def _of_skipped_hours(meaning: RuleSummary) -> Iterator[str]:
     first = next((one for one in meaning.skipped_hours if one.instead_of is not None), None)
     if first is None or first.instead_of is None:
         return
@@ -224,7 +224,7 @@ def _of_skipped_hours(meaning: Meaning) -> Iterator[str]:
         )
 
 
-def _of_silent_months(meaning: Meaning) -> Iterator[str]:
+def _of_silent_months(meaning: RuleSummary) -> Iterator[str]:
     if meaning.silent:
         months = ", ".join(f"{formatting.month_name(month)} {month.year}" for month in meaning.silent[:3])
         if len(meaning.silent) > 3:
@@ -235,7 +235,7 @@ def _of_silent_months(meaning: Meaning) -> Iterator[str]:
             yield gettext("That day doesn’t exist in %(months)s, so there’s no date then.", months=months)
 
 
-def _of_start(meaning: Meaning) -> Iterator[str]:
+def _of_start(meaning: RuleSummary) -> Iterator[str]:
     better = meaning.better_start
     if meaning.start_fits:
         return

@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm, TooLarge, TooMany, Unavailable
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.preview import meaning_of
+from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.recurrence.errors import RuleRefused
@@ -49,7 +49,7 @@ async def timing_of(request: Request, typed: Mapping[str, str], details: Details
     if timing is None:
         return None
     try:
-        await _workers(request).run(partial(meaning_of, timing, details.starts_at, 1))
+        await _workers(request).run(partial(summary_of, timing, details.starts_at, 1))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
     except (TooMany, TooLarge, Unavailable):

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.time_and_place import clock_label, place_lines
 from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.series.agenda import AgendaOccurrence
-from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Going, Series, SeriesStatus
+from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Series, SeriesStatus, StandingRsvp
 from openmeet.domain.series.undo import Undo, UndoableAction
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
@@ -60,7 +60,7 @@ def rows_of(
     series: Series,
     lines: Sequence[AgendaOccurrence],
     now: Instant,
-    standing: Going | None = None,
+    standing: StandingRsvp | None = None,
     cases: Mapping[EventId, AnswerCase] = MappingProxyType({}),
 ) -> list[OccurrenceListItem]:
     """The list of dates, in order. ``standing``: the viewer has a standing RSVP for dates materialized later. ``cases``: of the dates
@@ -151,7 +151,7 @@ def _row(
     series: Series,
     line: AgendaOccurrence,
     now: Instant,
-    standing: Going | None,
+    standing: StandingRsvp | None,
     cases: Mapping[EventId, AnswerCase],
 ) -> OccurrenceListItem:
     details = line.details
@@ -197,7 +197,7 @@ def _seats(line: AgendaOccurrence) -> str:
     return gettext("%(number)s of %(places)s places taken", number=seats, places=places)
 
 
-def _chips(line: AgendaOccurrence, now: Instant, standing: Going | None) -> list[tuple[str, str]]:
+def _chips(line: AgendaOccurrence, now: Instant, standing: StandingRsvp | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:
